@@ -1,0 +1,42 @@
+// JSON text in and out, and its exact size in bytes.
+// Text is compact, keeps insertion order, escapes as JSON.stringify does; doubles print as ECMAScript's
+// Number::toString.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "cairn/status.h"
+#include "engine/value.h"
+
+namespace cairn::engine {
+
+/// Longest text of a double.
+inline constexpr size_t kDoubleTextMax = 25;
+
+/// One JSON value, whole input. Duplicate keys: the last wins, at the place of the first. Integers beyond 64 bits and
+/// numbers such as 1e2 or 1.0 are doubles; a number beyond the doubles, e.g. 1e400: kNotFinite. A member "__proto__" of
+/// any object is dropped (as the model's server does). Errors: kInvalidJson, kInvalidUtf8 (also lone surrogates),
+/// kTooDeep, kNotFinite, kTooLarge (over bytes_max).
+Result<Value> parse_json(std::string_view text, size_t bytes_max = 8u << 20);
+
+void append_json(std::string& out, const Value& v);
+std::string to_json(const Value& v);
+
+/// Exactly the bytes that append_json would add.
+size_t json_bytes(const Value& v);
+/// Of the quoted, escaped string.
+size_t json_string_bytes(std::string_view s);
+void append_json_string(std::string& out, std::string_view s);
+
+/// Writes at most kDoubleTextMax bytes, returns how many. `d` is finite.
+size_t format_double(double d, char* out);
+/// Length of that text; quick for numbers of few decimals.
+size_t double_text_bytes(double d);
+size_t integer_text_bytes(int64_t i);
+size_t integer_text_bytes(uint64_t u);
+
+bool valid_utf8(std::string_view s);
+
+}  // namespace cairn::engine

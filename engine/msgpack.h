@@ -1,0 +1,23 @@
+// msgpack in and out of values. With diff_codec, the only code that includes msgpack-c.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cairn/status.h"
+#include "engine/value.h"
+
+namespace cairn::engine {
+
+/// Top-level numbers and bools written by this function have a length that depends on their type alone
+/// (int64 as 0xd3, uint64 as 0xcf, double as 0xcb): so staging can patch them in place. Numbers inside arrays and
+/// objects are minimal.
+void append_msgpack(std::string& out, const Value& v);
+/// The standard, minimal encoding, for users.
+void append_msgpack_minimal(std::string& out, const Value& v);
+
+/// One value, whole input. Lengths are checked against what remains before memory is taken; ext, bin and non-string
+/// map keys are refused; float32 becomes double. Errors: kInvalidMsgpack, kTooDeep, kInvalidUtf8, kNotFinite.
+Result<Value> decode_msgpack(std::string_view bytes);
+
+}  // namespace cairn::engine

@@ -1,0 +1,54 @@
+// The six operations of the wire, and what became of one.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/status.h"
+#include "engine/value.h"
+
+namespace cairn::engine {
+
+enum class OperationType : uint8_t { kSet, kDelete, kAppend, kRemove, kIncrement, kReplace };
+
+struct Operation {
+  OperationType type = OperationType::kSet;
+  std::string key;  // empty for kReplace
+  Value value;      // nothing for kDelete; an object for kReplace; a number for kIncrement
+};
+
+/// Why an operation was unapplied.
+enum class Reason : uint8_t {
+  kNone,
+  kMissingKey,     // remove: no such key
+  kNotAnArray,     // remove: the value is no array
+  kMissingParent,  // path: no such parent
+  kNotAContainer,  // path: leads through a string, number, bool or null
+  kNoSuchIndex,    // path: a name on an array
+  kEmptyPath,      // "$." or "$.."
+  kNoMatch,        // path: * or a slice matched nothing
+  kOverflow,       // increment: the result would not be finite
+};
+const char* reason_text(Reason r);
+
+enum class OutcomeKind : uint8_t { kApplied, kUnchanged, kUnapplied };
+struct Outcome {
+  OutcomeKind kind = OutcomeKind::kApplied;
+  Reason reason = Reason::kNone;
+};
+
+/// An array of wire operations: {"type":"set","key":K,"value":J}, delete, append, remove, increment, update.
+/// Unknown type, missing key or value, wrong type of value: kInvalidArgument. `failed_index`, if given, gets the
+/// position.
+Result<std::vector<Operation>> parse_operations(std::string_view json, size_t* failed_index = nullptr);
+void append_operation_json(std::string& out, const Operation& op);
+
+/// Refuses "__proto__" and paths through __proto__, constructor or prototype (kKeyRefused), and bytes that are no
+/// UTF-8.
+Status check_key(std::string_view key);
+/// Keys are at most this long, in bytes.
+inline constexpr size_t kKeyBytesMax = 4096;
+
+}  // namespace cairn::engine

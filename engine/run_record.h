@@ -1,0 +1,56 @@
+// What is stored of a run besides its pending changes: one LMDB value, and the payload of start records.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/status.h"
+#include "engine/document.h"
+
+namespace cairn::engine {
+
+/// Values are stored; never renumbered. The names are the model's.
+enum class RunStatus : uint8_t {
+  kPendingVersion = 0,
+  kQueued = 1,
+  kDequeued = 2,
+  kExecuting = 3,
+  kWaiting = 4,
+  kCompleted = 5,
+  kCanceled = 6,
+  kFailed = 7,
+  kCrashed = 8,
+  kSystemFailure = 9,
+  kDelayed = 10,
+  kExpired = 11,
+  kTimedOut = 12,
+};
+const char* status_name(RunStatus s);  // "EXECUTING"
+bool status_from_name(std::string_view name, RunStatus& s);
+/// COMPLETED, CANCELED, FAILED, SYSTEM_FAILURE, EXPIRED, TIMED_OUT: no more updates. CRASHED can be resumed.
+bool is_final(RunStatus s);
+
+struct RunRecord {
+  std::string id;
+  uint64_t created_lsn = 0;  // LSN of its start record: tells a deleted and re-created run apart
+  uint64_t sequence = 0;     // every operation, start, finish, status and tags change takes one
+  uint64_t session = 0;      // of the read-write open that started or resumed it
+  RunStatus status = RunStatus::kExecuting;
+  std::string task;
+  std::string parent;
+  std::string root;
+  std::vector<std::string> tags;
+  int64_t created_us = 0;  // wall clock, microseconds since 1970, UTC
+  int64_t updated_us = 0;
+  int64_t finished_us = 0;  // 0: not finished
+  bool foreign = false;     // owned elsewhere: no document here
+  Document document;
+};
+
+/// msgpack array; the encoding of TABLES.md.
+void append_run_record(std::string& out, const RunRecord& r);
+Result<RunRecord> decode_run_record(std::string_view bytes);
+
+}  // namespace cairn::engine

@@ -1,0 +1,89 @@
+// A JSON value as documents hold it. Integers keep their 64 bits apart from doubles; objects keep insertion order.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace cairn::engine {
+
+struct Value;
+struct Property;
+using Array = std::vector<Value>;
+using Object = std::vector<Property>;
+
+/// The order is that of Value::Storage.
+enum class Type : uint8_t { kNull, kBool, kInt64, kUint64, kDouble, kString, kArray, kObject };
+
+/// A non-negative integer that fits int64 is always kInt64: kUint64 holds only values above INT64_MAX.
+struct Value {
+  using Storage = std::variant<std::nullptr_t, bool, int64_t, uint64_t, double, std::string, Array, Object>;
+  Storage storage = nullptr;
+
+  Value() = default;
+  Value(std::nullptr_t) {}
+  Value(bool v) : storage(v) {}
+  Value(int64_t v) : storage(v) {}
+  Value(int v) : storage(static_cast<int64_t>(v)) {}
+  Value(uint64_t v) {
+    if (v <= static_cast<uint64_t>(INT64_MAX)) {
+      storage = static_cast<int64_t>(v);
+    } else {
+      storage = v;
+    }
+  }
+  Value(double v) : storage(v) {}
+  Value(std::string v) : storage(std::move(v)) {}
+  Value(std::string_view v) : storage(std::string(v)) {}
+  Value(const char* v) : storage(std::string(v)) {}
+  Value(Array v);
+  Value(Object v);
+
+  [[nodiscard]] Type type() const { return static_cast<Type>(storage.index()); }
+  [[nodiscard]] bool is(Type t) const { return type() == t; }
+  [[nodiscard]] bool is_number() const { return type() >= Type::kInt64 && type() <= Type::kDouble; }
+  /// null, bool or number: encodes to a length that depends on the type alone.
+  [[nodiscard]] bool is_fixed() const { return type() <= Type::kDouble; }
+
+  template <class T>
+  T* get() {
+    return std::get_if<T>(&storage);
+  }
+  template <class T>
+  const T* get() const {
+    return std::get_if<T>(&storage);
+  }
+
+  /// Bit-identical: types, key order, -0 and integers against doubles all count. For tests and recovery checks.
+  bool operator==(const Value& other) const;
+};
+
+struct Property {
+  std::string key;
+  Value value;
+  bool operator==(const Property& other) const;
+};
+
+inline Value::Value(Array v) : storage(std::move(v)) {}
+inline Value::Value(Object v) : storage(std::move(v)) {}
+
+/// Deep equality as `remove` uses it: type-strict, numbers by value, 0 equals -0, object key order irrelevant.
+bool deep_equal(const Value& a, const Value& b);
+
+/// x + n: exact in 64-bit integers, a double when that would overflow, else IEEE double arithmetic.
+/// False when the result would not be finite (`sum` untouched). Both must be numbers.
+bool add_numbers(const Value& x, const Value& n, Value& sum);
+
+/// The negated number (decrement): -INT64_MIN becomes exact as uint64, uint64 beyond int64 a double where needed.
+Value negate_number(const Value& n);
+
+/// Deepest nesting that any input may have; the document itself is level 1.
+inline constexpr int kDepthMax = 64;
+
+/// Nesting of `v`: 0 for scalars, 1 for [] and {}.
+int depth_of(const Value& v);
+
+}  // namespace cairn::engine

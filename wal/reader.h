@@ -1,0 +1,71 @@
+// Reads the log: finds its valid prefix, tells a torn tail from corruption, and starts a writer after a crash.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/status.h"
+#include "wal/files.h"
+#include "wal/format.h"
+#include "wal/writer.h"
+
+namespace cairn::wal {
+
+/// A record as the reader hands it out; `payload` lives until the callback returns.
+struct RecordView {
+  uint64_t lsn = 0;
+  uint8_t type = 0;
+  uint8_t flags = 0;
+  std::string_view payload;
+  std::string_view segment;  // file name, for reports
+  uint64_t offset = 0;
+};
+
+struct Damage {
+  std::string segment;  // file name
+  uint64_t offset = 0;
+  uint64_t lsn_first = 0;  // first LSN that is lost
+  uint64_t lsn_last = 0;   // highest LSN that was promised
+  std::string what;
+};
+
+struct ScanReport {
+  uint64_t first_lsn = 1;        // of the oldest segment
+  uint64_t last_lsn = 0;         // of the valid prefix
+  uint64_t watermark = 0;        // highest LSN known durable from the files
+  bool clean = false;            // ends in a clean-close marker
+  bool torn_tail = false;        // an unacknowledged end was cut
+  uint64_t dropped_records = 0;  // valid records behind the cut
+  std::vector<Damage> damage;    // not empty: CORRUPT
+  uint64_t segments = 0;
+  uint64_t bytes = 0;
+};
+
+/// Visits the valid records with lsn >= from in order. The visitor stops the scan by a status that is not ok, which is
+/// returned. `known_durable` is a durable LSN known from elsewhere (LMDB's applied_lsn): it counts as a watermark.
+/// Bounded memory. Damage is reported, not returned: records before it are visited. kVersion for a newer format.
+/// kNotAStore: another store's segment.
+Status scan(Files& files, const StoreId& store, uint64_t from, uint64_t known_durable,
+            const std::function<Status(const RecordView&)>& visit, ScanReport& report);
+
+/// Records of the WAL of this same process from `from` up to `to` inclusive, both written; used by the checkpoint.
+/// kCorrupt if one cannot be read back.
+Status read_range(Files& files, const StoreId& store, uint64_t from, uint64_t to,
+                  const std::function<Status(const RecordView&)>& visit);
+
+/// Opens the log for writing after scan() found it free of damage. After a clean close it goes on in place; else a new
+/// segment is begun: `recovery` holds what staging gave, as records to append behind the copied tail; when begin_writer
+/// returns OK all of it is durable.
+struct RecoveryRecord {
+  uint8_t type = 0;
+  std::string payload;
+};
+/// `applied_lsn` is LMDB's; it counts as a watermark and as the start when no segment exists.
+Result<std::unique_ptr<Writer>> begin_writer(Files& files, const Options& options, const ScanReport& report,
+                                             uint64_t applied_lsn, const std::vector<RecoveryRecord>& recovery);
+
+}  // namespace cairn::wal
