@@ -1,0 +1,58 @@
+// A run in memory: its record, its hot document with the pending diff, its place in staging.
+//
+// Invariants (under the run's lock):
+// - `sequence` only grows; the pending diff goes from pending().base to it;
+// - what is pending stands, whole, in the newest buffer of the slot: a run with something pending has a slot;
+// - at most one detached diff, and its record is the run's next in the log;
+// - a run with something pending or detached is in the store's dirty list.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/live_document.h"
+#include "engine/run_lock.h"
+#include "engine/run_record.h"
+#include "engine/staged_slot.h"
+
+namespace cairn::engine {
+
+/// A sealed diff on its way into the log. Its slots are freed only after its record was written.
+struct Detached {
+  std::string payload;      // of the log record
+  uint64_t last = 0;        // sequence
+  std::vector<Slot> slots;
+  // Guarded by the append mutex.
+  bool written = false;
+  uint64_t lsn = 0;
+};
+
+struct Run {
+  const std::string id;
+  const uint64_t number;  // locks of several runs are taken in this order
+
+  std::atomic<uint64_t> version{0};  // == sequence; written under the lock, read by anyone
+  std::atomic<int32_t> handles{0};   // of users; a run with handles stays in memory
+
+  RunLock lock;
+  // Guarded by lock.
+  Code gate = Code::kOk;  // kFinished, kErased, kClosed: no update is accepted
+  uint64_t sequence = 0;
+  int64_t updated_us = 0;
+  LiveDocument live;
+  StagedSlot staged;
+  std::vector<Slot> kept_slots;  // outgrown by the pending diff; freed with the slot after the seal
+  std::shared_ptr<Detached> detached;
+  uint64_t last_lsn = 0;  // highest LSN that carries something of this run
+  RunRecord record;       // all but sequence, updated_us and document, which stand above
+
+  // Guarded by the store's dirty mutex.
+  int32_t dirty_index = -1;
+
+  Run(std::string run_id, uint64_t run_number) : id(std::move(run_id)), number(run_number) {}
+};
+
+}  // namespace cairn::engine

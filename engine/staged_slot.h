@@ -1,0 +1,86 @@
+// The hot write: a run's pending diff into the older of its slot's two buffers.
+//
+// Invariants (held under the run's lock):
+// - each buffer is written whole or patched from its own last content; `changed` lists the pending entries that changed
+// since it was
+//   last written (up to 4), and an entry is patched only if its encoded length in that buffer is unchanged;
+// - the other buffer is left alone, so a kill between two stores leaves it whole;
+// - stores go payload, checksum, sequence (release).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/live_document.h"
+#include "engine/staging_format.h"
+
+namespace cairn::engine {
+
+/// Where a test may stop the process: after each store of the kind into a mapped staging file.
+struct StagingSeam {
+  enum class Point : uint8_t { kSlotHeader, kPayload, kChecksum, kSequence, kFileState, kChunkClass, kSlotState };
+  void (*stored)(void* context, Point point, const char* address, size_t bytes) = nullptr;
+  void* context = nullptr;
+};
+
+/// A place in a staging file, for one run.
+struct Slot {
+  char* memory = nullptr;  // of the slot; null: none
+  uint64_t seed = 0;
+  uint32_t file = 0;
+  uint32_t offset = 0;
+  int8_t size_class = -1;
+  explicit operator bool() const { return memory != nullptr; }
+};
+
+class StagedSlot {
+ public:
+  [[nodiscard]] bool has_slot() const { return static_cast<bool>(slot_); }
+  [[nodiscard]] const Slot& slot() const { return slot_; }
+  /// Takes `slot`, whose buffers count as never written. The old one is returned to the caller, who keeps it until the
+  /// seal.
+  Slot replace_slot(const Slot& slot);
+  Slot release();
+
+  /// Writes the pending diff. `entry` is the one pending entry that changed since the last write, or -1 for unknown.
+  /// False when it does not fit the slot: nothing valid was overwritten; take a larger slot or seal.
+  bool write(const LiveDocument& live, int entry, uint64_t last, uint64_t updated_us, const StagingSeam& seam);
+
+  /// Bytes that a slot's payload must hold for what write() last failed to place.
+  [[nodiscard]] uint32_t needed_bytes() const { return needed_bytes_; }
+
+  /// The entries of the newest buffer, as they stand in the slot: [u32 bytes][entry]...; what a seal copies.
+  [[nodiscard]] std::string_view newest_payload() const;
+  [[nodiscard]] uint32_t newest_count() const { return buffers_[1 - next_].count; }
+
+ private:
+  static constexpr uint32_t kChangedMax = 4;
+  struct Place {
+    uint32_t offset;
+    uint32_t bytes;
+    uint64_t hash;
+  };
+  struct Buffer {
+    std::array<uint32_t, kChangedMax> changed{};
+    uint32_t changed_count = 0;
+    bool whole = true;    // must be encoded whole
+    uint32_t layout = 0;  // of the pending diff, when last written
+    uint32_t count = 0;   // entries written
+    uint32_t payload_bytes = 0;
+    uint64_t sum = 0;  // of the entries' hashes
+    std::vector<Place> places;
+  };
+
+  void note_changed(Buffer& buffer, int entry);
+  bool write_slow(const LiveDocument& live, Buffer& buffer, char* memory);
+  bool append_entries(const LiveDocument& live, Buffer& buffer, char* payload, uint32_t capacity);
+
+  Slot slot_;
+  int next_ = 0;
+  uint32_t needed_bytes_ = 0;
+  std::array<Buffer, 2> buffers_;
+};
+
+}  // namespace cairn::engine

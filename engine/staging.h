@@ -1,0 +1,120 @@
+// The staging files: making them, handing out slots, and reading back what a killed process left.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "cairn/status.h"
+#include "engine/diff.h"
+#include "engine/staged_slot.h"
+#include "wal/files.h"
+
+namespace cairn::engine {
+
+/// What must match for staged bytes to count.
+struct StagingIdentity {
+  std::array<uint8_t, 16> store_id{};
+  std::array<uint8_t, 16> boot_id{};  // all zero: unknown, staging is off
+  uint64_t pid_namespace = 0;
+};
+
+/// A valid buffer found in a staging file.
+struct StagedDiff {
+  std::string run_id;
+  uint64_t created_lsn = 0;
+  Diff diff;
+  std::string file;
+  uint64_t offset = 0;
+};
+
+struct StagingScan {
+  std::vector<StagedDiff> diffs;
+  uint64_t files = 0;
+  uint64_t ignored_files = 0;    // of another boot or store, superseded, or damaged
+  uint64_t invalid_buffers = 0;  // neither empty nor valid
+  uint64_t unsettled_slots = 0;  // taken slots without a valid buffer: a live writer is in there
+};
+
+/// Reads all staging files. Files of another store, boot or format are ignored and counted; damaged bytes never match.
+Status scan_staging(wal::Files& files, const StagingIdentity& identity, StagingScan& scan);
+
+/// One slot for `cairn dump`.
+struct SlotView {
+  std::string file;
+  uint64_t offset = 0;
+  int size_class = 0;
+  uint32_t state = 0;
+  std::string run_id;
+  uint64_t created_lsn = 0;
+  struct Buffer {
+    bool valid = false;
+    bool empty = true;
+    Diff diff;
+  };
+  std::array<Buffer, 2> buffers;
+};
+Status visit_slots(wal::Files& files, const StagingIdentity& identity,
+                   const std::function<void(const SlotView&)>& visit, StagingScan& scan);
+
+class Staging {
+ public:
+  struct Options {
+    StagingIdentity identity;
+    uint64_t staging_id = 0;
+    StagingSeam seam;
+    std::function<Status(uint64_t bytes)> may_grow;
+  };
+  /// The steps of recovery (architecture.md section 7), to be called once what the old files gave is durable in the
+  /// log: makes the new file 00 under a temporary name, marks every old file superseded, renames over 00, removes the
+  /// others, syncs the directory.
+  static Result<std::unique_ptr<Staging>> create(wal::Files& files, const Options& options);
+
+  /// A slot whose payload holds at least `payload_bytes`, headed for the run. False: none free, or larger than the
+  /// largest class.
+  bool take(uint32_t payload_bytes, std::string_view run_id, uint64_t created_lsn, Slot& slot);
+  void mark_sealing(const Slot& slot);
+  void give_back(const Slot& slot);
+
+  /// Makes the next file when three quarters of the chunks are in use. Part of `step`. kNoSpace leaves things as they
+  /// are.
+  Status prepare();
+  /// Removes the files: after a clean close, when nothing is staged.
+  Status remove_all();
+
+  [[nodiscard]] const StagingSeam& seam() const { return options_.seam; }
+  [[nodiscard]] uint64_t disk_bytes() const { return disk_bytes_.load(std::memory_order_relaxed); }
+  struct Counters {
+    uint64_t slots_taken = 0, slots_free = 0, chunks = 0, chunks_used = 0, files = 0;
+  };
+  Counters counters();
+
+ private:
+  Staging(wal::Files& files, Options options) : files_(files), options_(std::move(options)) {}
+  struct MappedFile {
+    std::unique_ptr<wal::File> file;
+    char* memory = nullptr;
+    uint64_t bytes = 0;
+    uint32_t chunks_used = 0;
+  };
+  Result<MappedFile> make_file(const std::string& name, uint32_t number, uint64_t bytes);
+  bool carve(int size_class);  // Guarded by mutex_.
+
+  wal::Files& files_;
+  const Options options_;
+  std::atomic<uint64_t> disk_bytes_{0};
+
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  std::vector<MappedFile> mapped_;
+  std::array<std::vector<Slot>, staging::kClasses> free_;
+  uint64_t taken_ = 0;
+};
+
+}  // namespace cairn::engine

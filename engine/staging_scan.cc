@@ -1,0 +1,185 @@
+// Reading staging files: after a kill, and beside a live writer.
+#include <algorithm>
+#include <cstring>
+
+#include "engine/staged_entry.h"
+#include "engine/staging.h"
+#include "engine/xxh3.h"
+
+namespace cairn::engine {
+
+using staging::BufferHeader;
+using staging::FileHeader;
+using staging::FileState;
+using staging::SlotHeader;
+
+namespace {
+
+template <class T>
+T load(const char* from) {
+  T v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+
+bool header_matches(const std::string& bytes, const StagingIdentity& identity) {
+  const char* h = bytes.data();
+  return std::memcmp(h, staging::kMagic, 8) == 0 &&
+         load<uint32_t>(h + offsetof(FileHeader, format_version)) == staging::kFormatVersion &&
+         load<uint32_t>(h + offsetof(FileHeader, chunk_bytes)) == staging::kChunkBytes &&
+         load<uint64_t>(h + offsetof(FileHeader, checksum)) == XXH3_64bits(h, offsetof(FileHeader, checksum)) &&
+         load<uint32_t>(h + offsetof(FileHeader, state)) == static_cast<uint32_t>(FileState::kActive) &&
+         load<uint64_t>(h + offsetof(FileHeader, file_bytes)) <= bytes.size() &&
+         std::memcmp(h + offsetof(FileHeader, store_id), identity.store_id.data(), 16) == 0 &&
+         std::memcmp(h + offsetof(FileHeader, boot_id), identity.boot_id.data(), 16) == 0;
+}
+
+// The validity rules of staging_format.h, in their order. `at` holds payload_max + header bytes.
+bool decode_buffer(const char* at, uint32_t payload_max, uint64_t seed, SlotView::Buffer& out) {
+  const auto last = load<uint64_t>(at + offsetof(BufferHeader, last));
+  const auto checksum = load<uint64_t>(at + offsetof(BufferHeader, checksum));
+  out.empty = last == 0 && checksum == 0;
+  const auto payload_bytes = load<uint32_t>(at + offsetof(BufferHeader, payload_bytes));
+  const auto entry_count = load<uint16_t>(at + offsetof(BufferHeader, entry_count));
+  const auto flags = load<uint16_t>(at + offsetof(BufferHeader, flags));
+  Diff diff;
+  diff.base = load<uint64_t>(at + offsetof(BufferHeader, base));
+  diff.last = load<uint64_t>(at + offsetof(BufferHeader, last_copy));
+  diff.updated_us = static_cast<int64_t>(load<uint64_t>(at + offsetof(BufferHeader, updated_us)));
+  diff.replace = (flags & staging::kFlagReplace) != 0;
+  if (payload_bytes > payload_max || diff.base >= diff.last || diff.last != last) {
+    return false;
+  }
+  const char* payload = at + sizeof(BufferHeader);
+  uint64_t sum = XXH3_64bits_withSeed(at, offsetof(BufferHeader, checksum), seed);
+  uint32_t offset = 0;
+  uint32_t count = 0;
+  while (offset < payload_bytes) {
+    if (payload_bytes - offset < kEntryLengthBytes) {
+      return false;
+    }
+    const auto bytes = load<uint32_t>(payload + offset);
+    if (bytes <= kEntryLengthBytes || bytes > payload_bytes - offset) {
+      return false;
+    }
+    sum += XXH3_64bits_withSeed(payload + offset, bytes, seed + offset);
+    offset += bytes;
+    ++count;
+  }
+  if (count != entry_count || sum != checksum) {
+    return false;
+  }
+  for (offset = 0; offset < payload_bytes;) {
+    const auto bytes = load<uint32_t>(payload + offset);
+    auto entry = decode_entry({payload + offset + kEntryLengthBytes, bytes - kEntryLengthBytes});
+    if (!entry.ok()) {
+      return false;
+    }
+    diff.entries.push_back(std::move(*entry));
+    offset += bytes;
+  }
+  out.diff = std::move(diff);
+  out.valid = true;
+  return true;
+}
+
+void visit_file(const std::string& bytes, const std::string& name, const std::function<void(const SlotView&)>& visit) {
+  const auto staging_id = load<uint64_t>(bytes.data() + offsetof(FileHeader, staging_id));
+  const auto number = load<uint32_t>(bytes.data() + offsetof(FileHeader, file_number));
+  const auto file_bytes =
+      std::min(load<uint64_t>(bytes.data() + offsetof(FileHeader, file_bytes)), staging::kFileBytesMax);
+  const auto chunks = static_cast<uint32_t>(file_bytes / staging::kChunkBytes);
+  for (uint32_t chunk = 0; chunk < chunks; ++chunk) {
+    const auto mark = static_cast<uint8_t>(bytes[offsetof(FileHeader, chunk_class) + chunk]);
+    if (mark == 0 || mark > staging::kClasses) {
+      continue;
+    }
+    const int size_class = mark - 1;
+    const uint32_t stride = staging::kStride[static_cast<size_t>(size_class)];
+    const uint32_t begin = chunk == 0 ? staging::kHeaderBytes : chunk * staging::kChunkBytes;
+    for (uint32_t offset = begin; offset + stride <= (chunk + 1) * staging::kChunkBytes; offset += stride) {
+      const char* slot = bytes.data() + offset;
+      SlotView view;
+      view.file = name;
+      view.offset = offset;
+      view.size_class = size_class;
+      view.state = load<uint32_t>(slot + offsetof(SlotHeader, state));
+      view.created_lsn = load<uint64_t>(slot + offsetof(SlotHeader, created_lsn));
+      const auto id_bytes = static_cast<uint8_t>(slot[offsetof(SlotHeader, run_id_bytes)]);
+      if (id_bytes == 0 || id_bytes > sizeof(SlotHeader::run_id)) {
+        continue;
+      }
+      view.run_id.assign(slot + offsetof(SlotHeader, run_id), id_bytes);
+      const uint64_t seed = staging::slot_seed(staging_id, number, offset, view.run_id, view.created_lsn);
+      for (int b = 0; b < 2; ++b) {
+        const char* at = slot + sizeof(SlotHeader) + static_cast<size_t>(b) * staging::buffer_bytes(size_class);
+        decode_buffer(at, staging::payload_bytes_max(size_class), seed, view.buffers[static_cast<size_t>(b)]);
+      }
+      visit(view);
+    }
+  }
+}
+
+}  // namespace
+
+Status visit_slots(wal::Files& files, const StagingIdentity& identity,
+                   const std::function<void(const SlotView&)>& visit, StagingScan& scan) {
+  auto names = files.list("staging");
+  if (!names.ok()) {
+    return names.status();
+  }
+  for (const std::string& name : *names) {
+    if (name.size() != 2 || name.find_first_not_of("0123456789") != std::string::npos) {
+      continue;
+    }
+    auto file = files.open("staging/" + name, wal::OpenMode::kRead);
+    if (!file.ok()) {
+      if (file.code() == Code::kNotFound) {
+        continue;  // a live owner was replaced meanwhile
+      }
+      return file.status();
+    }
+    auto info = (*file)->info();
+    if (!info.ok()) {
+      return info.status();
+    }
+    ++scan.files;
+    if (info->bytes < sizeof(FileHeader) || info->bytes > staging::kFileBytesMax) {
+      ++scan.ignored_files;
+      continue;
+    }
+    std::string bytes(info->bytes, '\0');
+    auto got = (*file)->read_at(0, {bytes.data(), bytes.size()});
+    if (!got.ok()) {
+      return got.status();
+    }
+    if (*got != bytes.size() || !header_matches(bytes, identity)) {
+      ++scan.ignored_files;
+      continue;
+    }
+    visit_file(bytes, name, visit);
+  }
+  return {};
+}
+
+Status scan_staging(wal::Files& files, const StagingIdentity& identity, StagingScan& scan) {
+  return visit_slots(
+      files, identity,
+      [&scan](const SlotView& slot) {
+        bool any = false;
+        for (const SlotView::Buffer& buffer : slot.buffers) {
+          if (buffer.valid) {
+            any = true;
+            scan.diffs.push_back({slot.run_id, slot.created_lsn, buffer.diff, slot.file, slot.offset});
+          } else if (!buffer.empty) {
+            ++scan.invalid_buffers;
+          }
+        }
+        if (!any && slot.state != 0) {
+          ++scan.unsettled_slots;
+        }
+      },
+      scan);
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,285 @@
+// The store: owns the run table, staging, log and tables, and moves changes through them:
+//   operation -> document and pending diff -> staging slot -> (seal) log -> (checkpoint) LMDB.
+//
+// Lock order: run locks by run number, then the log's append mutex, then its sync mutex. dirty_mutex_ and table_mutex_ are leaves.
+// Nobody waits for a sync while holding a run lock, but for a rotation of the log.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "cairn/status.h"
+#include "engine/error_detail.h"
+#include "engine/fork_guard.h"
+#include "engine/hooks.h"
+#include "engine/run.h"
+#include "engine/staging.h"
+#include "engine/store_lock.h"
+#include "engine/tables.h"
+#include "wal/reader.h"
+#include "wal/writer.h"
+
+namespace cairn::engine {
+
+enum class Durability : int32_t { kDefault = 0, kProcess = 1, kPower = 2 };
+
+struct StoreOptions {
+  std::string directory;
+  bool create = true;            // make the store if there is none
+  Durability durability = Durability::kProcess;
+  uint32_t flush_interval_ms = 1000;      // bounds what class process loses to a power cut
+  uint32_t metadata_bytes_max = 4096;     // JSON text of a run's document
+  uint32_t segment_bytes = 4u << 20;
+  uint32_t border_bytes = 512;
+  uint64_t disk_bytes_max = 0;            // 0: no budget
+  uint32_t crash_grace_ms = 10'000;
+  bool mark_crashed = true;               // the command line and relays never mark
+  bool background = false;                // one owned thread runs step()
+  bool staging = true;                    // false: every operation appends to the log
+  bool unsafe_file_system = false;        // open on network file systems all the same
+  Hooks hooks;
+};
+
+struct StartOptions {
+  std::string id;      // empty: one is made, "run_" and 26 characters that sort by time
+  std::string task;
+  std::string parent;
+  std::string root;
+  std::vector<std::string> tags;
+  Object metadata;
+};
+
+struct StoreStats {
+  uint64_t runs_hot = 0, runs_dirty = 0;
+  uint64_t written_lsn = 0, durable_lsn = 0, applied_lsn = 0;
+  uint64_t epoch = 0, durable_epoch = 0;
+  uint64_t updates_staged_whole = 0;
+  uint64_t flushes = 0, checkpoints = 0, transactions = 0, overflow_appends = 0;
+  uint64_t disk_bytes = 0, wal_bytes = 0, staging_bytes = 0, tables_bytes = 0;
+  uint64_t recovered_runs = 0, recovered_diffs = 0, ignored_staged = 0, dropped_records = 0;
+  bool torn_tail = false, copied = false, staging_on = false;
+  wal::Writer::Counters wal;
+  Staging::Counters staging;
+};
+
+/// One run as readers see it.
+struct RunView {
+  RunRecord record;
+  bool orphaned = false;  // unfinished, and of another session: computed, never stored
+};
+
+class Store;
+
+/// Keeps a run in memory. Copyable; the store must outlive it only for calls other than destruction.
+class RunRef {
+ public:
+  RunRef() = default;
+  explicit RunRef(std::shared_ptr<Run> run) : run_(std::move(run)) { count(1); }
+  RunRef(const RunRef& o) : run_(o.run_) { count(1); }
+  RunRef(RunRef&& o) noexcept = default;
+  RunRef& operator=(RunRef o) noexcept {
+    run_.swap(o.run_);
+    return *this;
+  }
+  ~RunRef() { count(-1); }
+  Run& operator*() const { return *run_; }
+  Run* operator->() const { return run_.get(); }
+  explicit operator bool() const { return run_ != nullptr; }
+  [[nodiscard]] const std::shared_ptr<Run>& shared() const { return run_; }
+
+ private:
+  void count(int by) {
+    if (run_) {
+      run_->handles.fetch_add(by, std::memory_order_acq_rel);
+    }
+  }
+  std::shared_ptr<Run> run_;
+};
+
+/// A key of a run, found once. Lives inside cairn_cell. After insert, delete, replace it finds its key again by name.
+struct CellPlace {
+  uint32_t layout = 0;
+  int32_t member = -1;
+};
+
+class Store {
+ public:
+  /// Opens for writing. Errors: kBusy, kCorrupt, kVersion, kNotAStore, kUnsafe, kNoSpace, kIo, kReadOnly, kInvalidArgument; error_detail() says more.
+  static Result<std::unique_ptr<Store>> open(StoreOptions options);
+  ~Store();  // close(0) if it is still open
+
+  /// Stops new calls, flushes, syncs, checkpoints, marks the log clean. kTimeout: the deadline passed; everything acknowledged is on disk as its class says.
+  Status close(int64_t deadline_ms);
+
+  // --- runs ---
+  Result<RunRef> start(const StartOptions& options, Durability durability = Durability::kDefault);
+  /// Takes up an unfinished run, of another session or of this one.
+  Result<RunRef> resume(std::string_view id);
+  /// A handle to any run of the store, for reading or, if it is unfinished, writing. kNoSuchRun.
+  Result<RunRef> find(std::string_view id);
+  Status finish(Run& run, RunStatus status, Durability durability = Durability::kDefault);
+  Status set_status(Run& run, RunStatus status);  // unfinished ones
+  Status set_tags(Run& run, std::vector<std::string> tags);
+  Status erase(std::string_view id);
+  RunView view(Run& run);
+  /// All runs, in id order.
+  Status each(const std::function<bool(const RunView&)>& visit);
+
+  // --- operations ---
+  /// `epoch`, if given, gets the flush epoch that covers this update (wait_durable).
+  Status apply(Run& run, const Operation& op, Outcome& outcome, Durability durability = Durability::kDefault, uint64_t* epoch = nullptr);
+  Status set_double(Run& run, std::string_view key, double v);
+  Status set_int(Run& run, std::string_view key, int64_t v);
+  Status set_bool(Run& run, std::string_view key, bool v);
+  Status set_string(Run& run, std::string_view key, std::string_view v);
+  Status increment(Run& run, std::string_view key, const Value& n);
+  Status cell_set_double(Run& run, CellPlace& place, std::string_view key, double v);
+  Status cell_set_int(Run& run, CellPlace& place, std::string_view key, int64_t v);
+  Status cell_increment(Run& run, CellPlace& place, std::string_view key, const Value& n);
+  /// The flush epoch now: what was updated before is covered by it.
+  [[nodiscard]] uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+
+  /// All or none, also after any crash. Several runs: one log append; one run: one staging write.
+  /// Unapplied operations and errors fail the whole; `failed`, if given, gets the position.
+  struct RunOperation {
+    Run* run;
+    Operation op;
+  };
+  Status transact(const std::vector<RunOperation>& operations, Durability durability = Durability::kDefault, size_t* failed = nullptr);
+
+  // --- reading: never waits for the disk ---
+  /// Calls `read` with the value under the run's lock. kNotFound.
+  Status get(Run& run, std::string_view key, const std::function<void(const Value&)>& read);
+  /// A number as double, without allocation. kNotFound, kTypeMismatch.
+  Status get_double(Run& run, std::string_view key, double& v);
+  Status get_int(Run& run, std::string_view key, int64_t& v);
+  Status current(Run& run, const std::function<void(const Document&, uint64_t sequence)>& read);
+
+  // --- durability ---
+  /// Everything updated before the call is durable.
+  Status barrier();
+  /// The updates of this epoch and before are durable. Flushes if nobody does.
+  Status wait_durable(uint64_t epoch, int64_t deadline_ms);
+  [[nodiscard]] uint64_t durable_epoch() const { return durable_epoch_.load(std::memory_order_acquire); }
+
+  // --- work ---
+  /// Does what is due: flush, checkpoint, spare segment, next staging file. Stops between parts once `budget_us` is used up (0: no limit).
+  Status step(int64_t budget_us);
+  /// monotonic_ms at which the next step is due.
+  int64_t next_deadline();
+  /// A timerfd that becomes readable when a step is due; re-armed by step().
+  int wait_fd();
+
+  /// Folds the durable log into LMDB and recycles segments.
+  Status checkpoint();
+
+  StoreStats stats();
+  [[nodiscard]] const StoreOptions& options() const { return options_; }
+  [[nodiscard]] const std::array<uint8_t, 16>& store_id() const { return identity_.store_id; }
+  [[nodiscard]] uint64_t session() const { return session_; }
+
+ private:
+  Store() = default;
+  friend class Recovery;
+
+  // store_open.cc
+  Status open_files();
+  Status recover();
+  Status start_background();
+  void stop_background();
+
+  // store_update.cc: all with the run's lock held
+  Status check_gate(const Run& run) const;
+  void committed(Run& run);
+  template <class Fast>
+  Status update_fast(Run& run, std::string_view key, CellPlace* place, Fast&& fast, const std::function<Operation()>& slow);
+  Status apply_locked(Run& run, const Operation& op, Outcome& outcome, bool direct, uint64_t* lsn);
+  bool stage(Run& run, int entry);
+  Status append_direct(Run& run, const Operation& op, Outcome& outcome, uint64_t* lsn);
+
+  // store_seal.cc: with the run's lock held
+  void detach(Run& run);
+  Status write_detached(Run& run);
+  /// Appends the detached diff (if it is not yet written), then `records`; on success frees the detached slots.
+  Status append_for(Run& run, const std::vector<std::pair<LogType, std::string>>& records, uint64_t* lsn);
+  void free_detached(Run& run);
+  void mark_dirty(Run& run);
+  void mark_clean(Run& run);
+
+  // store_flush.cc
+  Status flush(bool sync);
+  Status append_failed(Status status);
+
+  // store_runs.cc
+  std::shared_ptr<Run> hot_run(std::string_view id);
+  Result<std::shared_ptr<Run>> load_run(std::string_view id);
+  std::shared_ptr<Run> make_run(const RunRecord& record);
+  Status append_change(Run& run, RunChange change, Durability durability);
+  Status mark_crashed_runs();
+  void evict();
+
+  [[nodiscard]] int64_t now_us() const { return options_.hooks.wall_us(options_.hooks.context); }
+  [[nodiscard]] int64_t now_ms() const { return options_.hooks.monotonic_ms(options_.hooks.context); }
+  void log(LogLevel level, Code code, const std::string& message) const;
+  Status may_grow(uint64_t bytes, bool reserve);
+  [[nodiscard]] uint64_t disk_bytes() const;
+  [[nodiscard]] bool wants_power(Durability d) const {
+    return (d == Durability::kDefault ? options_.durability : d) == Durability::kPower;
+  }
+
+  // Constant after open.
+  StoreOptions options_;
+  StagingIdentity identity_;
+  uint64_t session_ = 0;
+  bool copied_ = false;
+  std::unique_ptr<wal::Files> own_files_;
+  wal::Files* files_ = nullptr;
+  std::unique_ptr<StoreLock> lock_;
+  std::unique_ptr<Tables> tables_;
+  std::unique_ptr<wal::Writer> writer_;
+  std::unique_ptr<Staging> staging_;  // null: every operation appends
+
+  std::atomic<int32_t> gate_{0};  // Code: kOk, kNoSpace, kLatched, kClosed; read by every update
+  std::atomic<uint64_t> epoch_{1};
+  std::atomic<uint64_t> durable_epoch_{0};
+
+  std::mutex table_mutex_;
+  // Guarded by table_mutex_.
+  std::unordered_map<std::string, std::shared_ptr<Run>> runs_;
+  uint64_t next_run_number_ = 1;
+
+  std::mutex dirty_mutex_;
+  std::vector<std::shared_ptr<Run>> dirty_;  // Guarded by dirty_mutex_.
+
+  std::mutex flush_mutex_;  // one flush at a time; taken before any run lock
+  std::mutex step_mutex_;   // one step at a time; taken before flush_mutex_
+  // Guarded by step_mutex_.
+  int64_t opened_ms_ = 0;
+  int64_t last_flush_ms_ = 0;
+  int64_t last_append_ms_ = 0;
+  uint64_t last_append_lsn_ = 0;
+  bool idle_noted_ = true;
+  bool crashed_marked_ = false;
+  uint64_t checkpoint_bytes_ = 0;  // log bytes written at the last checkpoint
+  int64_t retry_ms_ = 0;
+
+  std::thread background_;
+  std::mutex background_mutex_;
+  bool background_stop_ = false;  // Guarded by background_mutex_.
+  int wait_fd_ = -1;
+  int stop_fd_ = -1;
+
+  std::mutex stats_mutex_;
+  StoreStats stats_;  // Guarded by stats_mutex_: the counters that have no other home.
+};
+
+}  // namespace cairn::engine
