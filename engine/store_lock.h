@@ -19,7 +19,8 @@ struct LockOwner {
 class StoreLock {
  public:
   /// Takes the lock of `directory` or fails with kBusy and fills `owner`.
-  static Result<std::unique_ptr<StoreLock>> take(const std::string& directory, const std::string& role, LockOwner& owner);
+  static Result<std::unique_ptr<StoreLock>> take(const std::string& directory, const std::string& role,
+                                                 LockOwner& owner);
   ~StoreLock();
   /// Who holds it, without taking it.
   static LockOwner look(const std::string& directory);
