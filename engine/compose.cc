@@ -250,8 +250,8 @@ Status compose(DiffEntry& entry, const DiffEntry& next, bool& moves) {
   const bool known_before = entry.value.has_value() && next.value.has_value();
   switch (next.form.kind) {
     case FormKind::kSet: {
-      const bool fresh = next.form.fresh || kind_before == FormKind::kDelete ||
-                         (kind_before == FormKind::kSet && entry.form.fresh);
+      const bool fresh =
+          next.form.fresh || kind_before == FormKind::kDelete || (kind_before == FormKind::kSet && entry.form.fresh);
       become_set(entry, fresh);
       entry.value = next.value;
       break;

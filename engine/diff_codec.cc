@@ -16,7 +16,7 @@ namespace {
 constexpr uint8_t kKindMask = 0x07;
 constexpr uint8_t kFreshBit = 0x08;
 constexpr size_t kEntryBytesMin = 3;  // array header, key, kind
-constexpr size_t kReservedMax = 256;    // an entry in memory takes many times the bytes that announce it
+constexpr size_t kReservedMax = 256;  // an entry in memory takes many times the bytes that announce it
 constexpr Status kBadEntry{Code::kCorrupt, "diff: not an entry"};
 constexpr Status kBadDiff{Code::kCorrupt, "diff: not a diff"};
 
@@ -233,8 +233,7 @@ bool read_entry(MsgpackCursor& in, DiffEntry& entry) {
 bool keys_are_unique(const std::vector<DiffEntry>& entries) {
   std::unordered_set<std::string_view> seen;
   seen.reserve(entries.size());
-  return std::all_of(entries.begin(), entries.end(),
-                     [&seen](const DiffEntry& e) { return seen.insert(e.key).second; });
+  return std::all_of(entries.begin(), entries.end(), [&seen](const DiffEntry& e) { return seen.insert(e.key).second; });
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <string_view>
 
-
 namespace cairn::engine {
 
 class MsgpackCursor {

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "engine/diff.h"
+#include "engine/log_record.h"
 #include "engine/run_record.h"
 #include "engine/tables.h"
 #include "wal/reader.h"
@@ -58,7 +60,7 @@ class Replay {
 
  private:
   Status visit_start(const wal::RecordView& record);
-  Status visit_diff(const struct RunDiff& d, uint64_t lsn);
+  Status visit_diff(const RunDiff& d, uint64_t lsn);
   Status visit_change(const wal::RecordView& record);
 
   Find find_;

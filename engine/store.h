@@ -214,6 +214,7 @@ class Store {
   Status synced(uint64_t lsn);
 
   // store_runs.cc
+  std::shared_ptr<Tables> tables();
   Result<RunRef> load_run(std::string_view id);
   RunRef make_run(RunRecord record);
   Status append_change(Run& run, RunChange change, uint64_t* lsn);
@@ -237,7 +238,7 @@ class Store {
   std::unique_ptr<wal::Files> own_files_;
   wal::Files* files_ = nullptr;
   std::unique_ptr<StoreLock> lock_;
-  std::unique_ptr<Tables> tables_;
+  std::shared_ptr<Tables> tables_;  // given up by close(), with table_mutex_ held
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<Staging> staging_;  // null: every operation appends
 

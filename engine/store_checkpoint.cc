@@ -16,14 +16,21 @@ Status Store::checkpoint() {
     return fail(Code::kForked, "this process is a forked child of the store's owner");
   }
   const std::lock_guard guard(checkpoint_mutex_);
+  if (tables_ == nullptr) {
+    return fail(Code::kClosed, "the store is closed");
+  }
   const uint64_t applied = tables_->applied_lsn();
   const uint64_t durable = writer_->durable_lsn();
   if (durable > applied) {
     Replay replay([this](std::string_view id) { return tables_->find(id); });
-    CAIRN_TRY(wal::read_range(*files_, identity_.store_id, applied + 1, durable, [&](const wal::RecordView& record) {
-      CAIRN_TRY(replay.visit(record));
-      return replay.bytes() < kPartBytes ? Status() : tables_->write(replay.take_changes(), applied);
-    }));
+    const auto fold = [&](const wal::RecordView& record) {
+      Status folded = replay.visit(record);
+      if (folded.ok() && replay.bytes() >= kPartBytes) {
+        folded = tables_->write(replay.take_changes(), applied);
+      }
+      return folded;
+    };
+    CAIRN_TRY(wal::read_range(*files_, identity_.store_id, applied + 1, durable, fold));
     if (const auto gaps = replay.gaps(); !gaps.empty()) {
       return fail(Code::kCorrupt, "the log does not continue run " + gaps[0].id + " at LSN " +
                                       std::to_string(gaps[0].lsn) + ": it has sequence " +

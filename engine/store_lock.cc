@@ -41,7 +41,7 @@ std::string read_text(int fd) {
 }
 
 std::string field(const std::string& text, const std::string& name) {
-  const size_t at = text.find(name + "=");
+  const size_t at = ("\n" + text).find("\n" + name + "=");
   if (at == std::string::npos) {
     return {};
   }
@@ -53,6 +53,7 @@ LockOwner owner_of(int fd) {
   LockOwner owner;
   const std::string text = read_text(fd);
   owner.pid = std::strtoull(field(text, "pid").c_str(), nullptr, 10);
+  owner.pid_namespace = std::strtoull(field(text, "pid_namespace").c_str(), nullptr, 10);
   owner.role = field(text, "role");
   struct flock f = whole_file(F_WRLCK);
   owner.held = fcntl(fd, F_OFD_GETLK, &f) == 0 && f.l_type != F_UNLCK;

@@ -11,6 +11,7 @@ namespace cairn::engine {
 
 struct LockOwner {
   uint64_t pid = 0;
+  uint64_t pid_namespace = 0;
   bool held = false;   // somebody holds the lock
   bool alive = false;  // and the process of that pid lives (else a descriptor inherited by its child does)
   std::string role;

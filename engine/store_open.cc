@@ -429,7 +429,10 @@ Status Store::close(int64_t deadline_ms) {
     wait_fd_ = -1;
   }
   // The log and staging stay mapped for calls that race with this one: they see the gate. Tables and lock are given up.
-  tables_.reset();
+  {
+    const std::lock_guard guard(table_mutex_);
+    tables_.reset();
+  }
   lock_.reset();
   return status;
 }
@@ -440,7 +443,7 @@ Store::~Store() {
     if (lock_) {
       lock_->abandon();
     }
-    (void)tables_.release();
+    new std::shared_ptr<Tables>(std::move(tables_));  // leaked on purpose: closing would touch the parent's files
     (void)writer_.release();
     (void)staging_.release();
     if (background_.joinable()) {
@@ -455,7 +458,7 @@ Store::~Store() {
 
 uint64_t Store::disk_bytes() const {
   return (writer_ ? writer_->disk_bytes() : 0) + (staging_ ? staging_->disk_bytes() : 0) +
-         (tables_ ? tables_->stats().file_bytes : 0);
+         (tables_ ? tables_->stats().file_bytes : 0);  // read only while open
 }
 
 // `reserve`: a checkpoint, an ack or an erase asks, which may use the last MiB, because they give space back.
@@ -494,8 +497,8 @@ StoreStats Store::stats() {
     s.staging_bytes = staging_->disk_bytes();
     s.staging = staging_->counters();
   }
-  if (tables_ != nullptr) {
-    const TableStats t = tables_->stats();
+  if (const auto tables = this->tables(); tables != nullptr) {
+    const TableStats t = tables->stats();
     s.applied_lsn = t.applied_lsn;
     s.tables_bytes = t.file_bytes;
   }

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/json.h"
+#include "engine/path.h"
 #include "engine/store.h"
 
 namespace cairn::engine {
@@ -60,6 +62,11 @@ std::string make_run_id(int64_t now_us, const std::array<uint8_t, 10>& random) {
 
 }  // namespace
 
+std::shared_ptr<Tables> Store::tables() {
+  const std::lock_guard guard(table_mutex_);
+  return tables_;
+}
+
 RunRef Store::make_run(RunRecord record) {
   auto run = std::make_shared<Run>(record.id, next_run_number_++);
   run->sequence = record.sequence;
@@ -77,6 +84,9 @@ Result<RunRef> Store::load_run(std::string_view id) {
   const std::lock_guard guard(table_mutex_);
   if (const auto at = runs_.find(key); at != runs_.end()) {
     return at->second;
+  }
+  if (tables_ == nullptr) {
+    return fail(Code::kClosed, "the store is closed");
   }
   auto record = tables_->find(id);
   if (!record.ok()) {
@@ -358,6 +368,10 @@ Status Store::each(const std::function<bool(const RunView&)>& visit) {
       hot.emplace(id, run);
     }
   }
+  const std::shared_ptr<Tables> tables = this->tables();
+  if (tables == nullptr) {
+    return fail(Code::kClosed, "the store is closed");
+  }
   bool go_on = true;
   auto at = hot.begin();
   const auto visit_hot_below = [&](const std::string* id) {
@@ -372,7 +386,7 @@ Status Store::each(const std::function<bool(const RunView&)>& visit) {
       }
     }
   };
-  CAIRN_TRY(tables_->each("", [&](const RunRecord& record) {
+  CAIRN_TRY(tables->each("", [&](const RunRecord& record) {
     const bool is_hot = hot.find(record.id) != hot.end();
     visit_hot_below(&record.id);
     if (go_on && !is_hot) {
