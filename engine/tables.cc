@@ -238,12 +238,13 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, std::opt
     const bool last = next == changes.size();
     const uint64_t lsn = std::max(applied_lsn, environment.applied_lsn());
     const uint64_t of_session = session.value_or(environment.session());
-    CAIRN_TRY(environment.update(bytes, impl_->may_grow, [&](MDB_txn* txn) -> Status {
+    const auto write_part = [&](MDB_txn* txn) -> Status {
       for (const Prepared& p : part) CAIRN_TRY(write_one(environment, txn, p));
       if (last && lsn != environment.applied_lsn()) CAIRN_TRY(impl_->put_meta(txn, meta_key::kAppliedLsn, lsn));
       if (last && of_session != environment.session()) CAIRN_TRY(impl_->put_meta(txn, meta_key::kSession, of_session));
       return {};
-    }));
+    };
+    CAIRN_TRY(environment.update(bytes, impl_->may_grow, write_part));
     if (last) environment.note(lsn, of_session);
   } while (next < changes.size());
   return {};

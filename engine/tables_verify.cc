@@ -2,6 +2,7 @@
 // pread; every value of every table; records against indexes, both ways.
 #include "engine/tables_verify.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
