@@ -36,6 +36,8 @@ class Document {
   /// Index of `key`, or -1. Linear for few members, hashed (XXH3) for more; no allocation.
   [[nodiscard]] int find(std::string_view key) const;
   [[nodiscard]] uint32_t layout() const { return layout_; }
+  /// This document takes the place of one with that layout: indexes into the other must not pass for indexes into this.
+  void continue_layout(uint32_t layout) { layout_ = layout + 1; }
 
   [[nodiscard]] size_t bytes_bound() const { return bytes_; }
   /// Formats the inexact doubles once.

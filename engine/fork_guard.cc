@@ -11,9 +11,6 @@ namespace cairn::engine {
 
 namespace {
 
-// Until the guard is installed nothing is open, so nothing is forked.
-const std::atomic<uint32_t> g_not_forked{1};
-
 // Plain atomics, no lock: the child handler may run while another thread of the parent held one.
 std::array<std::atomic<int>, 1024> g_descriptors;  // fd + 1, 0: unused
 
@@ -28,24 +25,28 @@ void close_descriptors_in_child() {
 
 }  // namespace
 
-const std::atomic<uint32_t>* g_fork_word = &g_not_forked;
-
-bool install_fork_guard() {
-  static const bool installed = [] {
-    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    void* memory = mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
-      return false;
-    }
-    if (madvise(memory, page, MADV_WIPEONFORK) != 0) {
-      munmap(memory, page);
-      return false;
-    }
-    auto* word = new (memory) std::atomic<uint32_t>(1);
-    g_fork_word = word;
-    return pthread_atfork(nullptr, nullptr, close_descriptors_in_child) == 0;
-  }();
-  return installed;
+ForkWord fork_word() {
+  static std::mutex mutex;
+  static ForkWord word = nullptr;
+  static bool handler = false;
+  const std::lock_guard guard(mutex);
+  if (word != nullptr && !forked(word)) {
+    return word;
+  }
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  void* memory = mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    return nullptr;
+  }
+  if (madvise(memory, page, MADV_WIPEONFORK) != 0) {
+    munmap(memory, page);
+    return nullptr;
+  }
+  if (!handler) {
+    handler = pthread_atfork(nullptr, nullptr, close_descriptors_in_child) == 0;
+  }
+  word = new (memory) std::atomic<uint32_t>(1);
+  return word;
 }
 
 bool close_in_child(int fd) {

@@ -169,6 +169,8 @@ class Store {
   [[nodiscard]] const StoreOptions& options() const { return options_; }
   [[nodiscard]] const std::array<uint8_t, 16>& store_id() const { return identity_.store_id; }
   [[nodiscard]] uint64_t session() const { return session_; }
+  /// This process is a forked child of the one that opened the store.
+  [[nodiscard]] bool forked() const { return engine::forked(fork_word_); }
 
  private:
   Store() = default;
@@ -231,6 +233,7 @@ class Store {
   }
 
   // Constant after open.
+  ForkWord fork_word_ = nullptr;
   StoreOptions options_;
   StagingIdentity identity_;
   uint64_t session_ = 0;

@@ -24,6 +24,11 @@ namespace {
 std::mutex g_mutex;
 std::set<std::pair<uint64_t, uint64_t>>& held_here() {
   static auto* held = new std::set<std::pair<uint64_t, uint64_t>>();  // never destroyed: no order at exit
+  static pid_t owner = getpid();
+  if (owner != getpid()) {
+    held->clear();  // a forked child holds none of its parent's stores
+    owner = getpid();
+  }
   return *held;
 }
 

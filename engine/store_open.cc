@@ -138,10 +138,12 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options) {
   if (options.durability == Durability::kDefault) {
     options.durability = Durability::kProcess;
   }
-  if (!install_fork_guard()) {
+  const ForkWord word = fork_word();
+  if (word == nullptr) {
     return fail(Code::kNoMemory, "no memory for the fork guard");
   }
   std::unique_ptr<Store> store(new Store());
+  store->fork_word_ = word;
   store->options_ = std::move(options);
   CAIRN_TRY(store->open_files());
   CAIRN_TRY(store->recover());

@@ -10,26 +10,22 @@ namespace cairn::engine {
 
 namespace {
 
-constexpr size_t kIdBytesMax = 64;
-constexpr size_t kTaskBytesMax = 256;
-constexpr size_t kTagsMax = 64;
-constexpr size_t kTagBytesMax = 256;
 
 Status forked_status() { return fail(Code::kForked, "this process is a forked child of the store's owner"); }
 
 bool valid_id(std::string_view id) {
-  return !id.empty() && id.size() <= kIdBytesMax && std::all_of(id.begin(), id.end(), [](char c) {
+  return !id.empty() && id.size() <= kRunIdBytesMax && std::all_of(id.begin(), id.end(), [](char c) {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
   });
 }
 
 Status check_tags(const std::vector<std::string>& tags) {
   if (tags.size() > kTagsMax) {
-    return fail(Code::kTooLarge, "a run has at most 64 tags");
+    return fail(Code::kTooLarge, "a run has at most 256 tags");
   }
   for (const std::string& tag : tags) {
     if (tag.size() > kTagBytesMax) {
-      return fail(Code::kTooLarge, "a tag has at most 256 bytes", tag.substr(0, 64));
+      return fail(Code::kTooLarge, "a tag has at most 512 bytes", tag.substr(0, 64));
     }
     if (!valid_utf8(tag)) {
       return fail(Code::kInvalidUtf8, "a tag is not UTF-8");
@@ -137,7 +133,7 @@ Result<RunRef> Store::start(const StartOptions& options, Durability durability) 
     return fail(Code::kInvalidArgument, "a run id is 1 to 64 of A-Z a-z 0-9 _ -", record.id.substr(0, 80));
   }
   if (options.task.size() > kTaskBytesMax) {
-    return fail(Code::kTooLarge, "a task name has at most 256 bytes", options.task.substr(0, 64));
+    return fail(Code::kTooLarge, "a task name has at most 1024 bytes", options.task.substr(0, 64));
   }
   if (!valid_utf8(options.task)) {
     return fail(Code::kInvalidUtf8, "the task name is not UTF-8");
