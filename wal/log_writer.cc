@@ -49,10 +49,7 @@ Status LogWriter::recover(std::string_view tail, const std::vector<Payload>& mor
     add_record(record.type, record.payload);
   }
   Status s = pending_error_;
-  // Headers last, and only when the records are on the disk: before, the file is a spare, and recovery begins again from
-  // the old segment. Under one sync with the records, a power cut could keep the headers alone. They would name the
-  // watermark as the old segment's end and so hide its records behind it, which may have been acknowledged: the watermark
-  // on disk lags behind what the last sync made durable.
+  // Headers last: before that the file is a spare, and recovery begins again from the old segment.
   const size_t count = pending_.size();
   const bool all_fit = fits(space_bytes(0, count));
   defer_headers_ = true;
@@ -60,13 +57,10 @@ Status LogWriter::recover(std::string_view tail, const std::vector<Payload>& mor
   if (s.ok() && first_count > 0) {
     s = write_group(0, first_count);
   }
-  if (s.ok()) {
+  if (s.ok() && all_fit) {
     s = pad_to_border();
   }
   defer_headers_ = false;
-  if (s.ok() && first_count > 0) {
-    s = sync_file(*file_, written_lsn(), true);
-  }
   if (s.ok()) {
     s = write_at_position({});
   }
