@@ -46,8 +46,13 @@ class Lives : public LogFixture {
                       << ", which is not what was appended there";
       }
     }
-  if (std::getenv("DBG")) { fprintf(stderr, "  last %lu W %lu torn %d dropped %lu clean %d\n", report.last_lsn, report.watermark, report.torn_tail, report.dropped_records, report.clean); for (auto& f : report.files) fprintf(stderr, "    %s st %d %lu..%lu\n", f.name.c_str(), (int)f.state, f.first_lsn, f.last_lsn);}
-  // What was read is the truth from here on; what was dropped must not return.
+    if (std::getenv("DBG")) {
+      fprintf(stderr, "  last %lu W %lu torn %d dropped %lu clean %d\n", report.last_lsn, report.watermark,
+              report.torn_tail, report.dropped_records, report.clean);
+      for (auto& f : report.files)
+        fprintf(stderr, "    %s st %d %lu..%lu\n", f.name.c_str(), (int)f.state, f.first_lsn, f.last_lsn);
+    }
+    // What was read is the truth from here on; what was dropped must not return.
     possible_.erase(possible_.upper_bound(report.last_lsn), possible_.end());
     for (const auto& entry : seen) {
       possible_[entry.first] = {entry.second};
@@ -167,7 +172,9 @@ class Lives : public LogFixture {
       const bool dropped_pages = files.on_failed_sync != nullptr;
       writer.reset();
       files.heal();
-      if (std::getenv("DBG")) fprintf(stderr, "%s written %lu acked %lu applied %lu clean %d dropped %d\n", context.c_str(), written_, acked_, applied, clean_, dropped_pages);
+      if (std::getenv("DBG"))
+        fprintf(stderr, "%s written %lu acked %lu applied %lu clean %d dropped %d\n", context.c_str(), written_, acked_,
+                applied, clean_, dropped_pages);
       uint64_t floor = written_;  // a kill loses nothing whose append returned OK
       if (random() % 2 == 0) {
         disk.power_cut(random);
