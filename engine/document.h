@@ -4,6 +4,7 @@
 // Invariants:
 // - member order is insertion order; erase keeps the order of the rest;
 // - bytes_bound() is never below the size of the JSON text; it equals it when no member is inexact;
+// - only doubles are inexact, and an inexact member counts kDoubleTextMax;
 // - layout() changes whenever a member index may mean another key (insert, erase, clear).
 #pragma once
 
@@ -35,6 +36,8 @@ class Document {
   /// Index of `key`, or -1. Linear for few members, hashed (XXH3) for more; no allocation.
   [[nodiscard]] int find(std::string_view key) const;
   [[nodiscard]] uint32_t layout() const { return layout_; }
+  /// This document takes the place of one with that layout: indexes into the other must not pass for indexes into this.
+  void continue_layout(uint32_t layout) { layout_ = layout + 1; }
 
   [[nodiscard]] size_t bytes_bound() const { return bytes_; }
   /// Formats the inexact doubles once.
@@ -48,11 +51,58 @@ class Document {
 
   /// The hot path: member i takes the double `d` (finite) if the document stays within `limit`. No allocation when it
   /// held a number, bool or null.
-  bool try_assign_double(int i, double d, size_t limit);
-  bool try_assign_int(int i, int64_t v, size_t limit);
+  bool try_assign_double(int i, double d, size_t limit) {
+    Member& m = member(i);
+    const size_t bound = bytes_ - m.value_bytes + kDoubleTextMax;
+    if (bound > limit || tight_) [[unlikely]] {
+      if (!count_double_exactly(i, d, limit)) {
+        return false;
+      }
+    } else {
+      bytes_ = bound;
+      inexact_ += static_cast<int>(m.exact);
+      m.value_bytes = kDoubleTextMax;
+      m.exact = false;
+    }
+    if (double* held = m.value.get<double>()) {
+      *held = d;
+    } else {
+      m.value.storage = d;
+    }
+    return true;
+  }
+  bool try_assign_int(int i, int64_t v, size_t limit) {
+    if (!try_count(i, integer_text_bytes(v), limit)) {
+      return false;
+    }
+    Member& m = member(i);
+    if (int64_t* held = m.value.get<int64_t>()) {
+      *held = v;
+    } else {
+      m.value.storage = v;
+    }
+    return true;
+  }
 
   /// Replaces the value. `value_bytes` is its exact JSON size. Returns the old value.
   Value assign(int i, Value v, size_t value_bytes);
+  /// Counts member i as exactly `value_bytes` if the document stays within `limit` so. The caller changes the value in
+  /// place.
+  bool try_count(int i, size_t value_bytes, size_t limit) {
+    if (bytes_ - member(i).value_bytes + value_bytes > limit && !fits_assign(i, value_bytes, limit)) [[unlikely]] {
+      return false;
+    }
+    count(i, value_bytes, true);
+    return true;
+  }
+  /// Counts member i as `value_bytes`, whose value the caller changes in place (undo: also back to inexact).
+  void count(int i, size_t value_bytes, bool exact) {
+    Member& m = member(i);
+    bytes_ = bytes_ - m.value_bytes + value_bytes;
+    inexact_ += static_cast<int>(m.exact) - static_cast<int>(exact);
+    m.value_bytes = static_cast<uint32_t>(value_bytes);
+    m.exact = exact;
+  }
   /// Appends a member; `key` is not there yet. Returns its index.
   int insert(std::string key, Value v, size_t value_bytes);
   /// Inserts before index i (undo of erase).
@@ -67,11 +117,25 @@ class Document {
   bool operator==(const Document& other) const;  // keys, order, bit-identical values
 
  private:
+  bool count_double_exactly(int i, double d, size_t limit);
+  void format_inexact(int except);
+  [[nodiscard]] int find_linear(std::string_view key) const;
+  [[nodiscard]] int find_hashed(std::string_view key) const;
+  void index_rebuild();
+  void index_add(int i);
+  void index_open_gap(int i);
+  void index_close_gap(int i);
+
   std::vector<Member> members_;
   std::vector<uint32_t> index_;  // open addressing, member + 1, power of two; empty for few members
+  size_t index_used_ = 0;        // slots that are not free, the erased ones included
   size_t bytes_ = 2;
   int inexact_ = 0;
   uint32_t layout_ = 0;
+  // Set when the limit forced inexact members to be formatted: from then on doubles are counted exactly at once, until
+  // every member could grow to the longest double. Otherwise two doubles could take turns in forcing a scan of all
+  // members at each call.
+  bool tight_ = false;
 };
 
 }  // namespace cairn::engine

@@ -10,13 +10,13 @@ namespace cairn::engine {
 
 struct ErrorDetail {
   Code code = Code::kOk;
-  int32_t cause = 0;        // errno or MDB_*
-  uint64_t needed = 0;      // bytes, for kTooLarge
+  int32_t cause = 0;    // errno or MDB_*
+  uint64_t needed = 0;  // bytes, for kTooLarge
   uint64_t limit = 0;
-  uint64_t owner_pid = 0;   // for kBusy
+  uint64_t owner_pid = 0;  // for kBusy
   bool owner_alive = false;
   std::string key;
-  std::string message;      // says what to do
+  std::string message;  // says what to do
 };
 
 ErrorDetail& error_detail();

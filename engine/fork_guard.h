@@ -6,16 +6,14 @@
 
 namespace cairn::engine {
 
-/// A word in a page with MADV_WIPEONFORK: 1 here, 0 in every forked child, also after a raw clone. Made by install_fork_guard().
-extern const std::atomic<uint32_t>* g_fork_word;
+/// A word in a page with MADV_WIPEONFORK: not 0 in this process, 0 in every child that it forks, also after a raw clone. What is opened remembers
+/// the word of its process; a forked child that opens a store of its own gets a new one. Null: no memory.
+using ForkWord = const std::atomic<uint32_t>*;
+ForkWord fork_word();
+inline bool forked(ForkWord word) { return word->load(std::memory_order_relaxed) == 0; }
 
-inline bool forked() { return g_fork_word->load(std::memory_order_relaxed) == 0; }
-
-/// Maps the page and registers the atfork handler, once per process. False: no memory.
-bool install_fork_guard();
-
-/// Descriptors that a forked child must not keep: the lock of the store (else a child that outlives a killed owner keeps it busy) and wake descriptors.
-/// At most 1024 at a time in one process; false when full.
+/// Descriptors that a forked child must not keep: the lock of the store (else a child that outlives a killed owner
+/// keeps it busy) and wake descriptors. At most 1024 at a time in one process; false when full.
 bool close_in_child(int fd);
 void forget_in_child(int fd);
 

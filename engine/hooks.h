@@ -1,4 +1,5 @@
-// What the engine takes from its host: log, clock, random bytes, files. The operating system's are the defaults (os_hooks.cc).
+// What the engine takes from its host: log, clock, random bytes, files. The operating system's are the defaults
+// (os_hooks.cc).
 #pragma once
 
 #include <array>
@@ -24,8 +25,8 @@ struct Hooks {
   void (*random_bytes)(void* context, void* out, size_t bytes) = nullptr;
 
   // Seams of the tests.
-  wal::Files* files = nullptr;           // not owned; null: the operating system's
-  std::array<uint8_t, 16> boot_id{};     // with has_boot_id: instead of the kernel's
+  wal::Files* files = nullptr;        // not owned; null: the operating system's
+  std::array<uint8_t, 16> boot_id{};  // with has_boot_id: instead of the kernel's
   bool has_boot_id = false;
   StagingSeam staging;
 };

@@ -18,8 +18,8 @@ inline constexpr size_t kDoubleTextMax = 25;
 /// One JSON value, whole input. Duplicate keys: the last wins, at the place of the first. Integers beyond 64 bits and
 /// numbers such as 1e2 or 1.0 are doubles; a number beyond the doubles, e.g. 1e400: kNotFinite. A member "__proto__" of
 /// any object is dropped (as the model's server does). Errors: kInvalidJson, kInvalidUtf8 (also lone surrogates),
-/// kTooDeep, kNotFinite, kTooLarge (over bytes_max).
-Result<Value> parse_json(std::string_view text, size_t bytes_max = 8u << 20);
+/// kTooDeep (more than depth_max levels of containers), kNotFinite, kTooLarge (over bytes_max).
+Result<Value> parse_json(std::string_view text, size_t bytes_max = 8u << 20, int depth_max = kDepthMax);
 
 void append_json(std::string& out, const Value& v);
 std::string to_json(const Value& v);

@@ -1,16 +1,23 @@
 // The hot state of a run: its document and the pending diff, whose values are the document's own.
+// Invariants:
+// - a member with a pending entry knows its index, and the entry knows the member's; entries without member are kDelete
+//   and name their key;
+// - under `replace` the entries are one plain kSet for each member, in the order of the document.
 // No I/O and no lock: run.h guards it and stages it.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cairn/status.h"
+#include "engine/apply.h"
 #include "engine/diff.h"
 #include "engine/document.h"
 #include "engine/operation.h"
+#include "engine/path.h"
 
 namespace cairn::engine {
 
@@ -31,7 +38,7 @@ struct PendingDiff {
 
 /// Why a document would be too large.
 struct SizeDetail {
-  size_t needed = 0;
+  size_t needed = 0;  // 0: not known, because what the operation adds alone exceeds the limit
   size_t limit = 0;
 };
 
@@ -54,25 +61,48 @@ class LiveDocument {
   /// when the same keys change again.
   void clear_pending(uint64_t base);
 
-  /// Applies any operation, with the exact size limit. kTooLarge fills `detail`; errors and kUnapplied and kUnchanged
-  /// leave everything as it was. A change is folded into the pending diff. `entry` gets the index of the one pending
-  /// entry that changed, or -1 when several did or the layout changed.
+  /// Applies any operation, with the exact size limit. A change is folded into the pending diff. `entry` gets the index
+  /// of the one pending entry that changed, or -1 when several did or the layout changed.
+  /// kOk with `outcome` kUnchanged or kUnapplied, and all errors, leave everything as it was, and `entry` -1.
+  /// Errors: kTooLarge (`detail` says by how much), kTooDeep, kTypeMismatch (a replace by no object), those of check_key
+  /// and plan_edit. delete and remove only shrink the document, so they work beyond a lowered limit too.
+  /// Cost: that of the operation's value; of the document's only where a path leads into it.
   Status apply(const Operation& op, size_t limit, Outcome& outcome, SizeDetail& detail, int& entry);
 
-  /// The same, and can be taken back by undo() until the next call of apply, clear_pending or reset.
+  /// The same, and can be taken back by undo() until the next call that changes anything. Values that make room are
+  /// kept, not copied; a path that starts with `*` or a slice keeps a copy of the document.
   Status apply_undoable(const Operation& op, size_t limit, Outcome& outcome, SizeDetail& detail, int& entry);
+  /// Restores document and pending diff; their layouts move on.
   void undo();
 
   /// Hot: the member takes a number. Its pending entry is made or folded (a kSet after this). Returns the index of the
-  /// pending entry, -1 when it does not fit in `limit` or the member is not a plain scalar: then call apply(). No
-  /// allocation when the key is already pending.
-  int set_double(int member, double d, size_t limit);
-  int set_int(int member, int64_t v, size_t limit);
-  int set_bool(int member, bool v, size_t limit);
-  /// A string of any length; no allocation when the member's string has the capacity.
+  /// pending entry, -1 when it does not fit in `limit` or the member is an array or object: then call apply(). No
+  /// allocation when the key is already pending, or was before the last clear_pending.
+  int set_double(int member, double d, size_t limit) {
+    return is_plain(member) && document_.try_assign_double(member, d, limit) ? note_set(member) : -1;
+  }
+  int set_int(int member, int64_t v, size_t limit) {
+    return is_plain(member) && document_.try_assign_int(member, v, limit) ? note_set(member) : -1;
+  }
+  int set_bool(int member, bool v, size_t limit) {
+    if (!is_plain(member) || !document_.try_count(member, v ? 4 : 5, limit)) {
+      return -1;
+    }
+    document_.member(member).value.storage = v;
+    return note_set(member);
+  }
+  /// A string of any length, valid UTF-8; no allocation when the member's string has the capacity.
   int set_string(int member, std::string_view s, size_t limit);
   /// Hot: a number member grows by n (integers exact, else double); -1: call apply().
-  int increment(int member, const Value& n, size_t limit);
+  int increment(int member, const Value& n, size_t limit) {
+    const int64_t* x = document_.member(member).value.get<int64_t>();
+    const int64_t* by = n.get<int64_t>();
+    int64_t sum = 0;
+    if (x == nullptr || by == nullptr || __builtin_add_overflow(*x, *by, &sum)) {
+      return increment_any(member, n, limit);
+    }
+    return document_.try_assign_int(member, sum, limit) ? note_increment(member, n) : -1;
+  }
 
   [[nodiscard]] std::string_view key_of(const PendingEntry& e) const {
     return e.member < 0 ? std::string_view(e.key) : std::string_view(document_.member(e.member).key);
@@ -85,6 +115,59 @@ class LiveDocument {
 
  private:
   struct Undo;
+
+  [[nodiscard]] bool is_plain(int member) const { return document_.member(member).value.type() <= Type::kString; }
+  int note_set(int member) {
+    const int entry = document_.member(member).pending;
+    if (entry >= 0 && pending_.entries[static_cast<size_t>(entry)].form.kind == FormKind::kSet) [[likely]] {
+      return entry;
+    }
+    return note_first_set(member);
+  }
+  int note_increment(int member, const Value& n) {
+    const int entry = document_.member(member).pending;
+    if (entry >= 0) [[likely]] {
+      Form& form = pending_.entries[static_cast<size_t>(entry)].form;
+      if (form.kind == FormKind::kSet) {
+        return entry;
+      }
+      int64_t* delta = form.delta.get<int64_t>();
+      const int64_t* by = n.get<int64_t>();
+      int64_t sum = 0;
+      if (form.kind == FormKind::kIncrement && delta != nullptr && by != nullptr &&
+          !__builtin_add_overflow(*delta, *by, &sum)) {
+        *delta = sum;
+        return entry;
+      }
+    }
+    return note_other_increment(member, n);
+  }
+  int note_first_set(int member);
+  int note_other_increment(int member, const Value& n);
+  int increment_any(int member, const Value& n, size_t limit);
+
+  Status apply_kept(const Operation& op, size_t limit, Outcome& outcome, SizeDetail& detail, int& entry, Undo* undo);
+  Status apply_to_key(std::string_view key, const Operation& op, size_t limit, Outcome& outcome, SizeDetail& detail,
+                      int& entry, Undo* undo);
+  Status apply_path(const Operation& op, size_t limit, Outcome& outcome, SizeDetail& detail, int& entry, Undo* undo);
+  Status apply_to_many(const std::vector<Segment>& segments, const Operation& op, size_t limit, Outcome& outcome,
+                       SizeDetail& detail, Undo* undo);
+  Status replace(const Operation& op, size_t limit, SizeDetail& detail, Undo* undo);
+
+  int add_member(std::string_view key, Value value, size_t value_bytes, const Operation& op, Undo* undo);
+  int change_member(int member, Edit edit, size_t value_bytes, const Operation& op, Undo* undo);
+  int assign_member(int member, Value value, size_t value_bytes, Undo* undo);
+  int erase_member(int member, Undo* undo);
+
+  int push_entry(Form form, int member, Undo* undo);
+  int fold_entry(int entry, const Operation& op, Undo* undo);
+  [[nodiscard]] int find_deleted(std::string_view key) const;
+  int push_or_move(int entry, PendingEntry now);
+  int revive_entry(int entry, int member, Undo* undo);
+  void take_entry_out(int entry);
+  void put_entry_in(int entry, PendingEntry what);
+  void shift_members(int from, int by);
+
   Document document_;
   PendingDiff pending_;
   std::unique_ptr<Undo> undo_;

@@ -20,7 +20,7 @@ enum class LogType : uint8_t {
   kStart,                       // a run begins: its record; the creation LSN is the record's own
   kChange,                      // status, session or tags of a run: takes one sequence number
   kErase,
-  kTransaction,                 // diffs of several runs, all or none
+  kTransaction,  // diffs of several runs, all or none
 };
 
 /// Of the run `id` made at `created_lsn`.

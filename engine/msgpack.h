@@ -17,7 +17,8 @@ void append_msgpack(std::string& out, const Value& v);
 void append_msgpack_minimal(std::string& out, const Value& v);
 
 /// One value, whole input. Lengths are checked against what remains before memory is taken; ext, bin and non-string
-/// map keys are refused; float32 becomes double. Errors: kInvalidMsgpack, kTooDeep, kInvalidUtf8, kNotFinite.
-Result<Value> decode_msgpack(std::string_view bytes);
+/// map keys are refused; float32 becomes double. Keys as in parse_json: of duplicates the last wins, "__proto__" is
+/// dropped. Errors: kInvalidMsgpack, kTooDeep (more than depth_max levels), kInvalidUtf8, kNotFinite.
+Result<Value> decode_msgpack(std::string_view bytes, int depth_max = kDepthMax);
 
 }  // namespace cairn::engine

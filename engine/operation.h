@@ -41,12 +41,16 @@ struct Outcome {
 
 /// An array of wire operations: {"type":"set","key":K,"value":J}, delete, append, remove, increment, update.
 /// Unknown type, missing key or value, wrong type of value: kInvalidArgument. `failed_index`, if given, gets the
-/// position.
+/// position. Other members of the objects are passed over. Also the errors of parse_json and, for a key, of check_key.
 Result<std::vector<Operation>> parse_operations(std::string_view json, size_t* failed_index = nullptr);
+/// The same from a parsed list, as it stands inside a request body. Parse that with room for what surrounds a value:
+/// kOperationLevels here, and one more for the body.
+Result<std::vector<Operation>> operations_of(Value list, size_t* failed_index = nullptr);
+inline constexpr int kOperationLevels = 2;
 void append_operation_json(std::string& out, const Operation& op);
 
-/// Refuses "__proto__" and paths through __proto__, constructor or prototype (kKeyRefused), and bytes that are no
-/// UTF-8.
+/// Refuses "__proto__" and paths through __proto__, constructor or prototype (kKeyRefused), bytes that are no UTF-8
+/// (kInvalidUtf8), and keys over kKeyBytesMax (kTooLarge). No allocation.
 Status check_key(std::string_view key);
 /// Keys are at most this long, in bytes.
 inline constexpr size_t kKeyBytesMax = 4096;

@@ -22,20 +22,19 @@ namespace cairn::engine {
 
 /// A sealed diff on its way into the log. Its slots are freed only after its record was written.
 struct Detached {
-  std::string payload;      // of the log record
-  uint64_t last = 0;        // sequence
+  std::string payload;  // of the log record
+  uint64_t last = 0;    // sequence
   std::vector<Slot> slots;
   // Guarded by the append mutex.
   bool written = false;
   uint64_t lsn = 0;
 };
 
-struct Run {
+struct Run : std::enable_shared_from_this<Run> {
   const std::string id;
   const uint64_t number;  // locks of several runs are taken in this order
 
   std::atomic<uint64_t> version{0};  // == sequence; written under the lock, read by anyone
-  std::atomic<int32_t> handles{0};   // of users; a run with handles stays in memory
 
   RunLock lock;
   // Guarded by lock.
@@ -46,8 +45,9 @@ struct Run {
   StagedSlot staged;
   std::vector<Slot> kept_slots;  // outgrown by the pending diff; freed with the slot after the seal
   std::shared_ptr<Detached> detached;
-  uint64_t last_lsn = 0;  // highest LSN that carries something of this run
-  RunRecord record;       // all but sequence, updated_us and document, which stand above
+  uint32_t payload_hint_bytes = 0;  // of the last sealed diff: the next one is likely as large
+  uint64_t last_lsn = 0;            // highest LSN that carries something of this run
+  RunRecord record;                 // all but sequence, updated_us and document, which stand above
 
   // Guarded by the store's dirty mutex.
   int32_t dirty_index = -1;

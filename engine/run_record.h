@@ -32,6 +32,15 @@ bool status_from_name(std::string_view name, RunStatus& s);
 /// COMPLETED, CANCELED, FAILED, SYSTEM_FAILURE, EXPIRED, TIMED_OUT: no more updates. CRASHED can be resumed.
 bool is_final(RunStatus s);
 
+/// Limits of a stored record. Longer input is kTooLarge at the call, kCorrupt where it is read.
+inline constexpr size_t kRunIdBytesMax = 64;
+inline constexpr size_t kTaskBytesMax = 1024;
+inline constexpr size_t kTagsMax = 256;
+inline constexpr size_t kTagBytesMax = 512;
+
+/// [A-Za-z0-9_-]{1,64}
+bool valid_run_id(std::string_view id);
+
 struct RunRecord {
   std::string id;
   uint64_t created_lsn = 0;  // LSN of its start record: tells a deleted and re-created run apart
@@ -49,8 +58,16 @@ struct RunRecord {
   Document document;
 };
 
-/// msgpack array; the encoding of TABLES.md.
+/// That the record can be stored: ids, lengths, UTF-8, status; a foreign run has no document. kInvalidArgument,
+/// kTooLarge, kInvalidUtf8.
+Status check_run_record(const RunRecord& r);
+
+/// msgpack array; the encoding of TABLES.md. `r` passes check_run_record.
 void append_run_record(std::string& out, const RunRecord& r);
+/// Whole input. kVersion: written by a newer version; kCorrupt: anything else that append_run_record cannot have
+/// written. Lengths are checked against what remains before memory is taken.
 Result<RunRecord> decode_run_record(std::string_view bytes);
+/// All but the document, which is not looked at: for indexes, at a fraction of the cost.
+Result<RunRecord> decode_run_record_head(std::string_view bytes);
 
 }  // namespace cairn::engine

@@ -37,6 +37,17 @@ Slot StagedSlot::replace_slot(const Slot& slot) {
   return old;
 }
 
+size_t StagedSlot::whole_bytes(const LiveDocument& live) {
+  std::string& bytes = scratch();
+  size_t sum = 0;
+  for (const PendingEntry& e : live.pending().entries) {
+    bytes.clear();
+    append_entry(bytes, live.key_of(e), e.form, live.value_of(e));
+    sum += kEntryLengthBytes + bytes.size();
+  }
+  return sum;
+}
+
 Slot StagedSlot::release() { return replace_slot(Slot{}); }
 
 void StagedSlot::note_changed(Buffer& buffer, int entry) {
@@ -65,8 +76,6 @@ bool StagedSlot::append_entries(const LiveDocument& live, Buffer& buffer, char* 
     const auto n = static_cast<uint32_t>(bytes.size());
     std::memcpy(bytes.data(), &n, sizeof n);
     if (n > capacity - buffer.payload_bytes) {
-      // Say how much would do: the rest may be of any size, so the caller doubles until it fits.
-      needed_bytes_ = buffer.payload_bytes + n;
       return false;
     }
     char* at = payload + buffer.payload_bytes;

@@ -48,8 +48,8 @@ class StagedSlot {
   /// False when it does not fit the slot: nothing valid was overwritten; take a larger slot or seal.
   bool write(const LiveDocument& live, int entry, uint64_t last, uint64_t updated_us, const StagingSeam& seam);
 
-  /// Bytes that a slot's payload must hold for what write() last failed to place.
-  [[nodiscard]] uint32_t needed_bytes() const { return needed_bytes_; }
+  /// Payload bytes of the whole pending diff, as a slot must hold them.
+  static size_t whole_bytes(const LiveDocument& live);
 
   /// The entries of the newest buffer, as they stand in the slot: [u32 bytes][entry]...; what a seal copies.
   [[nodiscard]] std::string_view newest_payload() const;
@@ -79,7 +79,6 @@ class StagedSlot {
 
   Slot slot_;
   int next_ = 0;
-  uint32_t needed_bytes_ = 0;
   std::array<Buffer, 2> buffers_;
 };
 

@@ -1,8 +1,9 @@
 // The store: owns the run table, staging, log and tables, and moves changes through them:
 //   operation -> document and pending diff -> staging slot -> (seal) log -> (checkpoint) LMDB.
 //
-// Lock order: run locks by run number, then the log's append mutex, then its sync mutex. dirty_mutex_ and table_mutex_ are leaves.
-// Nobody waits for a sync while holding a run lock, but for a rotation of the log.
+// Lock order: step_mutex_, checkpoint_mutex_, flush_mutex_, start_mutex_, run locks by run number, then the log's
+// append mutex, then its sync mutex. dirty_mutex_, table_mutex_ and stats_mutex_ are leaves. Nobody waits for a sync
+// while holding a run lock, but for a rotation of the log.
 #pragma once
 
 #include <atomic>
@@ -21,6 +22,8 @@
 #include "engine/error_detail.h"
 #include "engine/fork_guard.h"
 #include "engine/hooks.h"
+#include "engine/identity.h"
+#include "engine/log_record.h"
 #include "engine/run.h"
 #include "engine/staging.h"
 #include "engine/store_lock.h"
@@ -34,23 +37,23 @@ enum class Durability : int32_t { kDefault = 0, kProcess = 1, kPower = 2 };
 
 struct StoreOptions {
   std::string directory;
-  bool create = true;            // make the store if there is none
+  bool create = true;  // make the store if there is none
   Durability durability = Durability::kProcess;
-  uint32_t flush_interval_ms = 1000;      // bounds what class process loses to a power cut
-  uint32_t metadata_bytes_max = 4096;     // JSON text of a run's document
+  uint32_t flush_interval_ms = 1000;   // bounds what class process loses to a power cut
+  uint32_t metadata_bytes_max = 4096;  // JSON text of a run's document
   uint32_t segment_bytes = 4u << 20;
   uint32_t border_bytes = 512;
-  uint64_t disk_bytes_max = 0;            // 0: no budget
+  uint64_t disk_bytes_max = 0;  // 0: no budget
   uint32_t crash_grace_ms = 10'000;
-  bool mark_crashed = true;               // the command line and relays never mark
-  bool background = false;                // one owned thread runs step()
-  bool staging = true;                    // false: every operation appends to the log
-  bool unsafe_file_system = false;        // open on network file systems all the same
+  bool mark_crashed = true;         // the command line and relays never mark
+  bool background = false;          // one owned thread runs step()
+  bool staging = true;              // false: every operation appends to the log
+  bool unsafe_file_system = false;  // open on network file systems all the same
   Hooks hooks;
 };
 
 struct StartOptions {
-  std::string id;      // empty: one is made, "run_" and 26 characters that sort by time
+  std::string id;  // empty: one is made, "run_" and 26 characters that sort by time
   std::string task;
   std::string parent;
   std::string root;
@@ -77,33 +80,8 @@ struct RunView {
   bool orphaned = false;  // unfinished, and of another session: computed, never stored
 };
 
-class Store;
-
-/// Keeps a run in memory. Copyable; the store must outlive it only for calls other than destruction.
-class RunRef {
- public:
-  RunRef() = default;
-  explicit RunRef(std::shared_ptr<Run> run) : run_(std::move(run)) { count(1); }
-  RunRef(const RunRef& o) : run_(o.run_) { count(1); }
-  RunRef(RunRef&& o) noexcept = default;
-  RunRef& operator=(RunRef o) noexcept {
-    run_.swap(o.run_);
-    return *this;
-  }
-  ~RunRef() { count(-1); }
-  Run& operator*() const { return *run_; }
-  Run* operator->() const { return run_.get(); }
-  explicit operator bool() const { return run_ != nullptr; }
-  [[nodiscard]] const std::shared_ptr<Run>& shared() const { return run_; }
-
- private:
-  void count(int by) {
-    if (run_) {
-      run_->handles.fetch_add(by, std::memory_order_acq_rel);
-    }
-  }
-  std::shared_ptr<Run> run_;
-};
+/// Keeps a run in memory while it is held.
+using RunRef = std::shared_ptr<Run>;
 
 /// A key of a run, found once. Lives inside cairn_cell. After insert, delete, replace it finds its key again by name.
 struct CellPlace {
@@ -113,11 +91,13 @@ struct CellPlace {
 
 class Store {
  public:
-  /// Opens for writing. Errors: kBusy, kCorrupt, kVersion, kNotAStore, kUnsafe, kNoSpace, kIo, kReadOnly, kInvalidArgument; error_detail() says more.
+  /// Opens for writing. Errors: kBusy, kCorrupt, kVersion, kNotAStore, kUnsafe, kNoSpace, kIo, kReadOnly,
+  /// kInvalidArgument; error_detail() says more.
   static Result<std::unique_ptr<Store>> open(StoreOptions options);
   ~Store();  // close(0) if it is still open
 
-  /// Stops new calls, flushes, syncs, checkpoints, marks the log clean. kTimeout: the deadline passed; everything acknowledged is on disk as its class says.
+  /// Stops new calls, flushes, syncs, checkpoints, marks the log clean. kTimeout: the deadline passed; everything
+  /// acknowledged is on disk as its class says.
   Status close(int64_t deadline_ms);
 
   // --- runs ---
@@ -136,7 +116,8 @@ class Store {
 
   // --- operations ---
   /// `epoch`, if given, gets the flush epoch that covers this update (wait_durable).
-  Status apply(Run& run, const Operation& op, Outcome& outcome, Durability durability = Durability::kDefault, uint64_t* epoch = nullptr);
+  Status apply(Run& run, const Operation& op, Outcome& outcome, Durability durability = Durability::kDefault,
+               uint64_t* epoch = nullptr);
   Status set_double(Run& run, std::string_view key, double v);
   Status set_int(Run& run, std::string_view key, int64_t v);
   Status set_bool(Run& run, std::string_view key, bool v);
@@ -154,7 +135,8 @@ class Store {
     Run* run;
     Operation op;
   };
-  Status transact(const std::vector<RunOperation>& operations, Durability durability = Durability::kDefault, size_t* failed = nullptr);
+  Status transact(const std::vector<RunOperation>& operations, Durability durability = Durability::kDefault,
+                  size_t* failed = nullptr);
 
   // --- reading: never waits for the disk ---
   /// Calls `read` with the value under the run's lock. kNotFound.
@@ -172,7 +154,8 @@ class Store {
   [[nodiscard]] uint64_t durable_epoch() const { return durable_epoch_.load(std::memory_order_acquire); }
 
   // --- work ---
-  /// Does what is due: flush, checkpoint, spare segment, next staging file. Stops between parts once `budget_us` is used up (0: no limit).
+  /// Does what is due: flush, checkpoint, spare segment, next staging file. Stops between parts once `budget_us` is
+  /// used up (0: no limit).
   Status step(int64_t budget_us);
   /// monotonic_ms at which the next step is due.
   int64_t next_deadline();
@@ -186,22 +169,24 @@ class Store {
   [[nodiscard]] const StoreOptions& options() const { return options_; }
   [[nodiscard]] const std::array<uint8_t, 16>& store_id() const { return identity_.store_id; }
   [[nodiscard]] uint64_t session() const { return session_; }
+  /// This process is a forked child of the one that opened the store.
+  [[nodiscard]] bool forked() const { return engine::forked(fork_word_); }
 
  private:
   Store() = default;
-  friend class Recovery;
 
   // store_open.cc
   Status open_files();
   Status recover();
+  Status clear_unborn();
+  Status recover_staged(const StagingScan& scan, class Replay& replay, std::vector<wal::RecoveryRecord>& out);
   Status start_background();
   void stop_background();
 
   // store_update.cc: all with the run's lock held
   Status check_gate(const Run& run) const;
-  void committed(Run& run);
-  template <class Fast>
-  Status update_fast(Run& run, std::string_view key, CellPlace* place, Fast&& fast, const std::function<Operation()>& slow);
+  template <class Fast, class Slow>
+  Status update_fast(Run& run, std::string_view key, CellPlace* place, Fast&& fast, Slow&& slow);
   Status apply_locked(Run& run, const Operation& op, Outcome& outcome, bool direct, uint64_t* lsn);
   bool stage(Run& run, int entry);
   Status append_direct(Run& run, const Operation& op, Outcome& outcome, uint64_t* lsn);
@@ -215,15 +200,26 @@ class Store {
   void mark_dirty(Run& run);
   void mark_clean(Run& run);
 
+  // store_transact.cc: with the runs' locks held
+  Status apply_all(LiveDocument& live, const Run* run, const std::vector<RunOperation>& operations, uint64_t& changes,
+                   size_t* failed) const;
+  Status transact_one(Run& run, const std::vector<RunOperation>& operations, bool power, uint64_t* lsn, size_t* failed);
+  Status transact_several(const std::vector<Run*>& runs, const std::vector<RunOperation>& operations, uint64_t* lsn,
+                          size_t* failed);
+
   // store_flush.cc
   Status flush(bool sync);
+  Status write_batch(std::vector<std::pair<RunRef, std::shared_ptr<Detached>>>& batch);
+  [[nodiscard]] int64_t deadline_locked() const;  // with step_mutex_ held
+  void arm_timer();                               // with step_mutex_ held
   Status append_failed(Status status);
+  Status synced(uint64_t lsn);
 
   // store_runs.cc
-  std::shared_ptr<Run> hot_run(std::string_view id);
-  Result<std::shared_ptr<Run>> load_run(std::string_view id);
-  std::shared_ptr<Run> make_run(const RunRecord& record);
-  Status append_change(Run& run, RunChange change, Durability durability);
+  std::shared_ptr<Tables> tables();
+  Result<RunRef> load_run(std::string_view id);
+  RunRef make_run(RunRecord record);
+  Status append_change(Run& run, RunChange change, uint64_t* lsn);
   Status mark_crashed_runs();
   void evict();
 
@@ -237,6 +233,7 @@ class Store {
   }
 
   // Constant after open.
+  ForkWord fork_word_ = nullptr;
   StoreOptions options_;
   StagingIdentity identity_;
   uint64_t session_ = 0;
@@ -244,7 +241,7 @@ class Store {
   std::unique_ptr<wal::Files> own_files_;
   wal::Files* files_ = nullptr;
   std::unique_ptr<StoreLock> lock_;
-  std::unique_ptr<Tables> tables_;
+  std::shared_ptr<Tables> tables_;  // given up by close(), with table_mutex_ held
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<Staging> staging_;  // null: every operation appends
 
@@ -254,14 +251,17 @@ class Store {
 
   std::mutex table_mutex_;
   // Guarded by table_mutex_.
-  std::unordered_map<std::string, std::shared_ptr<Run>> runs_;
+  std::unordered_map<std::string, RunRef> runs_;
   uint64_t next_run_number_ = 1;
 
-  std::mutex dirty_mutex_;
-  std::vector<std::shared_ptr<Run>> dirty_;  // Guarded by dirty_mutex_.
+  std::mutex start_mutex_;  // one start or erase at a time; taken before any run lock
 
-  std::mutex flush_mutex_;  // one flush at a time; taken before any run lock
-  std::mutex step_mutex_;   // one step at a time; taken before flush_mutex_
+  std::mutex dirty_mutex_;
+  std::vector<RunRef> dirty_;  // Guarded by dirty_mutex_.
+
+  std::mutex checkpoint_mutex_;  // one checkpoint at a time
+  std::mutex flush_mutex_;       // one flush at a time; taken before any run lock
+  std::mutex step_mutex_;        // one step at a time; taken before flush_mutex_
   // Guarded by step_mutex_.
   int64_t opened_ms_ = 0;
   int64_t last_flush_ms_ = 0;
@@ -273,11 +273,10 @@ class Store {
   int64_t retry_ms_ = 0;
 
   std::thread background_;
-  std::mutex background_mutex_;
-  bool background_stop_ = false;  // Guarded by background_mutex_.
   int wait_fd_ = -1;
   int stop_fd_ = -1;
 
+  std::atomic<uint64_t> overflow_appends_{0};
   std::mutex stats_mutex_;
   StoreStats stats_;  // Guarded by stats_mutex_: the counters that have no other home.
 };

@@ -11,6 +11,7 @@ namespace cairn::engine {
 
 struct LockOwner {
   uint64_t pid = 0;
+  uint64_t pid_namespace = 0;
   bool held = false;   // somebody holds the lock
   bool alive = false;  // and the process of that pid lives (else a descriptor inherited by its child does)
   std::string role;
@@ -19,7 +20,8 @@ struct LockOwner {
 class StoreLock {
  public:
   /// Takes the lock of `directory` or fails with kBusy and fills `owner`.
-  static Result<std::unique_ptr<StoreLock>> take(const std::string& directory, const std::string& role, LockOwner& owner);
+  static Result<std::unique_ptr<StoreLock>> take(const std::string& directory, const std::string& role,
+                                                 LockOwner& owner);
   ~StoreLock();
   /// Who holds it, without taking it.
   static LockOwner look(const std::string& directory);

@@ -1,6 +1,5 @@
-// The materialised state: run records and their indexes in LMDB. The only file pair that includes lmdb.h is
-// tables.cc's. The layout stands in TABLES.md. Pitfalls of LMDB 0.9.24 and what is done about each stand at the top of
-// tables.cc.
+// The materialised state: run records and their indexes in LMDB. lmdb.h is included by tables_*.cc only. The layout,
+// the pitfalls of LMDB 0.9.24 and what is done about each stand in TABLES.md.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +25,8 @@ struct TableStats {
   uint64_t runs = 0;
   uint64_t applied_lsn = 0;
   uint64_t map_bytes = 0;
-  uint64_t used_bytes = 0;
-  uint64_t file_bytes = 0;
+  uint64_t used_bytes = 0;  // of the map: pages that hold something
+  uint64_t file_bytes = 0;  // on the disk: data.mdb is sparse up to map_bytes
 };
 
 class Tables {
@@ -36,11 +35,18 @@ class Tables {
     std::string directory;  // absolute path of the store; the environment is <directory>/data
     std::string store_id;   // 16 bytes; stored in meta, checked at open (another store's: kCorrupt)
     bool read_only = false;
-    uint64_t map_bytes = 16u << 20;                  // grows between transactions; MAP_FULL never reaches the caller
-    std::function<Status(uint64_t bytes)> may_grow;  // asked before the map grows; kNoSpace refuses. May be empty.
+    uint64_t map_bytes = 16u << 20;  // grows between transactions; MAP_FULL never reaches the caller
+    /// Asked before the map grows to `bytes` in all; kNoSpace refuses. May be empty. Called by write() and sync().
+    std::function<Status(uint64_t bytes)> may_grow;
+    bool any_file_system = false;  // do not refuse network file systems
+    bool any_owner = false;        // do not refuse another user's files; for checks in a child process
   };
   /// Read-write: removes data.tmp/, creates data/ if it is absent (born in data.tmp/, synced, renamed, parents synced).
-  /// Errors: kNotFound (read-only and no data/), kCorrupt, kNoSpace, kIo, kBusy (this process has it open already).
+  /// Read-only: shares the environment if this process has it open, and keeps it open after the owner closed.
+  /// Before LMDB maps the file its meta pages, its length and the upper levels of its trees are checked.
+  /// Errors: kNotFound (read-only and no data/), kCorrupt (also a truncated file, or another store's), kVersion,
+  /// kUnsafe (another user's files, links, writable for others, network file system), kReadOnly, kNoSpace, kIo, kBusy
+  /// (this process has it open already). Threads: all calls from any; writes run one at a time.
   static Result<std::unique_ptr<Tables>> open(const Options& options);
   ~Tables();
 
@@ -50,9 +56,14 @@ class Tables {
   /// Reads see the last commit. kCorrupt when the value's checksum or encoding is bad.
   Result<std::optional<RunRecord>> find(std::string_view id);
   /// All runs in id order from `after` (exclusive; "" for the start); the visitor returns false to stop.
+  /// Reads in portions and calls the visitor between them: it may take its time, call this object, and sees later
+  /// commits. For one consistent view use a snapshot. Behind a damaged run go on with its id as `after`.
   Status each(std::string_view after, const std::function<bool(const RunRecord&)>& visit);
 
-  /// One consistent read snapshot: several finds and each over it. A reader ends within the call that uses it.
+  /// One consistent read snapshot: several finds and each over it. To be used and dropped: while it lives, no page of
+  /// it is used again and the map cannot grow. A write that has to grow the map ends snapshots that are idle and older
+  /// than 2 s (their calls then answer kAgain); if one is busy for 5 s, that write answers kAgain. Threads: one at a
+  /// time.
   class Snapshot {
    public:
     virtual ~Snapshot() = default;
@@ -69,16 +80,20 @@ class Tables {
   /// Writes the changes, sorted by id, with their index entries, in transactions of bounded size; the last one also
   /// sets applied_lsn (and session if given). A run's record and indexes change in one transaction. Not synced
   /// (MDB_NOMETASYNC): see sync(). On any error the transaction is aborted and earlier parts stay: the caller repeats
-  /// the whole call. Errors: kNoSpace (also an EIO on a full disk), kIo, kCorrupt.
+  /// the whole call. applied_lsn never falls: a lower one leaves it.
+  /// Errors: kNoSpace (also an EIO on a full disk; works again when space returns), kIo (then kLatched until all
+  /// handles on this environment are closed and it is opened again), kCorrupt, kAgain (a snapshot blocks growth),
+  /// kInvalidArgument, kTooLarge and kInvalidUtf8 (a record that check_run_record refuses; nothing changed).
   Status write(std::vector<Change> changes, uint64_t applied_lsn, std::optional<uint64_t> session = std::nullopt);
-  /// mdb_env_sync(1). Before a WAL segment is recycled.
+  /// mdb_env_sync(1). Before a WAL segment is recycled. Commits something first if nothing was committed since the open
+  /// or since a failure, because a failed write-back is reported once only. Errors: as write().
   Status sync();
-  /// Clears reader slots of dead processes.
+  /// Clears reader slots of dead processes. At open, and every few seconds.
   Status check_readers();
 
   TableStats stats();
-  /// Walks everything: checksums, encodings, indexes against records both ways. Run it in a child process where the
-  /// file may be damaged.
+  /// Walks everything: pages, checksums, encodings, indexes against records both ways. One read transaction for the
+  /// whole walk. kCorrupt if anything was reported. Run it in a child process where the file may be damaged.
   Status verify(const std::function<void(const TableDamage&)>& report);
 
  private:
@@ -86,5 +101,12 @@ class Tables {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Opens read-only and verifies in a forked child, so that a file that kills its reader kills the child: that is
+/// reported as damage, too. The child has 60 s of processor time and 120 s in all.
+/// Errors: as open() and verify(); kBusy if this process has the environment open (verify() is for that); kTimeout.
+/// Threads: forks, and the child takes locks and memory; glibc keeps its allocator usable there, but call it from a
+/// process without other threads, such as a command-line tool, if the host replaces the allocator.
+Status verify_in_child(const Tables::Options& options, std::vector<TableDamage>& out);
 
 }  // namespace cairn::engine

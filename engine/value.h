@@ -70,6 +70,15 @@ struct Property {
 inline Value::Value(Array v) : storage(std::move(v)) {}
 inline Value::Value(Object v) : storage(std::move(v)) {}
 
+/// The value of `key`, or null. Linear.
+const Value* find_property(const Object& object, std::string_view key);
+
+/// Makes the keys unique: the last value of a key wins, at the place of the first. For decoders; n log n at worst.
+void keep_last_values(Object& object);
+
+/// A member of this name is dropped by every decoder and refused as a key (as the model's server does).
+inline constexpr std::string_view kProtoKey = "__proto__";
+
 /// Deep equality as `remove` uses it: type-strict, numbers by value, 0 equals -0, object key order irrelevant.
 bool deep_equal(const Value& a, const Value& b);
 
@@ -77,7 +86,7 @@ bool deep_equal(const Value& a, const Value& b);
 /// False when the result would not be finite (`sum` untouched). Both must be numbers.
 bool add_numbers(const Value& x, const Value& n, Value& sum);
 
-/// The negated number (decrement): -INT64_MIN becomes exact as uint64, uint64 beyond int64 a double where needed.
+/// The negated number (decrement): -INT64_MIN becomes exact as uint64, uint64 above 2^63 a double.
 Value negate_number(const Value& n);
 
 /// Deepest nesting that any input may have; the document itself is level 1.

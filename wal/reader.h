@@ -33,6 +33,17 @@ struct Damage {
   std::string what;
 };
 
+/// A segment file as scan() found it.
+struct SegmentSummary {
+  enum class State : uint8_t { kSpare, kActive, kDamaged };
+  std::string name;
+  uint64_t seq = 0;
+  State state = State::kDamaged;
+  uint32_t segment_bytes = 0;
+  uint64_t first_lsn = 0;
+  uint64_t last_lsn = 0;  // first_lsn - 1: it holds nothing that counts
+};
+
 struct ScanReport {
   uint64_t first_lsn = 1;        // of the oldest segment
   uint64_t last_lsn = 0;         // of the valid prefix
@@ -43,14 +54,29 @@ struct ScanReport {
   std::vector<Damage> damage;    // not empty: CORRUPT
   uint64_t segments = 0;
   uint64_t bytes = 0;
+
+  // What begin_writer() goes on from. Pages of an unclean log are not read twice: after a failed sync the page cache
+  // may hold what the disk does not, and may forget it at any time.
+  std::vector<SegmentSummary> files;  // by number
+  uint64_t end_offset = 0;            // behind the last valid record of the newest segment
+  uint32_t end_chain = 0;
+  uint32_t watermark_chain = 0;  // chain value at `watermark`
+  std::string tail;              // the records watermark + 1 .. last_lsn with their headers, one behind the other
 };
 
 /// Visits the valid records with lsn >= from in order. The visitor stops the scan by a status that is not ok, which is
 /// returned. `known_durable` is a durable LSN known from elsewhere (LMDB's applied_lsn): it counts as a watermark.
-/// Bounded memory. Damage is reported, not returned: records before it are visited. kVersion for a newer format.
-/// kNotAStore: another store's segment.
+/// `from` = 0 takes the log from wherever it begins; else a log that begins behind `from` and `known_durable` has lost
+/// something. Memory: one segment. Damage is reported, not returned: records before it are visited. kVersion for a
+/// newer format; nothing was visited. kNotAStore: another store's segment, named in `damage`; nothing was visited. The
+/// log of a live writer may be read: its torn tail is simply the end so far.
 Status scan(Files& files, const StoreId& store, uint64_t from, uint64_t known_durable,
             const std::function<Status(const RecordView&)>& visit, ScanReport& report);
+
+/// Visits every valid record of the log, behind damage too, in the order of the files; `in_order` is false from the
+/// first damage or cut on, where LSNs may be missing. For read-only salvage; nothing is judged.
+Status salvage(Files& files, const StoreId& store,
+               const std::function<Status(const RecordView&, bool in_order)>& visit);
 
 /// Records of the WAL of this same process from `from` up to `to` inclusive, both written; used by the checkpoint.
 /// kCorrupt if one cannot be read back.

@@ -1,0 +1,283 @@
+#include "engine/compose.h"
+
+#include <cassert>
+#include <cmath>
+
+#include "engine/evaluate.h"
+#include "engine/form_lists.h"
+#include "engine/operation_list.h"
+#include "engine/path.h"
+
+namespace cairn::engine {
+namespace {
+
+/// True when a key that was absent before is there after the form.
+bool creates(const DiffEntry& entry) {
+  switch (entry.form.kind) {
+    case FormKind::kSet:
+    case FormKind::kIncrement:
+    case FormKind::kIncrementList:
+      return true;
+    case FormKind::kDelete:
+      return false;
+    case FormKind::kList:
+      return entry.form.lists->coerce;
+    case FormKind::kOperations:
+      for (const Operation& op : entry.form.lists->operations) {
+        if (op.type != OperationType::kRemove && op.type != OperationType::kDelete && acts_on_whole(op, entry.key)) {
+          return true;
+        }
+      }
+      return false;
+  }
+  return false;
+}
+
+void become_set(DiffEntry& entry, bool fresh) {
+  entry.form = Form(FormKind::kSet);
+  entry.form.fresh = fresh;
+}
+
+/// f and then g, both kList or kIncrementList and kList: f's lists become those of both.
+void append_lists(FormLists& f, const FormLists& g) {
+  if (!f.coerce) {
+    for (const Value& r : g.removed_before) {
+      add_distinct(f.removed_before, r);
+    }
+  } else {
+    for (const Value& r : g.removed_before) {
+      drop_equal(f.added, r);
+      add_distinct(f.removed_after, r);
+    }
+  }
+  for (const Value& r : g.removed_after) {
+    drop_equal(f.added, r);
+    add_distinct(f.removed_after, r);
+  }
+  f.added.insert(f.added.end(), g.added.begin(), g.added.end());
+  f.coerce = f.coerce || g.coerce;
+}
+
+void compose_increment(Form& f, const Value& d) {
+  Operation op;
+  op.type = OperationType::kIncrement;
+  op.value = d;
+  fold_operation(f, op);
+}
+
+void compose_list(Form& f, const FormLists& g) {
+  switch (f.kind) {
+    case FormKind::kSet:
+      return;
+    case FormKind::kDelete:
+      if (g.coerce) {
+        f = Form(FormKind::kSet);
+        f.fresh = true;
+      }
+      return;
+    case FormKind::kIncrement:
+      if (g.coerce) {  // a number is no array: what was removed before made no difference
+        f.kind = FormKind::kIncrementList;
+        f.lists = std::make_unique<FormLists>(g);
+        f.lists->removed_before.clear();
+      }
+      return;
+    case FormKind::kList:
+    case FormKind::kIncrementList:
+      return append_lists(*f.lists, g);
+    case FormKind::kOperations:
+      assert(false && "ordered lists are joined, not composed");
+  }
+}
+
+/// The table. A kSet that comes out has the value that the caller knows.
+void compose_forms(Form& f, const Form& g) {
+  switch (g.kind) {
+    case FormKind::kIncrement:
+      return compose_increment(f, g.delta);
+    case FormKind::kList:
+      return compose_list(f, *g.lists);
+    case FormKind::kIncrementList:
+      compose_increment(f, g.delta);
+      return compose_list(f, *g.lists);
+    case FormKind::kSet:
+    case FormKind::kDelete:
+    case FormKind::kOperations:
+      assert(false && "the caller takes these");
+  }
+}
+
+bool needs_list(const Form& f, const Form& g) {
+  if (f.kind == FormKind::kOperations || g.kind == FormKind::kOperations) {
+    return true;
+  }
+  Value sum;
+  return f.kind == FormKind::kIncrement && (g.kind == FormKind::kIncrement || g.kind == FormKind::kIncrementList) &&
+         !add_exactly(f.delta, g.delta, sum);
+}
+
+Status join_lists(DiffEntry& entry, const DiffEntry& next) {
+  std::vector<Operation> joined;
+  append_operations(joined, entry.key, entry.form);
+  append_operations(joined, entry.key, next.form);
+  if (joined.size() > kOperationsMax) {
+    return {Code::kBacklog, "too many ordered operations on one key of a run owned elsewhere"};
+  }
+  entry.form = Form(FormKind::kOperations);
+  entry.form.lists = std::make_unique<FormLists>();
+  entry.form.lists->operations = std::move(joined);
+  return {};
+}
+
+Status compose_foreign(DiffEntry& entry, const DiffEntry& next) {
+  if (entry.form.kind == FormKind::kSet) {
+    evaluate(entry.key, next.form, entry.value);
+    return {};
+  }
+  if (entry.form.kind == FormKind::kDelete) {
+    std::optional<Value> made;
+    evaluate(entry.key, next.form, made);
+    if (made) {
+      become_set(entry, true);
+      entry.value = std::move(made);
+    }
+    return {};
+  }
+  if (needs_list(entry.form, next.form)) {
+    return join_lists(entry, next);
+  }
+  const bool array_before =
+      entry.form.kind == FormKind::kIncrementList || (entry.form.kind == FormKind::kList && entry.form.lists->coerce);
+  if (array_before && next.form.kind != FormKind::kList) {
+    // An array for sure, which counts as 0: from here on the key is a constant.
+    become_set(entry, false);
+    entry.value = Value(Array{});
+    evaluate(entry.key, next.form, entry.value);
+    return {};
+  }
+  compose_forms(entry.form, next.form);
+  return {};
+}
+
+}  // namespace
+
+bool add_exactly(const Value& a, const Value& b, Value& sum) {
+  constexpr double kExactBelow = 9007199254740992.0;  // 2^53
+  const auto exact = [](const Value& v) {
+    if (const double* d = v.get<double>()) {
+      return std::trunc(*d) == *d && std::fabs(*d) < kExactBelow;
+    }
+    return true;
+  };
+  const auto integer_within = [](const Value& v) {
+    if (const int64_t* i = v.get<int64_t>()) {
+      return *i < (int64_t{1} << 53) && *i > -(int64_t{1} << 53);
+    }
+    return v.is(Type::kDouble);
+  };
+  if (!exact(a) || !exact(b)) {
+    return false;
+  }
+  const bool integers = !a.is(Type::kDouble) && !b.is(Type::kDouble);
+  if (!integers && !(integer_within(a) && integer_within(b))) {
+    return false;
+  }
+  Value result;
+  if (!add_numbers(a, b, result)) {
+    return false;
+  }
+  if (integers ? result.is(Type::kDouble) : !exact(result)) {
+    return false;
+  }
+  sum = std::move(result);
+  return true;
+}
+
+std::string wire_key(std::string_view name) {
+  if (!is_path(name)) {
+    return std::string(name);
+  }
+  std::string path = "$.";
+  for (const char c : name) {
+    if (c == '.') {
+      path += '\\';
+    }
+    path += c;
+  }
+  return path;
+}
+
+Result<DiffEntry> entry_of(const Operation& op) {
+  if (op.type == OperationType::kReplace) {
+    return {Code::kInvalidArgument, "a replace has no key"};
+  }
+  if (const Status refused = check_key(op.key); !refused.ok()) {
+    return refused;
+  }
+  DiffEntry entry;
+  if (is_path(op.key)) {
+    Result<std::vector<Segment>> segments = parse_path(op.key);
+    if (!segments.ok()) {
+      return segments.status();
+    }
+    if (segments->empty()) {
+      return {Code::kUnapplied, "an empty path"};
+    }
+    if (segments->front().kind != Segment::Kind::kName) {
+      return {Code::kInvalidArgument, "a path of a run owned elsewhere must start with the name of one key"};
+    }
+    entry.key = std::move(segments->front().name);
+    if (segments->size() > 1) {
+      entry.form = Form(FormKind::kOperations);
+      entry.form.lists = std::make_unique<FormLists>();
+      entry.form.lists->operations.push_back(op);
+      return entry;
+    }
+  } else {
+    entry.key = op.key;
+  }
+  entry.form = form_of(op);
+  if (op.type == OperationType::kSet) {
+    entry.value = op.value;
+  }
+  return entry;
+}
+
+Status compose(DiffEntry& entry, const DiffEntry& next, bool& moves) {
+  const FormKind kind_before = entry.form.kind;
+  const bool created_before = creates(entry);
+  // A run's own entries have values: there a list without coercion says that the key is there.
+  const bool known_before = entry.value.has_value() && next.value.has_value();
+  switch (next.form.kind) {
+    case FormKind::kSet: {
+      const bool fresh =
+          next.form.fresh || kind_before == FormKind::kDelete || (kind_before == FormKind::kSet && entry.form.fresh);
+      become_set(entry, fresh);
+      entry.value = next.value;
+      break;
+    }
+    case FormKind::kDelete:
+      entry.form = Form(FormKind::kDelete);
+      entry.value.reset();
+      break;
+    case FormKind::kIncrement:
+    case FormKind::kList:
+    case FormKind::kIncrementList:
+    case FormKind::kOperations:
+      if (!next.value) {
+        CAIRN_TRY(compose_foreign(entry, next));
+      } else {
+        if (next.form.kind != FormKind::kOperations) {
+          compose_forms(entry.form, next.form);
+        }
+        if (entry.form.kind != FormKind::kDelete) {
+          entry.value = next.value;
+        }
+      }
+      break;
+  }
+  moves = next.form.fresh || (!created_before && !known_before && creates(entry));
+  return {};
+}
+
+}  // namespace cairn::engine

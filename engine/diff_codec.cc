@@ -1,0 +1,330 @@
+// Diffs in and out of msgpack. The layout stands in diff.h.
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include "engine/compose.h"
+#include "engine/diff.h"
+#include "engine/json.h"
+#include "engine/msgpack.h"
+#include "engine/msgpack_cursor.h"
+#include "engine/path.h"
+
+namespace cairn::engine {
+namespace {
+
+constexpr uint8_t kKindMask = 0x07;
+constexpr uint8_t kFreshBit = 0x08;
+constexpr size_t kEntryBytesMin = 3;  // array header, key, kind
+constexpr size_t kReservedMax = 256;  // an entry in memory takes many times the bytes that announce it
+constexpr Status kBadEntry{Code::kCorrupt, "diff: not an entry"};
+constexpr Status kBadDiff{Code::kCorrupt, "diff: not a diff"};
+
+void append_big_endian(std::string& out, uint64_t v, int bytes) {
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
+    out += static_cast<char>(v >> shift);
+  }
+}
+
+void append_tagged(std::string& out, uint8_t tag, uint64_t v, int bytes) {
+  out += static_cast<char>(tag);
+  append_big_endian(out, v, bytes);
+}
+
+void append_array_head(std::string& out, size_t count) {
+  if (count < 16) {
+    out += static_cast<char>(0x90 | count);
+  } else if (count <= UINT16_MAX) {
+    append_tagged(out, 0xdc, count, 2);
+  } else {
+    append_tagged(out, 0xdd, count, 4);
+  }
+}
+
+void append_string(std::string& out, std::string_view s) {
+  if (s.size() < 32) {
+    out += static_cast<char>(0xa0 | s.size());
+  } else if (s.size() <= UINT8_MAX) {
+    append_tagged(out, 0xd9, s.size(), 1);
+  } else if (s.size() <= UINT16_MAX) {
+    append_tagged(out, 0xda, s.size(), 2);
+  } else {
+    append_tagged(out, 0xdb, s.size(), 4);
+  }
+  out += s;
+}
+
+void append_unsigned(std::string& out, uint64_t v) {
+  if (v < 128) {
+    out += static_cast<char>(v);
+  } else if (v <= UINT8_MAX) {
+    append_tagged(out, 0xcc, v, 1);
+  } else if (v <= UINT16_MAX) {
+    append_tagged(out, 0xcd, v, 2);
+  } else if (v <= UINT32_MAX) {
+    append_tagged(out, 0xce, v, 4);
+  } else {
+    append_tagged(out, 0xcf, v, 8);
+  }
+}
+
+void append_bool(std::string& out, bool v) { out += static_cast<char>(v ? 0xc3 : 0xc2); }
+
+void append_items(std::string& out, const Array& items) {
+  append_array_head(out, items.size());
+  for (const Value& item : items) {
+    append_msgpack_minimal(out, item);
+  }
+}
+
+/// Elements of the entry's array without the value.
+size_t fixed_elements(FormKind kind) {
+  switch (kind) {
+    case FormKind::kSet:
+    case FormKind::kDelete:
+      return 2;
+    case FormKind::kIncrement:
+    case FormKind::kOperations:
+      return 3;
+    case FormKind::kIncrementList:
+      return 5;
+    case FormKind::kList:
+      return 6;
+  }
+  return 0;
+}
+
+bool may_have_value(FormKind kind) { return kind != FormKind::kDelete && kind != FormKind::kOperations; }
+
+void append_operation_list(std::string& out, const std::vector<Operation>& operations) {
+  append_array_head(out, operations.size());
+  for (const Operation& op : operations) {
+    const bool has_value = op.type != OperationType::kDelete;
+    append_array_head(out, has_value ? 3 : 2);
+    append_unsigned(out, static_cast<uint8_t>(op.type));
+    append_string(out, op.key);
+    if (has_value) {
+      append_msgpack_minimal(out, op.value);
+    }
+  }
+}
+
+bool read_value(MsgpackCursor& in, Value& v) {
+  std::string_view span;
+  if (!in.read_span(span)) {
+    return false;
+  }
+  Result<Value> decoded = decode_msgpack(span);
+  if (!decoded.ok()) {
+    return false;
+  }
+  v = std::move(decoded).value();
+  return true;
+}
+
+bool read_items(MsgpackCursor& in, Array& items) {
+  Value v;
+  if (!read_value(in, v) || !v.is(Type::kArray)) {
+    return false;
+  }
+  items = std::move(*v.get<Array>());
+  return true;
+}
+
+bool read_number(MsgpackCursor& in, Value& v) { return read_value(in, v) && v.is_number(); }
+
+bool read_key(MsgpackCursor& in, std::string& key) {
+  std::string_view s;
+  if (!in.read_string(s) || !valid_utf8(s)) {
+    return false;
+  }
+  key = s;
+  return true;
+}
+
+/// An operation in the list of `key` acts on its value as a whole, or by a path inside it.
+bool belongs_to(const Operation& op, const std::string& key) {
+  if (op.key == wire_key(key)) {
+    return true;
+  }
+  if (!is_path(op.key)) {
+    return false;
+  }
+  const Result<std::vector<Segment>> segments = parse_path(op.key);
+  return segments.ok() && segments->size() >= 2 && segments->front().kind == Segment::Kind::kName &&
+         segments->front().name == key;
+}
+
+bool read_operation(MsgpackCursor& in, const std::string& key, Operation& op) {
+  size_t elements = 0;
+  uint64_t type = 0;
+  if (!in.read_array(elements) || !in.read_unsigned(type) || type > static_cast<uint64_t>(OperationType::kIncrement)) {
+    return false;
+  }
+  op.type = static_cast<OperationType>(type);
+  const bool has_value = op.type != OperationType::kDelete;
+  return elements == (has_value ? 3U : 2U) && read_key(in, op.key) && belongs_to(op, key) &&
+         (!has_value || read_value(in, op.value)) && (op.type != OperationType::kIncrement || op.value.is_number());
+}
+
+bool read_operation_list(MsgpackCursor& in, const std::string& key, std::vector<Operation>& operations) {
+  size_t count = 0;
+  if (!in.read_array(count) || count == 0 || count > kOperationsMax) {
+    return false;
+  }
+  operations.resize(count);
+  return std::all_of(operations.begin(), operations.end(),
+                     [&in, &key](Operation& op) { return read_operation(in, key, op); });
+}
+
+/// What the table can give: a list that does not coerce has added nothing, one that does has something to show for it.
+bool is_normal(FormKind kind, const FormLists& lists) {
+  if (kind == FormKind::kList && !lists.coerce) {
+    return lists.removed_after.empty() && lists.added.empty() && !lists.removed_before.empty();
+  }
+  return !lists.removed_after.empty() || !lists.added.empty();
+}
+
+bool read_form(MsgpackCursor& in, const std::string& key, Form& form) {
+  if (form.kind == FormKind::kIncrement || form.kind == FormKind::kIncrementList) {
+    if (!read_number(in, form.delta)) {
+      return false;
+    }
+  }
+  if (form.kind == FormKind::kSet || form.kind == FormKind::kDelete || form.kind == FormKind::kIncrement) {
+    return true;
+  }
+  form.lists = std::make_unique<FormLists>();
+  FormLists& lists = *form.lists;
+  if (form.kind == FormKind::kOperations) {
+    return read_operation_list(in, key, lists.operations);
+  }
+  const bool is_list = form.kind == FormKind::kList;
+  lists.coerce = true;
+  return (!is_list || read_items(in, lists.removed_before)) && read_items(in, lists.removed_after) &&
+         read_items(in, lists.added) && (!is_list || in.read_bool(lists.coerce)) && is_normal(form.kind, lists);
+}
+
+bool read_entry(MsgpackCursor& in, DiffEntry& entry) {
+  size_t elements = 0;
+  uint64_t kind = 0;
+  if (!in.read_array(elements) || !read_key(in, entry.key) || !in.read_unsigned(kind) ||
+      kind > (kKindMask | kFreshBit) || (kind & kKindMask) > static_cast<uint64_t>(FormKind::kOperations)) {
+    return false;
+  }
+  entry.form = Form(static_cast<FormKind>(kind & kKindMask));
+  entry.form.fresh = (kind & kFreshBit) != 0;
+  const FormKind form_kind = entry.form.kind;
+  if (entry.form.fresh && form_kind != FormKind::kSet) {
+    return false;
+  }
+  const size_t fixed = fixed_elements(form_kind);
+  const bool has_value = elements == fixed + 1;
+  if ((!has_value && elements != fixed) || (has_value && !may_have_value(form_kind)) ||
+      (!has_value && form_kind == FormKind::kSet)) {
+    return false;
+  }
+  if (!read_form(in, entry.key, entry.form)) {
+    return false;
+  }
+  return !has_value || read_value(in, entry.value.emplace());
+}
+
+bool keys_are_unique(const std::vector<DiffEntry>& entries) {
+  std::unordered_set<std::string_view> seen;
+  seen.reserve(entries.size());
+  return std::all_of(entries.begin(), entries.end(), [&seen](const DiffEntry& e) { return seen.insert(e.key).second; });
+}
+
+}  // namespace
+
+void append_entry(std::string& out, std::string_view key, const Form& form, const Value* value) {
+  const bool has_value = value != nullptr && may_have_value(form.kind);
+  append_array_head(out, fixed_elements(form.kind) + (has_value ? 1 : 0));
+  append_string(out, key);
+  append_unsigned(out, static_cast<uint8_t>(form.kind) | (form.fresh ? kFreshBit : 0));
+  if (form.kind == FormKind::kIncrement || form.kind == FormKind::kIncrementList) {
+    append_msgpack(out, form.delta);
+  }
+  if (form.kind == FormKind::kList) {
+    append_items(out, form.lists->removed_before);
+  }
+  if (form.kind == FormKind::kList || form.kind == FormKind::kIncrementList) {
+    append_items(out, form.lists->removed_after);
+    append_items(out, form.lists->added);
+  }
+  if (form.kind == FormKind::kList) {
+    append_bool(out, form.lists->coerce);
+  }
+  if (form.kind == FormKind::kOperations) {
+    append_operation_list(out, form.lists->operations);
+  }
+  if (has_value) {
+    append_msgpack(out, *value);
+  }
+}
+
+Result<DiffEntry> decode_entry(std::string_view bytes) {
+  MsgpackCursor in(bytes);
+  DiffEntry entry;
+  if (!read_entry(in, entry) || !in.at_end()) {
+    return kBadEntry;
+  }
+  return entry;
+}
+
+void append_diff_head(std::string& out, uint64_t base, uint64_t last, int64_t updated_us, bool replace, size_t count) {
+  append_array_head(out, 5);
+  append_unsigned(out, base);
+  append_unsigned(out, last);
+  if (updated_us >= 0) {
+    append_unsigned(out, static_cast<uint64_t>(updated_us));
+  } else {
+    append_tagged(out, 0xd3, static_cast<uint64_t>(updated_us), 8);
+  }
+  append_bool(out, replace);
+  append_array_head(out, count);
+}
+
+void append_diff(std::string& out, const Diff& diff) {
+  append_diff_head(out, diff.base, diff.last, diff.updated_us, diff.replace, diff.entries.size());
+  for (const DiffEntry& entry : diff.entries) {
+    append_entry(out, entry.key, entry.form, entry.value ? &*entry.value : nullptr);
+  }
+}
+
+Result<Diff> decode_diff(std::string_view bytes) {
+  MsgpackCursor in(bytes);
+  Diff diff;
+  size_t elements = 0;
+  size_t count = 0;
+  if (!in.read_array(elements) || elements != 5 || !in.read_unsigned(diff.base) || !in.read_unsigned(diff.last) ||
+      !in.read_signed(diff.updated_us) || !in.read_bool(diff.replace) || !in.read_array(count)) {
+    return kBadDiff;
+  }
+  if (diff.last <= diff.base) {
+    return {Code::kCorrupt, "diff: its last sequence is not above its base"};
+  }
+  if (count > in.remaining() / kEntryBytesMin) {
+    return kBadDiff;
+  }
+  diff.entries.reserve(std::min(count, kReservedMax));
+  for (size_t i = 0; i < count; ++i) {
+    DiffEntry& entry = diff.entries.emplace_back();
+    if (!read_entry(in, entry)) {
+      return kBadEntry;
+    }
+    if (diff.replace && (entry.form.kind != FormKind::kSet || entry.form.fresh)) {
+      return {Code::kCorrupt, "diff: a replaced document whose entry is no plain set"};
+    }
+  }
+  if (!in.at_end()) {
+    return kBadDiff;
+  }
+  if (!keys_are_unique(diff.entries)) {
+    return {Code::kCorrupt, "diff: a key twice"};
+  }
+  return diff;
+}
+
+}  // namespace cairn::engine

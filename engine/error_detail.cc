@@ -1,0 +1,31 @@
+#include "engine/error_detail.h"
+
+namespace cairn::engine {
+
+ErrorDetail& error_detail() {
+  thread_local ErrorDetail detail;
+  return detail;
+}
+
+Status fail(Status status, std::string message, std::string_view key) {
+  ErrorDetail& detail = error_detail();
+  detail = ErrorDetail();
+  detail.code = status.code;
+  detail.cause = status.cause;
+  detail.message = std::move(message);
+  detail.key = key;
+  return status;
+}
+
+Status fail_too_large(std::string_view key, uint64_t needed, uint64_t limit) {
+  const Status status(Code::kTooLarge, "the metadata would exceed its limit");
+  (void)fail(status,
+             "the metadata would be " + std::to_string(needed) + " bytes of JSON, the limit is " +
+                 std::to_string(limit) + "; nothing changed",
+             key);
+  error_detail().needed = needed;
+  error_detail().limit = limit;
+  return status;
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,20 @@
+// Forms and operations as functions of one top-level value. An operation that is unapplied or refused changes nothing.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "engine/diff.h"
+
+namespace cairn::engine {
+
+/// What `form` makes of the value x, or of an absent key. kSet and kDelete are no functions of x and do not come here.
+void evaluate(const std::string& key, const Form& form, std::optional<Value>& x);
+
+/// `op` acts on x as a whole; its key has been resolved.
+void evaluate_operation(std::optional<Value>& x, const Operation& op);
+
+/// Whether an operation in the ordered list of `key` acts on its value as a whole, and not inside it.
+bool acts_on_whole(const Operation& op, const std::string& key);
+
+}  // namespace cairn::engine

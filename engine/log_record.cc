@@ -1,0 +1,160 @@
+#include "engine/log_record.h"
+
+#include <cstring>
+
+#include "engine/msgpack.h"
+
+namespace cairn::engine {
+
+namespace {
+
+constexpr Status kBad(Code::kCorrupt, "a log record does not decode");
+
+template <class T>
+void append_raw(std::string& out, T v) {
+  out.append(reinterpret_cast<const char*>(&v), sizeof v);
+}
+
+template <class T>
+bool take_raw(std::string_view& from, T& v) {
+  if (from.size() < sizeof v) {
+    return false;
+  }
+  std::memcpy(&v, from.data(), sizeof v);
+  from.remove_prefix(sizeof v);
+  return true;
+}
+
+bool take_identity(std::string_view& from, std::string& id, uint64_t& created_lsn) {
+  uint8_t bytes;
+  if (!take_raw(from, bytes) || bytes == 0 || bytes > 64 || from.size() < bytes) {
+    return false;
+  }
+  id = from.substr(0, bytes);
+  from.remove_prefix(bytes);
+  return take_raw(from, created_lsn);
+}
+
+}  // namespace
+
+void append_diff_prefix(std::string& out, std::string_view id, uint64_t created_lsn) {
+  out.push_back(static_cast<char>(id.size()));
+  out.append(id);
+  append_raw(out, created_lsn);
+}
+
+void append_run_diff(std::string& out, const RunDiff& d) {
+  append_diff_prefix(out, d.id, d.created_lsn);
+  append_diff(out, d.diff);
+}
+
+Result<RunDiff> decode_run_diff(std::string_view payload) {
+  RunDiff d;
+  if (!take_identity(payload, d.id, d.created_lsn)) {
+    return kBad;
+  }
+  auto diff = decode_diff(payload);
+  if (!diff.ok()) {
+    return diff.status();
+  }
+  d.diff = std::move(*diff);
+  return d;
+}
+
+void append_transaction(std::string& out, const std::vector<std::string>& run_diffs) {
+  for (const std::string& bytes : run_diffs) {
+    append_raw(out, static_cast<uint32_t>(bytes.size()));
+    out += bytes;
+  }
+}
+
+Result<std::vector<RunDiff>> decode_transaction(std::string_view payload) {
+  std::vector<RunDiff> diffs;
+  while (!payload.empty()) {
+    uint32_t bytes;
+    if (!take_raw(payload, bytes) || bytes > payload.size()) {
+      return kBad;
+    }
+    auto d = decode_run_diff(payload.substr(0, bytes));
+    if (!d.ok()) {
+      return d.status();
+    }
+    diffs.push_back(std::move(*d));
+    payload.remove_prefix(bytes);
+  }
+  return diffs;
+}
+
+void append_change(std::string& out, const RunChange& change) {
+  append_diff_prefix(out, change.id, change.created_lsn);
+  Array fields;
+  fields.emplace_back(change.sequence);
+  fields.emplace_back(change.updated_us);
+  fields.push_back(change.status ? Value(static_cast<int64_t>(*change.status)) : Value());
+  fields.push_back(change.session ? Value(*change.session) : Value());
+  if (change.tags) {
+    Array tags;
+    for (const std::string& tag : *change.tags) {
+      tags.emplace_back(tag);
+    }
+    fields.emplace_back(std::move(tags));
+  } else {
+    fields.emplace_back();
+  }
+  append_msgpack_minimal(out, Value(std::move(fields)));
+}
+
+Result<RunChange> decode_change(std::string_view payload) {
+  RunChange change;
+  if (!take_identity(payload, change.id, change.created_lsn)) {
+    return kBad;
+  }
+  auto decoded = decode_msgpack(payload);
+  if (!decoded.ok()) {
+    return kBad;
+  }
+  const Array* fields = decoded->get<Array>();
+  if (fields == nullptr || fields->size() != 5) {
+    return kBad;
+  }
+  const auto* sequence = (*fields)[0].get<int64_t>();
+  const auto* updated = (*fields)[1].get<int64_t>();
+  if (sequence == nullptr || *sequence <= 0 || updated == nullptr) {
+    return kBad;
+  }
+  change.sequence = static_cast<uint64_t>(*sequence);
+  change.updated_us = *updated;
+  if (!(*fields)[2].is(Type::kNull)) {
+    const auto* status = (*fields)[2].get<int64_t>();
+    if (status == nullptr || *status < 0 || *status > static_cast<int64_t>(RunStatus::kTimedOut)) {
+      return kBad;
+    }
+    change.status = static_cast<RunStatus>(*status);
+  }
+  if (const Value& session = (*fields)[3]; !session.is(Type::kNull)) {
+    if (const auto* small = session.get<int64_t>()) {
+      change.session = static_cast<uint64_t>(*small);
+    } else if (const auto* large = session.get<uint64_t>()) {
+      change.session = *large;
+    } else {
+      return kBad;
+    }
+  }
+  if (const Value& tags = (*fields)[4]; !tags.is(Type::kNull)) {
+    const Array* list = tags.get<Array>();
+    if (list == nullptr) {
+      return kBad;
+    }
+    change.tags.emplace();
+    for (const Value& tag : *list) {
+      const auto* text = tag.get<std::string>();
+      if (text == nullptr) {
+        return kBad;
+      }
+      change.tags->push_back(*text);
+    }
+  }
+  return change;
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,112 @@
+#include "engine/operation_list.h"
+
+#include <algorithm>
+#include <cassert>
+#include <optional>
+
+#include "engine/compose.h"
+#include "engine/evaluate.h"
+#include "engine/path.h"
+
+namespace cairn::engine {
+namespace {
+
+Operation make(OperationType type, const std::string& key, Value value) {
+  Operation op;
+  op.type = type;
+  op.key = key;
+  op.value = std::move(value);
+  return op;
+}
+
+/// A delete inside an array shifts its other items, so it keeps its place among all.
+bool commute(const Operation& a, const Operation& b) {
+  if (!is_path(a.key) || !is_path(b.key) || a.type == OperationType::kDelete || b.type == OperationType::kDelete) {
+    return false;
+  }
+  const Result<std::vector<Segment>> left = parse_path(a.key);
+  const Result<std::vector<Segment>> right = parse_path(b.key);
+  if (!left.ok() || !right.ok()) {
+    return false;
+  }
+  const auto named = [](const Segment& s) { return s.kind == Segment::Kind::kName; };
+  if (!std::all_of(left->begin(), left->end(), named) || !std::all_of(right->begin(), right->end(), named)) {
+    return false;
+  }
+  const size_t shared = std::min(left->size(), right->size());
+  for (size_t i = 0; i < shared; ++i) {
+    if ((*left)[i].name != (*right)[i].name) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// Folds `later` into `earlier`, both of one key; `adjacent`: nothing stands between them.
+bool merge(Operation& earlier, const Operation& later, bool adjacent) {
+  if (later.type == OperationType::kSet) {
+    // A remove makes no key, so the set must not move in front of what may make others.
+    if (earlier.type == OperationType::kDelete || (earlier.type == OperationType::kRemove && !adjacent)) {
+      return false;
+    }
+    earlier = later;
+    return true;
+  }
+  if (earlier.type == OperationType::kSet && later.type != OperationType::kDelete) {
+    std::optional<Value> constant = std::move(earlier.value);
+    evaluate_operation(constant, later);
+    earlier.value = std::move(*constant);
+    return true;
+  }
+  return earlier.type == OperationType::kIncrement && later.type == OperationType::kIncrement &&
+         add_exactly(earlier.value, later.value, earlier.value);
+}
+
+}  // namespace
+
+void push_operation(std::vector<Operation>& list, const Operation& op) {
+  for (size_t i = list.size(); i-- > 0;) {
+    if (list[i].key == op.key) {
+      if (merge(list[i], op, i + 1 == list.size())) {
+        return;
+      }
+      break;
+    }
+    if (!commute(list[i], op)) {
+      break;
+    }
+  }
+  list.push_back(op);
+}
+
+void append_operations(std::vector<Operation>& list, const std::string& key, const Form& form) {
+  if (form.kind == FormKind::kOperations) {
+    for (const Operation& op : form.lists->operations) {
+      push_operation(list, op);
+    }
+    return;
+  }
+  assert(form.kind != FormKind::kSet && form.kind != FormKind::kDelete);
+  const std::string name = wire_key(key);
+  if (form.kind == FormKind::kIncrement || form.kind == FormKind::kIncrementList) {
+    push_operation(list, make(OperationType::kIncrement, name, form.delta));
+  }
+  if (form.lists == nullptr) {
+    return;
+  }
+  for (const Value& r : form.lists->removed_before) {
+    push_operation(list, make(OperationType::kRemove, name, r));
+  }
+  if (!form.lists->removed_after.empty()) {
+    // What was removed after the value had become an array: make it one with an item that goes again at once.
+    push_operation(list, make(OperationType::kAppend, name, form.lists->removed_after.front()));
+    for (const Value& r : form.lists->removed_after) {
+      push_operation(list, make(OperationType::kRemove, name, r));
+    }
+  }
+  for (const Value& v : form.lists->added) {
+    push_operation(list, make(OperationType::kAppend, name, v));
+  }
+}
+
+}  // namespace cairn::engine

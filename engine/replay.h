@@ -1,0 +1,74 @@
+// Folds log records onto run records, by sequence: at recovery, at a checkpoint and in a reader, always by this code.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cairn/status.h"
+#include "engine/diff.h"
+#include "engine/log_record.h"
+#include "engine/run_record.h"
+#include "engine/tables.h"
+#include "wal/reader.h"
+
+namespace cairn::engine {
+
+/// A record that cannot be folded: its base lies beyond the run's sequence, or its run is unknown.
+struct Gap {
+  std::string id;
+  uint64_t lsn = 0;
+  uint64_t sequence = 0;  // the run has
+  uint64_t base = 0;      // the record wants
+};
+
+class Replay {
+ public:
+  using Find = std::function<Result<std::optional<RunRecord>>(std::string_view id)>;
+  /// `find` gives the stored record of a run.
+  explicit Replay(Find find) : find_(std::move(find)) {}
+
+  /// Only this run's records are folded.
+  void only(std::string id) { only_ = std::move(id); }
+
+  /// Folds one record. Gaps are collected, not returned; a record that does not decode is kCorrupt.
+  Status visit(const wal::RecordView& record);
+
+  struct State {
+    std::optional<RunRecord> record;  // nothing: erased, or unknown
+    bool changed = false;
+    uint64_t unknown_lsn = 0;  // a record of an unknown run was met: a gap unless an erase follows
+    uint64_t unknown_created = 0;
+  };
+  /// The run's state now (from the store if no record touched it).
+  Result<State*> state(std::string_view id);
+  [[nodiscard]] const std::map<std::string, State, std::less<>>& states() const { return states_; }
+
+  /// What is to be written, and forgets it. Call finish() first when the log was read to its end.
+  std::vector<Tables::Change> take_changes();
+  /// Bytes of documents held, roughly: for splitting a checkpoint.
+  [[nodiscard]] uint64_t bytes() const { return bytes_; }
+  /// Unknown runs that no erase explained become gaps.
+  std::vector<Gap> gaps() const;
+  [[nodiscard]] uint64_t folded() const { return folded_; }
+
+  /// Folds one diff onto a record, by sequence. False: a gap.
+  static Result<bool> fold_diff(RunRecord& record, const Diff& diff);
+
+ private:
+  Status visit_start(const wal::RecordView& record);
+  Status visit_diff(const RunDiff& d, uint64_t lsn);
+  Status visit_change(const wal::RecordView& record);
+
+  Find find_;
+  std::string only_;
+  std::map<std::string, State, std::less<>> states_;
+  std::vector<Gap> gaps_;
+  uint64_t bytes_ = 0;
+  uint64_t folded_ = 0;
+};
+
+}  // namespace cairn::engine

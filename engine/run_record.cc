@@ -1,0 +1,274 @@
+// Encoding of run records. The layout stands in TABLES.md; the order of fields there is the order here.
+#include "engine/run_record.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <msgpack.hpp>
+
+#include "engine/json.h"
+#include "engine/msgpack.h"
+
+namespace cairn::engine {
+namespace {
+
+constexpr uint64_t kFormat = 1;
+constexpr uint32_t kFields = 15;
+
+constexpr std::array<const char*, 13> kStatusNames = {
+    "PENDING_VERSION", "QUEUED",  "DEQUEUED",       "EXECUTING", "WAITING", "COMPLETED", "CANCELED",
+    "FAILED",          "CRASHED", "SYSTEM_FAILURE", "DELAYED",   "EXPIRED", "TIMED_OUT"};
+
+struct Appender {
+  std::string& out;
+  void write(const char* bytes, size_t count) { out.append(bytes, count); }
+};
+
+/// Reads the fields in front of the document. Any width of integer is accepted, lengths are checked against what
+/// remains; after a failure every further read fails too.
+class Cursor {
+ public:
+  explicit Cursor(std::string_view bytes) : rest_(bytes) {}
+
+  bool array(uint64_t& count) {
+    uint8_t lead = 0;
+    if (!byte(lead)) return false;
+    if ((lead & 0xf0) == 0x90) {
+      count = lead & 0x0f;
+      return true;
+    }
+    return (lead == 0xdc && big_endian(2, count)) || (lead == 0xdd && big_endian(4, count)) || fail();
+  }
+
+  bool unsigned_integer(uint64_t& v) {
+    uint8_t lead = 0;
+    if (!byte(lead)) return false;
+    if (lead < 0x80) {
+      v = lead;
+      return true;
+    }
+    if (lead >= 0xcc && lead <= 0xcf) return big_endian(size_t{1} << (lead - 0xcc), v);
+    if (lead < 0xd0 || lead > 0xd3) return fail();
+    int64_t s = 0;
+    if (!sign_extended(size_t{1} << (lead - 0xd0), s) || s < 0) return fail();
+    v = static_cast<uint64_t>(s);
+    return true;
+  }
+
+  bool signed_integer(int64_t& v) {
+    if (rest_.empty()) return fail();
+    const auto lead = static_cast<uint8_t>(rest_.front());
+    if (lead >= 0xe0) {
+      rest_.remove_prefix(1);
+      v = static_cast<int8_t>(lead);
+      return true;
+    }
+    if (lead >= 0xd0 && lead <= 0xd3) {
+      rest_.remove_prefix(1);
+      return sign_extended(size_t{1} << (lead - 0xd0), v);
+    }
+    uint64_t u = 0;
+    if (!unsigned_integer(u) || u > static_cast<uint64_t>(INT64_MAX)) return fail();
+    v = static_cast<int64_t>(u);
+    return true;
+  }
+
+  bool boolean(bool& v) {
+    uint8_t lead = 0;
+    if (!byte(lead) || (lead != 0xc2 && lead != 0xc3)) return fail();
+    v = lead == 0xc3;
+    return true;
+  }
+
+  bool text(std::string& v, size_t bytes_max) {
+    uint8_t lead = 0;
+    uint64_t count = 0;
+    if (!byte(lead)) return false;
+    if ((lead & 0xe0) == 0xa0) {
+      count = lead & 0x1f;
+    } else if (lead < 0xd9 || lead > 0xdb || !big_endian(size_t{1} << (lead - 0xd9), count)) {
+      return fail();
+    }
+    if (count > bytes_max || count > rest_.size()) return fail();
+    v.assign(rest_.data(), static_cast<size_t>(count));
+    rest_.remove_prefix(static_cast<size_t>(count));
+    return true;
+  }
+
+  [[nodiscard]] std::string_view rest() const { return rest_; }
+
+ private:
+  bool fail() {
+    rest_ = {};
+    return false;
+  }
+  bool byte(uint8_t& v) {
+    if (rest_.empty()) return false;
+    v = static_cast<uint8_t>(rest_.front());
+    rest_.remove_prefix(1);
+    return true;
+  }
+  bool big_endian(size_t bytes, uint64_t& v) {
+    if (rest_.size() < bytes) return fail();
+    v = 0;
+    for (size_t i = 0; i < bytes; ++i) v = v << 8 | static_cast<uint8_t>(rest_[i]);
+    rest_.remove_prefix(bytes);
+    return true;
+  }
+  bool sign_extended(size_t bytes, int64_t& v) {
+    uint64_t u = 0;
+    if (!big_endian(bytes, u)) return false;
+    const auto shift = static_cast<unsigned>(64 - 8 * bytes);
+    v = static_cast<int64_t>(u << shift) >> shift;
+    return true;
+  }
+
+  std::string_view rest_;
+};
+
+constexpr Status kBad = {Code::kCorrupt, "a run record that is none"};
+
+/// Reads everything in front of the document; `document` gets the bytes of that.
+Status decode_head(std::string_view bytes, RunRecord& r, std::string_view& document) {
+  Cursor in(bytes);
+  uint64_t fields = 0;
+  uint64_t format = 0;
+  if (!in.array(fields) || fields == 0 || !in.unsigned_integer(format)) return kBad;
+  if (format > kFormat) return {Code::kVersion, "a run record of a newer version"};
+  if (format != kFormat || fields != kFields) return kBad;
+  uint64_t status = 0;
+  uint64_t tags = 0;
+  const bool front = in.text(r.id, kRunIdBytesMax) && in.unsigned_integer(r.created_lsn) &&
+                     in.unsigned_integer(r.sequence) && in.unsigned_integer(r.session) && in.unsigned_integer(status) &&
+                     in.text(r.task, kTaskBytesMax) && in.text(r.parent, kRunIdBytesMax) &&
+                     in.text(r.root, kRunIdBytesMax) && in.array(tags);
+  if (!front || status >= kStatusNames.size() || tags > kTagsMax) return kBad;
+  r.status = static_cast<RunStatus>(status);
+  for (uint64_t i = 0; i < tags; ++i) {
+    if (!in.text(r.tags.emplace_back(), kTagBytesMax)) return kBad;
+  }
+  if (!in.signed_integer(r.created_us) || !in.signed_integer(r.updated_us) || !in.signed_integer(r.finished_us) ||
+      !in.boolean(r.foreign)) {
+    return kBad;
+  }
+  document = in.rest();
+  return check_run_record(r).ok() ? Status() : kBad;
+}
+
+}  // namespace
+
+const char* status_name(RunStatus s) {
+  const auto i = static_cast<size_t>(s);
+  return i < kStatusNames.size() ? kStatusNames[i] : "UNKNOWN";
+}
+
+bool status_from_name(std::string_view name, RunStatus& s) {
+  for (size_t i = 0; i < kStatusNames.size(); ++i) {
+    if (name == kStatusNames[i]) {
+      s = static_cast<RunStatus>(i);
+      return true;
+    }
+  }
+  return false;
+}
+
+bool is_final(RunStatus s) {
+  switch (s) {
+    case RunStatus::kCompleted:
+    case RunStatus::kCanceled:
+    case RunStatus::kFailed:
+    case RunStatus::kSystemFailure:
+    case RunStatus::kExpired:
+    case RunStatus::kTimedOut:
+      return true;
+    case RunStatus::kPendingVersion:
+    case RunStatus::kQueued:
+    case RunStatus::kDequeued:
+    case RunStatus::kExecuting:
+    case RunStatus::kWaiting:
+    case RunStatus::kCrashed:
+    case RunStatus::kDelayed:
+      return false;
+  }
+  return false;
+}
+
+bool valid_run_id(std::string_view id) {
+  return !id.empty() && id.size() <= kRunIdBytesMax && std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+Status check_run_record(const RunRecord& r) {
+  if (!valid_run_id(r.id)) return {Code::kInvalidArgument, "run id"};
+  if (!r.parent.empty() && !valid_run_id(r.parent)) return {Code::kInvalidArgument, "parent run id"};
+  if (!r.root.empty() && !valid_run_id(r.root)) return {Code::kInvalidArgument, "root run id"};
+  if (static_cast<size_t>(r.status) >= kStatusNames.size()) return {Code::kInvalidArgument, "run status"};
+  if (r.task.size() > kTaskBytesMax) return {Code::kTooLarge, "task name over 1,024 bytes"};
+  if (!valid_utf8(r.task)) return {Code::kInvalidUtf8, "task name"};
+  if (r.tags.size() > kTagsMax) return {Code::kTooLarge, "more than 256 tags"};
+  for (const std::string& tag : r.tags) {
+    if (tag.size() > kTagBytesMax) return {Code::kTooLarge, "tag over 512 bytes"};
+    if (!valid_utf8(tag)) return {Code::kInvalidUtf8, "tag"};
+  }
+  if (r.foreign && r.document.size() != 0) return {Code::kInvalidArgument, "a document of a run owned elsewhere"};
+  return {};
+}
+
+void append_run_record(std::string& out, const RunRecord& r) {
+  assert(check_run_record(r).ok());
+  Appender appender{out};
+  msgpack::packer<Appender> pack(appender);
+  const auto text = [&pack](std::string_view s) {
+    pack.pack_str(static_cast<uint32_t>(s.size()));
+    pack.pack_str_body(s.data(), static_cast<uint32_t>(s.size()));
+  };
+  pack.pack_array(kFields);
+  pack.pack_uint64(kFormat);
+  text(r.id);
+  pack.pack_uint64(r.created_lsn);
+  pack.pack_uint64(r.sequence);
+  pack.pack_uint64(r.session);
+  pack.pack_uint8(static_cast<uint8_t>(r.status));
+  text(r.task);
+  text(r.parent);
+  text(r.root);
+  pack.pack_array(static_cast<uint32_t>(r.tags.size()));
+  for (const std::string& tag : r.tags) text(tag);
+  pack.pack_int64(r.created_us);
+  pack.pack_int64(r.updated_us);
+  pack.pack_int64(r.finished_us);
+  if (r.foreign) {
+    pack.pack_true();
+  } else {
+    pack.pack_false();
+  }
+  pack.pack_map(static_cast<uint32_t>(r.document.size()));
+  for (int i = 0; i < r.document.size(); ++i) {
+    const Member& member = r.document.member(i);
+    text(member.key);
+    append_msgpack(out, member.value);
+  }
+}
+
+Result<RunRecord> decode_run_record_head(std::string_view bytes) {
+  RunRecord r;
+  std::string_view document;
+  CAIRN_TRY(decode_head(bytes, r, document));
+  return r;
+}
+
+Result<RunRecord> decode_run_record(std::string_view bytes) {
+  RunRecord r;
+  std::string_view document;
+  CAIRN_TRY(decode_head(bytes, r, document));
+  Result<Value> value = decode_msgpack(document);
+  if (!value.ok()) return Status{Code::kCorrupt, "the document of a run record", static_cast<int32_t>(value.code())};
+  auto* object = value->get<Object>();
+  if (object == nullptr) return Status{Code::kCorrupt, "a run record whose document is no object"};
+  if (r.foreign && !object->empty()) return kBad;
+  r.document = Document::from_object(std::move(*object));
+  return r;
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,145 @@
+#include "engine/store_lock.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "engine/fork_guard.h"
+#include "engine/hooks.h"
+
+namespace cairn::engine {
+
+namespace {
+
+// Stores that this process holds, by device and inode of LOCK: an OFD lock alone would let nobody say "it is you".
+std::mutex g_mutex;
+std::set<std::pair<uint64_t, uint64_t>>& held_here() {
+  static auto* held = new std::set<std::pair<uint64_t, uint64_t>>();  // never destroyed: no order at exit
+  static pid_t owner = getpid();
+  if (owner != getpid()) {
+    held->clear();  // a forked child holds none of its parent's stores
+    owner = getpid();
+  }
+  return *held;
+}
+
+struct flock whole_file(short type) {
+  struct flock f {};
+  f.l_type = type;
+  f.l_whence = SEEK_SET;
+  return f;
+}
+
+std::string read_text(int fd) {
+  char text[512];
+  const ssize_t got = pread(fd, text, sizeof text, 0);
+  return got > 0 ? std::string(text, static_cast<size_t>(got)) : std::string();
+}
+
+std::string field(const std::string& text, const std::string& name) {
+  const size_t at = ("\n" + text).find("\n" + name + "=");
+  if (at == std::string::npos) {
+    return {};
+  }
+  const size_t begin = at + name.size() + 1;
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+LockOwner owner_of(int fd) {
+  LockOwner owner;
+  const std::string text = read_text(fd);
+  owner.pid = std::strtoull(field(text, "pid").c_str(), nullptr, 10);
+  owner.pid_namespace = std::strtoull(field(text, "pid_namespace").c_str(), nullptr, 10);
+  owner.role = field(text, "role");
+  struct flock f = whole_file(F_WRLCK);
+  owner.held = fcntl(fd, F_OFD_GETLK, &f) == 0 && f.l_type != F_UNLCK;
+  // A zombie still answers kill(pid, 0): its state tells.
+  if (owner.pid != 0 && kill(static_cast<pid_t>(owner.pid), 0) == 0) {
+    char path[64];
+    std::snprintf(path, sizeof path, "/proc/%llu/stat", static_cast<unsigned long long>(owner.pid));
+    const int stat_fd = open(path, O_RDONLY | O_CLOEXEC);
+    std::string stat_text;
+    if (stat_fd >= 0) {
+      stat_text = read_text(stat_fd);
+      close(stat_fd);
+    }
+    const size_t paren = stat_text.rfind(')');
+    const char state = paren == std::string::npos || paren + 2 >= stat_text.size() ? '?' : stat_text[paren + 2];
+    owner.alive = state != 'Z' && state != 'X';
+  }
+  return owner;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StoreLock>> StoreLock::take(const std::string& directory, const std::string& role,
+                                                   LockOwner& owner) {
+  const std::string path = directory + "/LOCK";
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) {
+    const int why = errno;
+    const Code code = why == EROFS ? Code::kReadOnly : why == ENOSPC || why == EDQUOT ? Code::kNoSpace : Code::kIo;
+    return Status(code, "open LOCK", why);
+  }
+  struct stat s;
+  if (fstat(fd, &s) != 0) {
+    const int why = errno;
+    ::close(fd);
+    return Status(Code::kIo, "stat LOCK", why);
+  }
+  const std::lock_guard guard(g_mutex);
+  const std::pair<uint64_t, uint64_t> key(s.st_dev, s.st_ino);
+  struct flock f = whole_file(F_WRLCK);
+  if (held_here().count(key) != 0 || fcntl(fd, F_OFD_SETLK, &f) != 0) {
+    owner = owner_of(fd);
+    owner.held = true;
+    ::close(fd);
+    return Status(Code::kBusy, "the store has an owner");
+  }
+  char text[256];
+  std::string boot;
+  for (const uint8_t byte : read_boot_id()) {
+    char hex[3];
+    std::snprintf(hex, sizeof hex, "%02x", byte);
+    boot += hex;
+  }
+  const int bytes = std::snprintf(text, sizeof text, "pid=%d\nrole=%s\nboot=%s\npid_namespace=%llu\n", getpid(),
+                                  role.c_str(), boot.c_str(), static_cast<unsigned long long>(read_pid_namespace()));
+  if (ftruncate(fd, 0) != 0 || pwrite(fd, text, static_cast<size_t>(bytes), 0) != bytes) {
+    // Says who owns the store, and no more: a full disk must not refuse the open.
+  }
+  held_here().insert(key);
+  close_in_child(fd);
+  return std::unique_ptr<StoreLock>(new StoreLock(fd, s.st_dev, s.st_ino));
+}
+
+StoreLock::~StoreLock() {
+  if (fd_ < 0) {
+    return;
+  }
+  const std::lock_guard guard(g_mutex);
+  held_here().erase({device_, inode_});
+  forget_in_child(fd_);
+  ::close(fd_);
+}
+
+LockOwner StoreLock::look(const std::string& directory) {
+  const int fd = ::open((directory + "/LOCK").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) {
+    return {};
+  }
+  const LockOwner owner = owner_of(fd);
+  ::close(fd);
+  return owner;
+}
+
+}  // namespace cairn::engine

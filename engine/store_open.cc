@@ -1,0 +1,512 @@
+// Opening, recovery and closing.
+//
+// Recovery: take the lock, check identity, replay the log from applied_lsn, then staging, run by run: of all valid
+// buffers of all its slots, while one has base == the run's sequence, apply the one with the highest last sequence
+// among them. What staging gave goes into the new log segment first (wal::begin_writer), then the new staging file
+// replaces the old ones. Nothing is bumped before; each step may be cut by a crash.
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+
+#include "engine/replay.h"
+#include "engine/store.h"
+
+namespace cairn::engine {
+
+namespace {
+
+constexpr const char* kOurNames[] = {"STORE",    "STORE.tmp", "LOCK",    "LOCK.want",  "RESERVE",   "data",
+                                     "data.tmp", "wal",       "staging", "quarantine", "relay.sock"};
+
+enum class FileSystem { kSafe, kCopyOnWrite, kNetwork };
+
+FileSystem file_system(const std::string& directory) {
+  struct statfs s;
+  if (statfs(directory.c_str(), &s) != 0) {
+    return FileSystem::kSafe;
+  }
+  switch (static_cast<unsigned long>(s.f_type)) {
+    case 0x6969:      // NFS
+    case 0x517B:      // SMB
+    case 0xFF534D42:  // CIFS
+    case 0xFE534D42:  // SMB2
+    case 0x65735546:  // FUSE
+    case 0x01021997:  // 9p
+    case 0x00C36400:  // Ceph
+    case 0x0BD00BD0:  // Lustre
+    case 0x47504653:  // GPFS
+      return FileSystem::kNetwork;
+    case 0x9123683E:  // btrfs
+    case 0x2FC12FC1:  // ZFS
+    case 0xCA451A4E:  // bcachefs
+      return FileSystem::kCopyOnWrite;
+    default:
+      return FileSystem::kSafe;
+  }
+}
+
+Status check_directory(const std::string& directory, bool create) {
+  struct stat s;
+  if (stat(directory.c_str(), &s) != 0) {
+    if (errno != ENOENT) {
+      return fail(Status(Code::kIo, "stat the store's directory", errno), "cannot look at " + directory);
+    }
+    if (!create) {
+      return fail(Code::kNotAStore, "there is no store at " + directory);
+    }
+    if (mkdir(directory.c_str(), 0700) != 0) {
+      const int why = errno;
+      return fail(Status(why == EROFS    ? Code::kReadOnly
+                         : why == ENOSPC ? Code::kNoSpace
+                                         : Code::kIo,
+                         "mkdir", why),
+                  "cannot make " + directory + ": " + std::strerror(why));
+    }
+    return {};
+  }
+  if (!S_ISDIR(s.st_mode)) {
+    return fail(Code::kNotAStore, directory + " is not a directory");
+  }
+  if (s.st_uid != geteuid()) {
+    return fail(Code::kUnsafe, directory + " belongs to another user");
+  }
+  if ((s.st_mode & 022) != 0) {
+    return fail(Code::kUnsafe, directory + " can be written by others: chmod 700 it");
+  }
+  return {};
+}
+
+// A directory without STORE is unborn if it holds nothing, or only what a cut creation leaves.
+Status check_unborn(const std::string& directory) {
+  DIR* dir = opendir(directory.c_str());
+  if (dir == nullptr) {
+    return fail(Status(Code::kIo, "opendir", errno), "cannot list " + directory);
+  }
+  Status status;
+  while (const dirent* entry = readdir(dir)) {
+    const std::string name = entry->d_name;
+    if (name == "." || name == "..") {
+      continue;
+    }
+    if (std::find(std::begin(kOurNames), std::end(kOurNames), name) == std::end(kOurNames)) {
+      status =
+          fail(Code::kNotAStore, directory + " holds other files (" + name + ") and no store: give an empty directory");
+      break;
+    }
+  }
+  closedir(dir);
+  return status;
+}
+
+std::string describe(const wal::Damage& d) {
+  return d.segment + " at offset " + std::to_string(d.offset) + ", LSN " + std::to_string(d.lsn_first) + " to " +
+         std::to_string(d.lsn_last) + ": " + d.what;
+}
+
+}  // namespace
+
+void Store::log(LogLevel level, Code code, const std::string& message) const {
+  if (options_.hooks.log != nullptr) {
+    options_.hooks.log(options_.hooks.context, level, code, message.c_str());
+  }
+}
+
+Result<std::unique_ptr<Store>> Store::open(StoreOptions options) {
+  complete_hooks(options.hooks);
+  if (options.directory.empty()) {
+    return fail(Code::kInvalidArgument, "no directory given");
+  }
+  if (options.segment_bytes < (256u << 10) || options.segment_bytes > (64u << 20) ||
+      (options.segment_bytes & (options.segment_bytes - 1)) != 0) {
+    return fail(Code::kInvalidArgument, "segment_bytes is a power of two from 256 KiB to 64 MiB");
+  }
+  if (options.border_bytes != 512 && options.border_bytes != 4096) {
+    return fail(Code::kInvalidArgument, "border_bytes is 512 or 4096");
+  }
+  if (options.metadata_bytes_max < 2 || options.metadata_bytes_max > wal::record_bytes_max(options.segment_bytes) / 4) {
+    return fail(Code::kInvalidArgument, "metadata_bytes_max is from 2 to a quarter of the largest record (" +
+                                            std::to_string(wal::record_bytes_max(options.segment_bytes) / 4) +
+                                            " bytes with these segments)");
+  }
+  if (options.durability == Durability::kDefault) {
+    options.durability = Durability::kProcess;
+  }
+  const ForkWord word = fork_word();
+  if (word == nullptr) {
+    return fail(Code::kNoMemory, "no memory for the fork guard");
+  }
+  std::unique_ptr<Store> store(new Store());
+  store->fork_word_ = word;
+  store->options_ = std::move(options);
+  CAIRN_TRY(store->open_files());
+  CAIRN_TRY(store->recover());
+  CAIRN_TRY(store->start_background());
+  return store;
+}
+
+Status Store::open_files() {
+  const std::string& directory = options_.directory;
+  CAIRN_TRY(check_directory(directory, options_.create));
+  const FileSystem kind = file_system(directory);
+  if (kind == FileSystem::kNetwork && !options_.unsafe_file_system) {
+    return fail(Code::kUnsafe, directory + " is on a network file system, whose locks and mappings cannot be trusted");
+  }
+  if (kind != FileSystem::kSafe && options_.staging) {
+    options_.staging = false;
+    log(LogLevel::kWarning, Code::kUnsafe,
+        "staging is off on this file system: every update is written to the log by pwrite, about 1 us each");
+  }
+  struct stat s;
+  if (stat((directory + "/STORE").c_str(), &s) != 0 && errno == ENOENT) {
+    if (!options_.create) {
+      return fail(Code::kNotAStore, "there is no store at " + directory);
+    }
+    CAIRN_TRY(check_unborn(directory));
+  }
+  LockOwner owner;
+  auto lock = StoreLock::take(directory, "owner", owner);
+  if (!lock.ok()) {
+    if (lock.code() == Code::kBusy) {
+      const std::string pid = std::to_string(owner.pid);
+      (void)fail(lock.status(), owner.alive
+                                    ? "process " + pid + " has the store open"
+                                    : "process " + pid +
+                                          ", which opened the store, is dead, but a child that it forked still holds "
+                                          "the lock: end that child");
+      error_detail().owner_pid = owner.pid;
+      error_detail().owner_alive = owner.alive;
+      return lock.status();
+    }
+    return fail(lock.status(), "cannot lock " + directory + "/LOCK");
+  }
+  lock_ = std::move(*lock);
+  if (options_.hooks.files != nullptr) {
+    files_ = options_.hooks.files;
+  } else {
+    auto files = wal::open_posix_files(directory);
+    if (!files.ok()) {
+      return fail(files.status(), "cannot open " + directory);
+    }
+    own_files_ = std::move(*files);
+    files_ = own_files_.get();
+  }
+  identity_.boot_id = options_.hooks.has_boot_id ? options_.hooks.boot_id : read_boot_id();
+  identity_.pid_namespace = read_pid_namespace();
+  if (identity_.boot_id == std::array<uint8_t, 16>{} && options_.staging) {
+    options_.staging = false;
+    log(LogLevel::kWarning, Code::kUnsafe,
+        "no boot id can be read: staging is off, every update is written to the log");
+  }
+  options_.hooks.random_bytes(options_.hooks.context, &session_, sizeof session_);
+  return {};
+}
+
+Status Store::recover() {
+  auto identity = read_identity(*files_);
+  const bool born = identity.ok();
+  if (!born && identity.code() != Code::kNotFound) {
+    return fail(identity.status(), std::string(identity.status().what) + ": nothing was touched");
+  }
+  if (!born) {
+    CAIRN_TRY(clear_unborn());
+    Identity fresh;
+    options_.hooks.random_bytes(options_.hooks.context, fresh.store_id.data(), fresh.store_id.size());
+    fresh.created_us = now_us();
+    identity = fresh;
+  }
+  identity_.store_id = identity->store_id;
+  CAIRN_TRY(files_->make_directory("wal"));
+  CAIRN_TRY(files_->make_directory("staging"));
+  CAIRN_TRY(files_->sync_directory(""));
+
+  Tables::Options table_options;
+  table_options.directory = options_.directory;
+  table_options.store_id.assign(reinterpret_cast<const char*>(identity_.store_id.data()), 16);
+  table_options.may_grow = [this](uint64_t bytes) { return may_grow(bytes, true); };
+  auto tables = Tables::open(table_options);
+  if (!tables.ok()) {
+    return fail(tables.status(), std::string("the tables in data/ cannot be opened: ") + tables.status().what);
+  }
+  tables_ = std::move(*tables);
+  const uint64_t applied = tables_->applied_lsn();
+
+  Replay replay([this](std::string_view id) { return tables_->find(id); });
+  wal::ScanReport report;
+  CAIRN_TRY(wal::scan(
+      *files_, identity_.store_id, applied + 1, applied,
+      [&replay](const wal::RecordView& record) { return replay.visit(record); }, report));
+  if (!report.damage.empty()) {
+    return fail(Code::kCorrupt, "durable data is damaged: " + describe(report.damage[0]) +
+                                    "; the store can be read (cairn show, cairn ls), and is not written to");
+  }
+  if (const auto gaps = replay.gaps(); !gaps.empty()) {
+    return fail(Code::kCorrupt,
+                "the log does not continue run " + gaps[0].id + " at LSN " + std::to_string(gaps[0].lsn));
+  }
+
+  std::vector<wal::RecoveryRecord> recovered;
+  StagingScan scan;
+  CAIRN_TRY(scan_staging(*files_, identity_, scan));
+  CAIRN_TRY(recover_staged(scan, replay, recovered));
+
+  wal::Options wal_options;
+  wal_options.store = identity_.store_id;
+  wal_options.segment_bytes = options_.segment_bytes;
+  wal_options.border_bytes = options_.border_bytes;
+  wal_options.random = [hooks = options_.hooks] {
+    uint64_t v;
+    hooks.random_bytes(hooks.context, &v, sizeof v);
+    return v;
+  };
+  wal_options.may_grow = [this](uint64_t bytes) { return may_grow(bytes, false); };
+  auto writer = wal::begin_writer(*files_, wal_options, report, applied, recovered);
+  if (!writer.ok()) {
+    return fail(writer.status(), std::string("the log cannot be opened for writing: ") + writer.status().what);
+  }
+  writer_ = std::move(*writer);
+
+  if (options_.staging) {
+    Staging::Options staging_options;
+    staging_options.identity = identity_;
+    options_.hooks.random_bytes(options_.hooks.context, &staging_options.staging_id, sizeof staging_options.staging_id);
+    staging_options.seam = options_.hooks.staging;
+    staging_options.may_grow = [this](uint64_t bytes) { return may_grow(bytes, false); };
+    auto staging = Staging::create(*files_, staging_options);
+    if (!staging.ok()) {
+      return fail(staging.status(), "the staging file cannot be made");
+    }
+    staging_ = std::move(*staging);
+  }
+  // Everything replayed is durable now: into the tables with it, so that nothing but the tables needs to be asked for a
+  // run.
+  CAIRN_TRY(tables_->write(replay.take_changes(), writer_->durable_lsn(), session_));
+  if (!born || identity->copied) {
+    copied_ = born;
+    if (copied_) {
+      log(LogLevel::kWarning, Code::kOk, "this store was copied, moved or restored since it was last open");
+    }
+    if (const Status s = write_identity(*files_, *identity); !s.ok()) {
+      return fail(s, "STORE cannot be written");
+    }
+  }
+  opened_ms_ = last_flush_ms_ = last_append_ms_ = now_ms();
+  last_append_lsn_ = writer_->written_lsn();
+  stats_.recovered_diffs = recovered.size();
+  stats_.ignored_staged = scan.diffs.size() - recovered.size();
+  stats_.dropped_records = report.dropped_records;
+  stats_.torn_tail = report.torn_tail;
+  if (report.torn_tail) {
+    log(LogLevel::kInfo, Code::kOk,
+        "the log ended in a torn tail after LSN " + std::to_string(report.last_lsn) + ": " +
+            std::to_string(report.dropped_records) + " records behind it were never acknowledged and are dropped");
+  }
+  return {};
+}
+
+// Leftovers of a creation that a crash cut: nothing was acknowledged before STORE was there.
+Status Store::clear_unborn() {
+  struct stat s;
+  if (stat((options_.directory + "/data").c_str(), &s) == 0) {
+    Tables::Options options;
+    options.directory = options_.directory;
+    options.read_only = true;
+    uint64_t runs = 0;
+    if (auto tables = Tables::open(options); tables.ok()) {
+      runs = (*tables)->stats().runs;
+    } else {
+      return fail(Code::kNotAStore, "STORE is missing, and data/ cannot be read: nothing was touched");
+    }
+    if (runs > 0) {
+      return fail(Code::kNotAStore, "STORE is missing, but data/ holds runs: nothing was touched");
+    }
+    CAIRN_TRY(files_->rename("data", "data.tmp"));  // which opening the tables removes
+  }
+  for (const char* directory : {"wal", "staging"}) {
+    auto names = files_->list(directory);
+    if (!names.ok()) {
+      return names.status();
+    }
+    for (const std::string& name : *names) {
+      CAIRN_TRY(files_->remove(std::string(directory) + "/" + name));
+    }
+  }
+  return {};
+}
+
+Status Store::recover_staged(const StagingScan& scan, Replay& replay, std::vector<wal::RecoveryRecord>& out) {
+  std::map<std::pair<std::string, uint64_t>, std::vector<const Diff*>> by_run;
+  for (const StagedDiff& staged : scan.diffs) {
+    by_run[{staged.run_id, staged.created_lsn}].push_back(&staged.diff);
+  }
+  for (const auto& [run, diffs] : by_run) {
+    auto state = replay.state(run.first);
+    if (!state.ok()) {
+      return state.status();
+    }
+    std::optional<RunRecord>& record = (*state)->record;
+    if (!record || record->created_lsn != run.second) {
+      continue;  // of a run that is erased, or was never durable
+    }
+    while (true) {
+      const Diff* next = nullptr;
+      for (const Diff* diff : diffs) {
+        if (diff->base == record->sequence && (next == nullptr || diff->last > next->last)) {
+          next = diff;
+        }
+      }
+      if (next == nullptr) {
+        break;
+      }
+      auto folded = Replay::fold_diff(*record, *next);
+      if (!folded.ok()) {
+        return folded.status();
+      }
+      (*state)->changed = true;
+      RunDiff d{run.first, run.second, *next};
+      wal::RecoveryRecord r;
+      r.type = static_cast<uint8_t>(LogType::kDiff);
+      append_run_diff(r.payload, d);
+      out.push_back(std::move(r));
+    }
+  }
+  return {};
+}
+
+Status Store::close(int64_t deadline_ms) {
+  if (forked()) {
+    return fail(Code::kForked, "this process is a forked child of the store's owner");
+  }
+  const auto before = static_cast<Code>(gate_.exchange(static_cast<int32_t>(Code::kClosed)));
+  if (before == Code::kClosed) {
+    return {};
+  }
+  stop_background();
+  // Whoever passed the gate before it closed holds its run's lock until its slot is written: wait for them.
+  {
+    const std::lock_guard start_guard(start_mutex_);
+    std::vector<RunRef> runs;
+    {
+      const std::lock_guard guard(table_mutex_);
+      for (const auto& [id, run] : runs_) {
+        runs.push_back(run);
+      }
+    }
+    for (const RunRef& run : runs) {
+      const std::lock_guard guard(run->lock);
+    }
+  }
+  const std::lock_guard step_guard(step_mutex_);
+  Status status;
+  if (before == Code::kLatched) {
+    status = fail(Code::kLatched, "a sync failed: what the last one did not cover is not durable");
+  } else {
+    status = flush(true);
+    if (status.ok()) {
+      if (deadline_ms > 0 && now_ms() > deadline_ms) {
+        status = fail(Code::kTimeout, "everything is in the log; the tables follow at the next open");
+      } else {
+        status = checkpoint();
+      }
+    }
+    if (status.ok() || status.code == Code::kTimeout) {
+      if (const Status s = writer_->close_clean(); status.ok()) {
+        status = s;
+      }
+      // Staging files hold nothing now that the log does not; the next open replaces them anyway.
+      if (staging_ != nullptr && status.ok()) {
+        status = staging_->remove_all();
+      }
+    }
+  }
+  if (wait_fd_ >= 0) {
+    forget_in_child(wait_fd_);
+    ::close(wait_fd_);
+    wait_fd_ = -1;
+  }
+  // The log and staging stay mapped for calls that race with this one: they see the gate. Tables and lock are given up.
+  {
+    const std::lock_guard guard(table_mutex_);
+    tables_.reset();
+  }
+  lock_.reset();
+  return status;
+}
+
+Store::~Store() {
+  if (forked()) {
+    // The parent owns files, threads and mappings; here they are only memory.
+    if (lock_) {
+      lock_->abandon();
+    }
+    new std::shared_ptr<Tables>(std::move(tables_));  // leaked on purpose: closing would touch the parent's files
+    (void)writer_.release();
+    (void)staging_.release();
+    if (background_.joinable()) {
+      background_.detach();
+    }
+    return;
+  }
+  if (writer_ != nullptr && tables_ != nullptr) {
+    (void)close(0);
+  }
+}
+
+uint64_t Store::disk_bytes() const {
+  return (writer_ ? writer_->disk_bytes() : 0) + (staging_ ? staging_->disk_bytes() : 0) +
+         (tables_ ? tables_->stats().file_bytes : 0);  // read only while open
+}
+
+// `reserve`: a checkpoint, an ack or an erase asks, which may use the last MiB, because they give space back.
+Status Store::may_grow(uint64_t bytes, bool reserve) {
+  constexpr uint64_t kReserveBytes = 1u << 20;
+  if (options_.disk_bytes_max == 0) {
+    return {};
+  }
+  const uint64_t limit = options_.disk_bytes_max - (reserve ? 0 : std::min(kReserveBytes, options_.disk_bytes_max));
+  return disk_bytes() + bytes <= limit ? Status() : Status(Code::kNoSpace, "the store's disk budget is used up");
+}
+
+StoreStats Store::stats() {
+  StoreStats s;
+  {
+    const std::lock_guard guard(stats_mutex_);
+    s = stats_;
+  }
+  {
+    const std::lock_guard guard(table_mutex_);
+    s.runs_hot = runs_.size();
+  }
+  {
+    const std::lock_guard guard(dirty_mutex_);
+    s.runs_dirty = dirty_.size();
+  }
+  s.written_lsn = writer_->written_lsn();
+  s.durable_lsn = writer_->durable_lsn();
+  s.epoch = epoch_.load();
+  s.durable_epoch = durable_epoch_.load();
+  s.overflow_appends = overflow_appends_.load();
+  s.wal_bytes = writer_->disk_bytes();
+  s.wal = writer_->counters();
+  if (staging_ != nullptr) {
+    s.staging_on = true;
+    s.staging_bytes = staging_->disk_bytes();
+    s.staging = staging_->counters();
+  }
+  if (const auto tables = this->tables(); tables != nullptr) {
+    const TableStats t = tables->stats();
+    s.applied_lsn = t.applied_lsn;
+    s.tables_bytes = t.file_bytes;
+  }
+  s.disk_bytes = s.wal_bytes + s.staging_bytes + s.tables_bytes;
+  s.copied = copied_;
+  return s;
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,271 @@
+#include "engine/store_reader.h"
+
+#include <time.h>
+
+#include <map>
+
+#include "engine/error_detail.h"
+#include "engine/log_record.h"
+#include "engine/store.h"
+
+namespace cairn::engine {
+
+namespace {
+
+struct Kept {
+  uint64_t lsn;
+  uint8_t type;
+  uint8_t flags;
+  std::string payload;
+};
+
+void pause_briefly() {
+  const timespec t{0, 500'000};
+  nanosleep(&t, nullptr);
+}
+
+}  // namespace
+
+StagingIdentity StoreReader::staging_identity() const {
+  StagingIdentity identity;
+  identity.store_id = identity_.store_id;
+  identity.boot_id = boot_id_;
+  identity.pid_namespace = read_pid_namespace();
+  return identity;
+}
+
+Result<std::unique_ptr<StoreReader>> StoreReader::open(Options options) {
+  complete_hooks(options.hooks);
+  std::unique_ptr<StoreReader> reader(new StoreReader());
+  reader->options_ = std::move(options);
+  const std::string& directory = reader->options_.directory;
+  if (reader->options_.hooks.files != nullptr) {
+    reader->files_ = reader->options_.hooks.files;
+  } else {
+    auto files = wal::open_posix_files(directory);
+    if (!files.ok()) {
+      return fail(Status(Code::kNotAStore, "no store there", files.status().cause),
+                  "there is no store at " + directory);
+    }
+    reader->own_files_ = std::move(*files);
+    reader->files_ = reader->own_files_.get();
+  }
+  auto identity = read_identity(*reader->files_);
+  if (!identity.ok()) {
+    return identity.code() == Code::kNotFound ? fail(Code::kNotAStore, "there is no store at " + directory)
+                                              : fail(identity.status(), identity.status().what);
+  }
+  reader->identity_ = *identity;
+  reader->boot_id_ = reader->options_.hooks.has_boot_id ? reader->options_.hooks.boot_id : read_boot_id();
+  const LockOwner owner = StoreLock::look(directory);
+  if (owner.held && owner.pid_namespace != 0 && owner.pid_namespace != read_pid_namespace()) {
+    return fail(Code::kUnsafe,
+                "the owner runs in another container: LMDB's readers are known by process id, so read from in there");
+  }
+  Tables::Options tables_options;
+  tables_options.directory = directory;
+  tables_options.store_id.assign(reinterpret_cast<const char*>(identity->store_id.data()), 16);
+  tables_options.read_only = true;
+  auto tables = Tables::open(tables_options);
+  if (tables.ok()) {
+    reader->tables_ = std::move(*tables);
+    reader->session_ = reader->tables_->session();
+  } else if (reader->options_.salvage) {
+    reader->report_.tables_problem = tables.status().what;
+  } else {
+    return fail(tables.status(), std::string("the tables in data/ cannot be read: ") + tables.status().what);
+  }
+  return reader;
+}
+
+Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& replay, bool last) {
+  snapshot_.reset();
+  const uint64_t applied_before = tables_ ? tables_->applied_lsn() : 0;
+  ReadReport report;
+  report.tables_problem = report_.tables_problem;
+  report.attempts = report_.attempts + 1;
+  report.owner = StoreLock::look(options_.directory);
+  const bool tolerant = options_.salvage && last;
+
+  // 1. Staging.
+  CAIRN_TRY(scan_staging(*files_, staging_identity(), report.staging));
+  if (report.owner.held && report.staging.unsettled_slots > 0 && !last) {
+    return Code::kAgain;
+  }
+  // 2. The log.
+  std::vector<Kept> kept;
+  const Status scanned = wal::scan(
+      *files_, identity_.store_id, applied_before + 1, applied_before,
+      [&kept](const wal::RecordView& r) {
+        kept.push_back({r.lsn, r.type, r.flags, std::string(r.payload)});
+        return Status();
+      },
+      report.log);
+  if (!scanned.ok() && !tolerant) {
+    return report.owner.held && !last ? Status(Code::kAgain) : fail(scanned, scanned.what);
+  }
+  // 3. One snapshot of the tables.
+  if (tables_) {
+    auto snapshot = tables_->snapshot();
+    if (snapshot.ok()) {
+      snapshot_ = std::move(*snapshot);
+      report.applied_lsn = snapshot_->applied_lsn();
+    } else if (!tolerant) {
+      return fail(snapshot.status(), "the tables cannot be read");
+    }
+  }
+  for (const wal::Damage& d : report.log.damage) {
+    if (d.lsn_last > report.applied_lsn && !tolerant) {
+      if (report.owner.held && !last) {
+        return Code::kAgain;
+      }
+      report_ = std::move(report);
+      return fail(Code::kCorrupt, "durable data is damaged: " + d.segment + " at offset " + std::to_string(d.offset) +
+                                      ", LSN " + std::to_string(d.lsn_first) + " to " + std::to_string(d.lsn_last) +
+                                      ": " + d.what);
+    }
+  }
+  if (!kept.empty() && kept.front().lsn > report.applied_lsn + 1 && !tolerant) {
+    return Code::kAgain;  // recycled between the two looks
+  }
+  // Folded oldest first.
+  replay = std::make_unique<Replay>([this](std::string_view id) -> Result<std::optional<RunRecord>> {
+    if (!snapshot_) {
+      return std::optional<RunRecord>();
+    }
+    auto found = snapshot_->find(id);
+    if (!found.ok() && options_.salvage) {
+      return std::optional<RunRecord>();
+    }
+    return found;
+  });
+  if (!only.empty()) {
+    replay->only(std::string(only));
+  }
+  for (const Kept& k : kept) {
+    wal::RecordView view;
+    view.lsn = k.lsn;
+    view.type = k.type;
+    view.flags = k.flags;
+    view.payload = k.payload;
+    if (const Status s = replay->visit(view); !s.ok() && !tolerant) {
+      return fail(s, s.what);
+    }
+  }
+  report.gaps = replay->gaps();
+  if (!report.gaps.empty() && !tolerant) {
+    if (report.owner.held && !last) {
+      return Code::kAgain;
+    }
+    const Gap gap = report.gaps[0];
+    report_ = std::move(report);
+    return fail(Code::kCorrupt, "the log does not continue run " + gap.id + " at LSN " + std::to_string(gap.lsn));
+  }
+  bool progress = true;
+  while (progress) {
+    progress = false;
+    for (const StagedDiff& staged : report.staging.diffs) {
+      if (!only.empty() && staged.run_id != only) {
+        continue;
+      }
+      auto state = replay->state(staged.run_id);
+      if (!state.ok()) {
+        return fail(state.status(), "the tables cannot be read");
+      }
+      std::optional<RunRecord>& record = (*state)->record;
+      if (!record || record->created_lsn != staged.created_lsn || staged.diff.last <= record->sequence ||
+          staged.diff.base != record->sequence) {
+        continue;
+      }
+      // Of several with this base the longest counts: the next round of the loop finds no other with it.
+      const StagedDiff* longest = &staged;
+      for (const StagedDiff& other : report.staging.diffs) {
+        if (other.run_id == staged.run_id && other.created_lsn == staged.created_lsn &&
+            other.diff.base == record->sequence && other.diff.last > longest->diff.last) {
+          longest = &other;
+        }
+      }
+      auto folded = Replay::fold_diff(*record, longest->diff);
+      if (!folded.ok()) {
+        return fail(folded.status(), "a staged diff cannot be applied");
+      }
+      progress = true;
+    }
+  }
+  report.staging.diffs.clear();
+  report_ = std::move(report);
+  return {};
+}
+
+Status StoreReader::load(std::string_view only, std::unique_ptr<Replay>& replay) {
+  const int64_t begin = options_.hooks.monotonic_ms(options_.hooks.context);
+  report_.attempts = 0;
+  while (true) {
+    const bool last = options_.hooks.monotonic_ms(options_.hooks.context) - begin >= options_.patience_ms;
+    const Status s = attempt(only, replay, last);
+    if (s.code != Code::kAgain) {
+      return s;
+    }
+    if (last) {
+      return fail(Code::kAgain, "the owner is writing too quickly to be read: try again");
+    }
+    ++report_.attempts;
+    pause_briefly();
+  }
+}
+
+RunView StoreReader::view_of(const RunRecord& record) const {
+  RunView view;
+  view.record = record;
+  view.orphaned = !is_final(record.status) && (!report_.owner.held || record.session != session_);
+  return view;
+}
+
+Result<std::optional<RunView>> StoreReader::read(std::string_view id) {
+  std::unique_ptr<Replay> replay;
+  CAIRN_TRY(load(id, replay));
+  auto state = replay->state(id);
+  snapshot_.reset();
+  if (!state.ok()) {
+    return state.status();
+  }
+  if (!(*state)->record) {
+    return std::optional<RunView>();
+  }
+  return std::optional<RunView>(view_of(*(*state)->record));
+}
+
+Status StoreReader::each(const std::function<bool(const RunView&)>& visit) {
+  std::unique_ptr<Replay> replay;
+  CAIRN_TRY(load("", replay));
+  bool go_on = true;
+  const auto& states = replay->states();
+  auto at = states.begin();
+  const auto visit_newer_up_to = [&](const std::string* id) {
+    for (; go_on && at != states.end() && (id == nullptr || at->first <= *id); ++at) {
+      if (at->second.record) {
+        go_on = visit(view_of(*at->second.record));
+      }
+    }
+  };
+  Status status;
+  if (snapshot_) {
+    status = snapshot_->each("", [&](const RunRecord& record) {
+      const bool newer = states.find(record.id) != states.end();
+      visit_newer_up_to(&record.id);
+      if (go_on && !newer) {
+        go_on = visit(view_of(record));
+      }
+      return go_on;
+    });
+    if (options_.salvage && !status.ok()) {
+      report_.tables_problem = status.what;
+      status = {};
+    }
+  }
+  visit_newer_up_to(nullptr);
+  snapshot_.reset();
+  return status;
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,76 @@
+// Reading a store without owning it: beside a live owner, after a crash, or a damaged one (salvage). Changes nothing.
+//
+// Newest layer first: staging, then the log, then one LMDB snapshot; then folded oldest first, by sequence. What leaves
+// a layer is in the next one by then, so a reader sees at least what was acknowledged before it looked. Log bytes that
+// recycling spoiled meanwhile lie at or below the snapshot's applied_lsn, or the reader tries again.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cairn/status.h"
+#include "engine/hooks.h"
+#include "engine/identity.h"
+#include "engine/replay.h"
+#include "engine/staging.h"
+#include "engine/store_lock.h"
+#include "engine/tables.h"
+#include "wal/reader.h"
+
+namespace cairn::engine {
+
+struct RunView;
+
+struct ReadReport {
+  LockOwner owner;
+  wal::ScanReport log;
+  StagingScan staging;  // without the diffs
+  std::vector<Gap> gaps;
+  uint64_t applied_lsn = 0;
+  uint64_t attempts = 0;
+  std::string tables_problem;  // salvage: why LMDB could not be read; "" if it could
+};
+
+class StoreReader {
+ public:
+  struct Options {
+    std::string directory;
+    bool salvage = false;       // give what can be read of a damaged store, instead of kCorrupt
+    int64_t patience_ms = 100;  // then kAgain
+    Hooks hooks;
+  };
+  /// Errors: kNotAStore, kVersion, kUnsafe (the owner lives in another pid namespace), kCorrupt, kIo.
+  static Result<std::unique_ptr<StoreReader>> open(Options options);
+
+  /// The run as of now. Nothing: no such run. kAgain: the writer was too quick for 100 ms. kCorrupt: durable data is
+  /// damaged (not with salvage).
+  Result<std::optional<RunView>> read(std::string_view id);
+  /// All runs as of one moment, in id order.
+  Status each(const std::function<bool(const RunView&)>& visit);
+  /// Of the last read.
+  [[nodiscard]] const ReadReport& report() const { return report_; }
+  [[nodiscard]] const Identity& identity() const { return identity_; }
+  [[nodiscard]] wal::Files& files() { return *files_; }
+  [[nodiscard]] StagingIdentity staging_identity() const;
+
+ private:
+  StoreReader() = default;
+  Status load(std::string_view only, std::unique_ptr<Replay>& replay);
+  Status attempt(std::string_view only, std::unique_ptr<Replay>& replay, bool last);
+  RunView view_of(const RunRecord& record) const;
+
+  Options options_;
+  Identity identity_;
+  std::array<uint8_t, 16> boot_id_{};
+  std::unique_ptr<wal::Files> own_files_;
+  wal::Files* files_ = nullptr;
+  std::unique_ptr<Tables> tables_;  // null: unborn data/, or unreadable in salvage
+  std::unique_ptr<Tables::Snapshot> snapshot_;
+  uint64_t session_ = 0;
+  ReadReport report_;
+};
+
+}  // namespace cairn::engine

@@ -1,0 +1,522 @@
+// The life of a run: start, resume, status, tags, finish, erase; and finding runs again.
+#include <algorithm>
+#include <map>
+
+#include "engine/json.h"
+#include "engine/path.h"
+#include "engine/store.h"
+
+namespace cairn::engine {
+
+namespace {
+
+
+Status forked_status() { return fail(Code::kForked, "this process is a forked child of the store's owner"); }
+
+bool valid_id(std::string_view id) {
+  return !id.empty() && id.size() <= kRunIdBytesMax && std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+Status check_tags(const std::vector<std::string>& tags) {
+  if (tags.size() > kTagsMax) {
+    return fail(Code::kTooLarge, "a run has at most 256 tags");
+  }
+  for (const std::string& tag : tags) {
+    if (tag.size() > kTagBytesMax) {
+      return fail(Code::kTooLarge, "a tag has at most 512 bytes", tag.substr(0, 64));
+    }
+    if (!valid_utf8(tag)) {
+      return fail(Code::kInvalidUtf8, "a tag is not UTF-8");
+    }
+  }
+  return {};
+}
+
+// "run_" and 26 characters of Crockford's base 32: 48 bits of milliseconds, 80 random bits. Sorts by time.
+std::string make_run_id(int64_t now_us, const std::array<uint8_t, 10>& random) {
+  static constexpr char kDigits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+  std::array<uint8_t, 16> bits{};
+  const auto ms = static_cast<uint64_t>(now_us / 1000);
+  for (size_t i = 0; i < 6; ++i) {
+    bits[i] = static_cast<uint8_t>(ms >> (40 - 8 * i));
+  }
+  std::copy(random.begin(), random.end(), bits.begin() + 6);
+  std::string id = "run_";
+  // 130 bits of digits for 128 bits: the first digit carries three.
+  for (int digit = 0; digit < 26; ++digit) {
+    unsigned v = 0;
+    for (int b = 0; b < 5; ++b) {
+      const int bit = digit * 5 + b - 2;
+      v = v << 1 | (bit < 0 ? 0 : bits[static_cast<size_t>(bit) / 8] >> (7 - bit % 8) & 1);
+    }
+    id.push_back(kDigits[v]);
+  }
+  return id;
+}
+
+}  // namespace
+
+std::shared_ptr<Tables> Store::tables() {
+  const std::lock_guard guard(table_mutex_);
+  return tables_;
+}
+
+RunRef Store::make_run(RunRecord record) {
+  auto run = std::make_shared<Run>(record.id, next_run_number_++);
+  run->sequence = record.sequence;
+  run->updated_us = record.updated_us;
+  run->version.store(record.sequence);
+  run->live.reset(std::move(record.document), record.sequence);
+  run->gate = is_final(record.status) ? Code::kFinished : Code::kOk;
+  record.document = Document();
+  run->record = std::move(record);
+  return run;
+}
+
+Result<RunRef> Store::load_run(std::string_view id) {
+  const std::string key(id);
+  const std::lock_guard guard(table_mutex_);
+  if (const auto at = runs_.find(key); at != runs_.end()) {
+    return at->second;
+  }
+  if (tables_ == nullptr) {
+    return fail(Code::kClosed, "the store is closed");
+  }
+  auto record = tables_->find(id);
+  if (!record.ok()) {
+    return fail(record.status(), "the run cannot be read from the tables", id);
+  }
+  if (!*record) {
+    return Status(Code::kNoSuchRun, "no such run");
+  }
+  RunRef run = make_run(std::move(**record));
+  runs_.emplace(key, run);
+  return run;
+}
+
+Result<RunRef> Store::find(std::string_view id) {
+  if (forked()) {
+    return forked_status();
+  }
+  if (gate_.load() == static_cast<int32_t>(Code::kClosed)) {
+    return fail(Code::kClosed, "the store is closed");
+  }
+  if (!valid_id(id)) {
+    return fail(Code::kInvalidArgument, "a run id is 1 to 64 of A-Z a-z 0-9 _ -", id.substr(0, 80));
+  }
+  auto run = load_run(id);
+  if (!run.ok()) {
+    return run.code() == Code::kNoSuchRun ? fail(run.status(), "there is no such run in this store", id) : run.status();
+  }
+  const std::lock_guard guard((*run)->lock);
+  if ((*run)->gate == Code::kErased) {
+    return fail(Code::kNoSuchRun, "there is no such run in this store", id);
+  }
+  return run;
+}
+
+Result<RunRef> Store::start(const StartOptions& options, Durability durability) {
+  if (forked()) {
+    return forked_status();
+  }
+  RunRecord record;
+  record.id = options.id;
+  record.created_us = record.updated_us = now_us();
+  if (record.id.empty()) {
+    std::array<uint8_t, 10> random;
+    options_.hooks.random_bytes(options_.hooks.context, random.data(), random.size());
+    record.id = make_run_id(record.created_us, random);
+  }
+  if (!valid_id(record.id)) {
+    return fail(Code::kInvalidArgument, "a run id is 1 to 64 of A-Z a-z 0-9 _ -", record.id.substr(0, 80));
+  }
+  if (options.task.size() > kTaskBytesMax) {
+    return fail(Code::kTooLarge, "a task name has at most 1024 bytes", options.task.substr(0, 64));
+  }
+  if (!valid_utf8(options.task)) {
+    return fail(Code::kInvalidUtf8, "the task name is not UTF-8");
+  }
+  for (const std::string* id : {&options.parent, &options.root}) {
+    if (!id->empty() && !valid_id(*id)) {
+      return fail(Code::kInvalidArgument, "a run id is 1 to 64 of A-Z a-z 0-9 _ -", id->substr(0, 80));
+    }
+  }
+  CAIRN_TRY(check_tags(options.tags));
+  record.document = Document::from_object(options.metadata);
+  if (const size_t bytes = record.document.exact_bytes(); bytes > options_.metadata_bytes_max) {
+    return fail_too_large({}, bytes, options_.metadata_bytes_max);
+  }
+  for (int i = 0; i < record.document.size(); ++i) {
+    if (const Status s = check_key(record.document.member(i).key);
+        s.code == Code::kKeyRefused && !is_path(record.document.member(i).key)) {
+      return fail(s, s.what, record.document.member(i).key);
+    }
+  }
+  record.sequence = 1;
+  record.session = session_;
+  record.task = options.task;
+  record.tags = options.tags;
+  record.parent = options.parent;
+  record.root = options.root;
+
+  const std::lock_guard start_guard(start_mutex_);
+  if (const auto gate = static_cast<Code>(gate_.load()); gate != Code::kOk) {
+    return fail(gate, gate == Code::kClosed ? "the store is closed" : "the store takes no updates now");
+  }
+  auto existing = load_run(record.id);
+  if (!existing.ok() && existing.code() != Code::kNoSuchRun) {
+    return existing.status();
+  }
+  if (existing.ok()) {
+    const Run& old = **existing;
+    const std::lock_guard guard((*existing)->lock);
+    if (old.gate != Code::kErased) {
+      if (is_final(old.record.status)) {
+        return fail(Code::kExists, "a finished run of this id is in the store: take another id, or erase it",
+                    record.id);
+      }
+      if (old.record.session == session_) {
+        return fail(Code::kRunning, "a run of this id is running", record.id);
+      }
+      return fail(Code::kExists, "an earlier process left this run unfinished: resume it", record.id);
+    }
+  }
+  if (!record.parent.empty() && record.root.empty()) {
+    // Root: the parent's root if the parent is here, else the parent.
+    auto parent = load_run(record.parent);
+    if (parent.ok()) {
+      const std::lock_guard guard((*parent)->lock);
+      record.root = (*parent)->record.root.empty() ? record.parent : (*parent)->record.root;
+    } else {
+      record.root = record.parent;
+    }
+  }
+
+  RunRef run;
+  uint64_t lsn = 0;
+  {
+    wal::Writer::Append append(*writer_);
+    record.created_lsn = append.next_lsn();
+    std::string payload;
+    append_run_record(payload, record);
+    append.add(static_cast<uint8_t>(LogType::kStart), payload);
+    auto committed = append.commit();
+    if (!committed.ok()) {
+      return append_failed(committed.status());
+    }
+    lsn = *committed;
+    // The LSN that was foreseen may have grown by a rotation's own record.
+    record.created_lsn = lsn;
+  }
+  {
+    const std::lock_guard guard(table_mutex_);
+    run = make_run(std::move(record));
+    run->last_lsn = lsn;
+    runs_[run->id] = run;
+  }
+  if (wants_power(durability)) {
+    CAIRN_TRY(synced(lsn));
+  }
+  return run;
+}
+
+// With the run's lock held: one append with the seal of what is pending and the change behind it.
+Status Store::append_change(Run& run, RunChange change, uint64_t* lsn) {
+  if (!run.live.pending().empty()) {
+    CAIRN_TRY(write_detached(run));
+    detach(run);
+  }
+  const bool erase = !change.status && !change.session && !change.tags;
+  change.id = run.id;
+  change.created_lsn = run.record.created_lsn;
+  change.sequence = run.sequence + 1;
+  change.updated_us = now_us();
+  std::string payload;
+  engine::append_change(payload, change);
+  CAIRN_TRY(append_for(run, {{erase ? LogType::kErase : LogType::kChange, std::move(payload)}}, lsn));
+  run.sequence = change.sequence;
+  run.updated_us = change.updated_us;
+  run.live.clear_pending(run.sequence);
+  mark_clean(run);
+  if (change.status) {
+    run.record.status = *change.status;
+    run.record.finished_us = is_final(*change.status) ? change.updated_us : 0;
+    run.gate = is_final(*change.status) ? Code::kFinished : Code::kOk;
+  }
+  if (change.session) {
+    run.record.session = *change.session;
+  }
+  if (change.tags) {
+    run.record.tags = std::move(*change.tags);
+  }
+  if (erase) {
+    run.gate = Code::kErased;
+  }
+  run.version.store(run.sequence, std::memory_order_release);
+  return {};
+}
+
+Result<RunRef> Store::resume(std::string_view id) {
+  auto run = find(id);
+  if (!run.ok()) {
+    return run;
+  }
+  const std::lock_guard guard((*run)->lock);
+  Run& r = **run;
+  CAIRN_TRY(check_gate(r));
+  if (r.record.session != session_ || r.record.status == RunStatus::kCrashed) {
+    RunChange change;
+    change.session = session_;
+    if (r.record.status == RunStatus::kCrashed) {
+      change.status = RunStatus::kExecuting;
+    }
+    CAIRN_TRY(append_change(r, std::move(change), nullptr));
+  }
+  return run;
+}
+
+Status Store::finish(Run& run, RunStatus status, Durability durability) {
+  if (forked()) {
+    return forked_status();
+  }
+  if (!is_final(status)) {
+    return fail(Code::kInvalidArgument,
+                "a run finishes as COMPLETED, CANCELED, FAILED, SYSTEM_FAILURE, EXPIRED or TIMED_OUT");
+  }
+  uint64_t lsn = 0;
+  {
+    const std::lock_guard guard(run.lock);
+    CAIRN_TRY(check_gate(run));
+    RunChange change;
+    change.status = status;
+    CAIRN_TRY(append_change(run, std::move(change), &lsn));
+  }
+  return wants_power(durability) ? synced(lsn) : Status();
+}
+
+Status Store::set_status(Run& run, RunStatus status) {
+  if (forked()) {
+    return forked_status();
+  }
+  if (is_final(status)) {
+    return finish(run, status);
+  }
+  const std::lock_guard guard(run.lock);
+  CAIRN_TRY(check_gate(run));
+  RunChange change;
+  change.status = status;
+  return append_change(run, std::move(change), nullptr);
+}
+
+Status Store::set_tags(Run& run, std::vector<std::string> tags) {
+  if (forked()) {
+    return forked_status();
+  }
+  CAIRN_TRY(check_tags(tags));
+  const std::lock_guard guard(run.lock);
+  CAIRN_TRY(check_gate(run));
+  RunChange change;
+  change.tags = std::move(tags);
+  return append_change(run, std::move(change), nullptr);
+}
+
+Status Store::erase(std::string_view id) {
+  auto run = find(id);
+  if (!run.ok()) {
+    return run.status();
+  }
+  const std::lock_guard start_guard(start_mutex_);
+  const std::lock_guard guard((*run)->lock);
+  Run& r = **run;
+  if (const auto gate = static_cast<Code>(gate_.load()); gate != Code::kOk && gate != Code::kNoSpace) {
+    return fail(gate, "the store takes no updates now");
+  }
+  if (r.gate == Code::kErased) {
+    return fail(Code::kNoSuchRun, "there is no such run in this store", id);
+  }
+  return append_change(r, RunChange(), nullptr);
+}
+
+RunView Store::view(Run& run) {
+  const std::lock_guard guard(run.lock);
+  RunView view;
+  view.record = run.record;
+  view.record.id = run.id;
+  view.record.sequence = run.sequence;
+  view.record.updated_us = run.updated_us;
+  view.record.document = run.live.document();
+  view.orphaned = !is_final(run.record.status) && run.record.session != session_;
+  return view;
+}
+
+Status Store::each(const std::function<bool(const RunView&)>& visit) {
+  if (forked()) {
+    return forked_status();
+  }
+  // Names of the runs in memory first: what they hold is newer than the tables, and a run that is evicted meanwhile is
+  // in the tables by then.
+  std::map<std::string, RunRef, std::less<>> hot;
+  {
+    const std::lock_guard guard(table_mutex_);
+    for (const auto& [id, run] : runs_) {
+      hot.emplace(id, run);
+    }
+  }
+  const std::shared_ptr<Tables> tables = this->tables();
+  if (tables == nullptr) {
+    return fail(Code::kClosed, "the store is closed");
+  }
+  bool go_on = true;
+  auto at = hot.begin();
+  const auto visit_hot_below = [&](const std::string* id) {
+    for (; go_on && at != hot.end() && (id == nullptr || at->first <= *id); ++at) {
+      bool erased;
+      {
+        const std::lock_guard guard(at->second->lock);
+        erased = at->second->gate == Code::kErased;
+      }
+      if (!erased) {
+        go_on = visit(this->view(*at->second));
+      }
+    }
+  };
+  CAIRN_TRY(tables->each("", [&](const RunRecord& record) {
+    const bool is_hot = hot.find(record.id) != hot.end();
+    visit_hot_below(&record.id);
+    if (go_on && !is_hot) {
+      RunView v;
+      v.record = record;
+      v.orphaned = !is_final(record.status) && record.session != session_;
+      go_on = visit(v);
+    }
+    return go_on;
+  }));
+  visit_hot_below(nullptr);
+  return {};
+}
+
+Status Store::mark_crashed_runs() {
+  std::vector<std::string> left;
+  CAIRN_TRY(each([&](const RunView& run) {
+    if (run.orphaned && run.record.status != RunStatus::kCrashed && !run.record.foreign) {
+      left.push_back(run.record.id);
+    }
+    return true;
+  }));
+  for (const std::string& id : left) {
+    auto run = load_run(id);
+    if (!run.ok()) {
+      return run.status();
+    }
+    const std::lock_guard guard((*run)->lock);
+    Run& r = **run;
+    // Resumed, finished or erased meanwhile?
+    if (r.gate == Code::kOk && r.record.session != session_ && r.record.status != RunStatus::kCrashed) {
+      RunChange change;
+      change.status = RunStatus::kCrashed;
+      CAIRN_TRY(append_change(r, std::move(change), nullptr));
+      log(LogLevel::kWarning, Code::kOk, "run " + id + " was left by a process that ended: marked CRASHED");
+    }
+  }
+  return {};
+}
+
+Status Store::get(Run& run, std::string_view key, const std::function<void(const Value&)>& read) {
+  if (forked()) {
+    return forked_status();
+  }
+  std::vector<Segment> segments;
+  if (is_path(key)) {
+    auto parsed = parse_path(key);
+    if (!parsed.ok()) {
+      return fail(parsed.status(), parsed.status().what, key);
+    }
+    segments = std::move(*parsed);
+  }
+  const std::lock_guard guard(run.lock);
+  if (run.gate == Code::kErased) {
+    return fail(Code::kErased, "the run was erased");
+  }
+  const Document& document = run.live.document();
+  if (segments.empty()) {
+    const int member = document.find(key);
+    if (member < 0) {
+      return Code::kNotFound;
+    }
+    read(document.member(member).value);
+    return {};
+  }
+  if (segments[0].kind != Segment::Kind::kName) {
+    const Value whole(document.to_object());
+    const Value* found = find_at(whole, segments, 0);
+    if (found == nullptr) {
+      return Code::kNotFound;
+    }
+    read(*found);
+    return {};
+  }
+  const int member = document.find(segments[0].name);
+  const Value* found = member < 0 ? nullptr : find_at(document.member(member).value, segments, 1);
+  if (found == nullptr) {
+    return Code::kNotFound;
+  }
+  read(*found);
+  return {};
+}
+
+Status Store::get_double(Run& run, std::string_view key, double& v) {
+  if (forked()) {
+    return forked_status();
+  }
+  const std::lock_guard guard(run.lock);
+  const Document& document = run.live.document();
+  const int member = document.find(key);
+  if (member < 0) {
+    return Code::kNotFound;
+  }
+  const Value& value = document.member(member).value;
+  if (const auto* d = value.get<double>()) {
+    v = *d;
+  } else if (const auto* i = value.get<int64_t>()) {
+    v = static_cast<double>(*i);
+  } else if (const auto* u = value.get<uint64_t>()) {
+    v = static_cast<double>(*u);
+  } else {
+    return fail(Code::kTypeMismatch, "the value is no number", key);
+  }
+  return {};
+}
+
+Status Store::get_int(Run& run, std::string_view key, int64_t& v) {
+  if (forked()) {
+    return forked_status();
+  }
+  const std::lock_guard guard(run.lock);
+  const Document& document = run.live.document();
+  const int member = document.find(key);
+  if (member < 0) {
+    return Code::kNotFound;
+  }
+  const auto* i = document.member(member).value.get<int64_t>();
+  if (i == nullptr) {
+    return fail(Code::kTypeMismatch, "the value is no 64-bit integer", key);
+  }
+  v = *i;
+  return {};
+}
+
+Status Store::current(Run& run, const std::function<void(const Document&, uint64_t sequence)>& read) {
+  if (forked()) {
+    return forked_status();
+  }
+  const std::lock_guard guard(run.lock);
+  if (run.gate == Code::kErased) {
+    return fail(Code::kErased, "the run was erased");
+  }
+  read(run.live.document(), run.sequence);
+  return {};
+}
+
+}  // namespace cairn::engine

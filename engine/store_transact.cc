@@ -1,0 +1,232 @@
+// Transactions: several operations, all or none, also after any crash.
+//
+// One run: applied in memory, then one slot write (or one append) holds them all.
+// Several runs: all locked in run-number order, what is pending detached, results computed on copies and checked, then
+// the runs' seals and one transaction record in one write; only then do the copies become the runs' state.
+#include <algorithm>
+
+#include "engine/store.h"
+
+namespace cairn::engine {
+
+namespace {
+
+// The locks of several runs, taken in run-number order.
+class RunLocks {
+ public:
+  explicit RunLocks(std::vector<Run*> runs) : runs_(std::move(runs)) {
+    std::sort(runs_.begin(), runs_.end(), [](const Run* a, const Run* b) { return a->number < b->number; });
+    runs_.erase(std::unique(runs_.begin(), runs_.end()), runs_.end());
+    for (Run* run : runs_) {
+      run->lock.lock();
+    }
+  }
+  ~RunLocks() {
+    for (Run* run : runs_) {
+      run->lock.unlock();
+    }
+  }
+  RunLocks(const RunLocks&) = delete;
+  RunLocks& operator=(const RunLocks&) = delete;
+  [[nodiscard]] const std::vector<Run*>& runs() const { return runs_; }
+
+ private:
+  std::vector<Run*> runs_;
+};
+
+}  // namespace
+
+// Applies the operations of `run` to `live`; counts those that changed something. A transaction has one limit check, on
+// the result.
+Status Store::apply_all(LiveDocument& live, const Run* run, const std::vector<RunOperation>& operations,
+                        uint64_t& changes, size_t* failed) const {
+  for (size_t i = 0; i < operations.size(); ++i) {
+    if (operations[i].run != run) {
+      continue;
+    }
+    const Operation& op = operations[i].op;
+    Outcome outcome;
+    SizeDetail size;
+    int entry = -1;
+    // Only the result counts: an operation in the middle may exceed the limit, but not what a record can hold.
+    const Status s = live.apply(op, wal::record_bytes_max(options_.segment_bytes), outcome, size, entry);
+    if (!s.ok() || outcome.kind == OutcomeKind::kUnapplied) {
+      if (failed != nullptr) {
+        *failed = i;
+      }
+      if (s.code == Code::kTooLarge) {
+        return fail_too_large(op.key, size.needed, size.limit);
+      }
+      return s.ok() ? fail(Status(Code::kUnapplied, reason_text(outcome.reason)), reason_text(outcome.reason), op.key)
+                    : fail(s, s.what, op.key);
+    }
+    changes += outcome.kind == OutcomeKind::kApplied ? 1 : 0;
+  }
+  if (const size_t bytes = live.document().exact_bytes(); bytes > options_.metadata_bytes_max) {
+    return fail_too_large({}, bytes, options_.metadata_bytes_max);
+  }
+  return {};
+}
+
+Status Store::transact_one(Run& run, const std::vector<RunOperation>& operations, bool power, uint64_t* lsn,
+                           size_t* failed) {
+  const bool clean = run.live.pending().empty();
+  uint64_t changes = 0;
+  const int64_t updated_before = run.updated_us;
+  if (!power && staging_ != nullptr) {
+    LiveDocument before = run.live;
+    if (const Status s = apply_all(run.live, &run, operations, changes, failed); !s.ok()) {
+      run.live = std::move(before);
+      return s;
+    }
+    if (changes == 0) {
+      return {};
+    }
+    run.sequence += changes;
+    run.updated_us = now_us();
+    if (stage(run, -1)) {
+      run.version.store(run.sequence, std::memory_order_release);
+      if (clean) {
+        mark_dirty(run);
+      }
+      return {};
+    }
+    run.live = std::move(before);
+    run.sequence -= changes;
+    run.updated_us = updated_before;
+    changes = 0;
+  }
+  if (!run.live.pending().empty()) {
+    CAIRN_TRY(write_detached(run));
+    detach(run);
+  }
+  LiveDocument after = run.live;
+  CAIRN_TRY(apply_all(after, &run, operations, changes, failed));
+  if (changes == 0) {
+    return {};
+  }
+  const int64_t updated = now_us();
+  std::string payload;
+  append_diff_prefix(payload, run.id, run.record.created_lsn);
+  append_diff(payload, after.pending_diff(run.sequence + changes, updated));
+  if (payload.size() > wal::record_bytes_max(options_.segment_bytes)) {
+    return fail_too_large({}, payload.size(), wal::record_bytes_max(options_.segment_bytes));
+  }
+  CAIRN_TRY(append_for(run, {{LogType::kDiff, std::move(payload)}}, lsn));
+  run.sequence += changes;
+  run.updated_us = updated;
+  run.live = std::move(after);
+  run.live.clear_pending(run.sequence);
+  run.version.store(run.sequence, std::memory_order_release);
+  mark_clean(run);
+  return {};
+}
+
+Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<RunOperation>& operations,
+                               uint64_t* lsn, size_t* failed) {
+  struct After {
+    LiveDocument live;
+    uint64_t changes = 0;
+  };
+  std::vector<After> after(runs.size());
+  std::vector<std::string> diffs;
+  const int64_t updated = now_us();
+  for (size_t i = 0; i < runs.size(); ++i) {
+    Run& run = *runs[i];
+    if (!run.live.pending().empty()) {
+      CAIRN_TRY(write_detached(run));
+      detach(run);
+    }
+    after[i].live = run.live;
+    CAIRN_TRY(apply_all(after[i].live, &run, operations, after[i].changes, failed));
+    if (after[i].changes > 0) {
+      std::string bytes;
+      append_diff_prefix(bytes, run.id, run.record.created_lsn);
+      append_diff(bytes, after[i].live.pending_diff(run.sequence + after[i].changes, updated));
+      diffs.push_back(std::move(bytes));
+    }
+  }
+  if (diffs.empty()) {
+    return {};
+  }
+  std::string payload;
+  append_transaction(payload, diffs);
+  if (payload.size() > wal::record_bytes_max(options_.segment_bytes)) {
+    return fail_too_large({}, payload.size(), wal::record_bytes_max(options_.segment_bytes));
+  }
+  {
+    wal::Writer::Append append(*writer_);
+    std::vector<Detached*> added;
+    for (Run* run : runs) {
+      if (run->detached && !run->detached->written) {
+        append.add(static_cast<uint8_t>(LogType::kDiff), run->detached->payload);
+        added.push_back(run->detached.get());
+      }
+    }
+    append.add(static_cast<uint8_t>(LogType::kTransaction), payload);
+    auto committed = append.commit_split(added.size());
+    if (!committed.ok()) {
+      return append_failed(committed.status());
+    }
+    *lsn = *committed;
+    for (Detached* detached : added) {
+      detached->written = true;
+      detached->lsn = *committed;  // an upper bound is all that last_lsn needs
+    }
+  }
+  for (size_t i = 0; i < runs.size(); ++i) {
+    Run& run = *runs[i];
+    if (run.detached) {
+      free_detached(run);
+    }
+    run.last_lsn = *lsn;
+    if (after[i].changes > 0) {
+      run.sequence += after[i].changes;
+      run.updated_us = updated;
+      run.live = std::move(after[i].live);
+      run.live.clear_pending(run.sequence);
+      run.version.store(run.sequence, std::memory_order_release);
+    }
+    mark_clean(run);
+  }
+  return {};
+}
+
+Status Store::transact(const std::vector<RunOperation>& operations, Durability durability, size_t* failed) {
+  if (forked()) {
+    return fail(Code::kForked, "this process is a forked child of the store's owner");
+  }
+  std::vector<Run*> runs;
+  for (size_t i = 0; i < operations.size(); ++i) {
+    const Operation& op = operations[i].op;
+    if (op.type != OperationType::kReplace) {
+      if (const Status s = check_key(op.key); !s.ok()) {
+        if (failed != nullptr) {
+          *failed = i;
+        }
+        return fail(s, s.what, op.key.substr(0, 64));
+      }
+    }
+    runs.push_back(operations[i].run);
+  }
+  if (runs.empty()) {
+    return {};
+  }
+  const bool power = wants_power(durability);
+  uint64_t lsn = 0;
+  {
+    const RunLocks locks(std::move(runs));
+    for (const Run* run : locks.runs()) {
+      CAIRN_TRY(check_gate(*run));
+    }
+    CAIRN_TRY(locks.runs().size() == 1 ? transact_one(*locks.runs()[0], operations, power, &lsn, failed)
+                                       : transact_several(locks.runs(), operations, &lsn, failed));
+  }
+  {
+    const std::lock_guard guard(stats_mutex_);
+    ++stats_.transactions;
+  }
+  return power && lsn != 0 ? synced(lsn) : Status();
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,330 @@
+// Updates of one run: the hot path and what it falls back to.
+#include <cassert>
+#include <cmath>
+
+#include "engine/log_record.h"
+#include "engine/store.h"
+
+namespace cairn::engine {
+
+namespace {
+
+constexpr Status kForkedStatus(Code::kForked, "this process is a forked child of the store's owner");
+
+Status refuse(Code code) {
+  switch (code) {
+    case Code::kFinished:
+      return fail(Code::kFinished, "the run is finished: its metadata takes no more updates");
+    case Code::kErased:
+      return fail(Code::kErased, "the run was erased");
+    case Code::kClosed:
+      return fail(Code::kClosed, "the store is closed");
+    case Code::kNoSpace:
+      return fail(Code::kNoSpace, "the last flush found no space: free some, then call step()");
+    case Code::kLatched:
+      return fail(Code::kLatched,
+                  "writing or syncing the log failed: nothing is acknowledged until the store is opened again");
+    default:
+      return fail(Status(code), "the store takes no updates");
+  }
+}
+
+Status not_finite(std::string_view key) { return fail(Code::kNotFinite, "NaN and infinity are no JSON numbers", key); }
+
+}  // namespace
+
+Status Store::check_gate(const Run& run) const {
+  const auto gate = static_cast<Code>(gate_.load(std::memory_order_relaxed));
+  if (gate != Code::kOk) [[unlikely]] {
+    return refuse(gate);
+  }
+  if (run.gate != Code::kOk) [[unlikely]] {
+    return refuse(run.gate);
+  }
+  return {};
+}
+
+// The slot holds the pending diff, whole, after this. False: it does not fit any free slot, and the newest buffer still
+// holds the diff before `entry` changed.
+bool Store::stage(Run& run, int entry) {
+  const StagingSeam& seam = staging_->seam();
+  const auto updated = static_cast<uint64_t>(run.updated_us);
+  uint32_t wanted = run.payload_hint_bytes;
+  if (run.staged.has_slot()) {
+    if (run.staged.write(run.live, entry, run.sequence, updated, seam)) {
+      return true;
+    }
+    wanted = 0;
+  }
+  const size_t bytes = StagedSlot::whole_bytes(run.live);
+  if (bytes > staging::payload_bytes_max(staging::kClasses - 1)) {
+    return false;
+  }
+  Slot slot;
+  if (!staging_->take(std::max(static_cast<uint32_t>(bytes), wanted), run.id, run.record.created_lsn, slot) &&
+      !staging_->take(static_cast<uint32_t>(bytes), run.id, run.record.created_lsn, slot)) {
+    return false;
+  }
+  const Slot old = run.staged.replace_slot(slot);
+  if (old) {
+    run.kept_slots.push_back(old);  // freed after the seal, so that a scanning reader finds one of the two
+  }
+  const bool written = run.staged.write(run.live, -1, run.sequence, updated, seam);
+  assert(written);
+  return written;
+}
+
+Status Store::apply_locked(Run& run, const Operation& op, Outcome& outcome, bool direct, uint64_t* lsn) {
+  if (direct || staging_ == nullptr) {
+    return append_direct(run, op, outcome, lsn);
+  }
+  const bool clean = run.live.pending().empty();
+  SizeDetail size;
+  int entry = -1;
+  if (const Status s = run.live.apply_undoable(op, options_.metadata_bytes_max, outcome, size, entry); !s.ok()) {
+    return s.code == Code::kTooLarge ? fail_too_large(op.key, size.needed, size.limit) : fail(s, s.what, op.key);
+  }
+  if (outcome.kind != OutcomeKind::kApplied) {
+    return outcome.kind == OutcomeKind::kUnchanged
+               ? Status(Code::kUnchanged)
+               : fail(Status(Code::kUnapplied, reason_text(outcome.reason)), reason_text(outcome.reason), op.key);
+  }
+  const int64_t updated_before = run.updated_us;
+  run.updated_us = now_us();
+  ++run.sequence;
+  if (stage(run, entry)) {
+    run.version.store(run.sequence, std::memory_order_release);
+    if (clean) {
+      mark_dirty(run);
+    }
+    return {};
+  }
+  run.live.undo();
+  --run.sequence;
+  run.updated_us = updated_before;
+  return append_direct(run, op, outcome, lsn);
+}
+
+// Beyond staging: what is staged is detached, and the operation's own diff is appended behind it, under the run's lock,
+// in one write.
+Status Store::append_direct(Run& run, const Operation& op, Outcome& outcome, uint64_t* lsn) {
+  if (!run.live.pending().empty()) {
+    CAIRN_TRY(write_detached(run));
+    detach(run);
+  }
+  SizeDetail size;
+  int entry = -1;
+  if (const Status s = run.live.apply_undoable(op, options_.metadata_bytes_max, outcome, size, entry); !s.ok()) {
+    return s.code == Code::kTooLarge ? fail_too_large(op.key, size.needed, size.limit) : fail(s, s.what, op.key);
+  }
+  if (outcome.kind != OutcomeKind::kApplied) {
+    return outcome.kind == OutcomeKind::kUnchanged
+               ? Status(Code::kUnchanged)
+               : fail(Status(Code::kUnapplied, reason_text(outcome.reason)), reason_text(outcome.reason), op.key);
+  }
+  const int64_t updated_before = run.updated_us;
+  run.updated_us = now_us();
+  ++run.sequence;
+  std::string payload;
+  append_diff_prefix(payload, run.id, run.record.created_lsn);
+  append_diff(payload, run.live.pending_diff(run.sequence, run.updated_us));
+  Status status;
+  if (payload.size() > wal::record_bytes_max(options_.segment_bytes)) {
+    status = fail_too_large(op.key, payload.size(), wal::record_bytes_max(options_.segment_bytes));
+  } else {
+    status = append_for(run, {{LogType::kDiff, std::move(payload)}}, lsn);
+  }
+  if (!status.ok()) {
+    run.live.undo();
+    --run.sequence;
+    run.updated_us = updated_before;
+    return status;
+  }
+  run.live.clear_pending(run.sequence);
+  run.version.store(run.sequence, std::memory_order_release);
+  mark_clean(run);
+  overflow_appends_.fetch_add(1, std::memory_order_relaxed);
+  return {};
+}
+
+Status Store::synced(uint64_t lsn) {
+  const Status s = writer_->sync(lsn);
+  if (s.ok()) {
+    return s;
+  }
+  gate_.store(static_cast<int32_t>(Code::kLatched));
+  return fail(s,
+              s.code == Code::kIndeterminate
+                  ? "the sync that covers this call failed: it may or may not survive a power cut; open the store again"
+                  : "writing or syncing the log failed: nothing is acknowledged until the store is opened again");
+}
+
+Status Store::apply(Run& run, const Operation& op, Outcome& outcome, Durability durability, uint64_t* epoch) {
+  if (forked()) [[unlikely]] {
+    return kForkedStatus;
+  }
+  if (op.type != OperationType::kReplace) {
+    if (const Status s = check_key(op.key); !s.ok()) {
+      return fail(s, s.what, op.key.substr(0, 64));
+    }
+  }
+  const bool power = wants_power(durability);
+  uint64_t lsn = 0;
+  {
+    const std::lock_guard guard(run.lock);
+    CAIRN_TRY(check_gate(run));
+    if (const Status s = apply_locked(run, op, outcome, power, &lsn); !s.ok()) {
+      return s;
+    }
+    if (epoch != nullptr) {
+      *epoch = epoch_.load(std::memory_order_acquire);
+    }
+  }
+  return power ? synced(lsn) : Status();
+}
+
+// The hot path. A member that is pending already and keeps or shrinks its encoding always fits its slot, so nothing
+// needs to be undone; everything else goes through apply_locked().
+template <class Fast, class Slow>
+inline Status Store::update_fast(Run& run, std::string_view key, CellPlace* place, Fast&& fast, Slow&& slow) {
+  if (forked()) [[unlikely]] {
+    return kForkedStatus;
+  }
+  run.lock.lock();
+  if ((gate_.load(std::memory_order_relaxed) | static_cast<int32_t>(run.gate)) == 0 &&
+      options_.durability != Durability::kPower && run.staged.has_slot()) [[likely]] {
+    Document& document = run.live.document();
+    int member;
+    if (place != nullptr && place->member >= 0 && place->layout == document.layout()) {
+      member = place->member;
+    } else {
+      member = document.find(key);
+      if (place != nullptr) {
+        *place = {document.layout(), member};
+      }
+    }
+    if (member >= 0 && document.member(member).pending >= 0) {
+      const int entry = fast(run.live, member);
+      if (entry >= 0) [[likely]] {
+        run.updated_us = now_us();
+        ++run.sequence;
+        const bool written =
+            run.staged.write(run.live, entry, run.sequence, static_cast<uint64_t>(run.updated_us), staging_->seam());
+        assert(written);
+        (void)written;
+        run.version.store(run.sequence, std::memory_order_release);
+        run.lock.unlock();
+        return {};
+      }
+    }
+  }
+  run.lock.unlock();
+  Outcome outcome;
+  return apply(run, slow(), outcome);
+}
+
+namespace {
+
+Operation set_operation(std::string_view key, Value v) { return {OperationType::kSet, std::string(key), std::move(v)}; }
+
+bool is_number_at(LiveDocument& live, int member) { return live.document().member(member).value.is_number(); }
+
+}  // namespace
+
+Status Store::cell_set_double(Run& run, CellPlace& place, std::string_view key, double v) {
+  if (!std::isfinite(v)) [[unlikely]] {
+    return not_finite(key);
+  }
+  const uint32_t limit = options_.metadata_bytes_max;
+  return update_fast(
+      run, key, &place,
+      [=](LiveDocument& live, int member) {
+        return is_number_at(live, member) ? live.set_double(member, v, limit) : -1;
+      },
+      [=] { return set_operation(key, v); });
+}
+
+Status Store::set_double(Run& run, std::string_view key, double v) {
+  if (!std::isfinite(v)) [[unlikely]] {
+    return not_finite(key);
+  }
+  const uint32_t limit = options_.metadata_bytes_max;
+  return update_fast(
+      run, key, nullptr,
+      [=](LiveDocument& live, int member) {
+        return is_number_at(live, member) ? live.set_double(member, v, limit) : -1;
+      },
+      [=] { return set_operation(key, v); });
+}
+
+Status Store::cell_set_int(Run& run, CellPlace& place, std::string_view key, int64_t v) {
+  const uint32_t limit = options_.metadata_bytes_max;
+  return update_fast(
+      run, key, &place,
+      [=](LiveDocument& live, int member) { return is_number_at(live, member) ? live.set_int(member, v, limit) : -1; },
+      [=] { return set_operation(key, v); });
+}
+
+Status Store::set_int(Run& run, std::string_view key, int64_t v) {
+  const uint32_t limit = options_.metadata_bytes_max;
+  return update_fast(
+      run, key, nullptr,
+      [=](LiveDocument& live, int member) { return is_number_at(live, member) ? live.set_int(member, v, limit) : -1; },
+      [=] { return set_operation(key, v); });
+}
+
+Status Store::set_bool(Run& run, std::string_view key, bool v) {
+  const uint32_t limit = options_.metadata_bytes_max;
+  return update_fast(
+      run, key, nullptr,
+      [=](LiveDocument& live, int member) {
+        return live.document().member(member).value.is_fixed() ? live.set_bool(member, v, limit) : -1;
+      },
+      [=] { return set_operation(key, v); });
+}
+
+Status Store::set_string(Run& run, std::string_view key, std::string_view v) {
+  if (!valid_utf8(v)) [[unlikely]] {
+    return fail(Code::kInvalidUtf8, "the value is not UTF-8", key);
+  }
+  const uint32_t limit = options_.metadata_bytes_max;
+  return update_fast(
+      run, key, nullptr,
+      [=](LiveDocument& live, int member) {
+        const auto* old = live.document().member(member).value.get<std::string>();
+        return old != nullptr && v.size() <= old->size() ? live.set_string(member, v, limit) : -1;
+      },
+      [=] { return set_operation(key, v); });
+}
+
+Status Store::cell_increment(Run& run, CellPlace& place, std::string_view key, const Value& n) {
+  const uint32_t limit = options_.metadata_bytes_max;
+  return update_fast(
+      run, key, &place,
+      [&](LiveDocument& live, int member) {
+        return is_number_at(live, member) ? live.increment(member, n, limit) : -1;
+      },
+      [&] {
+        return Operation{OperationType::kIncrement, std::string(key), n};
+      });
+}
+
+Status Store::increment(Run& run, std::string_view key, const Value& n) {
+  if (const double* d = n.get<double>(); d != nullptr && !std::isfinite(*d)) {
+    return not_finite(key);
+  }
+  if (!n.is_number()) {
+    return fail(Code::kInvalidArgument, "increment takes a number", key);
+  }
+  const uint32_t limit = options_.metadata_bytes_max;
+  return update_fast(
+      run, key, nullptr,
+      [&](LiveDocument& live, int member) {
+        return is_number_at(live, member) ? live.increment(member, n, limit) : -1;
+      },
+      [&] {
+        return Operation{OperationType::kIncrement, std::string(key), n};
+      });
+}
+
+}  // namespace cairn::engine

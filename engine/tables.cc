@@ -1,0 +1,281 @@
+// Run records and their indexes over one environment. Rules kept here:
+// - a run's record and index entries change in one transaction, and an index entry is a function of its record;
+// - bytes of the map are decoded within their transaction, never kept;
+// - a transaction is bounded in runs and bytes; applied_lsn moves in the last one of a write, and only up.
+#include "engine/tables.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "engine/tables_environment.h"
+#include "engine/tables_verify.h"
+
+namespace cairn::engine {
+namespace {
+
+constexpr size_t kRunsPerTxn = 2000;
+constexpr size_t kBytesPerTxn = 8u << 20;
+constexpr size_t kRunsPerPortion = 128;
+constexpr size_t kBytesPerPortion = 1u << 20;
+
+Result<RunRecord> decode_stored(std::string_view key, std::string_view payload) {
+  Result<RunRecord> r = decode_run_record(payload);
+  if (r.ok() && r->id != key) return Status{Code::kCorrupt, "a run record under another run's key"};
+  return r;
+}
+
+Result<std::optional<RunRecord>> find_in(const Environment& environment, MDB_txn* txn, std::string_view id) {
+  const Result<std::optional<std::string_view>> payload = environment.get(txn, Table::kRuns, id);
+  if (!payload.ok()) return payload.status();
+  if (!payload->has_value()) return std::optional<RunRecord>();
+  Result<RunRecord> r = decode_stored(id, **payload);
+  if (!r.ok()) return r.status();
+  return std::optional<RunRecord>(std::move(*r));
+}
+
+Status each_in(const Environment& environment, MDB_txn* txn, std::string_view after,
+               const std::function<bool(RunRecord&& record, size_t bytes)>& visit) {
+  Status found;
+  const Status walked = environment.walk(txn, Table::kRuns, after, [&](std::string_view key, std::string_view value) {
+    const std::optional<std::string_view> payload = open_value(Table::kRuns, key, value);
+    if (!payload) {
+      found = {Code::kCorrupt, "a run record has a wrong checksum"};
+      return false;
+    }
+    Result<RunRecord> r = decode_stored(key, *payload);
+    if (!r.ok()) {
+      found = r.status();
+      return false;
+    }
+    return visit(std::move(*r), value.size());
+  });
+  return walked.ok() ? found : walked;
+}
+
+class SnapshotReader final : public Tables::Snapshot, public LongReader {
+ public:
+  static Result<std::unique_ptr<Tables::Snapshot>> make(std::shared_ptr<Environment> environment) {
+    Result<ReadTxn> txn = environment->read();
+    if (!txn.ok()) return txn.status();
+    const Result<uint64_t> lsn = environment->meta_u64(txn->get(), meta_key::kAppliedLsn);
+    if (!lsn.ok()) return lsn.status();
+    return std::unique_ptr<Tables::Snapshot>(new SnapshotReader(std::move(environment), std::move(*txn), *lsn));
+  }
+
+  ~SnapshotReader() override {
+    environment_->remove(this);
+    txn_.reset();
+  }
+  SnapshotReader(const SnapshotReader&) = delete;
+  SnapshotReader& operator=(const SnapshotReader&) = delete;
+
+  [[nodiscard]] uint64_t applied_lsn() const override { return applied_lsn_; }
+
+  Result<std::optional<RunRecord>> find(std::string_view id) override {
+    const std::lock_guard lock(mutex_);
+    if (!txn_) return ended();
+    return find_in(*environment_, txn_->get(), id);
+  }
+
+  Status each(std::string_view after, const std::function<bool(const RunRecord&)>& visit) override {
+    const std::lock_guard lock(mutex_);
+    if (!txn_) return ended();
+    return each_in(*environment_, txn_->get(), after, [&](RunRecord&& r, size_t) { return visit(r); });
+  }
+
+  void end_if_idle(std::chrono::steady_clock::duration age) override {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (lock.owns_lock() && std::chrono::steady_clock::now() - begun_ >= age) txn_.reset();
+  }
+
+ private:
+  SnapshotReader(std::shared_ptr<Environment> environment, ReadTxn txn, uint64_t lsn)
+      : environment_(std::move(environment)), applied_lsn_(lsn), txn_(std::move(txn)) {
+    environment_->add(this);
+  }
+
+  static Status ended() { return {Code::kAgain, "the snapshot was ended: the LMDB map had to grow"}; }
+
+  const std::shared_ptr<Environment> environment_;
+  const uint64_t applied_lsn_;
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  std::recursive_mutex mutex_;  // a visitor of each() may call find()
+  std::optional<ReadTxn> txn_;  // guarded by mutex_
+};
+
+/// One change, ready to be written again and again: a transaction is repeated when the map had to grow.
+struct Prepared {
+  std::string id;
+  std::string value;  // sealed; empty: erase
+  IndexKeys keys;
+};
+
+Prepared prepare(const Tables::Change& change) {
+  Prepared p;
+  p.id = change.id;
+  if (!change.record) return p;
+  p.value.assign(kChecksumBytes, '\0');
+  append_run_record(p.value, *change.record);
+  seal_value(Table::kRuns, p.id, p.value);
+  p.keys = index_keys(*change.record);
+  return p;
+}
+
+Status write_one(const Environment& environment, MDB_txn* txn, const Prepared& p) {
+  const Result<std::optional<std::string_view>> stored = environment.get(txn, Table::kRuns, p.id);
+  if (!stored.ok()) return stored.status();
+  IndexKeys old;
+  if (stored->has_value()) {
+    const Result<RunRecord> r = decode_run_record_head(**stored);
+    if (!r.ok()) return r.status();
+    old = index_keys(*r);
+  }
+  for (size_t i = 0; i < kIndexes.size(); ++i) {
+    if (old[i] == p.keys[i]) continue;
+    if (!old[i].empty()) CAIRN_TRY(environment.erase(txn, kIndexes[i], old[i]));
+    if (!p.keys[i].empty()) {
+      CAIRN_TRY(environment.put(txn, kIndexes[i], p.keys[i], sealed_value(kIndexes[i], p.keys[i], {})));
+    }
+  }
+  return p.value.empty() ? environment.erase(txn, Table::kRuns, p.id)
+                         : environment.put(txn, Table::kRuns, p.id, p.value);
+}
+
+}  // namespace
+
+struct Tables::Impl {
+  std::shared_ptr<Environment> environment;
+  bool read_only = false;
+  std::function<Status(uint64_t bytes)> may_grow;
+
+  Status put_meta(MDB_txn* txn, std::string_view key, uint64_t v) const {
+    return environment->put(txn, Table::kMeta, key, sealed_value(Table::kMeta, key, encode_u64(v)));
+  }
+};
+
+Tables::Tables() : impl_(std::make_unique<Impl>()) {}
+
+Tables::~Tables() {
+  if (impl_->environment != nullptr && !impl_->read_only) impl_->environment->disown();
+}
+
+Result<std::unique_ptr<Tables>> Tables::open(const Options& options) {
+  Environment::Request request;
+  request.directory = options.directory;
+  request.store_id = options.store_id;
+  request.read_only = options.read_only;
+  request.any_owner = options.any_owner;
+  request.any_file_system = options.any_file_system;
+  request.map_bytes = options.map_bytes;
+  Result<std::shared_ptr<Environment>> environment = Environment::acquire(request);
+  if (!environment.ok()) return environment.status();
+  std::unique_ptr<Tables> tables(new Tables);
+  tables->impl_->environment = std::move(*environment);
+  tables->impl_->read_only = options.read_only;
+  tables->impl_->may_grow = options.may_grow;
+  return tables;
+}
+
+uint64_t Tables::applied_lsn() const { return impl_->environment->applied_lsn(); }
+uint64_t Tables::session() const { return impl_->environment->session(); }
+
+Result<std::optional<RunRecord>> Tables::find(std::string_view id) {
+  Result<ReadTxn> txn = impl_->environment->read();
+  if (!txn.ok()) return txn.status();
+  return find_in(*impl_->environment, txn->get(), id);
+}
+
+Status Tables::each(std::string_view after, const std::function<bool(const RunRecord&)>& visit) {
+  std::string last(after);
+  for (;;) {
+    std::vector<RunRecord> portion;
+    size_t bytes = 0;
+    Status read;
+    {
+      Result<ReadTxn> txn = impl_->environment->read();
+      if (!txn.ok()) return txn.status();
+      read = each_in(*impl_->environment, txn->get(), last, [&](RunRecord&& r, size_t value_bytes) {
+        portion.push_back(std::move(r));
+        bytes += value_bytes;
+        return portion.size() < kRunsPerPortion && bytes < kBytesPerPortion;
+      });
+    }
+    for (const RunRecord& r : portion) {
+      if (!visit(r)) return {};
+    }
+    if (!read.ok() || portion.empty()) return read;
+    last = portion.back().id;
+  }
+}
+
+Result<std::unique_ptr<Tables::Snapshot>> Tables::snapshot() { return SnapshotReader::make(impl_->environment); }
+
+Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, std::optional<uint64_t> session) {
+  if (impl_->read_only) return {Code::kReadOnly, "tables opened for reading"};
+  for (const Change& c : changes) {
+    if (!valid_run_id(c.id)) return {Code::kInvalidArgument, "run id"};
+    if (!c.record) continue;
+    if (c.record->id != c.id) return {Code::kInvalidArgument, "a change that names two runs"};
+    CAIRN_TRY(check_run_record(*c.record));
+  }
+  // Stable: of two changes of one run the later one counts.
+  std::stable_sort(changes.begin(), changes.end(), [](const Change& a, const Change& b) { return a.id < b.id; });
+
+  Environment& environment = *impl_->environment;
+  const std::lock_guard lock(environment.write_mutex());
+  size_t next = 0;
+  do {
+    std::vector<Prepared> part;
+    size_t bytes = 0;
+    while (next < changes.size() && part.size() < kRunsPerTxn && bytes < kBytesPerTxn) {
+      part.push_back(prepare(changes[next++]));
+      bytes += part.back().value.size();
+      for (const std::string& key : part.back().keys) bytes += key.size();
+    }
+    const bool last = next == changes.size();
+    const uint64_t lsn = std::max(applied_lsn, environment.applied_lsn());
+    const uint64_t of_session = session.value_or(environment.session());
+    const auto write_part = [&](MDB_txn* txn) -> Status {
+      for (const Prepared& p : part) CAIRN_TRY(write_one(environment, txn, p));
+      if (last && lsn != environment.applied_lsn()) CAIRN_TRY(impl_->put_meta(txn, meta_key::kAppliedLsn, lsn));
+      if (last && of_session != environment.session()) CAIRN_TRY(impl_->put_meta(txn, meta_key::kSession, of_session));
+      return {};
+    };
+    CAIRN_TRY(environment.update(bytes, impl_->may_grow, write_part));
+    if (last) environment.note(lsn, of_session);
+  } while (next < changes.size());
+  return {};
+}
+
+Status Tables::sync() {
+  if (impl_->read_only) return {Code::kReadOnly, "tables opened for reading"};
+  const std::lock_guard lock(impl_->environment->write_mutex());
+  return impl_->environment->sync(impl_->may_grow);
+}
+
+Status Tables::check_readers() { return impl_->environment->check_readers().status(); }
+
+TableStats Tables::stats() {
+  Environment& environment = *impl_->environment;
+  TableStats stats;
+  stats.applied_lsn = environment.applied_lsn();
+  stats.map_bytes = environment.map_bytes();
+  struct stat info = {};
+  if (fstat(environment.fd(), &info) == 0) stats.file_bytes = static_cast<uint64_t>(info.st_blocks) * 512;
+  Result<ReadTxn> txn = environment.read();
+  if (!txn.ok()) return stats;
+  const Result<uint64_t> runs = environment.entries(txn->get(), Table::kRuns);
+  const Result<uint64_t> used = environment.used_bytes(txn->get());
+  stats.runs = runs.ok() ? *runs : 0;
+  stats.used_bytes = used.ok() ? *used : 0;
+  return stats;
+}
+
+Status Tables::verify(const std::function<void(const TableDamage&)>& report) {
+  return verify_tables(*impl_->environment, report);
+}
+
+}  // namespace cairn::engine

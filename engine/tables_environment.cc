@@ -1,0 +1,396 @@
+// Which pitfall of LMDB 0.9.24 each part here answers stands in TABLES.md, section "Pitfalls".
+#include "engine/tables_environment.h"
+
+#include <fcntl.h>
+#include <lmdb.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+
+namespace cairn::engine {
+namespace {
+
+constexpr std::chrono::milliseconds kGateStep{100};
+constexpr std::chrono::seconds kGatePatience{5};
+constexpr std::chrono::seconds kIdleReaderAge{2};
+constexpr uint64_t kProbeBytes = 1u << 20;
+
+MDB_val value_of(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
+std::string_view view_of(const MDB_val& v) { return {static_cast<const char*>(v.mv_data), v.mv_size}; }
+
+}  // namespace
+
+Status lmdb_status(int rc, const char* what) {
+  switch (rc) {
+    case 0:
+      return {};
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_INCOMPATIBLE:
+    case MDB_NOTFOUND:  // callers that expect it do not come here: a table is missing
+    case MDB_CURSOR_FULL:
+      return {Code::kCorrupt, what, rc};
+    case MDB_VERSION_MISMATCH:
+      return {Code::kVersion, what, rc};
+    case MDB_PANIC:
+      return {Code::kLatched, what, rc};
+    case MDB_MAP_FULL:
+    case ENOSPC:
+    case EDQUOT:
+      return {Code::kNoSpace, what, rc};
+    case MDB_READERS_FULL:
+    case MDB_MAP_RESIZED:
+    case EAGAIN:
+      return {Code::kAgain, what, rc};
+    case ENOMEM:
+      return {Code::kNoMemory, what, rc};
+    case EROFS:
+      return {Code::kReadOnly, what, rc};
+    case ELOOP:
+      return {Code::kUnsafe, what, rc};
+    case MDB_BAD_TXN:
+    case MDB_BAD_DBI:
+    case MDB_BAD_VALSIZE:
+    case MDB_BAD_RSLOT:
+    case MDB_KEYEXIST:
+    case EINVAL:
+      return {Code::kInternal, what, rc};
+    default:
+      return {Code::kIo, what, rc};
+  }
+}
+
+bool disk_is_full(const std::string& directory, uint64_t need_bytes) {
+  struct statvfs info = {};
+  if (statvfs(directory.c_str(), &info) == 0) {
+    const uint64_t blocks = geteuid() == 0 ? info.f_bfree : info.f_bavail;
+    if (blocks * info.f_frsize < need_bytes) return true;
+  }
+  // Quotas do not show in statvfs: ask for the blocks, in a file without a name.
+  const int fd = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd < 0) return errno == ENOSPC || errno == EDQUOT;
+  const int rc = posix_fallocate(fd, 0, static_cast<off_t>(need_bytes));
+  ::close(fd);
+  return rc == ENOSPC || rc == EDQUOT;
+}
+
+uint64_t map_size(uint64_t wish) {
+  wish = std::clamp(wish, kMapBytesMin, kMapBytesMax);
+  return (wish + kMapGranule - 1) / kMapGranule * kMapGranule;
+}
+
+void MapGate::enter() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !closed_; });
+  ++inside_;
+}
+
+void MapGate::leave() {
+  const std::lock_guard lock(mutex_);
+  if (--inside_ == 0) changed_.notify_all();
+}
+
+bool MapGate::close(std::chrono::milliseconds timeout) {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait_until(lock, until, [this] { return !closed_; })) return false;
+  closed_ = true;
+  if (changed_.wait_until(lock, until, [this] { return inside_ == 0; })) return true;
+  closed_ = false;
+  changed_.notify_all();
+  return false;
+}
+
+void MapGate::open() {
+  const std::lock_guard lock(mutex_);
+  closed_ = false;
+  changed_.notify_all();
+}
+
+ReadTxn::ReadTxn(ReadTxn&& other) noexcept : environment_(other.environment_), txn_(other.txn_) {
+  other.txn_ = nullptr;
+}
+
+ReadTxn::~ReadTxn() {
+  if (txn_ == nullptr) return;
+  // In a forked child the slot in lock.mdb is the parent's; leave it alone.
+  if (environment_->pid_ == getpid()) mdb_txn_abort(txn_);
+  environment_->gate_.leave();
+}
+
+uint64_t ReadTxn::number() const { return mdb_txn_id(txn_); }
+
+int Environment::fd() const {
+  mdb_filehandle_t fd = -1;
+  return mdb_env_get_fd(env_, &fd) == 0 ? fd : -1;
+}
+
+Status Environment::readable() const {
+  if (pid_ != getpid()) return {Code::kForked, "LMDB environment of the parent process"};
+  if (map_lost_.load(std::memory_order_acquire)) return {Code::kLatched, "LMDB map lost: open the store again"};
+  return {};
+}
+
+Status Environment::writable() const {
+  CAIRN_TRY(readable());
+  if (!writable_) return {Code::kReadOnly, "LMDB environment opened for reading"};
+  if (latched_.load(std::memory_order_acquire)) return {Code::kLatched, "an LMDB write failed: open the store again"};
+  return {};
+}
+
+Result<ReadTxn> Environment::read() {
+  CAIRN_TRY(readable());
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    gate_.enter();
+    MDB_txn* txn = nullptr;
+    const int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+    if (rc == 0) return ReadTxn(this, txn);
+    gate_.leave();
+    if (rc == MDB_MAP_RESIZED) {
+      CAIRN_TRY(remap(0));
+    } else if (rc == MDB_READERS_FULL) {
+      Result<int> cleared = check_readers();
+      if (!cleared.ok() || *cleared == 0) return lmdb_status(rc, "LMDB reader slots");
+    } else {
+      return lmdb_status(rc, "LMDB read transaction");
+    }
+  }
+  return Status{Code::kAgain, "LMDB read transaction"};
+}
+
+void Environment::add(LongReader* reader) {
+  const std::lock_guard lock(readers_mutex_);
+  long_readers_.push_back(reader);
+}
+
+void Environment::remove(LongReader* reader) {
+  const std::lock_guard lock(readers_mutex_);
+  long_readers_.remove(reader);
+}
+
+Status Environment::close_gate() {
+  const auto until = std::chrono::steady_clock::now() + kGatePatience;
+  while (!gate_.close(kGateStep)) {
+    if (std::chrono::steady_clock::now() >= until) return {Code::kAgain, "a snapshot in use keeps the LMDB map"};
+    const std::lock_guard lock(readers_mutex_);
+    for (LongReader* reader : long_readers_) reader->end_if_idle(kIdleReaderAge);
+  }
+  return {};
+}
+
+/// 0: the size that the writing process has given the map.
+Status Environment::remap(uint64_t bytes) {
+  if (bytes != 0) {
+    // mdb_env_set_mapsize drops the old map before it makes the new one. Try first whether that can work.
+    void* trial = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd(), 0);
+    if (trial == MAP_FAILED) return lmdb_status(errno, "address space for the LMDB map");
+    munmap(trial, bytes);
+    if (ftruncate(fd(), static_cast<off_t>(bytes)) != 0) return lmdb_status(errno, "lengthening data.mdb");
+  }
+  CAIRN_TRY(close_gate());
+  const int rc = mdb_env_set_mapsize(env_, bytes);
+  MDB_envinfo info = {};
+  if (rc != 0) {
+    latched_.store(true, std::memory_order_release);
+    map_lost_.store(true, std::memory_order_release);
+  } else if (mdb_env_info(env_, &info) == 0) {
+    map_bytes_.store(info.me_mapsize, std::memory_order_relaxed);
+  }
+  gate_.open();
+  return rc == 0 ? Status() : lmdb_status(rc, "LMDB map");
+}
+
+Status Environment::grow(uint64_t need_bytes, const std::function<Status(uint64_t bytes)>& may_grow) {
+  const uint64_t now = map_bytes();
+  const uint64_t bytes = map_size(std::max(now * 2, now + need_bytes));
+  if (bytes <= now) return {Code::kNoSpace, "the LMDB map has reached its limit", MDB_MAP_FULL};
+  if (may_grow) CAIRN_TRY(may_grow(bytes));
+  return remap(bytes);
+}
+
+Result<int> Environment::check_readers() {
+  CAIRN_TRY(readable());
+  int dead = 0;
+  const int rc = mdb_reader_check(env_, &dead);
+  if (rc != 0) return lmdb_status(rc, "LMDB reader check");
+  return dead;
+}
+
+Status Environment::begin_write(MDB_txn*& txn) {
+  int rc = mdb_txn_begin(env_, nullptr, 0, &txn);
+  if (rc == MDB_MAP_RESIZED) {
+    CAIRN_TRY(remap(0));
+    rc = mdb_txn_begin(env_, nullptr, 0, &txn);
+  }
+  if (rc == 0) return {};
+  if (rc == MDB_PANIC) latched_.store(true, std::memory_order_release);
+  return lmdb_status(rc, "LMDB write transaction");
+}
+
+Status Environment::write_failed(int rc, uint64_t need_bytes, const char* what) {
+  synced_by_commit_ = false;
+  if (rc == EIO && disk_is_full(directory_, 2 * need_bytes + kProbeBytes)) return {Code::kNoSpace, what, rc};
+  const Status s = lmdb_status(rc, what);
+  // Whether the pages are on the disk is no longer known. No space and no memory stop before a sync is trusted.
+  if (s.code == Code::kIo) latched_.store(true, std::memory_order_release);
+  return s;
+}
+
+Status Environment::update(uint64_t need_bytes, const std::function<Status(uint64_t bytes)>& may_grow,
+                           const std::function<Status(MDB_txn*)>& body) {
+  CAIRN_TRY(writable());
+  bool plenty = true;
+  if (Result<ReadTxn> txn = read(); txn.ok()) {
+    const Result<uint64_t> used = used_bytes(txn->get());
+    plenty = !used.ok() || *used + 2 * need_bytes + kMapGranule < map_bytes();
+  }
+  // An estimate, so a refusal is no error yet.
+  if (!plenty) (void)grow(need_bytes, may_grow);
+
+  bool readers_checked = false;
+  for (;;) {
+    CAIRN_TRY(writable());
+    MDB_txn* raw = nullptr;
+    CAIRN_TRY(begin_write(raw));
+    std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> txn(raw, &mdb_txn_abort);
+    const Status s = body(raw);
+    int rc = s.cause;
+    if (s.ok()) {
+      rc = mdb_txn_commit(txn.release());
+      if (rc == 0) {
+        synced_by_commit_ = true;
+        return {};
+      }
+    }
+    txn.reset();
+    if (rc != MDB_MAP_FULL) {
+      return s.ok() || s.code == Code::kIo ? write_failed(rc, need_bytes, s.ok() ? "LMDB commit" : s.what) : s;
+    }
+    if (!readers_checked) {
+      readers_checked = true;
+      const Result<int> cleared = check_readers();
+      if (cleared.ok() && *cleared > 0) continue;
+    }
+    CAIRN_TRY(grow(need_bytes, may_grow));
+  }
+}
+
+Status Environment::sync(const std::function<Status(uint64_t bytes)>& may_grow) {
+  CAIRN_TRY(writable());
+  if (!synced_by_commit_) {
+    CAIRN_TRY(update(0, may_grow, [this](MDB_txn* txn) {
+      return put(txn, Table::kMeta, meta_key::kTouch, sealed_value(Table::kMeta, meta_key::kTouch, encode_u64(0)));
+    }));
+  }
+  const int rc = mdb_env_sync(env_, 1);
+  return rc == 0 ? Status() : write_failed(rc, 0, "LMDB sync");
+}
+
+Result<std::optional<std::string_view>> Environment::get(MDB_txn* txn, Table t, std::string_view key) const {
+  if (key.empty() || key.size() > kKeyBytesMax) return std::optional<std::string_view>();
+  MDB_val k = value_of(key);
+  MDB_val v = {};
+  const int rc = mdb_get(txn, handles_[static_cast<size_t>(t)], &k, &v);
+  if (rc == MDB_NOTFOUND) return std::optional<std::string_view>();
+  if (rc != 0) return lmdb_status(rc, "LMDB get");
+  const std::optional<std::string_view> payload = open_value(t, key, view_of(v));
+  if (!payload) return Status{Code::kCorrupt, "a table's value has a wrong checksum"};
+  return payload;
+}
+
+Status Environment::put(MDB_txn* txn, Table t, std::string_view key, std::string_view sealed) const {
+  MDB_val k = value_of(key);
+  MDB_val v = value_of(sealed);
+  return lmdb_status(mdb_put(txn, handles_[static_cast<size_t>(t)], &k, &v, 0), "LMDB put");
+}
+
+Status Environment::erase(MDB_txn* txn, Table t, std::string_view key) const {
+  MDB_val k = value_of(key);
+  const int rc = mdb_del(txn, handles_[static_cast<size_t>(t)], &k, nullptr);
+  return rc == MDB_NOTFOUND ? Status() : lmdb_status(rc, "LMDB delete");
+}
+
+Status Environment::walk(MDB_txn* txn, Table t, std::string_view after,
+                         const std::function<bool(std::string_view key, std::string_view value)>& visit) const {
+  MDB_cursor* raw = nullptr;
+  int rc = mdb_cursor_open(txn, handles_[static_cast<size_t>(t)], &raw);
+  if (rc != 0) return lmdb_status(rc, "LMDB cursor");
+  const std::unique_ptr<MDB_cursor, decltype(&mdb_cursor_close)> cursor(raw, &mdb_cursor_close);
+  MDB_val k = value_of(after.substr(0, kKeyBytesMax));
+  MDB_val v = {};
+  rc = mdb_cursor_get(raw, &k, &v, after.empty() ? MDB_FIRST : MDB_SET_RANGE);
+  while (rc == 0 && !after.empty() && view_of(k) <= after) rc = mdb_cursor_get(raw, &k, &v, MDB_NEXT);
+  while (rc == 0) {
+    if (!visit(view_of(k), view_of(v))) return {};
+    rc = mdb_cursor_get(raw, &k, &v, MDB_NEXT);
+  }
+  return rc == MDB_NOTFOUND ? Status() : lmdb_status(rc, "LMDB cursor");
+}
+
+Result<uint64_t> Environment::entries(MDB_txn* txn, Table t) const {
+  MDB_stat stat = {};
+  const int rc = mdb_stat(txn, handles_[static_cast<size_t>(t)], &stat);
+  if (rc != 0) return lmdb_status(rc, "LMDB stat");
+  return static_cast<uint64_t>(stat.ms_entries);
+}
+
+Result<uint64_t> Environment::used_bytes(MDB_txn* txn) const {
+  uint64_t pages = 2;
+  uint64_t page_bytes = 0;
+  const auto add = [&](MDB_dbi handle) {
+    MDB_stat stat = {};
+    const int rc = mdb_stat(txn, handle, &stat);
+    pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+    page_bytes = stat.ms_psize;
+    return rc;
+  };
+  int rc = add(0);           // LMDB's free list
+  if (rc == 0) rc = add(1);  // and its table of tables
+  for (const Table t : kTables) {
+    if (rc == 0) rc = add(handles_[static_cast<size_t>(t)]);
+  }
+  if (rc != 0) return lmdb_status(rc, "LMDB stat");
+  return pages * page_bytes;
+}
+
+Result<uint64_t> Environment::meta_u64(MDB_txn* txn, std::string_view key) const {
+  const Result<std::optional<std::string_view>> payload = get(txn, Table::kMeta, key);
+  if (!payload.ok()) return payload.status();
+  const std::optional<uint64_t> v = payload->has_value() ? decode_u64(**payload) : std::nullopt;
+  if (!v) return Status{Code::kCorrupt, "table meta: a number is missing"};
+  return *v;
+}
+
+void Environment::note(uint64_t applied_lsn, uint64_t session) {
+  applied_lsn_.store(applied_lsn, std::memory_order_release);
+  session_.store(session, std::memory_order_release);
+}
+
+namespace {
+
+/// What another process wrote last; what was known before if that cannot be read.
+uint64_t current(Environment& environment, std::string_view key, uint64_t known) {
+  Result<ReadTxn> txn = environment.read();
+  if (!txn.ok()) return known;
+  const Result<uint64_t> v = environment.meta_u64(txn->get(), key);
+  return v.ok() ? *v : known;
+}
+
+}  // namespace
+
+uint64_t Environment::applied_lsn() {
+  const uint64_t known = applied_lsn_.load(std::memory_order_acquire);
+  return writable_ ? known : current(*this, meta_key::kAppliedLsn, known);
+}
+
+uint64_t Environment::session() {
+  const uint64_t known = session_.load(std::memory_order_acquire);
+  return writable_ ? known : current(*this, meta_key::kSession, known);
+}
+
+}  // namespace cairn::engine

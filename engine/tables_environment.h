@@ -1,0 +1,211 @@
+// One open LMDB environment of this process: its life, its transactions, the growth of its map, and what its errors
+// mean. Only tables_environment.cc, tables_open.cc and tables_birth.cc include lmdb.h. Private to tables*.cc.
+//
+// Invariants:
+// - a data directory (st_dev, st_ino) is open at most once in a process; while it is, nobody opens or closes data.mdb
+// or
+//   lock.mdb by path here (that would drop LMDB's fcntl locks);
+// - the map is replaced only while no read transaction of this process lives (MapGate) and no write transaction either;
+// - data.mdb is never shorter than the map of the process that writes (sparse), so last page < pages of the file holds
+//   at every commit, and a shorter file is a truncated one;
+// - sync() answers kOk only if a commit succeeded since the open and since the last failure: the kernel reports a
+// failed
+//   write-back once and marks the pages clean, so a later fdatasync alone proves nothing.
+#pragma once
+
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cairn/status.h"
+#include "engine/tables_format.h"
+
+struct MDB_env;
+struct MDB_txn;
+
+namespace cairn::engine {
+
+/// Readers inside, or one remapping; who waits for the map keeps new readers out.
+class MapGate {
+ public:
+  void enter();
+  void leave();
+  /// True: no reader is inside and none enters before open(). False: the time passed.
+  bool close(std::chrono::milliseconds timeout);
+  void open();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_
+  int inside_ = 0;
+  bool closed_ = false;
+};
+
+class Environment;
+
+/// A read transaction. Ends with the object; bytes it gave are invalid then.
+class ReadTxn {
+ public:
+  ReadTxn(ReadTxn&& other) noexcept;
+  ReadTxn(const ReadTxn&) = delete;
+  ReadTxn& operator=(const ReadTxn&) = delete;
+  ReadTxn& operator=(ReadTxn&&) = delete;
+  ~ReadTxn();
+  [[nodiscard]] MDB_txn* get() const { return txn_; }
+  [[nodiscard]] uint64_t number() const;
+
+ private:
+  friend class Environment;
+  ReadTxn(Environment* environment, MDB_txn* txn) : environment_(environment), txn_(txn) {}
+  Environment* environment_;
+  MDB_txn* txn_;
+};
+
+/// What pins pages and the map for longer than a call; the environment can end it while nobody is using it.
+class LongReader {
+ public:
+  virtual ~LongReader() = default;
+  /// Ends the transaction if it is older than `age` and not in use at this moment.
+  virtual void end_if_idle(std::chrono::steady_clock::duration age) = 0;
+};
+
+class Environment : public std::enable_shared_from_this<Environment> {
+ public:
+  struct Request {
+    std::string directory;
+    std::string store_id;
+    bool read_only = false;
+    bool any_owner = false;
+    bool any_file_system = false;
+    uint64_t map_bytes = 0;
+  };
+  /// Opens, or shares what this process has open. With read_only false the caller is the owner until disown().
+  static Result<std::shared_ptr<Environment>> acquire(const Request& request);
+  /// kBusy if this process has `directory`'s environment open. Held until the returned lock goes.
+  static Result<std::unique_lock<std::mutex>> exclude(const std::string& directory);
+  ~Environment();
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  void disown();
+
+  Result<ReadTxn> read();
+  void add(LongReader* reader);
+  void remove(LongReader* reader);
+
+  /// One write transaction at a time: held around update() and sync().
+  std::mutex& write_mutex() { return write_mutex_; }
+  /// Runs `body` in a write transaction and commits it. From the start again after the map had to grow, so `body` must
+  /// not keep state. `need_bytes`: what it writes, about.
+  Status update(uint64_t need_bytes, const std::function<Status(uint64_t bytes)>& may_grow,
+                const std::function<Status(MDB_txn*)>& body);
+  Status sync(const std::function<Status(uint64_t bytes)>& may_grow);
+  Result<int> check_readers();
+
+  /// Values as stored, checksum verified (kCorrupt). Bytes live as long as the transaction, until its next write.
+  Result<std::optional<std::string_view>> get(MDB_txn* txn, Table t, std::string_view key) const;
+  Status put(MDB_txn* txn, Table t, std::string_view key, std::string_view sealed) const;
+  /// Absent is kOk.
+  Status erase(MDB_txn* txn, Table t, std::string_view key) const;
+  /// Keys behind `after` in order, with their values, checksums not verified.
+  Status walk(MDB_txn* txn, Table t, std::string_view after,
+              const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
+  Result<uint64_t> entries(MDB_txn* txn, Table t) const;
+  Result<uint64_t> used_bytes(MDB_txn* txn) const;
+  [[nodiscard]] uint64_t map_bytes() const { return map_bytes_.load(std::memory_order_relaxed); }
+  [[nodiscard]] int fd() const;
+
+  /// Of the last commit that this process made or, where another process writes, that is there now.
+  [[nodiscard]] uint64_t applied_lsn();
+  [[nodiscard]] uint64_t session();
+  void note(uint64_t applied_lsn, uint64_t session);
+  Result<uint64_t> meta_u64(MDB_txn* txn, std::string_view key) const;
+
+ private:
+  friend class ReadTxn;
+  Environment() = default;
+
+  Status open(const Request& request, bool read_only_mount);
+  Status open_tables();
+  Status readable() const;
+  Status writable() const;
+  Status grow(uint64_t need_bytes, const std::function<Status(uint64_t bytes)>& may_grow);
+  /// Waits until no read transaction of this process lives, ending idle long readers; kAgain if some stay.
+  Status close_gate();
+  Status remap(uint64_t bytes);
+  Status begin_write(MDB_txn*& txn);
+  Status write_failed(int rc, uint64_t need_bytes, const char* what);
+
+  // Constant after open
+  MDB_env* env_ = nullptr;
+  int pid_ = 0;
+  bool writable_ = false;
+  std::string directory_;
+  uint64_t device_ = 0;
+  uint64_t inode_ = 0;
+  unsigned handles_[kTables.size() + 1] = {};  // by Table
+
+  std::atomic<bool> latched_{false};   // set by the thread that met the failure, never cleared
+  std::atomic<bool> map_lost_{false};  // likewise: the old map is gone and the new one could not be made
+  std::atomic<uint64_t> map_bytes_{0};
+  std::atomic<uint64_t> applied_lsn_{0};
+  std::atomic<uint64_t> session_{0};
+
+  MapGate gate_;
+  std::mutex write_mutex_;
+  bool synced_by_commit_ = false;  // guarded by write_mutex_: see the invariant of sync()
+
+  std::mutex readers_mutex_;
+  std::list<LongReader*> long_readers_;  // guarded by readers_mutex_
+
+  bool registered_ = false;  // this and the next: guarded by the registry's mutex
+  bool owned_ = false;
+};
+
+/// Closes its file descriptor, if it holds one.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// Makes <directory>/data complete or not at all: born in data.tmp/, synced, renamed. No environment of `directory` is
+/// open in this process.
+Status give_birth(const std::string& directory, const std::string& store_id, uint64_t map_bytes);
+/// Removes data.tmp/, what is left of a birth that was cut off.
+Status remove_unborn(const std::string& directory);
+
+/// What an LMDB or errno code means to the caller. Not for failed commits: see Environment.
+Status lmdb_status(int rc, const char* what);
+/// True when a write of `need_bytes` below `directory` would fail for lack of space or quota. LMDB reports a short
+/// write as EIO, so this tells a full disk from a failing one.
+bool disk_is_full(const std::string& directory, uint64_t need_bytes);
+
+inline constexpr unsigned kMaxReaders = 1024;
+inline constexpr unsigned kMaxTables = 16;
+inline constexpr uint64_t kMapGranule = 64u << 10;  // a multiple of every page size
+inline constexpr uint64_t kMapBytesMin = 256u << 10;
+inline constexpr uint64_t kMapBytesMax = uint64_t{1} << 40;
+/// The map's size for a wish: whole granules within the limits.
+uint64_t map_size(uint64_t wish);
+
+}  // namespace cairn::engine

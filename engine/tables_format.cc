@@ -1,0 +1,146 @@
+#include "engine/tables_format.h"
+
+#include "engine/xxh3.h"
+
+#include <cstring>
+
+namespace cairn::engine {
+namespace {
+
+constexpr size_t kTimeBytes = 8;
+// What a task name may take of a key, beside the zero byte and the longest id. A longer one keeps its front and ends in
+// the hash of all of it; such keys are told apart by the record only.
+constexpr size_t kTaskKeyBytes = kKeyBytesMax - 1 - kRunIdBytesMax;
+constexpr size_t kHashDigits = 16;
+
+void append_big_endian(std::string& out, uint64_t v) {
+  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(v >> shift & 0xff));
+}
+
+template <class T>
+std::string encode_little_endian(T v) {
+  std::string out;
+  for (size_t i = 0; i < sizeof v; ++i) out.push_back(static_cast<char>(v >> (8 * i) & 0xff));
+  return out;
+}
+
+template <class T>
+T decode_little_endian(const char* bytes) {
+  T v = 0;
+  for (size_t i = sizeof v; i-- > 0;) v = static_cast<T>(v << 8 | static_cast<uint8_t>(bytes[i]));
+  return v;
+}
+
+uint64_t checksum(Table t, std::string_view key, std::string_view payload) {
+  const XXH64_hash_t of_key = XXH3_64bits_withSeed(key.data(), key.size(), static_cast<uint8_t>(t));
+  return XXH3_64bits_withSeed(payload.data(), payload.size(), of_key);
+}
+
+/// Times order as unsigned bytes when the sign bit is flipped: 1969 comes before 1970.
+void append_time(std::string& out, int64_t us) {
+  append_big_endian(out, static_cast<uint64_t>(us) ^ (uint64_t{1} << 63));
+}
+
+void append_task(std::string& out, std::string_view task) {
+  if (task.size() <= kTaskKeyBytes) {
+    out.append(task);
+    return;
+  }
+  out.append(task.substr(0, kTaskKeyBytes - kHashDigits));
+  const uint64_t hash = XXH3_64bits(task.data(), task.size());
+  for (int shift = 60; shift >= 0; shift -= 4) out.push_back("0123456789abcdef"[hash >> shift & 0xf]);
+}
+
+}  // namespace
+
+const char* table_name(Table t) {
+  switch (t) {
+    case Table::kRuns:
+      return "runs";
+    case Table::kByStatus:
+      return "by_status";
+    case Table::kByUpdated:
+      return "by_updated";
+    case Table::kByParent:
+      return "by_parent";
+    case Table::kByTask:
+      return "by_task";
+    case Table::kMeta:
+      return "meta";
+  }
+  return "";
+}
+
+void seal_value(Table t, std::string_view key, std::string& value) {
+  const uint64_t sum = checksum(t, key, std::string_view(value).substr(kChecksumBytes));
+  value.replace(0, kChecksumBytes, encode_little_endian(sum));
+}
+
+std::string sealed_value(Table t, std::string_view key, std::string_view payload) {
+  std::string value(kChecksumBytes, '\0');
+  value.append(payload);
+  seal_value(t, key, value);
+  return value;
+}
+
+std::optional<std::string_view> open_value(Table t, std::string_view key, std::string_view value) {
+  if (value.size() < kChecksumBytes) return std::nullopt;
+  const std::string_view payload = value.substr(kChecksumBytes);
+  if (decode_little_endian<uint64_t>(value.data()) != checksum(t, key, payload)) return std::nullopt;
+  return payload;
+}
+
+std::string encode_u32(uint32_t v) { return encode_little_endian(v); }
+std::string encode_u64(uint64_t v) { return encode_little_endian(v); }
+
+std::optional<uint32_t> decode_u32(std::string_view payload) {
+  if (payload.size() != sizeof(uint32_t)) return std::nullopt;
+  return decode_little_endian<uint32_t>(payload.data());
+}
+
+std::optional<uint64_t> decode_u64(std::string_view payload) {
+  if (payload.size() != sizeof(uint64_t)) return std::nullopt;
+  return decode_little_endian<uint64_t>(payload.data());
+}
+
+IndexKeys index_keys(const RunRecord& r) {
+  IndexKeys keys;
+  keys[0].push_back(static_cast<char>(r.status));
+  append_time(keys[0], r.updated_us);
+  keys[0].append(r.id);
+  append_time(keys[1], r.updated_us);
+  keys[1].append(r.id);
+  if (!r.parent.empty()) keys[2].append(r.parent).append(1, '\0').append(r.id);
+  if (!r.task.empty()) {
+    append_task(keys[3], r.task);
+    keys[3].append(1, '\0').append(r.id);
+  }
+  return keys;
+}
+
+std::optional<std::string_view> id_of_index_key(Table index, std::string_view key) {
+  size_t front = 0;
+  switch (index) {
+    case Table::kByStatus:
+      front = 1 + kTimeBytes;
+      break;
+    case Table::kByUpdated:
+      front = kTimeBytes;
+      break;
+    case Table::kByParent:
+    case Table::kByTask: {
+      // An id holds no zero byte, so the last one is the border even if a task name holds some.
+      const size_t zero = key.rfind('\0');
+      if (zero == std::string_view::npos) return std::nullopt;
+      front = zero + 1;
+      break;
+    }
+    case Table::kRuns:
+    case Table::kMeta:
+      return std::nullopt;
+  }
+  if (key.size() < front || !valid_run_id(key.substr(front))) return std::nullopt;
+  return key.substr(front);
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,243 @@
+// Opening, sharing and closing an environment, with what is checked before LMDB maps the file.
+#include <fcntl.h>
+#include <lmdb.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <map>
+#include <utility>
+
+#include "engine/tables_environment.h"
+#include "engine/tables_pages.h"
+
+namespace cairn::engine {
+namespace {
+
+using Place = std::pair<uint64_t, uint64_t>;  // st_dev, st_ino of data/
+
+struct Registry {
+  struct Entry {
+    std::weak_ptr<Environment> environment;
+    int pid = 0;
+  };
+  std::mutex mutex;
+  std::condition_variable closed;
+  std::map<Place, Entry> entries;  // guarded by mutex
+};
+
+/// Never destroyed: environments may still close while static objects are.
+Registry& registry() {
+  static auto* const instance = new Registry;
+  return *instance;
+}
+
+/// Locks or mappings of these do not hold between machines.
+bool network_file_system(int fd) {
+  static constexpr std::array<uint32_t, 11> kMagics = {
+      0x6969 /* NFS */,      0x517B /* SMB */,     0xFF534D42 /* CIFS */,   0xFE534D42 /* SMB2 */,
+      0x564C /* NCP */,      0x5346414F /* AFS */, 0x6B414653 /* kAFS */,   0x73757245 /* Coda */,
+      0x00C36400 /* Ceph */, 0x01021997 /* 9P */,  0x0BD00BD0 /* Lustre */,
+  };
+  struct statfs info = {};
+  if (fstatfs(fd, &info) != 0) return false;
+  const auto magic = static_cast<uint32_t>(info.f_type);
+  return std::find(kMagics.begin(), kMagics.end(), magic) != kMagics.end();
+}
+
+/// Only before the environment is open in this process: closing data.mdb or lock.mdb later drops LMDB's locks.
+Status check_files(int data, const Environment::Request& request, bool& read_only_mount) {
+  struct stat info = {};
+  if (fstat(data, &info) != 0) return lmdb_status(errno, "data/");
+  if (!request.any_owner && info.st_uid != geteuid()) return {Code::kUnsafe, "data/ belongs to another user"};
+  if ((info.st_mode & 022) != 0) return {Code::kUnsafe, "others may write into data/"};
+  if (!request.any_file_system && network_file_system(data)) {
+    return {Code::kUnsafe, "data/ lies on a network file system: its locks and mappings cannot be trusted"};
+  }
+  const auto ordinary = [&](const struct stat& s) {
+    return S_ISREG(s.st_mode) && s.st_nlink == 1 && (request.any_owner || s.st_uid == geteuid());
+  };
+  if (fstatat(data, "lock.mdb", &info, AT_SYMLINK_NOFOLLOW) == 0 && !ordinary(info)) {
+    return {Code::kUnsafe, "lock.mdb is a link, shared, or another user's"};
+  }
+  const Descriptor file(openat(data, "data.mdb", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (file.get() < 0 && errno == ENOENT) return {Code::kCorrupt, "data/ without data.mdb", ENOENT};
+  if (file.get() < 0) return lmdb_status(errno, "data.mdb");
+  if (fstat(file.get(), &info) != 0) return lmdb_status(errno, "data.mdb");
+  if (!ordinary(info)) return {Code::kUnsafe, "data.mdb is a link, shared, or another user's"};
+  struct statvfs mount = {};
+  read_only_mount = fstatvfs(file.get(), &mount) == 0 && (mount.f_flag & ST_RDONLY) != 0;
+  Result<std::optional<PageDamage>> damage = check_pages(file.get(), kPagesCheckedAtOpen);
+  if (!damage.ok()) return damage.status();
+  if (damage->has_value()) return {Code::kCorrupt, (*damage)->what};
+  return {};
+}
+
+Status check_store(Environment& environment, const std::string& store_id) {
+  Result<ReadTxn> txn = environment.read();
+  if (!txn.ok()) return txn.status();
+  const auto format = environment.get(txn->get(), Table::kMeta, meta_key::kFormat);
+  if (!format.ok()) return format.status();
+  const std::optional<uint32_t> version = format->has_value() ? decode_u32(**format) : std::nullopt;
+  if (!version || *version == 0) return {Code::kCorrupt, "table meta: no format version"};
+  if (*version > kTablesFormat) return {Code::kVersion, "tables of a newer version"};
+  const auto store = environment.get(txn->get(), Table::kMeta, meta_key::kStore);
+  if (!store.ok()) return store.status();
+  if (!store->has_value()) return {Code::kCorrupt, "table meta: no store id"};
+  if (**store != store_id) return {Code::kCorrupt, "the tables of another store"};
+  return {};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Environment>> Environment::acquire(const Request& request) {
+  if (request.store_id.size() != 16) return Status{Code::kInvalidArgument, "a store id has 16 bytes"};
+  Registry& all = registry();
+  // Declared before the lock: if it holds the last reference, the environment closes after the lock is released.
+  std::shared_ptr<Environment> found;
+  std::unique_lock lock(all.mutex);
+  if (!request.read_only) CAIRN_TRY(remove_unborn(request.directory));
+
+  const std::string path = request.directory + "/data";
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  int opened = ::open(path.c_str(), kFlags);
+  if (opened < 0 && errno == ENOENT && !request.read_only) {
+    CAIRN_TRY(give_birth(request.directory, request.store_id, map_size(request.map_bytes)));
+    opened = ::open(path.c_str(), kFlags);
+  }
+  if (opened < 0 && errno == ENOENT) return Status{Code::kNotFound, "no data/ in the store", ENOENT};
+  if (opened < 0) return lmdb_status(errno == ENOTDIR ? ELOOP : errno, "data/ is no directory that can be opened");
+  const Descriptor data(opened);
+  struct stat info = {};
+  if (fstat(data.get(), &info) != 0) return lmdb_status(errno, "data/");
+  const Place place = {info.st_dev, info.st_ino};
+
+  for (auto it = all.entries.find(place); it != all.entries.end(); it = all.entries.find(place)) {
+    if (it->second.pid != getpid()) break;  // the parent's, before this process was forked
+    found = it->second.environment.lock();
+    if (found == nullptr) {  // another thread is closing it
+      all.closed.wait(lock);
+      continue;
+    }
+    if (!request.read_only && found->owned_) return Status{Code::kBusy, "this process has the store open already"};
+    if (!request.read_only && !found->writable().ok()) {
+      return Status{Code::kBusy, "this process reads the store through another handle"};
+    }
+    CAIRN_TRY(check_store(*found, request.store_id));
+    if (!request.read_only) found->owned_ = true;
+    return found;
+  }
+
+  bool read_only_mount = false;
+  CAIRN_TRY(check_files(data.get(), request, read_only_mount));
+  if (read_only_mount && !request.read_only) return Status{Code::kReadOnly, "data/ is mounted read-only", EROFS};
+  found.reset(new Environment);
+  CAIRN_TRY(found->open(request, read_only_mount));
+  CAIRN_TRY(check_store(*found, request.store_id));
+  {
+    Result<ReadTxn> txn = found->read();
+    if (!txn.ok()) return txn.status();
+    const Result<uint64_t> lsn = found->meta_u64(txn->get(), meta_key::kAppliedLsn);
+    if (!lsn.ok()) return lsn.status();
+    const Result<uint64_t> session = found->meta_u64(txn->get(), meta_key::kSession);
+    if (!session.ok()) return session.status();
+    found->note(*lsn, *session);
+  }
+  found->device_ = place.first;
+  found->inode_ = place.second;
+  found->registered_ = true;
+  found->owned_ = !request.read_only;
+  all.entries[place] = {found, getpid()};
+  return found;
+}
+
+Status Environment::open(const Request& request, bool read_only_mount) {
+  int major = 0;
+  int minor = 0;
+  int patch = 0;
+  mdb_version(&major, &minor, &patch);
+  if (major != MDB_VERSION_MAJOR || minor != MDB_VERSION_MINOR || patch < 24) {
+    return {Code::kVersion, "liblmdb is not 0.9.24 or a later 0.9"};
+  }
+  pid_ = getpid();
+  writable_ = !request.read_only;
+  directory_ = request.directory;
+  int rc = mdb_env_create(&env_);
+  if (rc != 0) return lmdb_status(rc, "LMDB environment");
+  if (rc == 0) rc = mdb_env_set_maxreaders(env_, kMaxReaders);
+  if (rc == 0) rc = mdb_env_set_maxdbs(env_, kMaxTables);
+  unsigned flags = MDB_NOTLS;
+  flags |= writable_ ? MDB_NOMETASYNC : MDB_RDONLY;
+  // lock.mdb cannot be written there, and nobody can write data.mdb through this mount.
+  if (read_only_mount) flags |= MDB_NOLOCK;
+  if (rc == 0) rc = mdb_env_open(env_, (request.directory + "/data").c_str(), flags, 0600);
+  if (rc != 0) return lmdb_status(rc, "opening the LMDB environment");
+  // LMDB leaves this descriptor open across exec.
+  const int flag = fcntl(fd(), F_GETFD);
+  if (flag < 0 || fcntl(fd(), F_SETFD, flag | FD_CLOEXEC) != 0) return lmdb_status(errno, "descriptor of data.mdb");
+  MDB_envinfo info = {};
+  if ((rc = mdb_env_info(env_, &info)) != 0) return lmdb_status(rc, "LMDB environment");
+  map_bytes_.store(info.me_mapsize, std::memory_order_relaxed);
+  if (!read_only_mount) {
+    const Result<int> cleared = check_readers();
+    if (!cleared.ok()) return cleared.status();
+  }
+  // Also lengthens the file to the map, as a copy may be shorter.
+  if (writable_) CAIRN_TRY(remap(map_size(std::max<uint64_t>(request.map_bytes, info.me_mapsize))));
+  return open_tables();
+}
+
+Status Environment::open_tables() {
+  MDB_txn* raw = nullptr;
+  int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &raw);
+  if (rc != 0) return lmdb_status(rc, "LMDB read transaction");
+  std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> txn(raw, &mdb_txn_abort);
+  for (const Table t : kTables) {
+    MDB_dbi& handle = handles_[static_cast<size_t>(t)];
+    if ((rc = mdb_dbi_open(raw, table_name(t), 0, &handle)) != 0) return lmdb_status(rc, "a table is missing");
+    unsigned table_flags = 0;
+    if ((rc = mdb_dbi_flags(raw, handle, &table_flags)) != 0) return lmdb_status(rc, "a table's flags");
+    if (table_flags != 0) return {Code::kCorrupt, "a table with flags that were never set"};
+  }
+  // The commit of the transaction that opened them makes the handles usable in all others.
+  rc = mdb_txn_commit(txn.release());
+  return rc == 0 ? Status() : lmdb_status(rc, "opening the tables");
+}
+
+Result<std::unique_lock<std::mutex>> Environment::exclude(const std::string& directory) {
+  Registry& all = registry();
+  std::unique_lock lock(all.mutex);
+  struct stat info = {};
+  if (stat((directory + "/data").c_str(), &info) == 0) {
+    const auto it = all.entries.find({info.st_dev, info.st_ino});
+    if (it != all.entries.end() && it->second.pid == getpid()) {
+      return Status{Code::kBusy, "this process has the store open"};
+    }
+  }
+  return lock;
+}
+
+void Environment::disown() {
+  const std::lock_guard lock(registry().mutex);
+  owned_ = false;
+}
+
+Environment::~Environment() {
+  // A forked child shares descriptors and lock.mdb with its parent: closing could free the parent's reader slots.
+  if (env_ == nullptr || pid_ != getpid()) return;
+  if (!registered_) {
+    mdb_env_close(env_);
+    return;
+  }
+  Registry& all = registry();
+  const std::lock_guard lock(all.mutex);
+  mdb_env_close(env_);
+  all.entries.erase({device_, inode_});
+  all.closed.notify_all();
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,32 @@
+// Judges an LMDB file by reading it, before LMDB maps it: LMDB 0.9.24 checks no page, so a damaged or truncated file
+// kills the process that reads it by SIGSEGV or SIGBUS. Private to tables*.cc.
+//
+// What is checked: both meta pages; that the file is as long as they say; of each page of the tables' trees that is
+// reached: its number, kind and borders, every node within the page, every child within the file, no page twice. Not
+// checked: values (they carry checksums of their own) and key order (a wrong order cannot hurt memory; verify finds
+// it).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "cairn/status.h"
+
+namespace cairn::engine {
+
+struct PageDamage {
+  uint64_t page = 0;
+  const char* what = "";  // a literal
+};
+
+/// Pages read at each open: a constant cost, enough for the upper levels of the trees.
+inline constexpr size_t kPagesCheckedAtOpen = 256;
+
+/// Checks at most `pages_max` pages, level by level from the roots of the newest commit, or of commit `txn` if that is
+/// not 0. A file that another process writes meanwhile is read again when its newest commit changed; after some rounds,
+/// or if commit `txn` has been overwritten, only what held still is judged. Nothing: no damage seen. kIo: could not
+/// be read.
+Result<std::optional<PageDamage>> check_pages(int fd, size_t pages_max, uint64_t txn = 0);
+
+}  // namespace cairn::engine

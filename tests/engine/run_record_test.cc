@@ -1,0 +1,268 @@
+#include "engine/run_record.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <fstream>
+#include <limits>
+#include <random>
+#include <string>
+
+namespace cairn::engine {
+namespace {
+
+/// One record that has every field, and every type of value.
+RunRecord full_record() {
+  RunRecord r;
+  r.id = "run_01HZX-9";
+  r.created_lsn = 7;
+  r.sequence = 300;
+  r.session = 0x1122334455667788;
+  r.status = RunStatus::kWaiting;
+  r.task = "resize images";
+  r.parent = "run_parent";
+  r.root = "run_root";
+  r.tags = {"blue", "g\xc3\xbcnstig"};
+  r.created_us = 1795428000000000;
+  r.updated_us = 1795428000123456;
+  r.finished_us = -1;
+  Object nested;
+  nested.push_back({"b", Value(Array{Value(1), Value(2.5), Value(nullptr)})});
+  nested.push_back({"a", Value("x")});
+  Object object;
+  object.push_back({"zebra", Value(0.42)});
+  object.push_back({"apple", Value(-3)});
+  object.push_back({"big", Value(std::numeric_limits<uint64_t>::max())});
+  object.push_back({"done", Value(true)});
+  object.push_back({"nested", Value(nested)});
+  r.document = Document::from_object(object);
+  return r;
+}
+
+std::string encode(const RunRecord& r) {
+  std::string out;
+  append_run_record(out, r);
+  return out;
+}
+
+void expect_equal(const RunRecord& a, const RunRecord& b) {
+  EXPECT_EQ(a.id, b.id);
+  EXPECT_EQ(a.created_lsn, b.created_lsn);
+  EXPECT_EQ(a.sequence, b.sequence);
+  EXPECT_EQ(a.session, b.session);
+  EXPECT_EQ(a.status, b.status);
+  EXPECT_EQ(a.task, b.task);
+  EXPECT_EQ(a.parent, b.parent);
+  EXPECT_EQ(a.root, b.root);
+  EXPECT_EQ(a.tags, b.tags);
+  EXPECT_EQ(a.created_us, b.created_us);
+  EXPECT_EQ(a.updated_us, b.updated_us);
+  EXPECT_EQ(a.finished_us, b.finished_us);
+  EXPECT_EQ(a.foreign, b.foreign);
+  EXPECT_TRUE(a.document == b.document);
+}
+
+std::string hex(std::string_view bytes) {
+  std::string out;
+  for (const char c : bytes) {
+    out.push_back("0123456789abcdef"[static_cast<uint8_t>(c) >> 4]);
+    out.push_back("0123456789abcdef"[static_cast<uint8_t>(c) & 15]);
+  }
+  return out;
+}
+
+std::string unhex(std::string_view digits) {
+  std::string out;
+  for (size_t i = 0; i + 1 < digits.size(); i += 2) {
+    out.push_back(static_cast<char>(std::stoi(std::string(digits.substr(i, 2)), nullptr, 16)));
+  }
+  return out;
+}
+
+std::string golden() {
+  std::ifstream file(CAIRN_TEST_DATA "/golden/run_record_v1.hex");
+  std::string text;
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.empty() || line.front() != '#') text += line;
+  }
+  return text;
+}
+
+TEST(RunRecord, ComesBackAsItWasEncoded) {
+  const Result<RunRecord> r = decode_run_record(encode(full_record()));
+  ASSERT_TRUE(r.ok()) << r.status().what;
+  expect_equal(*r, full_record());
+  EXPECT_EQ(r->document.to_json(), full_record().document.to_json());
+}
+
+TEST(RunRecord, SmallestRecordComesBack) {
+  RunRecord r;
+  r.id = "a";
+  r.created_us = std::numeric_limits<int64_t>::min();
+  r.updated_us = std::numeric_limits<int64_t>::max();
+  r.sequence = std::numeric_limits<uint64_t>::max();
+  const Result<RunRecord> back = decode_run_record(encode(r));
+  ASSERT_TRUE(back.ok()) << back.status().what;
+  expect_equal(*back, r);
+}
+
+TEST(RunRecord, ForeignRecordComesBackWithoutDocument) {
+  RunRecord r = full_record();
+  r.foreign = true;
+  r.document = Document();
+  const Result<RunRecord> back = decode_run_record(encode(r));
+  ASSERT_TRUE(back.ok()) << back.status().what;
+  EXPECT_TRUE(back->foreign);
+  EXPECT_EQ(back->document.size(), 0);
+}
+
+TEST(RunRecord, DeepestDocumentComesBack) {
+  Value v = Array{};
+  for (int depth = 2; depth < kDepthMax; ++depth) v = Value(Array{v});
+  RunRecord r = full_record();
+  Object object;
+  object.push_back({"deep", v});
+  ASSERT_EQ(depth_of(Value(object)), kDepthMax);
+  r.document = Document::from_object(object);
+  const Result<RunRecord> back = decode_run_record(encode(r));
+  ASSERT_TRUE(back.ok()) << back.status().what;
+  EXPECT_TRUE(back->document == r.document);
+}
+
+TEST(RunRecord, HeadIsReadWithoutTheDocument) {
+  std::string bytes = encode(full_record());
+  bytes.resize(bytes.size() - 10);
+  EXPECT_FALSE(decode_run_record(bytes).ok());
+  const Result<RunRecord> head = decode_run_record_head(bytes);
+  ASSERT_TRUE(head.ok());
+  EXPECT_EQ(head->task, "resize images");
+  EXPECT_EQ(head->updated_us, 1795428000123456);
+  EXPECT_EQ(head->document.size(), 0);
+}
+
+TEST(RunRecord, EncodingIsThatOfTheGoldenFile) { EXPECT_EQ(hex(encode(full_record())), golden()); }
+
+TEST(RunRecord, GoldenFileOfVersion1IsRead) {
+  const Result<RunRecord> r = decode_run_record(unhex(golden()));
+  ASSERT_TRUE(r.ok()) << r.status().what;
+  expect_equal(*r, full_record());
+}
+
+TEST(RunRecord, NewerVersionIsRefusedAsSuch) {
+  std::string bytes = encode(full_record());
+  bytes[1] = 2;
+  EXPECT_EQ(decode_run_record(bytes).code(), Code::kVersion);
+  bytes[1] = 0;
+  EXPECT_EQ(decode_run_record(bytes).code(), Code::kCorrupt);
+}
+
+TEST(RunRecord, EveryTruncationIsCorrupt) {
+  const std::string bytes = encode(full_record());
+  for (size_t n = 0; n < bytes.size(); ++n) {
+    EXPECT_EQ(decode_run_record(std::string_view(bytes).substr(0, n)).code(), Code::kCorrupt) << n;
+  }
+}
+
+TEST(RunRecord, TrailingBytesAreCorrupt) {
+  EXPECT_EQ(decode_run_record(encode(full_record()) + '\0').code(), Code::kCorrupt);
+}
+
+TEST(RunRecord, DamagedBytesAreRefusedOrAValidRecord) {
+  const std::string good = encode(full_record());
+  std::mt19937_64 random(42);
+  int refused = 0;
+  for (int round = 0; round < 200000; ++round) {
+    std::string bytes = good;
+    for (uint64_t flips = 1 + random() % 3; flips > 0; --flips) {
+      bytes[random() % bytes.size()] = static_cast<char>(random());
+    }
+    const Result<RunRecord> r = decode_run_record(bytes);
+    if (r.ok()) {
+      ASSERT_TRUE(check_run_record(*r).ok());
+      ASSERT_TRUE(decode_run_record(encode(*r)).ok());
+    } else {
+      ASSERT_TRUE(r.code() == Code::kCorrupt || r.code() == Code::kVersion);
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 10000);
+}
+
+TEST(RunRecord, HugeDeclaredLengthsTakeNoMemory) {
+  // An array of 15, version 1, then a text of 4 GiB; a tag array of 2^32 - 1 elements; a map of as many.
+  EXPECT_EQ(decode_run_record(std::string("\x9f\x01\xdb\xff\xff\xff\xff", 7)).code(), Code::kCorrupt);
+  RunRecord r;
+  r.id = "a";
+  std::string bytes = encode(r);
+  std::string map = bytes.substr(0, bytes.size() - 1) + std::string("\xdf\xff\xff\xff\xff", 5);
+  EXPECT_EQ(decode_run_record(map).code(), Code::kCorrupt);
+  const size_t tags = bytes.find('\x90', 1);
+  ASSERT_NE(tags, std::string::npos);
+  bytes.replace(tags, 1, std::string("\xdd\xff\xff\xff\xff", 5));
+  EXPECT_EQ(decode_run_record(bytes).code(), Code::kCorrupt);
+}
+
+TEST(RunRecord, DocumentThatIsNoObjectIsCorrupt) {
+  RunRecord r;
+  r.id = "a";
+  std::string bytes = encode(r);
+  bytes.back() = '\x90';
+  EXPECT_EQ(decode_run_record(bytes).code(), Code::kCorrupt);
+}
+
+TEST(RunRecord, ForeignRecordWithADocumentIsCorrupt) {
+  RunRecord r;
+  r.id = "a";
+  r.foreign = true;
+  std::string bytes = encode(r);
+  bytes.back() = '\x81';
+  bytes += "\xa1k\x01";
+  EXPECT_EQ(decode_run_record(bytes).code(), Code::kCorrupt);
+}
+
+TEST(RunRecord, UnstorableFieldsAreNamed) {
+  const auto code = [](const auto& change) {
+    RunRecord r = full_record();
+    change(r);
+    return check_run_record(r).code;
+  };
+  EXPECT_EQ(code([](RunRecord&) {}), Code::kOk);
+  EXPECT_EQ(code([](RunRecord& r) { r.id = ""; }), Code::kInvalidArgument);
+  EXPECT_EQ(code([](RunRecord& r) { r.id = "a/b"; }), Code::kInvalidArgument);
+  EXPECT_EQ(code([](RunRecord& r) { r.id = std::string(65, 'a'); }), Code::kInvalidArgument);
+  EXPECT_EQ(code([](RunRecord& r) { r.id = std::string(64, 'a'); }), Code::kOk);
+  EXPECT_EQ(code([](RunRecord& r) { r.parent = "a b"; }), Code::kInvalidArgument);
+  EXPECT_EQ(code([](RunRecord& r) { r.root = std::string("a\0", 2); }), Code::kInvalidArgument);
+  EXPECT_EQ(code([](RunRecord& r) { r.status = static_cast<RunStatus>(13); }), Code::kInvalidArgument);
+  EXPECT_EQ(code([](RunRecord& r) { r.task = std::string(1025, 'a'); }), Code::kTooLarge);
+  EXPECT_EQ(code([](RunRecord& r) { r.task = "\xff"; }), Code::kInvalidUtf8);
+  EXPECT_EQ(code([](RunRecord& r) { r.tags.assign(257, "a"); }), Code::kTooLarge);
+  EXPECT_EQ(code([](RunRecord& r) { r.tags = {std::string(513, 'a')}; }), Code::kTooLarge);
+  EXPECT_EQ(code([](RunRecord& r) { r.tags = {"\xed\xa0\x80"}; }), Code::kInvalidUtf8);
+  EXPECT_EQ(code([](RunRecord& r) { r.foreign = true; }), Code::kInvalidArgument);
+}
+
+TEST(RunStatus, NamesAndValuesBelongTogether) {
+  for (int i = 0; i <= 12; ++i) {
+    const auto s = static_cast<RunStatus>(i);
+    RunStatus back = RunStatus::kPendingVersion;
+    EXPECT_TRUE(status_from_name(status_name(s), back));
+    EXPECT_EQ(back, s);
+  }
+  EXPECT_STREQ(status_name(RunStatus::kTimedOut), "TIMED_OUT");
+  RunStatus untouched = RunStatus::kFailed;
+  EXPECT_FALSE(status_from_name("executing", untouched));
+  EXPECT_EQ(untouched, RunStatus::kFailed);
+}
+
+TEST(RunStatus, CrashedCanGoOnAndSixAreFinal) {
+  int final = 0;
+  for (int i = 0; i <= 12; ++i) final += is_final(static_cast<RunStatus>(i)) ? 1 : 0;
+  EXPECT_EQ(final, 6);
+  EXPECT_FALSE(is_final(RunStatus::kCrashed));
+  EXPECT_TRUE(is_final(RunStatus::kExpired));
+}
+
+}  // namespace
+}  // namespace cairn::engine

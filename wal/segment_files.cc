@@ -1,0 +1,108 @@
+#include "wal/segment_files.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cairn::wal {
+namespace {
+
+constexpr std::string_view kUnfinishedName = "spare.tmp";
+constexpr size_t kFillBytes = 64u << 10;
+
+}  // namespace
+
+Status SegmentFiles::fill(File& file, uint32_t segment_bytes) {
+  const std::string zeros(kFillBytes, '\0');
+  for (uint64_t offset = 0; offset < segment_bytes; offset += kFillBytes) {
+    const size_t bytes = std::min<uint64_t>(kFillBytes, segment_bytes - offset);
+    CAIRN_TRY(file.write_at(offset, std::string_view(zeros).substr(0, bytes)));
+  }
+  return {};
+}
+
+Status SegmentFiles::write_spare_headers(File& file, uint64_t seq, uint32_t segment_bytes) {
+  SegmentHeader header;
+  header.store = options_.store;
+  header.seq = seq;
+  header.salt = fresh_salt();
+  header.segment_bytes = segment_bytes;
+  header.state = SegmentState::kSpare;
+  for (uint32_t copy = 0; copy < kHeaderCopies; ++copy) {
+    const auto bytes = encode_segment_header(header, copy);
+    CAIRN_TRY(file.write_at(uint64_t{copy} * kHeaderPageBytes, {bytes.data(), bytes.size()}));
+  }
+  return {};
+}
+
+Result<SpareSegment> SegmentFiles::publish(std::unique_ptr<File> file, uint64_t seq, uint32_t segment_bytes) {
+  const std::string unfinished = log_path(kUnfinishedName);
+  const std::string name = log_path(segment_name(seq));
+  Status s = write_spare_headers(*file, seq, segment_bytes);
+  if (s.ok()) {
+    s = file->sync();
+  }
+  if (s.ok()) {
+    s = files_.rename(unfinished, name);
+  }
+  if (!s.ok()) {
+    (void)files_.remove(unfinished);
+    return s;
+  }
+  // A segment whose name may vanish must never hold a record.
+  if (s = sync_directory(); !s.ok()) {
+    (void)files_.remove(name);
+    return s;
+  }
+  SpareSegment spare;
+  spare.file = std::move(file);
+  spare.seq = seq;
+  spare.segment_bytes = segment_bytes;
+  return spare;
+}
+
+Result<SpareSegment> SegmentFiles::make_spare(uint64_t seq, uint32_t segment_bytes) {
+  if (options_.may_grow) {
+    CAIRN_TRY(options_.may_grow(segment_bytes));
+  }
+  const std::string unfinished = log_path(kUnfinishedName);
+  Result<std::unique_ptr<File>> file = files_.open(unfinished, OpenMode::kCreateOrTruncate);
+  if (!file.ok()) {
+    return file.status();
+  }
+  if (Status s = fill(**file, segment_bytes); !s.ok()) {
+    // The blocks it took are those that somebody else now lacks.
+    (void)(*file)->resize(0);
+    (void)files_.remove(unfinished);
+    return s;
+  }
+  return publish(std::move(*file), seq, segment_bytes);
+}
+
+Result<SpareSegment> SegmentFiles::convert_to_spare(const std::string& name, uint64_t seq, uint32_t segment_bytes) {
+  const std::string unfinished = log_path(kUnfinishedName);
+  Result<std::unique_ptr<File>> file = open(name);
+  if (!file.ok()) {
+    return file.status();
+  }
+  CAIRN_TRY(files_.rename(log_path(name), unfinished));
+  // The old name must be gone for good before the header is overwritten, else a power cut brings back a file whose
+  // name and header disagree.
+  if (Status s = sync_directory(); !s.ok()) {
+    (void)files_.remove(unfinished);
+    return s;
+  }
+  return publish(std::move(*file), seq, segment_bytes);
+}
+
+Result<std::unique_ptr<File>> SegmentFiles::open(const std::string& name) {
+  return files_.open(log_path(name), OpenMode::kWrite);
+}
+
+Status SegmentFiles::remove(const std::string& name) {
+  Status s = files_.remove(log_path(name));
+  return s.code == Code::kNotFound ? Status() : s;
+}
+
+Status SegmentFiles::remove_unfinished() { return remove(std::string(kUnfinishedName)); }
+
+}  // namespace cairn::wal
