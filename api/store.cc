@@ -115,7 +115,6 @@ cairn_status cairn_store_open(const char* directory, const cairn_options* option
       return engine.status();
     }
     box->engine = std::move(engine).value();
-    box->generation = cairn::api::fork_word();
     *store = box.release();
     return {};
   });
