@@ -135,6 +135,7 @@ Result<std::shared_ptr<Environment>> Environment::acquire(const Request& request
   bool read_only_mount = false;
   CAIRN_TRY(check_files(data.get(), request, read_only_mount));
   if (read_only_mount && !request.read_only) return Status{Code::kReadOnly, "data/ is mounted read-only", EROFS};
+  if (!read_only_mount) CAIRN_TRY(prepare_lock_file(data.get()));
   found.reset(new Environment);
   CAIRN_TRY(found->open(request, read_only_mount));
   CAIRN_TRY(check_store(*found, request.store_id));
