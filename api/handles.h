@@ -4,7 +4,8 @@
 // - a store's box lives until its handle and all handles made from it are closed; its engine is closed, not destroyed,
 // by
 //   cairn_store_close, so that a run or cell in use finds a gate that says CLOSED;
-// - an update that goes straight into the engine is checked there (fork word, gate, run); the API looks only at `hot`, which
+// - an update that goes straight into the engine is checked there (fork word, gate, run); the API looks only at `hot`,
+// which
 //   says that the handle has no durability class of its own;
 // - in a forked child nothing is read but the handle and the engine's fork word, which is 0 there.
 #pragma once
@@ -17,7 +18,7 @@
 #include <string_view>
 #include <vector>
 
-#include "api/files_adapter.h"
+#include "api/host_hooks.h"
 #include "api/report.h"
 #include "cairn/cairn.h"
 #include "engine/store.h"
@@ -35,13 +36,19 @@ struct cairn_store {
   uint32_t magic = cairn::api::kStoreMagic;
   std::atomic<bool> closed{false};
   std::atomic<uint64_t> references{1};
-  std::unique_ptr<cairn::api::HostFiles> files;  // outlives the engine
+  std::unique_ptr<cairn::api::HostHooks> hooks;  // outlive the engine
   std::unique_ptr<cairn::engine::Store> engine;
 };
 
 namespace cairn::api {
 
-/// Keeps a box alive. Made from a raw pointer it takes a reference of its own.
+inline void release(cairn_store* store) {
+  if (store->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    delete store;
+  }
+}
+
+/// Keeps a box alive with a reference of its own.
 class StoreReference {
  public:
   explicit StoreReference(cairn_store* store) : store_(store) {
@@ -53,11 +60,17 @@ class StoreReference {
   cairn_store* operator->() const { return store_; }
   [[nodiscard]] cairn_store* get() const { return store_; }
 
-  static void release(cairn_store* store) {
-    if (store->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      delete store;
-    }
-  }
+ private:
+  cairn_store* store_;
+};
+
+/// Releases the reference that the caller's handle is.
+class AdoptedStore {
+ public:
+  explicit AdoptedStore(cairn_store* store) : store_(store) {}
+  AdoptedStore(const AdoptedStore&) = delete;
+  AdoptedStore& operator=(const AdoptedStore&) = delete;
+  ~AdoptedStore() { release(store_); }
 
  private:
   cairn_store* store_;
