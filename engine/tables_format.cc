@@ -1,6 +1,6 @@
 #include "engine/tables_format.h"
 
-#include <xxhash.h>
+#include "engine/xxh3.h"
 
 #include <cstring>
 

@@ -259,6 +259,25 @@ TEST_F(StoreLife, EveryCallInAForkedChildIsRefused) {
   EXPECT_EQ(set(run, "a", "1"), Code::kOk);
 }
 
+TEST_F(StoreLife, AForkedChildOpensAStoreOfItsOwn) {
+  open();
+  start("r");
+  const pid_t child = fork();
+  if (child == 0) {
+    auto mine = options();
+    mine.directory += "-of-the-child";
+    auto opened = engine::Store::open(mine);
+    if (!opened.ok()) _exit(1);
+    engine::StartOptions o;
+    o.id = "c";
+    auto run = (*opened)->start(o);
+    _exit(run.ok() && (*opened)->set_double(**run, "a", 1).ok() && (*opened)->close(0).ok() ? 0 : 2);
+  }
+  int status;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
 TEST_F(StoreLife, ThreadsUpdateTheirRunsWhileFlushesAndCheckpointsGoOn) {
   auto o = options();
   o.background = true;
