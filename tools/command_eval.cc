@@ -34,6 +34,9 @@ Exit eval(const Globals& globals, const Arguments& a) {
   if (!limit) {
     return Exit::kUsage;
   }
+  if (a.operations.empty()) {
+    return report_usage(globals, "--operations is needed: a JSON array, [] for none");
+  }
   Exit exit = Exit::kDone;
   auto object = object_argument(globals, a.document, "--document", exit);
   if (!object) {

@@ -119,6 +119,7 @@ CommandLine::CommandLine() : impl_(std::make_unique<Impl>()) {
   app.footer(closing_words());
   app.require_subcommand(1);
   app.get_formatter()->column_width(28);
+  app.get_formatter()->label("REQUIRED", "");
 }
 
 CommandLine::~CommandLine() = default;
@@ -126,7 +127,9 @@ CommandLine::~CommandLine() = default;
 Subcommand& CommandLine::add(const char* name, const char* summary, const char* notes) {
   CLI::App* sub = impl_->app.add_subcommand(name, summary);
   sub->fallthrough();  // --store and --json may stand behind the subcommand
-  sub->footer(notes);
+  sub->footer(
+      std::string(notes) +
+      "\n\nEvery command also takes --store DIR (or CAIRN_STORE) and --json; `cairn --help` lists the exit codes.");
   sub->set_help_flag("-h,--help", "Print this help");
   impl_->entries.push_back(std::make_unique<Entry>(sub));
   return *impl_->entries.back();
@@ -165,6 +168,8 @@ Exit CommandLine::run(int argc, char** argv) {
       }
       if (!nearest.empty()) {
         message = "there is no command '" + nearest;
+      } else if (!extras.empty() && !extras[0].empty() && extras[0][0] != '-') {
+        message = "there is no command '" + extras[0] + "'";
       }
     }
     report_usage(impl_->globals, message + " (see `cairn " + command + "--help`)");

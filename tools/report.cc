@@ -28,8 +28,6 @@ std::string advice(Code code, const ErrorDetail& detail) {
     }
     case Code::kNoSuchRun:
       return "`cairn ls` lists the runs";
-    case Code::kFinished:
-      return "a finished run keeps its metadata as it is; start another one";
     case Code::kNotAStore:
       return "`cairn start` makes a store; --store or CAIRN_STORE says where";
     case Code::kCorrupt:
