@@ -1,5 +1,6 @@
 #include "engine/msgpack.h"
 
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <msgpack.hpp>
@@ -24,7 +25,17 @@ void pack_string(Packer& packer, std::string_view s) {
   packer.pack_str_body(s.data(), static_cast<uint32_t>(s.size()));
 }
 
-void pack_minimal(Packer& packer, const Value& v) {
+/// Always a float64: msgpack-c's pack_double writes a double of whole value as an integer, and -0 as 0.
+void append_double(std::string& out, double d) {
+  const auto bits = std::bit_cast<uint64_t>(d);
+  char bytes[9] = {'\xcb'};
+  for (int i = 0; i < 8; ++i) {
+    bytes[i + 1] = static_cast<char>(bits >> (56 - 8 * i));
+  }
+  out.append(bytes, sizeof bytes);
+}
+
+void pack_minimal(Packer& packer, std::string& out, const Value& v) {
   switch (v.type()) {
     case Type::kNull:
       packer.pack_nil();
@@ -39,7 +50,7 @@ void pack_minimal(Packer& packer, const Value& v) {
       packer.pack_uint64(*v.get<uint64_t>());
       return;
     case Type::kDouble:
-      packer.pack_double(*v.get<double>());
+      append_double(out, *v.get<double>());
       return;
     case Type::kString:
       pack_string(packer, *v.get<std::string>());
@@ -47,14 +58,14 @@ void pack_minimal(Packer& packer, const Value& v) {
     case Type::kArray:
       packer.pack_array(static_cast<uint32_t>(v.get<Array>()->size()));
       for (const Value& item : *v.get<Array>()) {
-        pack_minimal(packer, item);
+        pack_minimal(packer, out, item);
       }
       return;
     case Type::kObject:
       packer.pack_map(static_cast<uint32_t>(v.get<Object>()->size()));
       for (const Property& p : *v.get<Object>()) {
         pack_string(packer, p.key);
-        pack_minimal(packer, p.value);
+        pack_minimal(packer, out, p.value);
       }
       return;
   }
@@ -202,14 +213,14 @@ void append_msgpack(std::string& out, const Value& v) {
   } else if (const uint64_t* u = v.get<uint64_t>()) {
     packer.pack_fix_uint64(*u);
   } else {
-    pack_minimal(packer, v);
+    pack_minimal(packer, out, v);
   }
 }
 
 void append_msgpack_minimal(std::string& out, const Value& v) {
   StringSink sink{out};
   Packer packer(sink);
-  pack_minimal(packer, v);
+  pack_minimal(packer, out, v);
 }
 
 Result<Value> decode_msgpack(std::string_view bytes, int depth_max) {

@@ -14,7 +14,19 @@ namespace {
 
 constexpr Status kRefused{Code::kKeyRefused, "path: through __proto__, constructor or prototype"};
 
-bool is_refused(std::string_view name) { return name == kProtoKey || name == "constructor" || name == "prototype"; }
+/// Names that the model's server refuses, also between brackets, quotes and backslashes: `$.a[constructor]`.
+bool names_a_prototype(std::string_view segment) {
+  constexpr std::string_view kBorders = "[]'\"\\.";
+  for (size_t at = 0; at < segment.size();) {
+    const size_t end = std::min(segment.find_first_of(kBorders, at), segment.size());
+    const std::string_view name = segment.substr(at, end - at);
+    if (name == kProtoKey || name == "constructor" || name == "prototype") {
+      return true;
+    }
+    at = end + 1;
+  }
+  return false;
+}
 
 /// The next segment from `at` on as it is written, escapes and all; false at the end. Empty ones are passed over.
 bool next_segment(std::string_view key, size_t& at, std::string_view& segment) {
@@ -23,7 +35,7 @@ bool next_segment(std::string_view key, size_t& at, std::string_view& segment) {
   }
   const size_t begin = at;
   while (at < key.size() && key[at] != '.') {
-    at += key[at] == '\\' && at + 1 < key.size() && key[at + 1] == '.' ? 2 : 1;
+    at += key[at] == '\\' && at + 1 < key.size() ? 2 : 1;
   }
   segment = key.substr(begin, at - begin);
   return !segment.empty();
@@ -33,7 +45,7 @@ std::string unescaped(std::string_view segment) {
   std::string name;
   name.reserve(segment.size());
   for (size_t at = 0; at < segment.size(); ++at) {
-    if (segment[at] == '\\' && at + 1 < segment.size() && segment[at + 1] == '.') {
+    if (segment[at] == '\\' && at + 1 < segment.size() && (segment[at + 1] == '.' || segment[at + 1] == '\\')) {
       ++at;
     }
     name += segment[at];
@@ -119,20 +131,19 @@ bool parse_index(std::string_view name, size_t& index) {
 
 using Segments = std::vector<Segment>;
 
-/// What lies at the path, found without changing anything.
+/// What lies at the path, found without changing anything. A place is a leaf, or where one would be made.
 struct Survey {
-  const Value* first = nullptr;   // first existing leaf
-  size_t existing = 0;            // leaves that are there
-  size_t missing = 0;             // leaves that are not, while their container is
-  size_t nulls = 0;               // that creating the missing leaves would put before them
-  size_t arrays = 0;              // leaves that are arrays
-  bool equal_item = false;        // one of them holds the item that remove looks for
-  Reason reason = Reason::kNone;  // why the first branch that leads nowhere does so
+  const Value* first = nullptr;           // the leaf at the first place, or null when that one is missing
+  const Value* first_existing = nullptr;  // the first leaf that is there
+  size_t existing = 0;                    // leaves that are there
+  size_t missing = 0;                     // leaves that are not, while their container is
+  size_t nulls = 0;                       // that making the missing leaves would put before them
+  Reason reason = Reason::kNone;          // why the first branch that leads nowhere does so
 };
 
 class Surveyor {
  public:
-  Surveyor(const Segments& segments, const Operation& op) : segments_(segments), op_(op) {}
+  explicit Surveyor(const Segments& segments) : segments_(segments) {}
 
   void visit(const Value& node, size_t at) {
     if (at == segments_.size()) {
@@ -162,7 +173,7 @@ class Surveyor {
       return;
     }
     if (segment.kind == Segment::Kind::kSlice || object.empty()) {
-      nothing(at);
+      dead_end(Reason::kNoMatch);
       return;
     }
     for (const Property& p : object) {
@@ -184,7 +195,7 @@ class Surveyor {
     }
     const Range range = range_of(segment, array.size());
     if (range.begin == range.end) {
-      nothing(at);
+      dead_end(Reason::kNoMatch);
     }
     for (size_t i = range.begin; i < range.end; ++i) {
       visit(array[i], at + 1);
@@ -192,42 +203,28 @@ class Surveyor {
   }
 
   void leaf(const Value& value) {
-    found_.first = found_.first == nullptr ? &value : found_.first;
-    ++found_.existing;
-    if (const Array* array = value.get<Array>()) {
-      ++found_.arrays;
-      found_.equal_item =
-          found_.equal_item ||
-          (op_.type == OperationType::kRemove &&
-           std::any_of(array->begin(), array->end(), [&](const Value& item) { return deep_equal(item, op_.value); }));
+    if (found_.existing + found_.missing == 0) {
+      found_.first = &value;
     }
+    if (found_.existing == 0) {
+      found_.first_existing = &value;
+    }
+    ++found_.existing;
   }
 
   /// The container is there, the child of this name is not.
   void absent(size_t at, size_t nulls) {
     if (at + 1 < segments_.size()) {
       dead_end(Reason::kMissingParent);
-    } else if (op_.type == OperationType::kRemove) {
-      dead_end(Reason::kMissingKey);
     } else {
       ++found_.missing;
       found_.nulls += nulls;
     }
   }
 
-  /// `*` or a slice on a container matched no child.
-  void nothing(size_t at) {
-    if (at + 1 == segments_.size() && op_.type == OperationType::kDelete) {
-      ++found_.missing;
-    } else {
-      dead_end(Reason::kNoMatch);
-    }
-  }
-
   void dead_end(Reason reason) { found_.reason = found_.reason == Reason::kNone ? reason : found_.reason; }
 
   const Segments& segments_;
-  const Operation& op_;
   Survey found_;
 };
 
@@ -293,68 +290,67 @@ void erase_leaves(Value& node, const Segments& segments, size_t first) {
   });
 }
 
-Outcome unapplied(Reason reason) { return {OutcomeKind::kUnapplied, reason}; }
 constexpr Outcome kUnchangedOutcome{OutcomeKind::kUnchanged, Reason::kNone};
-
-Result<Outcome> remove_at(Value& root, const Segments& segments, size_t first, const Operation& op,
-                          const Survey& found) {
-  if (found.arrays == 0) {
-    return unapplied(found.existing > 0 ? Reason::kNotAnArray : found.reason);
-  }
-  if (!found.equal_item) {
-    return kUnchangedOutcome;
-  }
-  change_leaves(root, segments, first, false, [&](Value& leaf) {
-    if (Array* array = leaf.get<Array>()) {
-      std::erase_if(*array, [&](const Value& item) { return deep_equal(item, op.value); });
-    }
-  });
-  return Outcome();
-}
 
 Result<Outcome> delete_at(Value& root, const Segments& segments, size_t first, const Survey& found) {
   if (first == segments.size()) {
     return {Code::kInvalidArgument, "delete: the value itself is its holder's matter"};
   }
   if (found.existing == 0) {
-    return found.missing > 0 ? kUnchangedOutcome : unapplied(found.reason);
+    const bool container_there = found.missing > 0 || found.reason == Reason::kNoMatch;
+    return container_there ? kUnchangedOutcome : Outcome{OutcomeKind::kUnapplied, found.reason};
   }
   erase_leaves(root, segments, first);
   return Outcome();
 }
 
-/// set, append, increment.
+constexpr Status kTooManyBytes{Code::kTooLarge, "path: nulls or copies beyond the limit"};
+constexpr size_t kNullBytes = 5;  // with its comma
+
+/// Several places take what the edit makes of the first.
+Result<Outcome> copy_to_all(Value& root, const Segments& segments, size_t first, const Operation& op, Edit edit,
+                            const Survey& found, size_t bytes_max) {
+  const bool uses_first =
+      found.first != nullptr && (op.type == OperationType::kAppend || op.type == OperationType::kRemove);
+  const size_t copy_bytes = edited_bytes(edit, op, found.first, uses_first ? json_bytes(*found.first) : 0);
+  if (copy_bytes > (bytes_max - found.nulls * kNullBytes) / (found.existing + found.missing)) {
+    return kTooManyBytes;
+  }
+  Value result = uses_first ? *found.first : Value();
+  bool changed = edit.kind != EditKind::kNone;
+  if (changed) {
+    carry_out(std::move(edit), op.value, result);
+  }
+  change_leaves(root, segments, first, true, [&](Value& leaf) {
+    if (!(leaf == result)) {
+      leaf = result;
+      changed = true;
+    }
+  });
+  return changed ? Outcome() : kUnchangedOutcome;
+}
+
+/// set, append, remove, increment.
 Result<Outcome> store_at(Value& root, const Segments& segments, size_t first, const Operation& op, const Survey& found,
                          size_t bytes_max) {
-  const size_t leaves = found.existing + found.missing;
-  if (leaves == 0) {
-    return unapplied(found.reason);
-  }
-  constexpr size_t kNullBytes = 5;  // with its comma
-  constexpr Status kTooManyBytes{Code::kTooLarge, "path: nulls or copies beyond the limit"};
-  if (found.nulls > bytes_max / kNullBytes) {
-    return kTooManyBytes;
+  const size_t places = found.existing + found.missing;
+  if (places == 0) {
+    return Outcome{OutcomeKind::kUnapplied, found.reason};
   }
   Result<Edit> edit = plan_edit(found.first, op, static_cast<int>(segments.size()));
   if (!edit.ok()) {
     return edit.status();
   }
-  if (edit->kind == EditKind::kNone) {
+  if (edit->outcome.kind == OutcomeKind::kUnapplied || (edit->kind == EditKind::kNone && places == 1)) {
     return edit->outcome;
   }
-  if (leaves == 1) {
-    change_leaves(root, segments, first, true, [&](Value& leaf) { carry_out(edit.value(), op.value, leaf); });
-    return Outcome();
-  }
-  const size_t existing_bytes =
-      found.first != nullptr && op.type == OperationType::kAppend ? json_bytes(*found.first) : 0;
-  const size_t copy_bytes = edited_bytes(edit.value(), op, found.first, existing_bytes);
-  if (copy_bytes > (bytes_max - found.nulls * kNullBytes) / leaves) {
+  if (found.nulls > bytes_max / kNullBytes) {
     return kTooManyBytes;
   }
-  Value result = found.first != nullptr && op.type == OperationType::kAppend ? *found.first : Value();
-  carry_out(std::move(edit).value(), op.value, result);
-  change_leaves(root, segments, first, true, [&](Value& leaf) { leaf = result; });
+  if (places > 1) {
+    return copy_to_all(root, segments, first, op, std::move(edit).value(), found, bytes_max);
+  }
+  change_leaves(root, segments, first, true, [&](Value& leaf) { carry_out(edit.value(), op.value, leaf); });
   return Outcome();
 }
 
@@ -364,9 +360,8 @@ Status check_path(std::string_view key) {
   assert(is_path(key));
   size_t at = 2;
   std::string_view segment;
-  // An escape puts a dot into a name, and no refused name has one: so names can be compared as they are written.
   while (next_segment(key, at, segment)) {
-    if (is_refused(segment)) {
+    if (names_a_prototype(segment)) {
       return kRefused;
     }
   }
@@ -379,7 +374,7 @@ Result<Segments> parse_path(std::string_view key) {
   size_t at = 2;
   std::string_view segment;
   while (next_segment(key, at, segment)) {
-    if (is_refused(segment)) {
+    if (names_a_prototype(segment)) {
       return kRefused;
     }
     segments.push_back(segment_of(segment));
@@ -390,32 +385,24 @@ Result<Segments> parse_path(std::string_view key) {
 Result<Outcome> apply_at(Value& root, const Segments& segments, size_t first, const Operation& op, size_t bytes_max) {
   assert(first <= segments.size());
   if (segments.empty()) {
-    return unapplied(Reason::kEmptyPath);
+    return Outcome{OutcomeKind::kUnapplied, Reason::kEmptyPath};
   }
   if (op.type == OperationType::kReplace) {
     return {Code::kInvalidArgument, "path: an update has none"};
   }
-  Surveyor surveyor(segments, op);
+  Surveyor surveyor(segments);
   surveyor.visit(root, first);
-  const Survey& found = surveyor.found();
-  switch (op.type) {
-    case OperationType::kRemove:
-      return remove_at(root, segments, first, op, found);
-    case OperationType::kDelete:
-      return delete_at(root, segments, first, found);
-    default:
-      return store_at(root, segments, first, op, found, bytes_max);
-  }
+  return op.type == OperationType::kDelete ? delete_at(root, segments, first, surveyor.found())
+                                           : store_at(root, segments, first, op, surveyor.found(), bytes_max);
 }
 
 const Value* find_at(const Value& root, const Segments& segments, size_t first) {
   if (segments.empty()) {
     return nullptr;
   }
-  const Operation any;
-  Surveyor surveyor(segments, any);
+  Surveyor surveyor(segments);
   surveyor.visit(root, first);
-  return surveyor.found().first;
+  return surveyor.found().first_existing;
 }
 
 }  // namespace cairn::engine

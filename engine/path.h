@@ -1,6 +1,7 @@
-// Paths: keys that start with "$.". A path splits at dots; empty segments vanish; `\.` is a dot in a name (any other
-// backslash is itself); a segment is a property name, an array index, `*` (all children) or a slice `[s:e]` (either end
-// may be absent or negative, as JavaScript's Array.prototype.slice takes them; no step).
+// Paths: keys that start with "$.". A path splits at dots; empty segments vanish; `\.` is a dot in a name and `\\` a
+// backslash (any other backslash is itself); a segment is a property name, an array index, `*` (all children) or a
+// slice
+// `[s:e]` (either end may be absent or negative, as JavaScript's Array.prototype.slice takes them; no step).
 //
 // Rules where the model is silent:
 // - An index is a canonical decimal (no sign, no leading zero) of at most 2^31 - 1. Any other name on an array, a
@@ -11,10 +12,8 @@
 //   it is kUnchanged.
 // - Of several branches (`*`, slices) those that lead nowhere are passed over. Only if all do, the operation is
 //   unapplied, with the reason of the first.
-// - set, append and increment create the leaf in every branch that has the parent. append and increment compute from
-// the
-//   first leaf that exists.
-// - remove works on each match that is an array.
+// - With several places append, remove and increment compute from the first one, and all take that result. A leaf that
+//   is missing while its container is there is a place: it may be the first (and counts as absent), and it is made.
 // - A null leaf is a value like any other: set overwrites it, append gives [null, v], increment starts at N.
 #pragma once
 
@@ -41,7 +40,8 @@ struct Segment {
 
 inline bool is_path(std::string_view key) { return key.size() >= 2 && key[0] == '$' && key[1] == '.'; }
 
-/// kKeyRefused for __proto__, constructor, prototype as a segment. No allocation.
+/// kKeyRefused for __proto__, constructor, prototype as a segment, or as a part of one between brackets, quotes or
+/// backslashes (as the model's server does). No allocation.
 Status check_path(std::string_view key);
 
 /// As check_path. An empty path parses to no segments.

@@ -1,0 +1,160 @@
+// Cells: a run and a key, found once.
+#include <cmath>
+
+#include "api/read.h"
+#include "api/update.h"
+#include "engine/json.h"
+#include "engine/path.h"
+
+namespace {
+
+using cairn::Code;
+using cairn::Status;
+using cairn::api::check_open;
+using cairn::api::fork_word;
+using cairn::api::guarded;
+using cairn::api::invalid;
+using cairn::api::valid_bytes;
+using cairn::api::view_of;
+using cairn::engine::Operation;
+using cairn::engine::OperationType;
+using cairn::engine::Value;
+
+bool is_hot(const cairn_cell* cell) { return cell != nullptr && fork_word() == cell->hot; }
+
+// A forked child, a closed store, a class of its own, or a value that has no short way.
+cairn_status update(cairn_cell* cell, OperationType type, const Value& value) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(cell));
+    if (const double* d = value.get<double>(); d != nullptr && !std::isfinite(*d)) {
+      return {Code::kNotFinite, "NaN and infinity are no JSON numbers"};
+    }
+    return cairn::api::apply(*cell, Operation{type, cell->key, value});
+  });
+}
+
+cairn_status increment(cairn_cell* cell, const Value& by) noexcept {
+  if (is_hot(cell)) [[likely]] {
+    return guarded([&] { return cell->engine->cell_increment(*cell->run, cell->place, cell->key, by); });
+  }
+  return update(cell, OperationType::kIncrement, by);
+}
+
+template <class Take>
+cairn_status read(cairn_cell* cell, const void* out, Take&& take) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(cell));
+    if (out == nullptr) {
+      return invalid("value: a null pointer");
+    }
+    return cairn::api::read_value(cell, cell->key, take);
+  });
+}
+
+}  // namespace
+
+extern "C" {
+
+cairn_status cairn_run_bind(cairn_run* run, const char* key, size_t key_bytes, cairn_cell** cell) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(run));
+    if (cell == nullptr || !valid_bytes(key, key_bytes)) {
+      return invalid("key, cell: a null pointer");
+    }
+    *cell = nullptr;
+    const std::string_view name = view_of(key, key_bytes);
+    if (cairn::engine::is_path(name)) {
+      return invalid("a cell binds a name of the top level, not a path");
+    }
+    CAIRN_TRY(cairn::engine::check_key(name));
+    *cell = new cairn_cell(*run, name);
+    return {};
+  });
+}
+
+cairn_status cairn_cell_close(cairn_cell* cell) noexcept {
+  if (cell == nullptr) {
+    return CAIRN_OK;
+  }
+  return guarded([&]() -> Status {
+    CAIRN_TRY(cairn::api::check_handle(cell));
+    cell->magic = 0;
+    delete cell;
+    return {};
+  });
+}
+
+cairn_status cairn_cell_set_double(cairn_cell* cell, double value) noexcept {
+  if (is_hot(cell)) [[likely]] {
+    return guarded([&] { return cell->engine->cell_set_double(*cell->run, cell->place, cell->key, value); });
+  }
+  return update(cell, OperationType::kSet, Value(value));
+}
+
+cairn_status cairn_cell_set_int64(cairn_cell* cell, int64_t value) noexcept {
+  if (is_hot(cell)) [[likely]] {
+    return guarded([&] { return cell->engine->cell_set_int(*cell->run, cell->place, cell->key, value); });
+  }
+  return update(cell, OperationType::kSet, Value(value));
+}
+
+cairn_status cairn_cell_set_uint64(cairn_cell* cell, uint64_t value) noexcept {
+  if (value <= static_cast<uint64_t>(INT64_MAX)) {
+    return cairn_cell_set_int64(cell, static_cast<int64_t>(value));
+  }
+  return update(cell, OperationType::kSet, Value(value));
+}
+
+cairn_status cairn_cell_set_bool(cairn_cell* cell, int32_t value) noexcept {
+  if (is_hot(cell)) [[likely]] {
+    return guarded([&] { return cell->engine->set_bool(*cell->run, cell->key, value != 0); });
+  }
+  return update(cell, OperationType::kSet, Value(value != 0));
+}
+
+cairn_status cairn_cell_set_string(cairn_cell* cell, const char* value, size_t value_bytes) noexcept {
+  if (is_hot(cell) && value != nullptr) [[likely]] {
+    return guarded([&] { return cell->engine->set_string(*cell->run, cell->key, {value, value_bytes}); });
+  }
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(cell));
+    if (!valid_bytes(value, value_bytes)) {
+      return invalid("value: a null pointer");
+    }
+    const std::string_view text = view_of(value, value_bytes);
+    if (!cairn::engine::valid_utf8(text)) {
+      return {Code::kInvalidUtf8, "the value is not UTF-8"};
+    }
+    return cairn::api::apply(*cell, Operation{OperationType::kSet, cell->key, Value(text)});
+  });
+}
+
+cairn_status cairn_cell_increment_int64(cairn_cell* cell, int64_t by) noexcept { return increment(cell, Value(by)); }
+
+cairn_status cairn_cell_increment_double(cairn_cell* cell, double by) noexcept { return increment(cell, Value(by)); }
+
+cairn_status cairn_cell_get_double(cairn_cell* cell, double* value) noexcept {
+  return read(cell, value, [=](const Value& v) { return cairn::api::read_double(v, cell->key, *value); });
+}
+
+cairn_status cairn_cell_get_int64(cairn_cell* cell, int64_t* value) noexcept {
+  return read(cell, value, [=](const Value& v) { return cairn::api::read_int64(v, cell->key, *value); });
+}
+
+cairn_status cairn_cell_get_uint64(cairn_cell* cell, uint64_t* value) noexcept {
+  return read(cell, value, [=](const Value& v) { return cairn::api::read_uint64(v, cell->key, *value); });
+}
+
+cairn_status cairn_cell_get_bool(cairn_cell* cell, int32_t* value) noexcept {
+  return read(cell, value, [=](const Value& v) { return cairn::api::read_bool(v, cell->key, *value); });
+}
+
+cairn_status cairn_cell_get_string(cairn_cell* cell, char* buffer, size_t capacity, size_t* needed) noexcept {
+  return read(cell, needed, [&](const Value& v) -> Status {
+    const auto* text = v.get<std::string>();
+    return text == nullptr ? cairn::api::mismatch(cell->key, "a string", v)
+                           : cairn::api::copy_out(*text, true, buffer, capacity, needed);
+  });
+}
+
+}  // extern "C"

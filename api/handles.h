@@ -1,0 +1,188 @@
+// What stands behind the opaque handles of cairn.h, and the checks that every call makes first.
+//
+// Invariants:
+// - a store's box lives until its handle and all handles made from it are closed; its engine is closed, not destroyed,
+// by
+//   cairn_store_close, so that a run or cell in use finds a gate that says CLOSED;
+// - `generation` is the fork word when the store was opened. In a forked child the word is another (0, or larger after
+// an
+//   open there), so no call of a handle gets past the first comparison;
+// - `hot` equals `generation` in handles whose updates may go straight into the engine, and kNeverHot in those with a
+// class of
+//   their own: one comparison answers both questions.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/files_adapter.h"
+#include "api/report.h"
+#include "cairn/cairn.h"
+#include "engine/fork_guard.h"
+#include "engine/store.h"
+
+namespace cairn::api {
+
+inline constexpr uint32_t kNeverHot = 0xffffffffu;
+
+inline constexpr uint32_t kStoreMagic = 0x53726e43;
+inline constexpr uint32_t kRunMagic = 0x52726e43;
+inline constexpr uint32_t kCellMagic = 0x43726e43;
+inline constexpr uint32_t kTransactionMagic = 0x54726e43;
+
+inline uint32_t fork_word() { return engine::g_fork_word->load(std::memory_order_relaxed); }
+
+}  // namespace cairn::api
+
+struct cairn_store {
+  uint32_t magic = cairn::api::kStoreMagic;
+  uint32_t generation = 0;
+  std::atomic<bool> closed{false};
+  std::atomic<uint64_t> references{1};
+  std::unique_ptr<cairn::api::HostFiles> files;  // outlives the engine
+  std::unique_ptr<cairn::engine::Store> engine;
+};
+
+namespace cairn::api {
+
+/// Keeps a box alive. Made from a raw pointer it takes a reference of its own.
+class StoreReference {
+ public:
+  explicit StoreReference(cairn_store* store) : store_(store) {
+    store_->references.fetch_add(1, std::memory_order_relaxed);
+  }
+  StoreReference(const StoreReference&) = delete;
+  StoreReference& operator=(const StoreReference&) = delete;
+  ~StoreReference() { release(store_); }
+  cairn_store* operator->() const { return store_; }
+  [[nodiscard]] cairn_store* get() const { return store_; }
+
+  static void release(cairn_store* store) {
+    if (store->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      delete store;
+    }
+  }
+
+ private:
+  cairn_store* store_;
+};
+
+}  // namespace cairn::api
+
+struct cairn_run {
+  uint32_t hot;
+  uint32_t generation;
+  cairn::engine::Store* engine;
+  cairn::engine::Run* run;
+  cairn::engine::Durability durability;
+  uint32_t magic = cairn::api::kRunMagic;
+  cairn::api::StoreReference store;
+  cairn::engine::RunRef reference;  // destroyed before the store it belongs to
+
+  cairn_run(cairn_store* s, cairn::engine::RunRef r, cairn::engine::Durability d)
+      : hot(d == cairn::engine::Durability::kDefault ? s->generation : cairn::api::kNeverHot),
+        generation(s->generation),
+        engine(s->engine.get()),
+        run(&*r),
+        durability(d),
+        store(s),
+        reference(std::move(r)) {}
+};
+
+struct cairn_cell {
+  uint32_t hot;
+  uint32_t generation;
+  cairn::engine::Store* engine;
+  cairn::engine::Run* run;
+  cairn::engine::CellPlace place;  // guarded by the run's lock
+  std::string key;
+  cairn::engine::Durability durability;
+  uint32_t magic = cairn::api::kCellMagic;
+  cairn::api::StoreReference store;
+  cairn::engine::RunRef reference;
+
+  cairn_cell(const cairn_run& r, std::string_view k)
+      : hot(r.hot),
+        generation(r.generation),
+        engine(r.engine),
+        run(r.run),
+        key(k),
+        durability(r.durability),
+        store(r.store.get()),
+        reference(r.reference) {}
+};
+
+struct cairn_transaction {
+  uint32_t generation;
+  uint32_t magic = cairn::api::kTransactionMagic;
+  cairn::api::StoreReference store;
+  std::vector<cairn::engine::RunRef> runs;  // of `operations`, so that a run may be closed before the commit
+  std::vector<cairn::engine::Store::RunOperation> operations;
+
+  explicit cairn_transaction(cairn_store* s) : generation(s->generation), store(s) {}
+};
+
+namespace cairn::api {
+
+inline uint32_t magic_of(const cairn_store*) { return kStoreMagic; }
+inline uint32_t magic_of(const cairn_run*) { return kRunMagic; }
+inline uint32_t magic_of(const cairn_cell*) { return kCellMagic; }
+inline uint32_t magic_of(const cairn_transaction*) { return kTransactionMagic; }
+inline bool is_closed(const cairn_store* store) { return store->closed.load(std::memory_order_acquire); }
+template <class Handle>
+bool is_closed(const Handle* handle) {
+  return is_closed(handle->store.get());
+}
+
+/// The handle is one, and not a forked child's copy. `handle` is the only thing that is read.
+template <class Handle>
+Status check_handle(const Handle* handle) {
+  if (handle == nullptr) {
+    return {Code::kInvalidArgument, "the handle is null"};
+  }
+  if (fork_word() != handle->generation) {
+    return {Code::kForked, "this process is a forked child of the one that opened the store"};
+  }
+#ifndef NDEBUG
+  if (handle->magic != magic_of(handle)) {
+    return {Code::kInvalidArgument, "the handle is closed, or none"};
+  }
+#endif
+  return {};
+}
+
+/// The same, and its store is open.
+template <class Handle>
+Status check_open(const Handle* handle) {
+  CAIRN_TRY(check_handle(handle));
+  if (is_closed(handle)) {
+    return {Code::kClosed, "the store is closed"};
+  }
+  return {};
+}
+
+/// A pointer and length from the caller. Null only with length 0.
+inline bool valid_bytes(const void* data, size_t bytes) { return data != nullptr || bytes == 0; }
+
+inline std::string_view view_of(const void* data, size_t bytes) {
+  return {data == nullptr ? "" : static_cast<const char*>(data), bytes};
+}
+
+/// Runs `body`, which returns a Status; nothing that it throws gets out.
+template <class Body>
+cairn_status guarded(Body&& body) noexcept {
+  try {
+    return report(body());
+  } catch (const std::bad_alloc&) {
+    return report_literal({Code::kNoMemory, "no memory"});
+  } catch (...) {
+    return report_literal({Code::kInternal, "an exception that Cairn does not know: a bug"});
+  }
+}
+
+}  // namespace cairn::api

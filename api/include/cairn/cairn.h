@@ -1,0 +1,682 @@
+/* Cairn: an embedded engine for run metadata. This is the C ABI, the one binary interface; it is C11 and C++17.
+ *
+ * A store is a directory that one process owns. It holds runs; each run has one small JSON object, its metadata, that
+ * changes while the run works. Updates cost tens of nanoseconds and survive the death of the process.
+ *
+ *     cairn_store* store;
+ *     cairn_run* run;
+ *     if (cairn_store_open("metadata", NULL, &store) == CAIRN_OK && cairn_run_start(store, NULL, &run) == CAIRN_OK) {
+ *       cairn_run_set_double(run, "progress", 8, 0.42);
+ *       cairn_run_finish(run, CAIRN_RUN_COMPLETED);
+ *       cairn_run_close(run);
+ *     }
+ *     cairn_store_close(store, 1000);
+ *
+ * Rules that hold for every call; what is said at a function comes on top.
+ *
+ * Outcome.   int32 status: CAIRN_OK, an answer below 16 (the call worked and this is what it found), or an error from
+ *            16. CAIRN_FAILED(status) tells. An update that failed changed nothing, unless the function says so.
+ *            cairn_last_error() says more of the thread's last error. No exception leaves the library.
+ * Errors.    Any call: INVALID_ARGUMENT (a null handle or pointer), FORKED, NO_MEMORY, INTERNAL. Any call on a store,
+ * run, cell or transaction whose store was closed: CLOSED. They are not repeated below. Strings.   Keys and values are
+ * pointer and length in bytes, UTF-8, and are copied. Names (directories, ids, tasks, tags) end with NUL. Nothing that
+ * is handed out points into the library: texts are copied into buffers of the caller, so there is nothing to free. A
+ * buffer call sets *needed to the bytes of the text, and copies it if `capacity` is enough (with a NUL behind it if
+ * that fits too); else it returns TOO_LARGE and copies nothing. A null buffer only asks for the size, and returns OK.
+ * Handles.   A run, cell or transaction keeps what it needs alive, whatever is closed first: after the run was finished
+ *            its updates return FINISHED, after the store was closed all its calls return CLOSED. Each handle is closed
+ *            once, by its own close function, also after the store was closed.
+ * Threads.   Any thread, at the same time, on the same handle; but a handle's close excludes other calls on that
+ * handle, and a transaction belongs to one thread at a time. Updates of different runs do not wait for each other.
+ * Forks.     In a forked child every call on a handle of the parent returns FORKED and touches nothing, also the close
+ *            functions. The child may open another store.
+ * Signals.   No handler is installed; no call may be made from a signal handler.
+ * Structs.   `struct_bytes` comes first and is sizeof the struct as the caller knows it. In structs that the library
+ *            reads, zero means the default, bytes that it does not know must be zero (else INVALID_ARGUMENT). In
+ * structs that it fills, it fills no more than struct_bytes. So callers and libraries of different versions fit. Input
+ * structs start as `T t = {0}; t.struct_bytes = sizeof t;`.
+ */
+#ifndef CAIRN_CAIRN_H
+#define CAIRN_CAIRN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__cplusplus)
+#define CAIRN_NOEXCEPT noexcept
+extern "C" {
+#else
+#define CAIRN_NOEXCEPT
+#endif
+
+#define CAIRN_API __attribute__((visibility("default")))
+
+#define CAIRN_VERSION_MAJOR 0
+#define CAIRN_VERSION_MINOR 1
+#define CAIRN_VERSION_PATCH 0
+/** One number that grows with the version. */
+#define CAIRN_VERSION (CAIRN_VERSION_MAJOR * 1000000 + CAIRN_VERSION_MINOR * 1000 + CAIRN_VERSION_PATCH)
+
+/** CAIRN_VERSION of the library that is linked, which may be newer than this header. */
+CAIRN_API int32_t cairn_version(void) CAIRN_NOEXCEPT;
+
+/* ---------------------------------------------------------------------------------------------------- status codes */
+
+/** The values are never reused. */
+typedef int32_t cairn_status;
+enum {
+  CAIRN_OK = 0,
+
+  /* Answers. */
+  CAIRN_UNCHANGED = 1, /* valid, and there was nothing to change */
+  CAIRN_NOT_FOUND = 2, /* no such key */
+  CAIRN_ACCEPTED = 3,  /* recorded for a run that is owned elsewhere */
+
+  /* The caller's input. */
+  CAIRN_INVALID_ARGUMENT = 16,
+  CAIRN_UNAPPLIED = 17,    /* the operation does not fit the value there; last error: reason */
+  CAIRN_TOO_LARGE = 18,    /* over a limit, nothing changed; last error: key, needed, limit */
+  CAIRN_INVALID_UTF8 = 19, /* bytes that are not UTF-8, or a lone surrogate */
+  CAIRN_INVALID_JSON = 20,
+  CAIRN_INVALID_MSGPACK = 21,
+  CAIRN_TOO_DEEP = 22,      /* nested deeper than 64 */
+  CAIRN_NOT_FINITE = 23,    /* NaN or an infinity */
+  CAIRN_TYPE_MISMATCH = 24, /* a typed read found another type; or metadata whose top level is no object */
+  CAIRN_KEY_REFUSED = 25,   /* __proto__, or a path through __proto__, constructor or prototype */
+
+  /* The run. */
+  CAIRN_EXISTS = 32,   /* start: a finished run of this id is there */
+  CAIRN_RUNNING = 33,  /* start: an unfinished run of this id is there */
+  CAIRN_FINISHED = 34, /* the run was finished; nothing changed */
+  CAIRN_NO_SUCH_RUN = 35,
+  CAIRN_ERASED = 36, /* the run was erased while this handle was open */
+
+  /* The handle and the store. */
+  CAIRN_CLOSED = 48,
+  CAIRN_FORKED = 49,
+  CAIRN_BUSY =
+      50, /* another process, or another handle of this one, owns the store; last error: owner_pid, owner_alive */
+  CAIRN_AGAIN = 51,   /* try later */
+  CAIRN_TIMEOUT = 52, /* the time is over; what was acknowledged is safe on disk */
+  CAIRN_READ_ONLY = 53,
+  CAIRN_UNSAFE = 54,        /* file system, permissions or owner that the promises do not cover */
+  CAIRN_NOT_A_STORE = 55,   /* no store there, or files that are not ours */
+  CAIRN_NEWER_VERSION = 56, /* written by a newer version; nothing was touched */
+  CAIRN_BACKLOG = 57,       /* too many ordered operations wait for a run owned elsewhere */
+
+  /* The machine. */
+  CAIRN_NO_SPACE = 64, /* nothing changed; works again when space returns */
+  CAIRN_IO = 65,
+  CAIRN_LATCHED = 66,       /* a sync failed: nothing is acknowledged until the store is opened again */
+  CAIRN_INDETERMINATE = 67, /* the sync that covers this call failed: it may or may not survive, whole or not at all */
+  CAIRN_CORRUPT = 68,       /* damaged bytes of data that was durable; reported, never dropped */
+  CAIRN_NO_MEMORY = 69,
+
+  CAIRN_INTERNAL = 80 /* a bug in Cairn */
+};
+
+#define CAIRN_FAILED(status) ((status) >= 16)
+
+/** A literal such as "no such run"; never null. */
+CAIRN_API const char* cairn_status_text(cairn_status status) CAIRN_NOEXCEPT;
+
+/** Why an operation was unapplied. */
+enum {
+  CAIRN_REASON_NONE = 0,
+  CAIRN_REASON_MISSING_KEY = 1,     /* remove: no such key */
+  CAIRN_REASON_NOT_AN_ARRAY = 2,    /* remove: the value is no array */
+  CAIRN_REASON_MISSING_PARENT = 3,  /* path: no such parent */
+  CAIRN_REASON_NOT_A_CONTAINER = 4, /* path: leads through a string, number, bool or null */
+  CAIRN_REASON_NO_SUCH_INDEX = 5,   /* path: a name on an array */
+  CAIRN_REASON_EMPTY_PATH = 6,      /* "$." or "$.." */
+  CAIRN_REASON_NO_MATCH = 7,        /* path: * or a slice matched nothing */
+  CAIRN_REASON_OVERFLOW = 8         /* increment: the result would not be finite */
+};
+/** A literal; never null. */
+CAIRN_API const char* cairn_reason_text(int32_t reason) CAIRN_NOEXCEPT;
+
+/** What is known of the last call of this thread that failed. Texts are cut at the end of a character. */
+typedef struct cairn_error {
+  uint32_t struct_bytes;
+  int32_t code;        /* 0: no call of this thread has failed */
+  int32_t os_errno;    /* errno, or LMDB's code below zero; 0 if neither */
+  int32_t reason;      /* UNAPPLIED: CAIRN_REASON_* */
+  uint64_t needed;     /* TOO_LARGE: bytes */
+  uint64_t limit;      /* TOO_LARGE: bytes */
+  uint64_t index;      /* apply, eval, commit: position of the operation that failed */
+  uint64_t owner_pid;  /* BUSY: who owns the store, 0 if unknown */
+  int32_t owner_alive; /* BUSY: 0 when that process is gone and an inherited descriptor holds the lock */
+  uint32_t key_bytes;  /* of the whole key, of which `key` may hold the first part only */
+  char key[256];       /* of the operation, or the path of the value; ends with NUL */
+  char message[512];   /* one sentence for people; ends with NUL */
+} cairn_error;
+
+/** Fills *error. Calls that succeed leave it alone. Errors: INVALID_ARGUMENT. Cost: a copy of 1 KiB. */
+CAIRN_API cairn_status cairn_last_error(cairn_error* error) CAIRN_NOEXCEPT;
+
+/** Makes *error the thread's last error, and returns its code: for bindings that check values themselves. `key` and
+ * `message` end with NUL within their arrays. Errors: INVALID_ARGUMENT, also for a code below 16. */
+CAIRN_API cairn_status cairn_set_last_error(const cairn_error* error) CAIRN_NOEXCEPT;
+
+/* --------------------------------------------------------------------------------------------------------- options */
+
+/** What a call that returned OK survives. */
+enum {
+  CAIRN_DURABILITY_DEFAULT = 0, /* the store's; for the store: process */
+  CAIRN_DURABILITY_PROCESS = 1, /* kill -9, abort, out of memory; power loss up to the last flush */
+  CAIRN_DURABILITY_POWER = 2    /* also power loss and a kernel crash: the call waits for one fdatasync, shared with all
+                                   callers that wait, about 100 us */
+};
+
+/* Bits of cairn_options.flags. */
+enum {
+  CAIRN_OPEN_BACKGROUND = 1,         /* one thread of the store runs cairn_store_step */
+  CAIRN_OPEN_NO_CREATE = 2,          /* NOT_A_STORE instead of a new store */
+  CAIRN_OPEN_NO_CRASH_MARKS = 4,     /* never mark orphaned runs CRASHED */
+  CAIRN_OPEN_UNSAFE_FILE_SYSTEM = 8, /* open on network file systems all the same, without the promises */
+  CAIRN_OPEN_NO_STAGING = 16         /* no mapped files: each update is appended to the log, about 1 us */
+};
+
+enum { CAIRN_LOG_DEBUG = 0, CAIRN_LOG_INFO = 1, CAIRN_LOG_WARNING = 2, CAIRN_LOG_ERROR = 3 };
+
+/* Modes of cairn_files.open. */
+enum {
+  CAIRN_FILE_READ = 0,
+  CAIRN_FILE_WRITE = 1,  /* read and write a file that is there */
+  CAIRN_FILE_CREATE = 2, /* EXISTS if it is there */
+  CAIRN_FILE_CREATE_OR_TRUNCATE = 3
+};
+
+typedef struct cairn_file_info {
+  uint64_t inode;
+  uint64_t birth_ns; /* 0 where the file system has none */
+  uint64_t bytes;
+} cairn_file_info;
+
+/** The host's own file functions: a simulated disk in tests, an encrypted or quota-bound one elsewhere. All are
+ * required. They carry the log, staging and identity files. LMDB's files and the LOCK do not pass through here: they
+ * are opened below the store's directory by the operating system. Names are relative to the store's directory, with
+ * '/', e.g. "wal/0000000000000001.wal"; "" is the directory itself. Each returns CAIRN_OK or CAIRN_NOT_FOUND,
+ * CAIRN_EXISTS, CAIRN_NO_SPACE, CAIRN_NO_MEMORY, CAIRN_IO, and may leave errno for the message. They are called from
+ * any thread that uses the store, must not call the store, and must not throw. */
+typedef struct cairn_files {
+  uint32_t struct_bytes;
+  uint32_t reserved;
+  void* context;
+  cairn_status (*open)(void* context, const char* name, int32_t mode, void** file);
+  void (*close)(void* context, void* file);
+  /** Reads until `bytes` are there or the file ends; *got says how many. */
+  cairn_status (*read_at)(void* context, void* file, uint64_t offset, void* into, size_t bytes, size_t* got);
+  /** Writes all or fails. */
+  cairn_status (*write_at)(void* context, void* file, uint64_t offset, const void* from, size_t bytes);
+  /** As fdatasync: what was written survives power loss once it returns OK. */
+  cairn_status (*sync)(void* context, void* file);
+  cairn_status (*resize)(void* context, void* file, uint64_t bytes);
+  cairn_status (*info)(void* context, void* file, cairn_file_info* info);
+  /** A shared, writable mapping of the first `bytes` bytes, prefaulted and not inherited by forked children. */
+  cairn_status (*map)(void* context, void* file, size_t bytes, void** at);
+  /** Called before close for each map. */
+  void (*unmap)(void* context, void* file, void* at, size_t bytes);
+  cairn_status (*rename)(void* context, const char* from, const char* to);
+  cairn_status (*remove)(void* context, const char* name);
+  /** OK if it is there. */
+  cairn_status (*make_directory)(void* context, const char* name);
+  /** Calls add(list, name) for each entry but "." and "..", in any order; none if the directory is absent. */
+  cairn_status (*list)(void* context, const char* directory, void (*add)(void* list, const char* name), void* list);
+  cairn_status (*sync_directory)(void* context, const char* directory);
+  cairn_status (*free_bytes)(void* context, uint64_t* bytes);
+} cairn_files;
+
+/** What the store takes from its host instead of the operating system. Copied at open; `context` and what stands behind
+ *  `files` must live until the store and all its handles are closed. */
+typedef struct cairn_hooks {
+  uint32_t struct_bytes;
+  uint32_t reserved;
+  void* context;
+  /** One event, on the thread that met it; must not call the store. Null: nothing is logged. Nothing ever goes to
+   * stdout or stderr. */
+  void (*log)(void* context, int32_t level, cairn_status code, const char* message);
+  /** Wall clock in microseconds since 1970. Data only, nothing is decided by it. Called on every update: keep it cheap.
+   */
+  int64_t (*wall_us)(void* context);
+  /** Milliseconds that only grow and go on while the machine sleeps. */
+  int64_t (*monotonic_ms)(void* context);
+  void (*random)(void* context, void* out, size_t bytes);
+  const cairn_files* files;
+} cairn_hooks;
+
+typedef struct cairn_options {
+  uint32_t struct_bytes;
+  uint32_t flags;              /* CAIRN_OPEN_* */
+  int32_t durability;          /* CAIRN_DURABILITY_* of calls that do not choose */
+  uint32_t flush_interval_ms;  /* bounds what class process loses to a power cut; 0: 1,000 */
+  uint32_t metadata_bytes_max; /* of the JSON text of a run's metadata, at least 2, at most a quarter of the largest
+                                  record (1 MiB, or half a segment if that is less). 0: environment variable
+                                  TASK_RUN_METADATA_MAXIMUM_SIZE, or 4,096 without it */
+  uint32_t segment_bytes;      /* of the log, a power of two from 256 KiB to 64 MiB; 0: 4 MiB */
+  uint64_t disk_bytes_max;     /* budget of the whole store; 0: none */
+  uint32_t crash_grace_ms;     /* orphaned runs are marked CRASHED if not resumed so long after the open; 0: 10,000 */
+  uint32_t reserved;
+  const cairn_hooks* hooks; /* null: the operating system's */
+} cairn_options;
+
+/** All defaults. Inline, so that it fits the struct as the caller knows it. */
+static inline void cairn_options_init(cairn_options* options) CAIRN_NOEXCEPT {
+  const cairn_options zero = {sizeof(cairn_options), 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  *options = zero;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- store */
+
+typedef struct cairn_store cairn_store;
+typedef struct cairn_run cairn_run;
+typedef struct cairn_cell cairn_cell;
+typedef struct cairn_transaction cairn_transaction;
+
+/** Opens the store in `directory` for writing, makes it if there is none, and recovers it after a crash. `options` may
+ * be null. Errors:   BUSY, CORRUPT, NEWER_VERSION, NOT_A_STORE, UNSAFE, NO_SPACE, IO, READ_ONLY; INVALID_ARGUMENT also
+ * for an option out of range, or a TASK_RUN_METADATA_MAXIMUM_SIZE that is not a whole number of bytes in range: the
+ * message names it. *store is null then. Lifetime: the handle is the caller's, for cairn_store_close. Copies directory
+ * and options. Cost:     a new store about 20 ms and 6 MiB of disk; else about 1 s per 64 MiB of log to replay. */
+CAIRN_API cairn_status cairn_store_open(const char* directory, const cairn_options* options,
+                                        cairn_store** store) CAIRN_NOEXCEPT;
+
+/** Stops calls, flushes, syncs, checkpoints and lets go of the directory. The handle is gone whatever is returned; null
+ * is OK. Durable:  all that was acknowledged, also against power loss, when OK is returned. Errors:   TIMEOUT (over
+ * `timeout_ms`; below 0: no limit), NO_SPACE, IO, LATCHED: what was acknowledged is on disk as its class says. */
+CAIRN_API cairn_status cairn_store_close(cairn_store* store, int64_t timeout_ms) CAIRN_NOEXCEPT;
+
+/** Does what is due: flush, checkpoint, log files made ahead, crash marks. Stops between parts once budget_us is used
+ * up (0: no limit). Without CAIRN_OPEN_BACKGROUND the host calls this when cairn_store_wait_fd is readable, or after
+ * cairn_store_next_deadline_ms. Errors:   NO_SPACE, IO, LATCHED, CORRUPT. Cost:     about 100 us and one fdatasync if
+ * anything changed since the last flush; nothing if nothing is due. */
+CAIRN_API cairn_status cairn_store_step(cairn_store* store, int64_t budget_us) CAIRN_NOEXCEPT;
+
+/** Milliseconds from now until the next step is due, 0 when it is: the time-out of poll or epoll_wait. */
+CAIRN_API cairn_status cairn_store_next_deadline_ms(cairn_store* store, int64_t* in_ms) CAIRN_NOEXCEPT;
+
+/** A descriptor that is readable when a step is due; cairn_store_step re-arms it. It belongs to the store: poll it, do
+ * not read or close it. */
+CAIRN_API cairn_status cairn_store_wait_fd(cairn_store* store, int* fd) CAIRN_NOEXCEPT;
+
+/** Durable:  all updates that returned before, of all runs, against power loss, once it returns OK.
+ *  Errors:   NO_SPACE, IO, LATCHED, INDETERMINATE.   Cost: about 100 us; nothing if all is durable. */
+CAIRN_API cairn_status cairn_store_barrier(cairn_store* store) CAIRN_NOEXCEPT;
+
+/** The flush epoch that covers every update that returned before: for cairn_store_wait_durable. Cost: one load. */
+CAIRN_API cairn_status cairn_store_epoch(cairn_store* store, uint64_t* epoch) CAIRN_NOEXCEPT;
+
+/** The last epoch that is durable. Cost: one load. */
+CAIRN_API cairn_status cairn_store_durable_epoch(cairn_store* store, uint64_t* epoch) CAIRN_NOEXCEPT;
+
+/** Durable:  the updates covered by `epoch`, against power loss, once it returns OK. Flushes if nobody does.
+ *  Errors:   TIMEOUT (over `timeout_ms`; below 0: no limit), NO_SPACE, IO, LATCHED, INDETERMINATE. */
+CAIRN_API cairn_status cairn_store_wait_durable(cairn_store* store, uint64_t epoch, int64_t timeout_ms) CAIRN_NOEXCEPT;
+
+/** Moves what the log holds durably into the tables and recycles its files. Part of step and close.
+ *  Errors:   NO_SPACE, IO, LATCHED, CORRUPT.   Cost: about 4 ms per 10,000 changed runs. */
+CAIRN_API cairn_status cairn_store_checkpoint(cairn_store* store) CAIRN_NOEXCEPT;
+
+/** The store's own 16-byte id. */
+CAIRN_API cairn_status cairn_store_id(cairn_store* store, uint8_t id[16]) CAIRN_NOEXCEPT;
+
+typedef struct cairn_stats {
+  uint32_t struct_bytes;
+  uint32_t flags;      /* CAIRN_STATS_* */
+  uint64_t runs_hot;   /* in memory */
+  uint64_t runs_dirty; /* with changes that no flush has sealed yet */
+  uint64_t written_lsn, durable_lsn, applied_lsn;
+  uint64_t epoch, durable_epoch;
+  uint64_t flushes, checkpoints, transactions;
+  uint64_t overflow_appends; /* updates that found no staging slot and went to the log */
+  uint64_t disk_bytes, wal_bytes, staging_bytes, tables_bytes;
+  uint64_t wal_appends, wal_records, wal_syncs;
+  /* What the open found. */
+  uint64_t recovered_runs, recovered_diffs;
+  uint64_t ignored_staged;  /* staged diffs that did not follow on */
+  uint64_t dropped_records; /* valid records behind a torn tail, never promised */
+} cairn_stats;
+enum {
+  CAIRN_STATS_TORN_TAIL = 1, /* the open found the incomplete last write of a crash */
+  CAIRN_STATS_COPIED = 2,    /* the store was copied or restored from a backup */
+  CAIRN_STATS_STAGING_ON = 4
+};
+/** Cost: some microseconds. */
+CAIRN_API cairn_status cairn_store_stats(cairn_store* store, cairn_stats* stats) CAIRN_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------------------ runs */
+
+/** Values of a run's status; never renumbered. */
+enum {
+  CAIRN_RUN_PENDING_VERSION = 0,
+  CAIRN_RUN_QUEUED = 1,
+  CAIRN_RUN_DEQUEUED = 2,
+  CAIRN_RUN_EXECUTING = 3,
+  CAIRN_RUN_WAITING = 4,
+  CAIRN_RUN_COMPLETED = 5,
+  CAIRN_RUN_CANCELED = 6,
+  CAIRN_RUN_FAILED = 7,
+  CAIRN_RUN_CRASHED = 8, /* can be resumed */
+  CAIRN_RUN_SYSTEM_FAILURE = 9,
+  CAIRN_RUN_DELAYED = 10,
+  CAIRN_RUN_EXPIRED = 11,
+  CAIRN_RUN_TIMED_OUT = 12
+};
+/** "COMPLETED"; null for a number that is no status. */
+CAIRN_API const char* cairn_run_status_name(int32_t status) CAIRN_NOEXCEPT;
+/** Errors: INVALID_ARGUMENT for a name that is none. */
+CAIRN_API cairn_status cairn_run_status_from_name(const char* name, int32_t* status) CAIRN_NOEXCEPT;
+
+typedef struct cairn_start_options {
+  uint32_t struct_bytes;
+  int32_t durability; /* of the start and of the handle, as of cairn_run_with_durability */
+  const char* id;     /* 1 to 64 of A-Z a-z 0-9 _ -; null: one is made, "run_" and 26 characters that sort by time */
+  const char* task;   /* may be null, as the rest */
+  const char* parent; /* id of the run that started this one */
+  const char* root;
+  const char* const* tags;
+  size_t tag_count;
+  const char* metadata; /* JSON text of an object: what the run starts from */
+  size_t metadata_bytes;
+} cairn_start_options;
+
+/** Starts a run, status EXECUTING. `options` may be null.
+ *  Durable:  as updates are; it is a log record, so it survives as soon as it returns.
+ *  Errors:   EXISTS, RUNNING, TOO_LARGE, INVALID_JSON, INVALID_UTF8, TYPE_MISMATCH (metadata is no object),
+ * KEY_REFUSED, NO_SPACE, LATCHED. Lifetime: the handle is the caller's, for cairn_run_close.   Cost: some microseconds.
+ */
+CAIRN_API cairn_status cairn_run_start(cairn_store* store, const cairn_start_options* options,
+                                       cairn_run** run) CAIRN_NOEXCEPT;
+
+/** Takes up an unfinished or CRASHED run, e.g. of a process that died, and goes on with it, status EXECUTING.
+ *  Errors:   NO_SUCH_RUN, FINISHED, NO_SPACE, LATCHED.   Lifetime, cost: as start. */
+CAIRN_API cairn_status cairn_run_resume(cairn_store* store, const char* id, cairn_run** run) CAIRN_NOEXCEPT;
+
+/** A handle of any run of the store: to read, and to update one that is not finished. Errors: NO_SUCH_RUN. */
+CAIRN_API cairn_status cairn_run_open(cairn_store* store, const char* id, cairn_run** run) CAIRN_NOEXCEPT;
+
+/** Another handle of the same run whose updates have this class. It is a handle and no parameter, so that the hot calls
+ * keep their arguments in registers, and a piece of code is of one class or the other. Errors: INVALID_ARGUMENT for no
+ * class. */
+CAIRN_API cairn_status cairn_run_with_durability(cairn_run* run, int32_t durability, cairn_run** other) CAIRN_NOEXCEPT;
+
+/** Lets go of the handle; the run goes on. Null is OK. */
+CAIRN_API cairn_status cairn_run_close(cairn_run* run) CAIRN_NOEXCEPT;
+
+/** Ends the run with COMPLETED, CANCELED, FAILED, CRASHED, SYSTEM_FAILURE, EXPIRED or TIMED_OUT.
+ *  Durable:  as updates are.   Errors: FINISHED, ERASED, INVALID_ARGUMENT for another status, NO_SPACE, LATCHED.
+ *  Cost:     one write to the log, about 1 us. */
+CAIRN_API cairn_status cairn_run_finish(cairn_run* run, int32_t status) CAIRN_NOEXCEPT;
+
+/** Another status of an unfinished run. Durable, errors, cost: as finish. */
+CAIRN_API cairn_status cairn_run_set_status(cairn_run* run, int32_t status) CAIRN_NOEXCEPT;
+
+/** Replaces the tags. Durable, cost: as finish. Errors: FINISHED, ERASED, INVALID_UTF8, NO_SPACE, LATCHED. */
+CAIRN_API cairn_status cairn_run_set_tags(cairn_run* run, const char* const* tags, size_t count) CAIRN_NOEXCEPT;
+
+/** Removes the run with its metadata; handles of it get ERASED. Errors: NO_SUCH_RUN, NO_SPACE, LATCHED. */
+CAIRN_API cairn_status cairn_run_erase(cairn_store* store, const char* id) CAIRN_NOEXCEPT;
+
+typedef struct cairn_run_info {
+  uint32_t struct_bytes;
+  int32_t status;
+  uint32_t flags; /* CAIRN_RUN_INFO_* */
+  uint32_t tag_count;
+  uint64_t sequence;    /* grows with every change of the run */
+  uint64_t created_lsn; /* tells a run from an erased one of the same id */
+  int64_t created_us;   /* wall clock, microseconds since 1970, UTC */
+  int64_t updated_us;
+  int64_t finished_us; /* 0: not finished */
+  const char* id;
+  const char* task; /* "" if none, as the rest */
+  const char* parent;
+  const char* root;
+  const char* const* tags;
+} cairn_run_info;
+enum {
+  CAIRN_RUN_INFO_ORPHANED = 1, /* unfinished, and started or resumed by a process that is gone */
+  CAIRN_RUN_INFO_FOREIGN = 2   /* owned elsewhere: no metadata here */
+};
+
+/** Fills *info. Its strings stand in `buffer`, as with getpwnam_r: 512 bytes are mostly enough.
+ *  Errors:   TOO_LARGE (*needed says how many bytes; the strings are null), ERASED. */
+CAIRN_API cairn_status cairn_run_get_info(cairn_run* run, cairn_run_info* info, void* buffer, size_t capacity,
+                                          size_t* needed) CAIRN_NOEXCEPT;
+
+/** Calls visit(context, info) for every run in the order of ids, until it returns something else than 0. The strings
+ * live until visit returns. visit must not call this store. `info->struct_bytes` is what the library fills.   Errors:
+ * CORRUPT, IO. */
+CAIRN_API cairn_status cairn_store_list(cairn_store* store, int32_t (*visit)(void* context, const cairn_run_info* info),
+                                        void* context) CAIRN_NOEXCEPT;
+
+/* --------------------------------------------------------------------------------------------------------- updates */
+
+/* A key that starts with "$." is a path, dots between its segments: "$.phases.2.done". Any other key is a name of the
+ * top level, also "a.b", "$" and "". A key has at most 4,096 bytes.
+ *
+ * Durable:  kill -9 of this process once the call returns; see CAIRN_DURABILITY_* for power loss.
+ * Errors:   UNAPPLIED, TOO_LARGE (JSON text of the result over metadata_bytes_max), INVALID_UTF8, NOT_FINITE,
+ * KEY_REFUSED, TOO_DEEP, FINISHED, ERASED, NO_SPACE, LATCHED; of a class power also INDETERMINATE; _json also
+ * INVALID_JSON, _msgpack also INVALID_MSGPACK. Cost:     set and increment of a number or bool at the top level: about
+ * 30 ns, no system call, no allocation once the key exists; it does not grow with the document. Strings the same when
+ * the new one is no longer than one before; else one allocation. Other updates: some hundred nanoseconds and
+ * allocations.
+ */
+
+/** Sets `key` to the value; creates it at the end, else keeps its place. */
+CAIRN_API cairn_status cairn_run_set_double(cairn_run* run, const char* key, size_t key_bytes,
+                                            double value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_set_int64(cairn_run* run, const char* key, size_t key_bytes,
+                                           int64_t value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_set_uint64(cairn_run* run, const char* key, size_t key_bytes,
+                                            uint64_t value) CAIRN_NOEXCEPT;
+/** Any value but 0 is true. */
+CAIRN_API cairn_status cairn_run_set_bool(cairn_run* run, const char* key, size_t key_bytes,
+                                          int32_t value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_set_null(cairn_run* run, const char* key, size_t key_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_set_string(cairn_run* run, const char* key, size_t key_bytes, const char* value,
+                                            size_t value_bytes) CAIRN_NOEXCEPT;
+/** One JSON value of any type. */
+CAIRN_API cairn_status cairn_run_set_json(cairn_run* run, const char* key, size_t key_bytes, const char* json,
+                                          size_t json_bytes) CAIRN_NOEXCEPT;
+/** One msgpack value without ext and bin; keys of maps are strings. */
+CAIRN_API cairn_status cairn_run_set_msgpack(cairn_run* run, const char* key, size_t key_bytes, const void* msgpack,
+                                             size_t msgpack_bytes) CAIRN_NOEXCEPT;
+
+/** Removes `key`. UNCHANGED if it is not there. */
+CAIRN_API cairn_status cairn_run_delete(cairn_run* run, const char* key, size_t key_bytes) CAIRN_NOEXCEPT;
+
+/** Appends to the array at `key`; a missing key becomes an array of one, another value its first item. */
+CAIRN_API cairn_status cairn_run_append_double(cairn_run* run, const char* key, size_t key_bytes,
+                                               double value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_append_int64(cairn_run* run, const char* key, size_t key_bytes,
+                                              int64_t value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_append_string(cairn_run* run, const char* key, size_t key_bytes, const char* value,
+                                               size_t value_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_append_json(cairn_run* run, const char* key, size_t key_bytes, const char* json,
+                                             size_t json_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_append_msgpack(cairn_run* run, const char* key, size_t key_bytes, const void* msgpack,
+                                                size_t msgpack_bytes) CAIRN_NOEXCEPT;
+
+/** Removes all items that equal the value from the array at `key`: UNCHANGED if there is none, UNAPPLIED if there is no
+ * array. */
+CAIRN_API cairn_status cairn_run_remove_double(cairn_run* run, const char* key, size_t key_bytes,
+                                               double value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_remove_int64(cairn_run* run, const char* key, size_t key_bytes,
+                                              int64_t value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_remove_string(cairn_run* run, const char* key, size_t key_bytes, const char* value,
+                                               size_t value_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_remove_json(cairn_run* run, const char* key, size_t key_bytes, const char* json,
+                                             size_t json_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_remove_msgpack(cairn_run* run, const char* key, size_t key_bytes, const void* msgpack,
+                                                size_t msgpack_bytes) CAIRN_NOEXCEPT;
+
+/** Adds to the number at `key`; a missing key or another value counts as nothing. Integers stay exact, and become a
+ * double where 64 bits do not hold them. */
+CAIRN_API cairn_status cairn_run_increment_int64(cairn_run* run, const char* key, size_t key_bytes,
+                                                 int64_t by) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_increment_double(cairn_run* run, const char* key, size_t key_bytes,
+                                                  double by) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_decrement_int64(cairn_run* run, const char* key, size_t key_bytes,
+                                                 int64_t by) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_decrement_double(cairn_run* run, const char* key, size_t key_bytes,
+                                                  double by) CAIRN_NOEXCEPT;
+
+/** Replaces the whole metadata by an object. TYPE_MISMATCH if it is none. */
+CAIRN_API cairn_status cairn_run_replace_json(cairn_run* run, const char* json, size_t json_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_replace_msgpack(cairn_run* run, const void* msgpack,
+                                                 size_t msgpack_bytes) CAIRN_NOEXCEPT;
+
+/** What became of one operation. */
+typedef struct cairn_outcome {
+  int32_t code;   /* OK, UNCHANGED, UNAPPLIED, or the error at which cairn_run_apply stopped */
+  int32_t reason; /* UNAPPLIED: CAIRN_REASON_* */
+} cairn_outcome;
+
+/** Applies a JSON array of operations in order, one by one:
+ *  {"type":"set","key":K,"value":J}, "delete" (no value), "append", "remove", "increment" (a number), "update" (no key,
+ * an object). Goes on past unapplied ones; stops at any other error and returns it, and what came before stays applied.
+ * `outcomes` (may be null) gets the first `capacity` outcomes, *count (may be null) how many operations were tried.
+ *  Errors:   an array that is not one of operations changes nothing (INVALID_JSON, INVALID_ARGUMENT; last error:
+ * index). */
+CAIRN_API cairn_status cairn_run_apply(cairn_run* run, const char* operations, size_t operations_bytes,
+                                       cairn_outcome* outcomes, size_t capacity, size_t* count) CAIRN_NOEXCEPT;
+
+/** The same, all or none: an unapplied operation or an error fails the whole (last error: index), and only the size of
+ * the result counts. */
+CAIRN_API cairn_status cairn_run_apply_atomic(cairn_run* run, const char* operations,
+                                              size_t operations_bytes) CAIRN_NOEXCEPT;
+
+/* --------------------------------------------------------------------------------------------------------- reading */
+
+/* Reads see every update that returned before, and never wait for the disk. They work on finished runs too.
+ * Errors:   NOT_FOUND (an answer), TYPE_MISMATCH (the message names the path, what was expected and what was found),
+ * KEY_REFUSED, ERASED.
+ */
+
+/** A number as double; integers beyond 2^53 are rounded. Cost: about 20 ns. */
+CAIRN_API cairn_status cairn_run_get_double(cairn_run* run, const char* key, size_t key_bytes,
+                                            double* value) CAIRN_NOEXCEPT;
+/** An integer, or a double that is one exactly. TYPE_MISMATCH if it does not fit. Cost: about 20 ns. */
+CAIRN_API cairn_status cairn_run_get_int64(cairn_run* run, const char* key, size_t key_bytes,
+                                           int64_t* value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_get_uint64(cairn_run* run, const char* key, size_t key_bytes,
+                                            uint64_t* value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_get_bool(cairn_run* run, const char* key, size_t key_bytes,
+                                          int32_t* value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_get_string(cairn_run* run, const char* key, size_t key_bytes, char* buffer,
+                                            size_t capacity, size_t* needed) CAIRN_NOEXCEPT;
+/** Compact JSON text of the value. */
+CAIRN_API cairn_status cairn_run_get_json(cairn_run* run, const char* key, size_t key_bytes, char* buffer,
+                                          size_t capacity, size_t* needed) CAIRN_NOEXCEPT;
+/** The value as msgpack: keeps doubles and integers apart, which JSON text (1.0 is "1") does not. No NUL is added. */
+CAIRN_API cairn_status cairn_run_get_msgpack(cairn_run* run, const char* key, size_t key_bytes, void* buffer,
+                                             size_t capacity, size_t* needed) CAIRN_NOEXCEPT;
+
+/** The whole metadata, in the order of insertion. `sequence` (may be null) gets the run's sequence at that moment. */
+CAIRN_API cairn_status cairn_run_current_json(cairn_run* run, char* buffer, size_t capacity, size_t* needed,
+                                              uint64_t* sequence) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_current_msgpack(cairn_run* run, void* buffer, size_t capacity, size_t* needed,
+                                                 uint64_t* sequence) CAIRN_NOEXCEPT;
+
+/* ----------------------------------------------------------------------------------------------------------- cells */
+
+/** Pins a run and a key for hot loops. A cell finds its key again after the document changed its layout, and creates it
+ * like set. It is of the class of the handle. It outlives the run's handle, and the store. Errors:   INVALID_ARGUMENT
+ * (a path), KEY_REFUSED, INVALID_UTF8, TOO_LARGE.   Lifetime: the caller's, for cairn_cell_close. */
+CAIRN_API cairn_status cairn_run_bind(cairn_run* run, const char* key, size_t key_bytes,
+                                      cairn_cell** cell) CAIRN_NOEXCEPT;
+/** Null is OK. */
+CAIRN_API cairn_status cairn_cell_close(cairn_cell* cell) CAIRN_NOEXCEPT;
+
+/** As cairn_run_set_*, increment_* and get_* of its key; about 25 ns. */
+CAIRN_API cairn_status cairn_cell_set_double(cairn_cell* cell, double value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_cell_set_int64(cairn_cell* cell, int64_t value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_cell_set_uint64(cairn_cell* cell, uint64_t value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_cell_set_bool(cairn_cell* cell, int32_t value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_cell_set_string(cairn_cell* cell, const char* value, size_t value_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_cell_increment_int64(cairn_cell* cell, int64_t by) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_cell_increment_double(cairn_cell* cell, double by) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_cell_get_double(cairn_cell* cell, double* value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_cell_get_int64(cairn_cell* cell, int64_t* value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_cell_get_uint64(cairn_cell* cell, uint64_t* value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_cell_get_bool(cairn_cell* cell, int32_t* value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_cell_get_string(cairn_cell* cell, char* buffer, size_t capacity,
+                                             size_t* needed) CAIRN_NOEXCEPT;
+
+/* ---------------------------------------------------------------------------------------------------- transactions */
+
+/** Collects updates of any runs of the store, which take effect together at commit: all or none, also after any crash.
+ * Nothing is locked before.   Lifetime: the caller's, for cairn_transaction_close. */
+CAIRN_API cairn_status cairn_transaction_begin(cairn_store* store, cairn_transaction** transaction) CAIRN_NOEXCEPT;
+
+/** Add one update. The value is checked here, its effect at commit. `run` may be closed before the commit.
+ *  Errors:   INVALID_ARGUMENT also for a run of another store; NOT_FINITE, KEY_REFUSED, INVALID_*: nothing was added.
+ */
+CAIRN_API cairn_status cairn_transaction_set_double(cairn_transaction* transaction, cairn_run* run, const char* key,
+                                                    size_t key_bytes, double value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_transaction_set_int64(cairn_transaction* transaction, cairn_run* run, const char* key,
+                                                   size_t key_bytes, int64_t value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_transaction_set_bool(cairn_transaction* transaction, cairn_run* run, const char* key,
+                                                  size_t key_bytes, int32_t value) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_transaction_set_string(cairn_transaction* transaction, cairn_run* run, const char* key,
+                                                    size_t key_bytes, const char* value,
+                                                    size_t value_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_transaction_set_json(cairn_transaction* transaction, cairn_run* run, const char* key,
+                                                  size_t key_bytes, const char* json, size_t json_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_transaction_set_msgpack(cairn_transaction* transaction, cairn_run* run, const char* key,
+                                                     size_t key_bytes, const void* msgpack,
+                                                     size_t msgpack_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_transaction_delete(cairn_transaction* transaction, cairn_run* run, const char* key,
+                                                size_t key_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_transaction_append_json(cairn_transaction* transaction, cairn_run* run, const char* key,
+                                                     size_t key_bytes, const char* json,
+                                                     size_t json_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_transaction_append_msgpack(cairn_transaction* transaction, cairn_run* run, const char* key,
+                                                        size_t key_bytes, const void* msgpack,
+                                                        size_t msgpack_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_transaction_remove_json(cairn_transaction* transaction, cairn_run* run, const char* key,
+                                                     size_t key_bytes, const char* json,
+                                                     size_t json_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_transaction_remove_msgpack(cairn_transaction* transaction, cairn_run* run, const char* key,
+                                                        size_t key_bytes, const void* msgpack,
+                                                        size_t msgpack_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_transaction_increment_int64(cairn_transaction* transaction, cairn_run* run,
+                                                         const char* key, size_t key_bytes, int64_t by) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_transaction_increment_double(cairn_transaction* transaction, cairn_run* run,
+                                                          const char* key, size_t key_bytes, double by) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_transaction_replace_json(cairn_transaction* transaction, cairn_run* run, const char* json,
+                                                      size_t json_bytes) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_transaction_replace_msgpack(cairn_transaction* transaction, cairn_run* run,
+                                                         const void* msgpack, size_t msgpack_bytes) CAIRN_NOEXCEPT;
+/** A JSON array of operations, as cairn_run_apply takes them. */
+CAIRN_API cairn_status cairn_transaction_add(cairn_transaction* transaction, cairn_run* run, const char* operations,
+                                             size_t operations_bytes) CAIRN_NOEXCEPT;
+
+/** Applies all or none. After OK the transaction is empty and can be used again; after an error nothing changed, and it
+ * keeps its updates. Durable:  as `durability` says (CAIRN_DURABILITY_*). Errors:   those of updates, for the run's
+ * update at last error: index; UNAPPLIED too fails the whole. Only the size of the results counts. Cost:     one run:
+ * as its updates; several: one write to the log, some microseconds. */
+CAIRN_API cairn_status cairn_transaction_commit(cairn_transaction* transaction, int32_t durability) CAIRN_NOEXCEPT;
+
+/** Drops what was added; the transaction can be used again. */
+CAIRN_API cairn_status cairn_transaction_rollback(cairn_transaction* transaction) CAIRN_NOEXCEPT;
+
+/** Drops what was not committed, and the handle. Null is OK. */
+CAIRN_API cairn_status cairn_transaction_close(cairn_transaction* transaction) CAIRN_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------------------ eval */
+
+/** Applies operations (as cairn_run_apply takes them) to a JSON object, without a store, by the same code:
+ *  {"metadata":{...},"bytes":N,"outcomes":["applied","unchanged","unapplied(REASON)",...]}, where N is the size of the
+ * metadata. `metadata_bytes_max` 0: 4,096; only the size of the result counts. Errors:   those of cairn_run_apply,
+ * TOO_LARGE also if the buffer is too small (then *needed is over capacity, else it is 0). */
+CAIRN_API cairn_status cairn_eval(const char* metadata, size_t metadata_bytes, const char* operations,
+                                  size_t operations_bytes, uint64_t metadata_bytes_max, char* buffer, size_t capacity,
+                                  size_t* needed) CAIRN_NOEXCEPT;
+
+#if defined(__cplusplus)
+} /* extern "C" */
+#endif
+
+#endif /* CAIRN_CAIRN_H */

@@ -1,0 +1,170 @@
+// From a JSON value to a type of the caller's, and where in the value that failed. nlohmann says "type must be number,
+// but is string" but not at which path; JSON_DIAGNOSTICS would, but it is a choice of the whole program. So the path is
+// found by experiment: a conversion reads fields in a fixed order and stops at the first that does not fit, so removing
+// fields shows which one it read last. That is slow, and happens only after a failure.
+#ifndef CAIRN_CONVERSION_H
+#define CAIRN_CONVERSION_H
+
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "cairn/error.h"
+
+namespace cairn {
+
+/// The dynamic value: keeps the order of keys.
+using json = nlohmann::ordered_json;
+
+namespace detail {
+
+struct NotATime : std::exception {
+  [[nodiscard]] const char* what() const noexcept override { return "no time such as 2026-11-23T10:00:00.000Z"; }
+};
+
+/// Of the two kinds of nlohmann's value the one that T's own functions know: NLOHMANN_DEFINE_TYPE_* of nlohmann 3.11
+/// writes them for nlohmann::json only.
+template <class Json, class T, class = void>
+struct IsReadableFrom : std::false_type {};
+template <class Json, class T>
+struct IsReadableFrom<Json, T, std::void_t<decltype(std::declval<const Json&>().template get<T>())>> : std::true_type {
+};
+template <class Json, class T>
+inline constexpr bool kIsJsonOf = std::is_constructible_v<Json, const T&> && !std::is_pointer_v<std::decay_t<T>>;
+
+template <class T>
+using JsonToRead = std::conditional_t<IsReadableFrom<json, T>::value, json, nlohmann::json>;
+template <class T>
+using JsonToWrite = std::conditional_t<kIsJsonOf<json, T>, json, nlohmann::json>;
+
+/// What a conversion says of `value`; nothing if it works.
+template <class T, class Json>
+std::optional<std::string> failure_of(const Json& value) {
+  try {
+    (void)value.template get<T>();
+    return std::nullopt;
+  } catch (const std::exception& e) {
+    const std::string text(e.what());
+    const size_t prefix = text.find("] ");
+    return text[0] == '[' && prefix != std::string::npos ? text.substr(prefix + 2) : text;
+  }
+}
+
+inline std::string missing_text(const std::string& key) { return "key '" + key + "' not found"; }
+
+/// The name in "key 'NAME' not found".
+inline std::optional<std::string> missing_name(const std::string& failure) {
+  constexpr size_t kBefore = 5;
+  constexpr size_t kAfter = 11;
+  if (failure.size() < kBefore + kAfter || failure.compare(0, kBefore, "key '") != 0) {
+    return std::nullopt;
+  }
+  return failure.substr(kBefore, failure.size() - kBefore - kAfter);
+}
+
+/// The type in "type must be X, but is Y": Y.
+inline std::string found_type(const std::string& failure) {
+  const size_t at = failure.rfind("but is ");
+  return at == std::string::npos ? std::string() : failure.substr(at + 7);
+}
+
+/// Follows the failure of `root` down from `at`, which is part of it, as a path behind `path`.
+template <class T, class Json>
+std::string locate(Json& root, const typename Json::json_pointer& at, const std::string& path,
+                   const std::string& failure) {
+  const Json here = root.at(at);
+  const auto fails_as = [&](const std::string& text) { return failure_of<T>(root) == text; };
+  if (here.is_object()) {
+    if (const auto name = missing_name(failure); name && !here.contains(*name)) {
+      root[at][*name] = nullptr;
+      const bool mine = !fails_as(failure);
+      root[at] = here;
+      if (mine) {
+        return path + "." + *name;
+      }
+    }
+    // The field that was read last: of two fields that are both gone, the one that is missed was read first.
+    std::optional<std::string> last;
+    for (const auto& item : here.items()) {
+      root[at] = here;
+      root[at].erase(item.key());
+      if (!fails_as(missing_text(item.key()))) {
+        continue;  // never read, or only after the failure
+      }
+      if (last) {
+        root[at].erase(*last);
+        if (fails_as(missing_text(item.key()))) {
+          continue;
+        }
+      }
+      last = item.key();
+    }
+    root[at] = here;
+    if (last) {
+      const Json& field = here.at(*last);
+      const std::string deeper = locate<T>(root, at / *last, path + "." + *last, failure);
+      // A field that fits in type and is not searched further was read without fault: an optional one failed.
+      const std::string found = found_type(failure);
+      const bool plausible = deeper != path + "." + *last || found.empty() || found == field.type_name();
+      return plausible ? deeper : path;
+    }
+  } else if (here.is_array()) {
+    Json shorter = Json::array();
+    for (size_t i = 0; i < here.size(); ++i) {
+      shorter.push_back(here[i]);
+      root[at] = shorter;
+      const bool enough = fails_as(failure);
+      root[at] = here;
+      if (enough) {
+        const std::string element = path + "." + std::to_string(i);
+        return locate<T>(root, at / i, element, failure);
+      }
+    }
+  }
+  return path;
+}
+
+/// "type must be number, but is string" -> "expected number, found string".
+inline std::string expectation(const std::string& failure) {
+  constexpr const char* kMust = "type must be ";
+  const size_t comma = failure.rfind(", but is ");
+  if (failure.rfind(kMust, 0) == 0 && comma != std::string::npos) {
+    return "expected " + failure.substr(13, comma - 13) + ", found " + failure.substr(comma + 9);
+  }
+  return missing_name(failure) ? "expected a value, found nothing" : failure;
+}
+
+/// Converts the value that stands in `msgpack`, or reports kTypeMismatch with path, what was expected and what was
+/// found. `path` "" is the whole metadata.
+template <class T>
+cairn_status convert(const std::string& msgpack, const std::string& path, T& out) {
+  using Json = JsonToRead<T>;
+  Json value = Json::from_msgpack(msgpack);
+  if constexpr (std::is_same_v<T, Json>) {
+    out = std::move(value);
+    return CAIRN_OK;
+  } else {
+    try {
+      out = value.template get<T>();
+      return CAIRN_OK;
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception&) {
+      const std::string failure = failure_of<T>(value).value_or("the conversion failed, then worked");
+      std::string where = locate<T>(value, typename Json::json_pointer(), path, failure);
+      if (path.empty() && !where.empty()) {
+        where.erase(0, 1);  // no dot before the first name
+      }
+      const std::string shown = where.empty() ? "the metadata" : where;
+      return set_error(Code::kTypeMismatch, where, shown + ": " + expectation(failure));
+    }
+  }
+}
+
+}  // namespace detail
+}  // namespace cairn
+
+#endif  // CAIRN_CONVERSION_H

@@ -1,0 +1,126 @@
+// What a failed call says: an exception, or the same as a value.
+#ifndef CAIRN_ERROR_H
+#define CAIRN_ERROR_H
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#include "cairn/cairn.h"
+#include "cairn/status.h"
+
+namespace cairn {
+
+/// Thrown by the plain names; try_ names return its status() instead.
+class Error : public std::runtime_error {
+ public:
+  explicit Error(const cairn_error& e)
+      : std::runtime_error(text(e)),
+        code_(static_cast<Code>(e.code)),
+        os_errno_(e.os_errno),
+        reason_(e.reason),
+        owner_alive_(e.owner_alive != 0),
+        needed_(e.needed),
+        limit_(e.limit),
+        index_(e.index),
+        owner_pid_(e.owner_pid),
+        key_(e.key) {}
+
+  [[nodiscard]] Code code() const noexcept { return code_; }
+  [[nodiscard]] Status status() const noexcept {
+    return {code_, cairn_status_text(static_cast<cairn_status>(code_)), os_errno_};
+  }
+  /// The key or path that the call was about; its first 255 bytes.
+  [[nodiscard]] const std::string& key() const noexcept { return key_; }
+  /// kTooLarge: bytes that were needed, and the limit.
+  [[nodiscard]] uint64_t needed() const noexcept { return needed_; }
+  [[nodiscard]] uint64_t limit() const noexcept { return limit_; }
+  /// kUnapplied: CAIRN_REASON_*.
+  [[nodiscard]] int32_t reason() const noexcept { return reason_; }
+  /// Of a transaction or a list: position of the operation that failed.
+  [[nodiscard]] uint64_t index() const noexcept { return index_; }
+  [[nodiscard]] int32_t os_errno() const noexcept { return os_errno_; }
+  /// kBusy: who owns the store, 0 if unknown; and whether that process lives.
+  [[nodiscard]] uint64_t owner_pid() const noexcept { return owner_pid_; }
+  [[nodiscard]] bool owner_alive() const noexcept { return owner_alive_; }
+
+ private:
+  static std::string text(const cairn_error& e) {
+    std::string s(e.message);
+    const std::string key(e.key);
+    if (!key.empty() && s.compare(0, key.size(), key) != 0) {
+      s += " (key \"" + key + "\")";
+    }
+    return s;
+  }
+  Code code_;
+  int32_t os_errno_;
+  int32_t reason_;
+  bool owner_alive_;
+  uint64_t needed_;
+  uint64_t limit_;
+  uint64_t index_;
+  uint64_t owner_pid_;
+  std::string key_;
+};
+
+/// The last error of this thread, also of a try_ call. code() is kOk if there was none.
+inline Error last_error() {
+  cairn_error e;
+  e.struct_bytes = sizeof e;
+  (void)cairn_last_error(&e);
+  return Error(e);
+}
+
+namespace detail {
+
+/// The status of a call that has just returned `s`.
+inline Status status_of(cairn_status s) noexcept {
+  if (s == CAIRN_OK) {
+    return {};
+  }
+  int32_t cause = 0;
+  if (CAIRN_FAILED(s)) {
+    cairn_error e;
+    e.struct_bytes = offsetof(cairn_error, reason);  // no more is needed
+    (void)cairn_last_error(&e);
+    cause = e.os_errno;
+  }
+  return {static_cast<Code>(s), cairn_status_text(s), cause};
+}
+
+/// Throws if the call that has just returned `s` failed.
+inline void check(cairn_status s) {
+  if (CAIRN_FAILED(s)) {
+    throw last_error();
+  }
+}
+
+/// Makes an error of the C++ layer's own the thread's last error.
+inline cairn_status set_error(Code code, const std::string& key, const std::string& message) noexcept {
+  cairn_error e = {};
+  e.struct_bytes = sizeof e;
+  e.code = static_cast<int32_t>(code);
+  e.key_bytes = static_cast<uint32_t>(key.size());
+  key.copy(e.key, sizeof e.key - 1);
+  message.copy(e.message, sizeof e.message - 1);
+  return cairn_set_last_error(&e);
+}
+
+/// For try_ names: runs `call`, which returns a cairn_status. What a value's own conversion throws becomes
+/// kInvalidArgument.
+template <class Call>
+Status attempt(Call&& call) noexcept {
+  try {
+    return status_of(call());
+  } catch (const std::bad_alloc&) {
+    return {Code::kNoMemory, "no memory"};
+  } catch (...) {
+    return {Code::kInvalidArgument, "the conversion of the value threw an exception"};
+  }
+}
+
+}  // namespace detail
+}  // namespace cairn
+
+#endif  // CAIRN_ERROR_H

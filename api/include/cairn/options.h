@@ -1,0 +1,131 @@
+// How to open a store and start a run.
+#ifndef CAIRN_OPTIONS_H
+#define CAIRN_OPTIONS_H
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/cairn.h"
+#include "cairn/conversion.h"
+#include "cairn/status.h"
+#include "cairn/time.h"
+
+namespace cairn {
+
+/// What a call that returned survives.
+enum class Durability : int32_t {
+  kDefault = CAIRN_DURABILITY_DEFAULT,  // the store's
+  kProcess = CAIRN_DURABILITY_PROCESS,  // kill -9, abort, out of memory; power loss up to the last flush
+  kPower = CAIRN_DURABILITY_POWER,      // also power loss and a kernel crash; about 100 us
+};
+
+enum class RunStatus : int32_t {
+  kPendingVersion = CAIRN_RUN_PENDING_VERSION,
+  kQueued = CAIRN_RUN_QUEUED,
+  kDequeued = CAIRN_RUN_DEQUEUED,
+  kExecuting = CAIRN_RUN_EXECUTING,
+  kWaiting = CAIRN_RUN_WAITING,
+  kCompleted = CAIRN_RUN_COMPLETED,
+  kCanceled = CAIRN_RUN_CANCELED,
+  kFailed = CAIRN_RUN_FAILED,
+  kCrashed = CAIRN_RUN_CRASHED,
+  kSystemFailure = CAIRN_RUN_SYSTEM_FAILURE,
+  kDelayed = CAIRN_RUN_DELAYED,
+  kExpired = CAIRN_RUN_EXPIRED,
+  kTimedOut = CAIRN_RUN_TIMED_OUT,
+};
+/// "COMPLETED".
+inline std::string_view name(RunStatus status) {
+  const char* text = cairn_run_status_name(static_cast<int32_t>(status));
+  return text == nullptr ? "" : text;
+}
+
+enum class LogLevel : int32_t {
+  kDebug = CAIRN_LOG_DEBUG,
+  kInfo = CAIRN_LOG_INFO,
+  kWarning = CAIRN_LOG_WARNING,
+  kError = CAIRN_LOG_ERROR,
+};
+
+/// Zero means the default of cairn_options, where each is explained.
+struct Options {
+  Durability durability = Durability::kDefault;
+  bool background = true;  // one thread of the store flushes and checkpoints; false: call step()
+  bool create = true;
+  bool mark_crashed = true;
+  bool staging = true;
+  bool unsafe_file_system = false;
+  uint32_t flush_interval_ms = 0;
+  uint32_t metadata_bytes_max = 0;
+  uint32_t segment_bytes = 0;
+  uint64_t disk_bytes_max = 0;
+  uint32_t crash_grace_ms = 0;
+  /// Must not call the store and must not throw; called on the thread that met the event. Lives as long as the Store
+  /// and its runs.
+  std::function<void(LogLevel, Code, std::string_view message)> log = {};
+  /// Clock, random numbers, files and log instead of the above and the operating system's; excludes `log`. Copied at
+  /// open; what its pointers lead to must outlive the Store and its runs.
+  const cairn_hooks* hooks = nullptr;
+};
+
+/// What a run starts with. All may stay empty.
+struct Start {
+  std::string id = {};  // 1 to 64 of A-Z a-z 0-9 _ -; empty: one is made that sorts by time
+  std::string task = {};
+  std::string parent = {};
+  std::string root = {};
+  std::vector<std::string> tags = {};
+  json metadata = nullptr;  // an object; null: {}
+  Durability durability = Durability::kDefault;
+};
+
+/// A run as it is listed.
+struct RunInfo {
+  std::string id;
+  std::string task;
+  std::string parent;
+  std::string root;
+  std::vector<std::string> tags;
+  RunStatus status = RunStatus::kExecuting;
+  bool orphaned = false;  // unfinished, and started or resumed by a process that is gone
+  bool foreign = false;   // owned elsewhere: no metadata here
+  uint64_t sequence = 0;  // grows with every change of the run
+  TimePoint created;
+  TimePoint updated;
+  std::optional<TimePoint> finished;
+};
+
+namespace detail {
+
+inline TimePoint from_us(int64_t us) {
+  return TimePoint(std::chrono::duration_cast<TimePoint::duration>(std::chrono::microseconds(us)));
+}
+
+inline RunInfo info_of(const cairn_run_info& c) {
+  RunInfo info;
+  info.id = c.id;
+  info.task = c.task;
+  info.parent = c.parent;
+  info.root = c.root;
+  info.tags.assign(c.tags, c.tags + c.tag_count);
+  info.status = static_cast<RunStatus>(c.status);
+  info.orphaned = (c.flags & CAIRN_RUN_INFO_ORPHANED) != 0;
+  info.foreign = (c.flags & CAIRN_RUN_INFO_FOREIGN) != 0;
+  info.sequence = c.sequence;
+  info.created = from_us(c.created_us);
+  info.updated = from_us(c.updated_us);
+  if (c.finished_us != 0) {
+    info.finished = from_us(c.finished_us);
+  }
+  return info;
+}
+
+}  // namespace detail
+}  // namespace cairn
+
+#endif  // CAIRN_OPTIONS_H

@@ -1,0 +1,376 @@
+// A run and its metadata.
+#ifndef CAIRN_RUN_H
+#define CAIRN_RUN_H
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "cairn/cell.h"
+#include "cairn/key.h"
+#include "cairn/options.h"
+#include "cairn/value.h"
+
+namespace cairn {
+
+namespace detail {
+
+struct CloseRun {
+  void operator()(cairn_run* run) const noexcept { (void)cairn_run_close(run); }
+};
+
+struct WriteSet {
+  cairn_run* run;
+  std::string_view key;
+  cairn_status boolean(bool v) const { return cairn_run_set_bool(run, key.data(), key.size(), v ? 1 : 0); }
+  cairn_status int64(int64_t v) const { return cairn_run_set_int64(run, key.data(), key.size(), v); }
+  cairn_status uint64(uint64_t v) const { return cairn_run_set_uint64(run, key.data(), key.size(), v); }
+  cairn_status real(double v) const { return cairn_run_set_double(run, key.data(), key.size(), v); }
+  cairn_status null() const { return cairn_run_set_null(run, key.data(), key.size()); }
+  cairn_status text(std::string_view v) const {
+    return cairn_run_set_string(run, key.data(), key.size(), v.data(), v.size());
+  }
+  cairn_status msgpack(const std::vector<uint8_t>& v) const {
+    return cairn_run_set_msgpack(run, key.data(), key.size(), v.data(), v.size());
+  }
+};
+
+// append and remove: numbers and strings directly, the rest as msgpack.
+using RealCall = cairn_status (*)(cairn_run*, const char*, size_t, double);
+using IntegerCall = cairn_status (*)(cairn_run*, const char*, size_t, int64_t);
+using TextCall = cairn_status (*)(cairn_run*, const char*, size_t, const char*, size_t);
+using BytesCall = cairn_status (*)(cairn_run*, const char*, size_t, const void*, size_t);
+struct WriteItem {
+  cairn_run* run;
+  std::string_view key;
+  RealCall call_real;
+  IntegerCall call_integer;
+  TextCall call_text;
+  BytesCall call_bytes;
+  cairn_status boolean(bool v) const { return msgpack({static_cast<uint8_t>(v ? 0xc3 : 0xc2)}); }
+  cairn_status null() const { return msgpack({0xc0}); }
+  cairn_status int64(int64_t v) const { return call_integer(run, key.data(), key.size(), v); }
+  cairn_status uint64(uint64_t v) const {
+    return v <= static_cast<uint64_t>(INT64_MAX) ? int64(static_cast<int64_t>(v)) : msgpack(json::to_msgpack(json(v)));
+  }
+  cairn_status real(double v) const { return call_real(run, key.data(), key.size(), v); }
+  cairn_status text(std::string_view v) const { return call_text(run, key.data(), key.size(), v.data(), v.size()); }
+  cairn_status msgpack(const std::vector<uint8_t>& v) const {
+    return call_bytes(run, key.data(), key.size(), v.data(), v.size());
+  }
+};
+
+inline WriteItem append_to(cairn_run* run, std::string_view key) {
+  return {run, key, cairn_run_append_double, cairn_run_append_int64, cairn_run_append_string, cairn_run_append_msgpack};
+}
+inline WriteItem remove_from(cairn_run* run, std::string_view key) {
+  return {run, key, cairn_run_remove_double, cairn_run_remove_int64, cairn_run_remove_string, cairn_run_remove_msgpack};
+}
+
+struct ReadKey {
+  cairn_run* run;
+  std::string_view key;
+  cairn_status boolean(int32_t* v) const { return cairn_run_get_bool(run, key.data(), key.size(), v); }
+  cairn_status int64(int64_t* v) const { return cairn_run_get_int64(run, key.data(), key.size(), v); }
+  cairn_status uint64(uint64_t* v) const { return cairn_run_get_uint64(run, key.data(), key.size(), v); }
+  cairn_status real(double* v) const { return cairn_run_get_double(run, key.data(), key.size(), v); }
+  cairn_status text(char* b, size_t n, size_t* needed) const {
+    return cairn_run_get_string(run, key.data(), key.size(), b, n, needed);
+  }
+  cairn_status msgpack(char* b, size_t n, size_t* needed) const {
+    return cairn_run_get_msgpack(run, key.data(), key.size(), b, n, needed);
+  }
+};
+
+/// T itself, without being deduced from.
+template <class T>
+struct Same {
+  using type = T;
+};
+
+}  // namespace detail
+
+/// A handle of a run. Several may exist; the run goes on without any. Outlives the Store: its calls then fail with
+/// kClosed.
+///
+/// Updates (set, del, append, remove, increment, decrement, save, apply) chain, and are as cairn.h says:
+/// Durable:  kill -9 of this process once it returns; see Durability for power loss.
+/// Errors:   kTooLarge (nothing changed), kUnapplied, kInvalidUtf8, kNotFinite, kKeyRefused, kFinished, kErased,
+/// kClosed, kForked,
+///           kNoSpace, kLatched. The plain name throws Error, the try_ name returns it; answers such as kUnchanged are
+///           no errors.
+/// Threads:  any.
+/// Cost:     numbers, bools, and strings that are no longer than before: about 30 ns, no allocation once the key
+/// exists. Other
+///           values are converted to msgpack first.
+/// A key that starts with "$." is a path.
+class Run {
+ public:
+  /// Takes the handle over.
+  explicit Run(cairn_run* handle) noexcept : handle_(handle) {}
+
+  /// Sets `key`, which keeps its place; a new one stands at the end. Values: numbers, bools, strings, nullptr, time
+  /// points (ISO 8601 text), and whatever converts to nlohmann::ordered_json.
+  template <class T>
+  Run& set(std::string_view key, const T& value) {
+    detail::check(detail::write(value, detail::WriteSet{handle_.get(), key}));
+    return *this;
+  }
+  template <class T>
+  Status try_set(std::string_view key, const T& value) noexcept {
+    return detail::attempt([&] { return detail::write(value, detail::WriteSet{handle_.get(), key}); });
+  }
+  /// So that `set("loss", {{"train", 0.3}, {"test", 0.4}})` works.
+  Run& set(std::string_view key, const json& value) { return set<json>(key, value); }
+  Status try_set(std::string_view key, const json& value) noexcept { return try_set<json>(key, value); }
+  template <class T>
+  Run& set(const Key<T>& key, const typename detail::Same<T>::type& value) {
+    return set<T>(key.name, value);
+  }
+  template <class T>
+  Status try_set(const Key<T>& key, const typename detail::Same<T>::type& value) noexcept {
+    return try_set<T>(key.name, value);
+  }
+
+  /// Removes `key`. kUnchanged if it is not there.
+  Run& del(std::string_view key) { return done(cairn_run_delete(handle_.get(), key.data(), key.size())); }
+  Status try_del(std::string_view key) noexcept {
+    return detail::status_of(cairn_run_delete(handle_.get(), key.data(), key.size()));
+  }
+
+  /// Appends to the array at `key`, which is made if it is not there; another value becomes its first item.
+  template <class T>
+  Run& append(std::string_view key, const T& value) {
+    return done(detail::write(value, detail::append_to(handle_.get(), key)));
+  }
+  template <class T>
+  Status try_append(std::string_view key, const T& value) noexcept {
+    return detail::attempt([&] { return detail::write(value, detail::append_to(handle_.get(), key)); });
+  }
+  Run& append(std::string_view key, const json& value) { return append<json>(key, value); }
+
+  /// Removes all items that equal `value` from the array at `key`. kUnapplied if there is no array.
+  template <class T>
+  Run& remove(std::string_view key, const T& value) {
+    return done(detail::write(value, detail::remove_from(handle_.get(), key)));
+  }
+  template <class T>
+  Status try_remove(std::string_view key, const T& value) noexcept {
+    return detail::attempt([&] { return detail::write(value, detail::remove_from(handle_.get(), key)); });
+  }
+  Run& remove(std::string_view key, const json& value) { return remove<json>(key, value); }
+
+  /// Adds to the number at `key`; a missing key or another value counts as nothing. Integers stay exact.
+  template <class N = int64_t>
+  Run& increment(std::string_view key, N by = 1) {
+    return done(add(key, by, false));
+  }
+  template <class N = int64_t>
+  Status try_increment(std::string_view key, N by = 1) noexcept {
+    return detail::status_of(add(key, by, false));
+  }
+  template <class N = int64_t>
+  Run& decrement(std::string_view key, N by = 1) {
+    return done(add(key, by, true));
+  }
+  template <class N = int64_t>
+  Status try_decrement(std::string_view key, N by = 1) noexcept {
+    return detail::status_of(add(key, by, true));
+  }
+
+  /// Replaces the whole metadata by `object`, a json object or a struct with a to_json. kTypeMismatch if it is no
+  /// object.
+  template <class T>
+  Run& save(const T& object) {
+    return done(replace(object));
+  }
+  template <class T>
+  Status try_save(const T& object) noexcept {
+    return detail::attempt([&] { return replace(object); });
+  }
+  Run& save(const json& object) { return save<json>(object); }
+
+  /// Applies operations in the wire's form, all or none: {{"type","set"},{"key","a"},{"value",1}}, ... Error::index
+  /// says which failed.
+  Run& apply(const json& operations) { return done(apply_all(operations)); }
+  Status try_apply(const json& operations) noexcept {
+    return detail::attempt([&] { return apply_all(operations); });
+  }
+
+  /// The value at `key`; nothing if it is not there. Errors: kTypeMismatch, naming path, what was expected and what was
+  /// found. T: a number, bool, std::string, time point, json, or a type with a from_json.
+  template <class T = json>
+  [[nodiscard]] std::optional<T> get(std::string_view key) const {
+    std::optional<T> value(std::in_place);
+    const cairn_status s = detail::read(*value, key, detail::ReadKey{handle_.get(), key});
+    detail::check(s);
+    if (s == CAIRN_NOT_FOUND) {
+      value.reset();
+    }
+    return value;
+  }
+  template <class T = json>
+  [[nodiscard]] Result<std::optional<T>> try_get(std::string_view key) const noexcept {
+    std::optional<T> value(std::in_place);
+    const Status s = detail::attempt([&] { return detail::read(*value, key, detail::ReadKey{handle_.get(), key}); });
+    if (!s.worked()) {
+      return s;
+    }
+    if (s.code == Code::kNotFound) {
+      value.reset();
+    }
+    return value;
+  }
+  template <class T>
+  [[nodiscard]] std::optional<T> get(const Key<T>& key) const {
+    return get<T>(key.name);
+  }
+  template <class T>
+  [[nodiscard]] Result<std::optional<T>> try_get(const Key<T>& key) const noexcept {
+    return try_get<T>(key.name);
+  }
+
+  /// The whole metadata, as json or as a type with a from_json.
+  template <class T = json>
+  [[nodiscard]] T current() const {
+    T value{};
+    detail::check(read_all(value));
+    return value;
+  }
+  template <class T = json>
+  [[nodiscard]] Result<T> try_current() const noexcept {
+    T value{};
+    const Status s = detail::attempt([&] { return read_all(value); });
+    return s.ok() ? Result<T>(std::move(value)) : Result<T>(s);
+  }
+  /// The same.
+  [[nodiscard]] json get() const { return current(); }
+  /// The whole metadata as compact JSON text.
+  [[nodiscard]] std::string text() const {
+    std::string text;
+    detail::check(detail::read_bytes(text, [&](char* buffer, size_t capacity, size_t* needed) {
+      return cairn_run_current_json(handle_.get(), buffer, capacity, needed, nullptr);
+    }));
+    return text;
+  }
+
+  /// A cell for hot loops: a number, a bool or a std::string at a top-level key.
+  template <class T>
+  [[nodiscard]] Cell<T> bind(std::string_view key) const {
+    cairn_cell* cell = nullptr;
+    detail::check(cairn_run_bind(handle_.get(), key.data(), key.size(), &cell));
+    return Cell<T>(cell);
+  }
+  template <class T>
+  [[nodiscard]] Cell<T> bind(const Key<T>& key) const {
+    return bind<T>(key.name);
+  }
+
+  /// Another handle of this run whose updates have this class.
+  [[nodiscard]] Run with(Durability durability) const {
+    cairn_run* other = nullptr;
+    detail::check(cairn_run_with_durability(handle_.get(), static_cast<int32_t>(durability), &other));
+    return Run(other);
+  }
+
+  /// Ends the run. Later updates fail with kFinished, reads work.
+  void finish(RunStatus status = RunStatus::kCompleted) {
+    detail::check(cairn_run_finish(handle_.get(), static_cast<int32_t>(status)));
+  }
+  Status try_finish(RunStatus status = RunStatus::kCompleted) noexcept {
+    return detail::status_of(cairn_run_finish(handle_.get(), static_cast<int32_t>(status)));
+  }
+  Run& set_status(RunStatus status) { return done(cairn_run_set_status(handle_.get(), static_cast<int32_t>(status))); }
+  Status try_set_status(RunStatus status) noexcept {
+    return detail::status_of(cairn_run_set_status(handle_.get(), static_cast<int32_t>(status)));
+  }
+  Run& set_tags(const std::vector<std::string>& tags) { return done(replace_tags(tags)); }
+  Status try_set_tags(const std::vector<std::string>& tags) noexcept {
+    return detail::attempt([&] { return replace_tags(tags); });
+  }
+
+  [[nodiscard]] RunInfo info() const {
+    cairn_run_info info = {};
+    info.struct_bytes = sizeof info;
+    std::vector<char> block(512);
+    size_t needed = 0;
+    cairn_status s;
+    while ((s = cairn_run_get_info(handle_.get(), &info, block.data(), block.size(), &needed)) == CAIRN_TOO_LARGE) {
+      block.resize(needed);
+    }
+    detail::check(s);
+    return detail::info_of(info);
+  }
+  [[nodiscard]] std::string id() const { return info().id; }
+
+  [[nodiscard]] cairn_run* handle() const noexcept { return handle_.get(); }
+
+ private:
+  Run& done(cairn_status s) {
+    detail::check(s);
+    return *this;
+  }
+
+  template <class N>
+  cairn_status add(std::string_view key, N by, bool down) noexcept {
+    static_assert(std::is_arithmetic_v<N> && !std::is_same_v<N, bool>, "cairn: increment and decrement take a number");
+    if constexpr (std::is_floating_point_v<N>) {
+      const auto d = static_cast<double>(by);
+      return down ? cairn_run_decrement_double(handle_.get(), key.data(), key.size(), d)
+                  : cairn_run_increment_double(handle_.get(), key.data(), key.size(), d);
+    } else {
+      static_assert(std::is_signed_v<N> || sizeof(N) < sizeof(int64_t),
+                    "cairn: increment by a signed integer or a double");
+      return down ? cairn_run_decrement_int64(handle_.get(), key.data(), key.size(), by)
+                  : cairn_run_increment_int64(handle_.get(), key.data(), key.size(), by);
+    }
+  }
+
+  template <class T>
+  cairn_status replace(const T& object) {
+    static_assert(
+        detail::kIsJson<T>,
+        "cairn: this type is not JSON-serialisable. Give it a to_json function or NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE.");
+    if constexpr (detail::kIsJson<T>) {
+      const std::vector<uint8_t> bytes = detail::to_msgpack(object);
+      return cairn_run_replace_msgpack(handle_.get(), bytes.data(), bytes.size());
+    } else {
+      return CAIRN_INTERNAL;
+    }
+  }
+
+  cairn_status apply_all(const json& operations) {
+    const std::string text = operations.dump();
+    return cairn_run_apply_atomic(handle_.get(), text.data(), text.size());
+  }
+
+  cairn_status replace_tags(const std::vector<std::string>& tags) {
+    std::vector<const char*> names;
+    names.reserve(tags.size());
+    for (const std::string& tag : tags) {
+      names.push_back(tag.c_str());
+    }
+    return cairn_run_set_tags(handle_.get(), names.data(), names.size());
+  }
+
+  template <class T>
+  cairn_status read_all(T& value) const {
+    static_assert(detail::kIsReadable<T>,
+                  "cairn: this type cannot be read from JSON. Give it a default constructor and a from_json function.");
+    std::string bytes;
+    const cairn_status s = detail::read_bytes(bytes, [&](char* buffer, size_t capacity, size_t* needed) {
+      return cairn_run_current_msgpack(handle_.get(), buffer, capacity, needed, nullptr);
+    });
+    return s == CAIRN_OK ? detail::convert(bytes, "", value) : s;
+  }
+
+  std::unique_ptr<cairn_run, detail::CloseRun> handle_;
+};
+
+}  // namespace cairn
+
+#endif  // CAIRN_RUN_H

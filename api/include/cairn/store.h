@@ -1,0 +1,272 @@
+// A store: a directory of runs that this process owns.
+#ifndef CAIRN_STORE_H
+#define CAIRN_STORE_H
+
+#include <array>
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cairn/run.h"
+#include "cairn/transaction.h"
+
+namespace cairn {
+
+/// Plain names throw Error, try_ names return it. Threads: any; close and destruction exclude other calls of the Store,
+/// not of its runs.
+class Store {
+ public:
+  static constexpr std::chrono::milliseconds kNoLimit{-1};
+
+  /// Opens the store in `directory`, makes it if there is none, and recovers it after a crash.
+  /// Errors: kBusy (owner_pid, owner_alive), kCorrupt, kVersion, kNotAStore, kUnsafe, kNoSpace, kIo, kReadOnly,
+  /// kInvalidArgument.
+  static Store open(const std::string& directory, const Options& options = {}) {
+    Store store;
+    detail::check(store.open_handle(directory, options));
+    return store;
+  }
+  static Result<Store> try_open(const std::string& directory, const Options& options = {}) noexcept {
+    Store store;
+    const Status s = detail::attempt([&] { return store.open_handle(directory, options); });
+    return s.ok() ? Result<Store>(std::move(store)) : Result<Store>(s);
+  }
+
+  Store(Store&&) noexcept = default;
+  Store& operator=(Store&&) noexcept = default;
+  ~Store() = default;  // closes, without a limit of time; use close() to see errors
+
+  /// Starts a run.
+  /// Errors: kExists, kRunning, kTooLarge, kTypeMismatch (metadata is no object), kInvalidArgument, kNoSpace, kLatched.
+  Run start(const Start& start = {}) {
+    cairn_run* run = nullptr;
+    detail::check(start_handle(start, &run));
+    return Run(run);
+  }
+  Result<Run> try_start(const Start& start = {}) noexcept {
+    cairn_run* run = nullptr;
+    return made<Run>(run, detail::attempt([&] { return start_handle(start, &run); }));
+  }
+
+  /// Takes up an unfinished or CRASHED run and goes on with it. Errors: kNoSuchRun, kFinished.
+  Run resume(const std::string& id) {
+    cairn_run* run = nullptr;
+    detail::check(cairn_run_resume(handle_.get(), id.c_str(), &run));
+    return Run(run);
+  }
+  Result<Run> try_resume(const std::string& id) noexcept {
+    cairn_run* run = nullptr;
+    return made<Run>(run, detail::status_of(cairn_run_resume(handle_.get(), id.c_str(), &run)));
+  }
+
+  /// Any run of the store; nothing if there is none of this id.
+  [[nodiscard]] std::optional<Run> find(const std::string& id) {
+    cairn_run* run = nullptr;
+    const cairn_status s = cairn_run_open(handle_.get(), id.c_str(), &run);
+    if (s == CAIRN_NO_SUCH_RUN) {
+      return std::nullopt;
+    }
+    detail::check(s);
+    return Run(run);
+  }
+
+  /// Removes the run with its metadata.
+  void erase(const std::string& id) { detail::check(cairn_run_erase(handle_.get(), id.c_str())); }
+
+  /// Calls visit(const RunInfo&) for every run in the order of ids; if it returns bool, until that is false. It must
+  /// not call the store.
+  template <class Visit>
+  void each(Visit&& visit) {
+    struct Call {
+      Visit& visit;
+      std::exception_ptr thrown;
+    } call{visit, nullptr};
+    const auto forward = [](void* context, const cairn_run_info* info) -> int32_t {
+      auto& c = *static_cast<Call*>(context);
+      try {
+        if constexpr (std::is_same_v<decltype(c.visit(std::declval<const RunInfo&>())), bool>) {
+          return c.visit(detail::info_of(*info)) ? 0 : 1;
+        } else {
+          c.visit(detail::info_of(*info));
+          return 0;
+        }
+      } catch (...) {
+        c.thrown = std::current_exception();
+        return 1;
+      }
+    };
+    const cairn_status s = cairn_store_list(handle_.get(), forward, &call);
+    if (call.thrown) {
+      std::rethrow_exception(call.thrown);
+    }
+    detail::check(s);
+  }
+  [[nodiscard]] std::vector<RunInfo> list() {
+    std::vector<RunInfo> runs;
+    each([&runs](const RunInfo& info) { runs.push_back(info); });
+    return runs;
+  }
+
+  /// A transaction to fill and commit.
+  Transaction begin() {
+    cairn_transaction* t = nullptr;
+    detail::check(cairn_transaction_begin(handle_.get(), &t));
+    return Transaction(t);
+  }
+  /// Calls fill(Transaction&), then commits. If it throws, nothing is changed.
+  template <class Fill>
+  void transact(Fill&& fill, Durability durability = Durability::kDefault) {
+    Transaction t = begin();
+    fill(t);
+    t.commit(durability);
+  }
+
+  /// All updates that returned before are durable, against power loss.
+  void barrier() { detail::check(cairn_store_barrier(handle_.get())); }
+  Status try_barrier() noexcept { return detail::status_of(cairn_store_barrier(handle_.get())); }
+  /// The flush epoch that covers every update that returned before.
+  [[nodiscard]] uint64_t epoch() const {
+    uint64_t epoch = 0;
+    detail::check(cairn_store_epoch(handle_.get(), &epoch));
+    return epoch;
+  }
+  [[nodiscard]] uint64_t durable_epoch() const {
+    uint64_t epoch = 0;
+    detail::check(cairn_store_durable_epoch(handle_.get(), &epoch));
+    return epoch;
+  }
+  /// Errors: kTimeout.
+  void wait_durable(uint64_t epoch, std::chrono::milliseconds timeout = kNoLimit) {
+    detail::check(cairn_store_wait_durable(handle_.get(), epoch, timeout.count()));
+  }
+  Status try_wait_durable(uint64_t epoch, std::chrono::milliseconds timeout = kNoLimit) noexcept {
+    return detail::status_of(cairn_store_wait_durable(handle_.get(), epoch, timeout.count()));
+  }
+
+  /// Does what is due. Only without Options::background.
+  void step(std::chrono::microseconds budget = {}) { detail::check(cairn_store_step(handle_.get(), budget.count())); }
+  Status try_step(std::chrono::microseconds budget = {}) noexcept {
+    return detail::status_of(cairn_store_step(handle_.get(), budget.count()));
+  }
+  /// Time until the next step is due.
+  [[nodiscard]] std::chrono::milliseconds next_deadline() const {
+    int64_t ms = 0;
+    detail::check(cairn_store_next_deadline_ms(handle_.get(), &ms));
+    return std::chrono::milliseconds(ms);
+  }
+  /// Readable when a step is due. Poll it, do not read or close it.
+  [[nodiscard]] int wait_fd() const {
+    int fd = -1;
+    detail::check(cairn_store_wait_fd(handle_.get(), &fd));
+    return fd;
+  }
+  void checkpoint() { detail::check(cairn_store_checkpoint(handle_.get())); }
+
+  [[nodiscard]] cairn_stats stats() const {
+    cairn_stats stats = {};
+    stats.struct_bytes = sizeof stats;
+    detail::check(cairn_store_stats(handle_.get(), &stats));
+    return stats;
+  }
+  [[nodiscard]] std::array<uint8_t, 16> id() const {
+    std::array<uint8_t, 16> id{};
+    detail::check(cairn_store_id(handle_.get(), id.data()));
+    return id;
+  }
+
+  /// Flushes, syncs and lets go of the directory; all calls of its runs fail with kClosed then. The Store is closed
+  /// whatever comes. Errors: kTimeout, kNoSpace, kIo, kLatched: what was acknowledged is on disk as its class says.
+  void close(std::chrono::milliseconds timeout = kNoLimit) {
+    detail::check(cairn_store_close(handle_.release(), timeout.count()));
+  }
+  Status try_close(std::chrono::milliseconds timeout = kNoLimit) noexcept {
+    return detail::status_of(cairn_store_close(handle_.release(), timeout.count()));
+  }
+
+  [[nodiscard]] cairn_store* handle() const noexcept { return handle_.get(); }
+
+ private:
+  struct Close {
+    void operator()(cairn_store* store) const noexcept { (void)cairn_store_close(store, -1); }
+  };
+  using Log = std::function<void(LogLevel, Code, std::string_view)>;
+
+  Store() = default;
+
+  // The function outlives the engine, which outlives the Store as long as a run of it is held; a closed engine logs
+  // nothing.
+  static void forward_log(void* context, int32_t level, cairn_status code, const char* message) {
+    (*static_cast<Log*>(context))(static_cast<LogLevel>(level), static_cast<Code>(code), message);
+  }
+
+  cairn_status open_handle(const std::string& directory, const Options& o) {
+    cairn_options c;
+    cairn_options_init(&c);
+    c.flags = (o.background ? uint32_t{CAIRN_OPEN_BACKGROUND} : 0) | (o.create ? 0 : uint32_t{CAIRN_OPEN_NO_CREATE}) |
+              (o.mark_crashed ? 0 : uint32_t{CAIRN_OPEN_NO_CRASH_MARKS}) |
+              (o.unsafe_file_system ? uint32_t{CAIRN_OPEN_UNSAFE_FILE_SYSTEM} : 0) |
+              (o.staging ? 0 : uint32_t{CAIRN_OPEN_NO_STAGING});
+    c.durability = static_cast<int32_t>(o.durability);
+    c.flush_interval_ms = o.flush_interval_ms;
+    c.metadata_bytes_max = o.metadata_bytes_max;
+    c.segment_bytes = o.segment_bytes;
+    c.disk_bytes_max = o.disk_bytes_max;
+    c.crash_grace_ms = o.crash_grace_ms;
+    c.hooks = o.hooks;
+    cairn_hooks hooks = {};
+    if (o.log) {
+      if (o.hooks != nullptr) {
+        return detail::set_error(Code::kInvalidArgument, "",
+                                 "Options: log and hooks exclude each other; use the log of hooks");
+      }
+      log_ = std::make_unique<Log>(o.log);
+      hooks.struct_bytes = sizeof hooks;
+      hooks.context = log_.get();
+      hooks.log = forward_log;
+      c.hooks = &hooks;
+    }
+    cairn_store* store = nullptr;
+    const cairn_status s = cairn_store_open(directory.c_str(), &c, &store);
+    handle_.reset(store);
+    return s;
+  }
+
+  cairn_status start_handle(const Start& start, cairn_run** run) {
+    std::vector<const char*> tags;
+    tags.reserve(start.tags.size());
+    for (const std::string& tag : start.tags) {
+      tags.push_back(tag.c_str());
+    }
+    const std::string metadata = start.metadata.is_null() ? std::string() : start.metadata.dump();
+    cairn_start_options c = {};
+    c.struct_bytes = sizeof c;
+    c.durability = static_cast<int32_t>(start.durability);
+    c.id = start.id.empty() ? nullptr : start.id.c_str();
+    c.task = start.task.c_str();
+    c.parent = start.parent.c_str();
+    c.root = start.root.c_str();
+    c.tags = tags.data();
+    c.tag_count = tags.size();
+    c.metadata = start.metadata.is_null() ? nullptr : metadata.data();
+    c.metadata_bytes = metadata.size();
+    return cairn_run_start(handle_.get(), &c, run);
+  }
+
+  template <class T, class Handle>
+  static Result<T> made(Handle* handle, Status s) {
+    return s.ok() ? Result<T>(T(handle)) : Result<T>(s);
+  }
+
+  std::unique_ptr<Log> log_;  // destroyed after the handle is closed
+  std::unique_ptr<cairn_store, Close> handle_;
+};
+
+}  // namespace cairn
+
+#endif  // CAIRN_STORE_H

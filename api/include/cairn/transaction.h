@@ -1,0 +1,113 @@
+// Updates of several runs that take effect together.
+#ifndef CAIRN_TRANSACTION_H
+#define CAIRN_TRANSACTION_H
+
+#include <memory>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "cairn/run.h"
+
+namespace cairn {
+
+namespace detail {
+
+struct CloseTransaction {
+  void operator()(cairn_transaction* t) const noexcept { (void)cairn_transaction_close(t); }
+};
+
+struct WriteLater {
+  cairn_transaction* t;
+  cairn_run* run;
+  std::string_view key;
+  cairn_status boolean(bool v) const { return cairn_transaction_set_bool(t, run, key.data(), key.size(), v ? 1 : 0); }
+  cairn_status int64(int64_t v) const { return cairn_transaction_set_int64(t, run, key.data(), key.size(), v); }
+  cairn_status uint64(uint64_t v) const { return msgpack(json::to_msgpack(json(v))); }
+  cairn_status real(double v) const { return cairn_transaction_set_double(t, run, key.data(), key.size(), v); }
+  cairn_status null() const { return cairn_transaction_set_json(t, run, key.data(), key.size(), "null", 4); }
+  cairn_status text(std::string_view v) const {
+    return cairn_transaction_set_string(t, run, key.data(), key.size(), v.data(), v.size());
+  }
+  cairn_status msgpack(const std::vector<uint8_t>& v) const {
+    return cairn_transaction_set_msgpack(t, run, key.data(), key.size(), v.data(), v.size());
+  }
+};
+
+}  // namespace detail
+
+/// Collects updates of any runs of one store; commit() applies all or none, also after any crash. What is not committed
+/// is dropped by the destructor. Made by Store::begin, or used through Store::transact. Errors:   as the updates of a
+/// Run; at commit Error::index says which update failed, and an unapplied one fails the whole. Only the size of
+///           the results counts.   Threads: one at a time.
+class Transaction {
+ public:
+  /// Takes the handle over.
+  explicit Transaction(cairn_transaction* handle) noexcept : handle_(handle) {}
+
+  template <class T>
+  Transaction& set(const Run& run, std::string_view key, const T& value) {
+    return done(detail::write(value, detail::WriteLater{handle_.get(), run.handle(), key}));
+  }
+  Transaction& set(const Run& run, std::string_view key, const json& value) { return set<json>(run, key, value); }
+  template <class T>
+  Transaction& set(const Run& run, const Key<T>& key, const typename detail::Same<T>::type& value) {
+    return set<T>(run, key.name, value);
+  }
+  Transaction& del(const Run& run, std::string_view key) {
+    return done(cairn_transaction_delete(handle_.get(), run.handle(), key.data(), key.size()));
+  }
+  Transaction& append(const Run& run, std::string_view key, const json& value) {
+    const std::vector<uint8_t> v = json::to_msgpack(value);
+    return done(
+        cairn_transaction_append_msgpack(handle_.get(), run.handle(), key.data(), key.size(), v.data(), v.size()));
+  }
+  Transaction& remove(const Run& run, std::string_view key, const json& value) {
+    const std::vector<uint8_t> v = json::to_msgpack(value);
+    return done(
+        cairn_transaction_remove_msgpack(handle_.get(), run.handle(), key.data(), key.size(), v.data(), v.size()));
+  }
+  template <class N = int64_t>
+  Transaction& increment(const Run& run, std::string_view key, N by = 1) {
+    static_assert(std::is_arithmetic_v<N> && !std::is_same_v<N, bool>, "cairn: increment takes a number");
+    if constexpr (std::is_floating_point_v<N>) {
+      return done(cairn_transaction_increment_double(handle_.get(), run.handle(), key.data(), key.size(), by));
+    } else {
+      static_assert(std::is_signed_v<N> || sizeof(N) < sizeof(int64_t),
+                    "cairn: increment by a signed integer or a double");
+      return done(cairn_transaction_increment_int64(handle_.get(), run.handle(), key.data(), key.size(), by));
+    }
+  }
+  Transaction& save(const Run& run, const json& object) {
+    const std::vector<uint8_t> v = json::to_msgpack(object);
+    return done(cairn_transaction_replace_msgpack(handle_.get(), run.handle(), v.data(), v.size()));
+  }
+  /// Operations in the wire's form.
+  Transaction& apply(const Run& run, const json& operations) {
+    const std::string text = operations.dump();
+    return done(cairn_transaction_add(handle_.get(), run.handle(), text.data(), text.size()));
+  }
+
+  /// After success it is empty, and can be used again; after an error nothing changed, and it keeps its updates.
+  void commit(Durability durability = Durability::kDefault) {
+    detail::check(cairn_transaction_commit(handle_.get(), static_cast<int32_t>(durability)));
+  }
+  Status try_commit(Durability durability = Durability::kDefault) noexcept {
+    return detail::status_of(cairn_transaction_commit(handle_.get(), static_cast<int32_t>(durability)));
+  }
+  /// Drops what was added.
+  void rollback() { detail::check(cairn_transaction_rollback(handle_.get())); }
+
+  [[nodiscard]] cairn_transaction* handle() const noexcept { return handle_.get(); }
+
+ private:
+  Transaction& done(cairn_status s) {
+    detail::check(s);
+    return *this;
+  }
+  std::unique_ptr<cairn_transaction, detail::CloseTransaction> handle_;
+};
+
+}  // namespace cairn
+
+#endif  // CAIRN_TRANSACTION_H

@@ -1,0 +1,36 @@
+// The thread's last error: from a Status and the engine's detail to what cairn_last_error hands out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "cairn/cairn.h"
+#include "cairn/status.h"
+#include "engine/error_detail.h"
+#include "engine/operation.h"
+
+namespace cairn::api {
+
+/// Out of line, because calls that fail are rare: keeps the detail and returns the code.
+cairn_status report_failure(Status status) noexcept;
+
+/// The code of the ABI. An error is kept for cairn_last_error, with the engine's detail if that is of the same code.
+inline cairn_status report(Status status) noexcept {
+  if (status.worked()) [[likely]] {
+    return static_cast<cairn_status>(status.code);
+  }
+  return report_failure(status);
+}
+
+/// As report, but takes no memory and ignores the engine's detail.
+cairn_status report_literal(Status status) noexcept;
+
+/// Belong to the error that is reported next on this thread; report_failure takes and clears them.
+void note_index(size_t index) noexcept;
+void note_reason(engine::Reason reason) noexcept;
+
+/// Names the parameter or option that is wrong.
+Status invalid(const char* message);
+
+}  // namespace cairn::api

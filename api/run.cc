@@ -1,0 +1,249 @@
+// The life of a run: handles, start to finish, and what is known of it.
+#include <vector>
+
+#include "api/handles.h"
+#include "api/run_info.h"
+#include "api/structs.h"
+#include "api/values.h"
+
+namespace {
+
+using cairn::Code;
+using cairn::Result;
+using cairn::Status;
+using cairn::api::check_handle;
+using cairn::api::check_open;
+using cairn::api::guarded;
+using cairn::api::invalid;
+using cairn::engine::Durability;
+using cairn::engine::Object;
+using cairn::engine::RunRef;
+using cairn::engine::RunStatus;
+using cairn::engine::RunView;
+using cairn::engine::StartOptions;
+using cairn::engine::Value;
+
+Status read_tags(const char* const* tags, size_t count, std::vector<std::string>& out) {
+  if (tags == nullptr && count != 0) {
+    return invalid("tags: a null pointer");
+  }
+  out.reserve(count < 64 ? count : 64);
+  for (size_t i = 0; i < count; ++i) {
+    if (tags[i] == nullptr) {
+      return invalid("tags: one is null");
+    }
+    out.emplace_back(tags[i]);
+  }
+  return {};
+}
+
+Status read_durability(int32_t value, Durability& durability) {
+  if (value < CAIRN_DURABILITY_DEFAULT || value > CAIRN_DURABILITY_POWER) {
+    return invalid("durability is none of CAIRN_DURABILITY_*");
+  }
+  durability = static_cast<Durability>(value);
+  return {};
+}
+
+Status read_start(const cairn_start_options* theirs, StartOptions& start, Durability& durability) {
+  if (theirs == nullptr) {
+    return {};
+  }
+  cairn_start_options o;
+  CAIRN_TRY(cairn::api::read_struct(theirs, o, "cairn_start_options: struct_bytes does not fit"));
+  CAIRN_TRY(read_durability(o.durability, durability));
+  start.id = o.id == nullptr ? "" : o.id;
+  if (o.id != nullptr && start.id.empty()) {
+    return invalid("id: empty");
+  }
+  start.task = o.task == nullptr ? "" : o.task;
+  start.parent = o.parent == nullptr ? "" : o.parent;
+  start.root = o.root == nullptr ? "" : o.root;
+  CAIRN_TRY(read_tags(o.tags, o.tag_count, start.tags));
+  if (o.metadata != nullptr || o.metadata_bytes != 0) {
+    Value metadata;
+    CAIRN_TRY(cairn::api::object(cairn::api::json(o.metadata, o.metadata_bytes))(metadata));
+    start.metadata = std::move(*metadata.get<Object>());
+  }
+  return {};
+}
+
+Status make_handle(cairn_store* store, Result<RunRef>&& found, Durability durability, cairn_run** run) {
+  if (!found.ok()) {
+    return found.status();
+  }
+  *run = new cairn_run(store, std::move(found).value(), durability);
+  return {};
+}
+
+template <class Find>
+cairn_status open_run(cairn_store* store, const char* id, cairn_run** run, Find&& find) {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    if (run == nullptr) {
+      return invalid("run: a null pointer");
+    }
+    *run = nullptr;
+    if (id == nullptr) {
+      return invalid("id: a null pointer");
+    }
+    return make_handle(store, find(*store->engine, std::string_view(id)), Durability::kDefault, run);
+  });
+}
+
+bool is_status(int32_t status) { return status >= CAIRN_RUN_PENDING_VERSION && status <= CAIRN_RUN_TIMED_OUT; }
+
+// A handle of class power waits for what its call appended.
+Status as_durable(cairn_run* run, Status done) {
+  const bool power = run->durability == Durability::kPower;
+  return done.ok() && power ? run->engine->barrier() : done;
+}
+
+}  // namespace
+
+extern "C" {
+
+cairn_status cairn_run_status_from_name(const char* name, int32_t* status) noexcept {
+  return guarded([&]() -> Status {
+    RunStatus found;
+    if (name == nullptr || status == nullptr) {
+      return invalid("name, status: a null pointer");
+    }
+    if (!cairn::engine::status_from_name(name, found)) {
+      return invalid("no status has this name");
+    }
+    *status = static_cast<int32_t>(found);
+    return {};
+  });
+}
+
+cairn_status cairn_run_start(cairn_store* store, const cairn_start_options* options, cairn_run** run) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    if (run == nullptr) {
+      return invalid("run: a null pointer");
+    }
+    *run = nullptr;
+    StartOptions start;
+    Durability durability = Durability::kDefault;
+    CAIRN_TRY(read_start(options, start, durability));
+    return make_handle(store, store->engine->start(start, durability), durability, run);
+  });
+}
+
+cairn_status cairn_run_resume(cairn_store* store, const char* id, cairn_run** run) noexcept {
+  return open_run(store, id, run,
+                  [](cairn::engine::Store& engine, std::string_view name) { return engine.resume(name); });
+}
+
+cairn_status cairn_run_open(cairn_store* store, const char* id, cairn_run** run) noexcept {
+  return open_run(store, id, run,
+                  [](cairn::engine::Store& engine, std::string_view name) { return engine.find(name); });
+}
+
+cairn_status cairn_run_with_durability(cairn_run* run, int32_t durability, cairn_run** other) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(run));
+    if (other == nullptr) {
+      return invalid("other: a null pointer");
+    }
+    *other = nullptr;
+    Durability d = Durability::kDefault;
+    CAIRN_TRY(read_durability(durability, d));
+    *other = new cairn_run(run->store.get(), run->reference, d);
+    return {};
+  });
+}
+
+cairn_status cairn_run_close(cairn_run* run) noexcept {
+  if (run == nullptr) {
+    return CAIRN_OK;
+  }
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_handle(run));
+    run->magic = 0;
+    delete run;
+    return {};
+  });
+}
+
+cairn_status cairn_run_finish(cairn_run* run, int32_t status) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(run));
+    if (!is_status(status)) {
+      return invalid("status is none of CAIRN_RUN_*");
+    }
+    return run->engine->finish(*run->run, static_cast<RunStatus>(status), run->durability);
+  });
+}
+
+cairn_status cairn_run_set_status(cairn_run* run, int32_t status) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(run));
+    if (!is_status(status)) {
+      return invalid("status is none of CAIRN_RUN_*");
+    }
+    return as_durable(run, run->engine->set_status(*run->run, static_cast<RunStatus>(status)));
+  });
+}
+
+cairn_status cairn_run_set_tags(cairn_run* run, const char* const* tags, size_t count) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(run));
+    std::vector<std::string> list;
+    CAIRN_TRY(read_tags(tags, count, list));
+    return as_durable(run, run->engine->set_tags(*run->run, std::move(list)));
+  });
+}
+
+cairn_status cairn_run_erase(cairn_store* store, const char* id) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    if (id == nullptr) {
+      return invalid("id: a null pointer");
+    }
+    return store->engine->erase(id);
+  });
+}
+
+cairn_status cairn_run_get_info(cairn_run* run, cairn_run_info* info, void* buffer, size_t capacity,
+                                size_t* needed) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(run));
+    if (info == nullptr || needed == nullptr) {
+      return invalid("info, needed: a null pointer");
+    }
+    const RunView view = run->engine->view(*run->run);
+    // The tag pointers need alignment, which the caller's buffer may not have.
+    const size_t odd = reinterpret_cast<uintptr_t>(buffer) % alignof(char*);
+    const size_t skip = odd == 0 ? 0 : alignof(char*) - odd;
+    *needed = cairn::api::run_info_bytes(view) + skip;
+    const bool fits = buffer != nullptr && capacity >= *needed;
+    cairn_run_info ours;
+    cairn::api::fill_run_info(view, fits ? static_cast<char*>(buffer) + skip : nullptr, ours);
+    CAIRN_TRY(cairn::api::write_struct(ours, info, "cairn_run_info: struct_bytes does not fit"));
+    if (!fits && buffer != nullptr) {
+      return {Code::kTooLarge, "the buffer is too small for the run's texts"};
+    }
+    return {};
+  });
+}
+
+cairn_status cairn_store_list(cairn_store* store, int32_t (*visit)(void* context, const cairn_run_info* info),
+                              void* context) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    if (visit == nullptr) {
+      return invalid("visit: a null pointer");
+    }
+    std::vector<const char*> block;  // of pointers, for their alignment
+    return store->engine->each([&](const RunView& view) {
+      block.resize(cairn::api::run_info_bytes(view) / sizeof(char*) + 1);
+      cairn_run_info info;
+      cairn::api::fill_run_info(view, block.data(), info);
+      return visit(context, &info) == 0;
+    });
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,262 @@
+// Opening, closing and driving a store.
+#include <cstring>
+
+#include "api/handles.h"
+#include "api/metadata_limit.h"
+#include "api/structs.h"
+
+namespace {
+
+using cairn::Code;
+using cairn::Result;
+using cairn::Status;
+using cairn::api::check_open;
+using cairn::api::guarded;
+using cairn::api::HostFiles;
+using cairn::api::invalid;
+using cairn::engine::Durability;
+using cairn::engine::Store;
+using cairn::engine::StoreOptions;
+
+constexpr uint32_t kOpenFlags = CAIRN_OPEN_BACKGROUND | CAIRN_OPEN_NO_CREATE | CAIRN_OPEN_NO_CRASH_MARKS |
+                                CAIRN_OPEN_UNSAFE_FILE_SYSTEM | CAIRN_OPEN_NO_STAGING;
+
+Status read_hooks(const cairn_hooks* theirs, cairn::engine::Hooks& hooks, std::unique_ptr<HostFiles>& files) {
+  cairn_hooks h;
+  CAIRN_TRY(cairn::api::read_struct(theirs, h, "cairn_hooks: struct_bytes does not fit"));
+  hooks.context = h.context;
+  // Same representation: both enums have int32_t below (texts.cc proves the values).
+  hooks.log = reinterpret_cast<decltype(hooks.log)>(h.log);
+  hooks.wall_us = h.wall_us;
+  hooks.monotonic_ms = h.monotonic_ms;
+  hooks.random_bytes = h.random;
+  if (h.files != nullptr) {
+    auto made = HostFiles::make(*h.files);
+    if (!made.ok()) {
+      return made.status();
+    }
+    files = std::move(made).value();
+    hooks.files = files.get();
+  }
+  return {};
+}
+
+Status read_options(const cairn_options* theirs, StoreOptions& options, std::unique_ptr<HostFiles>& files) {
+  cairn_options o = {};
+  if (theirs != nullptr) {
+    CAIRN_TRY(cairn::api::read_struct(theirs, o, "cairn_options: struct_bytes does not fit, or a newer option is set"));
+  }
+  if ((o.flags & ~kOpenFlags) != 0) {
+    return invalid("cairn_options: a flag that this version does not know");
+  }
+  if (o.durability < CAIRN_DURABILITY_DEFAULT || o.durability > CAIRN_DURABILITY_POWER) {
+    return invalid("cairn_options: durability is none of CAIRN_DURABILITY_*");
+  }
+  options.background = (o.flags & CAIRN_OPEN_BACKGROUND) != 0;
+  options.create = (o.flags & CAIRN_OPEN_NO_CREATE) == 0;
+  options.mark_crashed = (o.flags & CAIRN_OPEN_NO_CRASH_MARKS) == 0;
+  options.unsafe_file_system = (o.flags & CAIRN_OPEN_UNSAFE_FILE_SYSTEM) != 0;
+  options.staging = (o.flags & CAIRN_OPEN_NO_STAGING) == 0;
+  if (o.durability != CAIRN_DURABILITY_DEFAULT) {
+    options.durability = static_cast<Durability>(o.durability);
+  }
+  if (o.flush_interval_ms != 0) {
+    options.flush_interval_ms = o.flush_interval_ms;
+  }
+  if (o.segment_bytes != 0) {
+    options.segment_bytes = o.segment_bytes;
+  }
+  if (options.segment_bytes < (256u << 10) || options.segment_bytes > (64u << 20) ||
+      (options.segment_bytes & (options.segment_bytes - 1)) != 0) {
+    return invalid("segment_bytes must be a power of two from 256 KiB to 64 MiB");
+  }
+  if (o.crash_grace_ms != 0) {
+    options.crash_grace_ms = o.crash_grace_ms;
+  }
+  options.disk_bytes_max = o.disk_bytes_max;
+  const Result<uint32_t> limit = cairn::api::metadata_limit(o.metadata_bytes_max, options.segment_bytes);
+  if (!limit.ok()) {
+    return limit.status();
+  }
+  options.metadata_bytes_max = *limit;
+  return o.hooks == nullptr ? Status() : read_hooks(o.hooks, options.hooks, files);
+}
+
+// The engine takes a point of its monotonic clock, below 0 for no limit.
+int64_t deadline(const cairn_store* store, int64_t timeout_ms) {
+  if (timeout_ms < 0) {
+    return -1;
+  }
+  const cairn::engine::Hooks& hooks = store->engine->options().hooks;
+  const int64_t now = hooks.monotonic_ms(hooks.context);
+  const int64_t end = timeout_ms > INT64_MAX - now ? INT64_MAX : now + timeout_ms;
+  return end > 0 ? end : 1;
+}
+
+}  // namespace
+
+extern "C" {
+
+cairn_status cairn_store_open(const char* directory, const cairn_options* options, cairn_store** store) noexcept {
+  return guarded([&]() -> Status {
+    if (store == nullptr) {
+      return invalid("store: a null pointer");
+    }
+    *store = nullptr;
+    if (directory == nullptr || *directory == '\0') {
+      return invalid("directory: no name");
+    }
+    auto box = std::make_unique<cairn_store>();
+    StoreOptions o;
+    o.directory = directory;
+    CAIRN_TRY(read_options(options, o, box->files));
+    auto engine = Store::open(std::move(o));
+    if (!engine.ok()) {
+      return engine.status();
+    }
+    box->engine = std::move(engine).value();
+    box->generation = cairn::api::fork_word();
+    *store = box.release();
+    return {};
+  });
+}
+
+cairn_status cairn_store_close(cairn_store* store, int64_t timeout_ms) noexcept {
+  if (store == nullptr) {
+    return CAIRN_OK;
+  }
+  return guarded([&]() -> Status {
+    CAIRN_TRY(cairn::api::check_handle(store));
+    if (store->closed.exchange(true, std::memory_order_acq_rel)) {
+      return {Code::kClosed, "the store is closed"};
+    }
+    const Status status = store->engine->close(deadline(store, timeout_ms));
+    cairn::api::StoreReference::release(store);
+    return status;
+  });
+}
+
+cairn_status cairn_store_step(cairn_store* store, int64_t budget_us) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    return store->engine->step(budget_us);
+  });
+}
+
+cairn_status cairn_store_next_deadline_ms(cairn_store* store, int64_t* in_ms) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    if (in_ms == nullptr) {
+      return invalid("in_ms: a null pointer");
+    }
+    const cairn::engine::Hooks& hooks = store->engine->options().hooks;
+    const int64_t left = store->engine->next_deadline() - hooks.monotonic_ms(hooks.context);
+    *in_ms = left > 0 ? left : 0;
+    return {};
+  });
+}
+
+cairn_status cairn_store_wait_fd(cairn_store* store, int* fd) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    if (fd == nullptr) {
+      return invalid("fd: a null pointer");
+    }
+    *fd = store->engine->wait_fd();
+    return *fd >= 0 ? Status() : Status(Code::kIo, "no timer descriptor");
+  });
+}
+
+cairn_status cairn_store_barrier(cairn_store* store) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    return store->engine->barrier();
+  });
+}
+
+cairn_status cairn_store_epoch(cairn_store* store, uint64_t* epoch) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    if (epoch == nullptr) {
+      return invalid("epoch: a null pointer");
+    }
+    *epoch = store->engine->epoch();
+    return {};
+  });
+}
+
+cairn_status cairn_store_durable_epoch(cairn_store* store, uint64_t* epoch) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    if (epoch == nullptr) {
+      return invalid("epoch: a null pointer");
+    }
+    *epoch = store->engine->durable_epoch();
+    return {};
+  });
+}
+
+cairn_status cairn_store_wait_durable(cairn_store* store, uint64_t epoch, int64_t timeout_ms) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    return store->engine->wait_durable(epoch, deadline(store, timeout_ms));
+  });
+}
+
+cairn_status cairn_store_checkpoint(cairn_store* store) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    return store->engine->checkpoint();
+  });
+}
+
+cairn_status cairn_store_id(cairn_store* store, uint8_t id[16]) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    if (id == nullptr) {
+      return invalid("id: a null pointer");
+    }
+    const auto& bytes = store->engine->store_id();
+    static_assert(sizeof bytes == 16);
+    std::memcpy(id, bytes.data(), bytes.size());
+    return {};
+  });
+}
+
+cairn_status cairn_store_stats(cairn_store* store, cairn_stats* stats) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    if (stats == nullptr) {
+      return invalid("stats: a null pointer");
+    }
+    const cairn::engine::StoreStats s = store->engine->stats();
+    cairn_stats out = {};
+    out.flags = (s.torn_tail ? uint32_t{CAIRN_STATS_TORN_TAIL} : 0) | (s.copied ? uint32_t{CAIRN_STATS_COPIED} : 0) |
+                (s.staging_on ? uint32_t{CAIRN_STATS_STAGING_ON} : 0);
+    out.runs_hot = s.runs_hot;
+    out.runs_dirty = s.runs_dirty;
+    out.written_lsn = s.written_lsn;
+    out.durable_lsn = s.durable_lsn;
+    out.applied_lsn = s.applied_lsn;
+    out.epoch = s.epoch;
+    out.durable_epoch = s.durable_epoch;
+    out.flushes = s.flushes;
+    out.checkpoints = s.checkpoints;
+    out.transactions = s.transactions;
+    out.overflow_appends = s.overflow_appends;
+    out.disk_bytes = s.disk_bytes;
+    out.wal_bytes = s.wal_bytes;
+    out.staging_bytes = s.staging_bytes;
+    out.tables_bytes = s.tables_bytes;
+    out.wal_appends = s.wal.appends;
+    out.wal_records = s.wal.records;
+    out.wal_syncs = s.wal.syncs;
+    out.recovered_runs = s.recovered_runs;
+    out.recovered_diffs = s.recovered_diffs;
+    out.ignored_staged = s.ignored_staged;
+    out.dropped_records = s.dropped_records;
+    return cairn::api::write_struct(out, stats, "cairn_stats: struct_bytes does not fit");
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,250 @@
+// Updates of a run. The hot ones compare the fork word and go straight into the engine; the others build an Operation.
+#include "api/update.h"
+
+#include <utility>
+#include <vector>
+
+#include "api/values.h"
+
+namespace {
+
+using cairn::Code;
+using cairn::Status;
+using cairn::api::check_open;
+using cairn::api::fork_word;
+using cairn::api::guarded;
+using cairn::api::invalid;
+using cairn::api::json;
+using cairn::api::msgpack;
+using cairn::api::number;
+using cairn::api::object;
+using cairn::api::plain;
+using cairn::api::text;
+using cairn::api::valid_bytes;
+using cairn::api::view_of;
+using cairn::engine::Operation;
+using cairn::engine::OperationType;
+using cairn::engine::Outcome;
+using cairn::engine::Value;
+
+// One comparison: the handle is not a forked child's, and has no class of its own.
+bool is_hot(const cairn_run* run, const char* key) {
+  return run != nullptr && key != nullptr && fork_word() == run->hot;
+}
+
+// `make` gives the value: Status make(Value&).
+template <class Make>
+cairn_status update(cairn_run* run, OperationType type, const char* key, size_t key_bytes, Make&& make) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(run));
+    if (!valid_bytes(key, key_bytes)) {
+      return invalid("key: a null pointer");
+    }
+    Operation op;
+    op.type = type;
+    CAIRN_TRY(make(op.value));
+    op.key = view_of(key, key_bytes);
+    return cairn::api::apply(*run, op);
+  });
+}
+
+cairn_status increment(cairn_run* run, const char* key, size_t key_bytes, const Value& by) noexcept {
+  if (is_hot(run, key)) [[likely]] {
+    return guarded([&] { return run->engine->increment(*run->run, {key, key_bytes}, by); });
+  }
+  return update(run, OperationType::kIncrement, key, key_bytes, [&](Value& out) -> Status {
+    const double* d = by.get<double>();
+    return d != nullptr ? number(*d)(out) : plain(by)(out);
+  });
+}
+
+Status parse(cairn_run* run, const char* operations, size_t bytes, std::vector<Operation>& parsed) {
+  CAIRN_TRY(check_open(run));
+  if (!valid_bytes(operations, bytes)) {
+    return invalid("operations: a null pointer");
+  }
+  size_t failed = 0;
+  auto list = cairn::engine::parse_operations(view_of(operations, bytes), &failed);
+  if (!list.ok()) {
+    cairn::api::note_index(failed);
+    return list.status();
+  }
+  parsed = std::move(list).value();
+  return {};
+}
+
+}  // namespace
+
+extern "C" {
+
+cairn_status cairn_run_set_double(cairn_run* run, const char* key, size_t key_bytes, double value) noexcept {
+  if (is_hot(run, key)) [[likely]] {
+    return guarded([&] { return run->engine->set_double(*run->run, {key, key_bytes}, value); });
+  }
+  return update(run, OperationType::kSet, key, key_bytes, number(value));
+}
+
+cairn_status cairn_run_set_int64(cairn_run* run, const char* key, size_t key_bytes, int64_t value) noexcept {
+  if (is_hot(run, key)) [[likely]] {
+    return guarded([&] { return run->engine->set_int(*run->run, {key, key_bytes}, value); });
+  }
+  return update(run, OperationType::kSet, key, key_bytes, plain(value));
+}
+
+cairn_status cairn_run_set_uint64(cairn_run* run, const char* key, size_t key_bytes, uint64_t value) noexcept {
+  if (value <= static_cast<uint64_t>(INT64_MAX)) {
+    return cairn_run_set_int64(run, key, key_bytes, static_cast<int64_t>(value));
+  }
+  return update(run, OperationType::kSet, key, key_bytes, plain(value));
+}
+
+cairn_status cairn_run_set_bool(cairn_run* run, const char* key, size_t key_bytes, int32_t value) noexcept {
+  if (is_hot(run, key)) [[likely]] {
+    return guarded([&] { return run->engine->set_bool(*run->run, {key, key_bytes}, value != 0); });
+  }
+  return update(run, OperationType::kSet, key, key_bytes, plain(value != 0));
+}
+
+cairn_status cairn_run_set_null(cairn_run* run, const char* key, size_t key_bytes) noexcept {
+  return update(run, OperationType::kSet, key, key_bytes, plain(nullptr));
+}
+
+cairn_status cairn_run_set_string(cairn_run* run, const char* key, size_t key_bytes, const char* value,
+                                  size_t value_bytes) noexcept {
+  if (is_hot(run, key) && value != nullptr) [[likely]] {
+    return guarded([&] { return run->engine->set_string(*run->run, {key, key_bytes}, {value, value_bytes}); });
+  }
+  return update(run, OperationType::kSet, key, key_bytes, text(value, value_bytes));
+}
+
+cairn_status cairn_run_set_json(cairn_run* run, const char* key, size_t key_bytes, const char* value,
+                                size_t bytes) noexcept {
+  return update(run, OperationType::kSet, key, key_bytes, json(value, bytes));
+}
+
+cairn_status cairn_run_set_msgpack(cairn_run* run, const char* key, size_t key_bytes, const void* value,
+                                   size_t bytes) noexcept {
+  return update(run, OperationType::kSet, key, key_bytes, msgpack(value, bytes));
+}
+
+cairn_status cairn_run_delete(cairn_run* run, const char* key, size_t key_bytes) noexcept {
+  return update(run, OperationType::kDelete, key, key_bytes, plain(nullptr));
+}
+
+cairn_status cairn_run_append_double(cairn_run* run, const char* key, size_t key_bytes, double value) noexcept {
+  return update(run, OperationType::kAppend, key, key_bytes, number(value));
+}
+
+cairn_status cairn_run_append_int64(cairn_run* run, const char* key, size_t key_bytes, int64_t value) noexcept {
+  return update(run, OperationType::kAppend, key, key_bytes, plain(value));
+}
+
+cairn_status cairn_run_append_string(cairn_run* run, const char* key, size_t key_bytes, const char* value,
+                                     size_t bytes) noexcept {
+  return update(run, OperationType::kAppend, key, key_bytes, text(value, bytes));
+}
+
+cairn_status cairn_run_append_json(cairn_run* run, const char* key, size_t key_bytes, const char* value,
+                                   size_t bytes) noexcept {
+  return update(run, OperationType::kAppend, key, key_bytes, json(value, bytes));
+}
+
+cairn_status cairn_run_append_msgpack(cairn_run* run, const char* key, size_t key_bytes, const void* value,
+                                      size_t bytes) noexcept {
+  return update(run, OperationType::kAppend, key, key_bytes, msgpack(value, bytes));
+}
+
+cairn_status cairn_run_remove_double(cairn_run* run, const char* key, size_t key_bytes, double value) noexcept {
+  return update(run, OperationType::kRemove, key, key_bytes, number(value));
+}
+
+cairn_status cairn_run_remove_int64(cairn_run* run, const char* key, size_t key_bytes, int64_t value) noexcept {
+  return update(run, OperationType::kRemove, key, key_bytes, plain(value));
+}
+
+cairn_status cairn_run_remove_string(cairn_run* run, const char* key, size_t key_bytes, const char* value,
+                                     size_t bytes) noexcept {
+  return update(run, OperationType::kRemove, key, key_bytes, text(value, bytes));
+}
+
+cairn_status cairn_run_remove_json(cairn_run* run, const char* key, size_t key_bytes, const char* value,
+                                   size_t bytes) noexcept {
+  return update(run, OperationType::kRemove, key, key_bytes, json(value, bytes));
+}
+
+cairn_status cairn_run_remove_msgpack(cairn_run* run, const char* key, size_t key_bytes, const void* value,
+                                      size_t bytes) noexcept {
+  return update(run, OperationType::kRemove, key, key_bytes, msgpack(value, bytes));
+}
+
+cairn_status cairn_run_increment_int64(cairn_run* run, const char* key, size_t key_bytes, int64_t by) noexcept {
+  return increment(run, key, key_bytes, Value(by));
+}
+
+cairn_status cairn_run_increment_double(cairn_run* run, const char* key, size_t key_bytes, double by) noexcept {
+  return increment(run, key, key_bytes, Value(by));
+}
+
+cairn_status cairn_run_decrement_int64(cairn_run* run, const char* key, size_t key_bytes, int64_t by) noexcept {
+  return increment(run, key, key_bytes, cairn::engine::negate_number(Value(by)));
+}
+
+cairn_status cairn_run_decrement_double(cairn_run* run, const char* key, size_t key_bytes, double by) noexcept {
+  return increment(run, key, key_bytes, Value(-by));
+}
+
+cairn_status cairn_run_replace_json(cairn_run* run, const char* value, size_t bytes) noexcept {
+  return update(run, OperationType::kReplace, nullptr, 0, object(json(value, bytes)));
+}
+
+cairn_status cairn_run_replace_msgpack(cairn_run* run, const void* value, size_t bytes) noexcept {
+  return update(run, OperationType::kReplace, nullptr, 0, object(msgpack(value, bytes)));
+}
+
+cairn_status cairn_run_apply(cairn_run* run, const char* operations, size_t bytes, cairn_outcome* outcomes,
+                             size_t capacity, size_t* count) noexcept {
+  return guarded([&]() -> Status {
+    if (count != nullptr) {
+      *count = 0;
+    }
+    std::vector<Operation> list;
+    CAIRN_TRY(parse(run, operations, bytes, list));
+    for (size_t i = 0; i < list.size(); ++i) {
+      Outcome outcome;
+      const Status status = run->engine->apply(*run->run, list[i], outcome, run->durability);
+      const bool unapplied = status.code == Code::kUnapplied;
+      if (outcomes != nullptr && i < capacity) {
+        outcomes[i].code = static_cast<int32_t>(status.code);
+        outcomes[i].reason = unapplied ? static_cast<int32_t>(outcome.reason) : CAIRN_REASON_NONE;
+      }
+      if (count != nullptr) {
+        *count = i + 1;
+      }
+      if (!status.worked() && !unapplied) {
+        cairn::api::note_index(i);
+        return status;
+      }
+    }
+    return {};
+  });
+}
+
+cairn_status cairn_run_apply_atomic(cairn_run* run, const char* operations, size_t bytes) noexcept {
+  return guarded([&]() -> Status {
+    std::vector<Operation> list;
+    CAIRN_TRY(parse(run, operations, bytes, list));
+    std::vector<cairn::engine::Store::RunOperation> all;
+    all.reserve(list.size());
+    for (Operation& op : list) {
+      all.push_back({run->run, std::move(op)});
+    }
+    size_t failed = 0;
+    const Status status = run->engine->transact(all, run->durability, &failed);
+    if (!status.worked()) {
+      cairn::api::note_index(failed);
+    }
+    return status;
+  });
+}
+
+}  // extern "C"

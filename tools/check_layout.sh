@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Holds the rules of the tree that no compiler checks: which layer may include which, and who may include LMDB and msgpack.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+bad=0
+refuse() {  # refuse WHAT MATCHES
+  [ -z "$2" ] && return
+  echo "$1:" >&2
+  echo "$2" >&2
+  bad=1
+}
+refuse "wal/ includes engine/ or the API" "$(git grep -nE '#include +["<](api|engine|cairn)/' -- wal | grep -v 'cairn/status\.h')"
+refuse "engine/ includes the API" "$(git grep -nE '#include +["<](api/|cairn/)' -- engine | grep -v 'cairn/status\.h')"
+refuse "lmdb.h outside engine/tables*" "$(git grep -nE '#include +<lmdb\.h>' -- wal engine api tools bench | grep -v '^engine/tables')"
+refuse "msgpack.hpp outside the codecs" "$(git grep -nE '#include +<msgpack' -- wal engine api tools | grep -vE '^engine/(msgpack|diff_codec|run_record)')"
+refuse "public headers need more than the standard library, nlohmann and each other" \
+  "$(git grep -nE '#include +["<](boost|curl|libpq|lmdb|msgpack|simdjson|xxhash|engine|wal)' -- api/include)"
+refuse "top-level folders that are not the project's" \
+  "$(git ls-files | awk -F/ 'NF>1{print $1}' | sort -u | grep -vxE 'engine|api|wal|bench|tests|tools|\..*')"
+refuse "files named util, common, helpers or manager" "$(git ls-files | grep -E '/(util|common|helpers|manager)[._]')"
+refuse "bytes that are not ASCII in sources" "$(git ls-files '*.cc' '*.h' '*.hpp' '*.c' '*.sh' | xargs grep -lP '[^\x00-\x7F]')"
+exit "$bad"

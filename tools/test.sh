@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Runs all tests from a fresh machine. Prints a time per stage and, at the end, the counts.
+#   tools/test.sh                all stages
+#   tools/test.sh STAGE...       only these: layout format release tests tidy asan tsan mutants demo
+# The deep forms (100,000 crash states, all mutants) are commands of their own: see README.md.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+jobs=$(nproc)
+total_begin=$SECONDS
+passed=0
+failed=0
+summary=()
+
+stage() {  # stage NAME COMMAND...
+  local name=$1 begin=$SECONDS
+  shift
+  echo "=== $name"
+  if "$@"; then
+    summary+=("$(printf '%-10s ok      %4d s' "$name" $((SECONDS - begin)))")
+  else
+    summary+=("$(printf '%-10s FAILED  %4d s' "$name" $((SECONDS - begin)))")
+    failed=$((failed + 1))
+    finish
+  fi
+  echo "=== $name: $((SECONDS - begin)) s"
+}
+
+finish() {
+  echo
+  printf '%s\n' "${summary[@]}"
+  echo "total: $((SECONDS - total_begin)) s"
+  echo "$passed passed, $failed failed"
+  exit $((failed > 0 ? 1 : 0))
+}
+
+# The launcher is there to save time when the same tree is built again.
+configure() {  # configure PRESET
+  cmake --preset "$1" -DCAIRN_WERROR=ON -DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache >"build/$1.log" 2>&1 ||
+    { cat "build/$1.log"; return 1; }
+}
+build() { configure "$1" && cmake --build "build/$1" -j "$jobs" "${@:2}" >"build/$1-build.log" 2>&1 || { tail -n 60 "build/$1-build.log"; return 1; }; }
+
+run_ctest() {  # run_ctest PRESET CTEST-ARGUMENTS...
+  local log="build/$1-ctest.log"
+  ctest --test-dir "build/$1" --output-on-failure -j "$jobs" "${@:2}" >"$log" 2>&1
+  local status=$?
+  local line
+  line=$(grep -E '^[0-9]+% tests passed' "$log")
+  echo "$line"
+  grep -hE '^(crash|property|kill|flat cost|steady|teeth):' "$log" | sort -u
+  local all bad
+  all=$(sed -nE 's/.* tests failed out of ([0-9]+).*/\1/p' <<<"$line")
+  bad=$(sed -nE 's/.*, ([0-9]+) tests failed.*/\1/p' <<<"$line")
+  passed=$((passed + ${all:-0} - ${bad:-0}))
+  failed=$((failed + ${bad:-0}))
+  [ "$status" -eq 0 ] && [ "${all:-0}" -gt 0 ] || { tail -n 200 "$log"; return 1; }
+}
+
+layout() { tools/check_layout.sh; }
+format() { git ls-files '*.cc' '*.h' '*.hpp' '*.c' | xargs clang-format --dry-run -Werror; }
+release() { build release; }
+tests() { run_ctest release; }
+tidy() { tools/check_tidy.sh build/release; }
+asan() { build asan && CAIRN_TEST_SCALE=10 run_ctest asan -LE release_only; }
+tsan() { build tsan --target store_tests wal_tests && CAIRN_TEST_SCALE=10 run_ctest tsan -L threads; }
+mutants() { tools/check_teeth.sh --rotating 3; }
+demo() { tools/demo.sh --directory /usr/share/doc; }
+
+tools/setup.sh || exit 1
+mkdir -p build
+stages=("$@")
+[ "${#stages[@]}" -gt 0 ] || stages=(layout format release tests tidy asan tsan mutants demo)
+for name in "${stages[@]}"; do
+  stage "$name" "$name"
+done
+finish
