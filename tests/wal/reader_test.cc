@@ -9,7 +9,9 @@ class Reader : public LogFixture {
   std::string salvaged() {
     std::string text;
     const Status s = salvage(disk, options.store, [&text](const RecordView& record, bool in_order) {
-      text += (text.empty() ? "" : " ") + std::string(record.payload.substr(0, 8)) + (in_order ? "" : "?");
+      text += text.empty() ? "" : " ";
+      text += record.payload.substr(0, 8);
+      text += in_order ? "" : "?";
       return Status();
     });
     EXPECT_TRUE(s.ok());
