@@ -85,9 +85,7 @@ Status Store::apply_locked(Run& run, const Operation& op, Outcome& outcome, bool
     return s.code == Code::kTooLarge ? fail_too_large(op.key, size.needed, size.limit) : fail(s, s.what, op.key);
   }
   if (outcome.kind != OutcomeKind::kApplied) {
-    return outcome.kind == OutcomeKind::kUnchanged
-               ? Status(Code::kUnchanged)
-               : fail(Status(Code::kUnapplied, reason_text(outcome.reason)), reason_text(outcome.reason), op.key);
+    return outcome.kind == OutcomeKind::kUnchanged ? Status(Code::kUnchanged) : fail_unapplied(op.key, outcome.reason);
   }
   const int64_t updated_before = run.updated_us;
   run.updated_us = now_us();
@@ -118,9 +116,7 @@ Status Store::append_direct(Run& run, const Operation& op, Outcome& outcome, uin
     return s.code == Code::kTooLarge ? fail_too_large(op.key, size.needed, size.limit) : fail(s, s.what, op.key);
   }
   if (outcome.kind != OutcomeKind::kApplied) {
-    return outcome.kind == OutcomeKind::kUnchanged
-               ? Status(Code::kUnchanged)
-               : fail(Status(Code::kUnapplied, reason_text(outcome.reason)), reason_text(outcome.reason), op.key);
+    return outcome.kind == OutcomeKind::kUnchanged ? Status(Code::kUnchanged) : fail_unapplied(op.key, outcome.reason);
   }
   const int64_t updated_before = run.updated_us;
   run.updated_us = now_us();
