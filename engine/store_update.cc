@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/log_record.h"
+#include "engine/path.h"
 #include "engine/store.h"
 
 namespace cairn::engine {
@@ -187,8 +188,10 @@ inline Status Store::update_fast(Run& run, std::string_view key, CellPlace* plac
     return kForkedStatus;
   }
   run.lock.lock();
+  // A path goes the long way: the document may hold a member of that very name.
   if ((gate_.load(std::memory_order_relaxed) | static_cast<int32_t>(run.gate)) == 0 &&
-      options_.durability != Durability::kPower && run.staged.has_slot()) [[likely]] {
+      options_.durability != Durability::kPower && run.staged.has_slot() && (place != nullptr || !is_path(key)))
+      [[likely]] {
     Document& document = run.live.document();
     int member;
     if (place != nullptr && place->member >= 0 && place->layout == document.layout()) {
