@@ -103,8 +103,8 @@ void Beginning::collect_full(WriterStart& start, uint64_t before_seq) {
   }
 }
 
-// The spare `seq`, by what is there if possible: recovery must work on a full disk. The file of that number itself comes
-// first, so that no other is renamed over it.
+// The spare `seq`, by what is there if possible: recovery must work on a full disk. The file of that number itself
+// comes first, so that no other is renamed over it.
 Result<SpareSegment> Beginning::take_spare(uint64_t seq, uint32_t segment_bytes) {
   if (segment_bytes != options_.segment_bytes) {
     for (const SegmentSummary* found : std::exchange(spares_, {})) {

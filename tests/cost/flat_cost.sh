@@ -19,11 +19,11 @@ for room in roomy tight; do
     a=$(instructions "$bytes" "$room" "$few")
     b=$(instructions "$bytes" "$room" "$many")
     tenths=$(((b - a) * 10 / (many - few)))
-    printf '%-5s %6d bytes: %4d.%d instructions per set\n' "$room" "$bytes" $((tenths / 10)) $((tenths % 10))
+    printf 'flat cost: %-5s %6d bytes: %4d.%d instructions per set\n' "$room" "$bytes" $((tenths / 10)) $((tenths % 10))
     if [ "$least" -eq 0 ] || [ "$tenths" -lt "$least" ]; then least=$tenths; fi
     if [ "$tenths" -gt "$most" ]; then most=$tenths; fi
   done
-  printf '%-5s dearest / cheapest: %d.%02d\n' "$room" $((most / least)) $((most * 100 / least % 100))
+  printf 'flat cost: %-5s dearest / cheapest: %d.%02d\n' "$room" $((most / least)) $((most * 100 / least % 100))
   if [ $((most * 10)) -gt $((least * 13)) ]; then failed=1; fi
 done
 exit "$failed"

@@ -1,0 +1,56 @@
+// The cairn command: reads and changes stores of run metadata. One file per subcommand, command_NAME.cc.
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+
+#include "tools/command_line.h"
+#include "tools/interrupt.h"
+
+namespace {
+
+using cairn::tools::Exit;
+
+Exit run(int argc, char** argv) {
+  cairn::tools::CommandLine line;
+  cairn::tools::add_start(line);
+  cairn::tools::add_set(line);
+  cairn::tools::add_append(line);
+  cairn::tools::add_remove(line);
+  cairn::tools::add_increment(line);
+  cairn::tools::add_del(line);
+  cairn::tools::add_apply(line);
+  cairn::tools::add_get(line);
+  cairn::tools::add_show(line);
+  cairn::tools::add_ls(line);
+  cairn::tools::add_finish(line);
+  cairn::tools::add_erase(line);
+  cairn::tools::add_dump(line);
+  cairn::tools::add_verify(line);
+  cairn::tools::add_stats(line);
+  cairn::tools::add_eval(line);
+  return line.run(argc, argv);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  cairn::tools::note_interrupts();
+  Exit exit = Exit::kBug;
+  try {
+    exit = run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "cairn: out of memory\n");
+    return static_cast<int>(Exit::kTryLater);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "cairn: %s; this is a bug in Cairn\n", error.what());
+    return static_cast<int>(Exit::kBug);
+  }
+  // Output that was not written is an answer that was not given.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    const int why = errno;
+    std::fprintf(stderr, "cairn: cannot write the output: %s\n", std::strerror(why));
+    return static_cast<int>(why == ENOSPC || why == EDQUOT ? Exit::kNoSpace : Exit::kIo);
+  }
+  return static_cast<int>(exit);
+}

@@ -1,0 +1,96 @@
+#include <charconv>
+#include <memory>
+
+#include "tools/dump.h"
+#include "tools/interrupt.h"
+#include "tools/open_store.h"
+#include "tools/report.h"
+
+namespace cairn::tools {
+
+namespace {
+
+constexpr const char* kNotes =
+    "For people who want to see how their updates travel: a change is first in a staging slot (it survives kill -9), "
+    "a\n"
+    "flush moves it into the log (it survives power loss), and a checkpoint folds the log into the tables.\n"
+    "  log      one line a record: LSN, type, run, base..last sequence and the keys that changed\n"
+    "  staging  slots with two buffers each; the newer valid one counts\n"
+    "  tables   the runs as of the last checkpoint\n"
+    "Changes nothing; works beside a live owner, and on a damaged store as far as bytes can be read. Ends with 65 if "
+    "some\n"
+    "layer could not be read to its end. With --json one object a line, told apart by \"kind\".\n"
+    "\n"
+    "Examples:\n"
+    "  cairn dump --wal --lsn 100..120\n"
+    "  cairn dump --staging --json";
+
+struct Arguments {
+  bool log = false, staging = false, tables = false;
+  std::string range;
+};
+
+bool parse_lsn(std::string_view text, uint64_t& lsn) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), lsn);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+// "A..B", "A..", "..B" or "A"
+bool parse_range(const std::string& text, LsnRange& range) {
+  if (text.empty()) {
+    return true;
+  }
+  const size_t dots = text.find("..");
+  if (dots == std::string::npos) {
+    const bool good = parse_lsn(text, range.first);
+    range.last = range.first;
+    return good;
+  }
+  const std::string first = text.substr(0, dots);
+  const std::string last = text.substr(dots + 2);
+  return (first.empty() || parse_lsn(first, range.first)) && (last.empty() || parse_lsn(last, range.last)) &&
+         range.first <= range.last;
+}
+
+Exit dump(const Globals& globals, const Arguments& a) {
+  LsnRange range;
+  if (!parse_range(a.range, range)) {
+    return report_usage(globals, "--lsn takes A..B, A.. or ..B, not '" + a.range + "'");
+  }
+  Exit exit = Exit::kDone;
+  const auto reader = open_reader(globals, true, exit);
+  if (!reader) {
+    return exit;
+  }
+  const bool all = !a.log && !a.staging && !a.tables;
+  // One layer that cannot be read does not hide the others.
+  const auto part = [&](bool wanted, const auto& print) {
+    if (!wanted || interrupted()) {
+      return;
+    }
+    if (const Status s = print(); !s.ok() && !interrupted()) {
+      exit = report_error(globals, s);
+    }
+  };
+  part(all || a.log, [&] { return dump_log(globals, *reader, range); });
+  part(all || a.staging, [&] { return dump_staging(globals, *reader); });
+  part(all || a.tables, [&] { return dump_tables(globals, *store_directory(globals), reader->identity()); });
+  if (interrupted()) {
+    die_of_interrupt();
+  }
+  return exit;
+}
+
+}  // namespace
+
+void add_dump(CommandLine& line) {
+  auto a = std::make_shared<Arguments>();
+  line.add("dump", "Print the log, staging and tables for people", kNotes)
+      .flag("--wal", "Only the log (and other parts that are named)", a->log)
+      .flag("--staging", "Only the staging slots", a->staging)
+      .flag("--tables", "Only the tables", a->tables)
+      .option("--lsn", "A..B", "Only log records of these LSNs", a->range)
+      .run([a](const Globals& globals) { return dump(globals, *a); });
+}
+
+}  // namespace cairn::tools

@@ -1,0 +1,67 @@
+// The command line: what a subcommand says about itself and its arguments. CLI11 stays behind this header.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tools/exit_code.h"
+
+namespace cairn::tools {
+
+/// What every subcommand takes.
+struct Globals {
+  std::string store;  // --store, or CAIRN_STORE; "": none was given
+  bool json = false;
+};
+
+/// One subcommand. Arguments are stored where the references point when the line is parsed: keep them alive by
+/// capturing them in `run`.
+class Subcommand {
+ public:
+  virtual ~Subcommand() = default;
+  virtual Subcommand& argument(const char* name, const char* help, std::string& into) = 0;
+  virtual Subcommand& optional_argument(const char* name, const char* help, std::string& into) = 0;
+  virtual Subcommand& option(const char* names, const char* value, const char* help, std::string& into) = 0;
+  virtual Subcommand& number(const char* names, const char* value, const char* help, uint64_t& into) = 0;
+  /// May be given several times.
+  virtual Subcommand& list(const char* names, const char* value, const char* help, std::vector<std::string>& into) = 0;
+  virtual Subcommand& flag(const char* names, const char* help, bool& into) = 0;
+  virtual Subcommand& run(std::function<Exit(const Globals&)> body) = 0;
+};
+
+class CommandLine {
+ public:
+  CommandLine();
+  ~CommandLine();
+  /// `notes` stands below the arguments in the help: examples, and what survives what.
+  Subcommand& add(const char* name, const char* summary, const char* notes);
+  /// Parses and runs. Help and version go to stdout, what is wrong with the line to stderr.
+  Exit run(int argc, char** argv);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// One per file command_NAME.cc.
+void add_start(CommandLine& line);
+void add_set(CommandLine& line);
+void add_append(CommandLine& line);
+void add_remove(CommandLine& line);
+void add_increment(CommandLine& line);
+void add_del(CommandLine& line);
+void add_apply(CommandLine& line);
+void add_get(CommandLine& line);
+void add_show(CommandLine& line);
+void add_ls(CommandLine& line);
+void add_finish(CommandLine& line);
+void add_erase(CommandLine& line);
+void add_dump(CommandLine& line);
+void add_verify(CommandLine& line);
+void add_stats(CommandLine& line);
+void add_eval(CommandLine& line);
+
+}  // namespace cairn::tools

@@ -1,0 +1,54 @@
+#include <memory>
+
+#include "tools/open_store.h"
+#include "tools/value_argument.h"
+
+namespace cairn::tools {
+
+namespace {
+
+constexpr const char* kNotes =
+    "Creates the key at the end of the metadata, or overwrites its value in place. The value is on disk when the "
+    "command\n"
+    "ends: it survives power loss. An unfinished run that another process left is resumed; a finished one is not "
+    "changed\n"
+    "(exit 1). A value that would make the metadata larger than the limit changes nothing (exit 65).\n"
+    "\n"
+    "Examples:\n"
+    "  cairn set $run progress 0.42\n"
+    "  cairn set $run phase --string copying         the same as '\"copying\"'\n"
+    "  cairn set $run disks '[{\"name\":\"sda\",\"done\":false}]'\n"
+    "  cairn set $run '$.disks.0.done' true           inside a value: a key that starts with $. is a path";
+
+struct Arguments {
+  std::string run, key, value, limit;
+  bool is_string = false;
+};
+
+Exit set(const Globals& globals, const Arguments& a) {
+  Exit exit = Exit::kDone;
+  auto value = value_argument(globals, a.value, a.is_string, exit);
+  if (!value) {
+    return exit;
+  }
+  engine::Operation op;
+  op.type = engine::OperationType::kSet;
+  op.key = a.key;
+  op.value = std::move(*value);
+  return write_operation(globals, {a.limit, false}, a.run, op);
+}
+
+}  // namespace
+
+void add_set(CommandLine& line) {
+  auto a = std::make_shared<Arguments>();
+  line.add("set", "Set a key of a run to a JSON value", kNotes)
+      .argument("RUN", "The run's id", a->run)
+      .argument("KEY", "A key, or a path such as '$.phases.0.done'", a->key)
+      .argument("JSON", "The value as JSON", a->value)
+      .flag("--string", "The value is a plain text, not JSON", a->is_string)
+      .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)
+      .run([a](const Globals& globals) { return set(globals, *a); });
+}
+
+}  // namespace cairn::tools

@@ -1,0 +1,69 @@
+#include <cstdio>
+#include <memory>
+
+#include "engine/json.h"
+#include "tools/open_store.h"
+#include "tools/run_text.h"
+#include "tools/value_argument.h"
+
+namespace cairn::tools {
+
+namespace {
+
+constexpr const char* kNotes =
+    "Prints the run's id. The store is made if the directory is empty or absent (about 6 MiB).\n"
+    "The run stays EXECUTING until `cairn finish`: between commands nobody holds it, so it shows as orphaned, and any\n"
+    "command, or a program through the library, may take it up.\n"
+    "Ends with 1 if the id is taken, by a finished run or by an unfinished one.\n"
+    "\n"
+    "Examples:\n"
+    "  run=$(cairn start --task backup --tag nightly --tag db1)\n"
+    "  cairn start --id backup-2026-11-23 --metadata '{\"phase\":\"copy\",\"progress\":0}'";
+
+struct Arguments {
+  std::string id, task, metadata, limit;
+  std::vector<std::string> tags;
+};
+
+Exit start(const Globals& globals, const Arguments& a) {
+  engine::StartOptions options;
+  options.id = a.id;
+  options.task = a.task;
+  options.tags = a.tags;
+  if (!a.metadata.empty()) {
+    Exit exit = Exit::kDone;
+    auto metadata = object_argument(globals, a.metadata, "--metadata", exit);
+    if (!metadata) {
+      return exit;
+    }
+    options.metadata = std::move(*metadata);
+  }
+  engine::RunView started;
+  const Exit exit = write_store(globals, {a.limit, true}, "", [&](engine::Store& store) {
+    auto run = store.start(options);
+    if (run.ok()) {
+      started = store.view(**run);
+    }
+    return run.status();
+  });
+  if (exit == Exit::kDone) {
+    std::printf("%s\n",
+                globals.json ? engine::to_json(engine::Value(run_json(started))).c_str() : started.record.id.c_str());
+  }
+  return exit;
+}
+
+}  // namespace
+
+void add_start(CommandLine& line) {
+  auto a = std::make_shared<Arguments>();
+  line.add("start", "Start a run and print its id", kNotes)
+      .option("--id", "ID", "1 to 64 of A-Z a-z 0-9 _ - (default: one is made that sorts by time)", a->id)
+      .option("--task", "TASK", "What the run does, for people and filters", a->task)
+      .list("--tag", "TAG", "A tag; may be given several times", a->tags)
+      .option("--metadata", "JSON", "The object that the metadata starts from (default: {})", a->metadata)
+      .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)
+      .run([a](const Globals& globals) { return start(globals, *a); });
+}
+
+}  // namespace cairn::tools

@@ -1,0 +1,279 @@
+#include <cstdio>
+#include <memory>
+
+#include "engine/json.h"
+#include "engine/log_record.h"
+#include "engine/tables.h"
+#include "tools/dump.h"
+#include "tools/interrupt.h"
+#include "tools/open_store.h"
+#include "tools/report.h"
+#include "tools/stage_note.h"
+#include "tools/terminal_text.h"
+
+namespace cairn::tools {
+
+namespace {
+
+constexpr const char* kNotes =
+    "Reads everything and changes nothing:\n"
+    "  tables   every page, checksum and index entry, in a process of its own\n"
+    "  log      every record's checksum, chain and content\n"
+    "  staging  what a killed process left\n"
+    "  runs     that log and staging go on where the tables end, without gaps\n"
+    "Damage is printed with its place and the LSNs or keys it concerns, and the command ends with 65. A torn tail, "
+    "the\n"
+    "incomplete last write of a crash, is no damage: nothing in it was ever acknowledged as power-safe.\n"
+    "Works beside a live owner. A damaged store is not opened for writing; --salvage of get, show and ls reads the "
+    "rest.\n"
+    "\n"
+    "Examples:\n"
+    "  cairn verify && echo fine\n"
+    "  cairn verify --json | jq .damage";
+
+using engine::Object;
+using engine::Value;
+
+struct Findings {
+  struct Item {
+    std::string text;
+    Object members;
+  };
+  std::vector<Item> damage;
+
+  void add(std::string text, Object members) { damage.push_back({std::move(text), std::move(members)}); }
+  void add_log(const wal::Damage& d) {
+    Object o;
+    o.push_back({"where", Value("log")});
+    o.push_back({"segment", Value(d.segment)});
+    o.push_back({"offset", Value(d.offset)});
+    o.push_back({"lsn_first", Value(d.lsn_first)});
+    o.push_back({"lsn_last", Value(d.lsn_last)});
+    o.push_back({"what", Value(d.what)});
+    add("log: " + d.segment + " at offset " + std::to_string(d.offset) + ", LSN " + std::to_string(d.lsn_first) +
+            " to " + std::to_string(d.lsn_last) + ": " + d.what,
+        std::move(o));
+  }
+  void add_table(const engine::TableDamage& d) {
+    Object o;
+    o.push_back({"where", Value("tables")});
+    o.push_back({"table", Value(d.table)});
+    o.push_back({"key", Value(valid_text(d.key))});
+    o.push_back({"what", Value(valid_text(d.what))});
+    add("tables: " + d.table + (d.key.empty() ? "" : ", key " + printable(d.key)) + ": " + printable(d.what),
+        std::move(o));
+  }
+  void add_gap(const engine::Gap& g) {
+    Object o;
+    o.push_back({"where", Value("runs")});
+    o.push_back({"run", Value(g.id)});
+    o.push_back({"lsn", Value(g.lsn)});
+    o.push_back({"sequence", Value(g.sequence)});
+    o.push_back({"base", Value(g.base)});
+    o.push_back({"what", Value("gap")});
+    add("runs: " + g.id + " is at sequence " + std::to_string(g.sequence) + ", and its next record, LSN " +
+            std::to_string(g.lsn) + ", goes on from " + std::to_string(g.base),
+        std::move(o));
+  }
+  void add_unreadable(const char* where, const std::string& what) {
+    Object o;
+    o.push_back({"where", Value(where)});
+    o.push_back({"what", Value(what)});
+    add(std::string(where) + ": " + what, std::move(o));
+  }
+};
+
+struct Verified {
+  Findings findings;
+  engine::TableStats tables;
+  bool tables_checked = false;
+  wal::ScanReport log;
+  uint64_t records = 0;
+  engine::StagingScan staging;
+  uint64_t staged_diffs = 0;
+  uint64_t runs = 0;
+  bool runs_checked = false;
+};
+
+bool decodes(const wal::RecordView& record) {
+  switch (static_cast<engine::LogType>(record.type)) {
+    case engine::LogType::kDiff:
+      return engine::decode_run_diff(record.payload).ok();
+    case engine::LogType::kStart:
+      return engine::decode_run_record(record.payload).ok();
+    case engine::LogType::kChange:
+    case engine::LogType::kErase:
+      return engine::decode_change(record.payload).ok();
+    case engine::LogType::kTransaction:
+      return engine::decode_transaction(record.payload).ok();
+  }
+  return (record.flags & wal::kFlagSkippable) != 0;
+}
+
+Status verify_tables(const std::string& directory, const engine::Identity& identity, Verified& v) {
+  engine::Tables::Options options;
+  options.directory = directory;
+  options.store_id.assign(reinterpret_cast<const char*>(identity.store_id.data()), identity.store_id.size());
+  options.read_only = true;
+  std::vector<engine::TableDamage> damage;
+  const Status s = engine::verify_in_child(options, damage);
+  for (const engine::TableDamage& d : damage) {
+    v.findings.add_table(d);
+  }
+  if (s.code == Code::kCorrupt || s.code == Code::kNotFound) {
+    if (damage.empty()) {
+      v.findings.add_unreadable("tables", s.code == Code::kNotFound ? "there is no data directory" : s.what);
+    }
+    return {};
+  }
+  v.tables_checked = s.ok();
+  return s.ok() ? s : engine::fail(s, std::string("the tables cannot be checked: ") + s.what);
+}
+
+Status verify_log(wal::Files& files, const engine::Identity& identity, StageNote& stage, Verified& v) {
+  uint64_t bytes = 0;
+  const Status s = wal::scan(
+      files, identity.store_id, 0, 0,
+      [&](const wal::RecordView& record) {
+        ++v.records;
+        bytes += record.payload.size();
+        stage.show("log: " + size_text(bytes) + " of records read, LSN " + std::to_string(record.lsn));
+        if (!decodes(record)) {
+          v.findings.add_log({std::string(record.segment), record.offset, record.lsn, record.lsn,
+                              "the checksum is right, but the record does not decode"});
+        }
+        return interrupted() ? Status(Code::kTimeout, "interrupted") : Status();
+      },
+      v.log);
+  return s.ok() || interrupted() ? s : engine::fail(s, std::string("the log cannot be read: ") + s.what);
+}
+
+// Folds log and staging onto the tables, as an open would.
+Status verify_runs(const std::string& directory, StageNote& stage, Verified& v) {
+  engine::StoreReader::Options options;
+  options.directory = directory;
+  options.salvage = true;
+  if (!engine::StoreLock::look(directory).held) {
+    options.patience_ms = 0;
+  }
+  auto reader = engine::StoreReader::open(std::move(options));
+  if (!reader.ok()) {
+    return reader.status();
+  }
+  const Status s = (*reader)->each([&](const engine::RunView&) {
+    stage.show("runs: " + std::to_string(++v.runs) + " read");
+    return !interrupted();
+  });
+  const engine::ReadReport& report = (*reader)->report();
+  v.staging = report.staging;
+  v.tables.applied_lsn = report.applied_lsn;
+  for (const engine::Gap& g : report.gaps) {
+    v.findings.add_gap(g);
+  }
+  if (!report.tables_problem.empty()) {
+    v.findings.add_unreadable("tables", report.tables_problem);
+  }
+  v.runs_checked = s.ok();
+  return s;
+}
+
+void print_text(const Verified& v) {
+  for (const Findings::Item& item : v.findings.damage) {
+    std::printf("damage: %s\n", item.text.c_str());
+  }
+  std::printf("tables   %s\n", v.tables_checked ? "every page, value and index entry is fine" : "damaged");
+  std::printf("log      %llu segments, %llu records, up to LSN %llu%s\n",
+              static_cast<unsigned long long>(v.log.segments), static_cast<unsigned long long>(v.records),
+              static_cast<unsigned long long>(v.log.last_lsn),
+              v.log.clean       ? ", closed cleanly"
+              : v.log.torn_tail ? ", torn tail (no damage)"
+                                : "");
+  std::printf("staging  %llu files%s\n", static_cast<unsigned long long>(v.staging.files),
+              v.staging.ignored_files != 0 ? ", some of another boot or superseded (no damage)" : "");
+  if (v.runs_checked) {
+    std::printf("runs     %llu read\n", static_cast<unsigned long long>(v.runs));
+  } else {
+    std::printf("runs     not checked: the tables are damaged\n");
+  }
+  std::printf("%s\n", v.findings.damage.empty() ? "fine" : "DAMAGED");
+}
+
+void print_as_json(const Verified& v) {
+  engine::Array damage;
+  for (const Findings::Item& item : v.findings.damage) {
+    damage.emplace_back(item.members);
+  }
+  Object log;
+  log.push_back({"segments", Value(v.log.segments)});
+  log.push_back({"records", Value(v.records)});
+  log.push_back({"last_lsn", Value(v.log.last_lsn)});
+  log.push_back({"clean", Value(v.log.clean)});
+  log.push_back({"torn_tail", Value(v.log.torn_tail)});
+  Object staging;
+  staging.push_back({"files", Value(v.staging.files)});
+  staging.push_back({"ignored_files", Value(v.staging.ignored_files)});
+  staging.push_back({"invalid_buffers", Value(v.staging.invalid_buffers)});
+  Object o;
+  o.push_back({"ok", Value(v.findings.damage.empty())});
+  o.push_back({"damage", Value(std::move(damage))});
+  o.push_back({"log", Value(std::move(log))});
+  o.push_back({"staging", Value(std::move(staging))});
+  o.push_back({"applied_lsn", Value(v.tables.applied_lsn)});
+  o.push_back({"runs_checked", Value(v.runs_checked)});
+  o.push_back({"runs", Value(v.runs)});
+  print_json(std::move(o));
+}
+
+Status verify_all(const Globals& globals, const std::string& directory, Verified& v) {
+  StageNote stage(globals.json);
+  auto files = wal::open_posix_files(directory);
+  if (!files.ok()) {
+    return engine::fail(Status(Code::kNotAStore, "no store there", files.status().cause),
+                        "there is no store at " + directory);
+  }
+  auto identity = engine::read_identity(**files);
+  if (!identity.ok()) {
+    return identity.code() == Code::kNotFound ? engine::fail(Code::kNotAStore, "there is no store at " + directory)
+                                              : engine::fail(identity.status(), identity.status().what);
+  }
+  stage.show_now("tables: checking every page ...");
+  CAIRN_TRY(verify_tables(directory, *identity, v));
+  CAIRN_TRY(verify_log(**files, *identity, stage, v));
+  if (v.tables_checked) {
+    CAIRN_TRY(verify_runs(directory, stage, v));
+  }
+  for (const wal::Damage& d : v.log.damage) {
+    // Beside a live owner: files that were recycled while they were read held nothing that the tables do not.
+    if (d.lsn_last > v.tables.applied_lsn || !engine::StoreLock::look(directory).held) {
+      v.findings.add_log(d);
+    }
+  }
+  return {};
+}
+
+Exit verify(const Globals& globals) {
+  const auto directory = store_directory(globals);
+  if (!directory) {
+    return Exit::kUsage;
+  }
+  Verified v;
+  const Status s = verify_all(globals, *directory, v);
+  if (interrupted()) {
+    die_of_interrupt();
+  }
+  if (!s.ok()) {
+    return report_error(globals, s);
+  }
+  if (globals.json) {
+    print_as_json(v);
+  } else {
+    print_text(v);
+  }
+  return v.findings.damage.empty() ? Exit::kDone : Exit::kBadData;
+}
+
+}  // namespace
+
+void add_verify(CommandLine& line) { line.add("verify", "Check the whole store for damage", kNotes).run(verify); }
+
+}  // namespace cairn::tools

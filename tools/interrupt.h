@@ -1,0 +1,13 @@
+// Ctrl-C and SIGTERM: a store survives any kill, so this is for the user: what is under way is finished and reported,
+// loops stop between steps, and the process then dies of the signal as its parent expects.
+#pragma once
+
+namespace cairn::tools {
+
+/// The first signal is noted, a second one kills at once.
+void note_interrupts();
+[[nodiscard]] bool interrupted();
+/// Ends the process by the signal that was noted. Call after the store was closed.
+[[noreturn]] void die_of_interrupt();
+
+}  // namespace cairn::tools

@@ -1,0 +1,144 @@
+#include "tools/open_store.h"
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "engine/json.h"
+#include "tools/report.h"
+
+namespace cairn::tools {
+
+using engine::Store;
+using engine::StoreReader;
+
+std::optional<std::string> store_directory(const Globals& globals) {
+  if (globals.store.empty()) {
+    report_usage(globals, "which store? Give --store DIR or set CAIRN_STORE");
+    return std::nullopt;
+  }
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::absolute(globals.store, error);
+  if (error) {
+    report_usage(globals, globals.store + ": " + error.message());
+    return std::nullopt;
+  }
+  return path.string();
+}
+
+std::optional<uint32_t> metadata_limit(const Globals& globals, const std::string& option) {
+  constexpr const char* kVariable = "TASK_RUN_METADATA_MAXIMUM_SIZE";
+  const char* variable = std::getenv(kVariable);
+  if (option.empty() && (variable == nullptr || variable[0] == '\0')) {
+    return 4096;
+  }
+  const std::string text = option.empty() ? variable : option;
+  uint32_t bytes = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  if (error != std::errc() || end != text.data() + text.size() || bytes < 2) {
+    report_usage(globals, std::string(option.empty() ? kVariable : "--limit") + " is '" + text +
+                              "': it takes a whole number of bytes, 2 or more");
+    return std::nullopt;
+  }
+  return bytes;
+}
+
+std::unique_ptr<StoreReader> open_reader(const Globals& globals, bool salvage, Exit& exit) {
+  const auto directory = store_directory(globals);
+  if (!directory) {
+    exit = Exit::kUsage;
+    return nullptr;
+  }
+  engine::error_detail() = {};
+  StoreReader::Options options;
+  options.directory = *directory;
+  options.salvage = salvage;
+  if (salvage && !engine::StoreLock::look(*directory).held) {
+    options.patience_ms = 0;  // nothing moves: the first look is the last
+  }
+  auto reader = StoreReader::open(std::move(options));
+  if (!reader.ok()) {
+    exit = report_error(globals, reader.status());
+    return nullptr;
+  }
+  return std::move(*reader);
+}
+
+std::optional<engine::RunView> read_run(const Globals& globals, const std::string& id, bool salvage, Exit& exit) {
+  const auto reader = open_reader(globals, salvage, exit);
+  if (!reader) {
+    return std::nullopt;
+  }
+  auto view = reader->read(id);
+  if (!view.ok()) {
+    exit = report_error(globals, view.status());
+    return std::nullopt;
+  }
+  if (!*view) {
+    exit = report_error(
+        globals, engine::fail(Status(Code::kNoSuchRun, "no such run"), "there is no such run in this store", id));
+    return std::nullopt;
+  }
+  return std::move(*view);
+}
+
+Exit write_store(const Globals& globals, const WriteOptions& options, const std::string& doing,
+                 const std::function<Status(Store&)>& work) {
+  const auto directory = store_directory(globals);
+  const auto limit = metadata_limit(globals, options.limit);
+  if (!directory || !limit) {
+    return Exit::kUsage;
+  }
+  engine::error_detail() = {};
+  engine::StoreOptions store_options;
+  store_options.directory = *directory;
+  store_options.create = options.create;
+  store_options.durability = engine::Durability::kPower;
+  store_options.metadata_bytes_max = *limit;
+  store_options.mark_crashed = false;
+  store_options.background = false;
+  auto store = Store::open(std::move(store_options));
+  if (!store.ok()) {
+    return report_error(globals, store.status());
+  }
+  const Status status = work(**store);
+  const engine::ErrorDetail detail = engine::error_detail();
+  const Status closed = (*store)->close(0);
+  if (!status.worked()) {
+    engine::error_detail() = detail;
+    return report_error(globals, status, doing);
+  }
+  if (!closed.ok()) {
+    return report_error(globals, closed, "the change is on disk, but the store could not be closed cleanly");
+  }
+  return Exit::kDone;
+}
+
+Exit write_run(const Globals& globals, const WriteOptions& options, const std::string& id, const std::string& doing,
+               const std::function<Status(Store&, engine::Run&)>& work) {
+  return write_store(globals, options, doing, [&](Store& store) {
+    auto run = store.resume(id);
+    return run.ok() ? work(store, **run) : run.status();
+  });
+}
+
+Exit write_operation(const Globals& globals, const WriteOptions& options, const std::string& id,
+                     const engine::Operation& op) {
+  bool changed = false;
+  uint64_t sequence = 0;
+  const Exit exit = write_run(globals, options, id, "", [&](Store& store, engine::Run& run) {
+    engine::Outcome outcome;
+    const Status status = store.apply(run, op, outcome);
+    changed = status.ok();
+    sequence = run.version.load();
+    return status;
+  });
+  if (exit == Exit::kDone && globals.json) {
+    std::printf("{\"outcome\":\"%s\",\"sequence\":%llu}\n", changed ? "applied" : "unchanged",
+                static_cast<unsigned long long>(sequence));
+  }
+  return exit;
+}
+
+}  // namespace cairn::tools

@@ -1,0 +1,46 @@
+// Opening the store for one command: to read beside a live owner, or to write as the owner.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/store.h"
+#include "engine/store_reader.h"
+#include "tools/command_line.h"
+
+namespace cairn::tools {
+
+/// The store's directory as an absolute path. Nothing when none was given: reported.
+std::optional<std::string> store_directory(const Globals& globals);
+
+/// Bytes of JSON that a run's metadata may have: `option` (--limit), else TASK_RUN_METADATA_MAXIMUM_SIZE, else 4096.
+/// Nothing when it is no size: reported.
+std::optional<uint32_t> metadata_limit(const Globals& globals, const std::string& option);
+
+/// Read-only. Null: reported, `exit` says how to end.
+std::unique_ptr<engine::StoreReader> open_reader(const Globals& globals, bool salvage, Exit& exit);
+
+/// The run, by a reader. Nothing: reported, also that there is no such run.
+std::optional<engine::RunView> read_run(const Globals& globals, const std::string& id, bool salvage, Exit& exit);
+
+struct WriteOptions {
+  std::string limit;    // --limit
+  bool create = false;  // make the store if there is none
+};
+
+/// Opens the store as its owner, calls `work`, closes it. What `work` returned OK for is on disk, also against power
+/// loss, when this returns kDone. Errors are reported, with `doing` in front.
+Exit write_store(const Globals& globals, const WriteOptions& options, const std::string& doing,
+                 const std::function<Status(engine::Store&)>& work);
+
+/// The same on an unfinished run, which is resumed first: each command is a process of its own.
+Exit write_run(const Globals& globals, const WriteOptions& options, const std::string& id, const std::string& doing,
+               const std::function<Status(engine::Store&, engine::Run&)>& work);
+
+/// Opens the store, applies one operation, prints with --json what became of it.
+Exit write_operation(const Globals& globals, const WriteOptions& options, const std::string& id,
+                     const engine::Operation& op);
+
+}  // namespace cairn::tools

@@ -1,0 +1,17 @@
+// What became of operations, as text: "applied", "unchanged", "unapplied(no such key)".
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "engine/operation.h"
+
+namespace cairn::tools {
+
+std::string outcome_text(const engine::Outcome& outcome);
+
+/// A JSON array of operations as it came from a user; on failure the detail says which one is wrong, and the code is
+/// one of bad data.
+Result<std::vector<engine::Operation>> read_operations(std::string_view json);
+
+}  // namespace cairn::tools

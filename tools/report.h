@@ -1,0 +1,20 @@
+// Errors for people and scripts: one line, or one JSON object, on stderr; never on stdout.
+#pragma once
+
+#include <string>
+
+#include "engine/error_detail.h"
+#include "tools/command_line.h"
+
+namespace cairn::tools {
+
+/// Reports why a call failed, from the thread's error detail, with what to do about it. `while_doing` may be "".
+Exit report_error(const Globals& globals, Status status, const std::string& while_doing = {});
+
+/// The command line cannot be carried out.
+Exit report_usage(const Globals& globals, const std::string& message);
+
+/// A remark that is no error; nothing with --json.
+void note(const Globals& globals, const std::string& message);
+
+}  // namespace cairn::tools

@@ -1,0 +1,24 @@
+// One run for people and as JSON.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "engine/store.h"
+#include "engine/value.h"
+
+namespace cairn::tools {
+
+/// {"id","status","orphaned","task",...,"bytes","metadata"}; fields that say nothing are left out.
+engine::Object run_json(const engine::RunView& run);
+
+/// The document's "progress" if it is a number in [0, 1].
+std::optional<double> progress_of(const engine::RunView& run);
+
+/// JSON text with two blanks a level; empty containers and the arrays of few scalars stay on one line.
+std::string pretty_json(const engine::Value& value);
+
+/// Head and metadata, for `cairn show`.
+std::string describe_run(const engine::RunView& run, int64_t now_us);
+
+}  // namespace cairn::tools
