@@ -57,8 +57,7 @@ Status Store::apply_all(LiveDocument& live, const Run* run, const std::vector<Ru
       if (s.code == Code::kTooLarge) {
         return fail_too_large(op.key, size.needed, size.limit);
       }
-      return s.ok() ? fail(Status(Code::kUnapplied, reason_text(outcome.reason)), reason_text(outcome.reason), op.key)
-                    : fail(s, s.what, op.key);
+      return s.ok() ? fail_unapplied(op.key, outcome.reason) : fail(s, s.what, op.key);
     }
     changes += outcome.kind == OutcomeKind::kApplied ? 1 : 0;
   }
