@@ -27,9 +27,9 @@ void add_erase(CommandLine& line) {
           return store.barrier();
         });
         if (exit == Exit::kDone && globals.json) {
-          std::string line = "{\"erased\":";
-          engine::append_json_string(line, *id);
-          std::printf("%s}\n", line.c_str());
+          std::string json = "{\"erased\":";
+          engine::append_json_string(json, *id);
+          std::printf("%s}\n", json.c_str());
         }
         return exit;
       });
