@@ -12,7 +12,8 @@ constexpr const char* kNotes =
     "Removes the run with its metadata and index entries, finished or not. It cannot be brought back: nothing of it\n"
     "survives but its old bytes in the log, until the log's files are used again. The id is free afterwards.\n"
     "\n"
-    "Example:\n"
+    "Examples:\n"
+    "  cairn erase $run\n"
     "  cairn ls --status COMPLETED --json | jq -r .id | while read -r run; do cairn erase $run; done";
 
 }  // namespace

@@ -52,7 +52,7 @@ std::string iso_time(int64_t unix_us) {
   const int64_t ms = unix_us / 1000;
   const auto seconds = static_cast<time_t>(ms / 1000);
   struct tm utc;
-  if (ms < 0 || gmtime_r(&seconds, &utc) == nullptr || utc.tm_year > 9999 - 1900) {
+  if (unix_us < 0 || gmtime_r(&seconds, &utc) == nullptr || utc.tm_year > 9999 - 1900) {
     return "(" + std::to_string(unix_us) + " us)";
   }
   char text[80];  // more than any tm can need: the compiler does not see the bounds

@@ -70,9 +70,9 @@ TEST_F(Apply, InputThatIsNoListOfOperationsChangesNothing) {
 
 TEST_F(Apply, ASignalWhileItWaitsForInputEndsItAndLeavesAGoodStore) {
   ASSERT_EQ(mkfifo(path("fifo").c_str(), 0600), 0);
-  const pid_t pid = spawn({"apply", "r"}, path("fifo"));
-  const int writer = ::open(path("fifo").c_str(), O_WRONLY);  // returns once the command has it open
+  const int writer = ::open(path("fifo").c_str(), O_RDWR | O_CLOEXEC);  // first: opening it to read waits for a writer
   ASSERT_GE(writer, 0);
+  const pid_t pid = spawn({"apply", "r"}, path("fifo"));
   ASSERT_EQ(write(writer, "[", 1), 1);
   usleep(200'000);  // for the handler: before it is there, the default ends the process just the same
   kill(pid, SIGTERM);
