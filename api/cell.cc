@@ -11,7 +11,6 @@ namespace {
 using cairn::Code;
 using cairn::Status;
 using cairn::api::check_open;
-using cairn::api::fork_word;
 using cairn::api::guarded;
 using cairn::api::invalid;
 using cairn::api::valid_bytes;
@@ -20,9 +19,9 @@ using cairn::engine::Operation;
 using cairn::engine::OperationType;
 using cairn::engine::Value;
 
-bool is_hot(const cairn_cell* cell) { return cell != nullptr && fork_word() == cell->hot; }
+bool is_hot(const cairn_cell* cell) { return cell != nullptr && cell->hot; }
 
-// A forked child, a closed store, a class of its own, or a value that has no short way.
+// A handle with a class of its own, or a value that has no short way.
 cairn_status update(cairn_cell* cell, OperationType type, const Value& value) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_open(cell));
@@ -131,7 +130,9 @@ cairn_status cairn_cell_set_string(cairn_cell* cell, const char* value, size_t v
 
 cairn_status cairn_cell_increment_int64(cairn_cell* cell, int64_t by) noexcept { return increment(cell, Value(by)); }
 
-cairn_status cairn_cell_increment_double(cairn_cell* cell, double by) noexcept { return increment(cell, Value(by)); }
+cairn_status cairn_cell_increment_double(cairn_cell* cell, double by) noexcept {
+  return std::isfinite(by) ? increment(cell, Value(by)) : update(cell, OperationType::kIncrement, Value(by));
+}
 
 cairn_status cairn_cell_get_double(cairn_cell* cell, double* value) noexcept {
   return read(cell, value, [=](const Value& v) { return cairn::api::read_double(v, cell->key, *value); });

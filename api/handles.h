@@ -4,12 +4,10 @@
 // - a store's box lives until its handle and all handles made from it are closed; its engine is closed, not destroyed,
 // by
 //   cairn_store_close, so that a run or cell in use finds a gate that says CLOSED;
-// - `generation` is the fork word when the store was opened. In a forked child the word is another (0, or larger after
-// an
-//   open there), so no call of a handle gets past the first comparison;
-// - `hot` equals `generation` in handles whose updates may go straight into the engine, and kNeverHot in those with a
-// class of
-//   their own: one comparison answers both questions.
+// - an update that goes straight into the engine is checked there (fork word, gate, run); the API looks only at `hot`,
+// which
+//   says that the handle has no durability class of its own;
+// - in a forked child nothing is read but the handle and the engine's fork word, which is 0 there.
 #pragma once
 
 #include <atomic>
@@ -20,37 +18,37 @@
 #include <string_view>
 #include <vector>
 
-#include "api/files_adapter.h"
+#include "api/host_hooks.h"
 #include "api/report.h"
 #include "cairn/cairn.h"
-#include "engine/fork_guard.h"
 #include "engine/store.h"
 
 namespace cairn::api {
-
-inline constexpr uint32_t kNeverHot = 0xffffffffu;
 
 inline constexpr uint32_t kStoreMagic = 0x53726e43;
 inline constexpr uint32_t kRunMagic = 0x52726e43;
 inline constexpr uint32_t kCellMagic = 0x43726e43;
 inline constexpr uint32_t kTransactionMagic = 0x54726e43;
 
-inline uint32_t fork_word() { return engine::g_fork_word->load(std::memory_order_relaxed); }
-
 }  // namespace cairn::api
 
 struct cairn_store {
   uint32_t magic = cairn::api::kStoreMagic;
-  uint32_t generation = 0;
   std::atomic<bool> closed{false};
   std::atomic<uint64_t> references{1};
-  std::unique_ptr<cairn::api::HostFiles> files;  // outlives the engine
+  std::unique_ptr<cairn::api::HostHooks> hooks;  // outlive the engine
   std::unique_ptr<cairn::engine::Store> engine;
 };
 
 namespace cairn::api {
 
-/// Keeps a box alive. Made from a raw pointer it takes a reference of its own.
+inline void release(cairn_store* store) {
+  if (store->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    delete store;
+  }
+}
+
+/// Keeps a box alive with a reference of its own.
 class StoreReference {
  public:
   explicit StoreReference(cairn_store* store) : store_(store) {
@@ -62,11 +60,17 @@ class StoreReference {
   cairn_store* operator->() const { return store_; }
   [[nodiscard]] cairn_store* get() const { return store_; }
 
-  static void release(cairn_store* store) {
-    if (store->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      delete store;
-    }
-  }
+ private:
+  cairn_store* store_;
+};
+
+/// Releases the reference that the caller's handle is.
+class AdoptedStore {
+ public:
+  explicit AdoptedStore(cairn_store* store) : store_(store) {}
+  AdoptedStore(const AdoptedStore&) = delete;
+  AdoptedStore& operator=(const AdoptedStore&) = delete;
+  ~AdoptedStore() { release(store_); }
 
  private:
   cairn_store* store_;
@@ -75,8 +79,7 @@ class StoreReference {
 }  // namespace cairn::api
 
 struct cairn_run {
-  uint32_t hot;
-  uint32_t generation;
+  bool hot;
   cairn::engine::Store* engine;
   cairn::engine::Run* run;
   cairn::engine::Durability durability;
@@ -85,8 +88,7 @@ struct cairn_run {
   cairn::engine::RunRef reference;  // destroyed before the store it belongs to
 
   cairn_run(cairn_store* s, cairn::engine::RunRef r, cairn::engine::Durability d)
-      : hot(d == cairn::engine::Durability::kDefault ? s->generation : cairn::api::kNeverHot),
-        generation(s->generation),
+      : hot(d == cairn::engine::Durability::kDefault),
         engine(s->engine.get()),
         run(&*r),
         durability(d),
@@ -95,8 +97,7 @@ struct cairn_run {
 };
 
 struct cairn_cell {
-  uint32_t hot;
-  uint32_t generation;
+  bool hot;
   cairn::engine::Store* engine;
   cairn::engine::Run* run;
   cairn::engine::CellPlace place;  // guarded by the run's lock
@@ -108,7 +109,6 @@ struct cairn_cell {
 
   cairn_cell(const cairn_run& r, std::string_view k)
       : hot(r.hot),
-        generation(r.generation),
         engine(r.engine),
         run(r.run),
         key(k),
@@ -118,13 +118,13 @@ struct cairn_cell {
 };
 
 struct cairn_transaction {
-  uint32_t generation;
+  cairn::engine::Store* engine;
   uint32_t magic = cairn::api::kTransactionMagic;
   cairn::api::StoreReference store;
   std::vector<cairn::engine::RunRef> runs;  // of `operations`, so that a run may be closed before the commit
   std::vector<cairn::engine::Store::RunOperation> operations;
 
-  explicit cairn_transaction(cairn_store* s) : generation(s->generation), store(s) {}
+  explicit cairn_transaction(cairn_store* s) : engine(s->engine.get()), store(s) {}
 };
 
 namespace cairn::api {
@@ -145,7 +145,7 @@ Status check_handle(const Handle* handle) {
   if (handle == nullptr) {
     return {Code::kInvalidArgument, "the handle is null"};
   }
-  if (fork_word() != handle->generation) {
+  if (handle->engine->forked()) {
     return {Code::kForked, "this process is a forked child of the one that opened the store"};
   }
 #ifndef NDEBUG

@@ -12,7 +12,7 @@ using cairn::Result;
 using cairn::Status;
 using cairn::api::check_open;
 using cairn::api::guarded;
-using cairn::api::HostFiles;
+using cairn::api::HostHooks;
 using cairn::api::invalid;
 using cairn::engine::Durability;
 using cairn::engine::Store;
@@ -21,27 +21,7 @@ using cairn::engine::StoreOptions;
 constexpr uint32_t kOpenFlags = CAIRN_OPEN_BACKGROUND | CAIRN_OPEN_NO_CREATE | CAIRN_OPEN_NO_CRASH_MARKS |
                                 CAIRN_OPEN_UNSAFE_FILE_SYSTEM | CAIRN_OPEN_NO_STAGING;
 
-Status read_hooks(const cairn_hooks* theirs, cairn::engine::Hooks& hooks, std::unique_ptr<HostFiles>& files) {
-  cairn_hooks h;
-  CAIRN_TRY(cairn::api::read_struct(theirs, h, "cairn_hooks: struct_bytes does not fit"));
-  hooks.context = h.context;
-  // Same representation: both enums have int32_t below (texts.cc proves the values).
-  hooks.log = reinterpret_cast<decltype(hooks.log)>(h.log);
-  hooks.wall_us = h.wall_us;
-  hooks.monotonic_ms = h.monotonic_ms;
-  hooks.random_bytes = h.random;
-  if (h.files != nullptr) {
-    auto made = HostFiles::make(*h.files);
-    if (!made.ok()) {
-      return made.status();
-    }
-    files = std::move(made).value();
-    hooks.files = files.get();
-  }
-  return {};
-}
-
-Status read_options(const cairn_options* theirs, StoreOptions& options, std::unique_ptr<HostFiles>& files) {
+Status read_options(const cairn_options* theirs, StoreOptions& options, std::unique_ptr<HostHooks>& hooks) {
   cairn_options o = {};
   if (theirs != nullptr) {
     CAIRN_TRY(cairn::api::read_struct(theirs, o, "cairn_options: struct_bytes does not fit, or a newer option is set"));
@@ -79,7 +59,15 @@ Status read_options(const cairn_options* theirs, StoreOptions& options, std::uni
     return limit.status();
   }
   options.metadata_bytes_max = *limit;
-  return o.hooks == nullptr ? Status() : read_hooks(o.hooks, options.hooks, files);
+  if (o.hooks != nullptr) {
+    auto made = HostHooks::make(*o.hooks);
+    if (!made.ok()) {
+      return made.status();
+    }
+    hooks = std::move(made).value();
+    hooks->install(options.hooks);
+  }
+  return {};
 }
 
 // The engine takes a point of its monotonic clock, below 0 for no limit.
@@ -109,13 +97,12 @@ cairn_status cairn_store_open(const char* directory, const cairn_options* option
     auto box = std::make_unique<cairn_store>();
     StoreOptions o;
     o.directory = directory;
-    CAIRN_TRY(read_options(options, o, box->files));
+    CAIRN_TRY(read_options(options, o, box->hooks));
     auto engine = Store::open(std::move(o));
     if (!engine.ok()) {
       return engine.status();
     }
     box->engine = std::move(engine).value();
-    box->generation = cairn::api::fork_word();
     *store = box.release();
     return {};
   });
@@ -130,9 +117,8 @@ cairn_status cairn_store_close(cairn_store* store, int64_t timeout_ms) noexcept 
     if (store->closed.exchange(true, std::memory_order_acq_rel)) {
       return {Code::kClosed, "the store is closed"};
     }
-    const Status status = store->engine->close(deadline(store, timeout_ms));
-    cairn::api::StoreReference::release(store);
-    return status;
+    const cairn::api::AdoptedStore adopted(store);  // released whatever close says or throws
+    return store->engine->close(deadline(store, timeout_ms));
   });
 }
 

@@ -11,7 +11,6 @@ namespace {
 using cairn::Code;
 using cairn::Status;
 using cairn::api::check_open;
-using cairn::api::fork_word;
 using cairn::api::guarded;
 using cairn::api::invalid;
 using cairn::api::json;
@@ -27,10 +26,8 @@ using cairn::engine::OperationType;
 using cairn::engine::Outcome;
 using cairn::engine::Value;
 
-// One comparison: the handle is not a forked child's, and has no class of its own.
-bool is_hot(const cairn_run* run, const char* key) {
-  return run != nullptr && key != nullptr && fork_word() == run->hot;
-}
+// Straight into the engine, which looks for forks and closed stores itself.
+bool is_hot(const cairn_run* run, const char* key) { return run != nullptr && key != nullptr && run->hot; }
 
 // `make` gives the value: Status make(Value&).
 template <class Make>

@@ -199,7 +199,7 @@ std::string wire_key(std::string_view name) {
   }
   std::string path = "$.";
   for (const char c : name) {
-    if (c == '.') {
+    if (c == '.' || c == '\\') {
       path += '\\';
     }
     path += c;
@@ -276,7 +276,8 @@ Status compose(DiffEntry& entry, const DiffEntry& next, bool& moves) {
       }
       break;
   }
-  moves = next.form.fresh || (!created_before && !known_before && creates(entry));
+  moves =
+      next.form.fresh || next.form.kind == FormKind::kDelete || (!created_before && !known_before && creates(entry));
   return {};
 }
 

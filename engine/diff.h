@@ -13,7 +13,9 @@
 //
 // Rules:
 // - `fresh` (kSet only): the key was deleted and made again, so it stands at the end of the document. Entries of keys
-//   that the diff creates stand in the order in which the document holds them.
+//   that the diff creates stand in the order in which the document holds them: an entry goes behind all others when its
+//   key is deleted, when a deleted key is made again, and, in diffs of runs owned elsewhere, when a form that creates
+//   nothing (a remove) becomes one that does. So the order is the same wherever a sequence was cut into diffs.
 // - `replace`: the document starts empty; every entry is a kSet, in document order.
 // - `value` is there for every entry of a local run but kDelete; it alone is what apply() stores, so results are
 // bit-equal.
@@ -88,7 +90,8 @@ struct Diff {
 };
 
 /// Folds `next` behind `into`. kInternal("gap") unless next.base == into.last; kBacklog as kOperationsMax says. On
-/// error `into` is unchanged.
+/// error `into` is unchanged. Associative; values are those of `next` where it has them, and evaluated where it has
+/// none.
 Status fold(Diff& into, const Diff& next);
 
 /// Stores the diff's values into the document of a local run. The document's sequence is the caller's matter (fold by
@@ -96,6 +99,9 @@ Status fold(Diff& into, const Diff& next);
 Status apply(const Diff& diff, Document& document);
 
 /// Folds one operation into the diff of a run owned elsewhere, which has no document here: forms only. Advances `last`.
+/// Operations of an ordered list that act on one path are folded too, where that is exact. Errors (`diff` unchanged):
+/// kBacklog, those of check_key, kUnapplied (an empty path), kInvalidArgument (a path that starts with `*` or a slice
+/// names no single key), kTypeMismatch (a replace by no object).
 Status fold_foreign(Diff& diff, const Operation& op);
 
 /// One entry, an msgpack array: [key, kind | fresh << 3, ...]. kSet: value. kDelete: nothing. kIncrement: delta, value.

@@ -20,10 +20,12 @@ constexpr std::array<uint64_t, 20> kPowersOfTen = [] {
   return p;
 }();
 
-// 1233 / 4096 is log10(2) from above, near enough for 64 bits; the comparison mends the one digit too many.
+// 1233 / 4096 is log10(2) from above, near enough for 64 bits (the guess is at most 19); the comparison adds the digit
+// that the guess may lack. Zero counts as one: setting the lowest bit lifts no number over a power of ten.
 size_t digits_of(uint64_t u) {
-  const size_t guess = static_cast<size_t>(std::bit_width(u | 1) * 1233) >> 12;
-  return guess + (guess < kPowersOfTen.size() && u >= kPowersOfTen[guess] ? 1 : 0) + (u == 0 ? 1 : 0);
+  const uint64_t v = u | 1;
+  const size_t guess = static_cast<size_t>(std::bit_width(v) * 1233) >> 12;
+  return guess + (v >= kPowersOfTen[guess] ? 1 : 0);
 }
 
 constexpr size_t kDigitsMax = 17;
@@ -76,6 +78,16 @@ char* put_exponent(char* out, const Shortest& s) {
   return std::to_chars(out, out + 4, std::abs(exponent)).ptr;
 }
 
+constexpr double kExactBelow = 1125899906842624.0;  // 2^50
+constexpr double kRoundsToInteger = 0x1.8p52;       // adding it leaves no bits below 1 (SSE2, round to nearest)
+constexpr std::array<double, 7> kScales = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+
+/// Apart, so that the quick way has no buffer and with it no stack guard.
+[[gnu::noinline]] size_t formatted_bytes(double d) {
+  char text[kDoubleTextMax];
+  return format_double(d, text);
+}
+
 }  // namespace
 
 size_t format_double(double d, char* out) {
@@ -113,9 +125,6 @@ size_t format_double(double d, char* out) {
 // 1e-6 on (r is not 0 for k <= 6) the notation is fixed, so its length follows from k and r.
 size_t double_text_bytes(double d) {
   assert(std::isfinite(d));
-  constexpr double kExactBelow = 1125899906842624.0;  // 2^50
-  constexpr double kRoundsToInteger = 0x1.8p52;       // adding it leaves no bits below 1 (SSE2, round to nearest)
-  constexpr std::array<double, 7> kScales = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
   for (size_t k = 0; k < kScales.size(); ++k) {
     const double scaled = d * kScales[k];
     if (!(std::fabs(scaled) < kExactBelow)) {
@@ -129,8 +138,7 @@ size_t double_text_bytes(double d) {
       return k == 0 ? sign + digits : sign + (digits > k ? digits : k + 1) + 1;
     }
   }
-  char text[kDoubleTextMax];
-  return format_double(d, text);
+  return formatted_bytes(d);
 }
 
 size_t integer_text_bytes(uint64_t u) { return digits_of(u); }

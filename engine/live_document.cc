@@ -18,10 +18,9 @@ const Operation& plain_set() {
   return op;
 }
 
-/// These can only shrink a document, so a limit that was lowered below it must not stop them.
-bool only_shrinks(const Operation& op) {
-  return op.type == OperationType::kDelete || op.type == OperationType::kRemove;
-}
+/// A limit that was lowered below the document must not stop what takes something out of it. (A remove that meets
+/// several arrays may still grow the document: it gives all of them what the first one becomes.)
+bool takes_out(const Operation& op) { return op.type == OperationType::kDelete || op.type == OperationType::kRemove; }
 
 }  // namespace
 
@@ -132,7 +131,7 @@ Status LiveDocument::apply_to_key(std::string_view key, const Operation& op, siz
     entry = add_member(key, std::move(value), value_bytes, op, undo);
     return {};
   }
-  if (!only_shrinks(op) && !document_.fits_assign(i, value_bytes, limit, &detail.needed)) {
+  if (edit->kind != EditKind::kDrop && !document_.fits_assign(i, value_bytes, limit, &detail.needed)) {
     return kOverLimit;
   }
   entry = change_member(i, std::move(edit).value(), value_bytes, op, undo);
@@ -172,7 +171,8 @@ Status LiveDocument::apply_path(const Operation& op, size_t limit, Outcome& outc
     return {};
   }
   const size_t value_bytes = json_bytes(value);
-  if (!only_shrinks(op) && !document_.fits_assign(i, value_bytes, limit, &detail.needed)) {
+  const bool shrinks = takes_out(op) && value_bytes <= document_.member(i).value_bytes;
+  if (!shrinks && !document_.fits_assign(i, value_bytes, limit, &detail.needed)) {
     outcome = Outcome();
     return kOverLimit;
   }
@@ -193,7 +193,8 @@ Status LiveDocument::apply_to_many(const std::vector<Segment>& segments, const O
     return {};
   }
   const size_t bytes = json_bytes(root);
-  if (!only_shrinks(op) && bytes > limit) {
+  const bool shrinks = takes_out(op) && bytes <= document_.exact_bytes();
+  if (!shrinks && bytes > limit) {
     detail.needed = bytes;
     return kOverLimit;
   }
@@ -201,7 +202,7 @@ Status LiveDocument::apply_to_many(const std::vector<Segment>& segments, const O
     undo->keep_all(document_, pending_);
   }
   // What a set, append or increment met is set, also where the value is as before: others may write the run too.
-  const bool sets_all_met = !only_shrinks(op);
+  const bool sets_all_met = !takes_out(op);
   Object& after = *root.get<Object>();
   auto next = after.begin();
   for (int i = 0; i < document_.size();) {
@@ -209,8 +210,7 @@ Status LiveDocument::apply_to_many(const std::vector<Segment>& segments, const O
       erase_member(i, nullptr);
       continue;
     }
-    if (!(next->value == document_.member(i).value) ||
-        (sets_all_met && find_at(next->value, segments, 1) != nullptr)) {
+    if (!(next->value == document_.member(i).value) || (sets_all_met && find_at(next->value, segments, 1) != nullptr)) {
       const size_t value_bytes = json_bytes(next->value);
       assign_member(i, std::move(next->value), value_bytes, nullptr);
     }

@@ -64,8 +64,8 @@ class LiveDocument {
   /// Applies any operation, with the exact size limit. A change is folded into the pending diff. `entry` gets the index
   /// of the one pending entry that changed, or -1 when several did or the layout changed.
   /// kOk with `outcome` kUnchanged or kUnapplied, and all errors, leave everything as it was, and `entry` -1.
-  /// Errors: kTooLarge (`detail` says by how much), kTooDeep, kTypeMismatch (a replace by no object), those of check_key
-  /// and plan_edit. delete and remove only shrink the document, so they work beyond a lowered limit too.
+  /// Errors: kTooLarge (`detail` says by how much), kTooDeep, kTypeMismatch (a replace by no object), those of
+  /// check_key and plan_edit. A delete or remove that shrinks the document works beyond a lowered limit too.
   /// Cost: that of the operation's value; of the document's only where a path leads into it.
   Status apply(const Operation& op, size_t limit, Outcome& outcome, SizeDetail& detail, int& entry);
 

@@ -38,7 +38,9 @@ class RunLock {
       if (word_.compare_exchange_strong(seen, 1, std::memory_order_acquire, std::memory_order_relaxed)) {
         return;
       }
+#if defined(__x86_64__)
       __builtin_ia32_pause();
+#endif
     }
     while (word_.exchange(2, std::memory_order_acquire) != 0) {
       syscall(SYS_futex, &word_, FUTEX_WAIT_PRIVATE, 2, nullptr, nullptr, 0);

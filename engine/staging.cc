@@ -83,18 +83,10 @@ Result<Staging::MappedFile> Staging::make_file(const std::string& name, uint32_t
   return made;
 }
 
-Result<std::unique_ptr<Staging>> Staging::create(wal::Files& files, const Options& options) {
-  std::unique_ptr<Staging> staging(new Staging(files, options));
-  CAIRN_TRY(files.make_directory(kDirectory));
-  auto old_names = files.list(kDirectory);
-  if (!old_names.ok()) {
-    return old_names.status();
-  }
-  auto made = staging->make_file(kNewFile, 0, staging::kFirstFileBytes);
-  if (!made.ok()) {
-    return made.status();
-  }
-  for (const std::string& name : *old_names) {
+namespace {
+
+Status mark_superseded(wal::Files& files, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
     const std::string path = std::string(kDirectory) + "/" + name;
     if (path == kNewFile) {
       continue;
@@ -110,6 +102,35 @@ Result<std::unique_ptr<Staging>> Staging::create(wal::Files& files, const Option
     const auto superseded = static_cast<uint32_t>(FileState::kSuperseded);
     CAIRN_TRY((*old)->write_at(offsetof(FileHeader, state), {reinterpret_cast<const char*>(&superseded), 4}));
   }
+  return {};
+}
+
+}  // namespace
+
+Status Staging::supersede(wal::Files& files) {
+  auto names = files.list(kDirectory);
+  if (!names.ok()) {
+    return names.status();
+  }
+  CAIRN_TRY(mark_superseded(files, *names));
+  for (const std::string& name : *names) {
+    CAIRN_TRY(files.remove(std::string(kDirectory) + "/" + name));
+  }
+  return names->empty() ? Status() : files.sync_directory(kDirectory);
+}
+
+Result<std::unique_ptr<Staging>> Staging::create(wal::Files& files, const Options& options) {
+  std::unique_ptr<Staging> staging(new Staging(files, options));
+  CAIRN_TRY(files.make_directory(kDirectory));
+  auto old_names = files.list(kDirectory);
+  if (!old_names.ok()) {
+    return old_names.status();
+  }
+  auto made = staging->make_file(kNewFile, 0, staging::kFirstFileBytes);
+  if (!made.ok()) {
+    return made.status();
+  }
+  CAIRN_TRY(mark_superseded(files, *old_names));
   CAIRN_TRY(files.rename(kNewFile, file_name(0)));
   for (const std::string& name : *old_names) {
     const std::string path = std::string(kDirectory) + "/" + name;

@@ -76,6 +76,9 @@ class Staging {
   /// others, syncs the directory.
   static Result<std::unique_ptr<Staging>> create(wal::Files& files, const Options& options);
 
+  /// Marks all files superseded and removes them: for a store that goes on without staging.
+  static Status supersede(wal::Files& files);
+
   /// A slot whose payload holds at least `payload_bytes`, headed for the run. False: none free, or larger than the
   /// largest class.
   bool take(uint32_t payload_bytes, std::string_view run_id, uint64_t created_lsn, Slot& slot);

@@ -103,13 +103,13 @@ class Store {
   // --- runs ---
   Result<RunRef> start(const StartOptions& options, Durability durability = Durability::kDefault);
   /// Takes up an unfinished run, of another session or of this one.
-  Result<RunRef> resume(std::string_view id);
+  Result<RunRef> resume(std::string_view id, Durability durability = Durability::kDefault);
   /// A handle to any run of the store, for reading or, if it is unfinished, writing. kNoSuchRun.
   Result<RunRef> find(std::string_view id);
   Status finish(Run& run, RunStatus status, Durability durability = Durability::kDefault);
-  Status set_status(Run& run, RunStatus status);  // unfinished ones
-  Status set_tags(Run& run, std::vector<std::string> tags);
-  Status erase(std::string_view id);
+  Status set_status(Run& run, RunStatus status, Durability durability = Durability::kDefault);
+  Status set_tags(Run& run, std::vector<std::string> tags, Durability durability = Durability::kDefault);
+  Status erase(std::string_view id, Durability durability = Durability::kDefault);
   RunView view(Run& run);
   /// All runs, in id order.
   Status each(const std::function<bool(const RunView&)>& visit);
@@ -185,6 +185,7 @@ class Store {
 
   // store_update.cc: all with the run's lock held
   Status check_gate(const Run& run) const;
+  void latch_gate();
   template <class Fast, class Slow>
   Status update_fast(Run& run, std::string_view key, CellPlace* place, Fast&& fast, Slow&& slow);
   Status apply_locked(Run& run, const Operation& op, Outcome& outcome, bool direct, uint64_t* lsn);
@@ -209,6 +210,7 @@ class Store {
 
   // store_flush.cc
   Status flush(bool sync);
+  Status flush_locked(bool sync);  // with flush_mutex_ held
   Status write_batch(std::vector<std::pair<RunRef, std::shared_ptr<Detached>>>& batch);
   [[nodiscard]] int64_t deadline_locked() const;  // with step_mutex_ held
   void arm_timer();                               // with step_mutex_ held
@@ -216,12 +218,14 @@ class Store {
   Status synced(uint64_t lsn);
 
   // store_runs.cc
-  std::shared_ptr<Tables> tables();
+  [[nodiscard]] std::shared_ptr<Tables> tables() const;
   Result<RunRef> load_run(std::string_view id);
   RunRef make_run(RunRecord record);
   Status append_change(Run& run, RunChange change, uint64_t* lsn);
+  Status change_run(Run& run, RunChange change, Durability durability);
   Status mark_crashed_runs();
-  void evict();
+  void evict(uint64_t applied);
+  Status checkpoint_locked();  // with checkpoint_mutex_ held
 
   [[nodiscard]] int64_t now_us() const { return options_.hooks.wall_us(options_.hooks.context); }
   [[nodiscard]] int64_t now_ms() const { return options_.hooks.monotonic_ms(options_.hooks.context); }
@@ -245,11 +249,11 @@ class Store {
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<Staging> staging_;  // null: every operation appends
 
-  std::atomic<int32_t> gate_{0};  // Code: kOk, kNoSpace, kLatched, kClosed; read by every update
-  std::atomic<uint64_t> epoch_{1};
+  alignas(64) std::atomic<int32_t> gate_{0};  // Code: kOk, kNoSpace, kLatched, kClosed; read by every update
+  alignas(64) std::atomic<uint64_t> epoch_{1};
   std::atomic<uint64_t> durable_epoch_{0};
 
-  std::mutex table_mutex_;
+  mutable std::mutex table_mutex_;
   // Guarded by table_mutex_.
   std::unordered_map<std::string, RunRef> runs_;
   uint64_t next_run_number_ = 1;

@@ -39,10 +39,12 @@ Status Store::start_background() {
       }
       uint64_t expirations;
       if (read(timer, &expirations, sizeof expirations) > 0) {
-        if (const Status s = step(0); s.code == Code::kClosed || s.code == Code::kLatched) {
-          return;
-        } else if (!s.ok()) {
+        if (const Status s = step(0); !s.ok()) {
           log(LogLevel::kWarning, s.code, error_detail().message);
+        }
+        // A failure of the tables alone does not end the flushes; a latched log and a closed store do.
+        if (const auto gate = static_cast<Code>(gate_.load()); gate == Code::kClosed || gate == Code::kLatched) {
+          return;
         }
       }
     }

@@ -16,17 +16,22 @@ Status Store::checkpoint() {
     return fail(Code::kForked, "this process is a forked child of the store's owner");
   }
   const std::lock_guard guard(checkpoint_mutex_);
-  if (tables_ == nullptr) {
+  return checkpoint_locked();
+}
+
+Status Store::checkpoint_locked() {
+  const std::shared_ptr<Tables> tables = this->tables();
+  if (tables == nullptr) {
     return fail(Code::kClosed, "the store is closed");
   }
-  const uint64_t applied = tables_->applied_lsn();
+  const uint64_t applied = tables->applied_lsn();
   const uint64_t durable = writer_->durable_lsn();
   if (durable > applied) {
-    Replay replay([this](std::string_view id) { return tables_->find(id); });
+    Replay replay([&tables](std::string_view id) { return tables->find(id); });
     const auto fold = [&](const wal::RecordView& record) {
       Status folded = replay.visit(record);
       if (folded.ok() && replay.bytes() >= kPartBytes) {
-        folded = tables_->write(replay.take_changes(), applied);
+        folded = tables->write(replay.take_changes(), applied);
       }
       return folded;
     };
@@ -37,22 +42,23 @@ Status Store::checkpoint() {
                                       std::to_string(gaps[0].sequence) + ", the record starts at " +
                                       std::to_string(gaps[0].base));
     }
-    CAIRN_TRY(tables_->write(replay.take_changes(), durable));
-    // Nothing in the log is given up before LMDB holds it on disk.
-    CAIRN_TRY(tables_->sync());
+    CAIRN_TRY(tables->write(replay.take_changes(), durable));
     const std::lock_guard stats(stats_mutex_);
     ++stats_.checkpoints;
   }
-  CAIRN_TRY(writer_->recycle(tables_->applied_lsn()));
-  CAIRN_TRY(tables_->check_readers());
-  evict();
+  // Nothing in the log is given up before LMDB holds it on disk: MDB_NOMETASYNC alone may lose the last commits, also
+  // those of an earlier call or of the recovery.
+  const uint64_t recyclable = tables->applied_lsn();
+  CAIRN_TRY(tables->sync());
+  CAIRN_TRY(writer_->recycle(recyclable));
+  CAIRN_TRY(tables->check_readers());
+  evict(recyclable);
   return {};
 }
 
 // A run that nobody holds, with nothing on its way, and whose last record LMDB holds, is loaded from there when it is
 // asked for again.
-void Store::evict() {
-  const uint64_t applied = tables_->applied_lsn();
+void Store::evict(uint64_t applied) {
   const std::lock_guard guard(table_mutex_);
   for (auto at = runs_.begin(); at != runs_.end();) {
     const RunRef& run = at->second;

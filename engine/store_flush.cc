@@ -57,6 +57,14 @@ Status Store::write_batch(std::vector<std::pair<RunRef, std::shared_ptr<Detached
 
 Status Store::flush(bool sync) {
   const std::lock_guard flush_guard(flush_mutex_);
+  // close() sets the gate and takes this mutex before it gives the store's lock up: behind it nothing may be appended.
+  if (const auto gate = static_cast<Code>(gate_.load()); gate == Code::kLatched || gate == Code::kClosed) {
+    return fail(gate, gate == Code::kClosed ? "the store is closed" : "a sync failed: open the store again");
+  }
+  return flush_locked(sync);
+}
+
+Status Store::flush_locked(bool sync) {
   // Updates that read this epoch wrote their slots before the run is locked below: they are in.
   const uint64_t epoch = epoch_.fetch_add(1, std::memory_order_acq_rel);
   std::vector<RunRef> dirty;
@@ -103,7 +111,7 @@ Status Store::flush(bool sync) {
       int32_t open = static_cast<int32_t>(Code::kOk);
       gate_.compare_exchange_strong(open, static_cast<int32_t>(Code::kNoSpace));
     } else if (status.code == Code::kLatched) {
-      gate_.store(static_cast<int32_t>(Code::kLatched));
+      latch_gate();
     }
     return status;
   }
@@ -133,6 +141,9 @@ Status Store::barrier() {
 Status Store::wait_durable(uint64_t epoch, int64_t deadline_ms) {
   if (forked()) {
     return fail(Code::kForked, "this process is a forked child of the store's owner");
+  }
+  if (epoch > epoch_.load()) {
+    return fail(Code::kInvalidArgument, "no update has that epoch yet");
   }
   while (durable_epoch_.load(std::memory_order_acquire) < epoch) {
     if (deadline_ms >= 0 && now_ms() > deadline_ms) {
@@ -173,6 +184,8 @@ Status Store::step(int64_t budget_us) {
     keep_first(flushed);
     if (flushed.ok()) {
       last_flush_ms_ = begin_ms;
+      int32_t closed = static_cast<int32_t>(Code::kNoSpace);
+      gate_.compare_exchange_strong(closed, static_cast<int32_t>(Code::kOk));
     }
   }
   if (!crashed_marked_ && options_.mark_crashed && begin_ms - opened_ms_ >= options_.crash_grace_ms) {
@@ -196,9 +209,8 @@ Status Store::step(int64_t budget_us) {
     keep_first(noted);
     idle_noted_ = noted.ok();
   }
-  if (status.ok() && gate == Code::kNoSpace) {
-    int32_t closed = static_cast<int32_t>(Code::kNoSpace);
-    gate_.compare_exchange_strong(closed, static_cast<int32_t>(Code::kOk));
+  if (writer_->latched()) {
+    latch_gate();
   }
   retry_ms_ = status.ok() ? 0 : begin_ms + kRetryMs;
   arm_timer();
@@ -210,7 +222,7 @@ int64_t Store::deadline_locked() const {
   if (!crashed_marked_ && options_.mark_crashed) {
     deadline = std::min(deadline, opened_ms_ + options_.crash_grace_ms);
   }
-  return retry_ms_ != 0 ? std::min(deadline, retry_ms_) : deadline;
+  return retry_ms_ != 0 ? retry_ms_ : deadline;  // what failed is not due at once again
 }
 
 int64_t Store::next_deadline() {

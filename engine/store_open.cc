@@ -229,7 +229,8 @@ Status Store::recover() {
   Tables::Options table_options;
   table_options.directory = options_.directory;
   table_options.store_id.assign(reinterpret_cast<const char*>(identity_.store_id.data()), 16);
-  table_options.may_grow = [this](uint64_t bytes) { return may_grow(bytes, true); };
+  // The map is address space, not disk: what a transaction may add to the file is what the budget must hold.
+  table_options.may_grow = [this](uint64_t) { return may_grow(256u << 10, true); };
   auto tables = Tables::open(table_options);
   if (!tables.ok()) {
     return fail(tables.status(), std::string("the tables in data/ cannot be opened: ") + tables.status().what);
@@ -279,10 +280,20 @@ Status Store::recover() {
     staging_options.seam = options_.hooks.staging;
     staging_options.may_grow = [this](uint64_t bytes) { return may_grow(bytes, false); };
     auto staging = Staging::create(*files_, staging_options);
-    if (!staging.ok()) {
+    if (staging.ok()) {
+      staging_ = std::move(*staging);
+    } else if (staging.code() == Code::kNoSpace) {
+      log(LogLevel::kWarning, Code::kNoSpace,
+          "no space for a staging file: until the next open every update is written to the log");
+    } else {
       return fail(staging.status(), "the staging file cannot be made");
     }
-    staging_ = std::move(*staging);
+  }
+  if (staging_ == nullptr) {
+    // What the old files gave is in the log. They must not match anything later on.
+    if (const Status s = Staging::supersede(*files_); !s.ok()) {
+      return fail(s, "the old staging files cannot be removed");
+    }
   }
   // Everything replayed is durable now: into the tables with it, so that nothing but the tables needs to be asked for a
   // run.
@@ -294,6 +305,12 @@ Status Store::recover() {
     }
     if (const Status s = write_identity(*files_, *identity); !s.ok()) {
       return fail(s, "STORE cannot be written");
+    }
+  }
+  // A worker that is killed again and again checkpoints here, or its log would grow by a segment each time.
+  if (applied != writer_->durable_lsn()) {
+    if (const Status s = checkpoint(); !s.ok() && s.code != Code::kNoSpace) {
+      return s;
     }
   }
   opened_ms_ = last_flush_ms_ = last_append_ms_ = now_ms();
@@ -402,17 +419,21 @@ Status Store::close(int64_t deadline_ms) {
       const std::lock_guard guard(run->lock);
     }
   }
+  // Held to the end: whoever comes after finds the gate closed, and appends nothing to a log that another process may
+  // own by then.
   const std::lock_guard step_guard(step_mutex_);
+  const std::lock_guard checkpoint_guard(checkpoint_mutex_);
+  const std::lock_guard flush_guard(flush_mutex_);
   Status status;
   if (before == Code::kLatched) {
     status = fail(Code::kLatched, "a sync failed: what the last one did not cover is not durable");
   } else {
-    status = flush(true);
+    status = flush_locked(true);
     if (status.ok()) {
       if (deadline_ms > 0 && now_ms() > deadline_ms) {
         status = fail(Code::kTimeout, "everything is in the log; the tables follow at the next open");
       } else {
-        status = checkpoint();
+        status = checkpoint_locked();
       }
     }
     if (status.ok() || status.code == Code::kTimeout) {
@@ -459,8 +480,9 @@ Store::~Store() {
 }
 
 uint64_t Store::disk_bytes() const {
+  const std::shared_ptr<Tables> tables = this->tables();
   return (writer_ ? writer_->disk_bytes() : 0) + (staging_ ? staging_->disk_bytes() : 0) +
-         (tables_ ? tables_->stats().file_bytes : 0);  // read only while open
+         (tables ? tables->stats().file_bytes : 0);
 }
 
 // `reserve`: a checkpoint, an ack or an erase asks, which may use the last MiB, because they give space back.

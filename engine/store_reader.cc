@@ -114,11 +114,13 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
       return fail(snapshot.status(), "the tables cannot be read");
     }
   }
+  if (!report.log.damage.empty() && report.owner.held && !tolerant) {
+    // Beside a live owner a segment may be recycled while it is read, and the scan stops there: what it visited is not
+    // all there was, whatever LSNs it names. The owner itself finds real damage.
+    return Code::kAgain;
+  }
   for (const wal::Damage& d : report.log.damage) {
     if (d.lsn_last > report.applied_lsn && !tolerant) {
-      if (report.owner.held && !last) {
-        return Code::kAgain;
-      }
       report_ = std::move(report);
       return fail(Code::kCorrupt, "durable data is damaged: " + d.segment + " at offset " + std::to_string(d.offset) +
                                       ", LSN " + std::to_string(d.lsn_first) + " to " + std::to_string(d.lsn_last) +
@@ -154,7 +156,7 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
   }
   report.gaps = replay->gaps();
   if (!report.gaps.empty() && !tolerant) {
-    if (report.owner.held && !last) {
+    if (report.owner.held) {
       return Code::kAgain;
     }
     const Gap gap = report.gaps[0];

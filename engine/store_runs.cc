@@ -10,7 +10,6 @@ namespace cairn::engine {
 
 namespace {
 
-
 Status forked_status() { return fail(Code::kForked, "this process is a forked child of the store's owner"); }
 
 bool valid_id(std::string_view id) {
@@ -58,7 +57,7 @@ std::string make_run_id(int64_t now_us, const std::array<uint8_t, 10>& random) {
 
 }  // namespace
 
-std::shared_ptr<Tables> Store::tables() {
+std::shared_ptr<Tables> Store::tables() const {
   const std::lock_guard guard(table_mutex_);
   return tables_;
 }
@@ -194,29 +193,43 @@ Result<RunRef> Store::start(const StartOptions& options, Durability durability) 
     }
   }
 
+  // The run is in the table, locked, before its record can be in the log: else a checkpoint and a find() in between
+  // would load a second one.
   RunRef run;
-  uint64_t lsn = 0;
-  {
-    wal::Writer::Append append(*writer_);
-    record.created_lsn = append.next_lsn();
-    std::string payload;
-    append_run_record(payload, record);
-    append.add(static_cast<uint8_t>(LogType::kStart), payload);
-    auto committed = append.commit();
-    if (!committed.ok()) {
-      return append_failed(committed.status());
-    }
-    lsn = *committed;
-    // The LSN that was foreseen may have grown by a rotation's own record.
-    record.created_lsn = lsn;
-  }
+  RunRef replaced;
+  std::string payload;
+  append_run_record(payload, record);
   {
     const std::lock_guard guard(table_mutex_);
     run = make_run(std::move(record));
-    run->last_lsn = lsn;
-    runs_[run->id] = run;
+    run->lock.lock();
+    RunRef& place = runs_[run->id];
+    replaced = std::move(place);
+    place = run;
   }
+  std::unique_lock run_guard(run->lock, std::adopt_lock);
+  uint64_t lsn = 0;
+  {
+    wal::Writer::Append append(*writer_);
+    append.add(static_cast<uint8_t>(LogType::kStart), payload);
+    auto committed = append.commit();
+    if (!committed.ok()) {
+      run->gate = Code::kErased;
+      run->last_lsn = UINT64_MAX;  // no checkpoint makes this one good
+      const std::lock_guard guard(table_mutex_);
+      if (replaced) {
+        runs_[run->id] = replaced;
+      } else {
+        runs_.erase(run->id);
+      }
+      return append_failed(committed.status());
+    }
+    lsn = *committed;
+  }
+  run->record.created_lsn = lsn;  // the start record's own
+  run->last_lsn = lsn;
   if (wants_power(durability)) {
+    run_guard.unlock();
     CAIRN_TRY(synced(lsn));
   }
   return run;
@@ -258,21 +271,28 @@ Status Store::append_change(Run& run, RunChange change, uint64_t* lsn) {
   return {};
 }
 
-Result<RunRef> Store::resume(std::string_view id) {
+Result<RunRef> Store::resume(std::string_view id, Durability durability) {
   auto run = find(id);
   if (!run.ok()) {
     return run;
   }
-  const std::lock_guard guard((*run)->lock);
-  Run& r = **run;
-  CAIRN_TRY(check_gate(r));
-  if (r.record.session != session_ || r.record.status == RunStatus::kCrashed) {
+  uint64_t lsn = 0;
+  {
+    const std::lock_guard guard((*run)->lock);
+    Run& r = **run;
+    CAIRN_TRY(check_gate(r));
+    if (r.record.session == session_ && r.record.status != RunStatus::kCrashed) {
+      return run;
+    }
     RunChange change;
     change.session = session_;
     if (r.record.status == RunStatus::kCrashed) {
       change.status = RunStatus::kExecuting;
     }
-    CAIRN_TRY(append_change(r, std::move(change), nullptr));
+    CAIRN_TRY(append_change(r, std::move(change), &lsn));
+  }
+  if (wants_power(durability)) {
+    CAIRN_TRY(synced(lsn));
   }
   return run;
 }
@@ -285,58 +305,62 @@ Status Store::finish(Run& run, RunStatus status, Durability durability) {
     return fail(Code::kInvalidArgument,
                 "a run finishes as COMPLETED, CANCELED, FAILED, SYSTEM_FAILURE, EXPIRED or TIMED_OUT");
   }
+  RunChange change;
+  change.status = status;
+  return change_run(run, std::move(change), durability);
+}
+
+Status Store::change_run(Run& run, RunChange change, Durability durability) {
   uint64_t lsn = 0;
   {
     const std::lock_guard guard(run.lock);
     CAIRN_TRY(check_gate(run));
-    RunChange change;
-    change.status = status;
     CAIRN_TRY(append_change(run, std::move(change), &lsn));
   }
   return wants_power(durability) ? synced(lsn) : Status();
 }
 
-Status Store::set_status(Run& run, RunStatus status) {
+Status Store::set_status(Run& run, RunStatus status, Durability durability) {
   if (forked()) {
     return forked_status();
   }
   if (is_final(status)) {
-    return finish(run, status);
+    return finish(run, status, durability);
   }
-  const std::lock_guard guard(run.lock);
-  CAIRN_TRY(check_gate(run));
   RunChange change;
   change.status = status;
-  return append_change(run, std::move(change), nullptr);
+  return change_run(run, std::move(change), durability);
 }
 
-Status Store::set_tags(Run& run, std::vector<std::string> tags) {
+Status Store::set_tags(Run& run, std::vector<std::string> tags, Durability durability) {
   if (forked()) {
     return forked_status();
   }
   CAIRN_TRY(check_tags(tags));
-  const std::lock_guard guard(run.lock);
-  CAIRN_TRY(check_gate(run));
   RunChange change;
   change.tags = std::move(tags);
-  return append_change(run, std::move(change), nullptr);
+  return change_run(run, std::move(change), durability);
 }
 
-Status Store::erase(std::string_view id) {
+Status Store::erase(std::string_view id, Durability durability) {
   auto run = find(id);
   if (!run.ok()) {
     return run.status();
   }
-  const std::lock_guard start_guard(start_mutex_);
-  const std::lock_guard guard((*run)->lock);
-  Run& r = **run;
-  if (const auto gate = static_cast<Code>(gate_.load()); gate != Code::kOk && gate != Code::kNoSpace) {
-    return fail(gate, "the store takes no updates now");
+  uint64_t lsn = 0;
+  {
+    const std::lock_guard start_guard(start_mutex_);
+    const std::lock_guard guard((*run)->lock);
+    Run& r = **run;
+    if (const auto gate = static_cast<Code>(gate_.load()); gate != Code::kOk && gate != Code::kNoSpace) {
+      return fail(gate, "the store takes no updates now");
+    }
+    if (r.gate == Code::kErased) {
+      return fail(Code::kNoSuchRun, "there is no such run in this store", id);
+    }
+    CAIRN_TRY(append_change(r, RunChange(), &lsn));
   }
-  if (r.gate == Code::kErased) {
-    return fail(Code::kNoSuchRun, "there is no such run in this store", id);
-  }
-  return append_change(r, RunChange(), nullptr);
+  return wants_power(durability) ? synced(lsn) : Status();
 }
 
 RunView Store::view(Run& run) {

@@ -154,6 +154,16 @@ Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<
   if (payload.size() > wal::record_bytes_max(options_.segment_bytes)) {
     return fail_too_large({}, payload.size(), wal::record_bytes_max(options_.segment_bytes));
   }
+  // Seals that would crowd the segment go ahead, on their own: they are no part of the transaction.
+  size_t seal_bytes = 0;
+  for (Run* run : runs) {
+    if (run->detached) {
+      seal_bytes += run->detached->payload.size() + 64;
+      if (seal_bytes > options_.segment_bytes / 8) {
+        CAIRN_TRY(write_detached(*run));
+      }
+    }
+  }
   {
     wal::Writer::Append append(*writer_);
     std::vector<Detached*> added;

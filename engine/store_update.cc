@@ -33,6 +33,14 @@ Status not_finite(std::string_view key) { return fail(Code::kNotFinite, "NaN and
 
 }  // namespace
 
+// A closed store stays closed.
+void Store::latch_gate() {
+  int32_t gate = gate_.load();
+  while (gate != static_cast<int32_t>(Code::kClosed) &&
+         !gate_.compare_exchange_weak(gate, static_cast<int32_t>(Code::kLatched))) {
+  }
+}
+
 Status Store::check_gate(const Run& run) const {
   const auto gate = static_cast<Code>(gate_.load(std::memory_order_relaxed));
   if (gate != Code::kOk) [[unlikely]] {
@@ -152,7 +160,11 @@ Status Store::synced(uint64_t lsn) {
   if (s.ok()) {
     return s;
   }
-  gate_.store(static_cast<int32_t>(Code::kLatched));
+  if (!writer_->latched()) {
+    return fail(s,
+                "the log could not be synced for want of space: what was written is in the log, and not yet durable");
+  }
+  latch_gate();
   return fail(s,
               s.code == Code::kIndeterminate
                   ? "the sync that covers this call failed: it may or may not survive a power cut; open the store again"

@@ -75,20 +75,20 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
   [[nodiscard]] uint64_t applied_lsn() const override { return applied_lsn_; }
 
   Result<std::optional<RunRecord>> find(std::string_view id) override {
-    const std::lock_guard lock(mutex_);
+    const InUse use(*this);
     if (!txn_) return ended();
     return find_in(*environment_, txn_->get(), id);
   }
 
   Status each(std::string_view after, const std::function<bool(const RunRecord&)>& visit) override {
-    const std::lock_guard lock(mutex_);
+    const InUse use(*this);
     if (!txn_) return ended();
     return each_in(*environment_, txn_->get(), after, [&](RunRecord&& r, size_t) { return visit(r); });
   }
 
   void end_if_idle(std::chrono::steady_clock::duration age) override {
     const std::unique_lock lock(mutex_, std::try_to_lock);
-    if (lock.owns_lock() && std::chrono::steady_clock::now() - begun_ >= age) txn_.reset();
+    if (lock.owns_lock() && in_use_ == 0 && std::chrono::steady_clock::now() - begun_ >= age) txn_.reset();
   }
 
  private:
@@ -97,13 +97,25 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
     environment_->add(this);
   }
 
+  /// A call of this snapshot; a visitor's write on the same thread must not end the snapshot below it.
+  struct InUse {
+    explicit InUse(SnapshotReader& of) : lock(of.mutex_), count(of.in_use_) { ++count; }
+    ~InUse() { --count; }
+    InUse(const InUse&) = delete;
+    InUse& operator=(const InUse&) = delete;
+    const std::lock_guard<std::recursive_mutex> lock;
+    int& count;
+  };
+
   static Status ended() { return {Code::kAgain, "the snapshot was ended: the LMDB map had to grow"}; }
 
   const std::shared_ptr<Environment> environment_;
   const uint64_t applied_lsn_;
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   std::recursive_mutex mutex_;  // a visitor of each() may call find()
-  std::optional<ReadTxn> txn_;  // guarded by mutex_
+  // Guarded by mutex_
+  int in_use_ = 0;
+  std::optional<ReadTxn> txn_;
 };
 
 /// One change, ready to be written again and again: a transaction is repeated when the map had to grow.

@@ -33,7 +33,8 @@ class Tables {
  public:
   struct Options {
     std::string directory;  // absolute path of the store; the environment is <directory>/data
-    std::string store_id;   // 16 bytes; stored in meta, checked at open (another store's: kCorrupt)
+    std::string
+        store_id;  // 16 bytes; stored in meta, checked at open (another store's: kCorrupt). Empty, read-only: any store
     bool read_only = false;
     uint64_t map_bytes = 16u << 20;  // grows between transactions; MAP_FULL never reaches the caller
     /// Asked before the map grows to `bytes` in all; kNoSpace refuses. May be empty. Called by write() and sync().

@@ -53,6 +53,11 @@ Status first_commit(MDB_env* env, const std::string& directory, const std::strin
 }
 
 Status fill(const std::string& path, const std::string& store_id, uint64_t map_bytes) {
+  {
+    const Descriptor data(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (data.get() < 0) return lmdb_status(errno, "creating data.tmp");
+    CAIRN_TRY(prepare_lock_file(data.get()));
+  }
   MDB_env* raw = nullptr;
   int rc = mdb_env_create(&raw);
   if (rc != 0) return lmdb_status(rc, "creating data.tmp");
@@ -92,6 +97,21 @@ Status remove_unborn(const std::string& directory) {
   closedir(entries);
   if (cause == 0 && rmdir(path.c_str()) != 0) cause = errno;
   return cause == 0 ? Status() : lmdb_status(cause, "removing data.tmp");
+}
+
+Status prepare_lock_file(int data) {
+  const Descriptor fd(openat(data, "lock.mdb", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  struct stat info = {};
+  if (fd.get() < 0 || fstat(fd.get(), &info) != 0) return lmdb_status(errno, "lock.mdb");
+  // Never lengthen a file in use: each process takes the number of reader slots from the length it found.
+  const off_t bytes = info.st_size == 0 ? static_cast<off_t>(kLockFileBytes) : info.st_size;
+  if (info.st_size == 0 && fchmod(fd.get(), 0600) != 0) return lmdb_status(errno, "lock.mdb");
+  int rc = 0;
+  do {
+    rc = fallocate(fd.get(), 0, 0, bytes);
+  } while (rc != 0 && errno == EINTR);
+  if (rc != 0 && errno != EOPNOTSUPP) return lmdb_status(errno, "lock.mdb");
+  return {};
 }
 
 Status give_birth(const std::string& directory, const std::string& store_id, uint64_t map_bytes) {

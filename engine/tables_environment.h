@@ -194,6 +194,10 @@ Status give_birth(const std::string& directory, const std::string& store_id, uin
 /// Removes data.tmp/, what is left of a birth that was cut off.
 Status remove_unborn(const std::string& directory);
 
+/// Gives lock.mdb in the directory `data` real blocks. LMDB maps it, sparse, and writes into the mapping: on a full
+/// disk that is a SIGBUS. kNoSpace instead. Before the environment is opened in this process.
+Status prepare_lock_file(int data);
+
 /// What an LMDB or errno code means to the caller. Not for failed commits: see Environment.
 Status lmdb_status(int rc, const char* what);
 /// True when a write of `need_bytes` below `directory` would fail for lack of space or quota. LMDB reports a short
@@ -201,6 +205,7 @@ Status lmdb_status(int rc, const char* what);
 bool disk_is_full(const std::string& directory, uint64_t need_bytes);
 
 inline constexpr unsigned kMaxReaders = 1024;
+inline constexpr uint64_t kLockFileBytes = 68u << 10;  // header and kMaxReaders slots of 64 bytes, in whole pages
 inline constexpr unsigned kMaxTables = 16;
 inline constexpr uint64_t kMapGranule = 64u << 10;  // a multiple of every page size
 inline constexpr uint64_t kMapBytesMin = 256u << 10;

@@ -1,8 +1,8 @@
 #include "engine/tables_format.h"
 
-#include "engine/xxh3.h"
-
 #include <cstring>
+
+#include "engine/xxh3.h"
 
 namespace cairn::engine {
 namespace {

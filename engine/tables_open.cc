@@ -88,14 +88,15 @@ Status check_store(Environment& environment, const std::string& store_id) {
   const auto store = environment.get(txn->get(), Table::kMeta, meta_key::kStore);
   if (!store.ok()) return store.status();
   if (!store->has_value()) return {Code::kCorrupt, "table meta: no store id"};
-  if (**store != store_id) return {Code::kCorrupt, "the tables of another store"};
+  if (!store_id.empty() && **store != store_id) return {Code::kCorrupt, "the tables of another store"};
   return {};
 }
 
 }  // namespace
 
 Result<std::shared_ptr<Environment>> Environment::acquire(const Request& request) {
-  if (request.store_id.size() != 16) return Status{Code::kInvalidArgument, "a store id has 16 bytes"};
+  if (request.store_id.size() != 16 && !(request.store_id.empty() && request.read_only))
+    return Status{Code::kInvalidArgument, "a store id has 16 bytes"};
   Registry& all = registry();
   // Declared before the lock: if it holds the last reference, the environment closes after the lock is released.
   std::shared_ptr<Environment> found;
@@ -135,6 +136,7 @@ Result<std::shared_ptr<Environment>> Environment::acquire(const Request& request
   bool read_only_mount = false;
   CAIRN_TRY(check_files(data.get(), request, read_only_mount));
   if (read_only_mount && !request.read_only) return Status{Code::kReadOnly, "data/ is mounted read-only", EROFS};
+  if (!read_only_mount) CAIRN_TRY(prepare_lock_file(data.get()));
   found.reset(new Environment);
   CAIRN_TRY(found->open(request, read_only_mount));
   CAIRN_TRY(check_store(*found, request.store_id));

@@ -9,6 +9,7 @@
 //           Branch: child = low, high, flags.
 #include "engine/tables_pages.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -78,11 +79,12 @@ class Checker {
     if (!read_meta(metas_[0].page_bytes, metas_[1])) return false;
     if (metas_[0].page_bytes != metas_[1].page_bytes) return bad(1, "the meta pages name different page sizes");
     // The length after the metas: a live writer lengthens the file first.
-    const off_t end = lseek(fd_, 0, SEEK_END);
-    if (end < 0) return fail(errno);
-    file_pages_ = static_cast<uint64_t>(end) / metas_[0].page_bytes;
+    // By fstat, and all reads by pread: LMDB writes at the descriptor's own position (lseek, then writev).
+    struct stat info = {};
+    if (fstat(fd_, &info) != 0) return fail(errno);
+    const uint64_t file_pages = static_cast<uint64_t>(info.st_size) / metas_[0].page_bytes;
     for (size_t i = 0; i < metas_.size(); ++i) {
-      if (metas_[i].last_page >= file_pages_) return bad(i, "the file is shorter than its meta page says: truncated");
+      if (metas_[i].last_page >= file_pages) return bad(i, "the file is shorter than its meta page says: truncated");
     }
     return true;
   }
@@ -236,20 +238,22 @@ class Checker {
 
   bool check_overflow(Item item, const char* number, uint64_t bytes) {
     const auto first = load<uint64_t>(number);
-    const uint64_t count = (kPageHeaderBytes - 1 + bytes) / meta_.page_bytes + 1;
-    if (item.tree == Kind::kMain || first < 2 || first > meta_.last_page || count > meta_.last_page - first + 1) {
+    const uint64_t needed = (kPageHeaderBytes - 1 + bytes) / meta_.page_bytes + 1;
+    if (item.tree == Kind::kMain || first < 2 || first > meta_.last_page) {
       return bad(item.page, "a long value outside the file");
     }
-    // LMDB frees as many pages as the overflow page itself names, so that number must be right, too.
     std::array<char, kPageHeaderBytes> header{};
     size_t got = 0;
     if (!read(first * meta_.page_bytes, header.data(), header.size(), got)) return false;
     if (got < header.size() || load<uint64_t>(&header[0]) != first ||
-        (load<uint16_t>(&header[10]) & kPageKinds) != kOverflowPage || load<uint32_t>(&header[12]) != count) {
+        (load<uint16_t>(&header[10]) & kPageKinds) != kOverflowPage) {
       return bad(first, "not the page of a long value");
     }
+    // A value that was overwritten by a shorter one keeps its pages, and LMDB frees as many as stand here.
+    const auto count = load<uint32_t>(&header[12]);
+    if (count < needed || count > meta_.last_page - first + 1) return bad(first, "a long value outside the file");
     for (uint64_t i = 0; i < count; ++i) {
-      if (!seen_.insert(first + i).second) return bad(item.page, "a page that is used twice");
+      if (!seen_.insert(first + i).second) return bad(first, "a page that is used twice");
     }
     return true;
   }
@@ -258,7 +262,6 @@ class Checker {
   const size_t pages_max_;
   std::array<Meta, 2> metas_;
   Meta meta_;
-  uint64_t file_pages_ = 0;
   std::vector<Item> queue_;
   std::unordered_set<uint64_t> seen_;
   std::optional<PageDamage> damage_;

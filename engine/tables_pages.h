@@ -26,7 +26,7 @@ inline constexpr size_t kPagesCheckedAtOpen = 256;
 /// Checks at most `pages_max` pages, level by level from the roots of the newest commit, or of commit `txn` if that is
 /// not 0. A file that another process writes meanwhile is read again when its newest commit changed; after some rounds,
 /// or if commit `txn` has been overwritten, only what held still is judged. Nothing: no damage seen. kIo: could not
-/// be read.
+/// be read. Does not move the descriptor's position.
 Result<std::optional<PageDamage>> check_pages(int fd, size_t pages_max, uint64_t txn = 0);
 
 }  // namespace cairn::engine

@@ -21,26 +21,21 @@ enum class Type : uint8_t { kNull, kBool, kInt64, kUint64, kDouble, kString, kAr
 /// A non-negative integer that fits int64 is always kInt64: kUint64 holds only values above INT64_MAX.
 struct Value {
   using Storage = std::variant<std::nullptr_t, bool, int64_t, uint64_t, double, std::string, Array, Object>;
-  Storage storage = nullptr;
+  Storage storage;
 
-  Value() = default;
-  Value(std::nullptr_t) {}
-  Value(bool v) : storage(v) {}
-  Value(int64_t v) : storage(v) {}
-  Value(int v) : storage(static_cast<int64_t>(v)) {}
-  Value(uint64_t v) {
-    if (v <= static_cast<uint64_t>(INT64_MAX)) {
-      storage = static_cast<int64_t>(v);
-    } else {
-      storage = v;
-    }
-  }
-  Value(double v) : storage(v) {}
-  Value(std::string v) : storage(std::move(v)) {}
-  Value(std::string_view v) : storage(std::string(v)) {}
-  Value(const char* v) : storage(std::string(v)) {}
-  Value(Array v);
-  Value(Object v);
+  // Defined below, where Property is complete: a vector of it may be declared before, but not built or destroyed.
+  Value() noexcept;
+  Value(std::nullptr_t) noexcept;
+  Value(bool v) noexcept;
+  Value(int v) noexcept;
+  Value(int64_t v) noexcept;
+  Value(uint64_t v) noexcept;
+  Value(double v) noexcept;
+  Value(std::string v);
+  Value(std::string_view v);
+  Value(const char* v);
+  Value(Array v) noexcept;
+  Value(Object v) noexcept;
 
   [[nodiscard]] Type type() const { return static_cast<Type>(storage.index()); }
   [[nodiscard]] bool is(Type t) const { return type() == t; }
@@ -67,8 +62,22 @@ struct Property {
   bool operator==(const Property& other) const;
 };
 
-inline Value::Value(Array v) : storage(std::move(v)) {}
-inline Value::Value(Object v) : storage(std::move(v)) {}
+inline Value::Value() noexcept : storage(nullptr) {}
+inline Value::Value(std::nullptr_t) noexcept : storage(nullptr) {}
+inline Value::Value(bool v) noexcept : storage(v) {}
+inline Value::Value(int v) noexcept : storage(static_cast<int64_t>(v)) {}
+inline Value::Value(int64_t v) noexcept : storage(v) {}
+inline Value::Value(uint64_t v) noexcept : storage(static_cast<int64_t>(v)) {
+  if (v > static_cast<uint64_t>(INT64_MAX)) {
+    storage = v;
+  }
+}
+inline Value::Value(double v) noexcept : storage(v) {}
+inline Value::Value(std::string v) : storage(std::move(v)) {}
+inline Value::Value(std::string_view v) : storage(std::string(v)) {}
+inline Value::Value(const char* v) : storage(std::string(v)) {}
+inline Value::Value(Array v) noexcept : storage(std::move(v)) {}
+inline Value::Value(Object v) noexcept : storage(std::move(v)) {}
 
 /// The value of `key`, or null. Linear.
 const Value* find_property(const Object& object, std::string_view key);

@@ -49,7 +49,10 @@ Status LogWriter::recover(std::string_view tail, const std::vector<Payload>& mor
     add_record(record.type, record.payload);
   }
   Status s = pending_error_;
-  // Headers last: before that the file is a spare, and recovery begins again from the old segment.
+  // Headers last, and only when the records are on the disk: before, the file is a spare, and recovery begins again
+  // from the old segment. Under one sync with the records, a power cut could keep the headers alone. They would name
+  // the watermark as the old segment's end and so hide its records behind it, which may have been acknowledged: the
+  // watermark on disk lags behind what the last sync made durable.
   const size_t count = pending_.size();
   const bool all_fit = fits(space_bytes(0, count));
   defer_headers_ = true;
@@ -57,10 +60,13 @@ Status LogWriter::recover(std::string_view tail, const std::vector<Payload>& mor
   if (s.ok() && first_count > 0) {
     s = write_group(0, first_count);
   }
-  if (s.ok() && all_fit) {
+  if (s.ok()) {
     s = pad_to_border();
   }
   defer_headers_ = false;
+  if (s.ok() && first_count > 0) {
+    s = sync_file(*file_, written_lsn(), true);
+  }
   if (s.ok()) {
     s = write_at_position({});
   }
@@ -353,8 +359,7 @@ Status LogWriter::recycle(uint64_t applied_lsn) {
   bool removed = false;
   Status s;
   while (s.ok() && !full_.empty() && full_.front().last_lsn <= applied_lsn) {
-    const FullSegment oldest = std::move(full_.front());
-    full_.pop_front();
+    const FullSegment oldest = full_.front();
     if (!spare_ && oldest.segment_bytes == options_.segment_bytes) {
       Result<SpareSegment> spare = segment_files_.convert_to_spare(oldest.name, active_seq_ + 1, oldest.segment_bytes);
       if (spare.ok()) {
@@ -366,7 +371,11 @@ Status LogWriter::recycle(uint64_t applied_lsn) {
       s = segment_files_.remove(oldest.name);
       removed = true;
     }
-    recycled_.fetch_add(1, std::memory_order_relaxed);
+    if (s.ok() || s.code == Code::kNotFound) {
+      s = {};
+      full_.pop_front();
+      recycled_.fetch_add(1, std::memory_order_relaxed);
+    }
   }
   count_disk_bytes_locked();
   if (s.ok() && removed) {

@@ -90,10 +90,11 @@ Status LogScan::run() {
   entries_ = std::move(*listed);
   CAIRN_TRY(refuse_foreign_and_newer());
 
-  size_t newest = entries_.size();
+  // Segments behind this one that have no valid header were being activated.
+  ptrdiff_t last_with_header = -1;
   for (size_t i = 0; i < entries_.size(); ++i) {
-    if (entries_[i].kind != Kind::kSpare) {
-      newest = i;
+    if (entries_[i].kind == Kind::kActive || entries_[i].kind == Kind::kMisnamed) {
+      last_with_header = static_cast<ptrdiff_t>(i);
     }
     if (entries_[i].kind == Kind::kActive) {
       attest(entries_[i].header.prev_last_lsn);
@@ -111,8 +112,11 @@ Status LogScan::run() {
     }
     ++report_.segments;
     const uint64_t end = named_end(entries_, i);
-    if (entry.kind == Kind::kBad && i == newest) {
+    if (entry.kind == Kind::kBad && static_cast<ptrdiff_t>(i) > last_with_header) {
       CAIRN_TRY(judge_headerless_end(entry));
+    } else if (entry.kind == Kind::kBad && started_ && !resync_ && lsn_next_ > end) {
+      // Its activation was not synced when the machine died, and recovery had already gone on in the next one, which
+      // names an end that is all there: nothing is missing.
     } else if (entry.kind == Kind::kBad || entry.kind == Kind::kMisnamed) {
       add_damage(entry, 0, lsn_next_, std::max(lsn_next_, end == kNoEnd ? watermark_ : end),
                  entry.kind == Kind::kBad ? "both segment headers are damaged" : "a segment under another's name");
@@ -293,7 +297,7 @@ Status LogScan::judge_end(const SegmentEntry& entry, ChainWalk& walk, File& file
   }
 }
 
-// The newest segment without a valid header: an activation that no sync covered, unless something durable was in it.
+// No valid header, and none behind it: an activation that no sync covered, unless something durable was in it.
 Status LogScan::judge_headerless_end(const SegmentEntry& entry) {
   SegmentHeader header;
   header.segment_bytes = kSegmentBytesMax;

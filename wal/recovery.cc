@@ -103,25 +103,35 @@ void Beginning::collect_full(WriterStart& start, uint64_t before_seq) {
   }
 }
 
-// The spare `seq`, by what is there if possible: recovery must work on a full disk.
+// The spare `seq`, by what is there if possible: recovery must work on a full disk. The file of that number itself
+// comes first, so that no other is renamed over it.
 Result<SpareSegment> Beginning::take_spare(uint64_t seq, uint32_t segment_bytes) {
-  while (!spares_.empty() && segment_bytes == options_.segment_bytes) {
-    const SegmentSummary& found = *spares_.back();
-    spares_.pop_back();
-    if (found.seq != seq) {
-      return segment_files_.convert_to_spare(found.name, seq, segment_bytes);
+  if (segment_bytes != options_.segment_bytes) {
+    for (const SegmentSummary* found : std::exchange(spares_, {})) {
+      CAIRN_TRY(segment_files_.remove(found->name));
     }
-    Result<std::unique_ptr<File>> file = segment_files_.open(found.name);
-    if (!file.ok()) {
-      return file.status();
-    }
-    SpareSegment spare;
-    spare.file = std::move(*file);
-    spare.seq = seq;
-    spare.segment_bytes = segment_bytes;
-    return spare;
   }
-  return segment_files_.make_spare(seq, segment_bytes);
+  if (spares_.empty()) {
+    return segment_files_.make_spare(seq, segment_bytes);
+  }
+  auto chosen = spares_.begin();
+  while (chosen + 1 != spares_.end() && (*chosen)->seq != seq) {
+    ++chosen;
+  }
+  const SegmentSummary& found = **chosen;
+  spares_.erase(chosen);
+  if (found.seq != seq) {
+    return segment_files_.convert_to_spare(found.name, seq, segment_bytes);
+  }
+  Result<std::unique_ptr<File>> file = segment_files_.open(found.name);
+  if (!file.ok()) {
+    return file.status();
+  }
+  SpareSegment spare;
+  spare.file = std::move(*file);
+  spare.seq = seq;
+  spare.segment_bytes = segment_bytes;
+  return spare;
 }
 
 // At most one spare stays, under the number behind the active segment.

@@ -36,7 +36,7 @@ std::optional<ImageRecord> SegmentImage::record_at(uint64_t offset) {
   const RecordHeader header = peek_record_header(at);
   // The length is bounded before anything is hashed.
   if (header.length_bytes < kRecordHeaderBytes || header.length_bytes > bytes_ - offset ||
-      header.length_bytes > kRecordHeaderBytes + record_bytes_max(header_.segment_bytes) ||
+      header.length_bytes > kRecordHeaderBytes + kPayloadBytesMax ||  // a later life may have had larger segments
       header.durable_behind > header.lsn || header.lsn > kLsnMax ||
       !record_checksum_matches(at, header.length_bytes, offset, header_.salt)) {
     return std::nullopt;
@@ -62,9 +62,8 @@ bool SegmentImage::is_plausible(uint64_t offset, uint64_t lsn_next) const {
   }
   const RecordHeader header = peek_record_header(data_.get() + offset);
   return header.length_bytes >= kRecordHeaderBytes && header.length_bytes <= bytes_ - offset &&
-         header.length_bytes <= kRecordHeaderBytes + record_bytes_max(header_.segment_bytes) && header.type != 0 &&
-         header.reserved == 0 && header.durable_behind <= header.lsn &&
-         (header.type < kFirstUserType || header.lsn >= lsn_next);
+         header.length_bytes <= kRecordHeaderBytes + kPayloadBytesMax && header.type != 0 && header.reserved == 0 &&
+         header.durable_behind <= header.lsn && (header.type < kFirstUserType || header.lsn >= lsn_next);
 }
 
 std::optional<ImageRecord> SegmentImage::find_from(uint64_t offset, uint64_t lsn_next, uint64_t& budget_bytes) {

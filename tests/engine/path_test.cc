@@ -36,8 +36,11 @@ std::string segments_of(std::string_view key) {
         out += "*";
         break;
       case Segment::Kind::kSlice:
-        out +=
-            "[" + (s.has_begin ? std::to_string(s.begin) : "") + ":" + (s.has_end ? std::to_string(s.end) : "") + "]";
+        out += '[';
+        out += s.has_begin ? std::to_string(s.begin) : "";
+        out += ':';
+        out += s.has_end ? std::to_string(s.end) : "";
+        out += ']';
         break;
     }
   }

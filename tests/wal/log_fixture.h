@@ -2,6 +2,7 @@
 // as one line of text.
 #pragma once
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -60,11 +61,11 @@ class LogFixture : public ::testing::Test {
     }
     return append.commit().status();
   }
-  void append(const std::vector<std::string>& payloads) {
+  void append_group(const std::vector<std::string>& payloads) {
     const Status s = try_append(payloads);
     ASSERT_TRUE(s.ok()) << s.what;
   }
-  void append(const std::string& payload) { append(std::vector<std::string>{payload}); }
+  void append(const std::string& payload) { append_group({payload}); }
   Status try_sync() { return writer->sync(writer->written_lsn()); }
   void sync() {
     const Status s = try_sync();
@@ -105,9 +106,9 @@ class LogFixture : public ::testing::Test {
     const Status s = scan(
         disk, options.store, from, applied,
         [&text](const RecordView& record) {
-          const std::string payload(record.payload.size() > 20 ? std::string(record.payload.substr(0, 1)) + "*"
-                                                               : std::string(record.payload));
-          text += (text.empty() ? "" : " ") + payload;
+          text += text.empty() ? "" : " ";
+          text += record.payload.size() > 20 ? record.payload.substr(0, 1) : record.payload;
+          text += record.payload.size() > 20 ? "*" : "";
           return Status();
         },
         report);

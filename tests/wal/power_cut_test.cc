@@ -46,6 +46,12 @@ class Lives : public LogFixture {
                       << ", which is not what was appended there";
       }
     }
+    if (std::getenv("DBG")) {
+      fprintf(stderr, "  last %lu W %lu torn %d dropped %lu clean %d\n", report.last_lsn, report.watermark,
+              report.torn_tail, report.dropped_records, report.clean);
+      for (auto& f : report.files)
+        fprintf(stderr, "    %s st %d %lu..%lu\n", f.name.c_str(), (int)f.state, f.first_lsn, f.last_lsn);
+    }
     // What was read is the truth from here on; what was dropped must not return.
     possible_.erase(possible_.upper_bound(report.last_lsn), possible_.end());
     for (const auto& entry : seen) {
@@ -62,7 +68,7 @@ class Lives : public LogFixture {
       staged.push_back(fresh_payload());
       note_attempt(written_ + staged.size(), staged.back());
     }
-    clean_ = false;
+    clean_ = failed_appends_ = false;
     if (random() % 3 != 0) {
       files.stop_after(random() % (random() % 2 == 0 ? 12 : 80), random() % 3 == 0 ? random() % 30'000 : 0);
     }
@@ -131,6 +137,7 @@ class Lives : public LogFixture {
     const Result<uint64_t> lsn = random() % 2 == 0 ? append.commit() : append.commit_split(random() % group.size());
     written_ = writer->written_lsn();
     EXPECT_TRUE(!lsn.ok() || *lsn == written_);
+    failed_appends_ = failed_appends_ || !lsn.ok();
   }
 
   void fail_something() {
@@ -165,6 +172,9 @@ class Lives : public LogFixture {
       const bool dropped_pages = files.on_failed_sync != nullptr;
       writer.reset();
       files.heal();
+      if (std::getenv("DBG"))
+        fprintf(stderr, "%s written %lu acked %lu applied %lu clean %d dropped %d\n", context.c_str(), written_, acked_,
+                applied, clean_, dropped_pages);
       uint64_t floor = written_;  // a kill loses nothing whose append returned OK
       if (random() % 2 == 0) {
         disk.power_cut(random);
@@ -176,7 +186,8 @@ class Lives : public LogFixture {
       if (!check(floor, context)) {
         return;
       }
-      EXPECT_TRUE(!clean_ || report.clean) << context << ": a clean close is not seen";
+      // A failed append may have left readable bytes behind the marker: then it is not gone on in place.
+      EXPECT_TRUE(!clean_ || report.clean || failed_appends_) << context << ": a clean close is not seen";
       if (random() % 8 == 0) {
         options.border_bytes = options.border_bytes == 512 ? 4096 : 512;
       }
@@ -190,6 +201,7 @@ class Lives : public LogFixture {
   uint64_t acked_ = 0;
   uint64_t promised_ = 0;  // highest LSN that any sync may have covered
   bool clean_ = false;
+  bool failed_appends_ = false;
   uint64_t clean_lives_ = 0;
 };
 
@@ -201,7 +213,7 @@ TEST_F(Lives, NoAcknowledgedRecordIsLostAndNothingDroppedReturns) {
   for (const uint64_t end = seed + seeds; seed < end && !HasFailure(); ++seed) {
     disk.restore({});
     possible_.clear();
-    applied = written_ = acked_ = promised_ = 0;
+    applied = written_ = acked_ = promised_ = payloads_ = 0;
     clean_ = false;
     run_lives(seed, 8);
   }

@@ -39,7 +39,11 @@ class Store {
   }
 
   Store(Store&&) noexcept = default;
-  Store& operator=(Store&&) noexcept = default;
+  Store& operator=(Store&& other) noexcept {
+    handle_ = std::move(other.handle_);  // closes this one, which may still log
+    log_ = std::move(other.log_);
+    return *this;
+  }
   ~Store() = default;  // closes, without a limit of time; use close() to see errors
 
   /// Starts a run.

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# The cost of a numeric set must not grow with the document: flat_cost.sh PROGRAM prints instructions per set for three
+# sizes, with room and one byte below the limit, and fails when the dearest of a row costs more than 1.3 of the cheapest.
+set -euo pipefail
+program=$1
+few=1000 many=11000
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+instructions() {
+  valgrind --tool=callgrind --callgrind-out-file="$work/out" "$program" "$@" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
+  awk '/Collected/ {print $NF}' "$work/log"
+}
+
+failed=0
+for room in roomy tight; do
+  least=0 most=0
+  for bytes in 256 4096 65536; do
+    a=$(instructions "$bytes" "$room" "$few")
+    b=$(instructions "$bytes" "$room" "$many")
+    tenths=$(((b - a) * 10 / (many - few)))
+    printf 'flat cost: %-5s %6d bytes: %4d.%d instructions per set\n' "$room" "$bytes" $((tenths / 10)) $((tenths % 10))
+    if [ "$least" -eq 0 ] || [ "$tenths" -lt "$least" ]; then least=$tenths; fi
+    if [ "$tenths" -gt "$most" ]; then most=$tenths; fi
+  done
+  printf 'flat cost: %-5s dearest / cheapest: %d.%02d\n' "$room" $((most / least)) $((most * 100 / least % 100))
+  if [ $((most * 10)) -gt $((least * 13)) ]; then failed=1; fi
+done
+exit "$failed"

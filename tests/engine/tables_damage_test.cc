@@ -1,0 +1,309 @@
+// Damaged files: detected by reads, listed by verify, and never the end of the process that checks.
+#include <gtest/gtest.h>
+#include <lmdb.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <random>
+
+#include "engine/tables.h"
+#include "engine/tables_format.h"
+#include "tables_fixture.h"
+
+namespace cairn::engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+class TablesDamage : public TablesFixture {
+ protected:
+  std::string read_file() const {
+    std::ifstream file(data_file(), std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  /// In place: the inode stays.
+  void write_file(const std::string& bytes) const {
+    std::fstream file(data_file(), std::ios::binary | std::ios::in | std::ios::out);
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  }
+  Status check(std::string& lines) const {
+    std::vector<TableDamage> found;
+    const Status s = verify_in_child(options(), found);
+    lines.clear();
+    for (const TableDamage& d : found) lines += d.table + ": " + d.what + "\n";
+    return s;
+  }
+
+  /// Changes the closed tables behind the engine's back, with checksums that are right.
+  void forge(const std::function<void(MDB_txn*)>& change) const {
+    MDB_env* env = nullptr;
+    ASSERT_EQ(mdb_env_create(&env), 0);
+    mdb_env_set_maxdbs(env, 16);
+    ASSERT_EQ(mdb_env_open(env, (directory_ + "/data").c_str(), MDB_NOTLS, 0600), 0);
+    MDB_txn* txn = nullptr;
+    ASSERT_EQ(mdb_txn_begin(env, nullptr, 0, &txn), 0);
+    change(txn);
+    ASSERT_EQ(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+  }
+  static MDB_dbi handle(MDB_txn* txn, Table t) {
+    MDB_dbi h = 0;
+    EXPECT_EQ(mdb_dbi_open(txn, table_name(t), 0, &h), 0);
+    return h;
+  }
+  static void forge_put(MDB_txn* txn, Table t, std::string key, const std::string& payload) {
+    std::string value = sealed_value(t, key, payload);
+    MDB_val k = {key.size(), key.data()};
+    MDB_val v = {value.size(), value.data()};
+    EXPECT_EQ(mdb_put(txn, handle(txn, t), &k, &v, 0), 0);
+  }
+  static void forge_delete(MDB_txn* txn, Table t, std::string key) {
+    MDB_val k = {key.size(), key.data()};
+    EXPECT_EQ(mdb_del(txn, handle(txn, t), &k, nullptr), 0);
+  }
+};
+
+TEST_F(TablesDamage, EveryBitFlipInARecordIsDetectedAndOtherRunsAreServed) {
+  open();
+  must_write({put("a", "neighbour"), put("b", "marker"), put("c", "neighbour")}, 1);
+  close();
+  const std::string good = read_file();
+  const size_t at = good.rfind("marker");
+  ASSERT_NE(at, std::string::npos);
+  for (size_t offset = at - 40; offset < at + 6; ++offset) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string bad = good;
+      bad[offset] = static_cast<char>(bad[offset] ^ 1 << bit);
+      write_file(bad);
+      open();
+      EXPECT_EQ(text("b"), "error: a table's value has a wrong checksum") << offset - at;
+      EXPECT_EQ(text("a"), "neighbour");
+      EXPECT_EQ(text("c"), "neighbour");
+      EXPECT_EQ(ids("b"), "c ");
+      EXPECT_EQ(ids(), "error: a run record has a wrong checksum");
+      EXPECT_EQ(damage(), "runs: wrong checksum\n");
+      EXPECT_EQ(write({put("b", "new")}, 2).code, Code::kCorrupt);
+      close();
+    }
+  }
+}
+
+TEST_F(TablesDamage, VerifyNamesTheRun) {
+  open();
+  must_write({put("a", "marker")}, 1);
+  close();
+  std::string bytes = read_file();
+  bytes[bytes.rfind("marker")] = 'M';
+  write_file(bytes);
+  open();
+  std::vector<TableDamage> found;
+  EXPECT_EQ(tables_->verify([&](const TableDamage& d) { found.push_back(d); }).code, Code::kCorrupt);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].table, "runs");
+  EXPECT_EQ(found[0].key, "a");
+}
+
+TEST_F(TablesDamage, VerifyFindsIndexesThatDoNotFitTheRecords) {
+  open();
+  must_write({put("a"), put("b")});
+  close();
+  const IndexKeys keys = index_keys(record("a"));
+  forge([&](MDB_txn* txn) { forge_delete(txn, Table::kByTask, keys[3]); });
+  open();
+  EXPECT_EQ(damage(), "by_task: no entry of run a\n");
+  must_write({erase("a"), put("a")});
+  EXPECT_EQ(damage(), "");
+  close();
+  RunRecord stale = record("a");
+  stale.status = RunStatus::kExpired;
+  const IndexKeys stale_keys = index_keys(stale);
+  RunRecord gone = record("gone");
+  const IndexKeys gone_keys = index_keys(gone);
+  forge([&](MDB_txn* txn) {
+    forge_put(txn, Table::kByStatus, stale_keys[0], "");
+    forge_put(txn, Table::kByParent, gone_keys[2], "");
+    forge_put(txn, Table::kByUpdated, "short", "");
+  });
+  open();
+  EXPECT_EQ(damage(),
+            "by_status: an entry that its record does not have\n"
+            "by_updated: no index entry\n"
+            "by_parent: an entry of a run that is not there\n");
+}
+
+TEST_F(TablesDamage, VerifyFindsWrongMetaAndRecords) {
+  open();
+  must_write({put("a")});
+  close();
+  forge([&](MDB_txn* txn) {
+    forge_put(txn, Table::kMeta, "unknown", "x");
+    forge_put(txn, Table::kMeta, "session", "short");
+  });
+  EXPECT_EQ(open_code(), Code::kCorrupt);
+  forge([&](MDB_txn* txn) { forge_put(txn, Table::kMeta, "session", encode_u64(1)); });
+  open();
+  EXPECT_EQ(damage(), "meta: an unknown name\n");
+  close();
+  std::string payload;
+  append_run_record(payload, record("other"));
+  forge([&](MDB_txn* txn) {
+    forge_delete(txn, Table::kMeta, "unknown");
+    forge_put(txn, Table::kRuns, "a", payload);
+    forge_put(txn, Table::kRuns, "z", "no msgpack");
+  });
+  open();
+  EXPECT_EQ(text("a"), "error: a run record under another run's key");
+  EXPECT_NE(damage().find("runs: the record is that of run other\nruns: a run record that is none\n"),
+            std::string::npos);
+}
+
+TEST_F(TablesDamage, NewerFormatIsRefusedUntouched) {
+  open();
+  close();
+  forge([](MDB_txn* txn) { forge_put(txn, Table::kMeta, "format", encode_u32(2)); });
+  const std::string before = read_file();
+  EXPECT_EQ(open_code(), Code::kVersion);
+  EXPECT_EQ(open_read_only_code(), Code::kVersion);
+  EXPECT_EQ(read_file(), before);
+}
+
+TEST_F(TablesDamage, MissingTableAndForeignTableKindsAreCorrupt) {
+  open();
+  close();
+  const std::string good = read_file();
+  forge([](MDB_txn* txn) { EXPECT_EQ(mdb_drop(txn, handle(txn, Table::kByTask), 1), 0); });
+  EXPECT_EQ(open_code(), Code::kCorrupt);
+  forge([](MDB_txn* txn) {
+    MDB_dbi h = 0;
+    EXPECT_EQ(mdb_dbi_open(txn, "by_task", MDB_CREATE | MDB_DUPSORT, &h), 0);
+  });
+  EXPECT_EQ(open_code(), Code::kCorrupt);
+  write_file(good);
+  EXPECT_EQ(open_code(), Code::kOk);
+}
+
+TEST_F(TablesDamage, EveryByteOfTheMetaPagesThatMattersIsCheckedAtOpen) {
+  open();
+  must_write(many(0, 50, 200), 1);
+  close();
+  const std::string good = read_file();
+  const std::vector<std::pair<size_t, size_t>> fields = {{0, 8}, {10, 1}, {16, 8}, {40, 4}, {44, 2}, {92, 2}};
+  for (const auto& field : fields) {
+    for (size_t offset = field.first; offset < field.first + field.second; ++offset) {
+      for (const size_t page : {size_t{0}, size_t{4096}}) {
+        std::string bad = good;
+        bad[page + offset] = static_cast<char>(bad[page + offset] ^ 0x41);
+        write_file(bad);
+        EXPECT_EQ(open_code(), Code::kCorrupt) << page << "+" << offset;
+      }
+    }
+  }
+}
+
+TEST_F(TablesDamage, ChildCheckAnswersForGoodMissingAndOpenTables) {
+  std::string lines;
+  EXPECT_EQ(check(lines).code, Code::kNotFound);
+  open();
+  must_write(many(0, 1000, 300), 1);
+  EXPECT_EQ(check(lines).code, Code::kBusy);
+  close();
+  EXPECT_EQ(check(lines).code, Code::kOk);
+  EXPECT_EQ(lines, "");
+  open();
+  EXPECT_EQ(damage(), "");
+}
+
+/// All that the tables give, read in a process of its own: a damaged file may kill it.
+/// "good": everything as written; else what was refused, or how the process ended.
+class Rot : public TablesDamage {
+ protected:
+  std::string outcome_of_reading() {
+    ChildProcess reader([this](ChildProcess&) {
+      fclose(stderr);
+      const Result<std::unique_ptr<Tables>> t = Tables::open(read_only());
+      if (!t.ok()) _exit(10);
+      int next = 0;
+      bool wrong = false;
+      const Status s = (*t)->each("", [&](const RunRecord& r) {
+        wrong =
+            wrong || r.id != id(next) || r.document.to_json() != record(id(next), text_for(next)).document.to_json();
+        ++next;
+        return true;
+      });
+      if (!s.ok()) _exit(11);
+      _exit(wrong || next != kRuns ? 12 : 13);
+    });
+    const int status = reader.join();
+    if (!WIFEXITED(status)) return "killed";
+    switch (WEXITSTATUS(status)) {
+      case 10:
+        return "refused at open";
+      case 11:
+        return "reported by read";
+      case 12:
+        return "WRONG";
+      case 13:
+        return "good";
+      default:
+        return "killed";
+    }
+  }
+  static std::string text_for(int i) {
+    return std::string(static_cast<size_t>(i * 37 % 3000), static_cast<char>('a' + i % 26));
+  }
+
+  static constexpr int kRuns = 600;
+};
+
+TEST_F(Rot, DamagedFileIsReportedByTheChildCheckAndNeverServedWrong) {
+  open();
+  std::vector<Tables::Change> changes;
+  for (int i = 0; i < kRuns; ++i) changes.push_back(put(id(i), text_for(i)));
+  must_write(std::move(changes), 1);
+  close();
+  std::string good = read_file();
+  good.resize(good.find_last_not_of('\0') / 4096 * 4096 + 4096);
+  const uint64_t used = good.size();
+  std::mt19937_64 random(20240607);
+  std::map<std::string, int> outcomes;
+  std::map<std::string, int> checks;
+  for (int round = 0; round < 300; ++round) {
+    std::string bad = good;
+    const uint64_t kind = random() % 4;
+    if (kind == 0) {
+      for (uint64_t flips = 1 + random() % 8; flips > 0; --flips) {
+        const uint64_t at = random() % used;
+        bad[at] = static_cast<char>(bad[at] ^ 1 << random() % 8);
+      }
+    } else if (kind == 1) {
+      bad.replace(random() % (used / 512) * 512, 512, std::string(512, '\0'));
+    } else if (kind == 2) {
+      const uint64_t at = random() % (used / 4096) * 4096;
+      for (uint64_t i = 0; i < 4096; ++i) bad[at + i] = static_cast<char>(random());
+    } else {
+      const std::string page = bad.substr(random() % (used / 4096) * 4096, 4096);
+      bad.replace(random() % (used / 4096) * 4096, 4096, page);
+    }
+    write_file(bad);
+    std::string lines;
+    const Status s = check(lines);
+    ASSERT_TRUE(s.code == Code::kOk || s.code == Code::kCorrupt || s.code == Code::kVersion)
+        << round << ": " << static_cast<int>(s.code) << " " << s.what << " " << lines;
+    EXPECT_EQ(lines.empty(), s.code != Code::kCorrupt);
+    ++checks[s.ok() ? "good" : lines.find("signal") != std::string::npos ? "died" : "reported"];
+    const std::string outcome = outcome_of_reading();
+    EXPECT_NE(outcome, "WRONG") << round;
+    if (s.ok()) {
+      EXPECT_EQ(outcome, "good") << round;
+    }
+    ++outcomes[outcome];
+  }
+  EXPECT_GT(checks["reported"], 100);
+  EXPECT_EQ(checks["died"], 0);
+  for (const auto& [name, count] : checks) printf("check: %s %d\n", name.c_str(), count);
+  for (const auto& [name, count] : outcomes) printf("plain read: %s %d\n", name.c_str(), count);
+}
+
+}  // namespace
+}  // namespace cairn::engine
