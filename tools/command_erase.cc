@@ -12,7 +12,8 @@ constexpr const char* kNotes =
     "Removes the run with its metadata and index entries, finished or not. It cannot be brought back: nothing of it\n"
     "survives but its old bytes in the log, until the log's files are used again. The id is free afterwards.\n"
     "\n"
-    "Example:\n"
+    "Examples:\n"
+    "  cairn erase $run\n"
     "  cairn ls --status COMPLETED --json | jq -r .id | while read -r run; do cairn erase $run; done";
 
 }  // namespace
@@ -27,9 +28,9 @@ void add_erase(CommandLine& line) {
           return store.barrier();
         });
         if (exit == Exit::kDone && globals.json) {
-          std::string line = "{\"erased\":";
-          engine::append_json_string(line, *id);
-          std::printf("%s}\n", line.c_str());
+          std::string json = "{\"erased\":";
+          engine::append_json_string(json, *id);
+          std::printf("%s}\n", json.c_str());
         }
         return exit;
       });

@@ -52,10 +52,10 @@ std::string iso_time(int64_t unix_us) {
   const int64_t ms = unix_us / 1000;
   const auto seconds = static_cast<time_t>(ms / 1000);
   struct tm utc;
-  if (ms < 0 || gmtime_r(&seconds, &utc) == nullptr || utc.tm_year > 9999 - 1900) {
+  if (unix_us < 0 || gmtime_r(&seconds, &utc) == nullptr || utc.tm_year > 9999 - 1900) {
     return "(" + std::to_string(unix_us) + " us)";
   }
-  char text[40];
+  char text[80];  // more than any tm can need: the compiler does not see the bounds
   std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1,
                 utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, static_cast<int>(ms % 1000));
   return text;

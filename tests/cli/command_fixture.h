@@ -1,0 +1,114 @@
+// Runs the cairn command as users do: as a process, judged by its exit code, stdout and stderr.
+#pragma once
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/support/store_fixture.h"
+
+namespace cairn::tests {
+
+using Json = nlohmann::ordered_json;
+
+struct Ran {
+  int exit = -1;  // -1: ended by a signal
+  int signal = 0;
+  std::string out;
+  std::string err;
+  [[nodiscard]] Json parsed() const { return Json::parse(out, nullptr, false); }
+  [[nodiscard]] Json error() const { return Json::parse(err, nullptr, false).value("error", Json::object()); }
+  /// One JSON object a line.
+  [[nodiscard]] std::vector<Json> lines() const {
+    std::vector<Json> all;
+    std::istringstream in(out);
+    for (std::string line; std::getline(in, line);) {
+      all.push_back(Json::parse(line, nullptr, false));
+    }
+    return all;
+  }
+};
+
+class CommandTest : public StoreTest {
+ protected:
+  [[nodiscard]] std::string store() const { return directory_.path() + "/store"; }
+
+  /// Starts the command on this test's store, with `input` on stdin.
+  pid_t spawn(std::vector<std::string> arguments, const std::string& stdin_path, bool with_store = true,
+              const std::string& stdout_path = {}) {
+    arguments.insert(arguments.begin(), CAIRN_COMMAND);
+    if (with_store) {
+      arguments.insert(arguments.begin() + 1, {"--store", store()});
+    }
+    std::vector<char*> argv;
+    for (std::string& a : arguments) {
+      argv.push_back(a.data());
+    }
+    argv.push_back(nullptr);
+    std::vector<std::string> variables = environment_;
+    for (char** e = environ; *e != nullptr; ++e) {
+      const std::string variable = *e;
+      if (variable.rfind("CAIRN_STORE=", 0) != 0 && variable.rfind("TASK_RUN_METADATA_MAXIMUM_SIZE=", 0) != 0) {
+        variables.push_back(variable);
+      }
+    }
+    std::vector<char*> envp;
+    for (std::string& v : variables) {
+      envp.push_back(v.data());
+    }
+    envp.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, stdin_path.c_str(), O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 1, stdout_path.empty() ? path("out").c_str() : stdout_path.c_str(),
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&actions, 2, path("err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    pid_t pid = -1;
+    EXPECT_EQ(posix_spawn(&pid, CAIRN_COMMAND, &actions, nullptr, argv.data(), envp.data()), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    return pid;
+  }
+  Ran wait_for(pid_t pid) {
+    Ran ran;
+    int status = 0;
+    EXPECT_EQ(waitpid(pid, &status, 0), pid);
+    ran.exit = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    ran.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    ran.out = read_file(path("out"));
+    ran.err = read_file(path("err"));
+    return ran;
+  }
+  Ran cairn(const std::vector<std::string>& arguments, const std::string& input = {}) {
+    std::ofstream(path("in")) << input;
+    return wait_for(spawn(arguments, path("in")));
+  }
+  /// The same without --store.
+  Ran bare(const std::vector<std::string>& arguments, const std::string& input = {}) {
+    std::ofstream(path("in")) << input;
+    return wait_for(spawn(arguments, path("in"), false));
+  }
+  /// A run that is there for the test.
+  std::string started(const std::string& id = "r", const std::string& metadata = "{}") {
+    const Ran ran = cairn({"start", "--id", id, "--metadata", metadata});
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    return id;
+  }
+  std::string metadata(const std::string& id = "r") { return cairn({"get", id}).out; }
+
+  [[nodiscard]] std::string path(const std::string& name) const { return directory_.path() + "/" + name; }
+  static std::string read_file(const std::string& name) {
+    std::ifstream in(name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+  std::vector<std::string> environment_;
+};
+
+}  // namespace cairn::tests

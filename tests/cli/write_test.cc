@@ -1,0 +1,187 @@
+#include "tests/cli/command_fixture.h"
+
+namespace cairn::tests {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+
+class Start : public CommandTest {};
+
+TEST_F(Start, PrintsAnIdThatIsThenThere) {
+  const Ran ran = cairn({"start"});
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(ran.out, MatchesRegex("run_[0-9a-z]{26}\n"));
+  EXPECT_EQ(metadata(ran.out.substr(0, ran.out.size() - 1)), "{}\n");
+}
+
+TEST_F(Start, KeepsIdTaskTagsAndMetadata) {
+  const Ran ran = cairn({"start", "--id", "r-1", "--task", "backup", "--tag", "a", "--tag", "b", "--metadata",
+                         R"({"z":1,"a":[1.5,"x"]})", "--json"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  const Json started = ran.parsed();
+  EXPECT_EQ(started["id"], "r-1");
+  EXPECT_EQ(started["status"], "EXECUTING");
+  EXPECT_EQ(started["task"], "backup");
+  EXPECT_EQ(started["tags"], Json({"a", "b"}));
+  EXPECT_EQ(started["metadata"].dump(), R"({"z":1,"a":[1.5,"x"]})");
+  EXPECT_EQ(started["sequence"], 1);
+}
+
+TEST_F(Start, OfATakenIdEndsWith1) {
+  started("r");
+  const Ran ran = cairn({"start", "--id", "r", "--json"});
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_EQ(ran.error()["code"], "EXISTS");
+  EXPECT_EQ(ran.out, "");
+}
+
+TEST_F(Start, RefusesWhatIsNoObjectOrNoId) {
+  EXPECT_EQ(cairn({"start", "--metadata", "[1]"}).exit, 65);
+  EXPECT_EQ(cairn({"start", "--metadata", "{"}).exit, 65);
+  EXPECT_EQ(cairn({"start", "--id", "not an id"}).exit, 64);
+}
+
+class Update : public CommandTest {
+ protected:
+  void SetUp() override { started("r", R"({"n":1,"list":[1,2,1]})"); }
+};
+
+TEST_F(Update, SetTakesEveryKindOfJson) {
+  for (const char* value : {"1", "-7", "-0.5", "true", "null", "\"text\"", "\"\"", "{}", "[]", "[1,2]",
+                            R"({"a":{"b":[]}})", "18446744073709551615"}) {
+    const Ran ran = cairn({"set", "r", "key", value});
+    ASSERT_EQ(ran.exit, 0) << value << ": " << ran.err;
+    EXPECT_EQ(ran.out, "") << value;
+    EXPECT_EQ(cairn({"get", "r", "key"}).out, std::string(value) + "\n");
+  }
+}
+
+TEST_F(Update, SetStringTakesTheTextAsItIs) {
+  for (const char* text : {"plain", "", "{not json", "two words", "\xC3\xA4"}) {
+    ASSERT_EQ(cairn({"set", "r", "t", "--string", text}).exit, 0) << text;
+    EXPECT_EQ(cairn({"get", "r", "t", "--string"}).out, std::string(text) + "\n");
+  }
+  EXPECT_EQ(cairn({"set", "r", "t", "--string", "\xFF"}).exit, 65);
+}
+
+TEST_F(Update, SetOfNoJsonEndsWith65AndExplainsQuotes) {
+  const Ran ran = cairn({"set", "r", "phase", "copying"});
+  EXPECT_EQ(ran.exit, 65);
+  EXPECT_THAT(ran.err, HasSubstr("'copying' is not JSON"));
+  EXPECT_THAT(ran.err, HasSubstr("--string"));
+  EXPECT_EQ(metadata(), "{\"n\":1,\"list\":[1,2,1]}\n");
+}
+
+TEST_F(Update, SetThroughAPath) {
+  ASSERT_EQ(cairn({"set", "r", "$.list.1", "9"}).exit, 0);
+  EXPECT_EQ(cairn({"get", "r", "$.list.1"}).out, "9\n");
+  EXPECT_EQ(cairn({"set", "r", "$.a.__proto__", "9"}).exit, 65);
+  const Ran ran = cairn({"set", "r", "$.nowhere.deep", "9"});
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_THAT(ran.err, HasSubstr("no such parent"));
+}
+
+TEST_F(Update, AppendRemoveAndDel) {
+  ASSERT_EQ(cairn({"append", "r", "list", "[3]"}).exit, 0);
+  ASSERT_EQ(cairn({"append", "r", "fresh", "--string", "x"}).exit, 0);
+  ASSERT_EQ(cairn({"remove", "r", "list", "1"}).exit, 0);
+  ASSERT_EQ(cairn({"del", "r", "n"}).exit, 0);
+  EXPECT_EQ(metadata(), "{\"list\":[2,[3]],\"fresh\":[\"x\"]}\n");
+}
+
+TEST_F(Update, RemoveWithoutAListEndsWith1) {
+  const Ran ran = cairn({"remove", "r", "n", "1", "--json"});
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_EQ(ran.error()["code"], "UNAPPLIED");
+  EXPECT_EQ(ran.error()["key"], "n");
+  EXPECT_EQ(cairn({"remove", "r", "nothing", "1"}).exit, 1);
+}
+
+TEST_F(Update, WhatChangesNothingIsDoneAndSaysSo) {
+  EXPECT_EQ(cairn({"del", "r", "nothing", "--json"}).parsed()["outcome"], "unchanged");
+  EXPECT_EQ(cairn({"remove", "r", "list", "77", "--json"}).parsed()["outcome"], "unchanged");
+  EXPECT_EQ(cairn({"set", "r", "n", "1", "--json"}).parsed()["outcome"], "applied");
+}
+
+TEST_F(Update, IncrementTakesNegativeNumbersInEveryNotation) {
+  ASSERT_EQ(cairn({"increment", "r", "n"}).exit, 0);
+  ASSERT_EQ(cairn({"increment", "r", "n", "10"}).exit, 0);
+  ASSERT_EQ(cairn({"increment", "r", "n", "--", "-3"}).exit, 0);
+  ASSERT_EQ(cairn({"increment", "r", "n", "--by", "-3"}).exit, 0);
+  ASSERT_EQ(cairn({"increment", "r", "n", "-2"}).exit, 0);
+  EXPECT_EQ(cairn({"get", "r", "n"}).out, "4\n");
+  ASSERT_EQ(cairn({"increment", "r", "n", "0.5"}).exit, 0);
+  EXPECT_EQ(cairn({"get", "r", "n"}).out, "4.5\n");
+}
+
+TEST_F(Update, IncrementByNoNumberEndsWith65) {
+  EXPECT_EQ(cairn({"increment", "r", "n", "much"}).exit, 65);
+  EXPECT_EQ(cairn({"increment", "r", "n", "\"1\""}).exit, 65);
+  EXPECT_EQ(cairn({"increment", "r", "n", "1", "--by", "2"}).exit, 64);
+}
+
+TEST_F(Update, OverTheLimitChangesNothingAndTellsTheSizes) {
+  const std::string large = "\"" + std::string(4096, 'x') + "\"";
+  const Ran ran = cairn({"set", "r", "big", large, "--json"});
+  EXPECT_EQ(ran.exit, 65);
+  EXPECT_EQ(ran.error()["code"], "TOO_LARGE");
+  EXPECT_EQ(ran.error()["limit"], 4096);
+  EXPECT_EQ(ran.error()["needed"], 4096 + 2 + std::string(R"({"n":1,"list":[1,2,1],"big":})").size());
+  EXPECT_EQ(metadata(), "{\"n\":1,\"list\":[1,2,1]}\n");
+  EXPECT_EQ(cairn({"set", "r", "big", large, "--limit", "8192"}).exit, 0);
+  environment_ = {"TASK_RUN_METADATA_MAXIMUM_SIZE=8192"};
+  EXPECT_EQ(cairn({"set", "r", "n", "2"}).exit, 0);
+  environment_ = {"TASK_RUN_METADATA_MAXIMUM_SIZE=lots"};
+  const Ran bad = cairn({"set", "r", "n", "2"});
+  EXPECT_EQ(bad.exit, 64);
+  EXPECT_THAT(bad.err, HasSubstr("TASK_RUN_METADATA_MAXIMUM_SIZE"));
+}
+
+TEST_F(Update, OfNoRunEndsWith1) {
+  const Ran ran = cairn({"set", "nobody", "k", "1"});
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_THAT(ran.err, HasSubstr("`cairn ls`"));
+}
+
+TEST_F(Update, OfADirectoryWithoutAStoreMakesNone) {
+  const Ran ran = bare({"set", "r", "k", "1", "--store", path("other")});
+  EXPECT_EQ(ran.exit, 65);
+  EXPECT_THAT(ran.err, HasSubstr("no store at " + path("other")));
+  EXPECT_NE(access(path("other").c_str(), F_OK), 0);
+}
+
+class Finish : public Update {};
+
+TEST_F(Finish, EndsTheRunForGood) {
+  EXPECT_EQ(cairn({"finish", "r"}).exit, 0);
+  for (const std::vector<std::string>& line : std::vector<std::vector<std::string>>{
+           {"set", "r", "n", "2"}, {"del", "r", "n"}, {"increment", "r", "n"}, {"finish", "r"}}) {
+    const Ran ran = cairn(line);
+    EXPECT_EQ(ran.exit, 1) << line[0];
+    EXPECT_THAT(ran.err, HasSubstr("finished")) << line[0];
+  }
+  const Json shown = cairn({"show", "r", "--json"}).parsed();
+  EXPECT_EQ(shown["status"], "COMPLETED");
+  EXPECT_EQ(shown["orphaned"], false);
+  EXPECT_EQ(shown["metadata"]["n"], 1);
+}
+
+TEST_F(Finish, WithAnotherStatus) {
+  EXPECT_EQ(cairn({"finish", "r", "--status", "EXECUTING"}).exit, 64);
+  EXPECT_EQ(cairn({"finish", "r", "--status", "NONSENSE"}).exit, 64);
+  EXPECT_EQ(cairn({"finish", "r", "--status", "FAILED", "--json"}).parsed()["status"], "FAILED");
+}
+
+class Erase : public Update {};
+
+TEST_F(Erase, RemovesTheRunAndFreesItsId) {
+  EXPECT_EQ(cairn({"erase", "r"}).exit, 0);
+  EXPECT_EQ(cairn({"get", "r"}).exit, 1);
+  EXPECT_EQ(cairn({"erase", "r"}).exit, 1);
+  started("r", R"({"again":true})");
+  EXPECT_EQ(metadata(), "{\"again\":true}\n");
+}
+
+}  // namespace
+}  // namespace cairn::tests
