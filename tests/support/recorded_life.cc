@@ -401,19 +401,19 @@ RecordedLife& RecordedLife::finish(const std::string& id, Durability durability)
 
 RecordedLife& RecordedLife::status(const std::string& id, engine::RunStatus status) {
   return change(
-      "status", id, Durability::kProcess, [&](engine::Run& r) { return store_->set_status(r, status); },
+      "status", id, Durability::kDefault, [&](engine::Run& r) { return store_->set_status(r, status); },
       [&](engine::RunRecord& r) { r.status = status; });
 }
 
 RecordedLife& RecordedLife::tags(const std::string& id, std::vector<std::string> tags) {
   return change(
-      "tags", id, Durability::kProcess, [&](engine::Run& r) { return store_->set_tags(r, tags); },
+      "tags", id, Durability::kDefault, [&](engine::Run& r) { return store_->set_tags(r, tags); },
       [&](engine::RunRecord& r) { r.tags = tags; });
 }
 
 RecordedLife& RecordedLife::resume(const std::string& id) {
   return change(
-      "resume", id, Durability::kProcess,
+      "resume", id, Durability::kDefault,
       [&](engine::Run& r) {
         auto resumed = store_->resume(r.id);
         return resumed.ok() ? Status() : resumed.status();
@@ -428,7 +428,7 @@ RecordedLife& RecordedLife::erase(const std::string& id) {
   if (!status.worked() && may_fail_) {
     history_.suspect(id, RunState(), from);
   }
-  end(status, from, {id}, Durability::kProcess);
+  end(status, from, {id}, Durability::kDefault);
   return *this;
 }
 
