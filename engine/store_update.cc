@@ -179,17 +179,25 @@ Status Store::apply(Run& run, const Operation& op, Outcome& outcome, Durability 
   }
   const bool power = wants_power(durability);
   uint64_t lsn = 0;
+  Status applied;
   {
     const std::lock_guard guard(run.lock);
     CAIRN_TRY(check_gate(run));
-    if (const Status s = apply_locked(run, op, outcome, power, &lsn); !s.ok()) {
-      return s;
+    applied = apply_locked(run, op, outcome, power, &lsn);
+    if (!applied.worked()) {
+      return applied;
+    }
+    if (power && applied.code == Code::kUnchanged) {
+      CAIRN_TRY(append_for(run, {}, &lsn));  // what it found must survive as if it had made it
     }
     if (epoch != nullptr) {
       *epoch = epoch_.load(std::memory_order_acquire);
     }
   }
-  return power ? synced(lsn) : Status();
+  if (power) {
+    CAIRN_TRY(synced(lsn));
+  }
+  return applied;
 }
 
 // The hot path. A member that is pending already and keeps or shrinks its encoding always fits its slot, so nothing
