@@ -14,7 +14,6 @@ namespace {
 struct LastError {
   cairn_error error;
   uint64_t next_index;
-  engine::Reason next_reason;
 };
 thread_local LastError g_last = {};
 
@@ -36,9 +35,7 @@ void begin(Status status) {
   g_last.error.code = static_cast<int32_t>(status.code);
   g_last.error.os_errno = status.cause;
   g_last.error.index = g_last.next_index;
-  g_last.error.reason = static_cast<int32_t>(g_last.next_reason);
   g_last.next_index = 0;
-  g_last.next_reason = engine::Reason::kNone;
 }
 
 }  // namespace
@@ -55,6 +52,7 @@ cairn_status report_failure(Status status) noexcept {
   cairn_error& error = g_last.error;
   // A detail of another code is left from a failure inside that the call got over.
   if (detail.code == status.code) {
+    error.reason = static_cast<int32_t>(detail.reason);
     error.needed = detail.needed;
     error.limit = detail.limit;
     error.owner_pid = detail.owner_pid;
@@ -75,7 +73,6 @@ cairn_status report_failure(Status status) noexcept {
 }
 
 void note_index(size_t index) noexcept { g_last.next_index = index; }
-void note_reason(engine::Reason reason) noexcept { g_last.next_reason = reason; }
 
 Status invalid(const char* message) { return {Code::kInvalidArgument, message}; }
 

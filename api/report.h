@@ -8,7 +8,6 @@
 #include "cairn/cairn.h"
 #include "cairn/status.h"
 #include "engine/error_detail.h"
-#include "engine/operation.h"
 
 namespace cairn::api {
 
@@ -26,9 +25,8 @@ inline cairn_status report(Status status) noexcept {
 /// As report, but takes no memory and ignores the engine's detail.
 cairn_status report_literal(Status status) noexcept;
 
-/// Belong to the error that is reported next on this thread; report_failure takes and clears them.
+/// Belongs to the error that is reported next on this thread, which takes it.
 void note_index(size_t index) noexcept;
-void note_reason(engine::Reason reason) noexcept;
 
 /// Names the parameter or option that is wrong.
 Status invalid(const char* message);

@@ -8,15 +8,11 @@
 
 namespace cairn::api {
 
-/// Applies `op` in the handle's class; the reason of an unapplied one is kept for the last error.
+/// Applies `op` in the handle's class.
 template <class Handle>
 Status apply(Handle& handle, const engine::Operation& op) {
   engine::Outcome outcome;
-  const Status status = handle.engine->apply(*handle.run, op, outcome, handle.durability);
-  if (status.code == Code::kUnapplied) {
-    note_reason(outcome.reason);
-  }
-  return status;
+  return handle.engine->apply(*handle.run, op, outcome, handle.durability);
 }
 
 }  // namespace cairn::api

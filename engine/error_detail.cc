@@ -1,5 +1,7 @@
 #include "engine/error_detail.h"
 
+#include "engine/operation.h"
+
 namespace cairn::engine {
 
 ErrorDetail& error_detail() {
@@ -25,6 +27,13 @@ Status fail_too_large(std::string_view key, uint64_t needed, uint64_t limit) {
              key);
   error_detail().needed = needed;
   error_detail().limit = limit;
+  return status;
+}
+
+Status fail_unapplied(std::string_view key, Reason reason) {
+  const Status status(Code::kUnapplied, reason_text(reason));
+  (void)fail(status, reason_text(reason), key);
+  error_detail().reason = reason;
   return status;
 }
 

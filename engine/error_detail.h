@@ -8,6 +8,8 @@
 
 namespace cairn::engine {
 
+enum class Reason : uint8_t;
+
 struct ErrorDetail {
   Code code = Code::kOk;
   int32_t cause = 0;    // errno or MDB_*
@@ -15,6 +17,7 @@ struct ErrorDetail {
   uint64_t limit = 0;
   uint64_t owner_pid = 0;  // for kBusy
   bool owner_alive = false;
+  Reason reason{};  // for kUnapplied
   std::string key;
   std::string message;  // says what to do
 };
@@ -24,5 +27,6 @@ ErrorDetail& error_detail();
 /// Fills the detail and returns the status: `return fail(Status(...), "key", "message")`.
 Status fail(Status status, std::string message, std::string_view key = {});
 Status fail_too_large(std::string_view key, uint64_t needed, uint64_t limit);
+Status fail_unapplied(std::string_view key, Reason reason);
 
 }  // namespace cairn::engine

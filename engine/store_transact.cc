@@ -57,8 +57,7 @@ Status Store::apply_all(LiveDocument& live, const Run* run, const std::vector<Ru
       if (s.code == Code::kTooLarge) {
         return fail_too_large(op.key, size.needed, size.limit);
       }
-      return s.ok() ? fail(Status(Code::kUnapplied, reason_text(outcome.reason)), reason_text(outcome.reason), op.key)
-                    : fail(s, s.what, op.key);
+      return s.ok() ? fail_unapplied(op.key, outcome.reason) : fail(s, s.what, op.key);
     }
     changes += outcome.kind == OutcomeKind::kApplied ? 1 : 0;
   }
@@ -103,7 +102,7 @@ Status Store::transact_one(Run& run, const std::vector<RunOperation>& operations
   LiveDocument after = run.live;
   CAIRN_TRY(apply_all(after, &run, operations, changes, failed));
   if (changes == 0) {
-    return {};
+    return append_for(run, {}, lsn);  // what it found must survive as if it had made it
   }
   const int64_t updated = now_us();
   std::string payload;
@@ -147,6 +146,11 @@ Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<
     }
   }
   if (diffs.empty()) {
+    for (Run* run : runs) {  // what it found must survive as if it had made it
+      uint64_t last = 0;
+      CAIRN_TRY(append_for(*run, {}, &last));
+      *lsn = std::max(*lsn, last);
+    }
     return {};
   }
   std::string payload;

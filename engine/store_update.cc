@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/log_record.h"
+#include "engine/path.h"
 #include "engine/store.h"
 
 namespace cairn::engine {
@@ -93,9 +94,7 @@ Status Store::apply_locked(Run& run, const Operation& op, Outcome& outcome, bool
     return s.code == Code::kTooLarge ? fail_too_large(op.key, size.needed, size.limit) : fail(s, s.what, op.key);
   }
   if (outcome.kind != OutcomeKind::kApplied) {
-    return outcome.kind == OutcomeKind::kUnchanged
-               ? Status(Code::kUnchanged)
-               : fail(Status(Code::kUnapplied, reason_text(outcome.reason)), reason_text(outcome.reason), op.key);
+    return outcome.kind == OutcomeKind::kUnchanged ? Status(Code::kUnchanged) : fail_unapplied(op.key, outcome.reason);
   }
   const int64_t updated_before = run.updated_us;
   run.updated_us = now_us();
@@ -126,9 +125,7 @@ Status Store::append_direct(Run& run, const Operation& op, Outcome& outcome, uin
     return s.code == Code::kTooLarge ? fail_too_large(op.key, size.needed, size.limit) : fail(s, s.what, op.key);
   }
   if (outcome.kind != OutcomeKind::kApplied) {
-    return outcome.kind == OutcomeKind::kUnchanged
-               ? Status(Code::kUnchanged)
-               : fail(Status(Code::kUnapplied, reason_text(outcome.reason)), reason_text(outcome.reason), op.key);
+    return outcome.kind == OutcomeKind::kUnchanged ? Status(Code::kUnchanged) : fail_unapplied(op.key, outcome.reason);
   }
   const int64_t updated_before = run.updated_us;
   run.updated_us = now_us();
@@ -182,17 +179,25 @@ Status Store::apply(Run& run, const Operation& op, Outcome& outcome, Durability 
   }
   const bool power = wants_power(durability);
   uint64_t lsn = 0;
+  Status applied;
   {
     const std::lock_guard guard(run.lock);
     CAIRN_TRY(check_gate(run));
-    if (const Status s = apply_locked(run, op, outcome, power, &lsn); !s.ok()) {
-      return s;
+    applied = apply_locked(run, op, outcome, power, &lsn);
+    if (!applied.worked()) {
+      return applied;
+    }
+    if (power && applied.code == Code::kUnchanged) {
+      CAIRN_TRY(append_for(run, {}, &lsn));  // what it found must survive as if it had made it
     }
     if (epoch != nullptr) {
       *epoch = epoch_.load(std::memory_order_acquire);
     }
   }
-  return power ? synced(lsn) : Status();
+  if (power) {
+    CAIRN_TRY(synced(lsn));
+  }
+  return applied;
 }
 
 // The hot path. A member that is pending already and keeps or shrinks its encoding always fits its slot, so nothing
@@ -203,8 +208,10 @@ inline Status Store::update_fast(Run& run, std::string_view key, CellPlace* plac
     return kForkedStatus;
   }
   run.lock.lock();
+  // A path goes the long way: the document may hold a member of that very name.
   if ((gate_.load(std::memory_order_relaxed) | static_cast<int32_t>(run.gate)) == 0 &&
-      options_.durability != Durability::kPower && run.staged.has_slot()) [[likely]] {
+      options_.durability != Durability::kPower && run.staged.has_slot() && (place != nullptr || !is_path(key)))
+      [[likely]] {
     Document& document = run.live.document();
     int member;
     if (place != nullptr && place->member >= 0 && place->layout == document.layout()) {

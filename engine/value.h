@@ -37,6 +37,14 @@ struct Value {
   Value(Array v) noexcept;
   Value(Object v) noexcept;
 
+  // Copies are made beside the variant and moved in. libstdc++ 12 destroys a variant of strings and vectors as if it
+  // held one when its copy constructor throws, so running out of memory in the variant's own copy ends the process.
+  Value(const Value& o);
+  Value& operator=(const Value& o);
+  Value(Value&& o) noexcept;
+  Value& operator=(Value&& o) noexcept;
+  ~Value();
+
   [[nodiscard]] Type type() const { return static_cast<Type>(storage.index()); }
   [[nodiscard]] bool is(Type t) const { return type() == t; }
   [[nodiscard]] bool is_number() const { return type() >= Type::kInt64 && type() <= Type::kDouble; }
@@ -63,6 +71,26 @@ struct Property {
 };
 
 inline Value::Value() noexcept : storage(nullptr) {}
+inline Value::Value(Value&& o) noexcept = default;
+inline Value& Value::operator=(Value&& o) noexcept = default;
+inline Value::~Value() = default;
+inline Value::Value(const Value& o) : storage(nullptr) {
+  if (const auto* s = o.get<std::string>()) {
+    storage = std::string(*s);
+  } else if (const auto* a = o.get<Array>()) {
+    storage = Array(*a);
+  } else if (const auto* p = o.get<Object>()) {
+    storage = Object(*p);
+  } else {
+    storage = o.storage;  // a scalar: nothing can throw
+  }
+}
+inline Value& Value::operator=(const Value& o) {
+  if (this != &o) {
+    *this = Value(o);
+  }
+  return *this;
+}
 inline Value::Value(std::nullptr_t) noexcept : storage(nullptr) {}
 inline Value::Value(bool v) noexcept : storage(v) {}
 inline Value::Value(int v) noexcept : storage(static_cast<int64_t>(v)) {}

@@ -70,6 +70,11 @@ Status LogWriter::recover(std::string_view tail, const std::vector<Payload>& mor
   if (s.ok()) {
     s = write_at_position({});
   }
+  // Also before anything more is appended: what follows attests the copies as durable, which holds only with the
+  // headers.
+  if (s.ok()) {
+    s = sync_file(*file_, written_lsn(), true);
+  }
   for (size_t next = first_count; s.ok() && next < count;) {
     size_t end = next;
     while (end < count && fits(space_bytes(next, end + 1))) {
@@ -82,11 +87,14 @@ Status LogWriter::recover(std::string_view tail, const std::vector<Payload>& mor
       s = rotate();
     }
   }
-  if (s.ok() && !all_fit) {
+  if (s.ok() && first_count < count) {
     s = pad_to_border();
+    if (s.ok()) {
+      s = sync_file(*file_, written_lsn(), true);
+    }
   }
   forget_pending();
-  return s.ok() ? sync_file(*file_, written_lsn(), true) : s;
+  return s;
 }
 
 // -------------------------------------------------------------------------------------------------------------- append

@@ -294,7 +294,7 @@ class PosixFiles final : public Files {
     (void)fd.release();
     std::vector<std::string> names;
     errno = 0;
-    while (const dirent* entry = ::readdir(stream)) {
+    while (const dirent* entry = ::readdir(stream)) {  // NOLINT(concurrency-mt-unsafe): the stream is ours alone
       const std::string_view name = entry->d_name;
       if (name != "." && name != "..") {
         names.emplace_back(name);

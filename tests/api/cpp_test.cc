@@ -157,7 +157,7 @@ TEST_F(Cpp, WholeStructsAreCheckedFieldByField) {
   };
   const json gone(json::value_t::discarded);
   EXPECT_EQ(complaint("/epoch", "three"), "epoch: expected number, found string");
-  EXPECT_EQ(complaint("/loss", 1), "loss: expected a value, found nothing") << "nlohmann says no more of a scalar";
+  EXPECT_EQ(complaint("/loss", 1), "loss: expected object, found number");
   EXPECT_EQ(complaint("/loss/test", "x"), "loss.test: expected number, found string");
   EXPECT_EQ(complaint("/loss/train", nullptr), "loss.train: expected number, found null");
   EXPECT_EQ(complaint("/loss/test", gone), "loss.test: expected a value, found nothing");
@@ -348,9 +348,9 @@ TEST(Iso8601, MillisecondsRoundDownAndYearsHaveSigns) {
   EXPECT_EQ(at(0), "1970-01-01T00:00:00.000Z");
   EXPECT_EQ(at(-1), "1969-12-31T23:59:59.999Z");
   EXPECT_EQ(at(951782400000), "2000-02-29T00:00:00.000Z");
-  EXPECT_EQ(at(253402300799999 / 1000 * 1000), "9999-12-31T23:59:59.000Z");
   EXPECT_EQ(to_iso8601(TimePoint(std::chrono::nanoseconds(1'999'999))), "1970-01-01T00:00:00.001Z");
   using Seconds = std::chrono::time_point<std::chrono::system_clock, std::chrono::seconds>;
+  EXPECT_EQ(to_iso8601(Seconds(std::chrono::seconds(253402300799))), "9999-12-31T23:59:59.000Z");
   EXPECT_EQ(to_iso8601(Seconds(std::chrono::seconds(253402300800))), "+010000-01-01T00:00:00.000Z");
   EXPECT_EQ(to_iso8601(Seconds(std::chrono::seconds(-62167219201))), "-000001-12-31T23:59:59.000Z");
 }
@@ -361,6 +361,8 @@ TEST(Iso8601, TextsComeBackAndOthersDoNot) {
     const TimePoint at{std::chrono::milliseconds(ms)};
     EXPECT_EQ(from_iso8601(to_iso8601(at)), at);
   }
+  EXPECT_EQ(from_iso8601("9999-12-31T23:59:59.000Z"), std::nullopt) << "beyond nanoseconds of 64 bits";
+  EXPECT_TRUE(from_iso8601<std::chrono::milliseconds>("9999-12-31T23:59:59.000Z").has_value());
   for (const char* bad : {"", "2026-11-23", "2026-11-23T10:00:00Z", "2026-02-30T00:00:00.000Z",
                           "2026-13-01T00:00:00.000Z", "2026-00-01T00:00:00.000Z", "2026-01-01T24:00:00.000Z",
                           "2026-01-01 00:00:00.000Z", "2026-01-00T00:00:00.000Z"}) {

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <regex>
 #include <vector>
 
@@ -65,6 +67,7 @@ TEST_F(RunLife, WithoutAnIdOneIsMadeThatSortsByTime) {
   cairn_run* second = nullptr;
   CAIRN_ASSERT_OK(cairn_run_start(store_, nullptr, &run_));
   const std::string first_id = info(run_).c.id == nullptr ? "" : std::string(info(run_).c.id);
+  usleep(20'000);  // ids of one tick of the clock sort by chance
   CAIRN_ASSERT_OK(cairn_run_start(store_, nullptr, &second));
   EXPECT_TRUE(std::regex_match(first_id, std::regex("run_[A-Za-z0-9]{26}"))) << first_id;
   EXPECT_LT(first_id, std::string(info(second).c.id));

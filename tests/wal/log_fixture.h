@@ -113,16 +113,16 @@ class LogFixture : public ::testing::Test {
         },
         report);
     if (!s.ok()) {
-      return "status " + std::to_string(static_cast<int>(s.code));
+      return std::string("status ") + std::to_string(static_cast<int>(s.code));
     }
     if (report.clean) {
       text += "; clean";
     }
     if (report.torn_tail) {
-      text += "; torn tail at lsn " + std::to_string(report.last_lsn + 1);
+      text += std::string("; torn tail at lsn ") + std::to_string(report.last_lsn + 1);
     }
     if (report.dropped_records > 0) {
-      text += ", " + std::to_string(report.dropped_records) + " dropped";
+      text += std::string(", ") + std::to_string(report.dropped_records) + " dropped";
     }
     for (const Damage& damage : report.damage) {
       text += "; CORRUPT " + damage.segment + "+" + std::to_string(damage.offset) + " lsn " +
@@ -133,6 +133,12 @@ class LogFixture : public ::testing::Test {
 
   static std::string path(uint64_t seq) { return log_path(segment_name(seq)); }
   std::string& segment(uint64_t seq) { return disk.bytes(path(seq)); }
+  SegmentHeader header_of(uint64_t seq, uint32_t copy = 0) {
+    const auto header = decode_segment_header(
+        std::string_view(segment(seq)).substr(size_t{copy} * kHeaderPageBytes, kHeaderPageBytes), copy);
+    EXPECT_TRUE(header.has_value()) << "segment " << seq << " copy " << copy;
+    return header.value_or(SegmentHeader());
+  }
   /// Offset of the first record with this payload in a segment.
   size_t find(uint64_t seq, const std::string& payload) {
     const size_t at = segment(seq).find(payload, kRecordsOffset);

@@ -9,7 +9,9 @@ class Reader : public LogFixture {
   std::string salvaged() {
     std::string text;
     const Status s = salvage(disk, options.store, [&text](const RecordView& record, bool in_order) {
-      text += (text.empty() ? "" : " ") + std::string(record.payload.substr(0, 8)) + (in_order ? "" : "?");
+      text += text.empty() ? "" : " ";
+      text += record.payload.substr(0, 8);
+      text += in_order ? "" : "?";
       return Status();
     });
     EXPECT_TRUE(s.ok());
@@ -89,7 +91,7 @@ TEST_F(Reader, DamageBelowTheWatermarkOfALaterRecordIsCorruption) {
   kill();
   const size_t at = find(1, "b");
   flip(1, at + kRecordHeaderBytes);
-  EXPECT_EQ(replay(), "a; CORRUPT 0000000000000001.wal+" + std::to_string(at) + " lsn 2..2");
+  EXPECT_EQ(replay(), std::string("a; CORRUPT 0000000000000001.wal+") + std::to_string(at) + " lsn 2..2");
   EXPECT_EQ(report.last_lsn, 1u);
   EXPECT_EQ(try_open().code, Code::kCorrupt);
 }
@@ -139,7 +141,8 @@ TEST_F(Reader, DamageInAFullSegmentIsCorruptionAndLaterSegmentsAreNotServed) {
   const uint64_t last = report.files[0].last_lsn;
   const size_t at = find(1, "r");
   flip(1, at + kRecordHeaderBytes + 5);
-  EXPECT_EQ(replay(), "a; CORRUPT 0000000000000001.wal+" + std::to_string(at) + " lsn 2.." + std::to_string(last));
+  EXPECT_EQ(replay(),
+            std::string("a; CORRUPT 0000000000000001.wal+") + std::to_string(at) + " lsn 2.." + std::to_string(last));
   EXPECT_THAT(salvaged(), ::testing::EndsWith("z?"));
   EXPECT_THAT(salvaged(), ::testing::StartsWith("a rrrrrrrr?"));
 }
@@ -173,11 +176,10 @@ TEST_F(Reader, ARecordOutOfTheChainIsNotServed) {
   kill();
   // "b" with a right checksum but another chain.
   const size_t at = find(1, "b");
-  const auto header = decode_segment_header(segment(1), 0);
-  ASSERT_TRUE(header.has_value());
+  const SegmentHeader header = header_of(1);
   RecordHeader record = peek_record_header(segment(1).data() + at);
   record.chain ^= 1;
-  write_record_header(segment(1).data() + at, record, at, header->salt);
+  write_record_header(segment(1).data() + at, record, at, header.salt);
   EXPECT_EQ(replay(), "a; torn tail at lsn 2, 2 dropped");
 }
 
@@ -249,7 +251,7 @@ TEST_F(Reader, ANewestSegmentWithoutHeadersThatHoldsNothingDurableIsRemovedAndIt
   open();
   append("a");
   rotate();
-  const uint64_t kept = decode_segment_header(segment(2), 0)->prev_last_lsn;
+  const uint64_t kept = header_of(2).prev_last_lsn;
   kill();
   zero(2, 0, kRecordsOffset);
   EXPECT_THAT(replay(), ::testing::Not(::testing::HasSubstr("CORRUPT")));
@@ -258,7 +260,7 @@ TEST_F(Reader, ANewestSegmentWithoutHeadersThatHoldsNothingDurableIsRemovedAndIt
   append("b");
   kill();
   EXPECT_THAT(replay(), ::testing::EndsWith(" b"));
-  EXPECT_TRUE(decode_segment_header(segment(2), 0).has_value());
+  EXPECT_EQ(header_of(2).seq, 2u);
   EXPECT_FALSE(disk.has(path(3)));
 }
 
@@ -362,7 +364,7 @@ TEST_F(Reader, AnotherStoresSegmentIsNamedAndNothingIsVisited) {
   commit("a");
   kill();
   options.store = store_id(8);
-  EXPECT_EQ(replay(), "status " + std::to_string(static_cast<int>(Code::kNotAStore)));
+  EXPECT_EQ(replay(), std::string("status ") + std::to_string(static_cast<int>(Code::kNotAStore)));
   ASSERT_EQ(report.damage.size(), 1u);
   EXPECT_EQ(report.damage[0].segment, segment_name(1));
   const auto before = disk.save();
@@ -375,8 +377,7 @@ TEST_F(Reader, ANewerFormatIsRefusedAndNothingIsTouched) {
   commit("a");
   kill();
   for (uint32_t copy = 0; copy < kHeaderCopies; ++copy) {
-    SegmentHeader header = *decode_segment_header(
-        std::string_view(segment(1)).substr(size_t{copy} * kHeaderPageBytes, kHeaderPageBytes), copy);
+    SegmentHeader header = header_of(1, copy);
     header.version = kFormatVersion + 1;
     const auto bytes = encode_segment_header(header, copy);
     segment(1).replace(size_t{copy} * kHeaderPageBytes, bytes.size(), bytes.data(), bytes.size());
@@ -392,7 +393,7 @@ TEST_F(Reader, AnUnknownRecordOfTheLogsOwnIsPassedOverOnlyIfSkippable) {
     open();
     append("a");
     kill();
-    const auto segment_header = decode_segment_header(segment(1), 0);
+    const SegmentHeader segment_header = header_of(1);
     const size_t at = find(1, "a");
     RecordHeader header;
     header.length_bytes = kRecordHeaderBytes;
@@ -401,9 +402,9 @@ TEST_F(Reader, AnUnknownRecordOfTheLogsOwnIsPassedOverOnlyIfSkippable) {
     header.lsn = 1;
     header.chain = static_cast<uint32_t>(peek_record_header(segment(1).data() + at).checksum);
     const size_t next = at + record_space_bytes(1);
-    write_record_header(segment(1).data() + next, header, next, segment_header->salt);
+    write_record_header(segment(1).data() + next, header, next, segment_header.salt);
     if (flags == 0) {
-      EXPECT_EQ(replay(), "status " + std::to_string(static_cast<int>(Code::kVersion)));
+      EXPECT_EQ(replay(), std::string("status ") + std::to_string(static_cast<int>(Code::kVersion)));
     } else {
       EXPECT_EQ(replay(), "a");
     }

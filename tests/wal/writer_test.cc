@@ -113,7 +113,7 @@ TEST_F(LogWriting, TheFullSegmentIsSyncedBeforeTheNextHoldsARecord) {
   const uint64_t syncs = writer->counters().syncs;
   rotate();
   EXPECT_EQ(writer->counters().syncs, syncs + 1);
-  const uint64_t end = decode_segment_header(segment(2), 0)->prev_last_lsn;
+  const uint64_t end = header_of(2).prev_last_lsn;
   EXPECT_EQ(writer->durable_lsn(), end);
   EXPECT_EQ(writer->written_lsn(), end + 1);
   EXPECT_EQ(writer->counters().rotations, 1u);
@@ -185,7 +185,7 @@ TEST_F(LogWriting, ASplitGroupGoesIntoTwoSegmentsOnlyIfItDoesNotFit) {
     append.add(kTestType, std::string(100'000, 'e'));
     EXPECT_EQ(*append.commit_split(1), 5u);
   }
-  EXPECT_EQ(decode_segment_header(segment(2), 0)->first_lsn, 5u);
+  EXPECT_EQ(header_of(2).first_lsn, 5u);
   kill();
   EXPECT_EQ(replay(), "a b c* d* e*");
 }
@@ -200,7 +200,7 @@ TEST_F(LogWriting, ASplitGroupWithoutRoomForItsLeadingPartMovesWhole) {
     append.add(kTestType, "e");
     EXPECT_EQ(*append.commit_split(1), 4u);
   }
-  EXPECT_EQ(decode_segment_header(segment(2), 0)->first_lsn, 3u);
+  EXPECT_EQ(header_of(2).first_lsn, 3u);
   kill();
   EXPECT_EQ(replay(), "a* b* d* e");
 }
@@ -234,7 +234,7 @@ TEST_F(LogWriting, AtMostOneSpareIsMadeAndItIsReallyZeroFilledAndSynced) {
   EXPECT_EQ(writer->disk_bytes(), 2u * kSegmentBytesMin);
   EXPECT_EQ(segment(2).size(), kSegmentBytesMin);
   EXPECT_EQ(segment(2).find_first_not_of('\0', kRecordsOffset), std::string::npos);
-  EXPECT_EQ(decode_segment_header(segment(2), 0)->state, SegmentState::kSpare);
+  EXPECT_EQ(header_of(2).state, SegmentState::kSpare);
   const std::string spare = segment(2);
   power_cut();
   EXPECT_EQ(segment(2), spare);
@@ -252,7 +252,7 @@ TEST_F(LogWriting, ARecycledSegmentBecomesTheSpareOrGoes) {
   EXPECT_EQ(files_there().size(), 5u);
   ASSERT_TRUE(writer->recycle(applied).ok());
   EXPECT_EQ(files_there(), (std::vector<std::string>{segment_name(5), segment_name(6)}));
-  EXPECT_EQ(decode_segment_header(segment(6), 0)->state, SegmentState::kSpare);
+  EXPECT_EQ(header_of(6).state, SegmentState::kSpare);
   EXPECT_EQ(writer->counters().recycled, 4u);
   EXPECT_EQ(writer->disk_bytes(), 2u * kSegmentBytesMin);
   append("z");
@@ -263,7 +263,7 @@ TEST_F(LogWriting, ARecycledSegmentBecomesTheSpareOrGoes) {
 TEST_F(LogWriting, OnlySegmentsAtOrBelowTheAppliedLsnAreRecycled) {
   open();
   rotate();
-  const uint64_t end_of_first = decode_segment_header(segment(2), 0)->prev_last_lsn;
+  const uint64_t end_of_first = header_of(2).prev_last_lsn;
   rotate();
   ASSERT_TRUE(writer->recycle(end_of_first - 1).ok());
   EXPECT_TRUE(disk.has(path(1)));

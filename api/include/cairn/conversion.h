@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -67,8 +68,12 @@ inline std::optional<std::string> missing_name(const std::string& failure) {
 
 /// The type in "type must be X, but is Y": Y.
 inline std::string found_type(const std::string& failure) {
-  const size_t at = failure.rfind("but is ");
-  return at == std::string::npos ? std::string() : failure.substr(at + 7);
+  for (const char* before : {"but is ", "cannot use at() with "}) {
+    if (const size_t at = failure.rfind(before); at != std::string::npos) {
+      return failure.substr(at + std::string_view(before).size());
+    }
+  }
+  return {};
 }
 
 /// Follows the failure of `root` down from `at`, which is part of it, as a path behind `path`.
@@ -133,6 +138,10 @@ inline std::string expectation(const std::string& failure) {
   const size_t comma = failure.rfind(", but is ");
   if (failure.rfind(kMust, 0) == 0 && comma != std::string::npos) {
     return "expected " + failure.substr(13, comma - 13) + ", found " + failure.substr(comma + 9);
+  }
+  constexpr const char* kNoFields = "cannot use at() with ";
+  if (failure.rfind(kNoFields, 0) == 0) {
+    return "expected object, found " + failure.substr(21);
   }
   return missing_name(failure) ? "expected a value, found nothing" : failure;
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <optional>
+#include <ratio>
 #include <string>
 #include <string_view>
 
@@ -60,8 +61,9 @@ std::string to_iso8601(std::chrono::time_point<std::chrono::system_clock, Durati
   return text;
 }
 
-/// Nothing unless the text is one that to_iso8601 writes for the years 0 to 9999.
-inline std::optional<TimePoint> from_iso8601(std::string_view text) {
+/// Nothing unless the text is one that to_iso8601 writes for the years 0 to 9999, and Duration can hold it.
+template <class Duration = TimePoint::duration>
+std::optional<std::chrono::time_point<std::chrono::system_clock, Duration>> from_iso8601(std::string_view text) {
   constexpr std::string_view kForm = "dddd-dd-ddTdd:dd:dd.dddZ";
   if (text.size() != kForm.size()) {
     return std::nullopt;
@@ -89,7 +91,15 @@ inline std::optional<TimePoint> from_iso8601(std::string_view text) {
     return std::nullopt;  // no such date, e.g. February 30
   }
   const int64_t ms = ((days * 24 + hour) * 60 + minute) * 60'000 + second * 1000 + number(20, 3);
-  return TimePoint(std::chrono::milliseconds(ms));
+  using Milliseconds = std::chrono::milliseconds;
+  using Point = std::chrono::time_point<std::chrono::system_clock, Duration>;
+  if constexpr (std::ratio_less_v<typename Duration::period, std::milli>) {
+    if (ms < std::chrono::duration_cast<Milliseconds>(Duration::min()).count() ||
+        ms > std::chrono::duration_cast<Milliseconds>(Duration::max()).count()) {
+      return std::nullopt;
+    }
+  }
+  return Point(std::chrono::floor<Duration>(Milliseconds(ms)));
 }
 
 }  // namespace cairn

@@ -30,11 +30,11 @@ struct adl_serializer<std::chrono::time_point<std::chrono::system_clock, Duratio
   }
   template <class Json>
   static void from_json(const Json& j, Point& at) {
-    const auto found = cairn::from_iso8601(j.template get_ref<const std::string&>());
+    const auto found = cairn::from_iso8601<Duration>(j.template get_ref<const std::string&>());
     if (!found) {
       throw cairn::detail::NotATime();
     }
-    at = std::chrono::time_point_cast<Duration>(*found);
+    at = *found;
   }
 };
 }  // namespace nlohmann
@@ -159,12 +159,12 @@ cairn_status read(T& value, std::string_view key, From&& from) {
     if (s != CAIRN_OK) {
       return s;
     }
-    const std::optional<TimePoint> at = from_iso8601(text);
+    const std::optional<T> at = from_iso8601<typename T::duration>(text);
     if (!at) {
       return set_error(Code::kTypeMismatch, std::string(key),
                        std::string(key) + ": expected a time such as 2026-11-23T10:00:00.000Z, found \"" + text + "\"");
     }
-    value = std::chrono::time_point_cast<typename T::duration>(*at);
+    value = *at;
     return s;
   } else if constexpr (kIsReadable<T>) {
     std::string bytes;

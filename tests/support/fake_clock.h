@@ -1,0 +1,28 @@
+// A clock that stands still until a test moves it, for Hooks::wall_us and Hooks::monotonic_ms.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/hooks.h"
+
+namespace cairn::testing {
+
+struct FakeClock {
+  int64_t wall_us = 1'700'000'000'000'000;
+  int64_t monotonic_ms = 1'000'000;
+
+  void advance_ms(int64_t ms) {
+    wall_us += ms * 1000;
+    monotonic_ms += ms;
+  }
+};
+
+/// What the hooks' context points to.
+template <class Host>
+void use_clock(engine::Hooks& hooks, Host& host) {
+  hooks.context = &host;
+  hooks.wall_us = [](void* context) { return static_cast<Host*>(context)->clock().wall_us; };
+  hooks.monotonic_ms = [](void* context) { return static_cast<Host*>(context)->clock().monotonic_ms; };
+}
+
+}  // namespace cairn::testing
