@@ -79,7 +79,8 @@ void print_speed(const Page& page) {
   std::printf("       measured by the worker around the four updates of each of %" PRIu64
               " blocks, with the notes to the page,\n"
               "       divided by four; the clock's own %" PRIu64
-              " ns are taken off; caches are cold: 64 KiB of file pass between\n",
+              " ns are taken off. Caches are cold: 64 KiB of file data pass\n"
+              "       through them between two blocks\n",
               blocks, page.clock_ns.load());
 }
 
