@@ -53,7 +53,7 @@ std::string iso_time(int64_t unix_us) {
   const auto seconds = static_cast<time_t>(ms / 1000);
   struct tm utc;
   if (unix_us < 0 || gmtime_r(&seconds, &utc) == nullptr || utc.tm_year > 9999 - 1900) {
-    return "(" + std::to_string(unix_us) + " us)";
+    return std::string("(").append(std::to_string(unix_us)).append(" us)");
   }
   char text[80];  // more than any tm can need: the compiler does not see the bounds
   std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1,
@@ -94,8 +94,8 @@ std::string size_text(uint64_t bytes) {
 std::string bar_text(double share, int cells) {
   share = std::clamp(share, 0.0, 1.0);
   const int full = static_cast<int>(share * cells);
-  std::string text =
-      "[" + std::string(static_cast<size_t>(full), '#') + std::string(static_cast<size_t>(cells - full), '.') + "] ";
+  std::string text(1, '[');
+  text.append(static_cast<size_t>(full), '#').append(static_cast<size_t>(cells - full), '.').append("] ");
   char percent[16];
   // Rounded down: 100 % means done.
   std::snprintf(percent, sizeof percent, "%3d %%", static_cast<int>(share * 100));

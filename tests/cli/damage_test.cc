@@ -1,4 +1,5 @@
 // Damaged stores, and the exit codes of a machine in trouble.
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <fstream>
@@ -122,6 +123,20 @@ TEST_F(Machine, OutputThatCannotBeWrittenIsNoSuccess) {
   const Ran ran = wait_for(spawn({"get", "r"}, "/dev/null", true, "/dev/full"));
   EXPECT_EQ(ran.exit, 73);
   EXPECT_THAT(ran.err, HasSubstr("cannot write the output"));
+}
+
+TEST_F(Machine, AFullDiskEndsWith73AndIsFineAgainWithRoom) {
+  ASSERT_EQ(mkdir(path("small").c_str(), 0700), 0);
+  if (mount("none", path("small").c_str(), "tmpfs", 0, "size=512k,mode=700") != 0) {
+    GTEST_SKIP() << "needs the right to mount";
+  }
+  const Ran full = bare({"start", "--store", path("small/store"), "--json"});
+  EXPECT_EQ(mount("none", path("small").c_str(), "tmpfs", MS_REMOUNT, "size=64m,mode=700"), 0);
+  const Ran roomy = bare({"start", "--store", path("small/store")});
+  umount2(path("small").c_str(), MNT_DETACH);
+  EXPECT_EQ(full.exit, 73) << full.err;
+  EXPECT_EQ(full.error()["code"], "NO_SPACE");
+  EXPECT_EQ(roomy.exit, 0) << roomy.err;
 }
 
 TEST_F(Machine, ADirectoryOfOthersEndsWith77) {

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# The demo, from a fresh machine: installs what is needed, builds, and runs a worker that checksums every file below a
+# directory with four threads, one run per sub-tree. Midway it is killed with SIGKILL; what it had been told is compared
+# with what survived; it is started again, goes on, and its results are compared with an independent pass.
+#   tools/demo.sh [--directory DIR] [--store DIR] [--keep]
+#     --directory DIR  where the files are (default /usr/share)
+#     --store DIR      where the store is made; not there yet (default: a temporary directory)
+#     --keep           leave the store there
+# Exit 0 only if nothing acknowledged is missing and the kill came before the end.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+directory=/usr/share
+store=
+keep=no
+while [ $# -gt 0 ]; do
+  case $1 in
+    --directory) directory=${2:?--directory needs a value}; shift 2 ;;
+    --store) store=${2:?--store needs a value}; shift 2 ;;
+    --keep) keep=yes; shift ;;
+    -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+    *) echo "demo.sh: unknown option '$1' (see --help)" >&2; exit 64 ;;
+  esac
+done
+[ -d "$directory" ] || { echo "demo.sh: $directory is no directory" >&2; exit 64; }
+if [ -n "$store" ] && [ -e "$store" ]; then
+  echo "demo.sh: $store is there already; give a directory that is not" >&2
+  exit 64
+fi
+
+"$here/tools/setup.sh"
+cd "$here"
+mkdir -p build
+for step in "cmake --preset release" \
+            "cmake --build build/release --target cairn_command checksum_worker demo_supervisor -j $(nproc)"; do
+  $step >build/demo-build.log 2>&1 || { tail -n 40 build/demo-build.log >&2; exit 70; }
+done
+cd - >/dev/null
+
+made=
+cleanup() {
+  if [ "$keep" = yes ]; then
+    [ -e "$store" ] && echo "the store is kept: cairn ls --store $store"
+  else
+    rm -rf "$store"
+  fi
+  if [ -n "$made" ] && [ "$keep" = no ]; then rm -rf "$made"; fi
+}
+if [ -z "$store" ]; then
+  made=$(mktemp -d "${TMPDIR:-/tmp}/cairn-demo-XXXXXX")
+  store=$made/store
+fi
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+bin=$here/build/release
+"$bin/demo_supervisor" --worker "$bin/checksum_worker" --store "$store" --directory "$directory"
+echo
+"$bin/cairn" ls --store "$store"
