@@ -22,6 +22,12 @@ std::string& scratch() {
 
 }  // namespace
 
+void StagedSlot::prepare_thread() {
+  if (std::string& bytes = scratch(); bytes.capacity() < staging::payload_bytes_max(staging::kClasses - 1)) {
+    bytes.reserve(staging::payload_bytes_max(staging::kClasses - 1));
+  }
+}
+
 Slot StagedSlot::replace_slot(const Slot& slot) {
   const Slot old = slot_;
   slot_ = slot;
@@ -69,6 +75,10 @@ void StagedSlot::note_changed(Buffer& buffer, int entry) {
 bool StagedSlot::append_entries(const LiveDocument& live, Buffer& buffer, char* payload, uint32_t capacity) {
   const PendingDiff& pending = live.pending();
   std::string& bytes = scratch();
+  // Room in both buffers now: later writes of the same entries, on the hot path, must not need memory.
+  buffers_[0].places.reserve(pending.entries.size());
+  buffers_[1].places.reserve(pending.entries.size());
+  buffer.whole = true;  // until it is done: memory may run out on the way
   for (uint32_t i = buffer.count; i < pending.entries.size(); ++i) {
     const PendingEntry& e = pending.entries[i];
     bytes.assign(kEntryLengthBytes, '\0');
@@ -86,6 +96,7 @@ bool StagedSlot::append_entries(const LiveDocument& live, Buffer& buffer, char* 
     buffer.payload_bytes += n;
     ++buffer.count;
   }
+  buffer.whole = false;
   return true;
 }
 
@@ -98,7 +109,6 @@ bool StagedSlot::write_slow(const LiveDocument& live, Buffer& buffer, char* memo
   if (!append_entries(live, buffer, payload_of(memory), staging::payload_bytes_max(slot_.size_class))) {
     return false;
   }
-  buffer.whole = false;
   buffer.layout = live.pending().layout;
   return true;
 }
@@ -135,7 +145,6 @@ bool StagedSlot::write(const LiveDocument& live, int entry, uint64_t last, uint6
     }
   } else if (buffer.count < pending.entries.size()) {
     if (!append_entries(live, buffer, payload, staging::payload_bytes_max(slot_.size_class))) {
-      buffer.whole = true;
       return false;
     }
   }

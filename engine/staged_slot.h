@@ -44,6 +44,10 @@ class StagedSlot {
   Slot replace_slot(const Slot& slot);
   Slot release();
 
+  /// Takes the memory that a write() by this thread may need, so that one of entries that were written before cannot
+  /// fail.
+  static void prepare_thread();
+
   /// Writes the pending diff. `entry` is the one pending entry that changed since the last write, or -1 for unknown.
   /// False when it does not fit the slot: nothing valid was overwritten; take a larger slot or seal.
   bool write(const LiveDocument& live, int entry, uint64_t last, uint64_t updated_us, const StagingSeam& seam);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "engine/store.h"
+#include "engine/undo_unless_done.h"
 
 namespace cairn::engine {
 
@@ -69,13 +70,21 @@ Status Store::apply_all(LiveDocument& live, const Run* run, const std::vector<Ru
 
 Status Store::transact_one(Run& run, const std::vector<RunOperation>& operations, bool power, uint64_t* lsn,
                            size_t* failed) {
-  const bool clean = run.live.pending().empty();
   uint64_t changes = 0;
-  const int64_t updated_before = run.updated_us;
   if (!power && staging_ != nullptr) {
+    if (run.live.pending().empty()) {
+      mark_dirty(run);  // first: it needs memory
+    }
     LiveDocument before = run.live;
-    if (const Status s = apply_all(run.live, &run, operations, changes, failed); !s.ok()) {
+    UndoUnlessDone take_back([&, updated_before = run.updated_us, sequence_before = run.sequence] {
       run.live = std::move(before);
+      run.sequence = sequence_before;
+      run.updated_us = updated_before;
+      if (run.live.pending().empty() && !run.detached) {
+        mark_clean(run);
+      }
+    });
+    if (const Status s = apply_all(run.live, &run, operations, changes, failed); !s.ok()) {
       return s;
     }
     if (changes == 0) {
@@ -85,16 +94,11 @@ Status Store::transact_one(Run& run, const std::vector<RunOperation>& operations
     run.updated_us = now_us();
     if (stage(run, -1)) {
       run.version.store(run.sequence, std::memory_order_release);
-      if (clean) {
-        mark_dirty(run);
-      }
+      take_back.done();
       return {};
     }
-    run.live = std::move(before);
-    run.sequence -= changes;
-    run.updated_us = updated_before;
-    changes = 0;
   }
+  changes = 0;
   if (!run.live.pending().empty()) {
     CAIRN_TRY(write_detached(run));
     detach(run);

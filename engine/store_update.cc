@@ -5,6 +5,7 @@
 #include "engine/log_record.h"
 #include "engine/path.h"
 #include "engine/store.h"
+#include "engine/undo_unless_done.h"
 
 namespace cairn::engine {
 
@@ -74,20 +75,35 @@ bool Store::stage(Run& run, int entry) {
       !staging_->take(static_cast<uint32_t>(bytes), run.id, run.record.created_lsn, slot)) {
     return false;
   }
-  const Slot old = run.staged.replace_slot(slot);
-  if (old) {
-    run.kept_slots.push_back(old);  // freed after the seal, so that a scanning reader finds one of the two
+  UndoUnlessDone give_back([&] { staging_->give_back(slot); });
+  StagedSlot larger;
+  (void)larger.replace_slot(slot);
+  run.kept_slots.reserve(run.kept_slots.size() + 1);
+  if (!larger.write(run.live, -1, run.sequence, updated, seam)) {
+    assert(false);
+    return false;
   }
-  const bool written = run.staged.write(run.live, -1, run.sequence, updated, seam);
-  assert(written);
-  return written;
+  if (run.staged.has_slot()) {
+    run.kept_slots.push_back(
+        run.staged.slot());  // freed after the seal, so that a scanning reader finds one of the two
+  }
+  run.staged = std::move(larger);
+  give_back.done();
+  return true;
 }
 
 Status Store::apply_locked(Run& run, const Operation& op, Outcome& outcome, bool direct, uint64_t* lsn) {
   if (direct || staging_ == nullptr) {
     return append_direct(run, op, outcome, lsn);
   }
-  const bool clean = run.live.pending().empty();
+  if (run.live.pending().empty()) {
+    mark_dirty(run);  // first: it needs memory
+  }
+  UndoUnlessDone unmark([&] {
+    if (run.live.pending().empty() && !run.detached) {
+      mark_clean(run);
+    }
+  });
   SizeDetail size;
   int entry = -1;
   if (const Status s = run.live.apply_undoable(op, options_.metadata_bytes_max, outcome, size, entry); !s.ok()) {
@@ -96,19 +112,21 @@ Status Store::apply_locked(Run& run, const Operation& op, Outcome& outcome, bool
   if (outcome.kind != OutcomeKind::kApplied) {
     return outcome.kind == OutcomeKind::kUnchanged ? Status(Code::kUnchanged) : fail_unapplied(op.key, outcome.reason);
   }
-  const int64_t updated_before = run.updated_us;
-  run.updated_us = now_us();
-  ++run.sequence;
-  if (stage(run, entry)) {
-    run.version.store(run.sequence, std::memory_order_release);
-    if (clean) {
-      mark_dirty(run);
+  {
+    UndoUnlessDone take_back([&run, updated_before = run.updated_us] {
+      run.live.undo();
+      --run.sequence;
+      run.updated_us = updated_before;
+    });
+    run.updated_us = now_us();
+    ++run.sequence;
+    if (stage(run, entry)) {
+      run.version.store(run.sequence, std::memory_order_release);
+      take_back.done();
+      unmark.done();
+      return {};
     }
-    return {};
   }
-  run.live.undo();
-  --run.sequence;
-  run.updated_us = updated_before;
   return append_direct(run, op, outcome, lsn);
 }
 
@@ -127,24 +145,21 @@ Status Store::append_direct(Run& run, const Operation& op, Outcome& outcome, uin
   if (outcome.kind != OutcomeKind::kApplied) {
     return outcome.kind == OutcomeKind::kUnchanged ? Status(Code::kUnchanged) : fail_unapplied(op.key, outcome.reason);
   }
-  const int64_t updated_before = run.updated_us;
+  UndoUnlessDone take_back([&run, updated_before = run.updated_us] {
+    run.live.undo();
+    --run.sequence;
+    run.updated_us = updated_before;
+  });
   run.updated_us = now_us();
   ++run.sequence;
   std::string payload;
   append_diff_prefix(payload, run.id, run.record.created_lsn);
   append_diff(payload, run.live.pending_diff(run.sequence, run.updated_us));
-  Status status;
   if (payload.size() > wal::record_bytes_max(options_.segment_bytes)) {
-    status = fail_too_large(op.key, payload.size(), wal::record_bytes_max(options_.segment_bytes));
-  } else {
-    status = append_for(run, {{LogType::kDiff, std::move(payload)}}, lsn);
+    return fail_too_large(op.key, payload.size(), wal::record_bytes_max(options_.segment_bytes));
   }
-  if (!status.ok()) {
-    run.live.undo();
-    --run.sequence;
-    run.updated_us = updated_before;
-    return status;
-  }
+  CAIRN_TRY(append_for(run, {{LogType::kDiff, std::move(payload)}}, lsn));
+  take_back.done();
   run.live.clear_pending(run.sequence);
   run.version.store(run.sequence, std::memory_order_release);
   mark_clean(run);
@@ -207,6 +222,7 @@ inline Status Store::update_fast(Run& run, std::string_view key, CellPlace* plac
   if (forked()) [[unlikely]] {
     return kForkedStatus;
   }
+  StagedSlot::prepare_thread();
   run.lock.lock();
   // A path goes the long way: the document may hold a member of that very name.
   if ((gate_.load(std::memory_order_relaxed) | static_cast<int32_t>(run.gate)) == 0 &&

@@ -62,7 +62,7 @@ format() { git ls-files '*.cc' '*.h' '*.hpp' '*.c' | xargs clang-format --dry-ru
 release() { build release; }
 tests() { run_ctest release; }
 tidy() { tools/check_tidy.sh build/release; }
-asan() { build asan && CAIRN_TEST_SCALE=10 run_ctest asan -LE release_only; }
+asan() { build asan && CAIRN_TEST_SCALE=10 run_ctest asan; }
 tsan() { build tsan --target store_tests wal_tests && CAIRN_TEST_SCALE=10 run_ctest tsan -L threads; }
 mutants() { tools/check_teeth.sh --rotating 3; }
 demo() { tools/demo.sh --directory /usr/share/doc; }

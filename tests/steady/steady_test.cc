@@ -212,42 +212,5 @@ TEST_F(SteadyChild, TheFilterKillsOnASystemCall) {
   EXPECT_EQ(end, "signal 31");
 }
 
-// Every allocation of a call fails once: the call says so, and the store goes on.
-TEST_F(Steady, WithoutMemoryACallFailsWholeAndTheStoreGoesOn) {
-  int refused = 0;
-  const auto attempt = [&](auto&& call) {
-    for (int64_t n = 0; n < 200; ++n) {
-      const std::string before = current();
-      g_fail_after = n;
-      const cairn_status s = call();
-      const bool used = g_fail_after < 0;
-      g_fail_after = -1;
-      if (!used) {
-        return s;
-      }
-      ++refused;
-      EXPECT_EQ(s, CAIRN_NO_MEMORY) << n;
-      EXPECT_EQ(last_error().code, CAIRN_NO_MEMORY);
-      EXPECT_EQ(current(), before) << n;
-    }
-    return cairn_status{CAIRN_INTERNAL};
-  };
-  const std::string text(100, 'x');
-  const std::string key(100, 'k');
-  const unsigned char object[] = {0x82, 0xa8, 'p', 'r', 'o', 'g', 'r', 'e', 's', 's', 0x01, 0xa1, 'l', 0x92, 0x01, 0x02};
-  CAIRN_EXPECT(CAIRN_OK, attempt([&] { return set_string(key, text); }));
-  CAIRN_EXPECT(CAIRN_OK, attempt([&] { return set_string("phase", text); }));
-  CAIRN_EXPECT(CAIRN_OK, attempt([&] { return cairn_run_append_string(run_, "list", 4, text.data(), text.size()); }));
-  CAIRN_EXPECT(CAIRN_OK, attempt([&] { return cairn_run_replace_msgpack(run_, object, sizeof object); }));
-  CAIRN_EXPECT(CAIRN_OK, attempt([&] { return cairn_run_delete(run_, "l", 1); }));
-  cairn_run* other = nullptr;
-  CAIRN_EXPECT(CAIRN_OK, attempt([&] { return cairn_run_open(store_, "r", &other); }));
-  cairn_cell* cell = nullptr;
-  CAIRN_EXPECT(CAIRN_OK, attempt([&] { return cairn_run_bind(other, key.data(), key.size(), &cell); }));
-  CAIRN_EXPECT(CAIRN_OK, cairn_cell_close(cell));
-  CAIRN_EXPECT(CAIRN_OK, cairn_run_close(other));
-  EXPECT_GT(refused, 10);
-}
-
 }  // namespace
 }  // namespace cairn::tests
