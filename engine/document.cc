@@ -1,5 +1,6 @@
 #include "engine/document.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -68,9 +69,10 @@ int Document::find_hashed(std::string_view key) const {
   return -1;
 }
 
-void Document::index_rebuild() {
+// With room for `members`. Memory that runs out leaves the index as it was.
+void Document::index_rebuild(size_t members) {
   size_t slots = 64;
-  while (slots < members_.size() * 3) {
+  while (slots < members * 3) {
     slots *= 2;
   }
   index_.assign(slots, kFree);
@@ -80,25 +82,37 @@ void Document::index_rebuild() {
   }
 }
 
-// Member i is there; the index, if there is one, has a free slot after this too.
-void Document::index_add(int i) {
-  if (index_.empty()) {
-    if (members_.size() > kLinearMax) {
-      index_rebuild();
-    }
-    return;
-  }
-  if ((index_used_ + 1) * 4 > index_.size() * 3) {
-    index_rebuild();  // adds i as well
-    return;
-  }
+// Where a key that is not there goes: the first slot of its chain that holds no member.
+size_t Document::index_place(std::string_view key) const {
   const size_t mask = index_.size() - 1;
-  size_t slot = hash_of(member(i).key) & mask;
-  while (index_[slot] != kFree) {
+  size_t slot = hash_of(key) & mask;
+  while (index_[slot] != kFree && index_[slot] != kErased) {
     slot = (slot + 1) & mask;
   }
+  return slot;
+}
+
+// All the memory that one more member with this key needs. Slots of erased members are taken again before the index
+// grows, so a member that was just erased goes back without any.
+void Document::make_room(std::string_view key) {
+  if (members_.size() == members_.capacity()) {
+    members_.reserve(std::max<size_t>(4, members_.size() * 2));
+  }
+  if (index_.empty()) {
+    if (members_.size() == kLinearMax) {
+      index_rebuild(members_.size() + 1);
+    }
+  } else if ((index_used_ + 1) * 4 > index_.size() * 3 && index_[index_place(key)] == kFree) {
+    index_rebuild(members_.size() + 1);
+  }
+}
+
+void Document::index_add(int i) {
+  const size_t slot = index_place(member(i).key);
+  if (index_[slot] == kFree) {
+    ++index_used_;
+  }
   index_[slot] = static_cast<uint32_t>(i) + 1;
-  ++index_used_;
 }
 
 // Members from i on move up by one.
@@ -205,13 +219,16 @@ int Document::insert(std::string key, Value v, size_t value_bytes) {
 
 void Document::insert_at(int i, Member m) {
   assert(i >= 0 && i <= size());
+  make_room(m.key);
   bytes_ += (members_.empty() ? 0 : 1) + m.key_bytes + 1 + m.value_bytes;
   inexact_ += static_cast<int>(!m.exact);
   if (i < size()) {
     index_open_gap(i);
   }
   members_.insert(members_.begin() + i, std::move(m));
-  index_add(i);
+  if (!index_.empty()) {
+    index_add(i);
+  }
   ++layout_;
 }
 

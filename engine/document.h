@@ -5,7 +5,8 @@
 // - member order is insertion order; erase keeps the order of the rest;
 // - bytes_bound() is never below the size of the JSON text; it equals it when no member is inexact;
 // - only doubles are inexact, and an inexact member counts kDoubleTextMax;
-// - layout() changes whenever a member index may mean another key (insert, erase, clear).
+// - layout() changes whenever a member index may mean another key (insert, erase, clear);
+// - memory that runs out in insert leaves the document as it was.
 #pragma once
 
 #include <cstdint>
@@ -105,7 +106,7 @@ class Document {
   }
   /// Appends a member; `key` is not there yet. Returns its index.
   int insert(std::string key, Value v, size_t value_bytes);
-  /// Inserts before index i (undo of erase).
+  /// Inserts before index i. Undoes an erase without needing memory, if nothing was inserted since.
   void insert_at(int i, Member m);
   Member erase(int i);
   void clear();
@@ -121,8 +122,10 @@ class Document {
   void format_inexact(int except);
   [[nodiscard]] int find_linear(std::string_view key) const;
   [[nodiscard]] int find_hashed(std::string_view key) const;
-  void index_rebuild();
+  void make_room(std::string_view key);
+  void index_rebuild(size_t members);
   void index_add(int i);
+  [[nodiscard]] size_t index_place(std::string_view key) const;
   void index_open_gap(int i);
   void index_close_gap(int i);
 

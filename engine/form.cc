@@ -52,15 +52,13 @@ void fold_append(Form& form, const Value& v) {
     case FormKind::kDelete:
       return become(form, FormKind::kSet, true);
     case FormKind::kIncrement:
-      form.kind = FormKind::kIncrementList;
       form.lists = std::make_unique<FormLists>();
-      form.lists->coerce = true;
-      form.lists->added.push_back(v);
-      return;
+      form.kind = FormKind::kIncrementList;
+      [[fallthrough]];
     case FormKind::kList:
     case FormKind::kIncrementList:
+      form.lists->added.push_back(v);  // first: memory may run out
       form.lists->coerce = true;
-      form.lists->added.push_back(v);
       return;
     case FormKind::kOperations:
       assert(false && "ordered lists are folded by fold_foreign");

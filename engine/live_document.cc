@@ -2,11 +2,13 @@
 // operation is folded into the pending entry of its key.
 #include "engine/live_document.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
 #include "engine/json.h"
 #include "engine/live_undo.h"
+#include "engine/undo_unless_done.h"
 
 namespace cairn::engine {
 namespace {
@@ -80,7 +82,10 @@ Status LiveDocument::apply_undoable(const Operation& op, size_t limit, Outcome& 
   } else {
     undo_->forget();
   }
-  return apply_kept(op, limit, outcome, detail, entry, undo_.get());
+  UndoUnlessDone take_back([this] { undo(); });  // memory that runs out on the way leaves all as it was
+  const Status status = apply_kept(op, limit, outcome, detail, entry, undo_.get());
+  take_back.done();
+  return status;
 }
 
 Status LiveDocument::apply_kept(const Operation& op, size_t limit, Outcome& outcome, SizeDetail& detail, int& entry,
@@ -255,6 +260,8 @@ Status LiveDocument::replace(const Operation& op, size_t limit, SizeDetail& deta
 
 int LiveDocument::add_member(std::string_view key, Value value, size_t value_bytes, const Operation& op, Undo* undo) {
   const int deleted = pending_.replace ? -1 : find_deleted(key);
+  Form form = pending_.replace || deleted >= 0 ? Form() : form_of(op);
+  make_room_for_entry();
   const int member = document_.insert(std::string(key), std::move(value), value_bytes);
   if (undo != nullptr) {
     undo->value_change = Undo::ValueChange::kAdded;
@@ -262,7 +269,7 @@ int LiveDocument::add_member(std::string_view key, Value value, size_t value_byt
   if (deleted >= 0) {
     return revive_entry(deleted, member, undo);
   }
-  return push_entry(pending_.replace ? Form() : form_of(op), member, undo);
+  return push_entry(std::move(form), member, undo);
 }
 
 int LiveDocument::change_member(int member, Edit edit, size_t value_bytes, const Operation& op, Undo* undo) {
@@ -270,8 +277,12 @@ int LiveDocument::change_member(int member, Edit edit, size_t value_bytes, const
   if (undo != nullptr) {
     undo->keep_value(member, document_.member(member), edit);
   }
+  const EditKind kind = edit.kind;
   carry_out(std::move(edit), op.value, slot);
   document_.count(member, value_bytes, true);
+  if (undo != nullptr) {
+    undo->note_value(kind);
+  }
   const int entry = document_.member(member).pending;
   return entry < 0 ? push_entry(form_of(op), member, undo) : fold_entry(entry, op, undo);
 }
@@ -288,6 +299,13 @@ int LiveDocument::assign_member(int member, Value value, size_t value_bytes, Und
 }
 
 int LiveDocument::erase_member(int member, Undo* undo) {
+  PendingEntry deleted;
+  deleted.form = Form(FormKind::kDelete);
+  if (!pending_.replace) {
+    deleted.key = document_.member(member).key;
+    make_room_for_entry();
+  }
+  // From here on nothing needs memory.
   Member gone = document_.erase(member);
   PendingEntry before;
   if (gone.pending >= 0) {
@@ -300,9 +318,6 @@ int LiveDocument::erase_member(int member, Undo* undo) {
   if (pending_.replace) {
     take_entry_out(gone.pending);
   } else {
-    PendingEntry deleted;
-    deleted.form = Form(FormKind::kDelete);
-    deleted.key = gone.key;
     changed = push_or_move(gone.pending, std::move(deleted));
   }
   if (undo != nullptr) {
@@ -312,6 +327,12 @@ int LiveDocument::erase_member(int member, Undo* undo) {
     undo->erased = std::move(gone);
   }
   return changed;
+}
+
+void LiveDocument::make_room_for_entry() {
+  if (pending_.entries.size() == pending_.entries.capacity()) {
+    pending_.entries.reserve(std::max<size_t>(4, pending_.entries.size() * 2));
+  }
 }
 
 int LiveDocument::push_entry(Form form, int member, Undo* undo) {
@@ -346,8 +367,12 @@ int LiveDocument::fold_entry(int entry, const Operation& op, Undo* undo) {
   if (undo != nullptr) {
     const bool has_lists = form.kind == FormKind::kList || form.kind == FormKind::kIncrementList;
     if (has_lists && op.type == OperationType::kAppend) {
-      undo->keep_list_end(entry, form);
-    } else if (op.type == OperationType::kSet) {
+      const bool coerce_before = form.lists->coerce;
+      fold_operation(form, op);
+      undo->note_list_end(entry, coerce_before);
+      return entry;
+    }
+    if (op.type == OperationType::kSet) {
       undo->keep_form(entry, std::move(form));  // leaves kind and fresh, which the fold looks at
     } else {
       undo->keep_form(entry, Form(form));

@@ -70,9 +70,10 @@ class LiveDocument {
   Status apply(const Operation& op, size_t limit, Outcome& outcome, SizeDetail& detail, int& entry);
 
   /// The same, and can be taken back by undo() until the next call that changes anything. Values that make room are
-  /// kept, not copied; a path that starts with `*` or a slice keeps a copy of the document.
+  /// kept, not copied; a path that starts with `*` or a slice keeps a copy of the document. Throws std::bad_alloc with
+  /// everything as it was.
   Status apply_undoable(const Operation& op, size_t limit, Outcome& outcome, SizeDetail& detail, int& entry);
-  /// Restores document and pending diff; their layouts move on.
+  /// Restores document and pending diff; their layouts move on. Needs no memory.
   void undo();
 
   /// Hot: the member takes a number. Its pending entry is made or folded (a kSet after this). Returns the index of the
@@ -159,6 +160,7 @@ class LiveDocument {
   int assign_member(int member, Value value, size_t value_bytes, Undo* undo);
   int erase_member(int member, Undo* undo);
 
+  void make_room_for_entry();
   int push_entry(Form form, int member, Undo* undo);
   int fold_entry(int entry, const Operation& op, Undo* undo);
   [[nodiscard]] int find_deleted(std::string_view key) const;

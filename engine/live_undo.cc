@@ -5,21 +5,19 @@
 namespace cairn::engine {
 namespace {
 
-/// Puts the dropped items back at their places, which ascend.
+/// Puts the dropped items back at their places, which ascend. The array still has the memory for them.
 void put_back(Array& array, std::vector<std::pair<size_t, Value>> dropped) {
-  Array whole;
-  whole.reserve(array.size() + dropped.size());
-  auto next = dropped.begin();
-  for (Value& item : array) {
-    for (; next != dropped.end() && next->first == whole.size(); ++next) {
-      whole.push_back(std::move(next->second));
+  size_t kept = array.size();
+  array.resize(kept + dropped.size());
+  for (size_t at = array.size(); !dropped.empty();) {
+    --at;
+    if (dropped.back().first == at) {
+      array[at] = std::move(dropped.back().second);
+      dropped.pop_back();
+    } else {
+      array[at] = std::move(array[--kept]);
     }
-    whole.push_back(std::move(item));
   }
-  for (; next != dropped.end(); ++next) {
-    whole.push_back(std::move(next->second));
-  }
-  array = std::move(whole);
 }
 
 }  // namespace
@@ -35,15 +33,12 @@ void LiveDocument::Undo::keep_value(int at, Member& m, const Edit& edit) {
       value = std::move(m.value);
       return;
     case EditKind::kPush:
-      value_change = ValueChange::kPushed;
-      return;
     case EditKind::kWrap:
-      value_change = ValueChange::kWrapped;
       return;
     case EditKind::kDrop: {
-      value_change = ValueChange::kDropped;
       Array& array = *m.value.get<Array>();
       dropped.reserve(edit.dropped.size());
+      value_change = ValueChange::kDropped;
       for (const size_t i : edit.dropped) {
         dropped.emplace_back(i, std::move(array[i]));
       }

@@ -1,4 +1,5 @@
-// What one operation on a live document changed, and what stood there before.
+// What one operation on a live document changed, and what stood there before. At every point where memory may run out
+// it says exactly what was changed so far; taking it back needs none.
 #pragma once
 
 #include <utility>
@@ -48,8 +49,14 @@ struct LiveDocument::Undo {
       *this = Undo();
     }
   }
-  /// Before `edit` is carried out: takes what it would destroy.
+  /// Before `edit` is carried out: takes what it would destroy. kPush and kWrap destroy nothing: note_value() after
+  /// them.
   void keep_value(int at, Member& m, const Edit& edit);
+  void note_value(EditKind carried_out) {
+    if (carried_out == EditKind::kPush || carried_out == EditKind::kWrap) {
+      value_change = carried_out == EditKind::kPush ? ValueChange::kPushed : ValueChange::kWrapped;
+    }
+  }
   void keep_form(int at, Form held) {
     entry_change = EntryChange::kFolded;
     entry = at;
@@ -61,10 +68,10 @@ struct LiveDocument::Undo {
     entry = at;
     before = std::move(what);
   }
-  void keep_list_end(int at, const Form& held) {
+  void note_list_end(int at, bool coerce_before) {
     entry_change = EntryChange::kListEnd;
     entry = at;
-    coerce = held.lists->coerce;
+    coerce = coerce_before;
   }
   void keep_all(Document document_before, PendingDiff pending_before) {
     value_change = ValueChange::kAll;

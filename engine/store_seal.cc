@@ -23,8 +23,8 @@ void Store::mark_dirty(Run& run) {
   if (run.dirty_index >= 0) {
     return;
   }
-  run.dirty_index = static_cast<int32_t>(dirty_.size());
   dirty_.push_back(run.shared_from_this());
+  run.dirty_index = static_cast<int32_t>(dirty_.size() - 1);
 }
 
 void Store::mark_clean(Run& run) {
@@ -45,6 +45,7 @@ void Store::mark_clean(Run& run) {
 void Store::detach(Run& run) {
   assert(!run.detached && !run.live.pending().empty() && run.staged.has_slot());
   const PendingDiff& pending = run.live.pending();
+  run.kept_slots.reserve(run.kept_slots.size() + 1);
   auto detached = std::make_shared<Detached>();
   append_diff_prefix(detached->payload, run.id, run.record.created_lsn);
   append_diff_head(detached->payload, pending.base, run.sequence, run.updated_us, pending.replace,
@@ -56,6 +57,7 @@ void Store::detach(Run& run) {
     detached->payload.append(entries.substr(kEntryLengthBytes, bytes - kEntryLengthBytes));
     entries.remove_prefix(bytes);
   }
+  // From here on nothing needs memory.
   detached->last = run.sequence;
   run.payload_hint_bytes = static_cast<uint32_t>(run.staged.newest_payload().size());
   staging_->mark_sealing(run.staged.slot());

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <climits>
+#include <new>
 
 namespace cairn::wal {
 
@@ -28,14 +29,22 @@ Status CommitGroups::join(const std::function<Status()>& lead) {
   std::shared_ptr<Group> group;
   std::shared_ptr<Group> before;
   bool leads = false;
+  bool alone = false;  // what is written must not stay unacknowledged for want of a group
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (forming_ == nullptr) {
-      forming_ = std::make_shared<Group>();
+      try {
+        forming_ = std::make_shared<Group>();
+      } catch (const std::bad_alloc&) {
+        alone = true;
+      }
       before = running_;
       leads = true;
     }
     group = forming_;
+  }
+  if (alone) {
+    return lead();
   }
   if (!leads) {
     wait(*group);
@@ -49,8 +58,14 @@ Status CommitGroups::join(const std::function<Status()>& lead) {
     running_ = std::move(forming_);
     forming_ = nullptr;
   }
-  finish(*group, lead());
-  return group->status;
+  Status status;
+  try {
+    status = lead();
+  } catch (const std::bad_alloc&) {
+    status = {Code::kNoMemory, "no memory for the sync"};  // nobody may wait for ever
+  }
+  finish(*group, status);
+  return status;
 }
 
 }  // namespace cairn::wal

@@ -1,6 +1,7 @@
 #include "wal/log_writer.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cstring>
 #include <utility>
@@ -273,9 +274,9 @@ Status LogWriter::write_control(uint8_t type) {
   header.lsn = written_lsn();
   header.durable_behind = durable_distance(header.lsn, durable_lsn());
   header.chain = chain_;
-  std::string bytes(kRecordHeaderBytes, '\0');
+  std::array<char, kRecordHeaderBytes> bytes{};
   write_record_header(bytes.data(), header, position_, header_.salt);
-  CAIRN_TRY(write_at_position(bytes));
+  CAIRN_TRY(write_at_position({bytes.data(), bytes.size()}));
   position_ += bytes.size();
   return {};
 }
@@ -285,7 +286,7 @@ Status LogWriter::pad_to_border() {
   if (gap == 0) {
     return {};
   }
-  std::string bytes(gap, '\0');
+  std::array<char, kBorderBytesMax> bytes{};  // no memory: it runs between an append and its acknowledgement
   if (gap >= kRecordHeaderBytes) {
     RecordHeader header;
     header.length_bytes = static_cast<uint32_t>(gap);
@@ -295,7 +296,7 @@ Status LogWriter::pad_to_border() {
     header.chain = chain_;
     write_record_header(bytes.data(), header, position_, header_.salt);
   }
-  CAIRN_TRY(write_at_position(bytes));
+  CAIRN_TRY(write_at_position({bytes.data(), gap}));
   position_ += gap;
   return {};
 }
@@ -320,16 +321,21 @@ Status LogWriter::ensure_spare() {
   return make_spare_locked();
 }
 
+// All memory is taken before the SEAL is written: nothing behind it counts, so the switch must follow.
 Status LogWriter::rotate() {
-  CAIRN_TRY(ensure_spare());  // only this function takes it away, so it stays
-  if (position_ + kRecordHeaderBytes <= header_.segment_bytes) {
-    CAIRN_TRY(write_control(kTypeSeal));
-  }
-  if (Status s = sync_file(*file_, written_lsn(), true); !s.ok()) {
-    return {Code::kLatched, "the full segment could not be synced", s.cause};
-  }
   const std::lock_guard<std::mutex> lock(segments_mutex_);
+  CAIRN_TRY(make_spare_locked());
   full_.push_back({segment_name(header_.seq), header_.segment_bytes, written_lsn()});
+  Status s = position_ + kRecordHeaderBytes <= header_.segment_bytes ? write_control(kTypeSeal) : Status();
+  if (s.ok()) {
+    if (const Status synced = sync_file(*file_, written_lsn(), true); !synced.ok()) {
+      s = {Code::kLatched, "the full segment could not be synced", synced.cause};
+    }
+  }
+  if (!s.ok()) {
+    full_.pop_back();
+    return s;
+  }
   SegmentHeader header;
   header.store = options_.store;
   header.seq = spare_->seq;

@@ -2,29 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
-#include <new>
 #include <string>
 #include <vector>
 
+#include "tests/support/allocations.h"
 #include "tests/support/json_literal.h"
 #include "tests/support/reference.h"
-
-namespace {
-size_t allocations = 0;
-}  // namespace
-
-// Counts what the hot calls must not do. Not inlined: else GCC sees malloc meet operator delete, and warns.
-__attribute__((noinline)) void* operator new(size_t bytes) {
-  ++allocations;
-  if (void* p = std::malloc(bytes == 0 ? 1 : bytes)) {
-    return p;
-  }
-  throw std::bad_alloc();
-}
-__attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
-__attribute__((noinline)) void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace cairn::engine {
 namespace {
@@ -308,11 +292,11 @@ TEST_F(Live, NumbersOfKnownKeysNeedNoMemoryAcrossFlushes) {
     live.clear_pending(static_cast<uint64_t>(i));
   };
   round(0);
-  const size_t before = allocations;
+  const uint64_t before = tests::allocations();
   for (int i = 1; i < 1000; ++i) {
     round(i);
   }
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(tests::allocations(), before);
 }
 
 TEST_F(Live, UndoOfAnAppendDoesNotCopyTheList) {
@@ -328,12 +312,12 @@ TEST_F(Live, UndoOfAnAppendDoesNotCopyTheList) {
   for (int i = 0; i < 2; ++i) {
     ASSERT_TRUE(live.apply_undoable(append, limit, outcome, detail, entry).ok());
   }
-  const size_t before = allocations;
+  const uint64_t before = tests::allocations();
   for (int i = 0; i < 100; ++i) {
     ASSERT_TRUE(live.apply_undoable(append, limit, outcome, detail, entry).ok());
     live.undo();
   }
-  EXPECT_LE(allocations - before, 10U);
+  EXPECT_LE(tests::allocations() - before, 10U);
   EXPECT_EQ(live.document().member(0).value.get<Array>()->size(), 502U);
 }
 

@@ -2,10 +2,13 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <cstdio>
+#include <new>
 #include <string>
 #include <vector>
 
 #include "engine/live_document.h"
+#include "tests/support/allocations.h"
 #include "tests/support/property.h"
 #include "tests/support/reference.h"
 #include "tests/support/scripts.h"
@@ -244,6 +247,42 @@ TEST(LiveDocument, UndoRestoresDocumentAndPendingDiff) {
       RC_ASSERT(live.pending_diff(1, 0) == diff_after);
     }
   });
+}
+
+// Every allocation of every operation fails once.
+TEST(LiveDocument, MemoryThatRunsOutLeavesDocumentAndPendingDiff) {
+  int failures = 0;
+  check_property(2000, [&failures] {
+    Object initial = *generate::colliding_object(generate::any_number());
+    const int more = *rc::gen::element(0, 12, 47);  // few keys; about to be indexed; an index about to grow
+    for (int i = 0; i < more; ++i) {
+      initial.push_back({"more " + std::to_string(i), Value(int64_t{i})});
+    }
+    LiveDocument live = live_from(initial);
+    for (const Operation& op : *generate::colliding_operations(generate::any_number(), 12)) {
+      const Document document = live.document();
+      const Diff diff = live.pending_diff(1, 0);
+      const std::string text = live.document().to_json();
+      for (int64_t succeed = 0;; ++succeed) {
+        Answer a;
+        tests::fail_allocation_after(succeed);
+        try {
+          a.status = live.apply_undoable(op, kNoLimit, a.outcome, a.detail, a.entry);
+          tests::fail_allocation_after(-1);
+          break;
+        } catch (const std::bad_alloc&) {
+        }
+        ++failures;
+        require_consistent(live);
+        RC_ASSERT(live.document() == document);
+        RC_ASSERT(live.document().to_json() == text);
+        RC_ASSERT(live.pending_diff(1, 0) == diff);
+      }
+      require_consistent(live);
+    }
+  });
+  std::printf("property: %d allocations of operations failed, each left all as it was\n", failures);
+  EXPECT_GT(failures, 1000);
 }
 
 TEST(LiveDocument, RefusesExactlyWhatWouldExceedTheLimit) {

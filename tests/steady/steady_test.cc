@@ -8,39 +8,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
-#include <new>
 #include <string>
 
 #include "tests/api/api_fixture.h"
-
-namespace {
-
-std::atomic<uint64_t> g_allocations{0};
-std::atomic<int64_t> g_fail_after{-1};  // this many operator new succeed, then one fails; below 0: none
-
-void* allocate(size_t bytes) {
-  g_allocations.fetch_add(1, std::memory_order_relaxed);
-  if (g_fail_after.load(std::memory_order_relaxed) >= 0 && g_fail_after.fetch_sub(1, std::memory_order_relaxed) == 0) {
-    throw std::bad_alloc();
-  }
-  if (void* p = std::malloc(bytes == 0 ? 1 : bytes)) {
-    return p;
-  }
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(size_t bytes) { return allocate(bytes); }
-void* operator new[](size_t bytes) { return allocate(bytes); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
-void operator delete[](void* p, size_t) noexcept { std::free(p); }
+#include "tests/support/allocations.h"
 
 namespace cairn::tests {
 namespace {
@@ -92,15 +66,15 @@ class Steady : public ApiTest {
 };
 
 TEST_F(Steady, HotCallsAllocateNothing) {
-  const uint64_t before = g_allocations;
+  const uint64_t before = allocations();
   int failed = 0;
   for (int i = 0; i < kRounds; ++i) {
     failed += update(i);
   }
-  EXPECT_EQ(g_allocations - before, 0u);
+  EXPECT_EQ(allocations() - before, 0u);
   EXPECT_EQ(failed, 0);
   std::printf("steady: %d rounds of 12 hot calls, %llu allocations\n", kRounds,
-              static_cast<unsigned long long>(g_allocations - before));
+              static_cast<unsigned long long>(allocations() - before));
 }
 
 TEST_F(Steady, AfterAFlushTheyAllocateOnlyToBecomeDirtyAgain) {
@@ -109,11 +83,11 @@ TEST_F(Steady, AfterAFlushTheyAllocateOnlyToBecomeDirtyAgain) {
     CAIRN_EXPECT(CAIRN_OK, cairn_store_barrier(store_));
   }
   update(0);
-  const uint64_t before = g_allocations;
+  const uint64_t before = allocations();
   for (int i = 0; i < 1000; ++i) {
     EXPECT_EQ(update(i), 0);
   }
-  EXPECT_EQ(g_allocations - before, 0u);
+  EXPECT_EQ(allocations() - before, 0u);
 }
 
 // Kills this thread on every system call but the end and a write of one byte.

@@ -15,9 +15,9 @@
  * Rules that hold for every call; what is said at a function comes on top.
  *
  * Outcome.   int32 status: CAIRN_OK, an answer below 16 (the call worked and this is what it found), or an error from
- *            16. CAIRN_FAILED(status) tells. An update that failed changed nothing, unless the
- *            function says so; after NO_MEMORY it may be there in memory, and is staged with the next one.
- *            cairn_last_error() says more of the thread's last error. No exception leaves the library.
+ *            16. CAIRN_FAILED(status) tells. An update that failed, also with NO_MEMORY, changed nothing, unless the
+ *            function says so. cairn_last_error() says more of the thread's last error. No exception leaves the
+ *            library.
  * Errors.    Any call: INVALID_ARGUMENT (a null handle or pointer), FORKED, NO_MEMORY, INTERNAL. Any call on a store,
  * run, cell or transaction whose store was closed: CLOSED. They are not repeated below. Strings.   Keys and values are
  * pointer and length in bytes, UTF-8, and are copied. Names (directories, ids, tasks, tags) end with NUL. Nothing that

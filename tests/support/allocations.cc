@@ -1,0 +1,39 @@
+#include "tests/support/allocations.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+std::atomic<uint64_t> count{0};
+std::atomic<int64_t> left{-1};
+
+void* allocate(size_t bytes) {
+  count.fetch_add(1, std::memory_order_relaxed);
+  if (left.load(std::memory_order_relaxed) >= 0 && left.fetch_sub(1, std::memory_order_relaxed) == 0) {
+    throw std::bad_alloc();
+  }
+  if (void* p = std::malloc(bytes == 0 ? 1 : bytes)) {
+    return p;
+  }
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+// Not inlined: else GCC sees malloc meet operator delete, and warns.
+__attribute__((noinline)) void* operator new(size_t bytes) { return allocate(bytes); }
+__attribute__((noinline)) void* operator new[](size_t bytes) { return allocate(bytes); }
+__attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
+__attribute__((noinline)) void operator delete[](void* p) noexcept { std::free(p); }
+__attribute__((noinline)) void operator delete(void* p, size_t) noexcept { std::free(p); }
+__attribute__((noinline)) void operator delete[](void* p, size_t) noexcept { std::free(p); }
+
+namespace cairn::tests {
+
+uint64_t allocations() { return count.load(std::memory_order_relaxed); }
+void fail_allocation_after(int64_t succeed) { left.store(succeed, std::memory_order_relaxed); }
+bool allocation_failed() { return left.load(std::memory_order_relaxed) < 0; }
+
+}  // namespace cairn::tests
