@@ -1,38 +1,40 @@
-// Sets one top-level number of a document many times: numeric_set BYTES roomy|tight SETS.
+// Sets one top-level number of a run's document many times, through the C interface: numeric_set BYTES roomy|tight SETS.
 // roomy leaves 64 bytes below the limit, tight leaves one. flat_cost.sh counts the instructions.
+#include <cairn/cairn.h>
+#include <stdlib.h>
+
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <string>
-
-#include "engine/live_document.h"
-
-using cairn::engine::Document;
-using cairn::engine::LiveDocument;
-using cairn::engine::Value;
 
 namespace {
 
 constexpr double kValues[] = {0.42, 0.17, 0.93, 0.58, 0.71, 0.06, 0.39, 0.84};  // of one length
 
-void insert_text(Document& document, const std::string& key, size_t bytes) {
-  const std::string text(bytes, 'x');
-  document.insert(key, Value(text), bytes + 2);
+void check(int32_t status, const char* what) {
+  if (status != CAIRN_OK) {
+    cairn_error error{};
+    error.struct_bytes = sizeof error;
+    cairn_last_error(&error);
+    std::fprintf(stderr, "%s: %s\n", what, error.message);
+    std::exit(1);
+  }
 }
 
 /// Members of about 40 bytes, the number in their middle, filled up to exactly `bytes`.
-Document document_of(size_t bytes) {
-  constexpr size_t kTextBytes = 24;
-  constexpr size_t kAround = 9;  // "":"" and commas, with those of the last member
-  Document document;
+std::string document_of(size_t bytes) {
+  std::string text = "{";
   int members = 0;
-  while (document.exact_bytes() + 2 * (kTextBytes + 20) < bytes) {
+  while (text.size() + 100 < bytes) {
     if (members == 2) {
-      document.insert("progress", Value(kValues[0]), 4);
+      text += "\"progress\":0.42,";
     }
-    insert_text(document, "member_" + std::to_string(members++), kTextBytes);
+    text += "\"member_" + std::to_string(members++) + "\":\"" + std::string(24, 'x') + "\",";
   }
-  insert_text(document, "last", bytes - document.exact_bytes() - kAround - 1);
-  return document;
+  text += "\"last\":\"";
+  return text + std::string(bytes - text.size() - 2, 'x') + "\"}";
 }
 
 }  // namespace
@@ -42,22 +44,40 @@ int main(int argc, char** argv) {
     return 2;
   }
   const size_t bytes = std::strtoul(argv[1], nullptr, 10);
-  const bool tight = std::string(argv[2]) == "tight";
+  const bool tight = std::strcmp(argv[2], "tight") == 0;
   const int sets = std::atoi(argv[3]);
-  LiveDocument live;
-  live.reset(document_of(bytes), 0);
-  if (live.document().exact_bytes() != bytes) {
-    std::fprintf(stderr, "the document has %zu bytes, not %zu\n", live.document().exact_bytes(), bytes);
+  char directory[] = "/tmp/cairn-cost-XXXXXX";
+  if (mkdtemp(directory) == nullptr) {
     return 1;
   }
-  const size_t limit = bytes + (tight ? 1 : 64);
-  const std::string key = "progress";
+  const std::string path = std::string(directory) + "/store";
+
+  cairn_options options{};
+  options.struct_bytes = sizeof options;
+  options.metadata_bytes_max = static_cast<uint32_t>(bytes + (tight ? 1 : 64));
+  cairn_store* store = nullptr;
+  check(cairn_store_open(path.c_str(), &options, &store), "open");
+  const std::string metadata = document_of(bytes);
+  cairn_start_options start{};
+  start.struct_bytes = sizeof start;
+  start.metadata = metadata.data();
+  start.metadata_bytes = metadata.size();
+  cairn_run* run = nullptr;
+  check(cairn_run_start(store, &start, &run), "start");
+
   for (int i = 0; i < sets; ++i) {
-    const int member = live.document().find(key);
-    if (member < 0 || live.set_double(member, kValues[i % 8], limit) != 0) {
-      std::fprintf(stderr, "set %d was declined\n", i);
-      return 1;
-    }
+    check(cairn_run_set_double(run, "progress", 8, kValues[i % 8]), "set");
+  }
+
+  std::string text(bytes + 64, '\0');
+  size_t needed = 0;
+  check(cairn_run_current_json(run, text.data(), text.size(), &needed, nullptr), "current");
+  check(cairn_run_close(run), "close run");
+  check(cairn_store_close(store, 1000), "close");
+  std::filesystem::remove_all(directory);
+  if (needed != bytes) {
+    std::fprintf(stderr, "the document has %zu bytes, not %zu\n", needed, bytes);
+    return 1;
   }
   return 0;
 }
