@@ -112,7 +112,7 @@ void add_name(void* list, const char* name) {
 }  // namespace
 
 Result<std::unique_ptr<HostFiles>> HostFiles::make(const cairn_files& files) {
-  cairn_files f;
+  cairn_files f = {};
   CAIRN_TRY(read_struct(&files, f, "cairn_files: struct_bytes does not fit"));
   if (f.open == nullptr || f.close == nullptr || f.read_at == nullptr || f.write_at == nullptr || f.sync == nullptr ||
       f.resize == nullptr || f.info == nullptr || f.map == nullptr || f.unmap == nullptr || f.rename == nullptr ||

@@ -29,7 +29,7 @@ Result<uint32_t> metadata_limit(uint32_t option, uint32_t segment_bytes) {
     }
     return option;
   }
-  const char* text = std::getenv(kVariable);
+  const char* text = std::getenv(kVariable);  // NOLINT(concurrency-mt-unsafe): only a setenv beside it would race
   if (text == nullptr) {
     return kMetadataBytesDefault;
   }

@@ -133,7 +133,6 @@ Status read_bool(const engine::Value& value, std::string_view key, int32_t& out)
 
 namespace {
 
-using cairn::Code;
 using cairn::Status;
 using cairn::api::check_open;
 using cairn::api::copy_out;

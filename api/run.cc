@@ -49,7 +49,7 @@ Status read_start(const cairn_start_options* theirs, StartOptions& start, Durabi
   if (theirs == nullptr) {
     return {};
   }
-  cairn_start_options o;
+  cairn_start_options o = {};
   CAIRN_TRY(cairn::api::read_struct(theirs, o, "cairn_start_options: struct_bytes does not fit"));
   CAIRN_TRY(read_durability(o.durability, durability));
   start.id = o.id == nullptr ? "" : o.id;

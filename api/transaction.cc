@@ -7,7 +7,6 @@
 
 namespace {
 
-using cairn::Code;
 using cairn::Status;
 using cairn::api::check_handle;
 using cairn::api::check_open;

@@ -135,6 +135,7 @@ BENCHMARK(Get);
 void TransactionOfTenRuns(benchmark::State& state) {
   BenchStore store;
   std::vector<cairn_run*> runs;
+  runs.reserve(10);
   for (int i = 0; i < 10; ++i) {
     runs.push_back(store.start());
   }
@@ -157,6 +158,7 @@ BENCHMARK(TransactionOfTenRuns);
 void StepWithThousandDirtyRuns(benchmark::State& state) {
   BenchStore store;
   std::vector<cairn_run*> runs;
+  runs.reserve(1000);
   for (int i = 0; i < 1000; ++i) {
     runs.push_back(store.start());
   }

@@ -111,7 +111,7 @@ void carry_out(Edit edit, Value argument, Value& slot) {
       both.reserve(2);
       both.push_back(std::move(slot));
       both.push_back(std::move(argument));
-      slot.storage = std::move(both);
+      slot = Value(std::move(both));
       return;
     }
     case EditKind::kDrop: {

@@ -310,8 +310,7 @@ int LiveDocument::erase_member(int member, Undo* undo) {
   PendingEntry before;
   if (gone.pending >= 0) {
     PendingEntry& there = pending_.entries[static_cast<size_t>(gone.pending)];
-    before = std::move(there);
-    there.member = -1;
+    before = std::exchange(there, PendingEntry());
   }
   shift_members(member, -1);
   int changed = -1;

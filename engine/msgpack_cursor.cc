@@ -38,9 +38,7 @@ bool MsgpackCursor::read_array(size_t& count) {
   }
   if (b >= 0x90 && b <= 0x9f) {
     n = b & 0x0f;
-  } else if (b != 0xdc && b != 0xdd) {
-    return false;
-  } else if (!read_big_endian(b == 0xdc ? 2 : 4, n)) {
+  } else if ((b != 0xdc && b != 0xdd) || !read_big_endian(b == 0xdc ? 2 : 4, n)) {
     return false;
   }
   count = n;
@@ -76,7 +74,7 @@ bool MsgpackCursor::read_signed(int64_t& v) {
     return false;
   }
   if (b >= 0xe0) {
-    v = static_cast<int8_t>(b);
+    v = int64_t{b} - 0x100;
     return true;
   }
   if (b >= 0xd0 && b <= 0xd3) {

@@ -60,7 +60,7 @@ class Cursor {
     const auto lead = static_cast<uint8_t>(rest_.front());
     if (lead >= 0xe0) {
       rest_.remove_prefix(1);
-      v = static_cast<int8_t>(lead);
+      v = int64_t{lead} - 0x100;
       return true;
     }
     if (lead >= 0xd0 && lead <= 0xd3) {

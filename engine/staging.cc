@@ -212,7 +212,7 @@ void Staging::give_back(const Slot& slot) {
   header->state.store(0, std::memory_order_release);
   stored(options_.seam, StagingSeam::Point::kSlotState, &header->state, sizeof header->state);
   const std::lock_guard guard(mutex_);
-  free_[static_cast<size_t>(slot.size_class)].push_back(slot);
+  free_[static_cast<uint8_t>(slot.size_class)].push_back(slot);
   --taken_;
 }
 

@@ -137,7 +137,7 @@ LockOwner StoreLock::look(const std::string& directory) {
   if (fd < 0) {
     return {};
   }
-  const LockOwner owner = owner_of(fd);
+  LockOwner owner = owner_of(fd);
   ::close(fd);
   return owner;
 }

@@ -14,6 +14,8 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <new>
+#include <system_error>
 
 #include "engine/replay.h"
 #include "engine/store.h"
@@ -67,7 +69,7 @@ Status check_directory(const std::string& directory, bool create) {
                          : why == ENOSPC ? Code::kNoSpace
                                          : Code::kIo,
                          "mkdir", why),
-                  "cannot make " + directory + ": " + std::strerror(why));
+                  "cannot make " + directory + ": " + std::generic_category().message(why));
     }
     return {};
   }
@@ -89,20 +91,21 @@ Status check_unborn(const std::string& directory) {
   if (dir == nullptr) {
     return fail(Status(Code::kIo, "opendir", errno), "cannot list " + directory);
   }
-  Status status;
-  while (const dirent* entry = readdir(dir)) {
-    const std::string name = entry->d_name;
-    if (name == "." || name == "..") {
-      continue;
-    }
-    if (std::find(std::begin(kOurNames), std::end(kOurNames), name) == std::end(kOurNames)) {
-      status =
-          fail(Code::kNotAStore, directory + " holds other files (" + name + ") and no store: give an empty directory");
+  std::string foreign;
+  while (const dirent* entry = readdir(dir)) {  // NOLINT(concurrency-mt-unsafe): the stream is ours alone
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != ".." &&
+        std::find(std::begin(kOurNames), std::end(kOurNames), name) == std::end(kOurNames)) {
+      foreign = name;
       break;
     }
   }
   closedir(dir);
-  return status;
+  if (!foreign.empty()) {
+    return fail(Code::kNotAStore,
+                directory + " holds other files (" + foreign + ") and no store: give an empty directory");
+  }
+  return {};
 }
 
 std::string describe(const wal::Damage& d) {
@@ -466,7 +469,8 @@ Store::~Store() {
     if (lock_) {
       lock_->abandon();
     }
-    new std::shared_ptr<Tables>(std::move(tables_));  // leaked on purpose: closing would touch the parent's files
+    new (std::nothrow)
+        std::shared_ptr<Tables>(std::move(tables_));  // leaked on purpose: closing would touch the parent's files
     (void)writer_.release();
     (void)staging_.release();
     if (background_.joinable()) {

@@ -89,7 +89,7 @@ Status remove_unborn(const std::string& directory) {
     return lmdb_status(cause, "removing data.tmp");
   }
   int cause = 0;
-  for (const dirent* entry = readdir(entries); entry != nullptr; entry = readdir(entries)) {
+  while (const dirent* entry = readdir(entries)) {  // NOLINT(concurrency-mt-unsafe): the stream is ours alone
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
     if (unlinkat(fd, entry->d_name, 0) != 0 && cause == 0) cause = errno;

@@ -1,8 +1,8 @@
 // The cairn command: reads and changes stores of run metadata. One file per subcommand, command_NAME.cc.
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <exception>
+#include <system_error>
 
 #include "tools/command_line.h"
 #include "tools/interrupt.h"
@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
   // Output that was not written is an answer that was not given.
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     const int why = errno;
-    std::fprintf(stderr, "cairn: cannot write the output: %s\n", std::strerror(why));
+    std::fprintf(stderr, "cairn: cannot write the output: %s\n", std::generic_category().message(why).c_str());
     return static_cast<int>(why == ENOSPC || why == EDQUOT ? Exit::kNoSpace : Exit::kIo);
   }
   return static_cast<int>(exit);

@@ -1,10 +1,63 @@
 #!/usr/bin/env bash
-# clang-tidy over the sources outside tests. Needs a configured build directory: tools/check_tidy.sh build/release
+# clang-tidy over the sources outside tests, with a line per file. Exit 0 only if every file was analysed and has no finding.
+#   tools/check_tidy.sh [BUILD [FILE...]]   BUILD: a configured build directory (default build/release); FILE...: only these
+# A file without findings is not analysed again while it, the headers, its compile command and the checks stay the same
+# (BUILD/tidy keeps what is known; remove it to start over).
 set -uo pipefail
 cd "$(dirname "$0")/.."
+
+# Analyses one file: the parent calls this script again, so that xargs can spread the files over the cores.
+if [ "${1:-}" = --one ]; then
+  build=$2 known=$3 file=$4
+  begin=$SECONDS
+  command=$(grep -F "\"file\": \"$PWD/$file\"" -B 2 "$build/compile_commands.json")
+  if [ -z "$command" ]; then
+    echo "UNKNOWN         $file: not in $build/compile_commands.json"
+    exit 1
+  fi
+  key=$( (echo "$known"; echo "$command"; cat "$file") | sha256sum | cut -c1-32)
+  if [ -e "$build/tidy/$key" ]; then
+    echo "as before       $file"
+    exit 0
+  fi
+  output=$(mktemp "$build/tidy/output-XXXXXX")
+  timeout 280 clang-tidy -p "$build" --quiet "$file" >"$output" 2>&1
+  status=$?
+  spent=$((SECONDS - begin))
+  # What clang-tidy says on stderr when all is well: how many warnings of system headers it leaves out.
+  findings=$(grep -vE '^[0-9]+ warnings?( and [0-9]+ errors?)? generated\.$' "$output")
+  rm -f "$output"
+  if [ "$status" -eq 0 ] && [ -z "$findings" ]; then
+    touch "$build/tidy/$key"
+    printf 'ok       %4d s  %s\n' "$spent" "$file"
+    exit 0
+  fi
+  if [ "$status" -gt 1 ]; then
+    findings="clang-tidy ended with exit code $status"$'\n'"$findings"
+  fi
+  printf 'FAILED   %4d s  %s\n%s\n' "$spent" "$file" "$findings"
+  exit 1
+fi
+
 build=${1:-build/release}
-git ls-files 'wal/*.cc' 'engine/*.cc' 'api/*.cc' 'tools/*.cc' |
-  xargs -P "$(nproc)" -n 4 clang-tidy -p "$build" --quiet 2>/dev/null >build/tidy.log
-status=$?
-grep -E 'warning:|error:' build/tidy.log | sort -u | head -40
-exit "$status"
+shift
+if [ ! -e "$build/compile_commands.json" ]; then
+  echo "check_tidy.sh: no $build/compile_commands.json; configure first: cmake --preset release" >&2
+  exit 2
+fi
+mkdir -p "$build/tidy"
+if [ $# -gt 0 ]; then
+  files=("$@")
+else
+  mapfile -t files < <(git ls-files 'wal/*.cc' 'engine/*.cc' 'api/*.cc' 'api/*.c' 'tools/*.cc' 'bench/*.cc')
+fi
+# Everything but the file and its command that the outcome hangs on.
+known=$( (clang-tidy --version; git ls-files '*.clang-tidy' '*.h' '*.hpp' | xargs sha256sum; cat tools/check_tidy.sh) |
+  sha256sum)
+begin=$SECONDS
+printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 1 "$0" --one "$build" "$known" | tee "$build/tidy/last.txt"
+status=${PIPESTATUS[1]}
+good=$(grep -cE '^(ok|as before) ' "$build/tidy/last.txt")
+bad=$(grep -cE '^(FAILED|UNKNOWN) ' "$build/tidy/last.txt")
+echo "tidy: ${#files[@]} files, $good without findings ($(grep -c '^as before' "$build/tidy/last.txt") known from before), $bad failed, $((SECONDS - begin)) s"
+[ "$status" -eq 0 ] && [ "$good" -eq "${#files[@]}" ]

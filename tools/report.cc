@@ -1,7 +1,8 @@
 #include "tools/report.h"
 
 #include <cstdio>
-#include <cstring>
+#include <string>
+#include <system_error>
 
 #include "engine/json.h"
 #include "tools/terminal_text.h"
@@ -88,8 +89,11 @@ Exit report_error(const Globals& globals, Status status, const std::string& whil
   message += !detail.message.empty()                            ? detail.message
              : status.what != nullptr && status.what[0] != '\0' ? status.what
                                                                 : code_name(status.code);
-  if (detail.cause > 0 && message.find(std::strerror(detail.cause)) == std::string::npos) {
-    message += std::string(": ") + std::strerror(detail.cause);
+  if (detail.cause > 0) {
+    const std::string cause = std::generic_category().message(detail.cause);
+    if (message.find(cause) == std::string::npos) {
+      message += ": " + cause;
+    }
   }
   if (const std::string hint = advice(status.code, detail); !hint.empty()) {
     message += "; " + hint;

@@ -10,19 +10,19 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <new>
-#include <stdexcept>
+#include <string>
+#include <system_error>
 
 namespace cairn::demo {
 
 SharedPage::SharedPage() : fd_(memfd_create("cairn-demo", 0)) {
   if (fd_ < 0 || ftruncate(fd_, sizeof(Page)) != 0) {
-    throw std::runtime_error(std::string("no shared memory: ") + std::strerror(errno));
+    throw std::system_error(errno, std::generic_category(), "no shared memory");
   }
   void* memory = mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
   if (memory == MAP_FAILED) {
-    throw std::runtime_error(std::string("no shared memory: ") + std::strerror(errno));
+    throw std::system_error(errno, std::generic_category(), "no shared memory");
   }
   page_ = new (memory) Page;
 }
@@ -38,13 +38,13 @@ pid_t start_worker(const WorkerArguments& arguments, const SharedPage& page, siz
   const std::string pause = std::to_string(arguments.pause_us);
   const pid_t pid = fork();
   if (pid < 0) {
-    throw std::runtime_error(std::string("fork: ") + std::strerror(errno));
+    throw std::system_error(errno, std::generic_category(), "fork");
   }
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     execl(arguments.program.c_str(), arguments.program.c_str(), arguments.store.c_str(), arguments.directory.c_str(),
           fd.c_str(), life_text.c_str(), pause.c_str(), nullptr);
-    std::fprintf(stderr, "demo: cannot start %s: %s\n", arguments.program.c_str(), std::strerror(errno));
+    std::perror(arguments.program.c_str());
     _exit(127);
   }
   return pid;
