@@ -1,10 +1,28 @@
 #!/usr/bin/env bash
 # clang-tidy over the sources outside tests, with a line per file. Exit 0 only if every file was analysed and has no finding.
 #   tools/check_tidy.sh [BUILD [FILE...]]   BUILD: a configured build directory (default build/release); FILE...: only these
-# A file without findings is not analysed again while it, the headers, its compile command and the checks stay the same
-# (BUILD/tidy keeps what is known; remove it to start over).
+# A file without findings is not analysed again while it, the project's headers that it includes, its compile command and
+# the checks stay the same (BUILD/tidy keeps what is known; remove it to start over).
 set -uo pipefail
 cd "$(dirname "$0")/.."
+
+included_by() {  # the project's headers that FILE includes, and those that they include
+  local -A seen=()
+  local more=("$1") next name place
+  while [ "${#more[@]}" -gt 0 ]; do
+    next=()
+    while read -r name; do
+      for place in "$name" "api/include/$name"; do
+        if [ -z "${seen[$place]:-}" ] && [ -e "$place" ]; then
+          seen[$place]=yes
+          next+=("$place")
+        fi
+      done
+    done < <(sed -nE 's/^#include +["<]([^">]+)[">].*/\1/p' "${more[@]}" | sort -u)
+    more=("${next[@]}")
+  done
+  [ "${#seen[@]}" -eq 0 ] || printf '%s\n' "${!seen[@]}" | sort
+}
 
 # Analyses one file: the parent calls this script again, so that xargs can spread the files over the cores.
 if [ "${1:-}" = --one ]; then
@@ -15,7 +33,8 @@ if [ "${1:-}" = --one ]; then
     echo "UNKNOWN         $file: not in $build/compile_commands.json"
     exit 1
   fi
-  key=$( (echo "$known"; echo "$command"; cat "$file") | sha256sum | cut -c1-32)
+  mapfile -t headers < <(included_by "$file")
+  key=$( (echo "$known $command"; sha256sum "$file" "${headers[@]}") | sha256sum | cut -c1-32)
   if [ -e "$build/tidy/$key" ]; then
     echo "as before       $file"
     exit 0
@@ -51,9 +70,8 @@ if [ $# -gt 0 ]; then
 else
   mapfile -t files < <(git ls-files 'wal/*.cc' 'engine/*.cc' 'api/*.cc' 'api/*.c' 'tools/*.cc' 'bench/*.cc')
 fi
-# Everything but the file and its command that the outcome hangs on.
-known=$( (clang-tidy --version; git ls-files '*.clang-tidy' '*.h' '*.hpp' | xargs sha256sum; cat tools/check_tidy.sh) |
-  sha256sum)
+# What the outcome of every file hangs on.
+known=$( (clang-tidy --version; git ls-files '*.clang-tidy' | xargs cat) | sha256sum)
 begin=$SECONDS
 printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 1 "$0" --one "$build" "$known" | tee "$build/tidy/last.txt"
 status=${PIPESTATUS[1]}

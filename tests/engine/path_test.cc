@@ -1,7 +1,6 @@
 #include "engine/path.h"
 
 #include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
 
 #include <string>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "engine/json.h"
 #include "tests/support/generate.h"
 #include "tests/support/json_literal.h"
+#include "tests/support/property.h"
 #include "tests/support/reference.h"
 
 namespace cairn::engine {
@@ -299,36 +299,40 @@ TEST(Path, FindGivesTheFirstMatch) {
   EXPECT_EQ(found("$."), "nothing");
 }
 
-RC_GTEST_PROP(Path, EveryOperationDoesWhatTheReferenceDoes, ()) {
-  Object document = *generate::any_tree();
-  const Operation op = *generate::any_operation(generate::any_path(), false);
-  Value root(document);
-  const Value before = root;
-  const Result<Outcome> outcome = apply_at(root, path(op.key), 0, op, 1u << 30);
-  RC_ASSERT(outcome.ok());
-  std::vector<Outcome> expected;
-  RC_ASSERT(reference::apply_operations(document, {op}, expected).ok());
-  RC_ASSERT(outcome->kind == expected[0].kind);
-  RC_ASSERT(outcome->reason == expected[0].reason);
-  RC_ASSERT(root == Value(document));
-  if (outcome->kind != OutcomeKind::kApplied) {
-    RC_ASSERT(root == before);
-  }
+TEST(Path, EveryOperationDoesWhatTheReferenceDoes) {
+  check_property(1000, [] {
+    Object document = *generate::any_tree();
+    const Operation op = *generate::any_operation(generate::any_path(), false);
+    Value root(document);
+    const Value before = root;
+    const Result<Outcome> outcome = apply_at(root, path(op.key), 0, op, 1u << 30);
+    RC_ASSERT(outcome.ok());
+    std::vector<Outcome> expected;
+    RC_ASSERT(reference::apply_operations(document, {op}, expected).ok());
+    RC_ASSERT(outcome->kind == expected[0].kind);
+    RC_ASSERT(outcome->reason == expected[0].reason);
+    RC_ASSERT(root == Value(document));
+    if (outcome->kind != OutcomeKind::kApplied) {
+      RC_ASSERT(root == before);
+    }
+  });
 }
 
-RC_GTEST_PROP(Path, FromATopLevelValueIsAsFromTheDocument, ()) {
-  const Value value = *generate::any_value();
-  Operation op = *generate::any_operation(generate::any_path(), false);
-  op.key = "$.top" + op.key.substr(1);
-  Value inside = value;
-  Value whole = Object{{"top", value}};
-  const std::vector<Segment> segments = path(op.key);
-  RC_PRE(segments.size() > 1 || op.type != OperationType::kDelete);
-  const Result<Outcome> a = apply_at(inside, segments, 1, op, 1u << 30);
-  const Result<Outcome> b = apply_at(whole, segments, 0, op, 1u << 30);
-  RC_ASSERT(a.ok() && b.ok());
-  RC_ASSERT(a->kind == b->kind && a->reason == b->reason);
-  RC_ASSERT(whole.get<Object>()->front().value == inside);
+TEST(Path, FromATopLevelValueIsAsFromTheDocument) {
+  check_property(1000, [] {
+    const Value value = *generate::any_value();
+    Operation op = *generate::any_operation(generate::any_path(), false);
+    op.key = "$.top" + op.key.substr(1);
+    Value inside = value;
+    Value whole = Object{{"top", value}};
+    const std::vector<Segment> segments = path(op.key);
+    RC_PRE(segments.size() > 1 || op.type != OperationType::kDelete);
+    const Result<Outcome> a = apply_at(inside, segments, 1, op, 1u << 30);
+    const Result<Outcome> b = apply_at(whole, segments, 0, op, 1u << 30);
+    RC_ASSERT(a.ok() && b.ok());
+    RC_ASSERT(a->kind == b->kind && a->reason == b->reason);
+    RC_ASSERT(whole.get<Object>()->front().value == inside);
+  });
 }
 
 }  // namespace

@@ -1,35 +1,12 @@
 // Runs a rapidcheck property a given number of times, as part of a GoogleTest test.
 #pragma once
 
-#include <gtest/gtest.h>
-#include <rapidcheck.h>
-
-#include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <sstream>
-#include <string>
-#include <utility>
+#include <functional>
 
 namespace cairn {
 
-/// CAIRN_TEST_SCALE divides the number, for slow checkers. RC_PARAMS gives seed and size.
-template <class Testable>
-void check_property(int cases, Testable&& testable) {
-  rc::detail::TestParams params = rc::detail::configuration().testParams;
-  const char* scale = std::getenv("CAIRN_TEST_SCALE");
-  params.maxSuccess = scale == nullptr ? cases : std::max(1, cases / std::max(1, std::atoi(scale)));
-  const ::testing::TestInfo* info = ::testing::UnitTest::GetInstance()->current_test_info();
-  rc::detail::TestMetadata metadata;
-  metadata.id = std::string(info->test_suite_name()) + "/" + info->name();
-  metadata.description = info->name();
-  const auto result = rc::detail::checkTestable(std::forward<Testable>(testable), metadata, params);
-  std::printf("property: %s: %d cases\n", metadata.id.c_str(), params.maxSuccess);
-  if (!result.template is<rc::detail::SuccessResult>()) {
-    std::ostringstream text;
-    rc::detail::printResultMessage(result, text);
-    FAIL() << text.str();
-  }
-}
+/// The property draws its values with `*generator` and says what must hold with RC_ASSERT. CAIRN_TEST_SCALE divides the
+/// number of cases, for slow checkers. RC_PARAMS gives seed and size.
+void check_property(int cases, const std::function<void()>& property);
 
 }  // namespace cairn
