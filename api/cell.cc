@@ -10,7 +10,7 @@ namespace {
 
 using cairn::Code;
 using cairn::Status;
-using cairn::api::check_open;
+using cairn::api::check_writable;
 using cairn::api::guarded;
 using cairn::api::invalid;
 using cairn::api::valid_bytes;
@@ -24,7 +24,7 @@ bool is_hot(const cairn_cell* cell) { return cell != nullptr && cell->hot; }
 // A handle with a class of its own, or a value that has no short way.
 cairn_status update(cairn_cell* cell, OperationType type, const Value& value) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(cell));
+    CAIRN_TRY(check_writable(cell));
     if (const double* d = value.get<double>(); d != nullptr && !std::isfinite(*d)) {
       return {Code::kNotFinite, "NaN and infinity are no JSON numbers"};
     }
@@ -42,7 +42,7 @@ cairn_status increment(cairn_cell* cell, const Value& by) noexcept {
 template <class Take>
 cairn_status read(cairn_cell* cell, const void* out, Take&& take) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(cell));
+    CAIRN_TRY(check_writable(cell));
     if (out == nullptr) {
       return invalid("value: a null pointer");
     }
@@ -56,7 +56,7 @@ extern "C" {
 
 cairn_status cairn_run_bind(cairn_run* run, const char* key, size_t key_bytes, cairn_cell** cell) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(run));
+    CAIRN_TRY(check_writable(run));
     if (cell == nullptr || !valid_bytes(key, key_bytes)) {
       return invalid("key, cell: a null pointer");
     }
@@ -116,7 +116,7 @@ cairn_status cairn_cell_set_string(cairn_cell* cell, const char* value, size_t v
     return guarded([&] { return cell->engine->set_string(*cell->run, cell->key, {value, value_bytes}); });
   }
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(cell));
+    CAIRN_TRY(check_writable(cell));
     if (!valid_bytes(value, value_bytes)) {
       return invalid("value: a null pointer");
     }

@@ -7,7 +7,9 @@
 // - an update that goes straight into the engine is checked there (fork word, gate, run); the API looks only at `hot`,
 // which
 //   says that the handle has no durability class of its own;
-// - in a forked child nothing is read but the handle and the engine's fork word, which is 0 there.
+// - in a forked child nothing is read but the handle and the fork word, which is 0 there;
+// - a store that was opened read-only has a Reading instead of an engine, and so have its runs; there are no cells and
+//   transactions of it. Whoever needs the engine asks check_writable.
 #pragma once
 
 #include <atomic>
@@ -19,6 +21,7 @@
 #include <vector>
 
 #include "api/host_hooks.h"
+#include "api/reading.h"
 #include "api/report.h"
 #include "cairn/cairn.h"
 #include "engine/store.h"
@@ -38,6 +41,7 @@ struct cairn_store {
   std::atomic<uint64_t> references{1};
   std::unique_ptr<cairn::api::HostHooks> hooks;  // outlive the engine
   std::unique_ptr<cairn::engine::Store> engine;
+  std::unique_ptr<cairn::api::Reading> reading;  // read-only: instead of the engine
 };
 
 namespace cairn::api {
@@ -86,6 +90,18 @@ struct cairn_run {
   uint32_t magic = cairn::api::kRunMagic;
   cairn::api::StoreReference store;
   cairn::engine::RunRef reference;  // destroyed before the store it belongs to
+  std::string id;                   // read-only: this and the next say which run; there is no engine and no run
+  uint64_t created_lsn = 0;
+
+  /// Of a store that was opened read-only.
+  cairn_run(cairn_store* s, const cairn::engine::RunRecord& record)
+      : hot(false),
+        engine(nullptr),
+        run(nullptr),
+        durability(cairn::engine::Durability::kDefault),
+        store(s),
+        id(record.id),
+        created_lsn(record.created_lsn) {}
 
   cairn_run(cairn_store* s, cairn::engine::RunRef r, cairn::engine::Durability d)
       : hot(d == cairn::engine::Durability::kDefault),
@@ -133,6 +149,11 @@ inline uint32_t magic_of(const cairn_store*) { return kStoreMagic; }
 inline uint32_t magic_of(const cairn_run*) { return kRunMagic; }
 inline uint32_t magic_of(const cairn_cell*) { return kCellMagic; }
 inline uint32_t magic_of(const cairn_transaction*) { return kTransactionMagic; }
+inline const Reading* reading_of(const cairn_store* store) { return store->reading.get(); }
+template <class Handle>
+const Reading* reading_of(const Handle* handle) {
+  return reading_of(handle->store.get());
+}
 inline bool is_closed(const cairn_store* store) { return store->closed.load(std::memory_order_acquire); }
 template <class Handle>
 bool is_closed(const Handle* handle) {
@@ -145,7 +166,7 @@ Status check_handle(const Handle* handle) {
   if (handle == nullptr) {
     return {Code::kInvalidArgument, "the handle is null"};
   }
-  if (handle->engine->forked()) {
+  if (handle->engine != nullptr ? handle->engine->forked() : reading_of(handle)->forked()) {
     return {Code::kForked, "this process is a forked child of the one that opened the store"};
   }
 #ifndef NDEBUG
@@ -162,6 +183,18 @@ Status check_open(const Handle* handle) {
   CAIRN_TRY(check_handle(handle));
   if (is_closed(handle)) {
     return {Code::kClosed, "the store is closed"};
+  }
+  return {};
+}
+
+/// The same, and it was not opened read-only: there is an engine.
+template <class Handle>
+Status check_writable(const Handle* handle) {
+  CAIRN_TRY(check_open(handle));
+  if (handle->engine == nullptr) {
+    return {Code::kReadOnly,
+            "the store was opened with CAIRN_OPEN_READ_ONLY: to change it, open it without, in the process that is to "
+            "own it"};
   }
   return {};
 }

@@ -153,6 +153,12 @@ cairn_status read(cairn_run* run, const char* key, size_t key_bytes, const void*
       return invalid("key, value: a null pointer");
     }
     const std::string_view name = view_of(key, key_bytes);
+    if (run->engine == nullptr) {
+      auto view = run->store->reading->read(run->id, run->created_lsn);
+      return view.ok()
+                 ? cairn::api::with_value(view->record.document, name, [&](const Value& v) { return take(v, name); })
+                 : view.status();
+    }
     return cairn::api::read_value(run, name, [&](const Value& v) { return take(v, name); });
   });
 }
@@ -172,7 +178,15 @@ cairn_status current(cairn_run* run, bool nul, void* buffer, size_t capacity, si
       make(document, text);
       at = s;
     };
-    CAIRN_TRY(run->engine->current(*run->run, std::cref(read_it)));
+    if (run->engine != nullptr) {
+      CAIRN_TRY(run->engine->current(*run->run, std::cref(read_it)));
+    } else {
+      auto view = run->store->reading->read(run->id, run->created_lsn);
+      if (!view.ok()) {
+        return view.status();
+      }
+      read_it(view->record.document, view->record.sequence);
+    }
     if (sequence != nullptr) {
       *sequence = at;
     }

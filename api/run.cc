@@ -1,4 +1,5 @@
 // The life of a run: handles, start to finish, and what is known of it.
+#include <functional>
 #include <vector>
 
 #include "api/handles.h"
@@ -13,6 +14,7 @@ using cairn::Result;
 using cairn::Status;
 using cairn::api::check_handle;
 using cairn::api::check_open;
+using cairn::api::check_writable;
 using cairn::api::guarded;
 using cairn::api::invalid;
 using cairn::engine::Durability;
@@ -87,7 +89,7 @@ cairn_status open_run(cairn_store* store, const char* id, cairn_run** run, Find&
     if (id == nullptr) {
       return invalid("id: a null pointer");
     }
-    return make_handle(store, find(*store->engine, std::string_view(id)), Durability::kDefault, run);
+    return find(std::string_view(id));
   });
 }
 
@@ -119,7 +121,7 @@ cairn_status cairn_run_status_from_name(const char* name, int32_t* status) noexc
 
 cairn_status cairn_run_start(cairn_store* store, const cairn_start_options* options, cairn_run** run) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(store));
+    CAIRN_TRY(check_writable(store));
     if (run == nullptr) {
       return invalid("run: a null pointer");
     }
@@ -132,18 +134,29 @@ cairn_status cairn_run_start(cairn_store* store, const cairn_start_options* opti
 }
 
 cairn_status cairn_run_resume(cairn_store* store, const char* id, cairn_run** run) noexcept {
-  return open_run(store, id, run,
-                  [](cairn::engine::Store& engine, std::string_view name) { return engine.resume(name); });
+  return open_run(store, id, run, [=](std::string_view name) -> Status {
+    CAIRN_TRY(check_writable(store));
+    return make_handle(store, store->engine->resume(name), Durability::kDefault, run);
+  });
 }
 
 cairn_status cairn_run_open(cairn_store* store, const char* id, cairn_run** run) noexcept {
-  return open_run(store, id, run,
-                  [](cairn::engine::Store& engine, std::string_view name) { return engine.find(name); });
+  return open_run(store, id, run, [=](std::string_view name) -> Status {
+    if (store->reading == nullptr) {
+      return make_handle(store, store->engine->find(name), Durability::kDefault, run);
+    }
+    auto found = store->reading->find(name);
+    if (!found.ok()) {
+      return found.status();
+    }
+    *run = new cairn_run(store, found->record);
+    return {};
+  });
 }
 
 cairn_status cairn_run_with_durability(cairn_run* run, int32_t durability, cairn_run** other) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(run));
+    CAIRN_TRY(check_writable(run));
     if (other == nullptr) {
       return invalid("other: a null pointer");
     }
@@ -169,7 +182,7 @@ cairn_status cairn_run_close(cairn_run* run) noexcept {
 
 cairn_status cairn_run_finish(cairn_run* run, int32_t status) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(run));
+    CAIRN_TRY(check_writable(run));
     if (!is_status(status)) {
       return invalid("status is none of CAIRN_RUN_*");
     }
@@ -179,7 +192,7 @@ cairn_status cairn_run_finish(cairn_run* run, int32_t status) noexcept {
 
 cairn_status cairn_run_set_status(cairn_run* run, int32_t status) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(run));
+    CAIRN_TRY(check_writable(run));
     if (!is_status(status)) {
       return invalid("status is none of CAIRN_RUN_*");
     }
@@ -189,7 +202,7 @@ cairn_status cairn_run_set_status(cairn_run* run, int32_t status) noexcept {
 
 cairn_status cairn_run_set_tags(cairn_run* run, const char* const* tags, size_t count) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(run));
+    CAIRN_TRY(check_writable(run));
     std::vector<std::string> list;
     CAIRN_TRY(read_tags(tags, count, list));
     return as_durable(run, run->engine->set_tags(*run->run, std::move(list)));
@@ -198,7 +211,7 @@ cairn_status cairn_run_set_tags(cairn_run* run, const char* const* tags, size_t 
 
 cairn_status cairn_run_erase(cairn_store* store, const char* id) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(store));
+    CAIRN_TRY(check_writable(store));
     if (id == nullptr) {
       return invalid("id: a null pointer");
     }
@@ -213,7 +226,16 @@ cairn_status cairn_run_get_info(cairn_run* run, cairn_run_info* info, void* buff
     if (info == nullptr || needed == nullptr) {
       return invalid("info, needed: a null pointer");
     }
-    const RunView view = run->engine->view(*run->run);
+    RunView view;
+    if (run->engine != nullptr) {
+      view = run->engine->view(*run->run);
+    } else {
+      auto read = run->store->reading->read(run->id, run->created_lsn);
+      if (!read.ok()) {
+        return read.status();
+      }
+      view = std::move(*read);
+    }
     // The tag pointers need alignment, which the caller's buffer may not have.
     const size_t odd = reinterpret_cast<uintptr_t>(buffer) % alignof(char*);
     const size_t skip = odd == 0 ? 0 : alignof(char*) - odd;
@@ -237,12 +259,13 @@ cairn_status cairn_store_list(cairn_store* store, int32_t (*visit)(void* context
       return invalid("visit: a null pointer");
     }
     std::vector<const char*> block;  // of pointers, for their alignment
-    return store->engine->each([&](const RunView& view) {
+    const std::function<bool(const RunView&)> each = [&](const RunView& view) {
       block.resize(cairn::api::run_info_bytes(view) / sizeof(char*) + 1);
       cairn_run_info info;
       cairn::api::fill_run_info(view, block.data(), info);
       return visit(context, &info) == 0;
-    });
+    };
+    return store->reading != nullptr ? store->reading->each(each) : store->engine->each(each);
   });
 }
 

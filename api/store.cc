@@ -11,6 +11,7 @@ using cairn::Code;
 using cairn::Result;
 using cairn::Status;
 using cairn::api::check_open;
+using cairn::api::check_writable;
 using cairn::api::guarded;
 using cairn::api::HostHooks;
 using cairn::api::invalid;
@@ -19,16 +20,28 @@ using cairn::engine::Store;
 using cairn::engine::StoreOptions;
 
 constexpr uint32_t kOpenFlags = CAIRN_OPEN_BACKGROUND | CAIRN_OPEN_NO_CREATE | CAIRN_OPEN_NO_CRASH_MARKS |
-                                CAIRN_OPEN_UNSAFE_FILE_SYSTEM | CAIRN_OPEN_NO_STAGING;
+                                CAIRN_OPEN_UNSAFE_FILE_SYSTEM | CAIRN_OPEN_NO_STAGING | CAIRN_OPEN_READ_ONLY;
 
-Status read_options(const cairn_options* theirs, StoreOptions& options, std::unique_ptr<HostHooks>& hooks) {
-  cairn_options o = {};
+Status read_options(const cairn_options* theirs, cairn_options& o) {
   if (theirs != nullptr) {
     CAIRN_TRY(cairn::api::read_struct(theirs, o, "cairn_options: struct_bytes does not fit, or a newer option is set"));
   }
-  if ((o.flags & ~kOpenFlags) != 0) {
-    return invalid("cairn_options: a flag that this version does not know");
+  return (o.flags & ~kOpenFlags) == 0 ? Status() : invalid("cairn_options: a flag that this version does not know");
+}
+
+Status install_hooks(const cairn_options& o, std::unique_ptr<HostHooks>& hooks, cairn::engine::Hooks& into) {
+  if (o.hooks != nullptr) {
+    auto made = HostHooks::make(*o.hooks);
+    if (!made.ok()) {
+      return made.status();
+    }
+    hooks = std::move(made).value();
+    hooks->install(into);
   }
+  return {};
+}
+
+Status engine_options(const cairn_options& o, StoreOptions& options) {
   if (o.durability < CAIRN_DURABILITY_DEFAULT || o.durability > CAIRN_DURABILITY_POWER) {
     return invalid("cairn_options: durability is none of CAIRN_DURABILITY_*");
   }
@@ -59,14 +72,6 @@ Status read_options(const cairn_options* theirs, StoreOptions& options, std::uni
     return limit.status();
   }
   options.metadata_bytes_max = *limit;
-  if (o.hooks != nullptr) {
-    auto made = HostHooks::make(*o.hooks);
-    if (!made.ok()) {
-      return made.status();
-    }
-    hooks = std::move(made).value();
-    hooks->install(options.hooks);
-  }
   return {};
 }
 
@@ -95,14 +100,25 @@ cairn_status cairn_store_open(const char* directory, const cairn_options* option
       return invalid("directory: no name");
     }
     auto box = std::make_unique<cairn_store>();
+    cairn_options chosen = {};
+    CAIRN_TRY(read_options(options, chosen));
     StoreOptions o;
-    o.directory = directory;
-    CAIRN_TRY(read_options(options, o, box->hooks));
-    auto engine = Store::open(std::move(o));
-    if (!engine.ok()) {
-      return engine.status();
+    CAIRN_TRY(install_hooks(chosen, box->hooks, o.hooks));
+    if ((chosen.flags & CAIRN_OPEN_READ_ONLY) != 0) {
+      auto reading = cairn::api::Reading::open(directory, o.hooks);
+      if (!reading.ok()) {
+        return reading.status();
+      }
+      box->reading = std::move(reading).value();
+    } else {
+      o.directory = directory;
+      CAIRN_TRY(engine_options(chosen, o));
+      auto engine = Store::open(std::move(o));
+      if (!engine.ok()) {
+        return engine.status();
+      }
+      box->engine = std::move(engine).value();
     }
-    box->engine = std::move(engine).value();
     *store = box.release();
     return {};
   });
@@ -118,20 +134,20 @@ cairn_status cairn_store_close(cairn_store* store, int64_t timeout_ms) noexcept 
       return {Code::kClosed, "the store is closed"};
     }
     const cairn::api::AdoptedStore adopted(store);  // released whatever close says or throws
-    return store->engine->close(deadline(store, timeout_ms));
+    return store->engine != nullptr ? store->engine->close(deadline(store, timeout_ms)) : Status();
   });
 }
 
 cairn_status cairn_store_step(cairn_store* store, int64_t budget_us) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(store));
+    CAIRN_TRY(check_writable(store));
     return store->engine->step(budget_us);
   });
 }
 
 cairn_status cairn_store_next_deadline_ms(cairn_store* store, int64_t* in_ms) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(store));
+    CAIRN_TRY(check_writable(store));
     if (in_ms == nullptr) {
       return invalid("in_ms: a null pointer");
     }
@@ -144,7 +160,7 @@ cairn_status cairn_store_next_deadline_ms(cairn_store* store, int64_t* in_ms) no
 
 cairn_status cairn_store_wait_fd(cairn_store* store, int* fd) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(store));
+    CAIRN_TRY(check_writable(store));
     if (fd == nullptr) {
       return invalid("fd: a null pointer");
     }
@@ -155,14 +171,14 @@ cairn_status cairn_store_wait_fd(cairn_store* store, int* fd) noexcept {
 
 cairn_status cairn_store_barrier(cairn_store* store) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(store));
+    CAIRN_TRY(check_writable(store));
     return store->engine->barrier();
   });
 }
 
 cairn_status cairn_store_epoch(cairn_store* store, uint64_t* epoch) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(store));
+    CAIRN_TRY(check_writable(store));
     if (epoch == nullptr) {
       return invalid("epoch: a null pointer");
     }
@@ -173,7 +189,7 @@ cairn_status cairn_store_epoch(cairn_store* store, uint64_t* epoch) noexcept {
 
 cairn_status cairn_store_durable_epoch(cairn_store* store, uint64_t* epoch) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(store));
+    CAIRN_TRY(check_writable(store));
     if (epoch == nullptr) {
       return invalid("epoch: a null pointer");
     }
@@ -184,14 +200,14 @@ cairn_status cairn_store_durable_epoch(cairn_store* store, uint64_t* epoch) noex
 
 cairn_status cairn_store_wait_durable(cairn_store* store, uint64_t epoch, int64_t timeout_ms) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(store));
+    CAIRN_TRY(check_writable(store));
     return store->engine->wait_durable(epoch, deadline(store, timeout_ms));
   });
 }
 
 cairn_status cairn_store_checkpoint(cairn_store* store) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(store));
+    CAIRN_TRY(check_writable(store));
     return store->engine->checkpoint();
   });
 }
@@ -202,7 +218,7 @@ cairn_status cairn_store_id(cairn_store* store, uint8_t id[16]) noexcept {
     if (id == nullptr) {
       return invalid("id: a null pointer");
     }
-    const auto& bytes = store->engine->store_id();
+    const auto& bytes = store->reading != nullptr ? store->reading->store_id() : store->engine->store_id();
     static_assert(sizeof bytes == 16);
     std::memcpy(id, bytes.data(), bytes.size());
     return {};
@@ -215,8 +231,12 @@ cairn_status cairn_store_stats(cairn_store* store, cairn_stats* stats) noexcept 
     if (stats == nullptr) {
       return invalid("stats: a null pointer");
     }
-    const cairn::engine::StoreStats s = store->engine->stats();
     cairn_stats out = {};
+    if (store->reading != nullptr) {
+      CAIRN_TRY(store->reading->stats(out));
+      return cairn::api::write_struct(out, stats, "cairn_stats: struct_bytes does not fit");
+    }
+    const cairn::engine::StoreStats s = store->engine->stats();
     out.flags = (s.torn_tail ? uint32_t{CAIRN_STATS_TORN_TAIL} : 0) | (s.copied ? uint32_t{CAIRN_STATS_COPIED} : 0) |
                 (s.staging_on ? uint32_t{CAIRN_STATS_STAGING_ON} : 0);
     out.runs_hot = s.runs_hot;

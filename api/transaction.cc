@@ -9,7 +9,7 @@ namespace {
 
 using cairn::Status;
 using cairn::api::check_handle;
-using cairn::api::check_open;
+using cairn::api::check_writable;
 using cairn::api::guarded;
 using cairn::api::invalid;
 using cairn::api::json;
@@ -25,8 +25,8 @@ using cairn::engine::Operation;
 using cairn::engine::OperationType;
 
 Status check_both(const cairn_transaction* transaction, const cairn_run* run) {
-  CAIRN_TRY(check_open(transaction));
-  CAIRN_TRY(check_open(run));
+  CAIRN_TRY(check_writable(transaction));
+  CAIRN_TRY(check_writable(run));
   if (run->store.get() != transaction->store.get()) {
     return invalid("run: of another store than the transaction");
   }
@@ -70,7 +70,7 @@ extern "C" {
 
 cairn_status cairn_transaction_begin(cairn_store* store, cairn_transaction** transaction) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(store));
+    CAIRN_TRY(check_writable(store));
     if (transaction == nullptr) {
       return invalid("transaction: a null pointer");
     }
@@ -175,7 +175,7 @@ cairn_status cairn_transaction_add(cairn_transaction* t, cairn_run* run, const c
 
 cairn_status cairn_transaction_commit(cairn_transaction* t, int32_t durability) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(t));
+    CAIRN_TRY(check_writable(t));
     if (durability < CAIRN_DURABILITY_DEFAULT || durability > CAIRN_DURABILITY_POWER) {
       return invalid("durability is none of CAIRN_DURABILITY_*");
     }
@@ -195,7 +195,7 @@ cairn_status cairn_transaction_commit(cairn_transaction* t, int32_t durability) 
 
 cairn_status cairn_transaction_rollback(cairn_transaction* t) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(t));
+    CAIRN_TRY(check_writable(t));
     t->operations.clear();
     t->runs.clear();
     return {};

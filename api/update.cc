@@ -10,7 +10,7 @@ namespace {
 
 using cairn::Code;
 using cairn::Status;
-using cairn::api::check_open;
+using cairn::api::check_writable;
 using cairn::api::guarded;
 using cairn::api::invalid;
 using cairn::api::json;
@@ -33,7 +33,7 @@ bool is_hot(const cairn_run* run, const char* key) { return run != nullptr && ke
 template <class Make>
 cairn_status update(cairn_run* run, OperationType type, const char* key, size_t key_bytes, Make&& make) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(run));
+    CAIRN_TRY(check_writable(run));
     if (!valid_bytes(key, key_bytes)) {
       return invalid("key: a null pointer");
     }
@@ -56,7 +56,7 @@ cairn_status increment(cairn_run* run, const char* key, size_t key_bytes, const 
 }
 
 Status parse(cairn_run* run, const char* operations, size_t bytes, std::vector<Operation>& parsed) {
-  CAIRN_TRY(check_open(run));
+  CAIRN_TRY(check_writable(run));
   if (!valid_bytes(operations, bytes)) {
     return invalid("operations: a null pointer");
   }

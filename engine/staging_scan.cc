@@ -83,7 +83,29 @@ bool decode_buffer(const char* at, uint32_t payload_max, uint64_t seed, SlotView
   return true;
 }
 
-void visit_file(const std::string& bytes, const std::string& name, const std::function<void(const SlotView&)>& visit) {
+constexpr int kLooks = 64;  // a hot writer is between two writes in most of them
+
+// A copy of a slot that a live writer was in may hold neither buffer whole: look again, at this slot alone.
+void settle(wal::File& file, uint64_t seed, SlotView& view) {
+  std::string slot(staging::kStride[static_cast<size_t>(view.size_class)], '\0');
+  for (int look = 0; look < kLooks && view.state != 0 && !view.buffers[0].valid && !view.buffers[1].valid; ++look) {
+    auto got = file.read_at(view.offset, {slot.data(), slot.size()});
+    if (!got.ok() || *got != slot.size() ||
+        load<uint64_t>(slot.data() + offsetof(SlotHeader, created_lsn)) != view.created_lsn ||
+        slot.compare(offsetof(SlotHeader, run_id), view.run_id.size(), view.run_id) != 0) {
+      return;  // of another run by now
+    }
+    view.state = load<uint32_t>(slot.data() + offsetof(SlotHeader, state));
+    for (int b = 0; b < 2; ++b) {
+      const char* at =
+          slot.data() + sizeof(SlotHeader) + static_cast<size_t>(b) * staging::buffer_bytes(view.size_class);
+      decode_buffer(at, staging::payload_bytes_max(view.size_class), seed, view.buffers[static_cast<size_t>(b)]);
+    }
+  }
+}
+
+void visit_file(wal::File& file, const std::string& bytes, const std::string& name,
+                const std::function<void(const SlotView&)>& visit) {
   const auto staging_id = load<uint64_t>(bytes.data() + offsetof(FileHeader, staging_id));
   const auto number = load<uint32_t>(bytes.data() + offsetof(FileHeader, file_number));
   const auto file_bytes =
@@ -115,6 +137,7 @@ void visit_file(const std::string& bytes, const std::string& name, const std::fu
         const char* at = slot + sizeof(SlotHeader) + static_cast<size_t>(b) * staging::buffer_bytes(size_class);
         decode_buffer(at, staging::payload_bytes_max(size_class), seed, view.buffers[static_cast<size_t>(b)]);
       }
+      settle(file, seed, view);
       visit(view);
     }
   }
@@ -157,7 +180,7 @@ Status visit_slots(wal::Files& files, const StagingIdentity& identity,
       ++scan.ignored_files;
       continue;
     }
-    visit_file(bytes, name, visit);
+    visit_file(**file, bytes, name, visit);
   }
   return {};
 }

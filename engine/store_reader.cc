@@ -19,6 +19,8 @@ struct Kept {
   std::string payload;
 };
 
+constexpr uint64_t kAttemptsMax = 1000;
+
 void pause_briefly() {
   const timespec t{0, 500'000};
   nanosleep(&t, nullptr);
@@ -57,11 +59,7 @@ Result<std::unique_ptr<StoreReader>> StoreReader::open(Options options) {
   }
   reader->identity_ = *identity;
   reader->boot_id_ = reader->options_.hooks.has_boot_id ? reader->options_.hooks.boot_id : read_boot_id();
-  const LockOwner owner = StoreLock::look(directory);
-  if (owner.held && owner.pid_namespace != 0 && owner.pid_namespace != read_pid_namespace()) {
-    return fail(Code::kUnsafe,
-                "the owner runs in another container: LMDB's readers are known by process id, so read from in there");
-  }
+  CAIRN_TRY(check_owner(StoreLock::look(directory)));
   Tables::Options tables_options;
   tables_options.directory = directory;
   tables_options.store_id.assign(reinterpret_cast<const char*>(identity->store_id.data()), 16);
@@ -78,6 +76,14 @@ Result<std::unique_ptr<StoreReader>> StoreReader::open(Options options) {
   return reader;
 }
 
+Status StoreReader::check_owner(const LockOwner& owner) {
+  if (owner.held && owner.pid_namespace != 0 && owner.pid_namespace != read_pid_namespace()) {
+    return fail(Code::kUnsafe,
+                "the owner runs in another container: LMDB's readers are known by process id, so read from in there");
+  }
+  return {};
+}
+
 Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& replay, bool last) {
   snapshot_.reset();
   const uint64_t applied_before = tables_ ? tables_->applied_lsn() : 0;
@@ -85,12 +91,13 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
   report.tables_problem = report_.tables_problem;
   report.attempts = report_.attempts + 1;
   report.owner = StoreLock::look(options_.directory);
+  CAIRN_TRY(check_owner(report.owner));  // it may have come after this reader
   const bool tolerant = options_.salvage && last;
 
   // 1. Staging.
   CAIRN_TRY(scan_staging(*files_, staging_identity(), report.staging));
-  if (report.owner.held && report.staging.unsettled_slots > 0 && !last) {
-    return Code::kAgain;
+  if (report.owner.held && report.staging.unsettled_slots > 0 && !tolerant) {
+    return Code::kAgain;  // what was acknowledged may stand in there
   }
   // 2. The log.
   std::vector<Kept> kept;
@@ -110,6 +117,7 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
     if (snapshot.ok()) {
       snapshot_ = std::move(*snapshot);
       report.applied_lsn = snapshot_->applied_lsn();
+      session_ = tables_->session();  // of the owner that is there now
     } else if (!tolerant) {
       return fail(snapshot.status(), "the tables cannot be read");
     }
@@ -203,13 +211,15 @@ Status StoreReader::load(std::string_view only, std::unique_ptr<Replay>& replay)
   const int64_t begin = options_.hooks.monotonic_ms(options_.hooks.context);
   report_.attempts = 0;
   while (true) {
-    const bool last = options_.hooks.monotonic_ms(options_.hooks.context) - begin >= options_.patience_ms;
+    // Attempts count too: the host's clock may stand still.
+    const bool last = options_.hooks.monotonic_ms(options_.hooks.context) - begin >= options_.patience_ms ||
+                      report_.attempts >= kAttemptsMax;
     const Status s = attempt(only, replay, last);
     if (s.code != Code::kAgain) {
       return s;
     }
     if (last) {
-      return fail(Code::kAgain, "the owner is writing too quickly to be read: try again");
+      return fail(Code::kAgain, "the owner was in the middle of a write for 100 ms: try again");
     }
     ++report_.attempts;
     pause_briefly();

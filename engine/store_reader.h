@@ -46,7 +46,7 @@ class StoreReader {
   static Result<std::unique_ptr<StoreReader>> open(Options options);
 
   /// The run as of now. Nothing: no such run. kAgain: the writer was too quick for 100 ms. kCorrupt: durable data is
-  /// damaged (not with salvage).
+  /// damaged (not with salvage). kUnsafe: as at open, of an owner that came later.
   Result<std::optional<RunView>> read(std::string_view id);
   /// All runs as of one moment, in id order.
   Status each(const std::function<bool(const RunView&)>& visit);
@@ -60,7 +60,8 @@ class StoreReader {
   StoreReader() = default;
   Status load(std::string_view only, std::unique_ptr<Replay>& replay);
   Status attempt(std::string_view only, std::unique_ptr<Replay>& replay, bool last);
-  RunView view_of(const RunRecord& record) const;
+  [[nodiscard]] RunView view_of(const RunRecord& record) const;
+  static Status check_owner(const LockOwner& owner);
 
   Options options_;
   Identity identity_;

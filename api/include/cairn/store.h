@@ -38,6 +38,21 @@ class Store {
     return s.ok() ? Result<Store>(std::move(store)) : Result<Store>(s);
   }
 
+  /// Opens a store to read, also while another process owns it. find, each, list, stats, id, and the reading calls of a
+  /// Run work, each on what was acknowledged before it began; every other call fails with kReadOnly. A reading call
+  /// costs a look at the files, some 100 us: to read several keys, take Run::current once. See CAIRN_OPEN_READ_ONLY.
+  /// Errors: kNotAStore, kVersion, kUnsafe (the owner lives in another container), kCorrupt, kIo; of reads also kAgain.
+  static Store open_read_only(const std::string& directory) {
+    Store store;
+    detail::check(store.open_handle(directory, {}, CAIRN_OPEN_READ_ONLY));
+    return store;
+  }
+  static Result<Store> try_open_read_only(const std::string& directory) noexcept {
+    Store store;
+    const Status s = detail::attempt([&] { return store.open_handle(directory, {}, CAIRN_OPEN_READ_ONLY); });
+    return s.ok() ? Result<Store>(std::move(store)) : Result<Store>(s);
+  }
+
   Store(Store&&) noexcept = default;
   Store& operator=(Store&& other) noexcept {
     handle_ = std::move(other.handle_);  // closes this one, which may still log
@@ -209,13 +224,13 @@ class Store {
     (*static_cast<Log*>(context))(static_cast<LogLevel>(level), static_cast<Code>(code), message);
   }
 
-  cairn_status open_handle(const std::string& directory, const Options& o) {
+  cairn_status open_handle(const std::string& directory, const Options& o, uint32_t flags = 0) {
     cairn_options c;
     cairn_options_init(&c);
     c.flags = (o.background ? uint32_t{CAIRN_OPEN_BACKGROUND} : 0) | (o.create ? 0 : uint32_t{CAIRN_OPEN_NO_CREATE}) |
               (o.mark_crashed ? 0 : uint32_t{CAIRN_OPEN_NO_CRASH_MARKS}) |
               (o.unsafe_file_system ? uint32_t{CAIRN_OPEN_UNSAFE_FILE_SYSTEM} : 0) |
-              (o.staging ? 0 : uint32_t{CAIRN_OPEN_NO_STAGING});
+              (o.staging ? 0 : uint32_t{CAIRN_OPEN_NO_STAGING}) | flags;
     c.durability = static_cast<int32_t>(o.durability);
     c.flush_interval_ms = o.flush_interval_ms;
     c.metadata_bytes_max = o.metadata_bytes_max;

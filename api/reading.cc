@@ -1,0 +1,90 @@
+#include "api/reading.h"
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "engine/error_detail.h"
+#include "engine/path.h"
+#include "engine/run_record.h"
+
+namespace cairn::api {
+
+Result<std::unique_ptr<Reading>> Reading::open(const std::string& directory, engine::Hooks hooks) {
+  const engine::ForkWord word = engine::fork_word();
+  if (word == nullptr) {
+    return engine::fail(Code::kNoMemory, "no memory for the fork guard");
+  }
+  engine::StoreReader::Options options;
+  std::error_code error;
+  // The process may change its working directory while the handle lives.
+  options.directory = std::filesystem::absolute(directory, error).string();
+  if (error) {
+    options.directory = directory;
+  }
+  options.hooks = hooks;
+  auto reader = engine::StoreReader::open(std::move(options));
+  if (!reader.ok()) {
+    return reader.status();
+  }
+  std::unique_ptr<Reading> reading(new Reading(word));
+  reading->reader_ = std::move(*reader);
+  return reading;
+}
+
+Result<engine::RunView> Reading::find(std::string_view id) {
+  if (!engine::valid_run_id(id)) {
+    return engine::fail(Code::kInvalidArgument, "a run id is 1 to 64 of A-Z a-z 0-9 _ -", id.substr(0, 80));
+  }
+  const std::lock_guard guard(mutex_);
+  auto view = reader_->read(id);
+  if (!view.ok()) {
+    return view.status();
+  }
+  if (!*view) {
+    return engine::fail(Code::kNoSuchRun, "there is no such run in this store", id);
+  }
+  return std::move(**view);
+}
+
+Result<engine::RunView> Reading::read(std::string_view id, uint64_t created_lsn) {
+  auto view = find(id);
+  if (view.code() == Code::kNoSuchRun || (view.ok() && view->record.created_lsn != created_lsn)) {
+    return engine::fail(Code::kErased, "the run was erased");
+  }
+  return view;
+}
+
+Status Reading::each(const std::function<bool(const engine::RunView&)>& visit) {
+  const std::lock_guard guard(mutex_);
+  return reader_->each(visit);
+}
+
+Status Reading::stats(cairn_stats& out) {
+  const std::lock_guard guard(mutex_);
+  CAIRN_TRY(reader_->each([](const engine::RunView&) { return false; }));
+  const engine::ReadReport& report = reader_->report();
+  out.flags = (report.log.torn_tail ? uint32_t{CAIRN_STATS_TORN_TAIL} : 0) |
+              (reader_->identity().copied ? uint32_t{CAIRN_STATS_COPIED} : 0);
+  out.written_lsn = report.log.last_lsn;
+  out.applied_lsn = report.applied_lsn;
+  return {};
+}
+
+Status with_value(const engine::Document& document, std::string_view key,
+                  const std::function<Status(const engine::Value&)>& take) {
+  if (!engine::is_path(key)) {
+    const int member = document.find(key);
+    return member < 0 ? Status(Code::kNotFound) : take(document.member(member).value);
+  }
+  auto segments = engine::parse_path(key);
+  if (!segments.ok()) {
+    return engine::fail(segments.status(), segments.status().what, key);
+  }
+  const engine::Value whole(document.to_object());
+  const engine::Value* found = engine::find_at(whole, *segments, 0);
+  return found == nullptr ? Status(Code::kNotFound) : take(*found);
+}
+
+}  // namespace cairn::api

@@ -1,0 +1,48 @@
+// What stands behind a store that was opened read-only: a reader of its files instead of the engine that owns them.
+// Nothing is kept between calls but open files: each call reads anew, so it sees what was acknowledged before it began.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "api/host_hooks.h"
+#include "cairn/cairn.h"
+#include "cairn/status.h"
+#include "engine/fork_guard.h"
+#include "engine/store.h"
+#include "engine/store_reader.h"
+
+namespace cairn::api {
+
+class Reading {
+ public:
+  /// Errors: those of StoreReader::open.
+  static Result<std::unique_ptr<Reading>> open(const std::string& directory, engine::Hooks hooks);
+
+  /// This process is a forked child of the one that opened it.
+  [[nodiscard]] bool forked() const { return engine::forked(fork_word_); }
+  [[nodiscard]] const std::array<uint8_t, 16>& store_id() const { return reader_->identity().store_id; }
+
+  /// Any run. kNoSuchRun.
+  Result<engine::RunView> find(std::string_view id);
+  /// The run that was found before. kErased: it is gone, also when its id is in use again.
+  Result<engine::RunView> read(std::string_view id, uint64_t created_lsn);
+  Status each(const std::function<bool(const engine::RunView&)>& visit);
+  /// What the files tell; what only the owner counts is zero.
+  Status stats(cairn_stats& out);
+
+ private:
+  explicit Reading(engine::ForkWord fork_word) : fork_word_(fork_word) {}
+
+  const engine::ForkWord fork_word_;
+  std::mutex mutex_;  // one read at a time
+  std::unique_ptr<engine::StoreReader> reader_;
+};
+
+/// Calls take(value) -> Status with the value at `key`, a name or a path, of a document. kNotFound.
+Status with_value(const engine::Document& document, std::string_view key,
+                  const std::function<Status(const engine::Value&)>& take);
+
+}  // namespace cairn::api
