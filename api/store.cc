@@ -20,7 +20,8 @@ using cairn::engine::Store;
 using cairn::engine::StoreOptions;
 
 constexpr uint32_t kOpenFlags = CAIRN_OPEN_BACKGROUND | CAIRN_OPEN_NO_CREATE | CAIRN_OPEN_NO_CRASH_MARKS |
-                                CAIRN_OPEN_UNSAFE_FILE_SYSTEM | CAIRN_OPEN_NO_STAGING | CAIRN_OPEN_READ_ONLY;
+                                CAIRN_OPEN_UNSAFE_FILE_SYSTEM | CAIRN_OPEN_NO_STAGING | CAIRN_OPEN_READ_ONLY |
+                                CAIRN_OPEN_GUARD_SIGBUS;
 
 Status read_options(const cairn_options* theirs, cairn_options& o) {
   if (theirs != nullptr) {
@@ -50,6 +51,8 @@ Status engine_options(const cairn_options& o, StoreOptions& options) {
   options.mark_crashed = (o.flags & CAIRN_OPEN_NO_CRASH_MARKS) == 0;
   options.unsafe_file_system = (o.flags & CAIRN_OPEN_UNSAFE_FILE_SYSTEM) != 0;
   options.staging = (o.flags & CAIRN_OPEN_NO_STAGING) == 0;
+  options.guard_sigbus = (o.flags & CAIRN_OPEN_GUARD_SIGBUS) != 0;
+  options.staging_dir = o.staging_dir == nullptr ? "" : o.staging_dir;
   if (o.durability != CAIRN_DURABILITY_DEFAULT) {
     options.durability = static_cast<Durability>(o.durability);
   }
@@ -238,7 +241,9 @@ cairn_status cairn_store_stats(cairn_store* store, cairn_stats* stats) noexcept 
     }
     const cairn::engine::StoreStats s = store->engine->stats();
     out.flags = (s.torn_tail ? uint32_t{CAIRN_STATS_TORN_TAIL} : 0) | (s.copied ? uint32_t{CAIRN_STATS_COPIED} : 0) |
-                (s.staging_on ? uint32_t{CAIRN_STATS_STAGING_ON} : 0);
+                (s.staging_on ? uint32_t{CAIRN_STATS_STAGING_ON} : 0) |
+                (s.staging_lost ? uint32_t{CAIRN_STATS_STAGING_LOST} : 0) |
+                (s.staging_failed ? uint32_t{CAIRN_STATS_STAGING_FAILED} : 0);
     out.runs_hot = s.runs_hot;
     out.runs_dirty = s.runs_dirty;
     out.written_lsn = s.written_lsn;

@@ -1,5 +1,7 @@
 #include "engine/staging.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cstdio>
@@ -15,12 +17,11 @@ using staging::SlotHeader;
 
 namespace {
 
-constexpr const char* kDirectory = "staging";
-constexpr const char* kNewFile = "staging/new";
+constexpr const char* kNewFile = "new";
 
 std::string file_name(uint32_t number) {
-  char name[32];
-  std::snprintf(name, sizeof name, "%s/%02u", kDirectory, number);
+  char name[16];
+  std::snprintf(name, sizeof name, "%02u", number);
   return name;
 }
 
@@ -36,7 +37,7 @@ Result<Staging::MappedFile> Staging::make_file(const std::string& name, uint32_t
   if (options_.may_grow) {
     CAIRN_TRY(options_.may_grow(bytes));
   }
-  auto opened = files_.open(name, wal::OpenMode::kCreateOrTruncate);
+  auto opened = place_.files->open(place_.path(name), wal::OpenMode::kCreateOrTruncate);
   if (!opened.ok()) {
     return opened.status();
   }
@@ -74,9 +75,16 @@ Result<Staging::MappedFile> Staging::make_file(const std::string& name, uint32_t
     status = mapped.ok() ? Status() : mapped.status();
     made.memory = mapped.ok() ? *mapped : nullptr;
   }
+  if (status.ok() && options_.guard != nullptr) {
+    auto guarded = options_.guard->guard(made.memory, bytes);
+    status = guarded.status();
+    if (guarded.ok()) {
+      made.guarded = std::move(*guarded);
+    }
+  }
   if (!status.ok()) {
     made.file.reset();
-    (void)files_.remove(name);
+    (void)place_.files->remove(place_.path(name));
     return status;
   }
   disk_bytes_.fetch_add(bytes, std::memory_order_relaxed);
@@ -85,13 +93,12 @@ Result<Staging::MappedFile> Staging::make_file(const std::string& name, uint32_t
 
 namespace {
 
-Status mark_superseded(wal::Files& files, const std::vector<std::string>& names) {
+Status mark_superseded(const StagingPlace& place, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    const std::string path = std::string(kDirectory) + "/" + name;
-    if (path == kNewFile) {
+    if (name == kNewFile) {
       continue;
     }
-    auto old = files.open(path, wal::OpenMode::kWrite);
+    auto old = place.files->open(place.path(name), wal::OpenMode::kWrite);
     if (!old.ok()) {
       return old.status();
     }
@@ -107,22 +114,28 @@ Status mark_superseded(wal::Files& files, const std::vector<std::string>& names)
 
 }  // namespace
 
-Status Staging::supersede(wal::Files& files) {
-  auto names = files.list(kDirectory);
+Status Staging::supersede(const StagingPlace& place) {
+  auto names = place.files->list(place.folder);
   if (!names.ok()) {
     return names.status();
   }
-  CAIRN_TRY(mark_superseded(files, *names));
+  CAIRN_TRY(mark_superseded(place, *names));
   for (const std::string& name : *names) {
-    CAIRN_TRY(files.remove(std::string(kDirectory) + "/" + name));
+    CAIRN_TRY(place.files->remove(place.path(name)));
   }
-  return names->empty() ? Status() : files.sync_directory(kDirectory);
+  if (!place.directory.empty()) {
+    (void)::rmdir(place.directory.c_str());  // an empty one that stays costs nothing
+    return {};
+  }
+  return names->empty() ? Status() : place.files->sync_directory(place.folder);
 }
 
-Result<std::unique_ptr<Staging>> Staging::create(wal::Files& files, const Options& options) {
-  std::unique_ptr<Staging> staging(new Staging(files, options));
-  CAIRN_TRY(files.make_directory(kDirectory));
-  auto old_names = files.list(kDirectory);
+Result<std::unique_ptr<Staging>> Staging::create(const StagingPlace& place, const Options& options) {
+  std::unique_ptr<Staging> staging(new Staging(place, options));
+  if (place.directory.empty()) {
+    CAIRN_TRY(place.files->make_directory(place.folder));
+  }
+  auto old_names = place.files->list(place.folder);
   if (!old_names.ok()) {
     return old_names.status();
   }
@@ -130,15 +143,14 @@ Result<std::unique_ptr<Staging>> Staging::create(wal::Files& files, const Option
   if (!made.ok()) {
     return made.status();
   }
-  CAIRN_TRY(mark_superseded(files, *old_names));
-  CAIRN_TRY(files.rename(kNewFile, file_name(0)));
+  CAIRN_TRY(mark_superseded(place, *old_names));
+  CAIRN_TRY(place.files->rename(place.path(kNewFile), place.path(file_name(0))));
   for (const std::string& name : *old_names) {
-    const std::string path = std::string(kDirectory) + "/" + name;
-    if (path != kNewFile && path != file_name(0)) {
-      CAIRN_TRY(files.remove(path));
+    if (name != kNewFile && name != file_name(0)) {
+      CAIRN_TRY(place.files->remove(place.path(name)));
     }
   }
-  CAIRN_TRY(files.sync_directory(kDirectory));
+  CAIRN_TRY(place.files->sync_directory(place.folder));
   staging->mapped_.push_back(std::move(*made));
   return staging;
 }
@@ -238,8 +250,8 @@ Status Staging::prepare() {
   if (!made.ok()) {
     return made.status();
   }
-  CAIRN_TRY(files_.rename(kNewFile, file_name(number)));
-  CAIRN_TRY(files_.sync_directory(kDirectory));
+  CAIRN_TRY(place_.files->rename(place_.path(kNewFile), place_.path(file_name(number))));
+  CAIRN_TRY(place_.files->sync_directory(place_.folder));
   const std::lock_guard guard(mutex_);
   mapped_.push_back(std::move(*made));
   return {};
@@ -252,9 +264,13 @@ Status Staging::remove_all() {
     count = mapped_.size();
   }
   for (size_t i = 0; i < count; ++i) {
-    CAIRN_TRY(files_.remove(file_name(static_cast<uint32_t>(i))));
+    CAIRN_TRY(place_.files->remove(place_.path(file_name(static_cast<uint32_t>(i)))));
   }
-  return files_.sync_directory(kDirectory);
+  if (!place_.directory.empty()) {
+    (void)::rmdir(place_.directory.c_str());
+    return {};
+  }
+  return place_.files->sync_directory(place_.folder);
 }
 
 Staging::Counters Staging::counters() {

@@ -13,8 +13,9 @@
 
 #include "cairn/status.h"
 #include "engine/diff.h"
+#include "engine/sigbus_guard.h"
 #include "engine/staged_slot.h"
-#include "wal/files.h"
+#include "engine/staging_place.h"
 
 namespace cairn::engine {
 
@@ -43,7 +44,7 @@ struct StagingScan {
 };
 
 /// Reads all staging files. Files of another store, boot or format are ignored and counted; damaged bytes never match.
-Status scan_staging(wal::Files& files, const StagingIdentity& identity, StagingScan& scan);
+Status scan_staging(const StagingPlace& place, const StagingIdentity& identity, StagingScan& scan);
 
 /// One slot for `cairn dump`.
 struct SlotView {
@@ -60,7 +61,7 @@ struct SlotView {
   };
   std::array<Buffer, 2> buffers;
 };
-Status visit_slots(wal::Files& files, const StagingIdentity& identity,
+Status visit_slots(const StagingPlace& place, const StagingIdentity& identity,
                    const std::function<void(const SlotView&)>& visit, StagingScan& scan);
 
 class Staging {
@@ -70,14 +71,16 @@ class Staging {
     uint64_t staging_id = 0;
     StagingSeam seam;
     std::function<Status(uint64_t bytes)> may_grow;
+    SigbusGuard* guard = nullptr;  // outlives the staging; null: a SIGBUS is the host's
   };
   /// The steps of recovery (architecture.md section 7), to be called once what the old files gave is durable in the
   /// log: makes the new file 00 under a temporary name, marks every old file superseded, renames over 00, removes the
   /// others, syncs the directory.
-  static Result<std::unique_ptr<Staging>> create(wal::Files& files, const Options& options);
+  static Result<std::unique_ptr<Staging>> create(const StagingPlace& place, const Options& options);
 
-  /// Marks all files superseded and removes them: for a store that goes on without staging.
-  static Status supersede(wal::Files& files);
+  /// Marks all files superseded and removes them: of a place where nothing is staged any more. A directory outside of
+  /// the store goes with them.
+  static Status supersede(const StagingPlace& place);
 
   /// A slot whose payload holds at least `payload_bytes`, headed for the run. False: none free, or larger than the
   /// largest class.
@@ -90,6 +93,7 @@ class Staging {
   Status prepare();
   /// Removes the files: after a clean close, when nothing is staged.
   Status remove_all();
+  [[nodiscard]] const StagingPlace& place() const { return place_; }
 
   [[nodiscard]] const StagingSeam& seam() const { return options_.seam; }
   [[nodiscard]] uint64_t disk_bytes() const { return disk_bytes_.load(std::memory_order_relaxed); }
@@ -99,17 +103,18 @@ class Staging {
   Counters counters();
 
  private:
-  Staging(wal::Files& files, Options options) : files_(files), options_(std::move(options)) {}
+  Staging(StagingPlace place, Options options) : place_(std::move(place)), options_(std::move(options)) {}
   struct MappedFile {
     std::unique_ptr<wal::File> file;
     char* memory = nullptr;
     uint64_t bytes = 0;
     uint32_t chunks_used = 0;
+    SigbusGuard::Range guarded;  // ends before the mapping does
   };
   Result<MappedFile> make_file(const std::string& name, uint32_t number, uint64_t bytes);
   bool carve(int size_class);  // Guarded by mutex_.
 
-  wal::Files& files_;
+  const StagingPlace place_;
   const Options options_;
   std::atomic<uint64_t> disk_bytes_{0};
 

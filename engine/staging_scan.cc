@@ -145,9 +145,9 @@ void visit_file(wal::File& file, const std::string& bytes, const std::string& na
 
 }  // namespace
 
-Status visit_slots(wal::Files& files, const StagingIdentity& identity,
+Status visit_slots(const StagingPlace& place, const StagingIdentity& identity,
                    const std::function<void(const SlotView&)>& visit, StagingScan& scan) {
-  auto names = files.list("staging");
+  auto names = place.files->list(place.folder);
   if (!names.ok()) {
     return names.status();
   }
@@ -155,7 +155,7 @@ Status visit_slots(wal::Files& files, const StagingIdentity& identity,
     if (name.size() != 2 || name.find_first_not_of("0123456789") != std::string::npos) {
       continue;
     }
-    auto file = files.open("staging/" + name, wal::OpenMode::kRead);
+    auto file = place.files->open(place.path(name), wal::OpenMode::kRead);
     if (!file.ok()) {
       if (file.code() == Code::kNotFound) {
         continue;  // a live owner was replaced meanwhile
@@ -185,9 +185,9 @@ Status visit_slots(wal::Files& files, const StagingIdentity& identity,
   return {};
 }
 
-Status scan_staging(wal::Files& files, const StagingIdentity& identity, StagingScan& scan) {
+Status scan_staging(const StagingPlace& place, const StagingIdentity& identity, StagingScan& scan) {
   return visit_slots(
-      files, identity,
+      place, identity,
       [&scan](const SlotView& slot) {
         bool any = false;
         for (const SlotView::Buffer& buffer : slot.buffers) {

@@ -48,6 +48,8 @@ struct StoreOptions {
   bool mark_crashed = true;         // the command line and relays never mark
   bool background = false;          // one owned thread runs step()
   bool staging = true;              // false: every operation appends to the log
+  std::string staging_dir;          // staging files in a directory of their own in there; "": in the store
+  bool guard_sigbus = false;        // survive a SIGBUS of a staging file (sigbus_guard.h)
   bool unsafe_file_system = false;  // open on network file systems all the same
   Hooks hooks;
 };
@@ -70,6 +72,8 @@ struct StoreStats {
   uint64_t disk_bytes = 0, wal_bytes = 0, staging_bytes = 0, tables_bytes = 0;
   uint64_t recovered_runs = 0, recovered_diffs = 0, ignored_staged = 0, dropped_records = 0;
   bool torn_tail = false, copied = false, staging_on = false;
+  bool staging_lost = false;    // a staging directory outside was gone at the open, after an unclean end
+  bool staging_failed = false;  // a SIGBUS was survived: staging is off until the next open
   wal::Writer::Counters wal;
   Staging::Counters staging;
 };
@@ -180,6 +184,9 @@ class Store {
   Status recover();
   Status clear_unborn();
   Status recover_staged(const StagingScan& scan, class Replay& replay, std::vector<wal::RecoveryRecord>& out);
+  Status find_staging(bool copied, bool clean, StagingScan& scan);
+  Status begin_staging();
+  Status make_staging(const StagingPlace& place);
   Status start_background();
   void stop_background();
 
@@ -191,6 +198,15 @@ class Store {
   Status apply_locked(Run& run, const Operation& op, Outcome& outcome, bool direct, uint64_t* lsn);
   bool stage(Run& run, int entry);
   Status append_direct(Run& run, const Operation& op, Outcome& outcome, uint64_t* lsn);
+
+  // store_staging.cc
+  Status leave_staging();
+  [[nodiscard]] bool stages() const { return staging_ != nullptr && !(guard_ != nullptr && guard_->hit()); }
+  /// What the gate says to a call that does not go through staging.
+  [[nodiscard]] Code gate() const {
+    const int32_t gate = gate_.load(std::memory_order_relaxed);
+    return gate == kStagingFailed ? Code::kOk : static_cast<Code>(gate);
+  }
 
   // store_seal.cc: with the run's lock held
   void detach(Run& run);
@@ -247,9 +263,15 @@ class Store {
   std::unique_ptr<StoreLock> lock_;
   std::shared_ptr<Tables> tables_;  // given up by close(), with table_mutex_ held
   std::unique_ptr<wal::Writer> writer_;
-  std::unique_ptr<Staging> staging_;  // null: every operation appends
+  std::unique_ptr<SigbusGuard> guard_;  // null: not asked for
+  std::unique_ptr<Staging> staging_;    // null: every operation appends
+  // Of the open: what STAGING says, and the directory outside that it names.
+  std::optional<StagingRecord> staging_record_;
+  std::optional<StagingPlace> old_staging_;
 
-  alignas(64) std::atomic<int32_t> gate_{0};  // Code: kOk, kNoSpace, kLatched, kClosed; read by every update
+  static constexpr int32_t kStagingFailed = -1;  // of gate_: set by guard_, closes it for the hot path alone
+  // Code: kOk, kNoSpace, kLatched, kClosed; or kStagingFailed. Read by every update.
+  alignas(64) std::atomic<int32_t> gate_{0};
   alignas(64) std::atomic<uint64_t> epoch_{1};
   std::atomic<uint64_t> durable_epoch_{0};
 

@@ -27,6 +27,9 @@ Status Store::start_background() {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
+  for (const int fault : {SIGBUS, SIGSEGV, SIGILL, SIGFPE}) {
+    sigdelset(&all, fault);  // of this thread's own making: a blocked one ends the process without a word to anybody
+  }
   pthread_sigmask(SIG_SETMASK, &all, &before);
   background_ = std::thread([this, timer = wait_fd_, stop = stop_fd_] {
     pollfd fds[2] = {{timer, POLLIN, 0}, {stop, POLLIN, 0}};

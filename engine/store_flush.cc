@@ -172,7 +172,8 @@ Status Store::step(int64_t budget_us) {
     }
   };
 
-  if (staging_ != nullptr) {
+  keep_first(leave_staging());
+  if (stages()) {
     keep_first(staging_->prepare());
   }
   const auto counters = writer_->counters();

@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,71 +18,15 @@
 
 #include "engine/replay.h"
 #include "engine/store.h"
+#include "engine/store_directory.h"
 
 namespace cairn::engine {
 
 namespace {
 
-constexpr const char* kOurNames[] = {"STORE",    "STORE.tmp", "LOCK",    "LOCK.want",  "RESERVE",   "data",
-                                     "data.tmp", "wal",       "staging", "quarantine", "relay.sock"};
-
-enum class FileSystem { kSafe, kCopyOnWrite, kNetwork };
-
-FileSystem file_system(const std::string& directory) {
-  struct statfs s;
-  if (statfs(directory.c_str(), &s) != 0) {
-    return FileSystem::kSafe;
-  }
-  switch (static_cast<unsigned long>(s.f_type)) {
-    case 0x6969:      // NFS
-    case 0x517B:      // SMB
-    case 0xFF534D42:  // CIFS
-    case 0xFE534D42:  // SMB2
-    case 0x65735546:  // FUSE
-    case 0x01021997:  // 9p
-    case 0x00C36400:  // Ceph
-    case 0x0BD00BD0:  // Lustre
-    case 0x47504653:  // GPFS
-      return FileSystem::kNetwork;
-    case 0x9123683E:  // btrfs
-    case 0x2FC12FC1:  // ZFS
-    case 0xCA451A4E:  // bcachefs
-      return FileSystem::kCopyOnWrite;
-    default:
-      return FileSystem::kSafe;
-  }
-}
-
-Status check_directory(const std::string& directory, bool create) {
-  struct stat s;
-  if (stat(directory.c_str(), &s) != 0) {
-    if (errno != ENOENT) {
-      return fail(Status(Code::kIo, "stat the store's directory", errno), "cannot look at " + directory);
-    }
-    if (!create) {
-      return fail(Code::kNotAStore, "there is no store at " + directory);
-    }
-    if (mkdir(directory.c_str(), 0700) != 0) {
-      const int why = errno;
-      return fail(Status(why == EROFS    ? Code::kReadOnly
-                         : why == ENOSPC ? Code::kNoSpace
-                                         : Code::kIo,
-                         "mkdir", why),
-                  "cannot make " + directory + ": " + std::generic_category().message(why));
-    }
-    return {};
-  }
-  if (!S_ISDIR(s.st_mode)) {
-    return fail(Code::kNotAStore, directory + " is not a directory");
-  }
-  if (s.st_uid != geteuid()) {
-    return fail(Code::kUnsafe, directory + " belongs to another user");
-  }
-  if ((s.st_mode & 022) != 0) {
-    return fail(Code::kUnsafe, directory + " can be written by others: chmod 700 it");
-  }
-  return {};
-}
+constexpr const char* kOurNames[] = {"STORE",     "STORE.tmp",  "STAGING",   "STAGING.tmp", "LOCK",
+                                     "LOCK.want", "RESERVE",    "data",      "data.tmp",    "wal",
+                                     "staging",   "quarantine", "relay.sock"};
 
 // A directory without STORE is unborn if it holds nothing, or only what a cut creation leaves.
 Status check_unborn(const std::string& directory) {
@@ -161,7 +104,16 @@ Status Store::open_files() {
   if (kind == FileSystem::kNetwork && !options_.unsafe_file_system) {
     return fail(Code::kUnsafe, directory + " is on a network file system, whose locks and mappings cannot be trusted");
   }
-  if (kind != FileSystem::kSafe && options_.staging) {
+  FileSystem staging_kind = kind;
+  if (!options_.staging_dir.empty()) {
+    auto checked = check_staging_dir(options_.staging_dir);
+    if (!checked.ok()) {
+      return checked.status();
+    }
+    options_.staging_dir = *checked;
+    staging_kind = file_system(*checked);
+  }
+  if (staging_kind != FileSystem::kSafe && options_.staging) {
     options_.staging = false;
     log(LogLevel::kWarning, Code::kUnsafe,
         "staging is off on this file system: every update is written to the log by pwrite, about 1 us each");
@@ -257,7 +209,7 @@ Status Store::recover() {
 
   std::vector<wal::RecoveryRecord> recovered;
   StagingScan scan;
-  CAIRN_TRY(scan_staging(*files_, identity_, scan));
+  CAIRN_TRY(find_staging(identity->copied, report.clean, scan));
   CAIRN_TRY(recover_staged(scan, replay, recovered));
 
   wal::Options wal_options;
@@ -276,28 +228,7 @@ Status Store::recover() {
   }
   writer_ = std::move(*writer);
 
-  if (options_.staging) {
-    Staging::Options staging_options;
-    staging_options.identity = identity_;
-    options_.hooks.random_bytes(options_.hooks.context, &staging_options.staging_id, sizeof staging_options.staging_id);
-    staging_options.seam = options_.hooks.staging;
-    staging_options.may_grow = [this](uint64_t bytes) { return may_grow(bytes, false); };
-    auto staging = Staging::create(*files_, staging_options);
-    if (staging.ok()) {
-      staging_ = std::move(*staging);
-    } else if (staging.code() == Code::kNoSpace) {
-      log(LogLevel::kWarning, Code::kNoSpace,
-          "no space for a staging file: until the next open every update is written to the log");
-    } else {
-      return fail(staging.status(), "the staging file cannot be made");
-    }
-  }
-  if (staging_ == nullptr) {
-    // What the old files gave is in the log. They must not match anything later on.
-    if (const Status s = Staging::supersede(*files_); !s.ok()) {
-      return fail(s, "the old staging files cannot be removed");
-    }
-  }
+  CAIRN_TRY(begin_staging());
   // Everything replayed is durable now: into the tables with it, so that nothing but the tables needs to be asked for a
   // run.
   CAIRN_TRY(tables_->write(replay.take_changes(), writer_->durable_lsn(), session_));
@@ -445,7 +376,15 @@ Status Store::close(int64_t deadline_ms) {
       }
       // Staging files hold nothing now that the log does not; the next open replaces them anyway.
       if (staging_ != nullptr && status.ok()) {
-        status = staging_->remove_all();
+        if (!staging_->place().directory.empty()) {
+          status = remove_staging_record(*files_);  // first: what it names is about to go
+        }
+        if (status.ok()) {
+          status = staging_->remove_all();
+        }
+        if (!stages()) {
+          status = {};  // their loss is known
+        }
       }
     }
   }
@@ -473,6 +412,7 @@ Store::~Store() {
         std::shared_ptr<Tables>(std::move(tables_));  // leaked on purpose: closing would touch the parent's files
     (void)writer_.release();
     (void)staging_.release();
+    (void)guard_.release();
     if (background_.joinable()) {
       background_.detach();
     }
@@ -521,7 +461,8 @@ StoreStats Store::stats() {
   s.wal_bytes = writer_->disk_bytes();
   s.wal = writer_->counters();
   if (staging_ != nullptr) {
-    s.staging_on = true;
+    s.staging_on = stages();
+    s.staging_failed = !s.staging_on;
     s.staging_bytes = staging_->disk_bytes();
     s.staging = staging_->counters();
   }

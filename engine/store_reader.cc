@@ -36,6 +36,27 @@ StagingIdentity StoreReader::staging_identity() const {
   return identity;
 }
 
+Result<std::vector<StagingPlace>> StoreReader::staging_places(std::string* gone) {
+  std::vector<StagingPlace> places;
+  places.push_back(staging_inside(*files_));
+  auto record = read_staging_record(*files_);
+  if (record.code() == Code::kNotFound || identity_.copied) {
+    return places;  // a copy does not look into the staging of its original
+  }
+  if (!record.ok()) {
+    return record.status();
+  }
+  auto outside = staging_outside(record->directory);
+  if (outside.ok()) {
+    places.push_back(std::move(*outside));
+  } else if (outside.code() != Code::kNotFound) {
+    return fail(outside.status(), record->directory + ": " + outside.status().what);
+  } else if (gone != nullptr && record->boot_id == boot_id_) {
+    *gone = record->directory;
+  }
+  return places;
+}
+
 Result<std::unique_ptr<StoreReader>> StoreReader::open(Options options) {
   complete_hooks(options.hooks);
   std::unique_ptr<StoreReader> reader(new StoreReader());
@@ -95,7 +116,21 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
   const bool tolerant = options_.salvage && last;
 
   // 1. Staging.
-  CAIRN_TRY(scan_staging(*files_, staging_identity(), report.staging));
+  auto places = staging_places(&report.staging_gone);
+  if (!places.ok() && !tolerant) {
+    return fail(places.status(), places.status().what);
+  }
+  if (report.owner.held && !report.staging_gone.empty() && !tolerant) {
+    // Closing at this moment, or not to be seen from here.
+    return !last ? Status(Code::kAgain)
+                 : fail(Code::kUnsafe, "the owner stages its updates in " + report.staging_gone +
+                                           ", which cannot be seen from here: read where the owner runs");
+  }
+  if (places.ok()) {
+    for (const StagingPlace& place : *places) {
+      CAIRN_TRY(scan_staging(place, staging_identity(), report.staging));
+    }
+  }
   if (report.owner.held && report.staging.unsettled_slots > 0 && !tolerant) {
     return Code::kAgain;  // what was acknowledged may stand in there
   }

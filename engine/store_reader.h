@@ -27,7 +27,8 @@ struct RunView;
 struct ReadReport {
   LockOwner owner;
   wal::ScanReport log;
-  StagingScan staging;  // without the diffs
+  StagingScan staging;       // without the diffs
+  std::string staging_gone;  // the directory outside that STAGING names and that is not there; ""
   std::vector<Gap> gaps;
   uint64_t applied_lsn = 0;
   uint64_t attempts = 0;
@@ -55,6 +56,9 @@ class StoreReader {
   [[nodiscard]] const Identity& identity() const { return identity_; }
   [[nodiscard]] wal::Files& files() { return *files_; }
   [[nodiscard]] StagingIdentity staging_identity() const;
+  /// The directories that staging files are in: inside, and the one outside that STAGING names, if it is there; else
+  /// `gone`, if given, names it.
+  Result<std::vector<StagingPlace>> staging_places(std::string* gone = nullptr);
 
  private:
   StoreReader() = default;

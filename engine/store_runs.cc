@@ -161,7 +161,7 @@ Result<RunRef> Store::start(const StartOptions& options, Durability durability) 
   record.root = options.root;
 
   const std::lock_guard start_guard(start_mutex_);
-  if (const auto gate = static_cast<Code>(gate_.load()); gate != Code::kOk) {
+  if (const Code gate = this->gate(); gate != Code::kOk) {
     return fail(gate, gate == Code::kClosed ? "the store is closed" : "the store takes no updates now");
   }
   auto existing = load_run(record.id);
@@ -352,7 +352,7 @@ Status Store::erase(std::string_view id, Durability durability) {
     const std::lock_guard start_guard(start_mutex_);
     const std::lock_guard guard((*run)->lock);
     Run& r = **run;
-    if (const auto gate = static_cast<Code>(gate_.load()); gate != Code::kOk && gate != Code::kNoSpace) {
+    if (const Code gate = this->gate(); gate != Code::kOk && gate != Code::kNoSpace) {
       return fail(gate, "the store takes no updates now");
     }
     if (r.gate == Code::kErased) {

@@ -18,6 +18,27 @@
 
 namespace cairn::engine {
 
+namespace {
+
+// False: these are no entries.
+bool append_staged(std::string& payload, std::string_view entries) {
+  while (!entries.empty()) {
+    uint32_t bytes = 0;
+    if (entries.size() < sizeof bytes) {
+      return false;
+    }
+    std::memcpy(&bytes, entries.data(), sizeof bytes);
+    if (bytes < kEntryLengthBytes || bytes > entries.size()) {
+      return false;
+    }
+    payload.append(entries.substr(kEntryLengthBytes, bytes - kEntryLengthBytes));
+    entries.remove_prefix(bytes);
+  }
+  return true;
+}
+
+}  // namespace
+
 void Store::mark_dirty(Run& run) {
   const std::lock_guard guard(dirty_mutex_);
   if (run.dirty_index >= 0) {
@@ -50,12 +71,11 @@ void Store::detach(Run& run) {
   append_diff_prefix(detached->payload, run.id, run.record.created_lsn);
   append_diff_head(detached->payload, pending.base, run.sequence, run.updated_us, pending.replace,
                    pending.entries.size());
-  std::string_view entries = run.staged.newest_payload();
-  while (!entries.empty()) {
-    uint32_t bytes;
-    std::memcpy(&bytes, entries.data(), sizeof bytes);
-    detached->payload.append(entries.substr(kEntryLengthBytes, bytes - kEntryLengthBytes));
-    entries.remove_prefix(bytes);
+  if (!append_staged(detached->payload, run.staged.newest_payload()) || !stages()) {
+    // What stands in the slot is not what was put there: sigbus_guard.h. It is in memory, too.
+    detached->payload.clear();
+    append_diff_prefix(detached->payload, run.id, run.record.created_lsn);
+    append_diff(detached->payload, run.live.pending_diff(run.sequence, run.updated_us));
   }
   // From here on nothing needs memory.
   detached->last = run.sequence;

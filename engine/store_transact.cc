@@ -71,7 +71,7 @@ Status Store::apply_all(LiveDocument& live, const Run* run, const std::vector<Ru
 Status Store::transact_one(Run& run, const std::vector<RunOperation>& operations, bool power, uint64_t* lsn,
                            size_t* failed) {
   uint64_t changes = 0;
-  if (!power && staging_ != nullptr) {
+  if (!power && stages()) {
     if (run.live.pending().empty()) {
       mark_dirty(run);  // first: it needs memory
     }

@@ -44,7 +44,7 @@ void Store::latch_gate() {
 }
 
 Status Store::check_gate(const Run& run) const {
-  const auto gate = static_cast<Code>(gate_.load(std::memory_order_relaxed));
+  const Code gate = this->gate();
   if (gate != Code::kOk) [[unlikely]] {
     return refuse(gate);
   }
@@ -93,7 +93,7 @@ bool Store::stage(Run& run, int entry) {
 }
 
 Status Store::apply_locked(Run& run, const Operation& op, Outcome& outcome, bool direct, uint64_t* lsn) {
-  if (direct || staging_ == nullptr) {
+  if (direct || !stages()) {
     return append_direct(run, op, outcome, lsn);
   }
   if (run.live.pending().empty()) {
@@ -208,6 +208,9 @@ Status Store::apply(Run& run, const Operation& op, Outcome& outcome, Durability 
     if (epoch != nullptr) {
       *epoch = epoch_.load(std::memory_order_acquire);
     }
+  }
+  if (gate_.load(std::memory_order_relaxed) == kStagingFailed) [[unlikely]] {
+    (void)leave_staging();  // this update is in the log; step() tries again for the others
   }
   if (power) {
     CAIRN_TRY(synced(lsn));

@@ -139,6 +139,11 @@ Exit stats(const Globals& globals) {
   const std::string directory = *store_directory(globals);
   f.wal = disk_bytes(directory + "/wal");
   f.staging = disk_bytes(directory + "/staging");
+  if (auto places = reader->staging_places(); places.ok()) {
+    for (const engine::StagingPlace& place : *places) {
+      f.staging += place.directory.empty() ? 0 : disk_bytes(place.directory);
+    }
+  }
   f.tables = disk_bytes(directory + "/data");
   f.others = disk_bytes(directory);
   if (globals.json) {

@@ -93,6 +93,7 @@ struct Verified {
   uint64_t staged_diffs = 0;
   uint64_t runs = 0;
   bool runs_checked = false;
+  std::string staging_gone;
 };
 
 bool decodes(const wal::RecordView& record) {
@@ -166,6 +167,7 @@ Status verify_runs(const std::string& directory, StageNote& stage, Verified& v) 
   });
   const engine::ReadReport& report = (*reader)->report();
   v.staging = report.staging;
+  v.staging_gone = report.staging_gone;
   v.tables.applied_lsn = report.applied_lsn;
   for (const engine::Gap& g : report.gaps) {
     v.findings.add_gap(g);
@@ -190,6 +192,9 @@ void print_text(const Verified& v) {
                                 : "");
   std::printf("staging  %llu files%s\n", static_cast<unsigned long long>(v.staging.files),
               v.staging.ignored_files != 0 ? ", some of another boot or superseded (no damage)" : "");
+  if (!v.staging_gone.empty()) {
+    std::printf("         %s is gone: updates since the last flush may be lost\n", v.staging_gone.c_str());
+  }
   if (v.runs_checked) {
     std::printf("runs     %llu read\n", static_cast<unsigned long long>(v.runs));
   } else {
@@ -213,6 +218,9 @@ void print_as_json(const Verified& v) {
   staging.push_back({"files", Value(v.staging.files)});
   staging.push_back({"ignored_files", Value(v.staging.ignored_files)});
   staging.push_back({"invalid_buffers", Value(v.staging.invalid_buffers)});
+  if (!v.staging_gone.empty()) {
+    staging.push_back({"gone", Value(v.staging_gone)});
+  }
   Object o;
   o.push_back({"ok", Value(v.findings.damage.empty())});
   o.push_back({"damage", Value(std::move(damage))});

@@ -61,15 +61,24 @@ Status dump_staging(const Globals& globals, engine::StoreReader& reader) {
     std::printf("staging\n");
   }
   engine::StagingScan scan;
-  const Status s = engine::visit_slots(
-      reader.files(), reader.staging_identity(),
-      [&](const SlotView& slot) {
-        // A free slot keeps the bytes of its last life; they matter to nobody.
-        if (slot.state != 0 || slot.buffers[0].valid || slot.buffers[1].valid) {
-          print_slot(globals, slot);
-        }
-      },
-      scan);
+  const auto print = [&](const SlotView& slot) {
+    // A free slot keeps the bytes of its last life; they matter to nobody.
+    if (slot.state != 0 || slot.buffers[0].valid || slot.buffers[1].valid) {
+      print_slot(globals, slot);
+    }
+  };
+  auto places = reader.staging_places();
+  Status s = places.status();
+  if (places.ok()) {
+    for (const engine::StagingPlace& place : *places) {
+      if (!place.directory.empty() && !globals.json) {
+        std::printf("  in %s\n", place.directory.c_str());
+      }
+      if (const Status visited = engine::visit_slots(place, reader.staging_identity(), print, scan); s.ok()) {
+        s = visited;
+      }
+    }
+  }
   if (!globals.json) {
     std::printf("  %llu files", static_cast<unsigned long long>(scan.files));
     if (scan.ignored_files != 0) {

@@ -98,6 +98,7 @@ Exit write_store(const Globals& globals, const WriteOptions& options, const std:
   store_options.metadata_bytes_max = *limit;
   store_options.mark_crashed = false;
   store_options.background = false;
+  store_options.guard_sigbus = true;
   auto store = Store::open(std::move(store_options));
   if (!store.ok()) {
     return report_error(globals, store.status());

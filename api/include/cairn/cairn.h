@@ -31,7 +31,7 @@
  * handle, and a transaction belongs to one thread at a time. Updates of different runs do not wait for each other.
  * Forks.     In a forked child every call on a handle of the parent returns FORKED and touches nothing, also the close
  *            functions. The child may open another store.
- * Signals.   No handler is installed; no call may be made from a signal handler.
+ * Signals.   No handler is installed, but by CAIRN_OPEN_GUARD_SIGBUS; no call may be made from a signal handler.
  * Structs.   `struct_bytes` comes first and is sizeof the struct as the caller knows it. In structs that the library
  *            reads, zero means the default, bytes that it does not know must be zero (else INVALID_ARGUMENT). In
  * structs that it fills, it fills no more than struct_bytes. So callers and libraries of different versions fit. Input
@@ -176,7 +176,8 @@ enum {
   CAIRN_OPEN_NO_CRASH_MARKS = 4,     /* never mark orphaned runs CRASHED */
   CAIRN_OPEN_UNSAFE_FILE_SYSTEM = 8, /* open on network file systems all the same, without the promises */
   CAIRN_OPEN_NO_STAGING = 16,        /* no mapped files: each update is appended to the log, about 1 us */
-  CAIRN_OPEN_READ_ONLY = 32          /* read what another process may own; see cairn_store_open */
+  CAIRN_OPEN_READ_ONLY = 32,         /* read what another process may own; see cairn_store_open */
+  CAIRN_OPEN_GUARD_SIGBUS = 64       /* survive staging files that are truncated or whose disk fails; see below */
 };
 
 enum { CAIRN_LOG_DEBUG = 0, CAIRN_LOG_INFO = 1, CAIRN_LOG_WARNING = 2, CAIRN_LOG_ERROR = 3 };
@@ -260,11 +261,31 @@ typedef struct cairn_options {
   uint32_t crash_grace_ms;     /* orphaned runs are marked CRASHED if not resumed so long after the open; 0: 10,000 */
   uint32_t reserved;
   const cairn_hooks* hooks; /* null: the operating system's */
+  const char* staging_dir;  /* staging files outside of the store; null: inside. See below */
 } cairn_options;
+
+/* staging_dir.   Updates of class process are staged in mapped files, which the kernel writes to their disk every 30 s
+ * or so. In a staging_dir on tmpfs, for example /dev/shm, they never reach a disk. The price: what kill -9 leaves is
+ * there only as long as that directory is. Where a container restart discards it, class process is as weak as power
+ * loss makes it: up to the last flush. Each store has a directory of its own in there (0700; made at open, removed by a
+ * clean close), so stores may share one. staging_dir is made if it is absent; it must be yours or root's, and writable
+ * for others only with the sticky bit (else UNSAFE). The file STAGING in the store names it: readers find it, and so
+ * does the next open, with another staging_dir or none too, which takes over what was staged. Is it gone by then, that
+ * open works, logs a warning and sets CAIRN_STATS_STAGING_LOST. A copy of a store never looks into the staging of its
+ * original. Beside cairn_files, it is still the operating system's.
+ *
+ * CAIRN_OPEN_GUARD_SIGBUS.   A store into a mapped file that was truncated, or whose disk fails, is a SIGBUS, which
+ * ends the process. With this flag, off by default because handlers are the host's, the open installs a handler of
+ * SIGBUS for the process. A fault in a staging file is then survived: all that is pending is sealed into the log from
+ * memory at the next update or step, each later update is appended to the log (about 1 us) until the next open, and an
+ * error is logged (CAIRN_STATS_STAGING_FAILED). Nothing acknowledged is lost while the process lives. Every other
+ * SIGBUS goes to the handler that was there before, or to the default action. When the last guarded store and its
+ * handles are closed, that handler is put back. Install your own before the open, or let it call the one that it
+ * replaces. LMDB's map is not covered. */
 
 /** All defaults. Inline, so that it fits the struct as the caller knows it. */
 static inline void cairn_options_init(cairn_options* options) CAIRN_NOEXCEPT {
-  const cairn_options zero = {sizeof(cairn_options), 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  const cairn_options zero = {sizeof(cairn_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   *options = zero;
 }
 
@@ -360,7 +381,10 @@ typedef struct cairn_stats {
 enum {
   CAIRN_STATS_TORN_TAIL = 1, /* the open found the incomplete last write of a crash */
   CAIRN_STATS_COPIED = 2,    /* the store was copied or restored from a backup */
-  CAIRN_STATS_STAGING_ON = 4
+  CAIRN_STATS_STAGING_ON = 4,
+  CAIRN_STATS_STAGING_LOST = 8,   /* the open found no staging_dir where a kill had left one: class process lost what no
+                                     flush had sealed */
+  CAIRN_STATS_STAGING_FAILED = 16 /* CAIRN_OPEN_GUARD_SIGBUS met a fault */
 };
 /** Cost: some microseconds. */
 CAIRN_API cairn_status cairn_store_stats(cairn_store* store, cairn_stats* stats) CAIRN_NOEXCEPT;

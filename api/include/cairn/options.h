@@ -60,11 +60,13 @@ struct Options {
   bool mark_crashed = true;
   bool staging = true;
   bool unsafe_file_system = false;
+  bool guard_sigbus = false;  // installs a handler of SIGBUS; see CAIRN_OPEN_GUARD_SIGBUS
   uint32_t flush_interval_ms = 0;
   uint32_t metadata_bytes_max = 0;
   uint32_t segment_bytes = 0;
   uint64_t disk_bytes_max = 0;
   uint32_t crash_grace_ms = 0;
+  std::string staging_dir = {};  // for example /dev/shm; weaker where that is discarded: see cairn_options
   /// Must not call the store and must not throw; called on the thread that met the event. Lives as long as the Store
   /// and its runs.
   std::function<void(LogLevel, Code, std::string_view message)> log = {};

@@ -1,0 +1,71 @@
+#include "engine/store_directory.h"
+
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "engine/error_detail.h"
+
+namespace cairn::engine {
+
+FileSystem file_system(const std::string& directory) {
+  struct statfs s;
+  if (statfs(directory.c_str(), &s) != 0) {
+    return FileSystem::kSafe;
+  }
+  switch (static_cast<unsigned long>(s.f_type)) {
+    case 0x6969:      // NFS
+    case 0x517B:      // SMB
+    case 0xFF534D42:  // CIFS
+    case 0xFE534D42:  // SMB2
+    case 0x65735546:  // FUSE
+    case 0x01021997:  // 9p
+    case 0x00C36400:  // Ceph
+    case 0x0BD00BD0:  // Lustre
+    case 0x47504653:  // GPFS
+      return FileSystem::kNetwork;
+    case 0x9123683E:  // btrfs
+    case 0x2FC12FC1:  // ZFS
+    case 0xCA451A4E:  // bcachefs
+      return FileSystem::kCopyOnWrite;
+    default:
+      return FileSystem::kSafe;
+  }
+}
+
+Status check_directory(const std::string& directory, bool create) {
+  struct stat s;
+  if (stat(directory.c_str(), &s) != 0) {
+    if (errno != ENOENT) {
+      return fail(Status(Code::kIo, "stat the store's directory", errno), "cannot look at " + directory);
+    }
+    if (!create) {
+      return fail(Code::kNotAStore, "there is no store at " + directory);
+    }
+    if (mkdir(directory.c_str(), 0700) != 0) {
+      const int why = errno;
+      return fail(Status(why == EROFS    ? Code::kReadOnly
+                         : why == ENOSPC ? Code::kNoSpace
+                                         : Code::kIo,
+                         "mkdir", why),
+                  "cannot make " + directory + ": " + std::generic_category().message(why));
+    }
+    return {};
+  }
+  if (!S_ISDIR(s.st_mode)) {
+    return fail(Code::kNotAStore, directory + " is not a directory");
+  }
+  if (s.st_uid != geteuid()) {
+    return fail(Code::kUnsafe, directory + " belongs to another user");
+  }
+  if ((s.st_mode & 022) != 0) {
+    return fail(Code::kUnsafe, directory + " can be written by others: chmod 700 it");
+  }
+  return {};
+}
+
+}  // namespace cairn::engine

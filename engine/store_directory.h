@@ -1,0 +1,16 @@
+// What a directory must be before anything of a store is put into it.
+#pragma once
+
+#include <string>
+
+#include "cairn/status.h"
+
+namespace cairn::engine {
+
+enum class FileSystem { kSafe, kCopyOnWrite, kNetwork };
+FileSystem file_system(const std::string& directory);
+
+/// Ours, and not writable for others; made if it is absent and `create`. kNotAStore, kUnsafe, kReadOnly, kNoSpace, kIo.
+Status check_directory(const std::string& directory, bool create);
+
+}  // namespace cairn::engine
