@@ -255,7 +255,7 @@ TEST_F(StoreLife, EveryCallInAForkedChildIsRefused) {
   }
   int status;
   waitpid(child, &status, 0);
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status of the child: " << status;
   EXPECT_EQ(set(run, "a", "1"), Code::kOk);
 }
 
@@ -275,7 +275,7 @@ TEST_F(StoreLife, AForkedChildOpensAStoreOfItsOwn) {
   }
   int status;
   waitpid(child, &status, 0);
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status of the child: " << status;
 }
 
 TEST_F(StoreLife, ThreadsUpdateTheirRunsWhileFlushesAndCheckpointsGoOn) {
