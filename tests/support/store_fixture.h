@@ -38,9 +38,10 @@ class TemporaryDirectory {
 
 class StoreTest : public ::testing::Test {
  protected:
+  [[nodiscard]] std::string path() const { return directory_.path() + "/" + name_; }
   engine::StoreOptions options() {
     engine::StoreOptions o;
-    o.directory = directory_.path() + "/store";
+    o.directory = path();
     o.segment_bytes = 256u << 10;
     return o;
   }
@@ -95,7 +96,7 @@ class StoreTest : public ::testing::Test {
   /// As another process would read it.
   std::string read(const std::string& id) {
     engine::StoreReader::Options o;
-    o.directory = directory_.path() + "/store";
+    o.directory = path();
     auto reader = engine::StoreReader::open(o);
     if (!reader.ok()) {
       return "code " + std::to_string(static_cast<int>(reader.code())) + " " + engine::error_detail().message;
@@ -108,6 +109,7 @@ class StoreTest : public ::testing::Test {
   }
 
   TemporaryDirectory directory_;
+  std::string name_ = "store";
   std::unique_ptr<engine::Store> store_;
 };
 
