@@ -208,6 +208,29 @@ TEST_F(TablesFault, EveryFailingCallLeavesTheOldOrTheNewStateWhole) {
   EXPECT_GE(failed, 12);
 }
 
+TEST_F(TablesFault, TheAppliedLsnMovesWithTheLastPartOfAWrite) {
+  constexpr int kRuns = 5000;  // three transactions
+  bool parted = false;
+  bool reached = true;
+  for (int nth = 1; reached; nth *= 2) {
+    heal();
+    close();
+    std::filesystem::remove_all(directory_ + "/data");
+    open();
+    must_write(many(0, kRuns, 10, 'o'), 1);
+    faults.error = ENOSPC;
+    faults.fail_write = nth;
+    const bool written = tables_->write(many(0, kRuns, 10, 'n'), 2).ok();
+    reached = faults.fail_write == 0;
+    heal();
+    close();
+    open();
+    EXPECT_EQ(tables_->applied_lsn(), written ? 2U : 1U) << nth;
+    parted = parted || text(id(0)) != text(id(kRuns - 1));
+  }
+  EXPECT_TRUE(parted);
+}
+
 TEST_F(TablesFault, BirthThatFailsAnywhereIsBornAgainLater) {
   for (const bool sync : {false, true}) {
     for (int nth = 1;; ++nth) {
