@@ -36,6 +36,7 @@ touched() { sed -nE 's|^\+\+\+ b/([^[:space:]]+).*|\1|p' "$patches/$1.patch"; }
 mapfile -t all < <(cd "$patches" && ls -- *.patch 2>/dev/null | sed 's|\.patch$||')
 [ "${#all[@]}" -gt 0 ] || wrong "no patches in tests/mutants"
 names=()
+checked=("${all[@]}")
 case ${1:-} in
   -h | --help) usage; exit 0 ;;
   --list)
@@ -52,9 +53,10 @@ case ${1:-} in
       name=$(basename "$name" .patch)
       [ -f "$patches/$name.patch" ] || wrong "no planted bug of the name $name"
       names+=("$name")
-    done ;;
+    done
+    checked=("${names[@]}") ;;
 esac
-for name in "${names[@]}"; do
+for name in "${checked[@]}"; do
   [ -n "$(first_line "$name" what)" ] || wrong "$name.patch does not say what it is"
   [ "$(first_line "$name" tests | wc -l)" -eq 1 ] || wrong "$name.patch does not have one line with its tests"
   [ -n "$(touched "$name")" ] && ! touched "$name" | grep -qvE '^(wal|engine|api)/' || wrong "$name.patch changes more than the product"
@@ -96,6 +98,16 @@ git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' 
   [ ! -e "$file" ] || printf '%s\0' "$file"
 done | tar --null --files-from=- -cf - | tar -C "$original" -xf - || wrong "the tree cannot be copied"
 update "$original" "$source"
+
+# Each patch must still fit, also those that are not asked for today: the source moves on.
+apply() {  # apply NAME LOG [OPTIONS...]
+  patch -d "$source" -p1 --fuzz=0 --forward --no-backup-if-mismatch -r - "${@:3}" <"$patches/$1.patch" >"$2" 2>&1
+}
+stale=()
+for name in "${checked[@]}"; do
+  apply "$name" "$logs/apply.log" --dry-run || { grep -E 'FAILED|find file' "$logs/apply.log"; stale+=("$name"); }
+done
+[ "${#stale[@]}" -eq 0 ] || wrong "no longer apply to the source: ${stale[*]}"
 
 in_background() {  # in_background COMMAND...: so that a signal to this script is not kept waiting
   "$@" 9>&- &
@@ -168,9 +180,8 @@ for name in "${names[@]}"; do
   begin=$SECONDS
   read -r -a words < <(first_line "$name" tests)
   mapfile -t planted < <(touched "$name")
-  if ! patch -d "$source" -p1 --fuzz=0 --forward --no-backup-if-mismatch -r - <"$patches/$name.patch" >"$logs/$name-patch.log" 2>&1; then
-    result="ERROR: does not apply to the present source"
-    tail -n 5 "$logs/$name-patch.log"
+  if ! apply "$name" "$logs/$name-patch.log"; then
+    result="ERROR: does not apply"
   elif ! make "$logs/$name-build.log" "${words[0]}"; then
     result="ERROR: does not build"
     grep -m 5 ' error: ' "$logs/$name-build.log"
