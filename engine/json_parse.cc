@@ -24,11 +24,11 @@ Status status_of(simdjson::error_code error) {
     case simdjson::UTF8_ERROR:
       return {Code::kInvalidUtf8, "parse JSON: not UTF-8"};
     case simdjson::MEMALLOC:
-      return {Code::kNoMemory, "parse JSON"};
+      return {Code::kNoMemory, "no memory to parse JSON"};
     case simdjson::CAPACITY:
       return {Code::kTooLarge, "parse JSON: text beyond 4 GiB"};
     default:
-      return {Code::kInvalidJson, "parse JSON"};
+      return {Code::kInvalidJson, "not JSON text"};
   }
 }
 
@@ -235,7 +235,7 @@ Status read_value(ondemand::value value, int levels, Value& out) {
     case ondemand::json_type::array:
     case ondemand::json_type::object:
       if (levels == 0) {
-        return {Code::kTooDeep, "parse JSON"};
+        return {Code::kTooDeep, "nested deeper than 64: make the value flatter"};
       }
       return type == ondemand::json_type::array ? read_array(value, levels - 1, out)
                                                 : read_object(value, levels - 1, out);

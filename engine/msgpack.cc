@@ -153,7 +153,7 @@ class Builder : public msgpack::null_visitor {
       return stop({Code::kInvalidMsgpack, "decode msgpack: key is no string"});
     }
     if (open_.size() >= depth_max_) {
-      return stop({Code::kTooDeep, "decode msgpack"});
+      return stop({Code::kTooDeep, "nested deeper than 64: make the value flatter"});
     }
     if (elements > elements_left_) {
       return stop({Code::kInvalidMsgpack, "decode msgpack: count exceeds the input"});

@@ -61,7 +61,7 @@ Result<Operation> operation_of(Value& from) {
       return {Code::kInvalidArgument, "operation: update with no object"};
     }
     if (depth_of(*value) > kDepthMax) {
-      return {Code::kTooDeep, "operation"};
+      return {Code::kTooDeep, "nested deeper than 64: make the value flatter"};
     }
     op.value = std::move(*value);
   }

@@ -226,7 +226,8 @@ class Store {
 
   // store_flush.cc
   Status flush(bool sync);
-  Status flush_locked(bool sync);  // with flush_mutex_ held
+  Status flush_if_open(bool sync);  // with flush_mutex_ held
+  Status flush_locked(bool sync);   // likewise
   Status write_batch(std::vector<std::pair<RunRef, std::shared_ptr<Detached>>>& batch);
   [[nodiscard]] int64_t deadline_locked() const;  // with step_mutex_ held
   void arm_timer();                               // with step_mutex_ held

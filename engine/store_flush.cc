@@ -10,8 +10,9 @@ namespace cairn::engine {
 
 namespace {
 
-constexpr int64_t kIdleMs = 1000;     // the log is idle after this long without an append
-constexpr int64_t kRetryMs = 200;     // after a step that found no space
+constexpr int64_t kIdleMs = 1000;  // the log is idle after this long without an append
+constexpr int64_t kRetryMs = 200;  // after a step that found no space
+constexpr useconds_t kFlushPollUs = 200;
 constexpr int64_t kSpareDivisor = 2;  // the spare segment is made once half a segment has been written
 
 }  // namespace
@@ -57,7 +58,12 @@ Status Store::write_batch(std::vector<std::pair<RunRef, std::shared_ptr<Detached
 
 Status Store::flush(bool sync) {
   const std::lock_guard flush_guard(flush_mutex_);
-  // close() sets the gate and takes this mutex before it gives the store's lock up: behind it nothing may be appended.
+  return flush_if_open(sync);
+}
+
+Status Store::flush_if_open(bool sync) {
+  // close() sets the gate and takes flush_mutex_ before it gives the store's lock up: behind it nothing may be
+  // appended.
   if (const auto gate = static_cast<Code>(gate_.load()); gate == Code::kLatched || gate == Code::kClosed) {
     return fail(gate, gate == Code::kClosed ? "the store is closed" : "a sync failed: open the store again");
   }
@@ -145,11 +151,26 @@ Status Store::wait_durable(uint64_t epoch, int64_t deadline_ms) {
   if (epoch > epoch_.load()) {
     return fail(Code::kInvalidArgument, "no update has that epoch yet");
   }
-  while (durable_epoch_.load(std::memory_order_acquire) < epoch) {
-    if (deadline_ms >= 0 && now_ms() > deadline_ms) {
-      return fail(Code::kTimeout, "the epoch is not durable yet");
+  const auto durable = [&] { return durable_epoch_.load(std::memory_order_acquire) >= epoch; };
+  while (!durable()) {
+    // Another thread's flush may stand in a sync for long: that is waited for as long as asked. One of this thread's
+    // own takes the time that its sync takes.
+    std::unique_lock lock(flush_mutex_, std::defer_lock);
+    while (deadline_ms >= 0 && !lock.owns_lock() && !durable()) {
+      if (now_ms() > deadline_ms) {
+        return fail(Code::kTimeout, "the epoch is not durable yet, and nothing is lost: wait again, or go on");
+      }
+      if (!lock.try_lock()) {
+        usleep(kFlushPollUs);
+      }
     }
-    CAIRN_TRY(barrier());
+    if (durable()) {
+      break;
+    }
+    if (!lock.owns_lock()) {
+      lock.lock();
+    }
+    CAIRN_TRY(flush_if_open(true));
   }
   return {};
 }

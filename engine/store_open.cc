@@ -167,7 +167,9 @@ Status Store::recover() {
   auto identity = read_identity(*files_);
   const bool born = identity.ok();
   if (!born && identity.code() != Code::kNotFound) {
-    return fail(identity.status(), std::string(identity.status().what) + ": nothing was touched");
+    const bool read = identity.code() == Code::kNotAStore || identity.code() == Code::kVersion;
+    return fail(identity.status(),
+                (read ? "" : "STORE cannot be read: ") + std::string(identity.status().what) + ": nothing was touched");
   }
   if (!born) {
     CAIRN_TRY(clear_unborn());
@@ -188,7 +190,10 @@ Status Store::recover() {
   table_options.may_grow = [this](uint64_t) { return may_grow(256u << 10, true); };
   auto tables = Tables::open(table_options);
   if (!tables.ok()) {
-    return fail(tables.status(), std::string("the tables in data/ cannot be opened: ") + tables.status().what);
+    return fail(tables.status(), std::string("the tables in data/ cannot be opened: ") + tables.status().what +
+                                     (tables.code() == Code::kCorrupt ? "; `cairn verify` lists the damage, --salvage "
+                                                                        "of `cairn get`, `show` and `ls` reads the rest"
+                                                                      : ""));
   }
   tables_ = std::move(*tables);
   const uint64_t applied = tables_->applied_lsn();

@@ -177,7 +177,9 @@ Result<RunRef> Store::start(const StartOptions& options, Durability durability) 
                     record.id);
       }
       if (old.record.session == session_) {
-        return fail(Code::kRunning, "a run of this id is running", record.id);
+        return fail(Code::kRunning,
+                    "a run of this id is running in this process: open it for another handle, or take another id",
+                    record.id);
       }
       return fail(Code::kExists, "an earlier process left this run unfinished: resume it", record.id);
     }

@@ -9,73 +9,14 @@
 #include <thread>
 #include <vector>
 
-#include "tests/api/api_fixture.h"
-#include "tests/api/host_files.h"
-#include "tests/support/fault_files.h"
+#include "tests/api/host_fixture.h"
 
 namespace cairn::tests {
 namespace {
 
-using testing::FaultFiles;
 using testing::FileCall;
 
-class Host : public ApiTest {
- protected:
-  struct Context {
-    std::atomic<int64_t> wall_us{1'700'000'000'000'000};
-    std::atomic<int64_t> monotonic_ms{5000};
-    std::vector<std::string> logged;
-    int random_calls = 0;
-  };
-  void SetUp() override {
-    mkdir(path().c_str(), 0700);
-    auto posix = wal::open_posix_files(path());
-    ASSERT_TRUE(posix.ok());
-    posix_ = std::move(*posix);
-    faults_ = std::make_unique<FaultFiles>(*posix_);
-    files_ = host_files(*faults_);
-    hooks_.struct_bytes = sizeof hooks_;
-    hooks_.context = &context_;
-    hooks_.files = &files_;
-    hooks_.log = [](void* c, int32_t level, cairn_status code, const char* message) {
-      static_cast<Context*>(c)->logged.push_back(std::to_string(level) + " " + std::to_string(code) + " " + message);
-    };
-    hooks_.wall_us = [](void* c) { return static_cast<Context*>(c)->wall_us.load(); };
-    hooks_.monotonic_ms = [](void* c) { return static_cast<Context*>(c)->monotonic_ms.load(); };
-    hooks_.random = [](void* c, void* out, size_t bytes) {
-      auto* p = static_cast<unsigned char*>(out);
-      for (size_t i = 0; i < bytes; ++i) {
-        p[i] = static_cast<unsigned char>(++static_cast<Context*>(c)->random_calls * 37);
-      }
-    };
-    open_with_host();
-    start("r", "{\"a\":1}");
-  }
-  void open_with_host(int32_t durability = 0) {
-    cairn_options o = options();
-    o.hooks = &hooks_;
-    o.durability = durability;
-    open(o);
-  }
-  void reopen(int32_t durability = 0) {
-    close_run();
-    close();
-    open_with_host(durability);
-    CAIRN_ASSERT_OK(cairn_run_resume(store_, "r", &run_));
-  }
-  cairn_stats stats() {
-    cairn_stats s = {};
-    s.struct_bytes = sizeof s;
-    CAIRN_EXPECT(CAIRN_OK, cairn_store_stats(store_, &s));
-    return s;
-  }
-
-  Context context_;
-  cairn_hooks hooks_ = {};
-  cairn_files files_ = {};
-  std::unique_ptr<wal::Files> posix_;
-  std::unique_ptr<FaultFiles> faults_;
-};
+class Host : public HostTest {};
 
 TEST_F(Host, FilesCarryTheLogAndStaging) {
   EXPECT_GT(faults_->count(FileCall::kOpen), 0u);
@@ -141,6 +82,79 @@ TEST_F(Host, WaitDurableKnowsWhatItWaitsFor) {
   CAIRN_EXPECT(CAIRN_OK, cairn_store_wait_durable(store_, epoch, 1000));
   // No update has an epoch far ahead: waiting for it would never end.
   CAIRN_EXPECT(CAIRN_INVALID_ARGUMENT, cairn_store_wait_durable(store_, epoch + 1'000'000'000, 20));
+}
+
+TEST_F(Host, AnEpochThatNoUpdateHasYetIsAnInvalidArgument) {
+  uint64_t epoch = 0;
+  CAIRN_EXPECT(CAIRN_OK, cairn_store_epoch(store_, &epoch));
+  CAIRN_EXPECT(CAIRN_INVALID_ARGUMENT, cairn_store_wait_durable(store_, epoch + 1, -1));
+  CAIRN_EXPECT(CAIRN_OK, cairn_store_wait_durable(store_, epoch, -1));
+  CAIRN_EXPECT(CAIRN_OK, cairn_store_wait_durable(store_, 0, 0));
+}
+
+TEST_F(Host, WaitDurableEndsInTimeWhileAnotherThreadStandsInASync) {
+  uint64_t epoch = 0;
+  CAIRN_EXPECT(CAIRN_OK, set("a", 2));
+  CAIRN_EXPECT(CAIRN_OK, cairn_store_epoch(store_, &epoch));
+  hold_syncs();
+  std::thread other([&] { CAIRN_EXPECT(CAIRN_OK, cairn_store_barrier(store_)); });
+  wait_for_a_held_sync();
+  std::thread clock([&] {
+    for (int ms = 0; ms < 100; ++ms) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      ++context_.monotonic_ms;
+    }
+  });
+  CAIRN_EXPECT(CAIRN_TIMEOUT, cairn_store_wait_durable(store_, epoch, 20));
+  EXPECT_NE(std::string(last_error().message).find("wait again"), std::string::npos);
+  uint64_t durable = 0;
+  CAIRN_EXPECT(CAIRN_OK, cairn_store_durable_epoch(store_, &durable));
+  EXPECT_LT(durable, epoch);
+  CAIRN_EXPECT(CAIRN_OK, set("a", 3));
+  release_syncs();
+  CAIRN_EXPECT(CAIRN_OK, cairn_store_wait_durable(store_, epoch, -1));
+  CAIRN_EXPECT(CAIRN_OK, cairn_store_durable_epoch(store_, &durable));
+  EXPECT_GE(durable, epoch);
+  other.join();
+  clock.join();
+}
+
+TEST_F(Host, BarrierReturnsOnlyWhenItsSyncIsDone) {
+  uint64_t epoch = 0;
+  uint64_t durable = 0;
+  CAIRN_EXPECT(CAIRN_OK, set("a", 2));
+  CAIRN_EXPECT(CAIRN_OK, cairn_store_epoch(store_, &epoch));
+  hold_syncs();
+  std::atomic<bool> returned{false};
+  std::thread other([&] {
+    CAIRN_EXPECT(CAIRN_OK, cairn_store_barrier(store_));
+    returned = true;
+  });
+  wait_for_a_held_sync();
+  EXPECT_FALSE(returned);
+  CAIRN_EXPECT(CAIRN_OK, cairn_store_durable_epoch(store_, &durable));
+  EXPECT_LT(durable, epoch);
+  release_syncs();
+  other.join();
+  CAIRN_EXPECT(CAIRN_OK, cairn_store_durable_epoch(store_, &durable));
+  EXPECT_GE(durable, epoch);
+}
+
+TEST_F(Host, ACloseThatTakesTooLongSaysSoAndLosesNothing) {
+  CAIRN_EXPECT(CAIRN_OK, set("a", 2));
+  faults_->before = [this](FileCall call, const std::string&) {
+    if (call == FileCall::kSync) {
+      context_.monotonic_ms += 1000;
+    }
+  };
+  close_run();
+  CAIRN_EXPECT(CAIRN_TIMEOUT, cairn_store_close(store_, 10));
+  EXPECT_NE(std::string(last_error().message).find("in the log"), std::string::npos);
+  store_ = nullptr;
+  faults_->before = nullptr;
+  open_with_host();
+  CAIRN_ASSERT_OK(cairn_run_resume(store_, "r", &run_));
+  EXPECT_EQ(current(), "{\"a\":2}");
 }
 
 TEST_F(Host, NoSpaceChangesNothingAndGoesAway) {
