@@ -103,7 +103,7 @@ const char* cairn_status_text(cairn_status status) noexcept {
     case Code::kKeyRefused:
       return "a key that is refused";
     case Code::kExists:
-      return "a finished run of this id exists";
+      return "a run of this id exists";
     case Code::kRunning:
       return "a run of this id is running";
     case Code::kFinished:

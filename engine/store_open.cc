@@ -310,6 +310,7 @@ Status Store::recover_staged(const StagingScan& scan, Replay& replay, std::vecto
     if (!record || record->created_lsn != run.second) {
       continue;  // of a run that is erased, or was never durable
     }
+    const size_t before = out.size();
     while (true) {
       const Diff* next = nullptr;
       for (const Diff* diff : diffs) {
@@ -331,6 +332,7 @@ Status Store::recover_staged(const StagingScan& scan, Replay& replay, std::vecto
       append_run_diff(r.payload, d);
       out.push_back(std::move(r));
     }
+    stats_.recovered_runs += out.size() > before ? 1 : 0;
   }
   return {};
 }

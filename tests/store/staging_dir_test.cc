@@ -100,6 +100,8 @@ TEST_F(StagingDir, WhatAKillLeftIsFoundWithTheSameOption) {
   open(in(shm_));
   EXPECT_EQ(json("r"), R"({"n":100})");
   EXPECT_EQ(inside(shm_).size(), 1U);
+  EXPECT_EQ(store_->stats().recovered_runs, 1U);
+  EXPECT_EQ(store_->stats().recovered_diffs, 1U);
 }
 
 TEST_F(StagingDir, WhatAKillLeftIsFoundWithoutTheOption) {

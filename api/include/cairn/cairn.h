@@ -14,28 +14,31 @@
  *
  * Rules that hold for every call; what is said at a function comes on top.
  *
- * Outcome.   int32 status: CAIRN_OK, an answer below 16 (the call worked and this is what it found), or an error from
- *            16. CAIRN_FAILED(status) tells. An update that failed, also with NO_MEMORY, changed nothing, unless the
- *            function says so. cairn_last_error() says more of the thread's last error. No exception leaves the
- *            library.
- * Errors.    Any call: INVALID_ARGUMENT (a null handle or pointer), FORKED, NO_MEMORY, INTERNAL. Any call on a store,
- * run, cell or transaction whose store was closed: CLOSED. They are not repeated below. Strings.   Keys and values are
- * pointer and length in bytes, UTF-8, and are copied. Names (directories, ids, tasks, tags) end with NUL. Nothing that
- * is handed out points into the library: texts are copied into buffers of the caller, so there is nothing to free. A
- * buffer call sets *needed to the bytes of the text, and copies it if `capacity` is enough (with a NUL behind it if
- * that fits too); else it returns TOO_LARGE and copies nothing. A null buffer only asks for the size, and returns OK.
- * Handles.   A run, cell or transaction keeps what it needs alive, whatever is closed first: after the run was finished
- *            its updates return FINISHED, after the store was closed all its calls return CLOSED. Each handle is closed
- *            once, by its own close function, also after the store was closed.
- * Threads.   Any thread, at the same time, on the same handle; but a handle's close excludes other calls on that
- * handle, and a transaction belongs to one thread at a time. Updates of different runs do not wait for each other.
- * Forks.     In a forked child every call on a handle of the parent returns FORKED and touches nothing, also the close
- *            functions. The child may open another store.
- * Signals.   No handler is installed, but by CAIRN_OPEN_GUARD_SIGBUS; no call may be made from a signal handler.
- * Structs.   `struct_bytes` comes first and is sizeof the struct as the caller knows it. In structs that the library
- *            reads, zero means the default, bytes that it does not know must be zero (else INVALID_ARGUMENT). In
- * structs that it fills, it fills no more than struct_bytes. So callers and libraries of different versions fit. Input
- * structs start as `T t = {0}; t.struct_bytes = sizeof t;`.
+ * Outcome.  int32 status: CAIRN_OK, an answer below 16 (the call worked and this is what it found), or an error from
+ *           16. CAIRN_FAILED(status) tells. An update that failed, also with NO_MEMORY, changed nothing, unless the
+ *           function says so. cairn_last_error() says more of the thread's last error. No exception leaves the
+ *           library.
+ * Errors.   Any call: INVALID_ARGUMENT (a null handle or pointer), FORKED, NO_MEMORY, INTERNAL. Any call on a store,
+ *           run, cell or transaction whose store was closed: CLOSED. Any call but the reading ones on a store that
+ *           was opened with CAIRN_OPEN_READ_ONLY, and on its runs: READ_ONLY. They are not repeated below.
+ * Strings.  Keys and values are pointer and length in bytes, UTF-8, and are copied. Names (directories, ids, tasks,
+ *           tags) end with NUL. Nothing that is handed out points into the library: texts are copied into buffers of
+ *           the caller, so there is nothing to free. A buffer call sets *needed to the bytes of the text, and copies
+ *           it if `capacity` is enough (with a NUL behind it if that fits too); else it returns TOO_LARGE and copies
+ *           nothing. A null buffer only asks for the size, and returns OK.
+ * Handles.  A run, cell or transaction keeps what it needs alive, whatever is closed first: after the run was
+ *           finished its updates return FINISHED, after the store was closed all its calls return CLOSED. Each handle
+ *           is closed once, by its own close function, also after the store was closed.
+ * Threads.  Any thread, at the same time, on the same handle; but a handle's close excludes other calls on that
+ *           handle, and a transaction belongs to one thread at a time. Updates of different runs do not wait for each
+ *           other.
+ * Forks.    In a forked child every call on a handle of the parent returns FORKED and touches nothing, also the close
+ *           functions. The child may open another store.
+ * Signals.  No handler is installed, but by CAIRN_OPEN_GUARD_SIGBUS; no call may be made from a signal handler.
+ * Structs.  `struct_bytes` comes first and is sizeof the struct as the caller knows it. In structs that the library
+ *           reads, zero means the default, bytes that it does not know must be zero (else INVALID_ARGUMENT). In
+ *           structs that it fills, it fills no more than struct_bytes. So callers and libraries of different versions
+ *           fit. Input structs start as `T t = {0}; t.struct_bytes = sizeof t;`.
  */
 #ifndef CAIRN_CAIRN_H
 #define CAIRN_CAIRN_H
@@ -86,8 +89,8 @@ enum {
   CAIRN_KEY_REFUSED = 25,   /* __proto__, or a path through __proto__, constructor or prototype */
 
   /* The run. */
-  CAIRN_EXISTS = 32,   /* start: a finished run of this id is there */
-  CAIRN_RUNNING = 33,  /* start: an unfinished run of this id is there */
+  CAIRN_EXISTS = 32,   /* start: a finished run of this id is there, or one that an earlier process left: resume it */
+  CAIRN_RUNNING = 33,  /* start: a run of this id is running in this process */
   CAIRN_FINISHED = 34, /* the run was finished; nothing changed */
   CAIRN_NO_SUCH_RUN = 35,
   CAIRN_ERASED = 36, /* the run was erased while this handle was open */
@@ -152,11 +155,14 @@ typedef struct cairn_error {
   char message[512];   /* one sentence for people; ends with NUL */
 } cairn_error;
 
-/** Fills *error. Calls that succeed leave it alone. Errors: INVALID_ARGUMENT. Cost: a copy of 1 KiB. */
+/** Fills *error. Calls that succeed leave it alone.
+ * Errors:   INVALID_ARGUMENT.
+ * Cost:     a copy of 1 KiB. */
 CAIRN_API cairn_status cairn_last_error(cairn_error* error) CAIRN_NOEXCEPT;
 
 /** Makes *error the thread's last error, and returns its code: for bindings that check values themselves. `key` and
- * `message` end with NUL within their arrays. Errors: INVALID_ARGUMENT, also for a code below 16. */
+ * `message` end with NUL within their arrays.
+ * Errors:   INVALID_ARGUMENT, also for a code below 16. */
 CAIRN_API cairn_status cairn_set_last_error(const cairn_error* error) CAIRN_NOEXCEPT;
 
 /* --------------------------------------------------------------------------------------------------------- options */
@@ -323,15 +329,19 @@ typedef struct cairn_transaction cairn_transaction;
 CAIRN_API cairn_status cairn_store_open(const char* directory, const cairn_options* options,
                                         cairn_store** store) CAIRN_NOEXCEPT;
 
-/** Stops calls, flushes, syncs, checkpoints and lets go of the directory. The handle is gone whatever is returned; null
- * is OK. Durable:  all that was acknowledged, also against power loss, when OK is returned. Errors:   TIMEOUT (over
- * `timeout_ms`; below 0: no limit), NO_SPACE, IO, LATCHED: what was acknowledged is on disk as its class says. */
+/** Stops calls, flushes, syncs, checkpoints and lets go of the directory. The handle is gone whatever is returned;
+ * null is OK.
+ * Durable:  all that was acknowledged, also against power loss, when OK is returned.
+ * Errors:   TIMEOUT (over `timeout_ms`; below 0: no limit): all is in the log and synced, the checkpoint is left to the
+ *           next open. NO_SPACE, IO, LATCHED: what was acknowledged is on disk as its class says.
+ * Cost:     a flush and a checkpoint; a sync that is going on is waited for. */
 CAIRN_API cairn_status cairn_store_close(cairn_store* store, int64_t timeout_ms) CAIRN_NOEXCEPT;
 
 /** Does what is due: flush, checkpoint, log files made ahead, crash marks. Stops between parts once budget_us is used
  * up (0: no limit). Without CAIRN_OPEN_BACKGROUND the host calls this when cairn_store_wait_fd is readable, or after
- * cairn_store_next_deadline_ms. Errors:   NO_SPACE, IO, LATCHED, CORRUPT. Cost:     about 100 us and one fdatasync if
- * anything changed since the last flush; nothing if nothing is due. */
+ * cairn_store_next_deadline_ms.
+ * Errors:   NO_SPACE, IO, LATCHED, CORRUPT.
+ * Cost:     about 100 us and one fdatasync if anything changed since the last flush; nothing if nothing is due. */
 CAIRN_API cairn_status cairn_store_step(cairn_store* store, int64_t budget_us) CAIRN_NOEXCEPT;
 
 /** Milliseconds from now until the next step is due, 0 when it is: the time-out of poll or epoll_wait. */
@@ -342,21 +352,28 @@ CAIRN_API cairn_status cairn_store_next_deadline_ms(cairn_store* store, int64_t*
 CAIRN_API cairn_status cairn_store_wait_fd(cairn_store* store, int* fd) CAIRN_NOEXCEPT;
 
 /** Durable:  all updates that returned before, of all runs, against power loss, once it returns OK.
- *  Errors:   NO_SPACE, IO, LATCHED, INDETERMINATE.   Cost: about 100 us; nothing if all is durable. */
+ * Errors:   NO_SPACE, IO, LATCHED, INDETERMINATE.
+ * Cost:     about 100 us; nothing if all is durable. */
 CAIRN_API cairn_status cairn_store_barrier(cairn_store* store) CAIRN_NOEXCEPT;
 
-/** The flush epoch that covers every update that returned before: for cairn_store_wait_durable. Cost: one load. */
+/** The flush epoch that covers every update that returned before: for cairn_store_wait_durable.
+ * Cost:     one load. */
 CAIRN_API cairn_status cairn_store_epoch(cairn_store* store, uint64_t* epoch) CAIRN_NOEXCEPT;
 
-/** The last epoch that is durable. Cost: one load. */
+/** The last epoch that is durable.
+ * Cost:     one load. */
 CAIRN_API cairn_status cairn_store_durable_epoch(cairn_store* store, uint64_t* epoch) CAIRN_NOEXCEPT;
 
 /** Durable:  the updates covered by `epoch`, against power loss, once it returns OK. Flushes if nobody does.
- *  Errors:   TIMEOUT (over `timeout_ms`; below 0: no limit), NO_SPACE, IO, LATCHED, INDETERMINATE. */
+ * Errors:   TIMEOUT (over `timeout_ms`; below 0: no limit; nothing is lost), INVALID_ARGUMENT for an epoch that no
+ *           update has yet, NO_SPACE, IO, LATCHED, INDETERMINATE.
+ * Cost:     one load if it is durable; else as barrier. A sync of another thread is waited for no longer than the
+ *           timeout, one that this call makes as long as it takes. */
 CAIRN_API cairn_status cairn_store_wait_durable(cairn_store* store, uint64_t epoch, int64_t timeout_ms) CAIRN_NOEXCEPT;
 
 /** Moves what the log holds durably into the tables and recycles its files. Part of step and close.
- *  Errors:   NO_SPACE, IO, LATCHED, CORRUPT.   Cost: about 4 ms per 10,000 changed runs. */
+ * Errors:   NO_SPACE, IO, LATCHED, CORRUPT.
+ * Cost:     about 4 ms per 10,000 changed runs. */
 CAIRN_API cairn_status cairn_store_checkpoint(cairn_store* store) CAIRN_NOEXCEPT;
 
 /** The store's own 16-byte id. */
@@ -374,9 +391,9 @@ typedef struct cairn_stats {
   uint64_t disk_bytes, wal_bytes, staging_bytes, tables_bytes;
   uint64_t wal_appends, wal_records, wal_syncs;
   /* What the open found. */
-  uint64_t recovered_runs, recovered_diffs;
-  uint64_t ignored_staged;  /* staged diffs that did not follow on */
-  uint64_t dropped_records; /* valid records behind a torn tail, never promised */
+  uint64_t recovered_runs, recovered_diffs; /* that a killed process had staged */
+  uint64_t ignored_staged;                  /* staged diffs that did not follow on */
+  uint64_t dropped_records;                 /* valid records behind a torn tail, never promised */
 } cairn_stats;
 enum {
   CAIRN_STATS_TORN_TAIL = 1, /* the open found the incomplete last write of a crash */
@@ -386,7 +403,8 @@ enum {
                                      flush had sealed */
   CAIRN_STATS_STAGING_FAILED = 16 /* CAIRN_OPEN_GUARD_SIGBUS met a fault */
 };
-/** Cost: some microseconds. */
+/** Counters since the open, and sizes.
+ * Cost:     some microseconds. */
 CAIRN_API cairn_status cairn_store_stats(cairn_store* store, cairn_stats* stats) CAIRN_NOEXCEPT;
 
 /* ------------------------------------------------------------------------------------------------------------ runs */
@@ -409,7 +427,7 @@ enum {
 };
 /** "COMPLETED"; null for a number that is no status. */
 CAIRN_API const char* cairn_run_status_name(int32_t status) CAIRN_NOEXCEPT;
-/** Errors: INVALID_ARGUMENT for a name that is none. */
+/** Errors:   INVALID_ARGUMENT for a name that is none. */
 CAIRN_API cairn_status cairn_run_status_from_name(const char* name, int32_t* status) CAIRN_NOEXCEPT;
 
 typedef struct cairn_start_options {
@@ -426,40 +444,48 @@ typedef struct cairn_start_options {
 } cairn_start_options;
 
 /** Starts a run, status EXECUTING. `options` may be null.
- *  Durable:  as updates are; it is a log record, so it survives as soon as it returns.
- *  Errors:   EXISTS, RUNNING, TOO_LARGE, INVALID_JSON, INVALID_UTF8, TYPE_MISMATCH (metadata is no object),
- * KEY_REFUSED, NO_SPACE, LATCHED. Lifetime: the handle is the caller's, for cairn_run_close.   Cost: some microseconds.
- */
+ * Durable:  as updates are; it is a log record, so it survives as soon as it returns.
+ * Errors:   EXISTS, RUNNING, TOO_LARGE, INVALID_JSON, INVALID_UTF8, TYPE_MISMATCH (metadata is no object),
+ *           KEY_REFUSED, NO_SPACE, LATCHED.
+ * Lifetime: the handle is the caller's, for cairn_run_close.
+ * Cost:     some microseconds. */
 CAIRN_API cairn_status cairn_run_start(cairn_store* store, const cairn_start_options* options,
                                        cairn_run** run) CAIRN_NOEXCEPT;
 
 /** Takes up an unfinished or CRASHED run, e.g. of a process that died, and goes on with it, status EXECUTING.
- *  Errors:   NO_SUCH_RUN, FINISHED, NO_SPACE, LATCHED.   Lifetime, cost: as start. */
+ * Errors:   NO_SUCH_RUN, FINISHED, NO_SPACE, LATCHED.
+ * Lifetime, cost:as start. */
 CAIRN_API cairn_status cairn_run_resume(cairn_store* store, const char* id, cairn_run** run) CAIRN_NOEXCEPT;
 
-/** A handle of any run of the store: to read, and to update one that is not finished. Errors: NO_SUCH_RUN. */
+/** A handle of any run of the store: to read, and to update one that is not finished.
+ * Errors:   NO_SUCH_RUN. */
 CAIRN_API cairn_status cairn_run_open(cairn_store* store, const char* id, cairn_run** run) CAIRN_NOEXCEPT;
 
-/** Another handle of the same run whose updates have this class. It is a handle and no parameter, so that the hot calls
- * keep their arguments in registers, and a piece of code is of one class or the other. Errors: INVALID_ARGUMENT for no
- * class. */
+/** Another handle of the same run whose updates have this class. It is a handle and no parameter, so that the hot
+ * calls keep their arguments in registers, and a piece of code is of one class or the other.
+ * Errors:   INVALID_ARGUMENT for no class. */
 CAIRN_API cairn_status cairn_run_with_durability(cairn_run* run, int32_t durability, cairn_run** other) CAIRN_NOEXCEPT;
 
 /** Lets go of the handle; the run goes on. Null is OK. */
 CAIRN_API cairn_status cairn_run_close(cairn_run* run) CAIRN_NOEXCEPT;
 
-/** Ends the run with COMPLETED, CANCELED, FAILED, CRASHED, SYSTEM_FAILURE, EXPIRED or TIMED_OUT.
- *  Durable:  as updates are.   Errors: FINISHED, ERASED, INVALID_ARGUMENT for another status, NO_SPACE, LATCHED.
- *  Cost:     one write to the log, about 1 us. */
+/** Ends the run with COMPLETED, CANCELED, FAILED, SYSTEM_FAILURE, EXPIRED or TIMED_OUT. Reads go on.
+ * Durable:  as updates are.
+ * Errors:   FINISHED, ERASED, INVALID_ARGUMENT for another status, NO_SPACE, LATCHED.
+ * Cost:     one write to the log, about 1 us. */
 CAIRN_API cairn_status cairn_run_finish(cairn_run* run, int32_t status) CAIRN_NOEXCEPT;
 
-/** Another status of an unfinished run. Durable, errors, cost: as finish. */
+/** Another status of an unfinished run.
+ * Durable, errors, cost:as finish. */
 CAIRN_API cairn_status cairn_run_set_status(cairn_run* run, int32_t status) CAIRN_NOEXCEPT;
 
-/** Replaces the tags. Durable, cost: as finish. Errors: FINISHED, ERASED, INVALID_UTF8, NO_SPACE, LATCHED. */
+/** Replaces the tags.
+ * Durable, cost:as finish.
+ * Errors:   FINISHED, ERASED, INVALID_UTF8, NO_SPACE, LATCHED. */
 CAIRN_API cairn_status cairn_run_set_tags(cairn_run* run, const char* const* tags, size_t count) CAIRN_NOEXCEPT;
 
-/** Removes the run with its metadata; handles of it get ERASED. Errors: NO_SUCH_RUN, NO_SPACE, LATCHED. */
+/** Removes the run with its metadata; handles of it get ERASED.
+ * Errors:   NO_SUCH_RUN, NO_SPACE, LATCHED. */
 CAIRN_API cairn_status cairn_run_erase(cairn_store* store, const char* id) CAIRN_NOEXCEPT;
 
 typedef struct cairn_run_info {
@@ -484,13 +510,13 @@ enum {
 };
 
 /** Fills *info. Its strings stand in `buffer`, as with getpwnam_r: 512 bytes are mostly enough.
- *  Errors:   TOO_LARGE (*needed says how many bytes; the strings are null), ERASED. */
+ * Errors:   TOO_LARGE (*needed says how many bytes; the strings are null), ERASED. */
 CAIRN_API cairn_status cairn_run_get_info(cairn_run* run, cairn_run_info* info, void* buffer, size_t capacity,
                                           size_t* needed) CAIRN_NOEXCEPT;
 
 /** Calls visit(context, info) for every run in the order of ids, until it returns something else than 0. The strings
- * live until visit returns. visit must not call this store. `info->struct_bytes` is what the library fills.   Errors:
- * CORRUPT, IO. */
+ * live until visit returns. visit must not call this store. `info->struct_bytes` is what the library fills.
+ * Errors:   CORRUPT, IO. */
 CAIRN_API cairn_status cairn_store_list(cairn_store* store, int32_t (*visit)(void* context, const cairn_run_info* info),
                                         void* context) CAIRN_NOEXCEPT;
 
@@ -501,12 +527,11 @@ CAIRN_API cairn_status cairn_store_list(cairn_store* store, int32_t (*visit)(voi
  *
  * Durable:  kill -9 of this process once the call returns; see CAIRN_DURABILITY_* for power loss.
  * Errors:   UNAPPLIED, TOO_LARGE (JSON text of the result over metadata_bytes_max), INVALID_UTF8, NOT_FINITE,
- * KEY_REFUSED, TOO_DEEP, FINISHED, ERASED, NO_SPACE, LATCHED; of a class power also INDETERMINATE; _json also
- * INVALID_JSON, _msgpack also INVALID_MSGPACK. Cost:     set and increment of a number or bool at the top level: about
- * 30 ns, no system call, no allocation once the key exists; it does not grow with the document. Strings the same when
- * the new one is no longer than one before; else one allocation. Other updates: some hundred nanoseconds and
- * allocations.
- */
+ *           KEY_REFUSED, TOO_DEEP, FINISHED, ERASED, NO_SPACE, LATCHED; of a class power also INDETERMINATE; _json
+ *           also INVALID_JSON, _msgpack also INVALID_MSGPACK.
+ * Cost:     set and increment of a number or bool at the top level: about 30 ns, no system call, no allocation once
+ *           the key exists; it does not grow with the document. Strings the same when the new one is no longer than
+ *           one before; else one allocation. Other updates: some hundred nanoseconds and allocations. */
 
 /** Sets `key` to the value; creates it at the end, else keeps its place. */
 CAIRN_API cairn_status cairn_run_set_double(cairn_run* run, const char* key, size_t key_bytes,
@@ -578,12 +603,12 @@ typedef struct cairn_outcome {
   int32_t reason; /* UNAPPLIED: CAIRN_REASON_* */
 } cairn_outcome;
 
-/** Applies a JSON array of operations in order, one by one:
- *  {"type":"set","key":K,"value":J}, "delete" (no value), "append", "remove", "increment" (a number), "update" (no key,
- * an object). Goes on past unapplied ones; stops at any other error and returns it, and what came before stays applied.
- * `outcomes` (may be null) gets the first `capacity` outcomes, *count (may be null) how many operations were tried.
- *  Errors:   an array that is not one of operations changes nothing (INVALID_JSON, INVALID_ARGUMENT; last error:
- * index). */
+/** Applies a JSON array of operations in order, one by one: {"type":"set","key":K,"value":J}, "delete" (no value),
+ * "append", "remove", "increment" (a number), "update" (no key, an object). Goes on past unapplied ones; stops at any
+ * other error and returns it, and what came before stays applied. `outcomes` (may be null) gets the first `capacity`
+ * outcomes, *count (may be null) how many operations were tried.
+ * Errors:   an array that is not one of operations changes nothing (INVALID_JSON, INVALID_ARGUMENT; last error:
+ *           index). */
 CAIRN_API cairn_status cairn_run_apply(cairn_run* run, const char* operations, size_t operations_bytes,
                                        cairn_outcome* outcomes, size_t capacity, size_t* count) CAIRN_NOEXCEPT;
 
@@ -595,14 +620,15 @@ CAIRN_API cairn_status cairn_run_apply_atomic(cairn_run* run, const char* operat
 /* --------------------------------------------------------------------------------------------------------- reading */
 
 /* Reads see every update that returned before, and never wait for the disk. They work on finished runs too.
- * Errors:   NOT_FOUND (an answer), TYPE_MISMATCH (the message names the path, what was expected and what was found),
- * KEY_REFUSED, ERASED.
- */
+ * Errors:   NOT_FOUND (an answer), TYPE_MISMATCH (the message names the path, what was expected and what was
+ *           found), KEY_REFUSED, ERASED. */
 
-/** A number as double; integers beyond 2^53 are rounded. Cost: about 20 ns. */
+/** A number as double; integers beyond 2^53 are rounded.
+ * Cost:     about 20 ns. */
 CAIRN_API cairn_status cairn_run_get_double(cairn_run* run, const char* key, size_t key_bytes,
                                             double* value) CAIRN_NOEXCEPT;
-/** An integer, or a double that is one exactly. TYPE_MISMATCH if it does not fit. Cost: about 20 ns. */
+/** An integer, or a double that is one exactly. TYPE_MISMATCH if it does not fit.
+ * Cost:     about 20 ns. */
 CAIRN_API cairn_status cairn_run_get_int64(cairn_run* run, const char* key, size_t key_bytes,
                                            int64_t* value) CAIRN_NOEXCEPT;
 CAIRN_API cairn_status cairn_run_get_uint64(cairn_run* run, const char* key, size_t key_bytes,
@@ -626,9 +652,10 @@ CAIRN_API cairn_status cairn_run_current_msgpack(cairn_run* run, void* buffer, s
 
 /* ----------------------------------------------------------------------------------------------------------- cells */
 
-/** Pins a run and a key for hot loops. A cell finds its key again after the document changed its layout, and creates it
- * like set. It is of the class of the handle. It outlives the run's handle, and the store. Errors:   INVALID_ARGUMENT
- * (a path), KEY_REFUSED, INVALID_UTF8, TOO_LARGE.   Lifetime: the caller's, for cairn_cell_close. */
+/** Pins a run and a key for hot loops. A cell finds its key again after the document changed its layout, and creates
+ * it like set. It is of the class of the handle. It outlives the run's handle, and the store.
+ * Errors:   INVALID_ARGUMENT (a path), KEY_REFUSED, INVALID_UTF8, TOO_LARGE.
+ * Lifetime: the caller's, for cairn_cell_close. */
 CAIRN_API cairn_status cairn_run_bind(cairn_run* run, const char* key, size_t key_bytes,
                                       cairn_cell** cell) CAIRN_NOEXCEPT;
 /** Null is OK. */
@@ -652,12 +679,13 @@ CAIRN_API cairn_status cairn_cell_get_string(cairn_cell* cell, char* buffer, siz
 /* ---------------------------------------------------------------------------------------------------- transactions */
 
 /** Collects updates of any runs of the store, which take effect together at commit: all or none, also after any crash.
- * Nothing is locked before.   Lifetime: the caller's, for cairn_transaction_close. */
+ * Nothing is locked before.
+ * Lifetime: the caller's, for cairn_transaction_close. */
 CAIRN_API cairn_status cairn_transaction_begin(cairn_store* store, cairn_transaction** transaction) CAIRN_NOEXCEPT;
 
 /** Add one update. The value is checked here, its effect at commit. `run` may be closed before the commit.
- *  Errors:   INVALID_ARGUMENT also for a run of another store; NOT_FINITE, KEY_REFUSED, INVALID_*: nothing was added.
- */
+ * Errors:   INVALID_ARGUMENT also for a run of another store; NOT_FINITE, KEY_REFUSED, INVALID_*: nothing was
+ *           added. */
 CAIRN_API cairn_status cairn_transaction_set_double(cairn_transaction* transaction, cairn_run* run, const char* key,
                                                     size_t key_bytes, double value) CAIRN_NOEXCEPT;
 CAIRN_API cairn_status cairn_transaction_set_int64(cairn_transaction* transaction, cairn_run* run, const char* key,
@@ -698,10 +726,12 @@ CAIRN_API cairn_status cairn_transaction_replace_msgpack(cairn_transaction* tran
 CAIRN_API cairn_status cairn_transaction_add(cairn_transaction* transaction, cairn_run* run, const char* operations,
                                              size_t operations_bytes) CAIRN_NOEXCEPT;
 
-/** Applies all or none. After OK the transaction is empty and can be used again; after an error nothing changed, and it
- * keeps its updates. Durable:  as `durability` says (CAIRN_DURABILITY_*). Errors:   those of updates, for the run's
- * update at last error: index; UNAPPLIED too fails the whole. Only the size of the results counts. Cost:     one run:
- * as its updates; several: one write to the log, some microseconds. */
+/** Applies all or none. After OK the transaction is empty and can be used again; after an error nothing changed, and
+ * it keeps its updates.
+ * Durable:  as `durability` says (CAIRN_DURABILITY_*).
+ * Errors:   those of updates, for the run's update at last error: index; UNAPPLIED too fails the whole. Only the
+ *           size of the results counts.
+ * Cost:     one run: as its updates; several: one write to the log, some microseconds. */
 CAIRN_API cairn_status cairn_transaction_commit(cairn_transaction* transaction, int32_t durability) CAIRN_NOEXCEPT;
 
 /** Drops what was added; the transaction can be used again. */
@@ -713,9 +743,10 @@ CAIRN_API cairn_status cairn_transaction_close(cairn_transaction* transaction) C
 /* ------------------------------------------------------------------------------------------------------------ eval */
 
 /** Applies operations (as cairn_run_apply takes them) to a JSON object, without a store, by the same code:
- *  {"metadata":{...},"bytes":N,"outcomes":["applied","unchanged","unapplied(REASON)",...]}, where N is the size of the
- * metadata. `metadata_bytes_max` 0: 4,096; only the size of the result counts. Errors:   those of cairn_run_apply,
- * TOO_LARGE also if the buffer is too small (then *needed is over capacity, else it is 0). */
+ * {"metadata":{...},"bytes":N,"outcomes":["applied","unchanged","unapplied(REASON)",...]}, where N is the size of the
+ * metadata. `metadata_bytes_max` 0: 4,096; only the size of the result counts.
+ * Errors:   those of cairn_run_apply, TOO_LARGE also if the buffer is too small (then *needed is over capacity,
+ *           else it is 0). */
 CAIRN_API cairn_status cairn_eval(const char* metadata, size_t metadata_bytes, const char* operations,
                                   size_t operations_bytes, uint64_t metadata_bytes_max, char* buffer, size_t capacity,
                                   size_t* needed) CAIRN_NOEXCEPT;

@@ -30,8 +30,8 @@ enum class Code : int32_t {
   kKeyRefused = 25,    // __proto__, or a path through __proto__, constructor or prototype
 
   // The run.
-  kExists = 32,    // start: a finished run of this id is there
-  kRunning = 33,   // start: a run of this id is running
+  kExists = 32,    // start: a finished run of this id is there, or one that an earlier process left: resume it
+  kRunning = 33,   // start: a run of this id is running in this process
   kFinished = 34,  // the run was finished; nothing changed
   kNoSuchRun = 35,
   kErased = 36,  // the run was erased while this handle was open
@@ -41,7 +41,7 @@ enum class Code : int32_t {
   kForked = 49,   // this process is a forked child of the one that opened the store
   kBusy = 50,     // another process, or another handle of this one, owns the store
   kAgain = 51,    // try later: a reader met a moving writer
-  kTimeout = 52,  // the deadline passed; what is pending is safe on disk
+  kTimeout = 52,  // the time is over; what was acknowledged is safe on disk
   kReadOnly = 53,
   kUnsafe = 54,     // file system, permissions or owner that the promises do not cover
   kNotAStore = 55,  // no store there, or files that are not ours
