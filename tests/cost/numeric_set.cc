@@ -1,5 +1,5 @@
-// Sets one top-level number of a run's document many times, through the C interface: numeric_set BYTES roomy|tight SETS.
-// roomy leaves 64 bytes below the limit, tight leaves one. flat_cost.sh counts the instructions.
+// Sets one top-level number of a run's document many times, through the C interface: numeric_set BYTES roomy|tight
+// SETS. roomy leaves 64 bytes below the limit, tight leaves one. flat_cost.sh counts the instructions.
 #include <cairn/cairn.h>
 #include <stdlib.h>
 
