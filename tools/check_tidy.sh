@@ -73,9 +73,11 @@ fi
 # What the outcome of every file hangs on.
 known=$( (clang-tidy --version; git ls-files '*.clang-tidy' | xargs cat) | sha256sum)
 begin=$SECONDS
-printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 1 "$0" --one "$build" "$known" | tee "$build/tidy/last.txt"
+lines=$(mktemp "$build/tidy/lines-XXXXXX")
+trap 'rm -f "$lines"' EXIT
+printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 1 "$0" --one "$build" "$known" | tee "$lines"
 status=${PIPESTATUS[1]}
-good=$(grep -cE '^(ok|as before) ' "$build/tidy/last.txt")
-bad=$(grep -cE '^(FAILED|UNKNOWN) ' "$build/tidy/last.txt")
-echo "tidy: ${#files[@]} files, $good without findings ($(grep -c '^as before' "$build/tidy/last.txt") known from before), $bad failed, $((SECONDS - begin)) s"
+good=$(grep -cE '^(ok|as before) ' "$lines")
+bad=$(grep -cE '^(FAILED|UNKNOWN) ' "$lines")
+echo "tidy: ${#files[@]} files, $good without findings ($(grep -c '^as before' "$lines") known from before), $bad failed, $((SECONDS - begin)) s"
 [ "$status" -eq 0 ] && [ "$good" -eq "${#files[@]}" ]
