@@ -69,12 +69,11 @@ class CrashingStoreTest : public StoreTest {
     name_ = next;
   }
 
-  /// The next write finds no space after `through` bytes; nothing can be done about what it left.
+  /// The next write finds no space after `through` bytes, and what it left cannot be taken back.
   void run_out_of_space(size_t through = 0) {
     files_->fail({FileCall::kWrite, 1, kFull, false, through});
     if (through > 0) {
-      files_->fail({FileCall::kWrite, 1, kFull});
-      files_->fail({FileCall::kWrite, 1, kFull});
+      files_->fail({FileCall::kWrite, 1, kFull, true});
     }
   }
 
