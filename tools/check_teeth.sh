@@ -161,7 +161,7 @@ echo "teeth: without a bug ${#commands[@]} test commands are green ($((SECONDS -
 
 verdict() {  # verdict STATUS LOG: prints what happened; true if the bug was caught
   local red
-  red=$(sed -nE 's/^\[  FAILED  \] ([A-Za-z0-9_]+\.[^ ,]+).*/\1/p' "$2" | sort -u | paste -sd' ')
+  red=$(sed -nE 's/^\[  FAILED  \] ([A-Za-z0-9_]+\.[^ ,]+).*/\1/p' "$2" | sort -u | awk 'NR <= 2 {text = text (NR > 1 ? ", " : "") $0} END {print text (NR > 2 ? " and " NR - 2 " more" : "")}')
   case $1 in
     0) echo "SURVIVED: all tests are green"; return 1 ;;
     124 | 137 | 143) echo "ERROR: killed, or over the limit of $seconds_max s"; return 1 ;;
