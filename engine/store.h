@@ -24,6 +24,7 @@
 #include "engine/hooks.h"
 #include "engine/identity.h"
 #include "engine/log_record.h"
+#include "engine/reserve.h"
 #include "engine/run.h"
 #include "engine/staging.h"
 #include "engine/store_lock.h"
@@ -182,6 +183,7 @@ class Store {
   // store_open.cc
   Status open_files();
   Status recover();
+  Status check_born();
   Status clear_unborn();
   Status recover_staged(const StagingScan& scan, class Replay& replay, std::vector<wal::RecoveryRecord>& out);
   Status find_staging(bool copied, bool clean, StagingScan& scan);
@@ -228,6 +230,7 @@ class Store {
   Status flush(bool sync);
   Status flush_if_open(bool sync);  // with flush_mutex_ held
   Status flush_locked(bool sync);   // likewise
+  Status flush_due(int64_t now);    // with step_mutex_ held
   Status write_batch(std::vector<std::pair<RunRef, std::shared_ptr<Detached>>>& batch);
   [[nodiscard]] int64_t deadline_locked() const;  // with step_mutex_ held
   void arm_timer();                               // with step_mutex_ held
@@ -240,15 +243,20 @@ class Store {
   RunRef make_run(RunRecord record);
   Status append_change(Run& run, RunChange change, uint64_t* lsn);
   Status change_run(Run& run, RunChange change, Durability durability);
+  Status erase_once(std::string_view id, Durability durability);
   Status mark_crashed_runs();
   void evict(uint64_t applied);
   Status checkpoint_locked();  // with checkpoint_mutex_ held
+  Status fold_log();           // likewise
+  Status make_room();
 
   [[nodiscard]] int64_t now_us() const { return options_.hooks.wall_us(options_.hooks.context); }
   [[nodiscard]] int64_t now_ms() const { return options_.hooks.monotonic_ms(options_.hooks.context); }
   void log(LogLevel level, Code code, const std::string& message) const;
-  Status may_grow(uint64_t bytes, bool reserve);
-  [[nodiscard]] uint64_t disk_bytes() const;
+  enum class Grows : uint8_t { kOther, kTables, kLogForErase };
+  Status may_grow(uint64_t bytes, Grows what);
+  [[nodiscard]] bool may_hold_reserve() const;
+  [[nodiscard]] uint64_t budgeted_bytes() const;
   [[nodiscard]] bool wants_power(Durability d) const {
     return (d == Durability::kDefault ? options_.durability : d) == Durability::kPower;
   }
@@ -259,9 +267,11 @@ class Store {
   StagingIdentity identity_;
   uint64_t session_ = 0;
   bool copied_ = false;
+  bool opening_ = true;
   std::unique_ptr<wal::Files> own_files_;
   wal::Files* files_ = nullptr;
   std::unique_ptr<StoreLock> lock_;
+  std::optional<Reserve> reserve_;
   std::shared_ptr<Tables> tables_;  // given up by close(), with table_mutex_ held
   std::unique_ptr<wal::Writer> writer_;
   std::unique_ptr<SigbusGuard> guard_;  // null: not asked for
@@ -304,6 +314,7 @@ class Store {
   int stop_fd_ = -1;
 
   std::atomic<uint64_t> overflow_appends_{0};
+  std::atomic<int> erasing_{0};  // erases that need the reserve
   std::mutex stats_mutex_;
   StoreStats stats_;  // Guarded by stats_mutex_: the counters that have no other home.
 };

@@ -19,7 +19,22 @@ Status Store::checkpoint() {
   return checkpoint_locked();
 }
 
+// What the log holds counts for a checkpoint once it is durable: the erases that are to make the room, too.
+Status Store::make_room() {
+  CAIRN_TRY(synced(writer_->written_lsn()));
+  return checkpoint();
+}
+
+// A full disk gets the reserve first: a checkpoint gives space back, and must not need any for it.
 Status Store::checkpoint_locked() {
+  Status folded = fold_log();
+  if (folded.code == Code::kNoSpace && reserve_->give_back()) {
+    folded = fold_log();
+  }
+  return folded;
+}
+
+Status Store::fold_log() {
   const std::shared_ptr<Tables> tables = this->tables();
   if (tables == nullptr) {
     return fail(Code::kClosed, "the store is closed");

@@ -175,6 +175,35 @@ Status Store::wait_durable(uint64_t epoch, int64_t deadline_ms) {
   return {};
 }
 
+// The part of a step that a full disk stops: room ahead for staging and log, and the flush.
+Status Store::flush_due(int64_t now) {
+  Status status;
+  const auto keep_first = [&status](const Status& s) {
+    if (status.ok() && !s.ok()) {
+      status = s;
+    }
+  };
+  keep_first(leave_staging());
+  if (writer_->counters().bytes >= options_.segment_bytes / kSpareDivisor) {
+    keep_first(writer_->prepare_spare());
+  }
+  const bool refused = static_cast<Code>(gate_.load()) == Code::kNoSpace;
+  if (refused || now - last_flush_ms_ >= options_.flush_interval_ms) {
+    const Status flushed = flush(true);
+    keep_first(flushed);
+    if (flushed.ok()) {
+      last_flush_ms_ = now;
+      int32_t closed = static_cast<int32_t>(Code::kNoSpace);
+      gate_.compare_exchange_strong(closed, static_cast<int32_t>(Code::kOk));
+    }
+  }
+  // Last, for without space in the log nothing is staged either.
+  if (status.ok() && stages()) {
+    keep_first(staging_->prepare());
+  }
+  return status;
+}
+
 Status Store::step(int64_t budget_us) {
   if (forked()) {
     return fail(Code::kForked, "this process is a forked child of the store's owner");
@@ -186,35 +215,25 @@ Status Store::step(int64_t budget_us) {
   }
   const int64_t begin_ms = now_ms();
   const auto used_up = [&] { return budget_us > 0 && (now_ms() - begin_ms) * 1000 >= budget_us; };
-  Status status;
+  Status status = flush_due(begin_ms);
   const auto keep_first = [&status](const Status& s) {
     if (status.ok() && !s.ok()) {
       status = s;
     }
   };
-
-  keep_first(leave_staging());
-  if (stages()) {
-    keep_first(staging_->prepare());
+  // A checkpoint gives segments back; the reserve goes if that was not enough.
+  if (status.code == Code::kNoSpace && make_room().ok()) {
+    status = flush_due(begin_ms);
   }
-  const auto counters = writer_->counters();
-  if (counters.bytes >= options_.segment_bytes / kSpareDivisor) {
-    keep_first(writer_->prepare_spare());
-  }
-  if (begin_ms - last_flush_ms_ >= options_.flush_interval_ms || gate == Code::kNoSpace) {
-    const Status flushed = flush(true);
-    keep_first(flushed);
-    if (flushed.ok()) {
-      last_flush_ms_ = begin_ms;
-      int32_t closed = static_cast<int32_t>(Code::kNoSpace);
-      gate_.compare_exchange_strong(closed, static_cast<int32_t>(Code::kOk));
-    }
+  if (status.code == Code::kNoSpace && reserve_->give_back()) {
+    status = flush_due(begin_ms);
   }
   if (!crashed_marked_ && options_.mark_crashed && begin_ms - opened_ms_ >= options_.crash_grace_ms) {
     const Status marked = mark_crashed_runs();
     keep_first(marked);
     crashed_marked_ = marked.ok();
   }
+  const auto counters = writer_->counters();
   if (!used_up() && counters.bytes - checkpoint_bytes_ >= options_.segment_bytes / 2) {
     const Status folded = checkpoint();
     keep_first(folded);
@@ -233,6 +252,8 @@ Status Store::step(int64_t budget_us) {
   }
   if (writer_->latched()) {
     latch_gate();
+  } else if (status.ok() && may_hold_reserve()) {
+    keep_first(reserve_->prepare(options_.segment_bytes + kReserveBytes));
   }
   retry_ms_ = status.ok() ? 0 : begin_ms + kRetryMs;
   arm_timer();

@@ -84,10 +84,14 @@ LockOwner owner_of(int fd) {
 Result<std::unique_ptr<StoreLock>> StoreLock::take(const std::string& directory, const std::string& role,
                                                    LockOwner& owner) {
   const std::string path = directory + "/LOCK";
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  // O_NONBLOCK: a FIFO in the file's place must not hang the open.
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
   if (fd < 0) {
     const int why = errno;
-    const Code code = why == EROFS ? Code::kReadOnly : why == ENOSPC || why == EDQUOT ? Code::kNoSpace : Code::kIo;
+    const Code code = why == EROFS                                                     ? Code::kReadOnly
+                      : why == ENOSPC || why == EDQUOT                                 ? Code::kNoSpace
+                      : why == ELOOP || why == EISDIR || why == EACCES || why == EPERM ? Code::kUnsafe
+                                                                                       : Code::kIo;
     return Status(code, "open LOCK", why);
   }
   struct stat s;
@@ -95,6 +99,11 @@ Result<std::unique_ptr<StoreLock>> StoreLock::take(const std::string& directory,
     const int why = errno;
     ::close(fd);
     return Status(Code::kIo, "stat LOCK", why);
+  }
+  // It is written over: what has another name or owner is not ours to write over.
+  if (!S_ISREG(s.st_mode) || s.st_nlink > 1 || s.st_uid != geteuid()) {
+    ::close(fd);
+    return Status(Code::kUnsafe, "LOCK is not a plain file of one name and this user");
   }
   const std::lock_guard guard(g_mutex);
   const std::pair<uint64_t, uint64_t> key(s.st_dev, s.st_ino);

@@ -91,9 +91,18 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options) {
   std::unique_ptr<Store> store(new Store());
   store->fork_word_ = word;
   store->options_ = std::move(options);
-  CAIRN_TRY(store->open_files());
-  CAIRN_TRY(store->recover());
-  CAIRN_TRY(store->start_background());
+  Status opened = store->open_files();
+  if (opened.ok()) {
+    opened = store->recover();
+  }
+  if (opened.ok()) {
+    opened = store->start_background();
+  }
+  if (opened.code == Code::kNoSpace) {
+    return fail(opened, "there is no space to open " + store->options_.directory + " (" + opened.what +
+                            "): nothing is lost; free some and open again");
+  }
+  CAIRN_TRY(opened);
   return store;
 }
 
@@ -118,12 +127,24 @@ Status Store::open_files() {
     log(LogLevel::kWarning, Code::kUnsafe,
         "staging is off on this file system: every update is written to the log by pwrite, about 1 us each");
   }
-  struct stat s;
-  if (stat((directory + "/STORE").c_str(), &s) != 0 && errno == ENOENT) {
+  if (options_.hooks.files != nullptr) {
+    files_ = options_.hooks.files;
+  } else {
+    auto files = wal::open_posix_files(directory);
+    if (!files.ok()) {
+      return fail(files.status(), "cannot open " + directory);
+    }
+    own_files_ = std::move(*files);
+    files_ = own_files_.get();
+  }
+  // Before the lock, which writes: a store that is not for this version, or none, stays as it is.
+  if (auto identity = read_identity(*files_); identity.code() == Code::kNotFound) {
     if (!options_.create) {
       return fail(Code::kNotAStore, "there is no store at " + directory);
     }
     CAIRN_TRY(check_unborn(directory));
+  } else if (!identity.ok()) {
+    return fail(identity.status(), std::string(identity.status().what) + ": nothing was touched");
   }
   LockOwner owner;
   auto lock = StoreLock::take(directory, "owner", owner);
@@ -139,19 +160,20 @@ Status Store::open_files() {
       error_detail().owner_alive = owner.alive;
       return lock.status();
     }
-    return fail(lock.status(), "cannot lock " + directory + "/LOCK");
+    switch (lock.code()) {
+      case Code::kReadOnly:
+        return fail(lock.status(), directory +
+                                       " is on a read-only file system: it can be read (cairn show, cairn ls), "
+                                       "and not opened for writing");
+      case Code::kUnsafe:
+        return fail(lock.status(), directory +
+                                       "/LOCK is not a plain file that only this user has: look whose it is, "
+                                       "and remove it");
+      default:
+        return fail(lock.status(), "cannot lock " + directory + "/LOCK");
+    }
   }
   lock_ = std::move(*lock);
-  if (options_.hooks.files != nullptr) {
-    files_ = options_.hooks.files;
-  } else {
-    auto files = wal::open_posix_files(directory);
-    if (!files.ok()) {
-      return fail(files.status(), "cannot open " + directory);
-    }
-    own_files_ = std::move(*files);
-    files_ = own_files_.get();
-  }
   identity_.boot_id = options_.hooks.has_boot_id ? options_.hooks.boot_id : read_boot_id();
   identity_.pid_namespace = read_pid_namespace();
   if (identity_.boot_id == std::array<uint8_t, 16>{} && options_.staging) {
@@ -177,17 +199,34 @@ Status Store::recover() {
     options_.hooks.random_bytes(options_.hooks.context, fresh.store_id.data(), fresh.store_id.size());
     fresh.created_us = now_us();
     identity = fresh;
+  } else {
+    CAIRN_TRY(check_born());
   }
   identity_.store_id = identity->store_id;
   CAIRN_TRY(files_->make_directory("wal"));
   CAIRN_TRY(files_->make_directory("staging"));
   CAIRN_TRY(files_->sync_directory(""));
+  reserve_.emplace(*files_);
+  if (const Status s = reserve_->find(); !s.ok()) {
+    return fail(s, std::string("RESERVE: ") + s.what);
+  }
+  // Recovery may need a segment and a staging file before the old ones can go.
+  if (auto free = files_->free_bytes(); free.ok() && *free < options_.segment_bytes + kReserveBytes) {
+    reserve_->give_back();
+  }
 
   Tables::Options table_options;
   table_options.directory = options_.directory;
   table_options.store_id.assign(reinterpret_cast<const char*>(identity_.store_id.data()), 16);
-  // The map is address space, not disk: what a transaction may add to the file is what the budget must hold.
-  table_options.may_grow = [this](uint64_t) { return may_grow(256u << 10, true); };
+  // The tables' file grows up to its map without asking, so under a budget the map begins small, and what is asked for
+  // is a map that is used to its end.
+  if (options_.disk_bytes_max != 0) {
+    table_options.map_bytes = 1u << 20;
+  }
+  table_options.may_grow = [this](uint64_t map_bytes) {
+    const std::shared_ptr<Tables> tables = this->tables();
+    return may_grow(map_bytes - (tables ? std::min(map_bytes, tables->stats().file_bytes) : 0), Grows::kTables);
+  };
   auto tables = Tables::open(table_options);
   if (!tables.ok()) {
     return fail(tables.status(), std::string("the tables in data/ cannot be opened: ") + tables.status().what +
@@ -226,7 +265,9 @@ Status Store::recover() {
     hooks.random_bytes(hooks.context, &v, sizeof v);
     return v;
   };
-  wal_options.may_grow = [this](uint64_t bytes) { return may_grow(bytes, false); };
+  wal_options.may_grow = [this](uint64_t bytes) {
+    return may_grow(bytes, erasing_.load() > 0 ? Grows::kLogForErase : Grows::kOther);
+  };
   auto writer = wal::begin_writer(*files_, wal_options, report, applied, recovered);
   if (!writer.ok()) {
     return fail(writer.status(), std::string("the log cannot be opened for writing: ") + writer.status().what);
@@ -236,7 +277,9 @@ Status Store::recover() {
   CAIRN_TRY(begin_staging());
   // Everything replayed is durable now: into the tables with it, so that nothing but the tables needs to be asked for a
   // run.
-  CAIRN_TRY(tables_->write(replay.take_changes(), writer_->durable_lsn(), session_));
+  if (const Status s = tables_->write(replay.take_changes(), writer_->durable_lsn(), session_); !s.ok()) {
+    return fail(s, std::string("the tables cannot be written: ") + s.what);
+  }
   if (!born || identity->copied) {
     copied_ = born;
     if (copied_) {
@@ -252,6 +295,7 @@ Status Store::recover() {
       return s;
     }
   }
+  opening_ = false;
   opened_ms_ = last_flush_ms_ = last_append_ms_ = now_ms();
   last_append_lsn_ = writer_->written_lsn();
   stats_.recovered_diffs = recovered.size();
@@ -264,6 +308,21 @@ Status Store::recover() {
             std::to_string(report.dropped_records) + " records behind it were never acknowledged and are dropped");
   }
   return {};
+}
+
+// STORE came last, so what it names was there. Tables that are made anew would be a silent loss.
+Status Store::check_born() {
+  struct stat s;
+  if (stat((options_.directory + "/data").c_str(), &s) != 0 && errno == ENOENT) {
+    return fail(Code::kCorrupt, "data/ is missing: bring it back, or move what is left of the store away");
+  }
+  auto names = files_->list("wal");
+  if (!names.ok()) {
+    return fail(names.status(), "wal/ cannot be listed");
+  }
+  const bool any = std::any_of(names->begin(), names->end(), [](const std::string& n) { return n.ends_with(".wal"); });
+  return any ? Status()
+             : fail(Code::kCorrupt, "wal/ holds no segment: bring them back, or move what is left of the store away");
 }
 
 // Leftovers of a creation that a crash cut: nothing was acknowledged before STORE was there.
@@ -370,6 +429,12 @@ Status Store::close(int64_t deadline_ms) {
     status = fail(Code::kLatched, "a sync failed: what the last one did not cover is not durable");
   } else {
     status = flush_locked(true);
+    if (status.code == Code::kNoSpace && synced(writer_->written_lsn()).ok() && checkpoint_locked().ok()) {
+      status = flush_locked(true);
+    }
+    if (status.code == Code::kNoSpace && reserve_->give_back()) {
+      status = flush_locked(true);
+    }
     if (status.ok()) {
       if (deadline_ms > 0 && now_ms() > deadline_ms) {
         status = fail(Code::kTimeout, "everything is in the log; the tables follow at the next open");
@@ -430,20 +495,32 @@ Store::~Store() {
   }
 }
 
-uint64_t Store::disk_bytes() const {
+// Without the reserve file, which a budget counts as its last MiB.
+uint64_t Store::budgeted_bytes() const {
+  constexpr uint64_t kSmallFilesBytes = 96u << 10;  // STORE, LOCK, lock.mdb
   const std::shared_ptr<Tables> tables = this->tables();
-  return (writer_ ? writer_->disk_bytes() : 0) + (staging_ ? staging_->disk_bytes() : 0) +
+  return kSmallFilesBytes + (writer_ ? writer_->disk_bytes() : 0) + (staging_ ? staging_->disk_bytes() : 0) +
          (tables ? tables->stats().file_bytes : 0);
 }
 
-// `reserve`: a checkpoint, an ack or an erase asks, which may use the last MiB, because they give space back.
-Status Store::may_grow(uint64_t bytes, bool reserve) {
-  constexpr uint64_t kReserveBytes = 1u << 20;
-  if (options_.disk_bytes_max == 0) {
+// A checkpoint or an erase may use the last MiB, because they give space back: the first half is the tables', so that
+// the log always has room for an erase. Of a budget that MiB is the room of the reserve file, which then goes.
+Status Store::may_grow(uint64_t bytes, Grows what) {
+  const uint64_t budget = opening_ ? 0 : options_.disk_bytes_max;  // no budget keeps a store from being opened
+  const uint64_t wanted = budgeted_bytes() + bytes;
+  if (budget == 0 || wanted + kReserveBytes <= budget) {
     return {};
   }
-  const uint64_t limit = options_.disk_bytes_max - (reserve ? 0 : std::min(kReserveBytes, options_.disk_bytes_max));
-  return disk_bytes() + bytes <= limit ? Status() : Status(Code::kNoSpace, "the store's disk budget is used up");
+  if ((what == Grows::kTables && wanted + kReserveBytes / 2 <= budget) ||
+      (what == Grows::kLogForErase && wanted <= budget)) {
+    reserve_->give_back();
+    return {};
+  }
+  return {Code::kNoSpace, "the store's disk budget is used up"};
+}
+
+bool Store::may_hold_reserve() const {
+  return options_.disk_bytes_max == 0 || budgeted_bytes() + kReserveBytes <= options_.disk_bytes_max;
 }
 
 StoreStats Store::stats() {
@@ -478,7 +555,7 @@ StoreStats Store::stats() {
     s.applied_lsn = t.applied_lsn;
     s.tables_bytes = t.file_bytes;
   }
-  s.disk_bytes = s.wal_bytes + s.staging_bytes + s.tables_bytes;
+  s.disk_bytes = s.wal_bytes + s.staging_bytes + s.tables_bytes + reserve_->bytes();
   s.copied = copied_;
   return s;
 }

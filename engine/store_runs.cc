@@ -344,7 +344,25 @@ Status Store::set_tags(Run& run, std::vector<std::string> tags, Durability durab
   return change_run(run, std::move(change), durability);
 }
 
+// Erasing gives space back in the end, so it may use the reserve.
 Status Store::erase(std::string_view id, Durability durability) {
+  Status erased = erase_once(id, durability);
+  if (erased.code == Code::kNoSpace) {
+    (void)make_room();
+    erased = erase_once(id, durability);
+  }
+  if (erased.code == Code::kNoSpace) {
+    erasing_.fetch_add(1);
+    if (options_.disk_bytes_max == 0) {
+      reserve_->give_back();
+    }
+    erased = erase_once(id, durability);
+    erasing_.fetch_sub(1);
+  }
+  return erased;
+}
+
+Status Store::erase_once(std::string_view id, Durability durability) {
   auto run = find(id);
   if (!run.ok()) {
     return run.status();

@@ -97,7 +97,7 @@ Status Store::make_staging(const StagingPlace& place) {
   staging_options.identity = identity_;
   options_.hooks.random_bytes(options_.hooks.context, &staging_options.staging_id, sizeof staging_options.staging_id);
   staging_options.seam = options_.hooks.staging;
-  staging_options.may_grow = [this](uint64_t bytes) { return may_grow(bytes, false); };
+  staging_options.may_grow = [this](uint64_t bytes) { return may_grow(bytes, Grows::kOther); };
   if (options_.guard_sigbus) {
     auto guard = SigbusGuard::install(gate_, kStagingFailed);
     if (!guard.ok()) {

@@ -235,19 +235,38 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, std::opt
   }
   // Stable: of two changes of one run the later one counts.
   std::stable_sort(changes.begin(), changes.end(), [](const Change& a, const Change& b) { return a.id < b.id; });
+  // Erases first: the others may need the pages that they free.
+  const auto only_erased = [&changes](const Change& c) {
+    const auto at = static_cast<size_t>(&c - changes.data());
+    return !c.record && (at == 0 || changes[at - 1].id != c.id) &&
+           (at + 1 == changes.size() || changes[at + 1].id != c.id);
+  };
+  std::vector<Change> ordered;
+  ordered.reserve(changes.size());
+  size_t erase_count = 0;
+  for (const bool erase : {true, false}) {
+    for (Change& c : changes) {
+      if (only_erased(c) == erase) ordered.push_back({c.id, std::move(c.record)});
+    }
+    erase_count = erase ? ordered.size() : erase_count;
+  }
 
   Environment& environment = *impl_->environment;
   const std::lock_guard lock(environment.write_mutex());
   size_t next = 0;
+  size_t part_bytes_max = kBytesPerTxn;
   do {
+    const size_t first = next;
     std::vector<Prepared> part;
     size_t bytes = 0;
-    while (next < changes.size() && part.size() < kRunsPerTxn && bytes < kBytesPerTxn) {
-      part.push_back(prepare(changes[next++]));
-      bytes += part.back().value.size();
+    const bool erases = first < erase_count || ordered.empty();
+    while (next < ordered.size() && part.size() < kRunsPerTxn && (part.empty() || bytes < part_bytes_max) &&
+           erases == (next < erase_count)) {
+      part.push_back(prepare(ordered[next++]));
+      bytes += part.back().id.size() + part.back().value.size();
       for (const std::string& key : part.back().keys) bytes += key.size();
     }
-    const bool last = next == changes.size();
+    const bool last = next == ordered.size();
     const uint64_t lsn = std::max(applied_lsn, environment.applied_lsn());
     const uint64_t of_session = session.value_or(environment.session());
     const auto write_part = [&](MDB_txn* txn) -> Status {
@@ -256,9 +275,16 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, std::opt
       if (last && of_session != environment.session()) CAIRN_TRY(impl_->put_meta(txn, meta_key::kSession, of_session));
       return {};
     };
-    CAIRN_TRY(environment.update(bytes, impl_->may_grow, write_part));
+    const Status s = environment.update(bytes, erases, impl_->may_grow, write_part);
+    if (s.code == Code::kNoSpace && part.size() > 1) {
+      // Pages are copied on write. Smaller transactions need fewer new ones, and use those that the ones before freed.
+      part_bytes_max = std::min(part_bytes_max, bytes) / 4;
+      next = first;
+      continue;
+    }
+    CAIRN_TRY(s);
     if (last) environment.note(lsn, of_session);
-  } while (next < changes.size());
+  } while (next < ordered.size());
   return {};
 }
 

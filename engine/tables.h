@@ -78,13 +78,13 @@ class Tables {
     std::string id;
     std::optional<RunRecord> record;  // nothing: erase the run and its index entries
   };
-  /// Writes the changes, sorted by id, with their index entries, in transactions of bounded size; the last one also
-  /// sets applied_lsn (and session if given). A run's record and indexes change in one transaction. Not synced
-  /// (MDB_NOMETASYNC): see sync(). On any error the transaction is aborted and earlier parts stay: the caller repeats
-  /// the whole call. applied_lsn never falls: a lower one leaves it.
-  /// Errors: kNoSpace (also an EIO on a full disk; works again when space returns), kIo (then kLatched until all
-  /// handles on this environment are closed and it is opened again), kCorrupt, kAgain (a snapshot blocks growth),
-  /// kInvalidArgument, kTooLarge and kInvalidUtf8 (a record that check_run_record refuses; nothing changed).
+  /// Writes the changes, erases first, sorted by id, with their index entries, in transactions of bounded size; the
+  /// last one also sets applied_lsn (and session if given). A run's record and indexes change in one transaction. Not
+  /// synced (MDB_NOMETASYNC): see sync(). On any error the transaction is aborted and earlier parts stay: the caller
+  /// repeats the whole call. applied_lsn never falls: a lower one leaves it. Errors: kNoSpace (also an EIO on a full
+  /// disk; works again when space returns), kIo (then kLatched until all handles on this environment are closed and it
+  /// is opened again), kCorrupt, kAgain (a snapshot blocks growth), kInvalidArgument, kTooLarge and kInvalidUtf8 (a
+  /// record that check_run_record refuses; nothing changed).
   Status write(std::vector<Change> changes, uint64_t applied_lsn, std::optional<uint64_t> session = std::nullopt);
   /// mdb_env_sync(1). Before a WAL segment is recycled. Commits something first if nothing was committed since the open
   /// or since a failure, because a failed write-back is reported once only. Errors: as write().

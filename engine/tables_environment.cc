@@ -18,6 +18,7 @@ constexpr std::chrono::milliseconds kGateStep{100};
 constexpr std::chrono::seconds kGatePatience{5};
 constexpr std::chrono::seconds kIdleReaderAge{2};
 constexpr uint64_t kProbeBytes = 1u << 20;
+constexpr uint64_t kEraseBytes = 256u << 10;  // free pages that only erases may use up
 
 MDB_val value_of(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
 std::string_view view_of(const MDB_val& v) { return {static_cast<const char*>(v.mv_data), v.mv_size}; }
@@ -207,9 +208,12 @@ Status Environment::remap(uint64_t bytes) {
 
 Status Environment::grow(uint64_t need_bytes, const std::function<Status(uint64_t bytes)>& may_grow) {
   const uint64_t now = map_bytes();
-  const uint64_t bytes = map_size(std::max(now * 2, now + need_bytes));
+  uint64_t bytes = map_size(std::max(now * 2, now + need_bytes));
   if (bytes <= now) return {Code::kNoSpace, "the LMDB map has reached its limit", MDB_MAP_FULL};
-  if (may_grow) CAIRN_TRY(may_grow(bytes));
+  if (may_grow && !may_grow(bytes).ok()) {
+    bytes = map_size(now + need_bytes + kMapBytesMin);  // no more than this needs
+    CAIRN_TRY(may_grow(bytes));
+  }
   return remap(bytes);
 }
 
@@ -241,16 +245,18 @@ Status Environment::write_failed(int rc, uint64_t need_bytes, const char* what) 
   return s;
 }
 
-Status Environment::update(uint64_t need_bytes, const std::function<Status(uint64_t bytes)>& may_grow,
+Status Environment::update(uint64_t need_bytes, bool erases, const std::function<Status(uint64_t bytes)>& may_grow,
                            const std::function<Status(MDB_txn*)>& body) {
   CAIRN_TRY(writable());
-  bool plenty = true;
+  uint64_t used = 0;
   if (Result<ReadTxn> txn = read(); txn.ok()) {
-    const Result<uint64_t> used = used_bytes(txn->get());
-    plenty = !used.ok() || *used + 2 * need_bytes + kMapGranule < map_bytes();
+    if (const Result<uint64_t> bytes = used_bytes(txn->get()); bytes.ok()) used = *bytes;
   }
-  // An estimate, so a refusal is no error yet.
-  if (!plenty) (void)grow(need_bytes, may_grow);
+  // An estimate, so a refusal is no error yet; but pages are copied before others become free, also by an erase.
+  if (used + 2 * need_bytes + kMapGranule >= map_bytes() && !grow(need_bytes, may_grow).ok() && !erases &&
+      used + need_bytes + kEraseBytes >= map_bytes()) {
+    return {Code::kNoSpace, "the LMDB map cannot grow", MDB_MAP_FULL};
+  }
 
   bool readers_checked = false;
   for (;;) {
@@ -283,7 +289,7 @@ Status Environment::update(uint64_t need_bytes, const std::function<Status(uint6
 Status Environment::sync(const std::function<Status(uint64_t bytes)>& may_grow) {
   CAIRN_TRY(writable());
   if (!synced_by_commit_) {
-    CAIRN_TRY(update(0, may_grow, [this](MDB_txn* txn) {
+    CAIRN_TRY(update(0, true, may_grow, [this](MDB_txn* txn) {
       return put(txn, Table::kMeta, meta_key::kTouch, sealed_value(Table::kMeta, meta_key::kTouch, encode_u64(0)));
     }));
   }

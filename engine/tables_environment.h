@@ -107,8 +107,9 @@ class Environment : public std::enable_shared_from_this<Environment> {
   /// One write transaction at a time: held around update() and sync().
   std::mutex& write_mutex() { return write_mutex_; }
   /// Runs `body` in a write transaction and commits it. From the start again after the map had to grow, so `body` must
-  /// not keep state. `need_bytes`: what it writes, about.
-  Status update(uint64_t need_bytes, const std::function<Status(uint64_t bytes)>& may_grow,
+  /// not keep state. `need_bytes`: what it writes, about. kNoSpace where the map cannot grow and has too few free pages
+  /// left for it beside those that an erase needs; with `erases` those may be used, too.
+  Status update(uint64_t need_bytes, bool erases, const std::function<Status(uint64_t bytes)>& may_grow,
                 const std::function<Status(MDB_txn*)>& body);
   Status sync(const std::function<Status(uint64_t bytes)>& may_grow);
   Result<int> check_readers();

@@ -19,9 +19,9 @@ namespace cairn::tests {
 /// A directory that is removed with everything in it.
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    char name[] = "/tmp/cairn-test-XXXXXX";
-    path_ = mkdtemp(name);
+  explicit TemporaryDirectory(const std::string& below = "/tmp") {
+    std::string name = below + "/cairn-test-XXXXXX";
+    path_ = mkdtemp(name.data());
   }
   ~TemporaryDirectory() {
     nftw(
