@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <cstdlib>
 #include <fstream>
 #include <map>
 
@@ -49,6 +50,11 @@ class KilledStore : public ::testing::Test {
     o.mark_crashed = false;
     testing::use_clock(o.hooks, host_);
     return o;
+  }
+  /// 1, or more under slow checkers: then only one byte in so many is flipped.
+  static uint64_t stride() {
+    const char* scale = std::getenv("CAIRN_TEST_SCALE");
+    return scale != nullptr ? std::strtoull(scale, nullptr, 10) : 1;
   }
   static std::string id(int run) { return "run" + std::to_string(run); }
   static std::string document_at(uint64_t sequence) {

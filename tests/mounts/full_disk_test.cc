@@ -28,7 +28,7 @@ class FullDisk : public ::testing::TestWithParam<Kind> {
       disk_.add_ballast(2u << 20);
     } else {
       disk_.mount_ext4(24u << 20);
-      disk_.add_ballast(10u << 20);
+      disk_.add_ballast(14u << 20);
     }
   }
   engine::StoreOptions options() {
