@@ -223,11 +223,11 @@ Status LogWriter::write_group(size_t first, size_t last) {
         write_record_header(buffer_.data() + record.at, header, position_ + (record.at - begin), header_.salt));
   }
   if (Status s = write_at_position(std::string_view(buffer_).substr(begin, bytes)); !s.ok()) {
-    // Some of it may stand in the file and would be valid after a crash. Best effort to prevent that: the caller was
-    // told that it failed, and the engine copes with finding it.
-    const std::string zeros(sizeof(RecordHeader::length_bytes), '\0');
-    (void)file_->write_at(position_, zeros);
-    (void)file_->write_at(position_ + (pending_[last - 1].at - begin), zeros);
+    const bool gone = take_back(first, last);
+    if (s.code == Code::kNoSpace && !gone) {
+      // A kill would bring back what the caller was told had failed, under whatever is acknowledged from now on.
+      return latch({Code::kLatched, "a failed append could not be taken back", s.cause});
+    }
     return s;
   }
   position_ += bytes;
@@ -239,7 +239,27 @@ Status LogWriter::write_group(size_t first, size_t last) {
   return {};
 }
 
-// Writes where the next record goes, together with the headers if the segment has none yet. No space never latches.
+// After a failed write: some of its records may stand in the file, whole. Not only the first must go: it may be
+// appended again with the very same bytes, and would lead to the next. From the last one on, so that a kill in between
+// leaves a prefix. False: one of them can still be read.
+bool LogWriter::take_back(size_t first, size_t last) {
+  static constexpr std::string_view kNothingHere("\0\0\0\0", sizeof(RecordHeader::length_bytes));
+  bool gone = true;
+  for (size_t i = last; i-- > first;) {
+    const Pending& record = pending_[i];
+    const uint64_t offset = position_ + (record.at - pending_[first].at);
+    if (file_->write_at(offset, kNothingHere).ok()) {
+      continue;
+    }
+    // Where each write takes new blocks, a full disk refuses this one too. That is well if the record never got there.
+    std::string there(record.length_bytes, '\0');
+    const Result<size_t> got = file_->read_at(offset, {there.data(), there.size()});
+    gone = gone && got.ok() && std::string_view(buffer_).substr(record.at, record.length_bytes) != there;
+  }
+  return gone;
+}
+
+// Writes where the next record goes, together with the headers if the segment has none yet. No space does not latch.
 Status LogWriter::write_at_position(std::string_view bytes) {
   Status s;
   if (headers_written_ || defer_headers_) {

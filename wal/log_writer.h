@@ -92,6 +92,7 @@ class LogWriter final : public Writer {
   [[nodiscard]] bool fits(size_t bytes) const;
   [[nodiscard]] uint64_t group_bytes_max(uint32_t segment_bytes) const;
   Status write_group(size_t first, size_t last);
+  bool take_back(size_t first, size_t last);
   Status write_at_position(std::string_view bytes);
   [[nodiscard]] std::string headers_page() const;
   Status write_control(uint8_t type);
