@@ -29,7 +29,8 @@ LogWriter::LogWriter(Files& files, const Options& options, WriterStart start)
       headers_written_(start.headers_written),
       position_(start.position),
       chain_(start.chain),
-      ends_in_close_(start.ends_in_close),
+      ends_in_close_(!start.close.empty()),
+      close_to_repeat_(std::move(start.close)),
       spare_(std::move(start.spare)),
       full_(std::move(start.full)),
       active_seq_(start.header.seq),
@@ -262,7 +263,16 @@ bool LogWriter::take_back(size_t first, size_t last) {
 // Writes where the next record goes, together with the headers if the segment has none yet. No space does not latch.
 Status LogWriter::write_at_position(std::string_view bytes) {
   Status s;
-  if (headers_written_ || defer_headers_) {
+  if (!close_to_repeat_.empty()) {
+    // The marker before may be readable and not on the disk: its sync failed, which marks the page clean, and this is
+    // still the same boot. What follows would then be cut off by a hole. Written again, it is covered by the sync that
+    // covers what follows. It shares no sector with a group.
+    const uint64_t begin = position_ - close_to_repeat_.size();
+    s = file_->write_at(begin, close_to_repeat_ + std::string(bytes));
+    if (s.ok()) {
+      close_to_repeat_.clear();
+    }
+  } else if (headers_written_ || defer_headers_) {
     s = file_->write_at(position_, bytes);
   } else if (position_ == kRecordsOffset) {
     s = file_->write_at(0, headers_page().append(bytes));

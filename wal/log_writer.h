@@ -41,7 +41,7 @@ struct WriterStart {
   uint64_t last_lsn = 0;
   uint32_t chain = 0;
   uint64_t durable_lsn = 0;
-  bool ends_in_close = false;
+  std::string close;  // not empty: the clean-close marker and its padding, which end at `position`
   std::optional<SpareSegment> spare;
   std::deque<FullSegment> full;  // oldest first
 };
@@ -126,6 +126,7 @@ class LogWriter final : public Writer {
   uint64_t position_;
   uint32_t chain_;
   bool ends_in_close_;
+  std::string close_to_repeat_;
   bool closed_ = false;
   std::string buffer_;
   std::vector<Pending> pending_;

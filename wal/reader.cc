@@ -276,6 +276,7 @@ Status LogScan::judge_end(const SegmentEntry& entry, ChainWalk& walk, File& file
       report_.dropped_records = dropped;
       report_.clean = walk.at_close() && !torn && !stopped_;
       report_.end_offset = walk.offset();
+      report_.close = report_.clean ? image_.view(walk.close_offset(), walk.offset()) : std::string_view();
       report_.end_chain = walk.chain();
       keep_tail(entry);
       return {};

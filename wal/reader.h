@@ -59,6 +59,7 @@ struct ScanReport {
   // may hold what the disk does not, and may forget it at any time.
   std::vector<SegmentSummary> files;  // by number
   uint64_t end_offset = 0;            // behind the last valid record of the newest segment
+  std::string close;                  // clean: the bytes up to end_offset, from the marker on
   uint32_t end_chain = 0;
   uint32_t watermark_chain = 0;  // chain value at `watermark`
   std::string tail;              // the records watermark + 1 .. last_lsn with their headers, one behind the other

@@ -187,7 +187,7 @@ Result<std::unique_ptr<LogWriter>> Beginning::go_on_in_place() {
   start.last_lsn = report_.last_lsn;
   start.durable_lsn = report_.last_lsn;
   start.chain = report_.end_chain;
-  start.ends_in_close = true;
+  start.close = report_.close;
   collect_full(start, active.seq);
   CAIRN_TRY(adopt_spare(start));
   return std::make_unique<LogWriter>(files_, options_, std::move(start));

@@ -148,6 +148,7 @@ ChainWalk::Step ChainWalk::step(ImageRecord& record) {
         return Step::kSealed;
       case kTypeClose:
         at_close_ = true;
+        close_offset_ = found->offset;
         break;
       case kTypePad:
         break;

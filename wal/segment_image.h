@@ -72,6 +72,8 @@ class ChainWalk {
   [[nodiscard]] uint64_t watermark() const { return watermark_; }
   /// The last record was a clean-close marker, padding aside.
   [[nodiscard]] bool at_close() const { return at_close_; }
+  /// Where that marker stands.
+  [[nodiscard]] uint64_t close_offset() const { return close_offset_; }
 
  private:
   [[nodiscard]] std::optional<ImageRecord> fitting_record_at(uint64_t offset);
@@ -83,6 +85,7 @@ class ChainWalk {
   uint64_t offset_ = kRecordsOffset;
   uint64_t watermark_ = 0;
   bool at_close_ = false;
+  uint64_t close_offset_ = 0;
 };
 
 /// A file in the log's directory by its name and header.

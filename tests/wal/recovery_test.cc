@@ -344,6 +344,19 @@ TEST_F(Recovery, RecordsOfALogThatFailedToSyncAreCopiedNotTrusted) {
   EXPECT_EQ(replay(), "a b");
 }
 
+TEST_F(Recovery, ACloseMarkerWhoseSyncFailedIsWrittenAgainBeforeAnythingFollowsIt) {
+  open();
+  commit("a");
+  files.on_failed_sync = [this](const std::string& name) { disk.drop_dirty(name); };
+  files.fail({FileCall::kSync, 1, {Code::kIo, "injected", 5}, false, 0});
+  EXPECT_EQ(writer->close_clean().code, Code::kIndeterminate);
+  kill();
+  open();  // same boot: the page cache shows the marker, the disk does not
+  commit("b");
+  power_cut();
+  EXPECT_EQ(replay(), "a b");
+}
+
 TEST_F(Recovery, AnErrorAtAnyCallOfARecoveryIsReturnedAndTheNextOneWorks) {
   for (const Code code : {Code::kNoSpace, Code::kIo}) {
     for (const FileCall call : {FileCall::kWrite, FileCall::kSync, FileCall::kRename, FileCall::kSyncDirectory,
