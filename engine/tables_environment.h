@@ -137,7 +137,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
   friend class ReadTxn;
   Environment() = default;
 
-  Status open(const Request& request, bool read_only_mount);
+  Status open(const Request& request, bool read_only_mount, bool born_now);
+  Status repeat_meta_pages();
   Status open_tables();
   Status readable() const;
   Status writable() const;

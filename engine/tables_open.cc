@@ -77,6 +77,19 @@ Status check_files(int data, const Environment::Request& request, bool& read_onl
   return {};
 }
 
+/// Does `call` (pread, pwrite) on all of `bytes`, from the file's beginning on: LMDB works at its descriptor's
+/// position, which these leave alone.
+template <class Call>
+Status whole(Call&& call, int fd, std::string& bytes, const char* what) {
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t n = call(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
+    if (n == 0) return {Code::kIo, what, EIO};
+    if (n < 0 && errno != EINTR) return lmdb_status(errno, what);
+    done += n > 0 ? static_cast<size_t>(n) : 0;
+  }
+  return {};
+}
+
 Status check_store(Environment& environment, const std::string& store_id) {
   Result<ReadTxn> txn = environment.read();
   if (!txn.ok()) return txn.status();
@@ -106,7 +119,8 @@ Result<std::shared_ptr<Environment>> Environment::acquire(const Request& request
   const std::string path = request.directory + "/data";
   constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   int opened = ::open(path.c_str(), kFlags);
-  if (opened < 0 && errno == ENOENT && !request.read_only) {
+  const bool born_now = opened < 0 && errno == ENOENT && !request.read_only;
+  if (born_now) {
     CAIRN_TRY(give_birth(request.directory, request.store_id, map_size(request.map_bytes)));
     opened = ::open(path.c_str(), kFlags);
   }
@@ -138,7 +152,7 @@ Result<std::shared_ptr<Environment>> Environment::acquire(const Request& request
   if (read_only_mount && !request.read_only) return Status{Code::kReadOnly, "data/ is mounted read-only", EROFS};
   if (!read_only_mount) CAIRN_TRY(prepare_lock_file(data.get()));
   found.reset(new Environment);
-  CAIRN_TRY(found->open(request, read_only_mount));
+  CAIRN_TRY(found->open(request, read_only_mount, born_now));
   CAIRN_TRY(check_store(*found, request.store_id));
   {
     Result<ReadTxn> txn = found->read();
@@ -157,7 +171,7 @@ Result<std::shared_ptr<Environment>> Environment::acquire(const Request& request
   return found;
 }
 
-Status Environment::open(const Request& request, bool read_only_mount) {
+Status Environment::open(const Request& request, bool read_only_mount, bool born_now) {
   int major = 0;
   int minor = 0;
   int patch = 0;
@@ -189,8 +203,23 @@ Status Environment::open(const Request& request, bool read_only_mount) {
     if (!cleared.ok()) return cleared.status();
   }
   // Also lengthens the file to the map, as a copy may be shorter.
-  if (writable_) CAIRN_TRY(remap(map_size(std::max<uint64_t>(request.map_bytes, info.me_mapsize))));
+  if (writable_) {
+    CAIRN_TRY(remap(map_size(std::max<uint64_t>(request.map_bytes, info.me_mapsize))));
+    if (!born_now) CAIRN_TRY(repeat_meta_pages());
+  }
   return open_tables();
+}
+
+// What is read here may not be on the disk: a failed sync marks pages clean, and this may still be the same boot. Each
+// commit syncs its pages before it writes its meta page, so only the meta pages can be in question. If the disk kept an
+// older one, the next commits would overwrite pages that it needs, and a power cut would bring it back.
+Status Environment::repeat_meta_pages() {
+  MDB_stat stat = {};
+  if (const int rc = mdb_env_stat(env_, &stat); rc != 0) return lmdb_status(rc, "LMDB environment");
+  std::string pages(size_t{2} * stat.ms_psize, '\0');
+  CAIRN_TRY(whole(pread, fd(), pages, "reading the meta pages"));
+  CAIRN_TRY(whole(pwrite, fd(), pages, "repeating the meta pages"));
+  return fdatasync(fd()) == 0 ? Status() : lmdb_status(errno, "repeating the meta pages: sync");
 }
 
 Status Environment::open_tables() {
