@@ -135,7 +135,7 @@ Status Store::append_failed(Status status) {
     return fail(status, "the disk, or the store's budget, is full: nothing changed; it works again when space returns");
   }
   if (writer_->latched()) {
-    gate_.store(static_cast<int32_t>(Code::kLatched));
+    latch_gate();
     return fail(Status(Code::kLatched, "the log failed", status.cause),
                 "writing or syncing the log failed: nothing is acknowledged until the store is opened again");
   }
