@@ -173,12 +173,24 @@ std::vector<CrashPoint> CrashProver::every_point(const RecordedLife& life, uint3
   return points;
 }
 
-std::vector<CrashPoint> CrashProver::some_points(const RecordedLife& life, size_t count, SeededRandom& random) {
+std::vector<CrashPoint> CrashProver::points_behind_fault(const RecordedLife& life, size_t count) {
+  const size_t from = life.fault_position();
+  std::vector<CrashPoint> points = some_points(life, count - count / 2, choice_, from);
+  for (size_t i = 0; i < count / 2; ++i) {
+    points.push_back({std::min(from + i, life.log().size()), false, CrashClass::kKill, 0});
+  }
+  std::stable_sort(points.begin(), points.end(),
+                   [](const CrashPoint& a, const CrashPoint& b) { return a.position < b.position; });
+  return points;
+}
+
+std::vector<CrashPoint> CrashProver::some_points(const RecordedLife& life, size_t count, SeededRandom& random,
+                                                 size_t from) {
   std::vector<CrashPoint> points;
   const std::vector<DiskOperation>& log = life.log();
   while (points.size() < count) {
     CrashPoint p;
-    p.position = random.below(log.size() + 1);
+    p.position = from + random.below(log.size() - from + 1);
     if (p.position < log.size() && is_fill(log[p.position]) && !random.one_in(16)) {
       continue;
     }
@@ -309,13 +321,30 @@ std::string CrashProver::check(const RecordedLife& life, const State& state, con
   return {};
 }
 
-bool CrashProver::prove(const RecordedLife& life, const std::vector<CrashPoint>& points) {
-  return prove_points(life, points, 0, 0, "");
+uint64_t CrashProver::state_seed(const CrashPoint& point) const {
+  return derive_seed(seed_,
+                     derive_seed(point.position * 4 + (point.torn ? 2 : 0) + (point.crash == CrashClass::kKill ? 1 : 0),
+                                 point.variant));
+}
+
+std::unique_ptr<RecordedLife> CrashProver::life_after(const RecordedLife& life, const CrashPoint& point) const {
+  SimulatedDisk disk = life.first_disk();
+  for (size_t at = 0; at < point.position; ++at) {
+    disk.apply(life.log()[at]);
+  }
+  const uint64_t seed = state_seed(point);
+  const State state = make(life, disk, point, seed, true);
+  return std::make_unique<RecordedLife>(seed, life.options(), state.disk, state.image,
+                                        life.history().after(point.crash, point.position), state.boot, state.clock);
+}
+
+bool CrashProver::prove(const RecordedLife& life, const std::vector<CrashPoint>& points, const std::string& which) {
+  return prove_points(life, points, 0, 0, which);
 }
 
 bool CrashProver::prove_chained(const RecordedLife& life, const std::vector<CrashPoint>& points, size_t chain_every,
-                                size_t cuts) {
-  return prove_points(life, points, chain_every, cuts, "");
+                                size_t cuts, const std::string& which) {
+  return prove_points(life, points, chain_every, cuts, which);
 }
 
 bool CrashProver::prove_points(const RecordedLife& life, const std::vector<CrashPoint>& points, size_t chain_every,
@@ -332,9 +361,7 @@ bool CrashProver::prove_points(const RecordedLife& life, const std::vector<Crash
     for (; at < point.position; ++at) {
       disk.apply(life.log()[at]);
     }
-    const uint64_t seed = derive_seed(
-        seed_, derive_seed(point.position * 4 + (point.torn ? 2 : 0) + (point.crash == CrashClass::kKill ? 1 : 0),
-                           point.variant));
+    const uint64_t seed = state_seed(point);
     const bool chained = chain_every != 0 && ++count % chain_every == 0;
     const State state = make(life, disk, point, seed, chained);
     ++states_;
@@ -407,12 +434,8 @@ CrashBudget& crash_budget() {
       const char* text = std::getenv(name);
       return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
     };
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    constexpr uint64_t kStates = 400;
-#else
-    constexpr uint64_t kStates = 4000;
-#endif
-    return CrashBudget{number("CAIRN_CRASH_STATES", kStates), number("CAIRN_CRASH_SEED", 1), {}};
+    const uint64_t scale = std::max<uint64_t>(1, number("CAIRN_TEST_SCALE", 1));
+    return CrashBudget{number("CAIRN_CRASH_STATES", 4000 / scale), number("CAIRN_CRASH_SEED", 1), {}};
   }();
   return budget;
 }

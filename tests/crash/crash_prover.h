@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -40,16 +41,24 @@ class CrashProver {
   /// cuts. Fills (large writes of zeros) are sampled.
   static std::vector<CrashPoint> every_point(const RecordedLife& life, uint32_t power_cuts);
   /// `count` points of it, chosen by the seed, in order of position.
-  static std::vector<CrashPoint> some_points(const RecordedLife& life, size_t count, SeededRandom& random);
+  static std::vector<CrashPoint> some_points(const RecordedLife& life, size_t count, SeededRandom& random,
+                                             size_t from = 0);
   std::vector<CrashPoint> some_points(const RecordedLife& life, size_t count) {
     return some_points(life, count, choice_);
   }
+  /// `count` points behind the life's fault: kills right behind it first, then any.
+  std::vector<CrashPoint> points_behind_fault(const RecordedLife& life, size_t count);
 
-  /// Proves the points, which are in order of position. Stops at the first failure.
-  bool prove(const RecordedLife& life, const std::vector<CrashPoint>& points);
+  /// Proves the points, which are in order of position. Stops at the first failure. `which` names the life where a
+  /// prover has several of one seed.
+  bool prove(const RecordedLife& life, const std::vector<CrashPoint>& points, const std::string& which = "");
   /// As prove(); and of every `chain_every`-th state the recovery itself, with what follows it, is recorded and cut at
   /// `cuts` points, each of them proven.
-  bool prove_chained(const RecordedLife& life, const std::vector<CrashPoint>& points, size_t chain_every, size_t cuts);
+  bool prove_chained(const RecordedLife& life, const std::vector<CrashPoint>& points, size_t chain_every, size_t cuts,
+                     const std::string& which = "");
+
+  /// The life that follows such a crash, not yet opened.
+  std::unique_ptr<RecordedLife> life_after(const RecordedLife& life, const CrashPoint& point) const;
 
   [[nodiscard]] const std::string& failure() const { return failure_; }
   [[nodiscard]] uint64_t states() const { return states_; }
@@ -67,6 +76,7 @@ class CrashProver {
                     const std::string& path);
   State make(const RecordedLife& life, const SimulatedDisk& before, const CrashPoint& point, uint64_t seed,
              bool with_disk) const;
+  [[nodiscard]] uint64_t state_seed(const CrashPoint& point) const;
   std::string check(const RecordedLife& life, const State& state, const CrashPoint& point, uint64_t seed);
   bool chain(const RecordedLife& life, const State& state, const CrashPoint& point, uint64_t seed, size_t cuts,
              const std::string& path);
@@ -85,6 +95,7 @@ class CrashProver {
 };
 
 /// How many states the suite proves in all, and from which seed; the command line and the environment change it.
+/// CAIRN_TEST_SCALE divides the number, for slow checkers.
 struct CrashBudget {
   uint64_t states;
   uint64_t seed;

@@ -4,42 +4,11 @@
 
 #include <algorithm>
 
+#include "tests/crash/crash_lives.h"
 #include "tests/crash/crash_prover.h"
 
 namespace cairn::testing {
 namespace {
-
-using engine::Durability;
-using engine::Object;
-using engine::Operation;
-using engine::OperationType;
-using engine::Value;
-
-Operation set(const std::string& key, Value value) { return {OperationType::kSet, key, std::move(value)}; }
-
-// One of everything: creation, 1, 2, 5 and 50 keys in rotation, slot moves, seals, transactions, overflow, rotation,
-// checkpoint, erase, a run made again, clean close and another open.
-void whole_life(RecordedLife& life, uint64_t seed) {
-  SeededRandom random(derive_seed(seed, 9));
-  life.open().start("one").keys("one", 1, 6);
-  life.start("two", 2).keys("two", 2, 6);
-  life.start("five", 5, Durability::kPower).keys("five", 5, 10);
-  life.start("fifty").keys("fifty", 50, 60);  // moves from slot to larger slot
-  life.flush().keys("one", 1, 3).keys("fifty", 50, 5);
-  life.transact({{"one", set("moved", 1)}, {"two", set("moved", 1)}, {"five", {OperationType::kIncrement, "n", 1}}});
-  life.keys("two", 2, 3, Durability::kPower).barrier().keys("five", 5, 4);
-  life.tags("two", {"x", "y"}).status("one", engine::RunStatus::kWaiting);
-  life.checkpoint().keys("one", 1, 4);
-  life.transact({{"fifty", set("k1", 1)}, {"one", set("k0", 2)}}, Durability::kPower);
-  life.finish("two").erase("five").start("five", 1).keys("five", 5, 3);
-  for (int i = 0; i < 8; ++i) {  // enough for several segments
-    life.set("fifty", "text", Value(random.text(1500)), i % 3 == 0 ? Durability::kPower : Durability::kDefault);
-    life.set("one", "text", Value(random.text(1500)));
-    life.step(600);
-  }
-  life.checkpoint().keys("fifty", 50, 3).wait_durable().keys("one", 1, 2);
-  life.close().open().resume("one").keys("one", 1, 3).flush().finish("one", Durability::kPower).close();
-}
 
 TEST(CrashStates, RecordedDiskEqualsTheRealDirectory) {
   RecordedLife life(crash_budget().seed);
@@ -86,7 +55,7 @@ TEST(CrashStates, RandomLivesRecover) {
     options.staging = seed % 5 != 0;
     // Documents larger than the largest slot: every update of theirs overflows into the log.
     options.metadata_bytes_max = seed % 2 == 0 ? 4096 : 24576;
-    options.durability = seed % 7 == 0 ? Durability::kPower : Durability::kProcess;
+    options.durability = seed % 7 == 0 ? engine::Durability::kPower : engine::Durability::kProcess;
     RecordedLife life(derive_seed(seed, 100), options);
     life.open().anything(150);
     life.stop();

@@ -27,7 +27,17 @@ const char* label_of(engine::StagingSeam::Point point) {
   return kLabels[static_cast<size_t>(point)];
 }
 
+bool all_zeros(const void* bytes, size_t count) {
+  const char* at = static_cast<const char*>(bytes);
+  return at[0] == 0 && std::memcmp(at, at + 1, count - 1) == 0;
+}
+
 }  // namespace
+
+const char* call_name(DiskCall call) {
+  static const char* const kNames[kDiskCalls] = {"open", "write", "sync", "resize", "rename", "mkdir", "remove"};
+  return kNames[static_cast<size_t>(call)];
+}
 
 DiskRecorder* DiskRecorder::active() { return g_active.load(std::memory_order_acquire); }
 
@@ -68,6 +78,16 @@ void DiskRecorder::arm(const DiskFault& fault) {
   fault_ = fault;
   fault_met_ = false;
   failing_ = kNoInode;
+  rest_fails_ = false;
+  failing_call_.reset();
+}
+
+void DiskRecorder::disarm() {
+  const Lock lock(mutex_);
+  fault_ = {};
+  failing_ = kNoInode;
+  rest_fails_ = false;
+  failing_call_.reset();
 }
 
 void DiskRecorder::add(DiskOperation op) {
@@ -201,52 +221,119 @@ bool DiskRecorder::watches(int fd) {
   return d != nullptr;
 }
 
-DiskRecorder::Allowed DiskRecorder::allow_write(int fd, size_t bytes) {
+void DiskRecorder::meet_fault(const std::string& path) {
+  note_stores("unannounced");
+  fault_met_ = true;
+  fault_position_ = log_.size();
+  fault_path_ = path;
+  fault_call_ = calls_.size() - 1;
+}
+
+int DiskRecorder::count(WatchedCall call, bool* short_write) {
+  call.position = log_.size();
+  const uint64_t number = calls_.size();
+  calls_.push_back(std::move(call));
+  const WatchedCall& counted = calls_.back();
+  if (fault_.kind != DiskFault::Kind::kCall || fault_.times == 0) {
+    return 0;
+  }
+  if (!failing_call_ && number == fault_.skip) {
+    meet_fault(counted.path);
+    failing_call_ = counted.call;
+  }
+  if (failing_call_ != counted.call) {
+    return 0;
+  }
+  fault_.times -= fault_.times == DiskFault::kForever ? 0 : 1;
+  if (fault_.short_writes && short_write != nullptr) {
+    *short_write = true;
+    return 0;
+  }
+  return fault_.error;
+}
+
+DiskRecorder::Allowed DiskRecorder::allow_write(int fd, const void* bytes, size_t count_bytes) {
   const Lock lock(mutex_);
   const Descriptor* d = descriptor(fd);
-  if (d == nullptr) {
-    return {bytes, 0};
+  if (d == nullptr || count_bytes == 0) {
+    return {count_bytes, 0};
   }
-  if (failing_ == d->inode && fault_.times > 0) {
-    if (--fault_.times == 0) {
-      failing_ = kNoInode;
-    }
-    return {0, fault_.error};
+  bool short_write = false;
+  const bool fill = count_bytes >= 4096 && all_zeros(bytes, count_bytes);
+  if (const int error = count({DiskCall::kWrite, d->path, count_bytes, fill}, &short_write); error != 0) {
+    return {0, error};
   }
-  if (fault_.kind == DiskFault::Kind::kWrite && !fault_met_ && begins_with(d->path, fault_.below) &&
-      bytes >= fault_.bytes_min) {
+  if (short_write) {
+    return {(count_bytes + 1) / 2, 0};
+  }
+  if (fault_.kind != DiskFault::Kind::kWrite ||
+      (count_bytes < fault_.bytes_min && !rest_fails_ && !(fault_met_ && fault_.then_any_size))) {
+    return {count_bytes, 0};
+  }
+  if (!fault_met_ && begins_with(d->path, fault_.below)) {
     if (fault_.skip > 0) {
       --fault_.skip;
-      return {bytes, 0};
+      return {count_bytes, 0};
     }
-    fault_met_ = true;
-    const int64_t keep = fault_.keep_bytes >= 0 ? fault_.keep_bytes : static_cast<int64_t>(bytes) + fault_.keep_bytes;
+    meet_fault(d->path);
     failing_ = d->inode;
-    if (keep > 0 && keep < static_cast<int64_t>(bytes)) {
+    const auto all = static_cast<int64_t>(count_bytes);
+    const int64_t keep = fault_.keep_bytes >= 0 ? fault_.keep_bytes : all + fault_.keep_bytes;
+    if (keep > 0 && keep < all) {
+      rest_fails_ = true;
       return {static_cast<size_t>(keep), 0};  // the next call on this file fails
     }
-    if (--fault_.times == 0) {
-      failing_ = kNoInode;
-    }
-    return {0, fault_.error};
   }
-  return {bytes, 0};
+  if (failing_ != d->inode || fault_.times == 0) {
+    return {count_bytes, 0};
+  }
+  rest_fails_ = false;
+  fault_.times -= fault_.times == DiskFault::kForever ? 0 : 1;
+  return {0, fault_.error};
 }
 
 int DiskRecorder::allow_sync(int fd) {
   const Lock lock(mutex_);
   const Descriptor* d = descriptor(fd);
-  if (d == nullptr || fault_.kind != DiskFault::Kind::kSync || !begins_with(d->path, fault_.below) ||
-      fault_.times == 0) {
+  if (d == nullptr) {
+    return 0;
+  }
+  if (const int error = count({DiskCall::kSync, d->path}); error != 0) {
+    return error;
+  }
+  if (fault_.kind != DiskFault::Kind::kSync || !begins_with(d->path, fault_.below) || fault_.times == 0) {
     return 0;
   }
   if (fault_.skip > 0) {
     --fault_.skip;
     return 0;
   }
-  fault_met_ = true;
+  meet_fault(d->path);
   --fault_.times;
   return fault_.error;
+}
+
+int DiskRecorder::allow_resize(int fd) {
+  const Lock lock(mutex_);
+  const Descriptor* d = descriptor(fd);
+  return d == nullptr ? 0 : count({DiskCall::kResize, d->path});
+}
+
+int DiskRecorder::allow_open(int directory_fd, const char* path, int flags) {
+  const Lock lock(mutex_);
+  const std::optional<std::string> name = below(directory_fd, path);
+  if (!name || (flags & O_TMPFILE) == O_TMPFILE) {
+    return 0;
+  }
+  WatchedCall call{DiskCall::kOpen, *name};
+  call.creates = (flags & O_CREAT) != 0;
+  return count(std::move(call));
+}
+
+int DiskRecorder::allow_path(DiskCall call, int directory_fd, const char* path) {
+  const Lock lock(mutex_);
+  const std::optional<std::string> name = below(directory_fd, path);
+  return name ? count({call, *name}) : 0;
 }
 
 void DiskRecorder::wrote(int fd, uint64_t offset, std::string bytes) {

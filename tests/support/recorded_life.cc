@@ -86,13 +86,53 @@ void RecordedLife::observe(const std::string& id, size_t begin) {
   }
 }
 
+void RecordedLife::note_failure(const std::string& what, Status status) {
+  if (failure_.empty()) {
+    failure_ = calls_.back().text + ": " + what + (what.empty() ? "" : ": ") + status.what + " (" +
+               std::to_string(static_cast<int>(status.code)) + ", cause " + std::to_string(status.cause) +
+               "): " + engine::error_detail().message;
+  }
+}
+
+void RecordedLife::check_error(Status status, bool on_runs) {
+  static constexpr Code kNotTheDisk[] = {Code::kInternal, Code::kCorrupt, Code::kNotAStore,      Code::kVersion,
+                                         Code::kBusy,     Code::kForked,  Code::kInvalidArgument};
+  const bool failed = !status.worked() && status.code != Code::kUnapplied && status.code != Code::kTooLarge;
+  if (failed) {
+    ++failed_calls_;
+    const engine::ErrorDetail& detail = engine::error_detail();
+    const bool says_nothing = *status.what == '\0' && (detail.code != status.code || detail.message.empty());
+    if (says_nothing ||
+        std::find(std::begin(kNotTheDisk), std::end(kNotTheDisk), status.code) != std::end(kNotTheDisk)) {
+      note_failure("no clear error", status);
+    }
+  }
+  if (latched_ && status.worked()) {
+    note_failure("acknowledged after the log had failed", status);
+  }
+  // kLatched of a call on no run may be the tables' own: then the log still takes updates.
+  latched_ = latched_ || status.code == Code::kIndeterminate || (status.code == Code::kLatched && on_runs);
+  has_latched_ = has_latched_ || latched_;
+  if (recorder_->fault_met() && !fault_judged_) {
+    fault_judged_ = true;
+    const WatchedCall& met = recorder_->calls()[recorder_->fault_call()];
+    const bool active_segment = met.path.rfind("wal/0", 0) == 0;
+    if (met.call == DiskCall::kSync && active_segment) {
+      latched_ = true;
+      if (status.code != Code::kIndeterminate && status.code != Code::kLatched) {
+        note_failure("the log's sync failed in this call, and it does not say so", status);
+      }
+    }
+  }
+}
+
 bool RecordedLife::end(Status status, size_t begin, const std::vector<std::string>& ids, Durability durability) {
   if (!status.worked() && status.code != Code::kUnapplied && status.code != Code::kTooLarge && !may_fail_) {
-    if (failure_.empty()) {
-      failure_ = calls_.back().text + ": " + status.what + " (" + std::to_string(static_cast<int>(status.code)) +
-                 "): " + engine::error_detail().message;
-    }
+    note_failure("", status);
     return false;
+  }
+  if (may_fail_) {
+    check_error(status, !ids.empty());
   }
   const std::vector<std::string> touched = ids.empty() ? history_.ids() : ids;
   for (const std::string& id : touched) {
@@ -126,12 +166,17 @@ RecordedLife& RecordedLife::open() {
   o.hooks.staging = recorder_->seam();
   auto opened = engine::Store::open(std::move(o));
   if (!opened.ok()) {
-    if (failure_.empty()) {
-      failure_ = std::string("open: ") + opened.status().what + ": " + engine::error_detail().message;
+    if (may_fail_) {
+      latched_ = false;  // what a store that is not open was is of no interest
+      check_error(opened.status(), false);
+    } else {
+      note_failure("", opened.status());
     }
     return *this;
   }
   store_ = std::move(*opened);
+  latched_ = false;
+  may_fail_ = may_fail_ && !recorder_->fault_spent();
   unsynced_.clear();
   tracked_.clear();
   const size_t now = recorder_->position();
@@ -169,20 +214,30 @@ RecordedLife& RecordedLife::open() {
 }
 
 RecordedLife& RecordedLife::close() {
+  if (!is_open()) {
+    return *this;
+  }
   (void)begin("close");
   handles_.clear();
   const Status status = store_->close(0);
   const size_t now = recorder_->position();
   if (status.ok()) {
     history_.acknowledge_all(CrashClass::kPowerCut, now);
-  } else if (!may_fail_ && failure_.empty()) {
-    failure_ = std::string("close: ") + status.what + ": " + engine::error_detail().message;
+  } else if (!may_fail_) {
+    note_failure("", status);
+  }
+  if (may_fail_) {
+    check_error(status, false);
   }
   store_.reset();
+  latched_ = false;
   return *this;
 }
 
 engine::Run* RecordedLife::run(const std::string& id) {
+  if (!is_open()) {
+    return nullptr;
+  }
   engine::RunRef& handle = handles_[id];
   if (!handle) {
     auto found = store_->find(id);
@@ -194,6 +249,9 @@ engine::Run* RecordedLife::run(const std::string& id) {
 }
 
 RecordedLife& RecordedLife::start(const std::string& id, int keys, Durability durability) {
+  if (!is_open()) {
+    return *this;
+  }
   const size_t from = begin("start " + id);
   engine::StartOptions o;
   o.id = id;
@@ -213,16 +271,17 @@ RecordedLife& RecordedLife::start(const std::string& id, int keys, Durability du
     wanted.task = o.task;
     wanted.tags = o.tags;
     wanted.document = engine::Document::from_object(o.metadata);
-    // A rotation on the way may take a number of its own.
-    for (wanted.created_lsn = next_lsn; wanted.created_lsn < next_lsn + 2; ++wanted.created_lsn) {
-      suspect(wanted, from, [](engine::RunRecord&) {});
-    }
+    wanted.created_lsn = next_lsn;
+    suspect(wanted, from, [](engine::RunRecord&) {});
   }
   end(started.ok() ? Status() : started.status(), from, {id}, durability);
   return *this;
 }
 
 std::optional<engine::RunRecord> RecordedLife::record(const std::string& id) {
+  if (!is_open()) {
+    return std::nullopt;
+  }
   auto found = store_->find(id);
   return found.ok() ? std::optional(store_->view(**found).record) : std::nullopt;
 }
@@ -235,8 +294,8 @@ void RecordedLife::suspect(engine::RunRecord before, size_t begin, Change&& chan
   history_.suspect(before.id, RunState::of(before), begin);
 }
 
-void RecordedLife::suspect_operation(const std::string& id, const Operation& op, size_t begin) {
-  const std::optional<engine::RunRecord> before = record(id);
+void RecordedLife::suspect_operation(const std::optional<engine::RunRecord>& before, const Operation& op,
+                                     size_t begin) {
   if (!before) {
     return;
   }
@@ -274,10 +333,11 @@ RecordedLife& RecordedLife::apply(const std::string& id, Operation op, Durabilit
   if (target == nullptr) {
     return *this;
   }
+  const std::optional<engine::RunRecord> before = record_if_may_fail(id);
   engine::Outcome outcome;
   const Status status = store_->apply(*target, op, outcome, durability);
-  if (!status.worked() && may_fail_) {
-    suspect_operation(id, op, from);
+  if (!status.worked()) {
+    suspect_operation(before, op, from);
   }
   end(status, from, {id}, durability);
   return *this;
@@ -295,6 +355,7 @@ RecordedLife& RecordedLife::keys(const std::string& id, int key_count, int updat
     if (target == nullptr) {
       return *this;
     }
+    const std::optional<engine::RunRecord> before = record_if_may_fail(id);
     // The hot calls, as a program makes them; power-class ones and strings go through apply.
     const uint64_t kind = script_.below(8);
     Operation op{OperationType::kSet, key, Value()};
@@ -320,8 +381,8 @@ RecordedLife& RecordedLife::keys(const std::string& id, int key_count, int updat
       op.value = Value(v);
       status = store_->set_string(*target, key, v);
     }
-    if (!status.worked() && may_fail_) {
-      suspect_operation(id, op, from);
+    if (!status.worked()) {
+      suspect_operation(before, op, from);
     }
     end(status, from, {id}, durability);
   }
@@ -422,6 +483,9 @@ RecordedLife& RecordedLife::resume(const std::string& id) {
 }
 
 RecordedLife& RecordedLife::erase(const std::string& id) {
+  if (!is_open()) {
+    return *this;
+  }
   const size_t from = begin("erase " + id);
   handles_.erase(id);
   const Status status = store_->erase(id);
@@ -433,25 +497,40 @@ RecordedLife& RecordedLife::erase(const std::string& id) {
 }
 
 RecordedLife& RecordedLife::barrier() {
+  if (!is_open()) {
+    return *this;
+  }
   const size_t from = begin("barrier");
   end(store_->barrier(), from, {}, Durability::kPower);
   return *this;
 }
 
 RecordedLife& RecordedLife::wait_durable() {
+  if (!is_open()) {
+    return *this;
+  }
   const size_t from = begin("wait_durable");
   end(store_->wait_durable(store_->epoch(), -1), from, {}, Durability::kPower);
   return *this;
 }
 
 RecordedLife& RecordedLife::step(int64_t after_ms) {
+  if (!is_open()) {
+    return *this;
+  }
   host_.clock().advance_ms(after_ms);
   const size_t from = begin("step");
+  if (may_fail_) {
+    suspect_marks(from);
+  }
   end(store_->step(0), from, {}, Durability::kProcess);
   return *this;
 }
 
 RecordedLife& RecordedLife::checkpoint() {
+  if (!is_open()) {
+    return *this;
+  }
   const size_t from = begin("checkpoint");
   end(store_->checkpoint(), from, {}, Durability::kProcess);
   return *this;
@@ -459,6 +538,7 @@ RecordedLife& RecordedLife::checkpoint() {
 
 RecordedLife& RecordedLife::arm(const DiskFault& fault) {
   may_fail_ = true;
+  fault_judged_ = false;
   recorder_->arm(fault);
   return *this;
 }
@@ -466,6 +546,20 @@ RecordedLife& RecordedLife::arm(const DiskFault& fault) {
 RecordedLife& RecordedLife::disarm() {
   recorder_->disarm();
   return *this;
+}
+
+RecordedLife& RecordedLife::must_work() {
+  may_fail_ = false;
+  return *this;
+}
+
+void RecordedLife::suspect_marks(size_t begin) {
+  for (const std::string& id : alive()) {
+    const std::optional<engine::RunRecord> before = record(id);
+    if (before && before->session != store_->session() && before->status != engine::RunStatus::kCrashed) {
+      suspect(*before, begin, [](engine::RunRecord& r) { r.status = engine::RunStatus::kCrashed; });
+    }
+  }
 }
 
 std::string RecordedLife::call_at(size_t position) const {

@@ -79,9 +79,12 @@ class RecordedLife {
   RecordedLife& step(int64_t after_ms);
   RecordedLife& flush() { return step(1000); }
   RecordedLife& checkpoint();
-  /// From now on a call may fail; what it might leave is suspected, never promised.
+  /// From now on a call may fail; what it might leave is suspected, never promised. An open after the fault ends this.
   RecordedLife& arm(const DiskFault& fault);
+  /// The disk is well again.
   RecordedLife& disarm();
+  /// From now on every call must work again.
+  RecordedLife& must_work();
   /// `calls` calls of all kinds on up to `runs` runs, chosen by the seed.
   RecordedLife& anything(int calls, int runs = 12);
 
@@ -89,7 +92,17 @@ class RecordedLife {
   void stop();
 
   [[nodiscard]] const std::string& failure() const { return failure_; }
+  [[nodiscard]] bool is_open() const { return store_ != nullptr; }
   [[nodiscard]] bool fault_met() const { return recorder_->fault_met(); }
+  [[nodiscard]] size_t fault_position() const { return recorder_->fault_position(); }
+  [[nodiscard]] const std::string& fault_path() const { return recorder_->fault_path(); }
+  [[nodiscard]] const std::vector<WatchedCall>& watched_calls() const { return recorder_->calls(); }
+  /// An update was refused because the log had failed: until the next open no call may be acknowledged.
+  [[nodiscard]] bool latched() const { return latched_; }
+  /// It was, at some time.
+  [[nodiscard]] bool has_latched() const { return has_latched_; }
+  /// How many calls failed that might have worked on a better disk.
+  [[nodiscard]] size_t failed_calls() const { return failed_calls_; }
   [[nodiscard]] const SimulatedDisk& first_disk() const { return first_disk_; }
   [[nodiscard]] const std::vector<DiskOperation>& log() const { return recorder_->log(); }
   [[nodiscard]] const RunHistory& history() const { return history_; }
@@ -111,13 +124,22 @@ class RecordedLife {
   /// What became of a call on `ids` (empty: on any run). True when it worked.
   bool end(Status status, size_t begin, const std::vector<std::string>& ids, Durability durability);
   void observe(const std::string& id, size_t begin);
+  void note_failure(const std::string& what, Status status);
+  /// Whether the error is one that a failing disk explains.
+  void check_error(Status status, bool on_runs);
   RunState current(const std::string& id);
   engine::Run* run(const std::string& id);
   /// The call failed on a run that was `before`; `change` makes of it what the call wanted.
   template <class Change>
   void suspect(engine::RunRecord before, size_t begin, Change&& change);
-  void suspect_operation(const std::string& id, const engine::Operation& op, size_t begin);
+  void suspect_operation(const std::optional<engine::RunRecord>& before, const engine::Operation& op, size_t begin);
+  /// step() may mark runs of other sessions as crashed.
+  void suspect_marks(size_t begin);
   std::optional<engine::RunRecord> record(const std::string& id);
+  /// Of a call that may fail, for suspect().
+  std::optional<engine::RunRecord> record_if_may_fail(const std::string& id) {
+    return may_fail_ ? record(id) : std::nullopt;
+  }
   /// A call that changes one run besides its document.
   template <class Act, class Change>
   RecordedLife& change(const std::string& text, const std::string& id, Durability durability, Act&& act,
@@ -142,6 +164,10 @@ class RecordedLife {
   RunHistory history_;
   bool after_crash_;
   bool may_fail_ = false;
+  bool latched_ = false;
+  bool fault_judged_ = false;
+  bool has_latched_ = false;
+  size_t failed_calls_ = 0;
   std::vector<Call> calls_;
   struct Unsynced {
     std::string id;

@@ -19,6 +19,7 @@
 
 #define CAIRN_WATCHED extern "C" __attribute__((visibility("default")))
 
+using cairn::testing::DiskCall;
 using cairn::testing::DiskRecorder;
 
 namespace {
@@ -56,6 +57,27 @@ int opened(int fd, int directory_fd, const char* path, int flags) {
   return fd;
 }
 
+// The error that the call is to fail with, set as errno.
+template <class Ask>
+bool refused(Ask&& ask) {
+  DiskRecorder* recorder = DiskRecorder::active();
+  if (recorder == nullptr) {
+    return false;
+  }
+  const int before = errno;
+  const int error = ask(*recorder);
+  errno = error != 0 ? error : before;
+  return error != 0;
+}
+
+bool open_refused(int directory_fd, const char* path, int flags) {
+  return refused([&](DiskRecorder& r) { return r.allow_open(directory_fd, path, flags); });
+}
+
+bool path_refused(DiskCall call, int directory_fd, const char* path) {
+  return refused([&](DiskRecorder& r) { return r.allow_path(call, directory_fd, path); });
+}
+
 mode_t mode_of(int flags, va_list arguments) {
   return (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
 }
@@ -67,7 +89,7 @@ ssize_t watched_pwrite(PwriteFunction* call, int fd, const void* bytes, size_t c
   if (recorder == nullptr) {
     return call(fd, bytes, count, offset);
   }
-  const DiskRecorder::Allowed allowed = recorder->allow_write(fd, count);
+  const DiskRecorder::Allowed allowed = recorder->allow_write(fd, bytes, count);
   if (allowed.error != 0) {
     errno = allowed.error;
     return -1;
@@ -97,6 +119,9 @@ int watched_sync(int (*call)(int), int fd) {
 
 int watched_resize(int (*call)(int, off_t), int fd, off_t bytes) {
   DiskRecorder* recorder = recorder_of(fd);
+  if (refused([fd](DiskRecorder& r) { return r.allow_resize(fd); })) {
+    return -1;
+  }
   const int rc = call(fd, bytes);
   if (recorder != nullptr && rc == 0) {
     recorder->resized(fd, static_cast<uint64_t>(bytes));
@@ -112,6 +137,9 @@ CAIRN_WATCHED int open(const char* path, int flags, ...) {
   va_start(arguments, flags);
   const mode_t mode = mode_of(flags, arguments);
   va_end(arguments);
+  if (open_refused(AT_FDCWD, path, flags)) {
+    return -1;
+  }
   return opened(call_open(path, flags, mode), AT_FDCWD, path, flags);
 }
 
@@ -121,6 +149,9 @@ CAIRN_WATCHED int open64(const char* path, int flags, ...) {
   va_start(arguments, flags);
   const mode_t mode = mode_of(flags, arguments);
   va_end(arguments);
+  if (open_refused(AT_FDCWD, path, flags)) {
+    return -1;
+  }
   return opened(call_open64(path, flags, mode), AT_FDCWD, path, flags);
 }
 
@@ -130,6 +161,9 @@ CAIRN_WATCHED int openat(int directory_fd, const char* path, int flags, ...) {
   va_start(arguments, flags);
   const mode_t mode = mode_of(flags, arguments);
   va_end(arguments);
+  if (open_refused(directory_fd, path, flags)) {
+    return -1;
+  }
   return opened(call_openat(directory_fd, path, flags, mode), directory_fd, path, flags);
 }
 
@@ -139,17 +173,26 @@ CAIRN_WATCHED int openat64(int directory_fd, const char* path, int flags, ...) {
   va_start(arguments, flags);
   const mode_t mode = mode_of(flags, arguments);
   va_end(arguments);
+  if (open_refused(directory_fd, path, flags)) {
+    return -1;
+  }
   return opened(call_openat64(directory_fd, path, flags, mode), directory_fd, path, flags);
 }
 
 // What the checked builds of the C library's headers call when the flags are no constant.
 CAIRN_WATCHED int __open_2(const char* path, int flags) {
   CAIRN_REAL(__open_2, int(const char*, int));
+  if (open_refused(AT_FDCWD, path, flags)) {
+    return -1;
+  }
   return opened(call___open_2(path, flags), AT_FDCWD, path, flags);
 }
 
 CAIRN_WATCHED int __openat_2(int directory_fd, const char* path, int flags) {
   CAIRN_REAL(__openat_2, int(int, const char*, int));
+  if (open_refused(directory_fd, path, flags)) {
+    return -1;
+  }
   return opened(call___openat_2(directory_fd, path, flags), directory_fd, path, flags);
 }
 
@@ -177,7 +220,7 @@ CAIRN_WATCHED ssize_t write(int fd, const void* bytes, size_t count) {
   if (recorder == nullptr) {
     return call_write(fd, bytes, count);
   }
-  const DiskRecorder::Allowed allowed = recorder->allow_write(fd, count);
+  const DiskRecorder::Allowed allowed = recorder->allow_write(fd, bytes, count);
   if (allowed.error != 0) {
     errno = allowed.error;
     return -1;
@@ -238,6 +281,9 @@ CAIRN_WATCHED int ftruncate64(int fd, off_t bytes) noexcept {
 
 CAIRN_WATCHED int mkdir(const char* path, mode_t mode) noexcept {
   CAIRN_REAL(mkdir, int(const char*, mode_t));
+  if (path_refused(DiskCall::kMakeDirectory, AT_FDCWD, path)) {
+    return -1;
+  }
   const int rc = call_mkdir(path, mode);
   if (DiskRecorder* recorder = DiskRecorder::active(); recorder != nullptr && rc == 0) {
     recorder->made_directory(AT_FDCWD, path);
@@ -247,6 +293,9 @@ CAIRN_WATCHED int mkdir(const char* path, mode_t mode) noexcept {
 
 CAIRN_WATCHED int mkdirat(int directory_fd, const char* path, mode_t mode) noexcept {
   CAIRN_REAL(mkdirat, int(int, const char*, mode_t));
+  if (path_refused(DiskCall::kMakeDirectory, directory_fd, path)) {
+    return -1;
+  }
   const int rc = call_mkdirat(directory_fd, path, mode);
   if (DiskRecorder* recorder = DiskRecorder::active(); recorder != nullptr && rc == 0) {
     recorder->made_directory(directory_fd, path);
@@ -256,6 +305,9 @@ CAIRN_WATCHED int mkdirat(int directory_fd, const char* path, mode_t mode) noexc
 
 CAIRN_WATCHED int rename(const char* from, const char* to) noexcept {
   CAIRN_REAL(rename, int(const char*, const char*));
+  if (path_refused(DiskCall::kRename, AT_FDCWD, from)) {
+    return -1;
+  }
   const int rc = call_rename(from, to);
   if (DiskRecorder* recorder = DiskRecorder::active(); recorder != nullptr && rc == 0) {
     recorder->renamed(AT_FDCWD, from, AT_FDCWD, to);
@@ -265,6 +317,9 @@ CAIRN_WATCHED int rename(const char* from, const char* to) noexcept {
 
 CAIRN_WATCHED int renameat(int from_fd, const char* from, int to_fd, const char* to) noexcept {
   CAIRN_REAL(renameat, int(int, const char*, int, const char*));
+  if (path_refused(DiskCall::kRename, from_fd, from)) {
+    return -1;
+  }
   const int rc = call_renameat(from_fd, from, to_fd, to);
   if (DiskRecorder* recorder = DiskRecorder::active(); recorder != nullptr && rc == 0) {
     recorder->renamed(from_fd, from, to_fd, to);
@@ -274,6 +329,9 @@ CAIRN_WATCHED int renameat(int from_fd, const char* from, int to_fd, const char*
 
 CAIRN_WATCHED int unlink(const char* path) noexcept {
   CAIRN_REAL(unlink, int(const char*));
+  if (path_refused(DiskCall::kRemove, AT_FDCWD, path)) {
+    return -1;
+  }
   const int rc = call_unlink(path);
   if (DiskRecorder* recorder = DiskRecorder::active(); recorder != nullptr && rc == 0) {
     recorder->removed(AT_FDCWD, path);
@@ -283,6 +341,9 @@ CAIRN_WATCHED int unlink(const char* path) noexcept {
 
 CAIRN_WATCHED int unlinkat(int directory_fd, const char* path, int flags) noexcept {
   CAIRN_REAL(unlinkat, int(int, const char*, int));
+  if (path_refused(DiskCall::kRemove, directory_fd, path)) {
+    return -1;
+  }
   const int rc = call_unlinkat(directory_fd, path, flags);
   if (DiskRecorder* recorder = DiskRecorder::active(); recorder != nullptr && rc == 0) {
     recorder->removed(directory_fd, path);
@@ -292,6 +353,9 @@ CAIRN_WATCHED int unlinkat(int directory_fd, const char* path, int flags) noexce
 
 CAIRN_WATCHED int rmdir(const char* path) noexcept {
   CAIRN_REAL(rmdir, int(const char*));
+  if (path_refused(DiskCall::kRemove, AT_FDCWD, path)) {
+    return -1;
+  }
   const int rc = call_rmdir(path);
   if (DiskRecorder* recorder = DiskRecorder::active(); recorder != nullptr && rc == 0) {
     recorder->removed(AT_FDCWD, path);
@@ -301,6 +365,9 @@ CAIRN_WATCHED int rmdir(const char* path) noexcept {
 
 CAIRN_WATCHED int remove(const char* path) noexcept {
   CAIRN_REAL(remove, int(const char*));
+  if (path_refused(DiskCall::kRemove, AT_FDCWD, path)) {
+    return -1;
+  }
   const int rc = call_remove(path);
   if (DiskRecorder* recorder = DiskRecorder::active(); recorder != nullptr && rc == 0) {
     recorder->removed(AT_FDCWD, path);
