@@ -1,5 +1,7 @@
 // The life of a run: handles, start to finish, and what is known of it.
 #include <functional>
+#include <memory>
+#include <new>
 #include <vector>
 
 #include "api/handles.h"
@@ -70,11 +72,16 @@ Status read_start(const cairn_start_options* theirs, StartOptions& start, Durabi
   return {};
 }
 
-Status make_handle(cairn_store* store, Result<RunRef>&& found, Durability durability, cairn_run** run) {
+/// A handle of the run that `find` finds or starts. Its memory is taken first: what was started has a handle.
+template <class Find>
+Status make_handle(cairn_store* store, Durability durability, cairn_run** run, Find&& find) {
+  const auto release = [](void* memory) { ::operator delete(memory); };
+  std::unique_ptr<void, decltype(release)> memory(::operator new(sizeof(cairn_run)), release);
+  Result<RunRef> found = find();
   if (!found.ok()) {
     return found.status();
   }
-  *run = new cairn_run(store, std::move(found).value(), durability);
+  *run = new (memory.release()) cairn_run(store, std::move(found).value(), durability);
   return {};
 }
 
@@ -94,12 +101,6 @@ cairn_status open_run(cairn_store* store, const char* id, cairn_run** run, Find&
 }
 
 bool is_status(int32_t status) { return status >= CAIRN_RUN_PENDING_VERSION && status <= CAIRN_RUN_TIMED_OUT; }
-
-// A handle of class power waits for what its call appended.
-Status as_durable(cairn_run* run, Status done) {
-  const bool power = run->durability == Durability::kPower;
-  return done.ok() && power ? run->engine->barrier() : done;
-}
 
 }  // namespace
 
@@ -129,21 +130,21 @@ cairn_status cairn_run_start(cairn_store* store, const cairn_start_options* opti
     StartOptions start;
     Durability durability = Durability::kDefault;
     CAIRN_TRY(read_start(options, start, durability));
-    return make_handle(store, store->engine->start(start, durability), durability, run);
+    return make_handle(store, durability, run, [&] { return store->engine->start(start, durability); });
   });
 }
 
 cairn_status cairn_run_resume(cairn_store* store, const char* id, cairn_run** run) noexcept {
   return open_run(store, id, run, [=](std::string_view name) -> Status {
     CAIRN_TRY(check_writable(store));
-    return make_handle(store, store->engine->resume(name), Durability::kDefault, run);
+    return make_handle(store, Durability::kDefault, run, [&] { return store->engine->resume(name); });
   });
 }
 
 cairn_status cairn_run_open(cairn_store* store, const char* id, cairn_run** run) noexcept {
   return open_run(store, id, run, [=](std::string_view name) -> Status {
     if (store->reading == nullptr) {
-      return make_handle(store, store->engine->find(name), Durability::kDefault, run);
+      return make_handle(store, Durability::kDefault, run, [&] { return store->engine->find(name); });
     }
     auto found = store->reading->find(name);
     if (!found.ok()) {
@@ -196,7 +197,7 @@ cairn_status cairn_run_set_status(cairn_run* run, int32_t status) noexcept {
     if (!is_status(status)) {
       return invalid("status is none of CAIRN_RUN_*");
     }
-    return as_durable(run, run->engine->set_status(*run->run, static_cast<RunStatus>(status)));
+    return run->engine->set_status(*run->run, static_cast<RunStatus>(status), run->durability);
   });
 }
 
@@ -205,7 +206,7 @@ cairn_status cairn_run_set_tags(cairn_run* run, const char* const* tags, size_t 
     CAIRN_TRY(check_writable(run));
     std::vector<std::string> list;
     CAIRN_TRY(read_tags(tags, count, list));
-    return as_durable(run, run->engine->set_tags(*run->run, std::move(list)));
+    return run->engine->set_tags(*run->run, std::move(list), run->durability);
   });
 }
 
@@ -228,7 +229,10 @@ cairn_status cairn_run_get_info(cairn_run* run, cairn_run_info* info, void* buff
     }
     RunView view;
     if (run->engine != nullptr) {
-      view = run->engine->view(*run->run);
+      view = run->engine->view(*run->run, false);
+      if (view.erased) {
+        return {Code::kErased, "the run was erased"};
+      }
     } else {
       auto read = run->store->reading->read(run->id, run->created_lsn);
       if (!read.ok()) {
@@ -265,7 +269,7 @@ cairn_status cairn_store_list(cairn_store* store, int32_t (*visit)(void* context
       cairn::api::fill_run_info(view, block.data(), info);
       return visit(context, &info) == 0;
     };
-    return store->reading != nullptr ? store->reading->each(each) : store->engine->each(each);
+    return store->reading != nullptr ? store->reading->each(each) : store->engine->each(each, false);
   });
 }
 

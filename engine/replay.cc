@@ -32,6 +32,47 @@ Result<bool> Replay::fold_diff(RunRecord& record, const Diff& diff) {
   return true;
 }
 
+Status Replay::fold_staged(
+    const std::vector<StagedDiff>& staged,
+    const std::function<void(const std::string& id, uint64_t created_lsn, const Diff&)>& folded) {
+  std::map<std::pair<std::string_view, uint64_t>, std::vector<const StagedDiff*>> by_run;
+  for (const StagedDiff& s : staged) {
+    if (only_.empty() || s.run_id == only_) {
+      by_run[{s.run_id, s.created_lsn}].push_back(&s);
+    }
+  }
+  for (const auto& [run, diffs] : by_run) {
+    auto found = state(run.first);
+    if (!found.ok()) {
+      return found.status();
+    }
+    std::optional<RunRecord>& record = (*found)->record;
+    if (!record || record->created_lsn != run.second) {
+      continue;  // of a run that is erased, or was never durable
+    }
+    while (true) {
+      const StagedDiff* next = nullptr;
+      for (const StagedDiff* s : diffs) {
+        if (s->diff.base == record->sequence && (next == nullptr || s->diff.last > next->diff.last)) {
+          next = s;
+        }
+      }
+      if (next == nullptr || next->diff.last <= record->sequence) {
+        break;
+      }
+      auto fits = fold_diff(*record, next->diff);
+      if (!fits.ok()) {
+        return fits.status();
+      }
+      (*found)->changed = true;
+      if (folded) {
+        folded(next->run_id, next->created_lsn, next->diff);
+      }
+    }
+  }
+  return {};
+}
+
 Status Replay::visit_start(const wal::RecordView& record) {
   auto decoded = decode_run_record(record.payload);
   if (!decoded.ok()) {

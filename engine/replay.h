@@ -12,6 +12,7 @@
 #include "engine/diff.h"
 #include "engine/log_record.h"
 #include "engine/run_record.h"
+#include "engine/staging.h"
 #include "engine/tables.h"
 #include "wal/reader.h"
 
@@ -54,6 +55,11 @@ class Replay {
   /// Unknown runs that no erase explained become gaps.
   std::vector<Gap> gaps() const;
   [[nodiscard]] uint64_t folded() const { return folded_; }
+
+  /// Folds what staging gave onto the runs: of each run, while some diffs begin at its sequence, the longest of them.
+  /// The rest is older, or lies behind a gap. `folded`, if given, gets each in its order.
+  Status fold_staged(const std::vector<StagedDiff>& staged,
+                     const std::function<void(const std::string& id, uint64_t created_lsn, const Diff&)>& folded);
 
   /// Folds one diff onto a record, by sequence. False: a gap.
   static Result<bool> fold_diff(RunRecord& record, const Diff& diff);

@@ -170,13 +170,17 @@ bool Staging::carve(int size_class) {
       if (end - begin < stride) {
         continue;  // the first chunk holds none of the largest class
       }
+      // Room for all slots of the class: to give one back must not need memory.
+      auto& free = free_[static_cast<size_t>(size_class)];
+      size_t& made = slots_[static_cast<size_t>(size_class)];
+      free.reserve(made + (end - begin) / stride);
+      made += (end - begin) / stride;
       header->chunk_class[chunk].store(static_cast<uint8_t>(size_class + 1), std::memory_order_release);
       stored(options_.seam, StagingSeam::Point::kChunkClass, &header->chunk_class[chunk], 1);
       ++file.chunks_used;
       // Pushed from the end, so that the lowest offset is taken first.
       for (uint32_t offset = begin + (end - begin) / stride * stride; offset > begin; offset -= stride) {
-        free_[static_cast<size_t>(size_class)].push_back(
-            {file.memory + offset - stride, 0, number, offset - stride, static_cast<int8_t>(size_class)});
+        free.push_back({file.memory + offset - stride, 0, number, offset - stride, static_cast<int8_t>(size_class)});
       }
       return true;
     }

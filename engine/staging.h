@@ -121,7 +121,8 @@ class Staging {
   std::mutex mutex_;
   // Guarded by mutex_.
   std::vector<MappedFile> mapped_;
-  std::array<std::vector<Slot>, staging::kClasses> free_;
+  std::array<std::vector<Slot>, staging::kClasses> free_;  // has the capacity for all slots of its class
+  std::array<size_t, staging::kClasses> slots_{};          // of each class, taken or free
   uint64_t taken_ = 0;
 };
 

@@ -97,7 +97,8 @@ Result<std::string> check_staging_dir(const std::string& staging_dir) {
   if (real == nullptr || stat(real, &s) != 0) {
     const int why = errno;
     free(real);
-    return fail(from_errno(why, "stat"), "staging_dir: cannot look at " + staging_dir + ": " + std::generic_category().message(why));
+    return fail(from_errno(why, "stat"),
+                "staging_dir: cannot look at " + staging_dir + ": " + std::generic_category().message(why));
   }
   std::string path(real);
   free(real);

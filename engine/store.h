@@ -83,6 +83,7 @@ struct StoreStats {
 struct RunView {
   RunRecord record;
   bool orphaned = false;  // unfinished, and of another session: computed, never stored
+  bool erased = false;    // while somebody still holds it
 };
 
 /// Keeps a run in memory while it is held.
@@ -115,9 +116,10 @@ class Store {
   Status set_status(Run& run, RunStatus status, Durability durability = Durability::kDefault);
   Status set_tags(Run& run, std::vector<std::string> tags, Durability durability = Durability::kDefault);
   Status erase(std::string_view id, Durability durability = Durability::kDefault);
-  RunView view(Run& run);
+  /// Cost: of a copy of the document, if it is wanted.
+  RunView view(Run& run, bool with_document = true);
   /// All runs, in id order.
-  Status each(const std::function<bool(const RunView&)>& visit);
+  Status each(const std::function<bool(const RunView&)>& visit, bool with_documents = true);
 
   // --- operations ---
   /// `epoch`, if given, gets the flush epoch that covers this update (wait_durable).
@@ -190,6 +192,7 @@ class Store {
   Status begin_staging();
   Status make_staging(const StagingPlace& place);
   Status start_background();
+  void step_in_background();
   void stop_background();
 
   // store_update.cc: all with the run's lock held
@@ -222,20 +225,30 @@ class Store {
   // store_transact.cc: with the runs' locks held
   Status apply_all(LiveDocument& live, const Run* run, const std::vector<RunOperation>& operations, uint64_t& changes,
                    size_t* failed) const;
+  Status transact_operation(Run& run, const Operation& op, uint64_t* lsn, size_t* failed);
   Status transact_one(Run& run, const std::vector<RunOperation>& operations, bool power, uint64_t* lsn, size_t* failed);
   Status transact_several(const std::vector<Run*>& runs, const std::vector<RunOperation>& operations, uint64_t* lsn,
                           size_t* failed);
 
   // store_flush.cc
   Status flush(bool sync);
+  Status flush_up_to(uint64_t epoch);
   Status flush_if_open(bool sync);  // with flush_mutex_ held
   Status flush_locked(bool sync);   // likewise
-  Status flush_due(int64_t now);    // with step_mutex_ held
   Status write_batch(std::vector<std::pair<RunRef, std::shared_ptr<Detached>>>& batch);
-  [[nodiscard]] int64_t deadline_locked() const;  // with step_mutex_ held
-  void arm_timer();                               // with step_mutex_ held
   Status append_failed(Status status);
   Status synced(uint64_t lsn);
+
+  // store_step.cc; the first five with step_mutex_ held
+  struct Due;
+  Due flush_due(int64_t now, bool sync_for_checkpoint);
+  [[nodiscard]] int64_t flush_deadline();
+  [[nodiscard]] int64_t other_deadline() const;
+  void arm_timer();
+  Status checkpoint_due(int64_t now);
+  void set_timer(int64_t at) const;
+  void wake_for_flush();  // something became dirty, or was appended
+  [[nodiscard]] bool log_has_grown() const;
 
   // store_runs.cc
   [[nodiscard]] std::shared_ptr<Tables> tables() const;
@@ -246,6 +259,7 @@ class Store {
   Status erase_once(std::string_view id, Durability durability);
   Status mark_crashed_runs();
   void evict(uint64_t applied);
+  void evict_many();           // with step_mutex_ held
   Status checkpoint_locked();  // with checkpoint_mutex_ held
   Status fold_log();           // likewise
   Status make_room();
@@ -289,6 +303,7 @@ class Store {
   mutable std::mutex table_mutex_;
   // Guarded by table_mutex_.
   std::unordered_map<std::string, RunRef> runs_;
+  uint64_t evictions_ = 0;  // grows with each eviction of any run
   uint64_t next_run_number_ = 1;
 
   std::mutex start_mutex_;  // one start or erase at a time; taken before any run lock
@@ -300,17 +315,28 @@ class Store {
   std::mutex flush_mutex_;       // one flush at a time; taken before any run lock
   std::mutex step_mutex_;        // one step at a time; taken before flush_mutex_
   // Guarded by step_mutex_.
-  int64_t opened_ms_ = 0;
+  int64_t crash_marks_due_ms_ = 0;
   int64_t last_flush_ms_ = 0;
   int64_t last_append_ms_ = 0;
   uint64_t last_append_lsn_ = 0;
   bool idle_noted_ = true;
   bool crashed_marked_ = false;
-  uint64_t checkpoint_bytes_ = 0;  // log bytes written at the last checkpoint
+  std::string crashed_marked_to_;  // run ids up to here were looked at
   int64_t retry_ms_ = 0;
+  bool more_ = false;           // a step stopped before all that was due was done
+  int64_t ahead_retry_ms_ = 0;  // room ahead (spare segment, staging file) is not tried again before
+  int64_t ahead_backoff_ms_ = 0;
+  int64_t checkpoint_retry_ms_ = 0;
+  int64_t checkpoint_backoff_ms_ = 0;
+  size_t hot_after_eviction_ = 0;
+  static constexpr int64_t kStepRetryMs = 200;  // after a flush that failed
 
   std::thread background_;
-  int wait_fd_ = -1;
+  std::atomic<int> wait_fd_{-1};
+  std::atomic<bool> no_flush_due_{false};      // what becomes dirty first sets the timer
+  std::atomic<int64_t> timer_ms_{0};           // what the timer is set to, but for a flush
+  std::atomic<bool> growth_noted_{false};      // the timer was set because the log has grown
+  std::atomic<uint64_t> checkpoint_bytes_{0};  // log bytes written at the last checkpoint; written by step
   int stop_fd_ = -1;
 
   std::atomic<uint64_t> overflow_appends_{0};

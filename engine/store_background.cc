@@ -6,8 +6,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <new>
+#include <system_error>
 
 #include "engine/store.h"
+#include "engine/undo_unless_done.h"
 
 namespace cairn::engine {
 
@@ -31,7 +34,8 @@ Status Store::start_background() {
     sigdelset(&all, fault);  // of this thread's own making: a blocked one ends the process without a word to anybody
   }
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  background_ = std::thread([this, timer = wait_fd_, stop = stop_fd_] {
+  const UndoUnlessDone restore([&before] { pthread_sigmask(SIG_SETMASK, &before, nullptr); });
+  const auto work = [this, timer = wait_fd_.load(), stop = stop_fd_] {
     pollfd fds[2] = {{timer, POLLIN, 0}, {stop, POLLIN, 0}};
     while (true) {
       if (poll(fds, 2, -1) < 0 && errno != EINTR) {
@@ -42,18 +46,39 @@ Status Store::start_background() {
       }
       uint64_t expirations;
       if (read(timer, &expirations, sizeof expirations) > 0) {
-        if (const Status s = step(0); !s.ok()) {
-          log(LogLevel::kWarning, s.code, error_detail().message);
-        }
+        step_in_background();
         // A failure of the tables alone does not end the flushes; a latched log and a closed store do.
         if (const auto gate = static_cast<Code>(gate_.load()); gate == Code::kClosed || gate == Code::kLatched) {
           return;
         }
       }
     }
-  });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  };
+  try {
+    background_ = std::thread(work);
+  } catch (const std::system_error& e) {
+    return fail(Status(Code::kIo, "the background thread", e.code().value()),
+                "the background thread cannot be started: " + e.code().message() +
+                    "; raise the limit of processes, or open without a background thread and call step()");
+  }
   return {};
+}
+
+// Whatever step() throws stays here: memory that ran out may be there again at the next one.
+void Store::step_in_background() {
+  try {
+    if (const Status s = step(0); !s.ok()) {
+      log(LogLevel::kWarning, s.code, error_detail().message);
+    }
+    return;
+  } catch (const std::bad_alloc&) {
+    if (options_.hooks.log != nullptr) {
+      options_.hooks.log(options_.hooks.context, LogLevel::kError, Code::kNoMemory, "no memory for a background step");
+    }
+  }
+  const std::lock_guard guard(step_mutex_);
+  retry_ms_ = now_ms() + kStepRetryMs;
+  arm_timer();
 }
 
 void Store::stop_background() {

@@ -83,6 +83,7 @@ void Store::evict(uint64_t applied) {
       const std::lock_guard lock(run->lock);
       clean = run->last_lsn <= applied && !run->detached && run->live.pending().empty();
     }
+    evictions_ += clean ? 1 : 0;
     at = clean ? runs_.erase(at) : std::next(at);
   }
 }

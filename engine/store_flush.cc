@@ -1,5 +1,4 @@
-// Flush, barrier, and the step that does what is due.
-#include <sys/timerfd.h>
+// Flush, barrier, and waiting for an epoch.
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,10 +9,7 @@ namespace cairn::engine {
 
 namespace {
 
-constexpr int64_t kIdleMs = 1000;  // the log is idle after this long without an append
-constexpr int64_t kRetryMs = 200;  // after a step that found no space
 constexpr useconds_t kFlushPollUs = 200;
-constexpr int64_t kSpareDivisor = 2;  // the spare segment is made once half a segment has been written
 
 }  // namespace
 
@@ -130,6 +126,8 @@ Status Store::flush_locked(bool sync) {
     uint64_t before = durable_epoch_.load(std::memory_order_relaxed);
     while (before < epoch && !durable_epoch_.compare_exchange_weak(before, epoch, std::memory_order_acq_rel)) {
     }
+    int32_t no_space = static_cast<int32_t>(Code::kNoSpace);
+    gate_.compare_exchange_strong(no_space, static_cast<int32_t>(Code::kOk));
   }
   return {};
 }
@@ -141,7 +139,13 @@ Status Store::barrier() {
   if (const auto gate = static_cast<Code>(gate_.load()); gate == Code::kLatched || gate == Code::kClosed) {
     return fail(gate, gate == Code::kClosed ? "the store is closed" : "a sync failed: open the store again");
   }
-  return flush(true);
+  return flush_up_to(epoch_.load());
+}
+
+// A flush that began after an update returned covers it: of several who wait for the mutex, one flushes for all.
+Status Store::flush_up_to(uint64_t epoch) {
+  const std::lock_guard flush_guard(flush_mutex_);
+  return durable_epoch_.load(std::memory_order_acquire) >= epoch ? Status() : flush_if_open(true);
 }
 
 Status Store::wait_durable(uint64_t epoch, int64_t deadline_ms) {
@@ -170,131 +174,11 @@ Status Store::wait_durable(uint64_t epoch, int64_t deadline_ms) {
     if (!lock.owns_lock()) {
       lock.lock();
     }
-    CAIRN_TRY(flush_if_open(true));
+    if (!durable()) {
+      CAIRN_TRY(flush_if_open(true));
+    }
   }
   return {};
-}
-
-// The part of a step that a full disk stops: room ahead for staging and log, and the flush.
-Status Store::flush_due(int64_t now) {
-  Status status;
-  const auto keep_first = [&status](const Status& s) {
-    if (status.ok() && !s.ok()) {
-      status = s;
-    }
-  };
-  keep_first(leave_staging());
-  if (writer_->counters().bytes >= options_.segment_bytes / kSpareDivisor) {
-    keep_first(writer_->prepare_spare());
-  }
-  const bool refused = static_cast<Code>(gate_.load()) == Code::kNoSpace;
-  if (refused || now - last_flush_ms_ >= options_.flush_interval_ms) {
-    const Status flushed = flush(true);
-    keep_first(flushed);
-    if (flushed.ok()) {
-      last_flush_ms_ = now;
-      int32_t closed = static_cast<int32_t>(Code::kNoSpace);
-      gate_.compare_exchange_strong(closed, static_cast<int32_t>(Code::kOk));
-    }
-  }
-  // Last, for without space in the log nothing is staged either.
-  if (status.ok() && stages()) {
-    keep_first(staging_->prepare());
-  }
-  return status;
-}
-
-Status Store::step(int64_t budget_us) {
-  if (forked()) {
-    return fail(Code::kForked, "this process is a forked child of the store's owner");
-  }
-  const std::lock_guard guard(step_mutex_);
-  const auto gate = static_cast<Code>(gate_.load());
-  if (gate == Code::kClosed || gate == Code::kLatched) {
-    return fail(gate, gate == Code::kClosed ? "the store is closed" : "a sync failed: open the store again");
-  }
-  const int64_t begin_ms = now_ms();
-  const auto used_up = [&] { return budget_us > 0 && (now_ms() - begin_ms) * 1000 >= budget_us; };
-  Status status = flush_due(begin_ms);
-  const auto keep_first = [&status](const Status& s) {
-    if (status.ok() && !s.ok()) {
-      status = s;
-    }
-  };
-  // A checkpoint gives segments back; the reserve goes if that was not enough.
-  if (status.code == Code::kNoSpace && make_room().ok()) {
-    status = flush_due(begin_ms);
-  }
-  if (status.code == Code::kNoSpace && reserve_->give_back()) {
-    status = flush_due(begin_ms);
-  }
-  if (!crashed_marked_ && options_.mark_crashed && begin_ms - opened_ms_ >= options_.crash_grace_ms) {
-    const Status marked = mark_crashed_runs();
-    keep_first(marked);
-    crashed_marked_ = marked.ok();
-  }
-  const auto counters = writer_->counters();
-  if (!used_up() && counters.bytes - checkpoint_bytes_ >= options_.segment_bytes / 2) {
-    const Status folded = checkpoint();
-    keep_first(folded);
-    if (folded.ok()) {
-      checkpoint_bytes_ = counters.bytes;
-    }
-  }
-  if (const uint64_t lsn = writer_->written_lsn(); lsn != last_append_lsn_) {
-    last_append_lsn_ = lsn;
-    last_append_ms_ = begin_ms;
-    idle_noted_ = false;
-  } else if (!idle_noted_ && begin_ms - last_append_ms_ >= kIdleMs) {
-    const Status noted = writer_->note_idle();
-    keep_first(noted);
-    idle_noted_ = noted.ok();
-  }
-  if (writer_->latched()) {
-    latch_gate();
-  } else if (status.ok() && may_hold_reserve()) {
-    keep_first(reserve_->prepare(options_.segment_bytes + kReserveBytes));
-  }
-  retry_ms_ = status.ok() ? 0 : begin_ms + kRetryMs;
-  arm_timer();
-  return status;
-}
-
-int64_t Store::deadline_locked() const {
-  int64_t deadline = last_flush_ms_ + options_.flush_interval_ms;
-  if (!crashed_marked_ && options_.mark_crashed) {
-    deadline = std::min(deadline, opened_ms_ + options_.crash_grace_ms);
-  }
-  return retry_ms_ != 0 ? retry_ms_ : deadline;  // what failed is not due at once again
-}
-
-int64_t Store::next_deadline() {
-  const std::lock_guard guard(step_mutex_);
-  return deadline_locked();
-}
-
-int Store::wait_fd() {
-  const std::lock_guard guard(step_mutex_);
-  if (wait_fd_ < 0) {
-    wait_fd_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (wait_fd_ >= 0) {
-      close_in_child(wait_fd_);
-      arm_timer();
-    }
-  }
-  return wait_fd_;
-}
-
-void Store::arm_timer() {
-  if (wait_fd_ < 0) {
-    return;
-  }
-  // The deadline is in the host's clock; the timer takes the distance to it.
-  const int64_t wait_ms = std::max<int64_t>(1, deadline_locked() - now_ms());
-  itimerspec spec{};
-  spec.it_value.tv_sec = wait_ms / 1000;
-  spec.it_value.tv_nsec = wait_ms % 1000 * 1'000'000;
-  timerfd_settime(wait_fd_, 0, &spec, nullptr);
 }
 
 }  // namespace cairn::engine

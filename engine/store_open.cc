@@ -144,7 +144,8 @@ Status Store::open_files() {
     }
     CAIRN_TRY(check_unborn(directory));
   } else if (!identity.ok()) {
-    return fail(identity.status(), std::string(identity.status().what) + ": nothing was touched");
+    return fail(identity.status(), (identity.code() == Code::kIo ? "STORE cannot be read: " : "") +
+                                       std::string(identity.status().what) + ": nothing was touched");
   }
   LockOwner owner;
   auto lock = StoreLock::take(directory, "owner", owner);
@@ -296,7 +297,8 @@ Status Store::recover() {
     }
   }
   opening_ = false;
-  opened_ms_ = last_flush_ms_ = last_append_ms_ = now_ms();
+  last_flush_ms_ = last_append_ms_ = now_ms();
+  crash_marks_due_ms_ = last_flush_ms_ + options_.crash_grace_ms;
   last_append_lsn_ = writer_->written_lsn();
   stats_.recovered_diffs = recovered.size();
   stats_.ignored_staged = scan.diffs.size() - recovered.size();

@@ -188,6 +188,9 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
     replay->only(std::string(only));
   }
   for (const Kept& k : kept) {
+    if (k.lsn <= report.applied_lsn) {
+      continue;  // the snapshot has it; of an erased run it has nothing, and that must stay so
+    }
     wal::RecordView view;
     view.lsn = k.lsn;
     view.type = k.type;
@@ -206,36 +209,8 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
     report_ = std::move(report);
     return fail(Code::kCorrupt, "the log does not continue run " + gap.id + " at LSN " + std::to_string(gap.lsn));
   }
-  bool progress = true;
-  while (progress) {
-    progress = false;
-    for (const StagedDiff& staged : report.staging.diffs) {
-      if (!only.empty() && staged.run_id != only) {
-        continue;
-      }
-      auto state = replay->state(staged.run_id);
-      if (!state.ok()) {
-        return fail(state.status(), "the tables cannot be read");
-      }
-      std::optional<RunRecord>& record = (*state)->record;
-      if (!record || record->created_lsn != staged.created_lsn || staged.diff.last <= record->sequence ||
-          staged.diff.base != record->sequence) {
-        continue;
-      }
-      // Of several with this base the longest counts: the next round of the loop finds no other with it.
-      const StagedDiff* longest = &staged;
-      for (const StagedDiff& other : report.staging.diffs) {
-        if (other.run_id == staged.run_id && other.created_lsn == staged.created_lsn &&
-            other.diff.base == record->sequence && other.diff.last > longest->diff.last) {
-          longest = &other;
-        }
-      }
-      auto folded = Replay::fold_diff(*record, longest->diff);
-      if (!folded.ok()) {
-        return fail(folded.status(), "a staged diff cannot be applied");
-      }
-      progress = true;
-    }
+  if (const Status s = replay->fold_staged(report.staging.diffs, nullptr); !s.ok()) {
+    return fail(s, "a staged diff cannot be applied");
   }
   report.staging.diffs.clear();
   report_ = std::move(report);
@@ -295,9 +270,12 @@ Status StoreReader::each(const std::function<bool(const RunView&)>& visit) {
       }
     }
   };
+  // Not within the snapshot: the visitor may take its time, and a read transaction keeps pages from being used again.
+  // A run that is newer in the tables by now than it was then is as right.
+  snapshot_.reset();
   Status status;
-  if (snapshot_) {
-    status = snapshot_->each("", [&](const RunRecord& record) {
+  if (tables_) {
+    status = tables_->each("", [&](const RunRecord& record) {
       const bool newer = states.find(record.id) != states.end();
       visit_newer_up_to(&record.id);
       if (go_on && !newer) {
@@ -311,7 +289,6 @@ Status StoreReader::each(const std::function<bool(const RunView&)>& visit) {
     }
   }
   visit_newer_up_to(nullptr);
-  snapshot_.reset();
   return status;
 }
 

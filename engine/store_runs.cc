@@ -1,10 +1,10 @@
 // The life of a run: start, resume, status, tags, finish, erase; and finding runs again.
 #include <algorithm>
-#include <map>
 
 #include "engine/json.h"
 #include "engine/path.h"
 #include "engine/store.h"
+#include "engine/undo_unless_done.h"
 
 namespace cairn::engine {
 
@@ -74,25 +74,42 @@ RunRef Store::make_run(RunRecord record) {
   return run;
 }
 
+// LMDB is read without table_mutex_. A record that was read before an eviction may be older than what the evicted run
+// had become: then it is read again.
 Result<RunRef> Store::load_run(std::string_view id) {
   const std::string key(id);
-  const std::lock_guard guard(table_mutex_);
-  if (const auto at = runs_.find(key); at != runs_.end()) {
-    return at->second;
+  while (true) {
+    std::shared_ptr<Tables> tables;
+    uint64_t evictions = 0;
+    {
+      const std::lock_guard guard(table_mutex_);
+      if (const auto at = runs_.find(key); at != runs_.end()) {
+        return at->second;
+      }
+      tables = tables_;
+      evictions = evictions_;
+    }
+    if (tables == nullptr) {
+      return fail(Code::kClosed, "the store is closed");
+    }
+    auto record = tables->find(id);
+    if (!record.ok()) {
+      return fail(record.status(), "the run cannot be read from the tables", id);
+    }
+    const std::lock_guard guard(table_mutex_);
+    if (const auto at = runs_.find(key); at != runs_.end()) {
+      return at->second;
+    }
+    if (evictions != evictions_) {
+      continue;
+    }
+    if (!*record) {
+      return Status(Code::kNoSuchRun, "no such run");
+    }
+    RunRef run = make_run(std::move(**record));
+    runs_.emplace(key, run);
+    return run;
   }
-  if (tables_ == nullptr) {
-    return fail(Code::kClosed, "the store is closed");
-  }
-  auto record = tables_->find(id);
-  if (!record.ok()) {
-    return fail(record.status(), "the run cannot be read from the tables", id);
-  }
-  if (!*record) {
-    return Status(Code::kNoSuchRun, "no such run");
-  }
-  RunRef run = make_run(std::move(**record));
-  runs_.emplace(key, run);
-  return run;
 }
 
 Result<RunRef> Store::find(std::string_view id) {
@@ -160,7 +177,7 @@ Result<RunRef> Store::start(const StartOptions& options, Durability durability) 
   record.parent = options.parent;
   record.root = options.root;
 
-  const std::lock_guard start_guard(start_mutex_);
+  std::unique_lock start_guard(start_mutex_);
   if (const Code gate = this->gate(); gate != Code::kOk) {
     return fail(gate, gate == Code::kClosed ? "the store is closed" : "the store takes no updates now");
   }
@@ -210,28 +227,34 @@ Result<RunRef> Store::start(const StartOptions& options, Durability durability) 
     place = run;
   }
   std::unique_lock run_guard(run->lock, std::adopt_lock);
+  UndoUnlessDone never_started([&] {
+    run->gate = Code::kErased;
+    run->last_lsn = UINT64_MAX;  // no checkpoint makes this one good
+    const std::lock_guard guard(table_mutex_);
+    const auto at = runs_.find(run->id);
+    if (replaced) {
+      at->second = std::move(replaced);
+    } else {
+      runs_.erase(at);
+    }
+  });
   uint64_t lsn = 0;
   {
     wal::Writer::Append append(*writer_);
     append.add(static_cast<uint8_t>(LogType::kStart), payload);
     auto committed = append.commit();
     if (!committed.ok()) {
-      run->gate = Code::kErased;
-      run->last_lsn = UINT64_MAX;  // no checkpoint makes this one good
-      const std::lock_guard guard(table_mutex_);
-      if (replaced) {
-        runs_[run->id] = replaced;
-      } else {
-        runs_.erase(run->id);
-      }
       return append_failed(committed.status());
     }
     lsn = *committed;
+    wake_for_flush();
   }
+  never_started.done();
   run->record.created_lsn = lsn;  // the start record's own
   run->last_lsn = lsn;
   if (wants_power(durability)) {
     run_guard.unlock();
+    start_guard.unlock();  // others start meanwhile, and share the sync
     CAIRN_TRY(synced(lsn));
   }
   return run;
@@ -288,7 +311,7 @@ Result<RunRef> Store::resume(std::string_view id, Durability durability) {
     }
     RunChange change;
     change.session = session_;
-    if (r.record.status == RunStatus::kCrashed) {
+    if (r.record.status != RunStatus::kExecuting) {
       change.status = RunStatus::kExecuting;
     }
     CAIRN_TRY(append_change(r, std::move(change), &lsn));
@@ -383,31 +406,36 @@ Status Store::erase_once(std::string_view id, Durability durability) {
   return wants_power(durability) ? synced(lsn) : Status();
 }
 
-RunView Store::view(Run& run) {
+RunView Store::view(Run& run, bool with_document) {
   const std::lock_guard guard(run.lock);
   RunView view;
   view.record = run.record;
   view.record.id = run.id;
   view.record.sequence = run.sequence;
   view.record.updated_us = run.updated_us;
-  view.record.document = run.live.document();
+  if (with_document) {
+    view.record.document = run.live.document();
+  }
+  view.erased = run.gate == Code::kErased;
   view.orphaned = !is_final(run.record.status) && run.record.session != session_;
   return view;
 }
 
-Status Store::each(const std::function<bool(const RunView&)>& visit) {
+Status Store::each(const std::function<bool(const RunView&)>& visit, bool with_documents) {
   if (forked()) {
     return forked_status();
   }
-  // Names of the runs in memory first: what they hold is newer than the tables, and a run that is evicted meanwhile is
-  // in the tables by then.
-  std::map<std::string, RunRef, std::less<>> hot;
+  // The runs in memory first: what they hold is newer than the tables, and a run that is evicted meanwhile is in the
+  // tables by then.
+  std::vector<RunRef> hot;
   {
     const std::lock_guard guard(table_mutex_);
+    hot.reserve(runs_.size());
     for (const auto& [id, run] : runs_) {
-      hot.emplace(id, run);
+      hot.push_back(run);
     }
   }
+  std::sort(hot.begin(), hot.end(), [](const RunRef& a, const RunRef& b) { return a->id < b->id; });
   const std::shared_ptr<Tables> tables = this->tables();
   if (tables == nullptr) {
     return fail(Code::kClosed, "the store is closed");
@@ -415,20 +443,15 @@ Status Store::each(const std::function<bool(const RunView&)>& visit) {
   bool go_on = true;
   auto at = hot.begin();
   const auto visit_hot_below = [&](const std::string* id) {
-    for (; go_on && at != hot.end() && (id == nullptr || at->first <= *id); ++at) {
-      bool erased;
-      {
-        const std::lock_guard guard(at->second->lock);
-        erased = at->second->gate == Code::kErased;
-      }
-      if (!erased) {
-        go_on = visit(this->view(*at->second));
+    for (; go_on && at != hot.end() && (id == nullptr || (*at)->id <= *id); ++at) {
+      if (const RunView v = view(**at, with_documents); !v.erased) {
+        go_on = visit(v);
       }
     }
   };
   CAIRN_TRY(tables->each("", [&](const RunRecord& record) {
-    const bool is_hot = hot.find(record.id) != hot.end();
     visit_hot_below(&record.id);
+    const bool is_hot = at != hot.begin() && (*std::prev(at))->id == record.id;
     if (go_on && !is_hot) {
       RunView v;
       v.record = record;
@@ -441,13 +464,23 @@ Status Store::each(const std::function<bool(const RunView&)>& visit) {
   return {};
 }
 
+// A part at a time. What other sessions left is in the tables since the recovery.
 Status Store::mark_crashed_runs() {
+  constexpr int kPart = 1000;
+  const std::shared_ptr<Tables> tables = this->tables();
+  if (tables == nullptr) {
+    return fail(Code::kClosed, "the store is closed");
+  }
+  int seen = 0;
+  std::string last = crashed_marked_to_;
   std::vector<std::string> left;
-  CAIRN_TRY(each([&](const RunView& run) {
-    if (run.orphaned && run.record.status != RunStatus::kCrashed && !run.record.foreign) {
-      left.push_back(run.record.id);
+  CAIRN_TRY(tables->each(crashed_marked_to_, [&](const RunRecord& record) {
+    last = record.id;
+    if (!is_final(record.status) && record.status != RunStatus::kCrashed && record.session != session_ &&
+        !record.foreign) {
+      left.push_back(record.id);
     }
-    return true;
+    return ++seen < kPart;
   }));
   for (const std::string& id : left) {
     auto run = load_run(id);
@@ -464,6 +497,8 @@ Status Store::mark_crashed_runs() {
       log(LogLevel::kWarning, Code::kOk, "run " + id + " was left by a process that ended: marked CRASHED");
     }
   }
+  crashed_marked_to_ = std::move(last);
+  crashed_marked_ = seen < kPart;
   return {};
 }
 

@@ -46,6 +46,7 @@ void Store::mark_dirty(Run& run) {
   }
   dirty_.push_back(run.shared_from_this());
   run.dirty_index = static_cast<int32_t>(dirty_.size() - 1);
+  wake_for_flush();
 }
 
 void Store::mark_clean(Run& run) {
@@ -113,6 +114,7 @@ Status Store::append_for(Run& run, const std::vector<std::pair<LogType, std::str
         return append_failed(committed.status());
       }
       run.last_lsn = *committed;
+      wake_for_flush();
       if (help) {
         detached->written = true;
         detached->lsn = *committed - records.size();

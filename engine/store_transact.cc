@@ -68,9 +68,25 @@ Status Store::apply_all(LiveDocument& live, const Run* run, const std::vector<Ru
   return {};
 }
 
+// Of one operation nothing needs to be copied.
+Status Store::transact_operation(Run& run, const Operation& op, uint64_t* lsn, size_t* failed) {
+  Outcome outcome;
+  const Status applied = apply_locked(run, op, outcome, false, lsn);
+  if (applied.code == Code::kUnchanged) {
+    return {};
+  }
+  if (!applied.ok() && failed != nullptr) {
+    *failed = 0;
+  }
+  return applied;
+}
+
 Status Store::transact_one(Run& run, const std::vector<RunOperation>& operations, bool power, uint64_t* lsn,
                            size_t* failed) {
   uint64_t changes = 0;
+  if (!power && stages() && operations.size() == 1) {
+    return transact_operation(run, operations.front().op, lsn, failed);
+  }
   if (!power && stages()) {
     if (run.live.pending().empty()) {
       mark_dirty(run);  // first: it needs memory
@@ -187,6 +203,7 @@ Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<
       return append_failed(committed.status());
     }
     *lsn = *committed;
+    wake_for_flush();
     for (Detached* detached : added) {
       detached->written = true;
       detached->lsn = *committed;  // an upper bound is all that last_lsn needs

@@ -476,8 +476,10 @@ Status LogWriter::lead_group() {
     if (durable_lsn() >= target_lsn) {
       return {};
     }
-    if (Status s = pad_to_border(); !s.ok()) {
-      return s.code == Code::kNoSpace ? s : Status(Code::kIndeterminate, "the padding could not be written", s.cause);
+    if (Status s = pad_to_border(); s.code == Code::kNoSpace) {
+      position_ = round_up(position_, options_.border_bytes);  // readers do without padding; what was appended counts
+    } else if (!s.ok()) {
+      return {Code::kIndeterminate, "the padding could not be written", s.cause};
     }
     file = file_;
   }

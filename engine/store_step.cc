@@ -1,0 +1,263 @@
+// The step: does what is due (flush, room ahead, crash marks, checkpoint, idle note), and says when the next is.
+//
+// Nothing wakes an idle store: without something dirty or unsynced no flush is due, and what becomes dirty first sets
+// the timer. What a step leaves because its budget is used up makes the next one due at once.
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/store.h"
+
+namespace cairn::engine {
+
+namespace {
+
+constexpr int64_t kIdleMs = 1000;  // the log is idle after this long without an append
+constexpr int64_t kNothingDueMs = 3600'000;
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+constexpr int64_t kBackoffFirstMs = 1000;
+constexpr int64_t kBackoffMaxMs = 30'000;
+constexpr size_t kHotRunsMin = 1024;  // fewer in memory are not worth an eviction of their own
+
+/// The wait after a failure: twice the one before.
+int64_t next_backoff(int64_t before) { return before == 0 ? kBackoffFirstMs : std::min(before * 2, kBackoffMaxMs); }
+
+}  // namespace
+
+/// What the part of a step that a full disk stops came to.
+struct Store::Due {
+  Status flush;
+  Status ahead;  // room ahead: without it updates and flushes go on, slower
+  [[nodiscard]] bool no_space() const { return flush.code == Code::kNoSpace || ahead.code == Code::kNoSpace; }
+};
+
+/// Half a segment: then a checkpoint and the next spare are due.
+bool Store::log_has_grown() const {
+  return writer_->counters().bytes - checkpoint_bytes_.load(std::memory_order_relaxed) >= options_.segment_bytes / 2;
+}
+
+Store::Due Store::flush_due(int64_t now, bool sync_for_checkpoint) {
+  Due due;
+  due.flush = leave_staging();
+  const bool ahead = now >= ahead_retry_ms_;
+  if (ahead && writer_->counters().bytes >= options_.segment_bytes / 2) {
+    due.ahead = writer_->prepare_spare();
+  }
+  const bool refused = static_cast<Code>(gate_.load()) == Code::kNoSpace;
+  const bool unsynced = sync_for_checkpoint && writer_->durable_lsn() < writer_->written_lsn();
+  if (due.flush.ok() && (refused || unsynced || now - last_flush_ms_ >= options_.flush_interval_ms)) {
+    due.flush = flush(true);
+    if (due.flush.ok()) {
+      last_flush_ms_ = now;
+    }
+  }
+  // Last, for without space in the log nothing is staged either.
+  if (ahead && due.flush.ok() && due.ahead.ok() && stages()) {
+    due.ahead = staging_->prepare();
+  }
+  return due;
+}
+
+Status Store::checkpoint_due(int64_t now) {
+  if (now < checkpoint_retry_ms_) {
+    return {};
+  }
+  const uint64_t bytes = writer_->counters().bytes;
+  const Status folded = checkpoint();
+  checkpoint_backoff_ms_ = folded.ok() ? 0 : next_backoff(checkpoint_backoff_ms_);
+  checkpoint_retry_ms_ = folded.ok() ? 0 : now + checkpoint_backoff_ms_;
+  if (folded.ok()) {
+    checkpoint_bytes_ = bytes;
+  }
+  return folded;
+}
+
+Status Store::step(int64_t budget_us) {
+  if (forked()) {
+    return fail(Code::kForked, "this process is a forked child of the store's owner");
+  }
+  const std::lock_guard guard(step_mutex_);
+  const auto gate = static_cast<Code>(gate_.load());
+  if (gate == Code::kClosed || gate == Code::kLatched) {
+    return fail(gate, gate == Code::kClosed ? "the store is closed" : "a sync failed: open the store again");
+  }
+  const int64_t begin_ms = now_ms();
+  const auto used_up = [&] { return budget_us > 0 && (now_ms() - begin_ms) * 1000 >= budget_us; };
+  const bool goes_on = more_;
+  more_ = false;
+
+  const bool grown = log_has_grown();
+  // A checkpoint folds what is durable. Not again where the step before had no time left for it.
+  const bool sync_for_checkpoint = grown && !goes_on;
+  Due due = flush_due(begin_ms, sync_for_checkpoint);
+  // A checkpoint gives segments back; the reserve goes if that was not enough.
+  if (due.no_space() && make_room().ok()) {
+    due = flush_due(begin_ms, sync_for_checkpoint);
+  }
+  if (due.no_space() && reserve_->give_back()) {
+    due = flush_due(begin_ms, sync_for_checkpoint);
+  }
+  Status status = due.flush;
+  const auto keep_first = [&status](const Status& s) {
+    if (status.ok() && !s.ok()) {
+      status = s;
+    }
+  };
+  retry_ms_ = status.ok() ? 0 : begin_ms + kStepRetryMs;
+  if (!due.ahead.ok() && ahead_backoff_ms_ == 0) {
+    log(LogLevel::kWarning, due.ahead.code,
+        std::string("no room ahead for the log or for staging (") + due.ahead.what + "): updates go on, slower");
+  }
+  if (begin_ms >= ahead_retry_ms_) {
+    ahead_backoff_ms_ = due.ahead.ok() ? 0 : next_backoff(ahead_backoff_ms_);
+    ahead_retry_ms_ = due.ahead.ok() ? 0 : begin_ms + ahead_backoff_ms_;
+  }
+
+  if (!crashed_marked_ && options_.mark_crashed && begin_ms >= crash_marks_due_ms_) {
+    const Status marked = used_up() ? Status() : mark_crashed_runs();
+    keep_first(marked);
+    if (marked.ok()) {
+      more_ = more_ || !crashed_marked_;
+    } else {
+      crash_marks_due_ms_ = begin_ms + kBackoffMaxMs;
+    }
+  }
+  if (grown) {
+    if (used_up()) {
+      more_ = true;
+    } else {
+      keep_first(checkpoint_due(begin_ms));
+    }
+  } else {
+    evict_many();
+  }
+  if (const uint64_t lsn = writer_->written_lsn(); lsn != last_append_lsn_) {
+    last_append_lsn_ = lsn;
+    last_append_ms_ = begin_ms;
+    idle_noted_ = false;
+  } else if (!idle_noted_ && begin_ms - last_append_ms_ >= kIdleMs) {
+    const Status noted = writer_->note_idle();
+    keep_first(noted);
+    idle_noted_ = noted.ok();
+    last_append_ms_ = begin_ms;
+  }
+  if (writer_->latched()) {
+    latch_gate();
+  } else if (status.ok() && due.ahead.ok() && may_hold_reserve()) {
+    (void)reserve_->prepare(options_.segment_bytes + kReserveBytes);  // where the disk has room for it
+  }
+  arm_timer();
+  return status;
+}
+
+// Runs that were only looked at are not in the log, so no checkpoint comes for them.
+void Store::evict_many() {
+  size_t hot = 0;
+  {
+    const std::lock_guard guard(table_mutex_);
+    hot = runs_.size();
+  }
+  if (hot < std::max(kHotRunsMin, 2 * hot_after_eviction_)) {
+    return;
+  }
+  if (const std::shared_ptr<Tables> tables = this->tables(); tables != nullptr) {
+    evict(tables->applied_lsn());
+  }
+  const std::lock_guard guard(table_mutex_);
+  hot_after_eviction_ = runs_.size();
+}
+
+int64_t Store::flush_deadline() {
+  if (retry_ms_ != 0) {
+    return retry_ms_;  // what failed is not due at once again
+  }
+  bool dirty = writer_->durable_lsn() < writer_->written_lsn();
+  if (!dirty) {
+    const std::lock_guard guard(dirty_mutex_);
+    dirty = !dirty_.empty();
+  }
+  return dirty ? last_flush_ms_ + options_.flush_interval_ms : kNever;
+}
+
+int64_t Store::other_deadline() const {
+  if (more_) {
+    return now_ms();
+  }
+  int64_t deadline = now_ms() + kNothingDueMs;
+  const auto due_at = [&deadline](int64_t at) { deadline = std::min(deadline, at); };
+  if (log_has_grown()) {
+    due_at(checkpoint_retry_ms_ != 0 ? checkpoint_retry_ms_ : now_ms());
+  }
+  if (ahead_retry_ms_ != 0) {
+    due_at(ahead_retry_ms_);
+  }
+  if (!idle_noted_ || writer_->written_lsn() != last_append_lsn_) {
+    due_at(std::max(last_append_ms_, last_flush_ms_) + kIdleMs);
+  }
+  if (!crashed_marked_ && options_.mark_crashed) {
+    due_at(crash_marks_due_ms_);
+  }
+  return deadline;
+}
+
+int64_t Store::next_deadline() {
+  const std::lock_guard guard(step_mutex_);
+  return std::min(other_deadline(), flush_deadline());
+}
+
+int Store::wait_fd() {
+  const std::lock_guard guard(step_mutex_);
+  if (wait_fd_ < 0) {
+    wait_fd_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (wait_fd_ >= 0) {
+      close_in_child(wait_fd_);
+      arm_timer();
+    }
+  }
+  return wait_fd_;
+}
+
+// `at` is in the host's clock; the timer takes the distance to it.
+void Store::set_timer(int64_t at) const {
+  const int64_t wait_ms = std::max<int64_t>(1, at - now_ms());
+  itimerspec spec{};
+  spec.it_value.tv_sec = wait_ms / 1000;
+  spec.it_value.tv_nsec = wait_ms % 1000 * 1'000'000;
+  timerfd_settime(wait_fd_, 0, &spec, nullptr);
+}
+
+// The timer is set for all but a flush before no_flush_due_ is, and what is dirty is looked at after: whoever makes
+// something dirty meanwhile is seen here, or sets the timer after this.
+void Store::arm_timer() {
+  if (wait_fd_ < 0) {
+    return;
+  }
+  growth_noted_ = checkpoint_retry_ms_ != 0;  // else each append would make a failed checkpoint due again
+  const int64_t other = other_deadline();
+  timer_ms_ = other;
+  set_timer(other);
+  no_flush_due_ = true;
+  if (const int64_t flush = flush_deadline(); flush != kNever) {
+    no_flush_due_ = false;
+    set_timer(std::min(other, flush));
+  }
+  if (checkpoint_retry_ms_ == 0 && log_has_grown()) {
+    set_timer(now_ms());
+  }
+}
+
+// With a run's lock held, or after an append: whoever holds one is waited for before the descriptor is closed.
+void Store::wake_for_flush() {
+  if (wait_fd_.load(std::memory_order_relaxed) < 0) {
+    return;
+  }
+  if (log_has_grown() && !growth_noted_.exchange(true)) {
+    set_timer(now_ms());
+  } else if (no_flush_due_.load(std::memory_order_relaxed) && no_flush_due_.exchange(false)) {
+    set_timer(std::min(timer_ms_.load(), now_ms() + options_.flush_interval_ms));
+  }
+}
+
+}  // namespace cairn::engine
