@@ -5,8 +5,7 @@
 //   - all records that are not durable stand in the active segment: it is synced before its successor gets a record;
 //   - a segment's headers are written with its first records and name the durable end of the segment before;
 //   - the sector that ends a synced group is never written again (PAD to the border before the sync).
-// Lock order: append_mutex_, then segments_mutex_ or sync_mutex_, which are never held together. Only a rotation syncs
-// under the append mutex.
+// Lock order: append_mutex_, segments_mutex_, sync_mutex_. Only a rotation syncs the log under the first two.
 #pragma once
 
 #include <atomic>
