@@ -212,7 +212,7 @@ TEST_F(TablesFault, TheAppliedLsnMovesWithTheLastPartOfAWrite) {
   constexpr int kRuns = 5000;  // three transactions
   bool parted = false;
   bool reached = true;
-  for (int nth = 1; reached; nth *= 2) {
+  for (int nth = 1; reached && !parted; ++nth) {
     heal();
     close();
     std::filesystem::remove_all(directory_ + "/data");
