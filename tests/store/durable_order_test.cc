@@ -140,5 +140,18 @@ TEST_F(DurableOrder, StagedDiffsBehindAGapDoNotCount) {
   EXPECT_GT(store_->stats().ignored_staged, 0U);
 }
 
+TEST_F(DurableOrder, TheLastMebibyteOfTheBudgetIsLeftToTheCheckpoint) {
+  auto o = options();
+  o.disk_bytes_max = 8u << 20;
+  open(o);
+  auto run = start("r");
+  EXPECT_EQ(append_about(*run, o.disk_bytes_max).code, Code::kNoSpace);
+  const engine::StoreStats full = store_->stats();
+  EXPECT_LE(full.wal_bytes + full.staging_bytes + full.tables_bytes, o.disk_bytes_max - (1u << 20));
+  EXPECT_TRUE(store_->checkpoint().ok());
+  EXPECT_TRUE(store_->barrier().ok());
+  EXPECT_TRUE(append_about(*run, o.segment_bytes).ok());
+}
+
 }  // namespace
 }  // namespace cairn::tests
