@@ -26,7 +26,7 @@ Status Store::write_batch(std::vector<std::pair<RunRef, std::shared_ptr<Detached
       }
     }
     if (!added.empty()) {
-      auto committed = append.commit();
+      auto committed = append.commit_split(added.size());  // all of them may be found: they stay detached
       if (committed.ok()) {
         uint64_t lsn = *committed - added.size();
         for (Detached* detached : added) {

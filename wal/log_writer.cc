@@ -161,6 +161,7 @@ Status LogWriter::refuse_if_ended() const {
 
 Result<uint64_t> LogWriter::commit_records(size_t leading) {
   Status s = refuse_if_ended();
+  leading_ = leading;
   const size_t count = pending_.size();
   if (s.ok()) {
     s = pending_error_;
@@ -242,7 +243,7 @@ Status LogWriter::write_group(size_t first, size_t last) {
 
 // After a failed write: some of its records may stand in the file, whole. Not only the first must go: it may be
 // appended again with the very same bytes, and would lead to the next. From the last one on, so that a kill in between
-// leaves a prefix. False: one of them can still be read.
+// leaves a prefix. False: one of them can still be read, and is not of the leading ones, which may.
 bool LogWriter::take_back(size_t first, size_t last) {
   static constexpr std::string_view kNothingHere("\0\0\0\0", sizeof(RecordHeader::length_bytes));
   bool gone = true;
@@ -255,7 +256,8 @@ bool LogWriter::take_back(size_t first, size_t last) {
     // Where each write takes new blocks, a full disk refuses this one too. That is well if the record never got there.
     std::string there(record.length_bytes, '\0');
     const Result<size_t> got = file_->read_at(offset, {there.data(), there.size()});
-    gone = gone && got.ok() && std::string_view(buffer_).substr(record.at, record.length_bytes) != there;
+    gone = gone &&
+           (i < leading_ || (got.ok() && std::string_view(buffer_).substr(record.at, record.length_bytes) != there));
   }
   return gone;
 }

@@ -129,6 +129,7 @@ class LogWriter final : public Writer {
   bool closed_ = false;
   std::string buffer_;
   std::vector<Pending> pending_;
+  size_t leading_ = 0;  // of commit_split
   Status pending_error_;
 
   std::mutex sync_mutex_;  // one log sync at a time; the kernel reports a failure to one of them only

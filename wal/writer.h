@@ -46,7 +46,8 @@ class Writer {
     /// segment.
     Result<uint64_t> commit();
     /// As commit(), but the first `leading` records may go into the current segment and the rest into the next, in two
-    /// writes, when they do not fit together.
+    /// writes, when they do not fit together. The leading ones may be found after a failed commit without harm: a disk
+    /// that is too full even to take them back does not latch the log.
     Result<uint64_t> commit_split(size_t leading);
 
    private:
