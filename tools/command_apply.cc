@@ -85,6 +85,7 @@ Exit apply_all_or_none(const Globals& globals, const Arguments& a, const std::ve
   const Exit exit =
       write_run(globals, {a.limit, false}, a.run, "nothing was applied", [&](engine::Store& store, engine::Run& run) {
         std::vector<engine::Store::RunOperation> list;
+        list.reserve(operations.size());
         for (const engine::Operation& op : operations) {
           list.push_back({&run, op});
         }

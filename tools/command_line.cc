@@ -176,6 +176,7 @@ Exit CommandLine::run(int argc, char** argv) {
     return Exit::kUsage;
   }
   if (impl_->globals.store.empty()) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): only a setenv beside it would race, and nothing here calls it
     if (const char* store = std::getenv("CAIRN_STORE")) {
       impl_->globals.store = store;
     }

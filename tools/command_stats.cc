@@ -38,7 +38,7 @@ uint64_t disk_bytes(const std::string& directory) {
   if (dir == nullptr) {
     return 0;
   }
-  while (const dirent* entry = readdir(dir)) {
+  while (const dirent* entry = readdir(dir)) {  // NOLINT(concurrency-mt-unsafe): the stream is ours alone
     struct stat s;
     if (fstatat(dirfd(dir), entry->d_name, &s, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(s.st_mode)) {
       bytes += static_cast<uint64_t>(s.st_blocks) * 512;
@@ -77,6 +77,7 @@ Object figures_json(const engine::StoreReader& reader, const Figures& f) {
     add("owner_pid", nullptr);
   }
   Object runs;
+  runs.reserve(f.by_status.size());
   for (const auto& [status, count] : f.by_status) {
     runs.push_back({status, Value(count)});
   }

@@ -29,6 +29,7 @@ std::optional<std::string> store_directory(const Globals& globals) {
 
 std::optional<uint32_t> metadata_limit(const Globals& globals, const std::string& option) {
   constexpr const char* kVariable = "TASK_RUN_METADATA_MAXIMUM_SIZE";
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): only a setenv beside it would race, and nothing here calls it
   const char* variable = std::getenv(kVariable);
   if (option.empty() && (variable == nullptr || variable[0] == '\0')) {
     return 4096;

@@ -72,6 +72,7 @@ class Worker {
   void work() {
     const uint64_t begin = now_ns();
     std::vector<std::thread> threads;
+    threads.reserve(kThreads);
     for (size_t i = 0; i < kThreads; ++i) {
       threads.emplace_back([this, i] { thread_main(page_.lives[life_].threads[i]); });
     }

@@ -158,6 +158,7 @@ int supervise(Arguments a) {
   }
   std::printf("       all of them survived, and %" PRIu64 " that had not returned yet\n", after_kill.in_flight);
   std::vector<uint64_t> acknowledged;
+  acknowledged.reserve(trees.size());
   for (size_t i = 0; i < trees.size(); ++i) {
     acknowledged.push_back(page->runs[i].acknowledged);
   }
