@@ -11,7 +11,8 @@
 
 namespace cairn::api {
 
-Result<std::unique_ptr<Reading>> Reading::open(const std::string& directory, engine::Hooks hooks) {
+Result<std::unique_ptr<Reading>> Reading::open(const std::string& directory, engine::Hooks hooks,
+                                               bool unsafe_file_system) {
   const engine::ForkWord word = engine::fork_word();
   if (word == nullptr) {
     return engine::fail(Code::kNoMemory, "no memory for the fork guard");
@@ -24,6 +25,7 @@ Result<std::unique_ptr<Reading>> Reading::open(const std::string& directory, eng
     options.directory = directory;
   }
   options.hooks = hooks;
+  options.unsafe_file_system = unsafe_file_system;
   auto reader = engine::StoreReader::open(std::move(options));
   if (!reader.ok()) {
     return reader.status();

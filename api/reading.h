@@ -19,7 +19,8 @@ namespace cairn::api {
 class Reading {
  public:
   /// Errors: those of StoreReader::open.
-  static Result<std::unique_ptr<Reading>> open(const std::string& directory, engine::Hooks hooks);
+  static Result<std::unique_ptr<Reading>> open(const std::string& directory, engine::Hooks hooks,
+                                               bool unsafe_file_system);
 
   /// This process is a forked child of the one that opened it.
   [[nodiscard]] bool forked() const { return engine::forked(fork_word_); }

@@ -108,7 +108,7 @@ cairn_status cairn_store_open(const char* directory, const cairn_options* option
     StoreOptions o;
     CAIRN_TRY(install_hooks(chosen, box->hooks, o.hooks));
     if ((chosen.flags & CAIRN_OPEN_READ_ONLY) != 0) {
-      auto reading = cairn::api::Reading::open(directory, o.hooks);
+      auto reading = cairn::api::Reading::open(directory, o.hooks, (chosen.flags & CAIRN_OPEN_UNSAFE_FILE_SYSTEM) != 0);
       if (!reading.ok()) {
         return reading.status();
       }

@@ -12,14 +12,16 @@
 
 namespace cairn::engine {
 
-FileSystem file_system(const std::string& directory) {
-  struct statfs s;
-  if (statfs(directory.c_str(), &s) != 0) {
-    return FileSystem::kSafe;
-  }
-  switch (static_cast<unsigned long>(s.f_type)) {
+namespace {
+
+FileSystem kind_of(const struct statfs& s) {
+  switch (static_cast<uint32_t>(s.f_type)) {
     case 0x6969:      // NFS
     case 0x517B:      // SMB
+    case 0x564C:      // NCP
+    case 0x5346414F:  // AFS
+    case 0x6B414653:  // kAFS
+    case 0x73757245:  // Coda
     case 0xFF534D42:  // CIFS
     case 0xFE534D42:  // SMB2
     case 0x65735546:  // FUSE
@@ -35,6 +37,18 @@ FileSystem file_system(const std::string& directory) {
     default:
       return FileSystem::kSafe;
   }
+}
+
+}  // namespace
+
+FileSystem file_system(const std::string& directory) {
+  struct statfs s;
+  return statfs(directory.c_str(), &s) == 0 ? kind_of(s) : FileSystem::kSafe;
+}
+
+FileSystem file_system(int fd) {
+  struct statfs s;
+  return fstatfs(fd, &s) == 0 ? kind_of(s) : FileSystem::kSafe;
 }
 
 Status check_directory(const std::string& directory, bool create) {

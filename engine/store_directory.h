@@ -7,8 +7,10 @@
 
 namespace cairn::engine {
 
+/// kNetwork: locks or mappings of it do not hold between machines. kCopyOnWrite: a full disk can hit a mapping.
 enum class FileSystem { kSafe, kCopyOnWrite, kNetwork };
 FileSystem file_system(const std::string& directory);
+FileSystem file_system(int fd);
 
 /// Ours, and not writable for others; made if it is absent and `create`. kNotAStore, kUnsafe, kReadOnly, kNoSpace, kIo.
 Status check_directory(const std::string& directory, bool create);

@@ -10,15 +10,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <map>
+#include <filesystem>
 #include <new>
 #include <system_error>
 
 #include "engine/replay.h"
 #include "engine/store.h"
 #include "engine/store_directory.h"
+#include "wal/format.h"
 
 namespace cairn::engine {
 
@@ -51,6 +53,50 @@ Status check_unborn(const std::string& directory) {
   return {};
 }
 
+// Whether the log, of whatever store, holds a record of the user's: there is none before STORE.
+bool holds_records(wal::Files& files, const std::vector<std::string>& names) {
+  bool found = false;
+  for (const std::string& name : names) {
+    auto file = name.ends_with(".wal") ? files.open("wal/" + name, wal::OpenMode::kRead)
+                                       : Result<std::unique_ptr<wal::File>>(Status(Code::kNotFound));
+    wal::SegmentHeader header;
+    if (!file.ok() || !(*file)->read_at(0, {reinterpret_cast<char*>(&header), sizeof header}).ok()) {
+      continue;
+    }
+    wal::ScanReport report;
+    const auto visit = [&found](const wal::RecordView&) {
+      found = true;
+      return Status(Code::kAgain);  // one is enough
+    };
+    (void)wal::scan(files, header.store, 0, 0, visit, report);
+  }
+  return found;
+}
+
+// Staged diffs that lie behind a gap: only a disk image that was taken while the owner ran can hold such.
+uint64_t not_reached(const StagingScan& scan, Replay& replay) {
+  return static_cast<uint64_t>(std::count_if(scan.diffs.begin(), scan.diffs.end(), [&replay](const StagedDiff& s) {
+    auto state = replay.state(s.run_id);
+    return state.ok() && (*state)->record && (*state)->record->created_lsn == s.created_lsn &&
+           s.diff.last > (*state)->record->sequence;
+  }));
+}
+
+// The names in the directory that the store's own was made in.
+Status sync_parent(const std::string& directory) {
+  const std::filesystem::path parent = std::filesystem::absolute(directory).lexically_normal().parent_path();
+  // "a/" has the parent "a": its own name is empty.
+  const std::filesystem::path real = directory.ends_with('/') ? parent.parent_path() : parent;
+  const int fd = ::open(real.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && fsync(fd) == 0;
+  const int why = errno;
+  if (fd >= 0) {
+    ::close(fd);
+  }
+  // A file system that cannot sync directories (EINVAL) makes names durable by itself, or not at all.
+  return synced || why == EINVAL ? Status() : Status(Code::kIo, "fsync of the parent directory", why);
+}
+
 std::string describe(const wal::Damage& d) {
   return d.segment + " at offset " + std::to_string(d.offset) + ", LSN " + std::to_string(d.lsn_first) + " to " +
          std::to_string(d.lsn_last) + ": " + d.what;
@@ -80,6 +126,13 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options) {
     return fail(Code::kInvalidArgument, "metadata_bytes_max is from 2 to a quarter of the largest record (" +
                                             std::to_string(wal::record_bytes_max(options.segment_bytes) / 4) +
                                             " bytes with these segments)");
+  }
+  // The active segment, the next one, the tables, a staging file, the reserve: with less it would come to a stop for
+  // good.
+  const uint64_t budget_min = 2 * uint64_t{options.segment_bytes} + (4u << 20);
+  if (options.disk_bytes_max != 0 && options.disk_bytes_max < budget_min) {
+    return fail(Code::kInvalidArgument, "disk_bytes_max is at least two segments and 4 MiB, " +
+                                            std::to_string(budget_min) + " bytes here: give more, or smaller segments");
   }
   if (options.durability == Durability::kDefault) {
     options.durability = Durability::kProcess;
@@ -207,6 +260,12 @@ Status Store::recover() {
   CAIRN_TRY(files_->make_directory("wal"));
   CAIRN_TRY(files_->make_directory("staging"));
   CAIRN_TRY(files_->sync_directory(""));
+  if (!born) {
+    if (const Status s = sync_parent(options_.directory); !s.ok()) {
+      return fail(
+          s, "the directory that holds " + options_.directory + " cannot be synced: a power cut may lose its name");
+    }
+  }
   reserve_.emplace(*files_);
   if (const Status s = reserve_->find(); !s.ok()) {
     return fail(s, std::string("RESERVE: ") + s.what);
@@ -219,6 +278,7 @@ Status Store::recover() {
   Tables::Options table_options;
   table_options.directory = options_.directory;
   table_options.store_id.assign(reinterpret_cast<const char*>(identity_.store_id.data()), 16);
+  table_options.any_file_system = options_.unsafe_file_system;
   // The tables' file grows up to its map without asking, so under a budget the map begins small, and what is asked for
   // is a map that is used to its end.
   if (options_.disk_bytes_max != 0) {
@@ -256,6 +316,7 @@ Status Store::recover() {
   StagingScan scan;
   CAIRN_TRY(find_staging(identity->copied, report.clean, scan));
   CAIRN_TRY(recover_staged(scan, replay, recovered));
+  stats_.ignored_staged = not_reached(scan, replay);
 
   wal::Options wal_options;
   wal_options.store = identity_.store_id;
@@ -301,7 +362,6 @@ Status Store::recover() {
   crash_marks_due_ms_ = last_flush_ms_ + options_.crash_grace_ms;
   last_append_lsn_ = writer_->written_lsn();
   stats_.recovered_diffs = recovered.size();
-  stats_.ignored_staged = scan.diffs.size() - recovered.size();
   stats_.dropped_records = report.dropped_records;
   stats_.torn_tail = report.torn_tail;
   if (report.torn_tail) {
@@ -350,6 +410,9 @@ Status Store::clear_unborn() {
     if (!names.ok()) {
       return names.status();
     }
+    if (std::string_view(directory) == "wal" && holds_records(*files_, *names)) {
+      return fail(Code::kNotAStore, "STORE is missing, but wal/ holds records: nothing was touched");
+    }
     for (const std::string& name : *names) {
       CAIRN_TRY(files_->remove(std::string(directory) + "/" + name));
     }
@@ -358,44 +421,15 @@ Status Store::clear_unborn() {
 }
 
 Status Store::recover_staged(const StagingScan& scan, Replay& replay, std::vector<wal::RecoveryRecord>& out) {
-  std::map<std::pair<std::string, uint64_t>, std::vector<const Diff*>> by_run;
-  for (const StagedDiff& staged : scan.diffs) {
-    by_run[{staged.run_id, staged.created_lsn}].push_back(&staged.diff);
-  }
-  for (const auto& [run, diffs] : by_run) {
-    auto state = replay.state(run.first);
-    if (!state.ok()) {
-      return state.status();
-    }
-    std::optional<RunRecord>& record = (*state)->record;
-    if (!record || record->created_lsn != run.second) {
-      continue;  // of a run that is erased, or was never durable
-    }
-    const size_t before = out.size();
-    while (true) {
-      const Diff* next = nullptr;
-      for (const Diff* diff : diffs) {
-        if (diff->base == record->sequence && (next == nullptr || diff->last > next->last)) {
-          next = diff;
-        }
-      }
-      if (next == nullptr) {
-        break;
-      }
-      auto folded = Replay::fold_diff(*record, *next);
-      if (!folded.ok()) {
-        return folded.status();
-      }
-      (*state)->changed = true;
-      RunDiff d{run.first, run.second, *next};
-      wal::RecoveryRecord r;
-      r.type = static_cast<uint8_t>(LogType::kDiff);
-      append_run_diff(r.payload, d);
-      out.push_back(std::move(r));
-    }
-    stats_.recovered_runs += out.size() > before ? 1 : 0;
-  }
-  return {};
+  std::string_view last_run;
+  return replay.fold_staged(scan.diffs, [&](const std::string& id, uint64_t created_lsn, const Diff& diff) {
+    wal::RecoveryRecord r;
+    r.type = static_cast<uint8_t>(LogType::kDiff);
+    append_run_diff(r.payload, {id, created_lsn, diff});
+    out.push_back(std::move(r));
+    stats_.recovered_runs += id != last_run ? 1 : 0;
+    last_run = id;
+  });
 }
 
 Status Store::close(int64_t deadline_ms) {

@@ -85,6 +85,7 @@ Result<std::unique_ptr<StoreReader>> StoreReader::open(Options options) {
   tables_options.directory = directory;
   tables_options.store_id.assign(reinterpret_cast<const char*>(identity->store_id.data()), 16);
   tables_options.read_only = true;
+  tables_options.any_file_system = reader->options_.unsafe_file_system;
   auto tables = Tables::open(tables_options);
   if (tables.ok()) {
     reader->tables_ = std::move(*tables);

@@ -41,6 +41,7 @@ class StoreReader {
     std::string directory;
     bool salvage = false;       // give what can be read of a damaged store, instead of kCorrupt
     int64_t patience_ms = 100;  // then kAgain
+    bool unsafe_file_system = false;
     Hooks hooks;
   };
   /// Errors: kNotAStore, kVersion, kUnsafe (the owner lives in another pid namespace), kCorrupt, kIo.

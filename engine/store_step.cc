@@ -146,7 +146,8 @@ Status Store::step(int64_t budget_us) {
   if (writer_->latched()) {
     latch_gate();
   } else if (status.ok() && due.ahead.ok() && may_hold_reserve()) {
-    (void)reserve_->prepare(options_.segment_bytes + kReserveBytes);  // where the disk has room for it
+    const Status held = reserve_->prepare(options_.segment_bytes + kReserveBytes);
+    keep_first(held.code == Code::kNoSpace ? Status() : held);  // only where the disk has room for it
   }
   arm_timer();
   return status;

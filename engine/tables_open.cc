@@ -3,15 +3,14 @@
 #include <lmdb.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <map>
 #include <utility>
 
+#include "engine/store_directory.h"
 #include "engine/tables_environment.h"
 #include "engine/tables_pages.h"
 
@@ -36,26 +35,13 @@ Registry& registry() {
   return *instance;
 }
 
-/// Locks or mappings of these do not hold between machines.
-bool network_file_system(int fd) {
-  static constexpr std::array<uint32_t, 11> kMagics = {
-      0x6969 /* NFS */,      0x517B /* SMB */,     0xFF534D42 /* CIFS */,   0xFE534D42 /* SMB2 */,
-      0x564C /* NCP */,      0x5346414F /* AFS */, 0x6B414653 /* kAFS */,   0x73757245 /* Coda */,
-      0x00C36400 /* Ceph */, 0x01021997 /* 9P */,  0x0BD00BD0 /* Lustre */,
-  };
-  struct statfs info = {};
-  if (fstatfs(fd, &info) != 0) return false;
-  const auto magic = static_cast<uint32_t>(info.f_type);
-  return std::find(kMagics.begin(), kMagics.end(), magic) != kMagics.end();
-}
-
 /// Only before the environment is open in this process: closing data.mdb or lock.mdb later drops LMDB's locks.
 Status check_files(int data, const Environment::Request& request, bool& read_only_mount) {
   struct stat info = {};
   if (fstat(data, &info) != 0) return lmdb_status(errno, "data/");
   if (!request.any_owner && info.st_uid != geteuid()) return {Code::kUnsafe, "data/ belongs to another user"};
   if ((info.st_mode & 022) != 0) return {Code::kUnsafe, "others may write into data/"};
-  if (!request.any_file_system && network_file_system(data)) {
+  if (!request.any_file_system && file_system(data) == FileSystem::kNetwork) {
     return {Code::kUnsafe, "data/ lies on a network file system: its locks and mappings cannot be trusted"};
   }
   const auto ordinary = [&](const struct stat& s) {

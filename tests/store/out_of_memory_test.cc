@@ -138,6 +138,73 @@ TEST_F(OutOfMemory, ATransactionThatFailsChangesNoRun) {
   EXPECT_EQ(json("b"), R"({"logs":["one","one"]})");
 }
 
+TEST_F(OutOfMemory, AStartThatFailsLeavesNoRun) {
+  open();
+  for (int64_t succeed = 0;; ++succeed) {
+    engine::StartOptions o;
+    o.id = "job";
+    o.task = "a task whose name is so long that it stands on the heap";
+    fail_allocation_after(succeed);
+    try {
+      const auto started = store_->start(o);
+      fail_allocation_after(-1);
+      ASSERT_TRUE(started.ok());
+      break;
+    } catch (const std::bad_alloc&) {
+      ++failures_;
+    }
+    EXPECT_EQ(store_->find("job").code(), Code::kNoSuchRun) << "at allocation " << succeed;
+    ASSERT_TRUE(store_->barrier().ok());
+    ASSERT_TRUE(store_->checkpoint().ok()) << "at allocation " << succeed;
+  }
+  EXPECT_GT(failures_, 3);
+  EXPECT_EQ(set(find("job"), "n", "1"), Code::kOk);
+  reopen();
+  EXPECT_EQ(json("job"), R"({"n":1})");
+}
+
+TEST_F(OutOfMemory, ChangesAndFinishThatFailChangeNothing) {
+  open();
+  const engine::RunRef run = start("a");
+  set(run, "n", "1");
+  fail_every_allocation("tags", {run}, [&] { return store_->set_tags(*run, {"a tag that stands on the heap"}); });
+  set(run, "n", "2");
+  fail_every_allocation("status", {run}, [&] { return store_->set_status(*run, engine::RunStatus::kWaiting); });
+  set(run, "n", "3");
+  fail_every_allocation("finish", {run}, [&] { return store_->finish(*run, engine::RunStatus::kCompleted); });
+  EXPECT_GT(failures_, 10);
+  reopen();
+  EXPECT_EQ(json("a"), R"({"n":3})");
+}
+
+// More slots come back than one chunk has: the list of free ones must not need memory then, behind the append.
+TEST_F(OutOfMemory, SlotsComeBackWithoutMemory) {
+  open();
+  std::vector<engine::RunRef> runs;
+  for (int i = 0; i < 184; ++i) {
+    runs.push_back(start("r" + std::to_string(i)));
+    if (i % 40 == 39) {
+      ASSERT_TRUE(store_->step(0).ok());
+    }
+  }
+  for (const engine::RunRef& run : runs) {
+    ASSERT_EQ(set(run, "x", "1"), Code::kOk);
+  }
+  for (const engine::RunRef& run : runs) {
+    for (int64_t succeed = 0;; ++succeed) {
+      const uint64_t written = store_->stats().written_lsn;
+      fail_allocation_after(succeed);
+      try {
+        ASSERT_TRUE(store_->set_tags(*run, {"t"}).ok());
+        fail_allocation_after(-1);
+        break;
+      } catch (const std::bad_alloc&) {
+        ASSERT_EQ(store_->stats().written_lsn, written) << run->id << ": in the log, and yet it failed";
+      }
+    }
+  }
+}
+
 // A flush that fails for want of memory keeps what it was to seal, in order, for the next one.
 TEST_F(OutOfMemory, AFlushThatFailsLosesNothing) {
   open();
