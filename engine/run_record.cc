@@ -118,7 +118,7 @@ class Cursor {
   bool sign_extended(size_t bytes, int64_t& v) {
     uint64_t u = 0;
     if (!big_endian(bytes, u)) return false;
-    const auto shift = static_cast<unsigned>(64 - 8 * bytes);
+    const auto shift = static_cast<unsigned>(64 - 8 * bytes) & 63U;  // bytes is 1, 2, 4 or 8
     v = static_cast<int64_t>(u << shift) >> shift;
     return true;
   }

@@ -389,6 +389,13 @@ Status Store::check_born() {
 
 // Leftovers of a creation that a crash cut: nothing was acknowledged before STORE was there.
 Status Store::clear_unborn() {
+  auto segments = files_->list("wal");
+  if (!segments.ok()) {
+    return segments.status();
+  }
+  if (holds_records(*files_, *segments)) {
+    return fail(Code::kNotAStore, "STORE is missing, but wal/ holds records: nothing was touched");
+  }
   struct stat s;
   if (stat((options_.directory + "/data").c_str(), &s) == 0) {
     Tables::Options options;
@@ -409,9 +416,6 @@ Status Store::clear_unborn() {
     auto names = files_->list(directory);
     if (!names.ok()) {
       return names.status();
-    }
-    if (std::string_view(directory) == "wal" && holds_records(*files_, *names)) {
-      return fail(Code::kNotAStore, "STORE is missing, but wal/ holds records: nothing was touched");
     }
     for (const std::string& name : *names) {
       CAIRN_TRY(files_->remove(std::string(directory) + "/" + name));

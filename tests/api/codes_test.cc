@@ -97,7 +97,11 @@ const Case kCases[] = {
        return cairn_run_get_double(t.run_, "none", 4, &d);
      }},
 
-    {CODE(INVALID_ARGUMENT), "1 to 64 of A-Z", [](Codes& t) { return cairn_run_open(t.store_, "no id", &t.run_); }},
+    {CODE(INVALID_ARGUMENT), "1 to 64 of A-Z",
+     [](Codes& t) {
+       cairn_run* none = nullptr;
+       return cairn_run_open(t.store_, "no id", &none);
+     }},
     {CODE(UNAPPLIED), "array", [](Codes& t) { return cairn_run_remove_int64(t.run_, "a", 1, 1); }},
     {CODE(TOO_LARGE), "4096", [](Codes& t) { return t.set_string("k", std::string(5000, 'x')); }},
     {CODE(INVALID_UTF8), "not UTF-8", [](Codes& t) { return t.set_string("k", "\xff"); }},

@@ -53,6 +53,39 @@ TEST_F(StoreFiles, AMissingLogIsCorruptAndNotMadeAnew) {
   expect_whole("brought back");
 }
 
+// Without it the store looks as if its creation had been cut; but then there would be no records yet.
+TEST_F(StoreFiles, AMissingStoreFileBesideRunsOrRecordsIsRefusedUntouched) {
+  ASSERT_EQ(rename_to("STORE", "../STORE-elsewhere"), 0);
+  const FileBytes before = without_locks();
+  expect_refused(Code::kNotAStore, "STORE is missing");
+  EXPECT_EQ(without_locks(), before);
+  ASSERT_EQ(rename_to("../STORE-elsewhere", "STORE"), 0);
+  expect_whole("brought back");
+}
+
+TEST(NewbornStore, AMissingStoreFileBesideALogOfRecordsIsRefused) {
+  TemporaryDirectory directory;
+  engine::StoreOptions o;
+  o.directory = directory.path() + "/store";
+  o.segment_bytes = 256u << 10;
+  ChildProcess child([&o](ChildProcess&) {  // killed before its first checkpoint: the tables hold no run
+    auto store = engine::Store::open(o);
+    engine::StartOptions start;
+    start.id = "a";
+    const bool started = store.ok() && (*store)->start(start, engine::Durability::kPower).ok();
+    _exit(started ? 0 : 1);
+  });
+  child.expect_success();
+  const std::string store_file = o.directory + "/STORE";
+  ASSERT_EQ(rename(store_file.c_str(), (directory.path() + "/STORE-elsewhere").c_str()), 0);
+  EXPECT_EQ(engine::Store::open(o).code(), Code::kNotAStore);
+  EXPECT_THAT(engine::error_detail().message, HasSubstr("wal/ holds records"));
+  ASSERT_EQ(rename((directory.path() + "/STORE-elsewhere").c_str(), store_file.c_str()), 0);
+  auto opened = engine::Store::open(o);
+  ASSERT_TRUE(opened.ok()) << engine::error_detail().message;
+  EXPECT_TRUE((*opened)->find("a").ok());
+}
+
 TEST_F(StoreFiles, MissingStagingLosesWhatWasStagedAndNoMore) {
   for (const std::string& name : list("staging/")) ASSERT_EQ(unlink(path("staging/" + name).c_str()), 0);
   auto opened = open();

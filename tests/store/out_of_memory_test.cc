@@ -205,6 +205,27 @@ TEST_F(OutOfMemory, SlotsComeBackWithoutMemory) {
   }
 }
 
+// What a background step throws ends neither the thread nor the host.
+TEST_F(OutOfMemory, TheBackgroundThreadGoesOn) {
+  engine::StoreOptions o = options();
+  o.background = true;
+  o.flush_interval_ms = 5;
+  open(o);
+  const engine::RunRef run = start("a");
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_EQ(set(run, "n", std::to_string(i)), Code::kOk);
+    const uint64_t epoch = store_->epoch();
+    fail_allocation_after(i % 20);
+    for (int wait = 0; wait < 20 && !allocation_failed(); ++wait) {
+      usleep(1000);
+    }
+    fail_allocation_after(-1);
+    while (store_->durable_epoch() < epoch) {
+      usleep(1000);  // ends, or the test's time limit does
+    }
+  }
+}
+
 // A flush that fails for want of memory keeps what it was to seal, in order, for the next one.
 TEST_F(OutOfMemory, AFlushThatFailsLosesNothing) {
   open();

@@ -322,5 +322,40 @@ TEST_F(StoreLife, ThreadsUpdateTheirRunsWhileFlushesAndCheckpointsGoOn) {
   }
 }
 
+TEST_F(StoreLife, AReaderThatTakesItsTimeKeepsNoPagesFromBeingUsedAgain) {
+  open();
+  std::vector<engine::RunRef> runs;
+  for (int i = 0; i < 300; ++i) {
+    runs.push_back(start("r" + std::to_string(i)));
+    set(runs.back(), "text", "\"" + std::string(1000, 'x') + "\"");
+  }
+  const auto rewrite_all = [&](int rounds) {
+    for (int i = 0; i < rounds; ++i) {
+      for (const engine::RunRef& run : runs) {
+        set(run, "n", std::to_string(i));
+      }
+      ASSERT_TRUE(store_->barrier().ok());
+      ASSERT_TRUE(store_->checkpoint().ok());
+    }
+  };
+  rewrite_all(5);
+  engine::StoreReader::Options o;
+  o.directory = directory_.path() + "/store";
+  auto reader = engine::StoreReader::open(o);
+  ASSERT_TRUE(reader.ok());
+  const uint64_t before = store_->stats().tables_bytes;
+  int seen = 0;
+  ASSERT_TRUE((*reader)
+                  ->each([&](const engine::RunView&) {
+                    if (++seen == 150) {
+                      rewrite_all(20);
+                    }
+                    return true;
+                  })
+                  .ok());
+  EXPECT_EQ(seen, 300);
+  EXPECT_LT(store_->stats().tables_bytes, before * 2);
+}
+
 }  // namespace
 }  // namespace cairn::tests
