@@ -169,6 +169,17 @@ cairn_status cairn_run_with_durability(cairn_run* run, int32_t durability, cairn
   });
 }
 
+cairn_status cairn_run_share(cairn_run* run, cairn_run** other) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(run));
+    if (other == nullptr) {
+      return invalid("other: a null pointer");
+    }
+    *other = new cairn_run(run->store.get(), run->reference, run->durability);
+    return {};
+  });
+}
+
 cairn_status cairn_run_close(cairn_run* run) noexcept {
   if (run == nullptr) {
     return CAIRN_OK;

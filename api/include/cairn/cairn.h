@@ -466,6 +466,9 @@ CAIRN_API cairn_status cairn_run_open(cairn_store* store, const char* id, cairn_
  * Errors:   INVALID_ARGUMENT for no class. */
 CAIRN_API cairn_status cairn_run_with_durability(cairn_run* run, int32_t durability, cairn_run** other) CAIRN_NOEXCEPT;
 
+/** Another handle of the same run, of the same class: for a second owner. */
+CAIRN_API cairn_status cairn_run_share(cairn_run* run, cairn_run** other) CAIRN_NOEXCEPT;
+
 /** Lets go of the handle; the run goes on. Null is OK. */
 CAIRN_API cairn_status cairn_run_close(cairn_run* run) CAIRN_NOEXCEPT;
 

@@ -277,6 +277,13 @@ class Run {
     return Run(other);
   }
 
+  /// Another handle of this run, of the same class.
+  [[nodiscard]] Run share() const {
+    cairn_run* other = nullptr;
+    detail::check(cairn_run_share(handle_.get(), &other));
+    return Run(other);
+  }
+
   /// Ends the run. Later updates fail with kFinished, reads work.
   void finish(RunStatus status = RunStatus::kCompleted) {
     detail::check(cairn_run_finish(handle_.get(), static_cast<int32_t>(status)));
