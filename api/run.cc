@@ -202,6 +202,20 @@ cairn_status cairn_run_finish(cairn_run* run, int32_t status) noexcept {
   });
 }
 
+cairn_status cairn_run_fail(cairn_run* run, int32_t status, const char* error, size_t error_bytes) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(run));
+    if (!is_status(status)) {
+      return invalid("status is none of CAIRN_RUN_*");
+    }
+    if (!cairn::api::valid_bytes(error, error_bytes)) {
+      return invalid("error: a null pointer");
+    }
+    return run->engine->finish(*run->run, static_cast<RunStatus>(status), run->durability,
+                               cairn::api::view_of(error, error_bytes));
+  });
+}
+
 cairn_status cairn_run_set_status(cairn_run* run, int32_t status) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(run));

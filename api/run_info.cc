@@ -7,7 +7,8 @@ namespace cairn::api {
 
 size_t run_info_bytes(const engine::RunView& view) {
   const engine::RunRecord& r = view.record;
-  size_t bytes = r.tags.size() * sizeof(char*) + r.id.size() + r.task.size() + r.parent.size() + r.root.size() + 4;
+  size_t bytes = r.tags.size() * sizeof(char*) + r.id.size() + r.task.size() + r.parent.size() + r.root.size() +
+                 r.error.size() + 5;
   for (const std::string& tag : r.tags) {
     bytes += tag.size() + 1;
   }
@@ -43,6 +44,7 @@ void fill_run_info(const engine::RunView& view, void* block, cairn_run_info& inf
   info.task = put(r.task);
   info.parent = put(r.parent);
   info.root = put(r.root);
+  info.error = put(r.error);
   for (size_t i = 0; i < r.tags.size(); ++i) {
     tags[i] = put(r.tags[i]);
   }

@@ -101,6 +101,9 @@ void append_change(std::string& out, const RunChange& change) {
   } else {
     fields.emplace_back();
   }
+  if (!change.error.empty()) {
+    fields.emplace_back(change.error);
+  }
   append_msgpack_minimal(out, Value(std::move(fields)));
 }
 
@@ -114,7 +117,7 @@ Result<RunChange> decode_change(std::string_view payload) {
     return kBad;
   }
   const Array* fields = decoded->get<Array>();
-  if (fields == nullptr || fields->size() != 5) {
+  if (fields == nullptr || fields->size() < 5 || fields->size() > 6) {
     return kBad;
   }
   const auto* sequence = (*fields)[0].get<int64_t>();
@@ -153,6 +156,13 @@ Result<RunChange> decode_change(std::string_view payload) {
       }
       change.tags->push_back(*text);
     }
+  }
+  if (fields->size() == 6) {
+    const auto* error = (*fields)[5].get<std::string>();
+    if (error == nullptr || error->size() > kErrorBytesMax) {
+      return kBad;
+    }
+    change.error = *error;
   }
   return change;
 }

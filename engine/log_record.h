@@ -38,6 +38,7 @@ struct RunChange {
   std::optional<RunStatus> status;
   std::optional<uint64_t> session;
   std::optional<std::vector<std::string>> tags;
+  std::string error = {};  // only with a status
 };
 
 /// Framing of a run's diff: [u8 id bytes][id][u64 creation LSN]; the diff of diff.h follows.

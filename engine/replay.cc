@@ -176,6 +176,7 @@ Status Replay::visit_change(const wal::RecordView& record) {
   if (c.status) {
     r.status = *c.status;
     r.finished_us = is_final(*c.status) ? c.updated_us : 0;
+    r.error = c.error;
   }
   if (c.session) {
     r.session = *c.session;

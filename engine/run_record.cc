@@ -12,8 +12,9 @@
 namespace cairn::engine {
 namespace {
 
-constexpr uint64_t kFormat = 1;
-constexpr uint32_t kFields = 15;
+constexpr uint64_t kFormat = 2;
+constexpr uint32_t kFields = 16;
+constexpr uint32_t kFieldsOfFormat1 = 15;  // without the error
 
 constexpr std::array<const char*, 13> kStatusNames = {
     "PENDING_VERSION", "QUEUED",  "DEQUEUED",       "EXECUTING", "WAITING", "COMPLETED", "CANCELED",
@@ -135,7 +136,7 @@ Status decode_head(std::string_view bytes, RunRecord& r, std::string_view& docum
   uint64_t format = 0;
   if (!in.array(fields) || fields == 0 || !in.unsigned_integer(format)) return kBad;
   if (format > kFormat) return {Code::kVersion, "a run record of a newer version"};
-  if (format != kFormat || fields != kFields) return kBad;
+  if (format == 0 || fields != (format == 1 ? kFieldsOfFormat1 : kFields)) return kBad;
   uint64_t status = 0;
   uint64_t tags = 0;
   const bool front = in.text(r.id, kRunIdBytesMax) && in.unsigned_integer(r.created_lsn) &&
@@ -151,6 +152,7 @@ Status decode_head(std::string_view bytes, RunRecord& r, std::string_view& docum
       !in.boolean(r.foreign)) {
     return kBad;
   }
+  if (format > 1 && !in.text(r.error, kErrorBytesMax)) return kBad;
   document = in.rest();
   return check_run_record(r).ok() ? Status() : kBad;
 }
@@ -211,6 +213,8 @@ Status check_run_record(const RunRecord& r) {
     if (tag.size() > kTagBytesMax) return {Code::kTooLarge, "tag over 512 bytes"};
     if (!valid_utf8(tag)) return {Code::kInvalidUtf8, "tag"};
   }
+  if (r.error.size() > kErrorBytesMax) return {Code::kTooLarge, "error text over 4,096 bytes"};
+  if (!valid_utf8(r.error)) return {Code::kInvalidUtf8, "error text"};
   if (r.foreign && r.document.size() != 0) return {Code::kInvalidArgument, "a document of a run owned elsewhere"};
   return {};
 }
@@ -243,6 +247,7 @@ void append_run_record(std::string& out, const RunRecord& r) {
   } else {
     pack.pack_false();
   }
+  text(r.error);
   pack.pack_map(static_cast<uint32_t>(r.document.size()));
   for (int i = 0; i < r.document.size(); ++i) {
     const Member& member = r.document.member(i);

@@ -37,6 +37,7 @@ inline constexpr size_t kRunIdBytesMax = 64;
 inline constexpr size_t kTaskBytesMax = 1024;
 inline constexpr size_t kTagsMax = 256;
 inline constexpr size_t kTagBytesMax = 512;
+inline constexpr size_t kErrorBytesMax = 4096;
 
 /// [A-Za-z0-9_-]{1,64}
 bool valid_run_id(std::string_view id);
@@ -55,6 +56,7 @@ struct RunRecord {
   int64_t updated_us = 0;
   int64_t finished_us = 0;  // 0: not finished
   bool foreign = false;     // owned elsewhere: no document here
+  std::string error;        // why it failed; empty: it did not, or nobody said
   Document document;
 };
 

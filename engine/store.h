@@ -112,7 +112,8 @@ class Store {
   Result<RunRef> resume(std::string_view id, Durability durability = Durability::kDefault);
   /// A handle to any run of the store, for reading or, if it is unfinished, writing. kNoSuchRun.
   Result<RunRef> find(std::string_view id);
-  Status finish(Run& run, RunStatus status, Durability durability = Durability::kDefault);
+  /// `error` says why, for FAILED and the like: at most kErrorBytesMax bytes, may be empty.
+  Status finish(Run& run, RunStatus status, Durability durability = Durability::kDefault, std::string_view error = {});
   Status set_status(Run& run, RunStatus status, Durability durability = Durability::kDefault);
   Status set_tags(Run& run, std::vector<std::string> tags, Durability durability = Durability::kDefault);
   Status erase(std::string_view id, Durability durability = Durability::kDefault);

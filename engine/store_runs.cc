@@ -281,6 +281,7 @@ Status Store::append_change(Run& run, RunChange change, uint64_t* lsn) {
   if (change.status) {
     run.record.status = *change.status;
     run.record.finished_us = is_final(*change.status) ? change.updated_us : 0;
+    run.record.error = std::move(change.error);
     run.gate = is_final(*change.status) ? Code::kFinished : Code::kOk;
   }
   if (change.session) {
@@ -322,7 +323,7 @@ Result<RunRef> Store::resume(std::string_view id, Durability durability) {
   return run;
 }
 
-Status Store::finish(Run& run, RunStatus status, Durability durability) {
+Status Store::finish(Run& run, RunStatus status, Durability durability, std::string_view error) {
   if (forked()) {
     return forked_status();
   }
@@ -330,8 +331,15 @@ Status Store::finish(Run& run, RunStatus status, Durability durability) {
     return fail(Code::kInvalidArgument,
                 "a run finishes as COMPLETED, CANCELED, FAILED, SYSTEM_FAILURE, EXPIRED or TIMED_OUT");
   }
+  if (error.size() > kErrorBytesMax) {
+    return fail_too_large({}, error.size(), kErrorBytesMax);
+  }
+  if (!valid_utf8(error)) {
+    return fail(Code::kInvalidUtf8, "the error text is not UTF-8");
+  }
   RunChange change;
   change.status = status;
+  change.error = error;
   return change_run(run, std::move(change), durability);
 }
 

@@ -84,6 +84,7 @@ Object run_json(const RunView& run) {
   if (r.finished_us != 0) {
     add("finished_at", iso_time(r.finished_us));
   }
+  add_text("error", r.error);
   add("sequence", r.sequence);
   if (r.foreign) {
     add("foreign", true);
@@ -142,6 +143,9 @@ std::string describe_run(const RunView& run, int64_t now_us) {
   append_field(out, "updated", iso_time(r.updated_us) + " (" + age_text(r.updated_us, now_us) + ")");
   if (r.finished_us != 0) {
     append_field(out, "finished", iso_time(r.finished_us));
+  }
+  if (!r.error.empty()) {
+    append_field(out, "error", printable(r.error));
   }
   append_field(out, "sequence", std::to_string(r.sequence));
   if (r.foreign) {

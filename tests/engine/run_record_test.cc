@@ -26,6 +26,7 @@ RunRecord full_record() {
   r.created_us = 1795428000000000;
   r.updated_us = 1795428000123456;
   r.finished_us = -1;
+  r.error = "disk \xc3\xa9t";
   Object nested;
   nested.push_back({"b", Value(Array{Value(1), Value(2.5), Value(nullptr)})});
   nested.push_back({"a", Value("x")});
@@ -59,6 +60,7 @@ void expect_equal(const RunRecord& a, const RunRecord& b) {
   EXPECT_EQ(a.updated_us, b.updated_us);
   EXPECT_EQ(a.finished_us, b.finished_us);
   EXPECT_EQ(a.foreign, b.foreign);
+  EXPECT_EQ(a.error, b.error);
   EXPECT_TRUE(a.document == b.document);
 }
 
@@ -79,8 +81,8 @@ std::string unhex(std::string_view digits) {
   return out;
 }
 
-std::string golden() {
-  std::ifstream file(CAIRN_TEST_DATA "/golden/run_record_v1.hex");
+std::string golden(int format) {
+  std::ifstream file(CAIRN_TEST_DATA "/golden/run_record_v" + std::to_string(format) + ".hex");
   std::string text;
   std::string line;
   while (std::getline(file, line)) {
@@ -141,19 +143,25 @@ TEST(RunRecord, HeadIsReadWithoutTheDocument) {
   EXPECT_EQ(head->document.size(), 0);
 }
 
-TEST(RunRecord, EncodingIsThatOfTheGoldenFile) { EXPECT_EQ(hex(encode(full_record())), golden()); }
+TEST(RunRecord, EncodingIsThatOfTheGoldenFile) { EXPECT_EQ(hex(encode(full_record())), golden(2)); }
 
-TEST(RunRecord, GoldenFileOfVersion1IsRead) {
-  const Result<RunRecord> r = decode_run_record(unhex(golden()));
-  ASSERT_TRUE(r.ok()) << r.status().what;
-  expect_equal(*r, full_record());
+TEST(RunRecord, GoldenFilesOfAllFormatsAreRead) {
+  for (const int format : {1, 2}) {
+    const Result<RunRecord> r = decode_run_record(unhex(golden(format)));
+    ASSERT_TRUE(r.ok()) << r.status().what;
+    RunRecord expected = full_record();
+    if (format == 1) {
+      expected.error.clear();
+    }
+    expect_equal(*r, expected);
+  }
 }
 
 TEST(RunRecord, NewerVersionIsRefusedAsSuch) {
   std::string bytes = encode(full_record());
-  bytes[1] = 2;
+  bytes[3] = 3;
   EXPECT_EQ(decode_run_record(bytes).code(), Code::kVersion);
-  bytes[1] = 0;
+  bytes[3] = 0;
   EXPECT_EQ(decode_run_record(bytes).code(), Code::kCorrupt);
 }
 

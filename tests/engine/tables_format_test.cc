@@ -39,8 +39,8 @@ TEST(TablesFormat, KeysAndValuesAreThoseOfTheDocumentedExample) {
   std::string payload;
   append_run_record(payload, example());
   EXPECT_EQ(hex(sealed_value(Table::kRuns, "run_1", payload)),
-            "9f445e61a7bfb25e9f01a572756e5f3107030903a6726573697a65a572756e5f30a572756e5f3091a4626c7565ce000f4240"
-            "ce001e848000c281a870726f6772657373cb3fe0000000000000");
+            "966b665938934855dc001002a572756e5f3107030903a6726573697a65a572756e5f30a572756e5f3091a4626c7565ce000f4240"
+            "ce001e848000c2a081a870726f6772657373cb3fe0000000000000");
   const IndexKeys keys = index_keys(example());
   EXPECT_EQ(hex(keys[0]), "0380000000001e848072756e5f31");
   EXPECT_EQ(hex(keys[1]), "80000000001e848072756e5f31");

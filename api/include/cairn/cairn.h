@@ -478,8 +478,14 @@ CAIRN_API cairn_status cairn_run_close(cairn_run* run) CAIRN_NOEXCEPT;
  * Cost:     one write to the log, about 1 us. */
 CAIRN_API cairn_status cairn_run_finish(cairn_run* run, int32_t status) CAIRN_NOEXCEPT;
 
+/** The same, and says why in at most 4,096 bytes of UTF-8 (status FAILED, SYSTEM_FAILURE, ...).
+ * Durable, cost: as finish.
+ * Errors:   as finish, TOO_LARGE, INVALID_UTF8. */
+CAIRN_API cairn_status cairn_run_fail(cairn_run* run, int32_t status, const char* error,
+                                      size_t error_bytes) CAIRN_NOEXCEPT;
+
 /** Another status of an unfinished run.
- * Durable, errors, cost:as finish. */
+ * Durable, errors, cost: as finish. */
 CAIRN_API cairn_status cairn_run_set_status(cairn_run* run, int32_t status) CAIRN_NOEXCEPT;
 
 /** Replaces the tags.
@@ -506,6 +512,7 @@ typedef struct cairn_run_info {
   const char* parent;
   const char* root;
   const char* const* tags;
+  const char* error; /* why it failed, as cairn_run_fail says */
 } cairn_run_info;
 enum {
   CAIRN_RUN_INFO_ORPHANED = 1, /* unfinished, and started or resumed by a process that is gone */

@@ -82,7 +82,7 @@ struct Start {
   std::string parent = {};
   std::string root = {};
   std::vector<std::string> tags = {};
-  json metadata = nullptr;  // an object; null: {}
+  json metadata = json::object();  // anything else is refused
   Durability durability = Durability::kDefault;
 };
 
@@ -93,6 +93,7 @@ struct RunInfo {
   std::string parent;
   std::string root;
   std::vector<std::string> tags;
+  std::string error;  // why it failed; empty if nobody said
   RunStatus status = RunStatus::kExecuting;
   bool orphaned = false;  // unfinished, and started or resumed by a process that is gone
   bool foreign = false;   // owned elsewhere: no metadata here
@@ -115,6 +116,7 @@ inline RunInfo info_of(const cairn_run_info& c) {
   info.parent = c.parent;
   info.root = c.root;
   info.tags.assign(c.tags, c.tags + c.tag_count);
+  info.error = c.error;
   info.status = static_cast<RunStatus>(c.status);
   info.orphaned = (c.flags & CAIRN_RUN_INFO_ORPHANED) != 0;
   info.foreign = (c.flags & CAIRN_RUN_INFO_FOREIGN) != 0;

@@ -291,6 +291,11 @@ class Run {
   Status try_finish(RunStatus status = RunStatus::kCompleted) noexcept {
     return detail::status_of(cairn_run_finish(handle_.get(), static_cast<int32_t>(status)));
   }
+  /// The same, and says why, in at most 4,096 bytes of UTF-8.
+  void finish(RunStatus status, std::string_view error) { detail::check(fail(status, error)); }
+  Status try_finish(RunStatus status, std::string_view error) noexcept {
+    return detail::status_of(fail(status, error));
+  }
   Run& set_status(RunStatus status) { return done(cairn_run_set_status(handle_.get(), static_cast<int32_t>(status))); }
   Status try_set_status(RunStatus status) noexcept {
     return detail::status_of(cairn_run_set_status(handle_.get(), static_cast<int32_t>(status)));
@@ -320,6 +325,10 @@ class Run {
   Run& done(cairn_status s) {
     detail::check(s);
     return *this;
+  }
+
+  cairn_status fail(RunStatus status, std::string_view error) noexcept {
+    return cairn_run_fail(handle_.get(), static_cast<int32_t>(status), error.data(), error.size());
   }
 
   template <class N>

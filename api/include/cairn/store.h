@@ -264,7 +264,7 @@ class Store {
     for (const std::string& tag : start.tags) {
       tags.push_back(tag.c_str());
     }
-    const std::string metadata = start.metadata.is_null() ? std::string() : start.metadata.dump();
+    const std::string metadata = start.metadata.dump();
     cairn_start_options c = {};
     c.struct_bytes = sizeof c;
     c.durability = static_cast<int32_t>(start.durability);
@@ -274,7 +274,7 @@ class Store {
     c.root = start.root.c_str();
     c.tags = tags.data();
     c.tag_count = tags.size();
-    c.metadata = start.metadata.is_null() ? nullptr : metadata.data();
+    c.metadata = metadata.data();
     c.metadata_bytes = metadata.size();
     return cairn_run_start(handle_.get(), &c, run);
   }

@@ -67,6 +67,19 @@ std::vector<uint8_t> to_msgpack(const T& value) {
   }
 }
 
+/// As json, whichever of nlohmann's two kinds T's own functions know.
+template <class T>
+json to_json_value(const T& value) {
+  static_assert(
+      kIsJson<T>,
+      "cairn: this type is not JSON-serialisable. Give it a to_json function or NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE.");
+  if constexpr (std::is_same_v<JsonToWrite<T>, json>) {
+    return json(value);
+  } else {
+    return json(nlohmann::json(value));
+  }
+}
+
 template <class T>
 inline constexpr bool kIsWritable =
     std::is_arithmetic_v<T> || std::is_null_pointer_v<T> || kIsText<T> || IsTimePoint<T>::value || kIsJson<T>;
