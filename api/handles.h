@@ -110,6 +110,18 @@ struct cairn_run {
         durability(d),
         store(s),
         reference(std::move(r)) {}
+
+  /// Another handle of the same.
+  cairn_run(const cairn_run& o)
+      : hot(o.hot),
+        engine(o.engine),
+        run(o.run),
+        durability(o.durability),
+        store(o.store.get()),
+        reference(o.reference),
+        id(o.id),
+        created_lsn(o.created_lsn) {}
+  cairn_run& operator=(const cairn_run&) = delete;
 };
 
 struct cairn_cell {

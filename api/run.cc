@@ -175,7 +175,7 @@ cairn_status cairn_run_share(cairn_run* run, cairn_run** other) noexcept {
     if (other == nullptr) {
       return invalid("other: a null pointer");
     }
-    *other = new cairn_run(run->store.get(), run->reference, run->durability);
+    *other = new cairn_run(*run);
     return {};
   });
 }
@@ -204,7 +204,7 @@ cairn_status cairn_run_finish(cairn_run* run, int32_t status) noexcept {
 
 cairn_status cairn_run_fail(cairn_run* run, int32_t status, const char* error, size_t error_bytes) noexcept {
   return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(run));
+    CAIRN_TRY(check_writable(run));
     if (!is_status(status)) {
       return invalid("status is none of CAIRN_RUN_*");
     }

@@ -225,6 +225,7 @@ TEST_F(ReadOnly, EveryCallThatWritesSaysReadOnlyAndWhatToDo) {
   REFUSED(cairn_run_erase(reader_, "r"));
   REFUSED(cairn_run_with_durability(seen_, CAIRN_DURABILITY_POWER, &run));
   REFUSED(cairn_run_finish(seen_, CAIRN_RUN_COMPLETED));
+  REFUSED(cairn_run_fail(seen_, CAIRN_RUN_FAILED, "why", 3));
   REFUSED(cairn_run_set_status(seen_, CAIRN_RUN_WAITING));
   REFUSED(cairn_run_set_tags(seen_, nullptr, 0));
   REFUSED(cairn_run_set_double(seen_, "n", 1, 2));
