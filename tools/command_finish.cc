@@ -17,15 +17,16 @@ constexpr const char* kNotes =
     "\n"
     "Examples:\n"
     "  cairn finish $run\n"
-    "  cairn finish $run --status FAILED";
+    "  cairn finish $run --status CANCELED\n"
+    "  cairn finish $run --error 'no space left on /data'    # FAILED, and why";
 
 struct Arguments {
-  std::string run, status = "COMPLETED";
+  std::string run, status, error;
 };
 
 Exit finish(const Globals& globals, const Arguments& a) {
-  engine::RunStatus status;
-  if (!engine::status_from_name(a.status, status) || !engine::is_final(status)) {
+  engine::RunStatus status = a.error.empty() ? engine::RunStatus::kCompleted : engine::RunStatus::kFailed;
+  if ((!a.status.empty() && !engine::status_from_name(a.status, status)) || !engine::is_final(status)) {
     return report_usage(globals, "'" + a.status +
                                      "' does not end a run: give COMPLETED, CANCELED, FAILED, SYSTEM_FAILURE, EXPIRED "
                                      "or TIMED_OUT");
@@ -36,7 +37,7 @@ Exit finish(const Globals& globals, const Arguments& a) {
     if (!run.ok()) {
       return run.status();
     }
-    CAIRN_TRY(store.finish(**run, status));
+    CAIRN_TRY(store.finish(**run, status, engine::Durability::kDefault, a.error));
     finished = store.view(**run);
     return {};
   });
@@ -54,6 +55,7 @@ void add_finish(CommandLine& line) {
       .argument("RUN", "The run's id", a->run)
       .option("--status", "STATUS", "COMPLETED (default), CANCELED, FAILED, SYSTEM_FAILURE, EXPIRED or TIMED_OUT",
               a->status)
+      .option("--error", "TEXT", "Why, at most 4,096 bytes; the status is FAILED then, if none is given", a->error)
       .run([a](const Globals& globals) { return finish(globals, *a); });
 }
 

@@ -155,6 +155,10 @@ class Finish : public Update {};
 
 TEST_F(Finish, EndsTheRunForGood) {
   EXPECT_EQ(cairn({"finish", "r"}).exit, 0);
+  EXPECT_EQ(cairn({"start", "--id", "broken"}).exit, 0);
+  EXPECT_EQ(cairn({"finish", "broken", "--error", "no space left on /data"}).exit, 0);
+  EXPECT_THAT(cairn({"show", "broken"}).out,
+              ::testing::AllOf(::testing::HasSubstr("FAILED"), ::testing::HasSubstr("no space left on /data")));
   for (const std::vector<std::string>& line : std::vector<std::vector<std::string>>{
            {"set", "r", "n", "2"}, {"del", "r", "n"}, {"increment", "r", "n"}, {"finish", "r"}}) {
     const Ran ran = cairn(line);

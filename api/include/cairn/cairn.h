@@ -263,7 +263,7 @@ typedef struct cairn_options {
                                   record (1 MiB, or half a segment if that is less). 0: environment variable
                                   TASK_RUN_METADATA_MAXIMUM_SIZE, or 4,096 without it */
   uint32_t segment_bytes;      /* of the log, a power of two from 256 KiB to 64 MiB; 0: 4 MiB */
-  uint64_t disk_bytes_max;     /* budget of the whole store; 0: none */
+  uint64_t disk_bytes_max;     /* budget of the whole store, at least two segments and 4 MiB; 0: none */
   uint32_t crash_grace_ms;     /* orphaned runs are marked CRASHED if not resumed so long after the open; 0: 10,000 */
   uint32_t reserved;
   const cairn_hooks* hooks; /* null: the operating system's */
