@@ -153,22 +153,22 @@ class Runtime {
   /// Starts a run of `task` and returns at once. `payload`: json, or a type with a to_json.
   /// Errors: those of Store::start; kTypeMismatch if the metadata is no object; nothing is started then.
   template <class P = json>
-  TaskHandle trigger(const Task& task, const P& payload, Trigger how = {}) {
-    std::shared_ptr<detail::TaskJob> job = start(task, payload_json(payload), std::move(how));
+  TaskHandle trigger(const Task& task, const P& payload, const Trigger& how = {}) {
+    std::shared_ptr<detail::TaskJob> job = start(task, payload_json(payload), how);
     job->run.share().set_status(job->trigger.delay.count() > 0 ? RunStatus::kDelayed : RunStatus::kQueued);
     put(job, job->trigger.delay);
     return TaskHandle(job);
   }
   TaskHandle trigger(const Task& task) { return trigger(task, json()); }
   /// So that `trigger(task, {{"message", "hello"}})` works.
-  TaskHandle trigger(const Task& task, const json& payload, Trigger how = {}) {
-    return trigger<json>(task, payload, std::move(how));
+  TaskHandle trigger(const Task& task, const json& payload, const Trigger& how = {}) {
+    return trigger<json>(task, payload, how);
   }
 
   /// Runs `task` on the calling thread, with all its attempts, and returns its result.
   template <class P = json>
-  TaskResult trigger_and_wait(const Task& task, const P& payload, Trigger how = {}) {
-    const std::shared_ptr<detail::TaskJob> job = start(task, payload_json(payload), std::move(how));
+  TaskResult trigger_and_wait(const Task& task, const P& payload, const Trigger& how = {}) {
+    const std::shared_ptr<detail::TaskJob> job = start(task, payload_json(payload), how);
     std::optional<std::chrono::milliseconds> pause = job->trigger.delay;
     if (pause->count() > 0) {
       set_status(*job, RunStatus::kDelayed);
@@ -179,8 +179,8 @@ class Runtime {
     }
     return TaskHandle(job).wait();
   }
-  TaskResult trigger_and_wait(const Task& task, const json& payload, Trigger how = {}) {
-    return trigger_and_wait<json>(task, payload, std::move(how));
+  TaskResult trigger_and_wait(const Task& task, const json& payload, const Trigger& how = {}) {
+    return trigger_and_wait<json>(task, payload, how);
   }
 
   /// A new run of the same task with the same payload, from the metadata that the first was triggered with (not from
@@ -189,7 +189,7 @@ class Runtime {
     Trigger how = first.job_->trigger;
     how.id.clear();
     how.delay = {};
-    return trigger(first.job_->task, first.job_->payload, std::move(how));
+    return trigger(first.job_->task, first.job_->payload, how);
   }
 
  private:
