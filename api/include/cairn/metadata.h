@@ -4,7 +4,7 @@
 //
 // Outside a run updates do nothing and reads give nothing, so library code may call these without knowing. Inside one
 // they are the calls of Run: the same values, durability and errors; plain names throw, try_ names return.
-// Cost: that of the Run's call, and about 2 ns.
+// Cost: that of the Run's call, and a thread-local load.
 #ifndef CAIRN_METADATA_H
 #define CAIRN_METADATA_H
 

@@ -104,8 +104,8 @@ struct Same {
 ///           kNoSpace, kLatched. The plain name throws Error, the try_ name returns it; answers such as kUnchanged are
 ///           no errors.
 /// Threads:  any.
-/// Cost:     numbers, bools, and strings that are no longer than before: about 30 ns, no allocation once the key
-/// exists. Other
+/// Cost:     numbers, bools, and strings that are no longer than before: tens of nanoseconds, no allocation once the
+/// key exists. Other
 ///           values are converted to msgpack first.
 /// A key that starts with "$." is a path.
 class Run {
