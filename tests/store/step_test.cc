@@ -70,20 +70,19 @@ TEST_F(Steps, WhatBecomesDirtyFirstWakesAnIdleStore) {
   open(o);
   const engine::RunRef run = start("a");
   pollfd fd{store_->wait_fd(), POLLIN, 0};
-  const auto step_when_woken = [&] {
-    ASSERT_EQ(poll(&fd, 1, 20'000), 1) << "nobody woke the store";
-    ASSERT_TRUE(store_->step(0).ok());
+  const auto step_when_woken = [&] { return poll(&fd, 1, 20'000) == 1 && store_->step(0).ok(); };
+  const auto due_in_ms = [this] {
+    const engine::Hooks& hooks = store_->options().hooks;
+    return store_->next_deadline() - hooks.monotonic_ms(hooks.context);
   };
-  for (int i = 0; i < 3; ++i) {
-    while (store_->next_deadline() - engine::StoreOptions(o).flush_interval_ms < INT64_MAX &&
-           store_->stats().durable_lsn < store_->stats().written_lsn) {
-      step_when_woken();
+  for (int i = 0; i < 2; ++i) {
+    while (due_in_ms() < 600'000) {  // also the idle note: then nothing but the update can wake it
+      ASSERT_TRUE(step_when_woken()) << "nobody woke the store";
     }
-    ASSERT_TRUE(store_->step(0).ok());
     ASSERT_EQ(set(run, "n", std::to_string(i)), Code::kOk);
     const uint64_t epoch = store_->epoch();
     while (store_->durable_epoch() < epoch) {
-      step_when_woken();
+      ASSERT_TRUE(step_when_woken()) << "nobody woke the store";
     }
   }
 }
@@ -101,7 +100,10 @@ TEST_F(Steps, ASmallBudgetDoesNotStarveTheCheckpoint) {
     log_some(run, i);
     if (i % 8 == 7) {
       clock_.advance_ms(1000);
-      step_while_due(1000);
+      for (int steps = 0; steps < 10 && due_in() <= 0; ++steps) {
+        ASSERT_TRUE(store_->set_tags(*run, {"meanwhile"}).ok());  // there is always something to sync
+        ASSERT_TRUE(store_->step(1000).ok());
+      }
     }
   }
   const auto stats = store_->stats();
@@ -248,10 +250,9 @@ TEST_F(Together, BarriersAndWaitersOfAnEpochShareAFlush) {
   const engine::RunRef run = start("a");
   ASSERT_EQ(set(run, "n", "1"), Code::kOk);
   const uint64_t epoch = store_->epoch();
-  EXPECT_LE(
-      syncs_of(16,
-               [&](int i) { EXPECT_TRUE(i % 2 == 0 ? store_->barrier().ok() : store_->wait_durable(epoch, -1).ok()); }),
-      4U);
+  const uint64_t before = store_->stats().flushes;
+  syncs_of(16, [&](int i) { EXPECT_TRUE(i % 2 == 0 ? store_->barrier().ok() : store_->wait_durable(epoch, -1).ok()); });
+  EXPECT_LE(store_->stats().flushes - before, 4U);
   EXPECT_GE(store_->durable_epoch(), epoch);
 }
 
