@@ -40,7 +40,7 @@ struct StagingScan {
   uint64_t files = 0;
   uint64_t ignored_files = 0;    // of another boot or store, superseded, or damaged
   uint64_t invalid_buffers = 0;  // neither empty nor valid
-  uint64_t unsettled_slots = 0;  // taken slots without a valid buffer: a live writer is in there
+  uint64_t unsettled_slots = 0;  // taken slots that a live writer was in at every look: newer updates may be there
 };
 
 /// Reads all staging files. Files of another store, boot or format are ignored and counted; damaged bytes never match.
@@ -60,6 +60,7 @@ struct SlotView {
     Diff diff;
   };
   std::array<Buffer, 2> buffers;
+  bool settled = false;  // the newest update that was complete before the look is in `buffers`
 };
 Status visit_slots(const StagingPlace& place, const StagingIdentity& identity,
                    const std::function<void(const SlotView&)>& visit, StagingScan& scan);

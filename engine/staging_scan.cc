@@ -36,6 +36,7 @@ bool header_matches(const std::string& bytes, const StagingIdentity& identity) {
 
 // The validity rules of staging_format.h, in their order. `at` holds payload_max + header bytes.
 bool decode_buffer(const char* at, uint32_t payload_max, uint64_t seed, SlotView::Buffer& out) {
+  out = {};
   const auto last = load<uint64_t>(at + offsetof(BufferHeader, last));
   const auto checksum = load<uint64_t>(at + offsetof(BufferHeader, checksum));
   out.empty = last == 0 && checksum == 0;
@@ -85,22 +86,49 @@ bool decode_buffer(const char* at, uint32_t payload_max, uint64_t seed, SlotView
 
 constexpr int kLooks = 64;  // a hot writer is between two writes in most of them
 
-// A copy of a slot that a live writer was in may hold neither buffer whole: look again, at this slot alone.
+uint64_t newest_of(const SlotView& view) {
+  uint64_t last = 0;
+  for (const SlotView::Buffer& b : view.buffers) {
+    if (b.valid) {
+      last = std::max(last, b.diff.last);
+    }
+  }
+  return last;
+}
+
+bool torn(const SlotView& view) {
+  return (!view.buffers[0].valid && !view.buffers[0].empty) || (!view.buffers[1].valid && !view.buffers[1].empty);
+}
+
+// A copy is no moment: beside a live writer its two buffers may be of different times, and where one of them is torn,
+// the other may be older than what was acknowledged before the look: the writer finished the torn one, began this one
+// anew, and so on. So look again, at this slot alone, until neither is torn, or until the whole one is the same in two
+// looks: then it stood there while the torn one was copied between them, and since writes alternate, nothing newer was
+// complete then.
 void settle(wal::File& file, uint64_t seed, SlotView& view) {
+  view.settled = view.state == 0 || !torn(view);
+  if (view.settled && (view.state == 0 || newest_of(view) != 0)) {
+    return;
+  }
+  view.settled = false;
   std::string slot(staging::kStride[static_cast<size_t>(view.size_class)], '\0');
-  for (int look = 0; look < kLooks && view.state != 0 && !view.buffers[0].valid && !view.buffers[1].valid; ++look) {
+  for (int look = 0; look < kLooks && !view.settled; ++look) {
     auto got = file.read_at(view.offset, {slot.data(), slot.size()});
     if (!got.ok() || *got != slot.size() ||
         load<uint64_t>(slot.data() + offsetof(SlotHeader, created_lsn)) != view.created_lsn ||
         slot.compare(offsetof(SlotHeader, run_id), view.run_id.size(), view.run_id) != 0) {
-      return;  // of another run by now
+      view.settled = true;  // of another run by now: what stood here is in the log
+      return;
     }
+    const uint64_t before = newest_of(view);
     view.state = load<uint32_t>(slot.data() + offsetof(SlotHeader, state));
     for (int b = 0; b < 2; ++b) {
       const char* at =
           slot.data() + sizeof(SlotHeader) + static_cast<size_t>(b) * staging::buffer_bytes(view.size_class);
       decode_buffer(at, staging::payload_bytes_max(view.size_class), seed, view.buffers[static_cast<size_t>(b)]);
     }
+    const uint64_t now = newest_of(view);
+    view.settled = view.state == 0 || (now != 0 && (now == before || !torn(view)));
   }
 }
 
@@ -189,16 +217,14 @@ Status scan_staging(const StagingPlace& place, const StagingIdentity& identity, 
   return visit_slots(
       place, identity,
       [&scan](const SlotView& slot) {
-        bool any = false;
         for (const SlotView::Buffer& buffer : slot.buffers) {
           if (buffer.valid) {
-            any = true;
             scan.diffs.push_back({slot.run_id, slot.created_lsn, buffer.diff, slot.file, slot.offset});
           } else if (!buffer.empty) {
             ++scan.invalid_buffers;
           }
         }
-        if (!any && slot.state != 0) {
+        if (!slot.settled) {
           ++scan.unsettled_slots;
         }
       },

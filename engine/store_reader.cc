@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <map>
 
 #include "engine/error_detail.h"
@@ -19,6 +20,8 @@ struct Kept {
   std::string payload;
 };
 
+constexpr size_t kCopiedBytesMax = 64u << 20;
+constexpr uint64_t kAttemptsMin = 8;
 constexpr uint64_t kAttemptsMax = 1000;
 
 void pause_briefly() {
@@ -222,9 +225,10 @@ Status StoreReader::load(std::string_view only, std::unique_ptr<Replay>& replay)
   const int64_t begin = options_.hooks.monotonic_ms(options_.hooks.context);
   report_.attempts = 0;
   while (true) {
-    // Attempts count too: the host's clock may stand still.
-    const bool last = options_.hooks.monotonic_ms(options_.hooks.context) - begin >= options_.patience_ms ||
-                      report_.attempts >= kAttemptsMax;
+    // A busy machine may spend all the patience on one attempt; the host's clock may stand still.
+    const bool out_of_time = options_.hooks.monotonic_ms(options_.hooks.context) - begin >= options_.patience_ms ||
+                             report_.attempts >= kAttemptsMax;
+    const bool last = out_of_time && (options_.patience_ms == 0 || report_.attempts >= kAttemptsMin);
     const Status s = attempt(only, replay, last);
     if (s.code != Code::kAgain) {
       return s;
@@ -271,24 +275,37 @@ Status StoreReader::each(const std::function<bool(const RunView&)>& visit) {
       }
     }
   };
-  // Not within the snapshot: the visitor may take its time, and a read transaction keeps pages from being used again.
-  // A run that is newer in the tables by now than it was then is as right.
-  snapshot_.reset();
+  const auto visit_stored = [&](const RunRecord& record) {
+    const bool newer = states.find(record.id) != states.end();
+    visit_newer_up_to(&record.id);
+    if (go_on && !newer) {
+      go_on = visit(view_of(record));
+    }
+  };
+  // Of the same snapshot that the log was folded onto, or a transaction of several runs could be seen by half. The
+  // visitor may take its time, and a snapshot keeps pages from being used again: so records are copied first, and
+  // only a store of more than kCopiedBytesMax is visited in part while the snapshot lives.
   Status status;
-  if (tables_) {
-    status = tables_->each("", [&](const RunRecord& record) {
-      const bool newer = states.find(record.id) != states.end();
-      visit_newer_up_to(&record.id);
-      if (go_on && !newer) {
-        go_on = visit(view_of(record));
+  std::vector<RunRecord> copied;
+  size_t bytes = 0;
+  if (snapshot_) {
+    status = snapshot_->each("", [&](const RunRecord& record) {
+      bytes += 256 + record.document.bytes_bound();
+      copied.push_back(record);
+      if (bytes >= kCopiedBytesMax) {
+        std::for_each(copied.begin(), copied.end(), visit_stored);
+        copied.clear();
+        bytes = 0;
       }
       return go_on;
     });
-    if (options_.salvage && !status.ok()) {
-      report_.tables_problem = status.what;
-      status = {};
-    }
+    snapshot_.reset();
   }
+  if (options_.salvage && !status.ok()) {
+    report_.tables_problem = status.what;
+    status = {};
+  }
+  std::for_each(copied.begin(), copied.end(), visit_stored);
   visit_newer_up_to(nullptr);
   return status;
 }

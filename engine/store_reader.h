@@ -50,7 +50,8 @@ class StoreReader {
   /// The run as of now. Nothing: no such run. kAgain: the writer was too quick for 100 ms. kCorrupt: durable data is
   /// damaged (not with salvage). kUnsafe: as at open, of an owner that came later.
   Result<std::optional<RunView>> read(std::string_view id);
-  /// All runs as of one moment, in id order.
+  /// All runs as of one moment, in id order. `visit` may take its time up to 64 MiB of runs; beyond, LMDB uses no page
+  /// again while it runs.
   Status each(const std::function<bool(const RunView&)>& visit);
   /// Of the last read.
   [[nodiscard]] const ReadReport& report() const { return report_; }

@@ -133,7 +133,10 @@ TEST_F(ConcurrentReader, SeesAtLeastWhatWasAcknowledgedBeforeItLooked) {
   ASSERT_TRUE(reader.ok()) << engine::error_detail().message;
   uint64_t looks = 0;
   uint64_t too_quick = 0;
-  for (int round = 0; round < rounds && !HasFailure(); ++round) {
+  // A slow disk makes few checkpoints meanwhile: then it takes more rounds.
+  const auto busy = [&] { return rounds < 10'000 || (page_->recycled > 10 && page_->checkpoints > 100); };
+  int round = 0;
+  for (; (round < rounds || (round < 20 * rounds && !busy())) && !HasFailure(); ++round) {
     std::array<uint64_t, kRunCount> before{};
     for (size_t i = 0; i < kRunCount; ++i) before[i] = page_->acknowledged[i];
     Status s;
@@ -180,14 +183,11 @@ TEST_F(ConcurrentReader, SeesAtLeastWhatWasAcknowledgedBeforeItLooked) {
   printf(
       "reader: %d rounds, %lu looks, %lu told to come again; meanwhile %lu updates, %lu flushes, %lu checkpoints, "
       "%lu rotations, %lu segments recycled\n",
-      rounds, static_cast<unsigned long>(looks), static_cast<unsigned long>(too_quick),
+      round, static_cast<unsigned long>(looks), static_cast<unsigned long>(too_quick),
       static_cast<unsigned long>(page_->updates), static_cast<unsigned long>(page_->flushes),
       static_cast<unsigned long>(page_->checkpoints), static_cast<unsigned long>(page_->rotations),
       static_cast<unsigned long>(page_->recycled));
-  if (rounds >= 10'000) {
-    EXPECT_GT(page_->recycled, 10U);
-    EXPECT_GT(page_->checkpoints, 100U);
-  }
+  EXPECT_TRUE(busy());
 }
 
 }  // namespace
