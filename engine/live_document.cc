@@ -278,7 +278,8 @@ int LiveDocument::change_member(int member, Edit edit, size_t value_bytes, const
     undo->keep_value(member, document_.member(member), edit);
   }
   const EditKind kind = edit.kind;
-  carry_out(std::move(edit), op.value, slot);
+  // A drop needs no argument, and its copy may need memory, of which there must be no need once items are taken out.
+  carry_out(std::move(edit), kind == EditKind::kDrop ? Value() : op.value, slot);
   document_.count(member, value_bytes, true);
   if (undo != nullptr) {
     undo->note_value(kind);

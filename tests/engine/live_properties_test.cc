@@ -285,6 +285,26 @@ TEST(LiveDocument, MemoryThatRunsOutLeavesDocumentAndPendingDiff) {
   EXPECT_GT(failures, 1000);
 }
 
+TEST(LiveDocument, MemoryThatRunsOutInARemoveLeavesTheArray) {
+  const Value item(Array{true, int64_t{0}});
+  const Operation remove{OperationType::kRemove, "b", item};
+  for (int64_t succeed = 0;; ++succeed) {
+    LiveDocument live = live_from({{"b", Value(Array{item, int64_t{1}, item})}});
+    Answer a;
+    tests::fail_allocation_after(succeed);
+    try {
+      a.status = live.apply_undoable(remove, kNoLimit, a.outcome, a.detail, a.entry);
+      tests::fail_allocation_after(-1);
+      ASSERT_EQ(live.document().to_json(), R"({"b":[1]})");
+      ASSERT_GT(succeed, 1);
+      break;
+    } catch (const std::bad_alloc&) {
+    }
+    ASSERT_EQ(live.document().to_json(), R"({"b":[[true,0],1,[true,0]]})") << "allocation " << succeed;
+    ASSERT_EQ(live.document().bytes_bound(), live.document().to_json().size());
+  }
+}
+
 TEST(LiveDocument, RefusesExactlyWhatWouldExceedTheLimit) {
   check_property(20000, [] {
     const Object initial = *generate::colliding_object(generate::any_number());
