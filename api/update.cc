@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "api/values.h"
+#include "engine/update_request.h"
 
 namespace {
 
@@ -228,14 +229,35 @@ cairn_status cairn_run_apply(cairn_run* run, const char* operations, size_t byte
 
 cairn_status cairn_run_apply_atomic(cairn_run* run, const char* operations, size_t bytes) noexcept {
   return guarded([&]() -> Status {
-    std::vector<Operation> list;
-    CAIRN_TRY(parse(run, operations, bytes, list));
-    std::vector<cairn::engine::Store::RunOperation> all;
-    all.reserve(list.size());
-    for (Operation& op : list) {
-      all.push_back({run->run, std::move(op)});
+    CAIRN_TRY(check_writable(run));
+    if (!valid_bytes(operations, bytes)) {
+      return invalid("operations: a null pointer");
     }
     size_t failed = 0;
+    auto request = cairn::engine::parse_update_request(view_of(operations, bytes), &failed);
+    if (!request.ok()) {
+      cairn::api::note_index(failed);
+      return request.status();
+    }
+    std::vector<cairn::engine::Store::RunOperation> all;
+    std::vector<cairn::engine::RunRef> held;
+    const auto add = [&](std::vector<Operation>& list, const cairn::Result<cairn::engine::RunRef>& of) -> Status {
+      if (!of.ok()) {
+        return of.status();
+      }
+      held.push_back(*of);
+      for (Operation& op : list) {
+        all.push_back({of->get(), std::move(op)});
+      }
+      return {};
+    };
+    CAIRN_TRY(add(request->operations, run->reference));
+    if (!request->parent_operations.empty()) {
+      CAIRN_TRY(add(request->parent_operations, run->engine->parent(*run->run)));
+    }
+    if (!request->root_operations.empty()) {
+      CAIRN_TRY(add(request->root_operations, run->engine->root(*run->run)));
+    }
     const Status status = run->engine->transact(all, run->durability, &failed);
     if (!status.worked()) {
       cairn::api::note_index(failed);

@@ -26,7 +26,13 @@ Result<bool> Replay::fold_diff(RunRecord& record, const Diff& diff) {
   if (diff.base != record.sequence) {
     return false;
   }
-  CAIRN_TRY(apply(diff, record.document));
+  if (!record.foreign) {
+    CAIRN_TRY(apply(diff, record.document));
+  } else if (record.outbox.last == 0) {
+    record.outbox = diff;
+  } else {
+    CAIRN_TRY(fold(record.outbox, diff));
+  }
   record.sequence = diff.last;
   record.updated_us = diff.updated_us;
   return true;

@@ -216,6 +216,9 @@ Status check_run_record(const RunRecord& r) {
   if (r.error.size() > kErrorBytesMax) return {Code::kTooLarge, "error text over 4,096 bytes"};
   if (!valid_utf8(r.error)) return {Code::kInvalidUtf8, "error text"};
   if (r.foreign && r.document.size() != 0) return {Code::kInvalidArgument, "a document of a run owned elsewhere"};
+  if (r.outbox.last != 0 && (!r.foreign || r.outbox.last != r.sequence || r.outbox.base >= r.outbox.last)) {
+    return {Code::kInvalidArgument, "an outbox that is not the run's"};
+  }
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "engine/diff.h"
 #include "engine/document.h"
 
 namespace cairn::engine {
@@ -58,13 +59,16 @@ struct RunRecord {
   bool foreign = false;     // owned elsewhere: no document here
   std::string error;        // why it failed; empty: it did not, or nobody said
   Document document;
+  // Of a run owned elsewhere: what waits for its owner, from `base` to `sequence`; last == 0: nothing. Stored beside
+  // the record, in the table `outbox`.
+  Diff outbox;
 };
 
 /// That the record can be stored: ids, lengths, UTF-8, status; a foreign run has no document. kInvalidArgument,
 /// kTooLarge, kInvalidUtf8.
 Status check_run_record(const RunRecord& r);
 
-/// msgpack array; the encoding of TABLES.md. `r` passes check_run_record.
+/// msgpack array; the encoding of TABLES.md, without `outbox`. `r` passes check_run_record.
 void append_run_record(std::string& out, const RunRecord& r);
 /// Whole input. kVersion: written by a newer version; kCorrupt: anything else that append_run_record cannot have
 /// written. Lengths are checked against what remains before memory is taken.

@@ -108,6 +108,11 @@ class Store {
 
   // --- runs ---
   Result<RunRef> start(const StartOptions& options, Durability durability = Durability::kDefault);
+  /// The run that `run` names as its parent, or as its root; `run` itself where it names none. One that is not in this
+  /// store is owned elsewhere: then a record of it is appended, its updates wait in its outbox and answer kAccepted, it
+  /// has nothing to read, and its life is its owner's (kInvalidArgument for status, tags, finish).
+  Result<RunRef> parent(Run& run);
+  Result<RunRef> root(Run& run);
   /// Takes up an unfinished run, of another session or of this one.
   Result<RunRef> resume(std::string_view id, Durability durability = Durability::kDefault);
   /// A handle to any run of the store, for reading or, if it is unfinished, writing. kNoSuchRun.
@@ -197,6 +202,7 @@ class Store {
   void stop_background();
 
   // store_update.cc: all with the run's lock held
+  static Status refuse(Code code);
   Status check_gate(const Run& run) const;
   void latch_gate();
   template <class Fast, class Slow>
@@ -251,7 +257,14 @@ class Store {
   void wake_for_flush();  // something became dirty, or was appended
   [[nodiscard]] bool log_has_grown() const;
 
+  // store_foreign.cc
+  Result<RunRef> related(Run& run, std::string_view id);
+  Status fold_for_owner(const Run& run, const std::vector<RunOperation>& operations, Diff& diff, Diff& outbox,
+                        size_t* failed) const;
+  Status append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed);
+
   // store_runs.cc
+  Result<RunRef> start_record(RunRecord record, Durability durability);
   [[nodiscard]] std::shared_ptr<Tables> tables() const;
   Result<RunRef> load_run(std::string_view id);
   RunRef make_run(RunRecord record);

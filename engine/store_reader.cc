@@ -244,7 +244,7 @@ Status StoreReader::load(std::string_view only, std::unique_ptr<Replay>& replay)
 RunView StoreReader::view_of(const RunRecord& record) const {
   RunView view;
   view.record = record;
-  view.orphaned = !is_final(record.status) && (!report_.owner.held || record.session != session_);
+  view.orphaned = !is_final(record.status) && !record.foreign && (!report_.owner.held || record.session != session_);
   return view;
 }
 

@@ -177,9 +177,14 @@ Result<RunRef> Store::start(const StartOptions& options, Durability durability) 
   record.parent = options.parent;
   record.root = options.root;
 
+  return start_record(std::move(record), durability);
+}
+
+// A run of that very id is an error, but for a run owned elsewhere that starts as such once more: that is given.
+Result<RunRef> Store::start_record(RunRecord record, Durability durability) {
   std::unique_lock start_guard(start_mutex_);
   if (const Code gate = this->gate(); gate != Code::kOk) {
-    return fail(gate, gate == Code::kClosed ? "the store is closed" : "the store takes no updates now");
+    return refuse(gate);
   }
   auto existing = load_run(record.id);
   if (!existing.ok() && existing.code() != Code::kNoSuchRun) {
@@ -189,6 +194,15 @@ Result<RunRef> Store::start(const StartOptions& options, Durability durability) 
     const Run& old = **existing;
     const std::lock_guard guard((*existing)->lock);
     if (old.gate != Code::kErased) {
+      if (record.foreign) {
+        return existing;
+      }
+      if (old.record.foreign) {
+        return fail(Code::kExists,
+                    "runs of this store name this id as their parent or root, and it is owned elsewhere: take another "
+                    "id",
+                    record.id);
+      }
       if (is_final(old.record.status)) {
         return fail(Code::kExists, "a finished run of this id is in the store: take another id, or erase it",
                     record.id);
@@ -267,6 +281,10 @@ Status Store::append_change(Run& run, RunChange change, uint64_t* lsn) {
     detach(run);
   }
   const bool erase = !change.status && !change.session && !change.tags;
+  if (run.record.foreign && !erase) {
+    return fail(Code::kInvalidArgument, "the run is owned elsewhere: only its metadata can be updated from here",
+                run.id);
+  }
   change.id = run.id;
   change.created_lsn = run.record.created_lsn;
   change.sequence = run.sequence + 1;
@@ -292,6 +310,7 @@ Status Store::append_change(Run& run, RunChange change, uint64_t* lsn) {
   }
   if (erase) {
     run.gate = Code::kErased;
+    run.record.outbox = Diff();
   }
   run.version.store(run.sequence, std::memory_order_release);
   return {};
@@ -404,7 +423,7 @@ Status Store::erase_once(std::string_view id, Durability durability) {
     const std::lock_guard guard((*run)->lock);
     Run& r = **run;
     if (const Code gate = this->gate(); gate != Code::kOk && gate != Code::kNoSpace) {
-      return fail(gate, "the store takes no updates now");
+      return refuse(gate);
     }
     if (r.gate == Code::kErased) {
       return fail(Code::kNoSuchRun, "there is no such run in this store", id);
@@ -425,7 +444,7 @@ RunView Store::view(Run& run, bool with_document) {
     view.record.document = run.live.document();
   }
   view.erased = run.gate == Code::kErased;
-  view.orphaned = !is_final(run.record.status) && run.record.session != session_;
+  view.orphaned = !is_final(run.record.status) && run.record.session != session_ && !run.record.foreign;
   return view;
 }
 
@@ -463,7 +482,7 @@ Status Store::each(const std::function<bool(const RunView&)>& visit, bool with_d
     if (go_on && !is_hot) {
       RunView v;
       v.record = record;
-      v.orphaned = !is_final(record.status) && record.session != session_;
+      v.orphaned = !is_final(record.status) && record.session != session_ && !record.foreign;
       go_on = visit(v);
     }
     return go_on;
@@ -601,6 +620,9 @@ Status Store::current(Run& run, const std::function<void(const Document&, uint64
   const std::lock_guard guard(run.lock);
   if (run.gate == Code::kErased) {
     return fail(Code::kErased, "the run was erased");
+  }
+  if (run.record.foreign) {
+    return Code::kNotFound;
   }
   read(run.live.document(), run.sequence);
   return {};

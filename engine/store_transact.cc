@@ -83,6 +83,10 @@ Status Store::transact_operation(Run& run, const Operation& op, uint64_t* lsn, s
 
 Status Store::transact_one(Run& run, const std::vector<RunOperation>& operations, bool power, uint64_t* lsn,
                            size_t* failed) {
+  if (run.record.foreign) {
+    const Status s = append_foreign(run, operations, lsn, failed);
+    return s.worked() ? Status() : s;
+  }
   uint64_t changes = 0;
   if (!power && stages() && operations.size() == 1) {
     return transact_operation(run, operations.front().op, lsn, failed);
@@ -145,6 +149,7 @@ Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<
                                uint64_t* lsn, size_t* failed) {
   struct After {
     LiveDocument live;
+    Diff outbox;  // of a run owned elsewhere, instead of a document
     uint64_t changes = 0;
   };
   std::vector<After> after(runs.size());
@@ -152,6 +157,17 @@ Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<
   const int64_t updated = now_us();
   for (size_t i = 0; i < runs.size(); ++i) {
     Run& run = *runs[i];
+    if (run.record.foreign) {
+      Diff diff;
+      CAIRN_TRY(fold_for_owner(run, operations, diff, after[i].outbox, failed));
+      after[i].changes = diff.last - diff.base;
+      diff.updated_us = after[i].outbox.updated_us = updated;
+      std::string bytes;
+      append_diff_prefix(bytes, run.id, run.record.created_lsn);
+      append_diff(bytes, diff);
+      diffs.push_back(std::move(bytes));
+      continue;
+    }
     if (!run.live.pending().empty()) {
       CAIRN_TRY(write_detached(run));
       detach(run);
@@ -218,8 +234,12 @@ Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<
     if (after[i].changes > 0) {
       run.sequence += after[i].changes;
       run.updated_us = updated;
-      run.live = std::move(after[i].live);
-      run.live.clear_pending(run.sequence);
+      if (run.record.foreign) {
+        run.record.outbox = std::move(after[i].outbox);
+      } else {
+        run.live = std::move(after[i].live);
+        run.live.clear_pending(run.sequence);
+      }
       run.version.store(run.sequence, std::memory_order_release);
     }
     mark_clean(run);

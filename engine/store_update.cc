@@ -13,7 +13,12 @@ namespace {
 
 constexpr Status kForkedStatus(Code::kForked, "this process is a forked child of the store's owner");
 
-Status refuse(Code code) {
+Status not_finite(std::string_view key) { return fail(Code::kNotFinite, "NaN and infinity are no JSON numbers", key); }
+
+}  // namespace
+
+// What a closed gate says.
+Status Store::refuse(Code code) {
   switch (code) {
     case Code::kFinished:
       return fail(Code::kFinished, "the run is finished: its metadata takes no more updates");
@@ -30,10 +35,6 @@ Status refuse(Code code) {
       return fail(Status(code), "the store takes no updates");
   }
 }
-
-Status not_finite(std::string_view key) { return fail(Code::kNotFinite, "NaN and infinity are no JSON numbers", key); }
-
-}  // namespace
 
 // A closed store stays closed.
 void Store::latch_gate() {
@@ -198,7 +199,8 @@ Status Store::apply(Run& run, const Operation& op, Outcome& outcome, Durability 
   {
     const std::lock_guard guard(run.lock);
     CAIRN_TRY(check_gate(run));
-    applied = apply_locked(run, op, outcome, power, &lsn);
+    applied = run.record.foreign ? append_foreign(run, {{&run, op}}, &lsn, nullptr)
+                                 : apply_locked(run, op, outcome, power, &lsn);
     if (!applied.worked()) {
       return applied;
     }

@@ -27,12 +27,25 @@ Result<RunRecord> decode_stored(std::string_view key, std::string_view payload) 
   return r;
 }
 
+Status add_outbox(const Environment& environment, MDB_txn* txn, RunRecord& r) {
+  if (!r.foreign) return {};
+  const Result<std::optional<std::string_view>> payload = environment.get(txn, Table::kOutbox, r.id);
+  if (!payload.ok()) return payload.status();
+  if (!payload->has_value()) return {};
+  Result<Diff> diff = decode_diff(**payload);
+  if (!diff.ok()) return {Code::kCorrupt, "an outbox row that is none"};
+  if (diff->last != r.sequence) return {Code::kCorrupt, "an outbox row of another sequence than its run"};
+  r.outbox = std::move(*diff);
+  return {};
+}
+
 Result<std::optional<RunRecord>> find_in(const Environment& environment, MDB_txn* txn, std::string_view id) {
   const Result<std::optional<std::string_view>> payload = environment.get(txn, Table::kRuns, id);
   if (!payload.ok()) return payload.status();
   if (!payload->has_value()) return std::optional<RunRecord>();
   Result<RunRecord> r = decode_stored(id, **payload);
   if (!r.ok()) return r.status();
+  CAIRN_TRY(add_outbox(environment, txn, *r));
   return std::optional<RunRecord>(std::move(*r));
 }
 
@@ -50,7 +63,8 @@ Status each_in(const Environment& environment, MDB_txn* txn, std::string_view af
       found = r.status();
       return false;
     }
-    return visit(std::move(*r), value.size());
+    found = add_outbox(environment, txn, *r);
+    return found.ok() && visit(std::move(*r), value.size());
   });
   return walked.ok() ? found : walked;
 }
@@ -121,7 +135,8 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
 /// One change, ready to be written again and again: a transaction is repeated when the map had to grow.
 struct Prepared {
   std::string id;
-  std::string value;  // sealed; empty: erase
+  std::string value;   // sealed; empty: erase
+  std::string outbox;  // sealed; empty: none
   IndexKeys keys;
 };
 
@@ -133,6 +148,11 @@ Prepared prepare(const Tables::Change& change) {
   append_run_record(p.value, *change.record);
   seal_value(Table::kRuns, p.id, p.value);
   p.keys = index_keys(*change.record);
+  if (change.record->outbox.last != 0) {
+    p.outbox.assign(kChecksumBytes, '\0');
+    append_diff(p.outbox, change.record->outbox);
+    seal_value(Table::kOutbox, p.id, p.outbox);
+  }
   return p;
 }
 
@@ -152,6 +172,8 @@ Status write_one(const Environment& environment, MDB_txn* txn, const Prepared& p
       CAIRN_TRY(environment.put(txn, kIndexes[i], p.keys[i], sealed_value(kIndexes[i], p.keys[i], {})));
     }
   }
+  CAIRN_TRY(p.outbox.empty() ? environment.erase(txn, Table::kOutbox, p.id)
+                             : environment.put(txn, Table::kOutbox, p.id, p.outbox));
   return p.value.empty() ? environment.erase(txn, Table::kRuns, p.id)
                          : environment.put(txn, Table::kRuns, p.id, p.value);
 }
@@ -263,7 +285,7 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, std::opt
     while (next < ordered.size() && part.size() < kRunsPerTxn && (part.empty() || bytes < part_bytes_max) &&
            erases == (next < erase_count)) {
       part.push_back(prepare(ordered[next++]));
-      bytes += part.back().id.size() + part.back().value.size();
+      bytes += part.back().id.size() + part.back().value.size() + part.back().outbox.size();
       for (const std::string& key : part.back().keys) bytes += key.size();
     }
     const bool last = next == ordered.size();

@@ -298,7 +298,7 @@ Status Environment::sync(const std::function<Status(uint64_t bytes)>& may_grow) 
 }
 
 Result<std::optional<std::string_view>> Environment::get(MDB_txn* txn, Table t, std::string_view key) const {
-  if (key.empty() || key.size() > kKeyBytesMax) return std::optional<std::string_view>();
+  if (key.empty() || key.size() > kTableKeyBytesMax) return std::optional<std::string_view>();
   MDB_val k = value_of(key);
   MDB_val v = {};
   const int rc = mdb_get(txn, handles_[static_cast<size_t>(t)], &k, &v);
@@ -327,7 +327,7 @@ Status Environment::walk(MDB_txn* txn, Table t, std::string_view after,
   int rc = mdb_cursor_open(txn, handles_[static_cast<size_t>(t)], &raw);
   if (rc != 0) return lmdb_status(rc, "LMDB cursor");
   const std::unique_ptr<MDB_cursor, decltype(&mdb_cursor_close)> cursor(raw, &mdb_cursor_close);
-  MDB_val k = value_of(after.substr(0, kKeyBytesMax));
+  MDB_val k = value_of(after.substr(0, kTableKeyBytesMax));
   MDB_val v = {};
   rc = mdb_cursor_get(raw, &k, &v, after.empty() ? MDB_FIRST : MDB_SET_RANGE);
   while (rc == 0 && !after.empty() && view_of(k) <= after) rc = mdb_cursor_get(raw, &k, &v, MDB_NEXT);

@@ -10,7 +10,7 @@ namespace {
 constexpr size_t kTimeBytes = 8;
 // What a task name may take of a key, beside the zero byte and the longest id. A longer one keeps its front and ends in
 // the hash of all of it; such keys are told apart by the record only.
-constexpr size_t kTaskKeyBytes = kKeyBytesMax - 1 - kRunIdBytesMax;
+constexpr size_t kTaskKeyBytes = kTableKeyBytesMax - 1 - kRunIdBytesMax;
 constexpr size_t kHashDigits = 16;
 
 void append_big_endian(std::string& out, uint64_t v) {
@@ -67,6 +67,8 @@ const char* table_name(Table t) {
       return "by_task";
     case Table::kMeta:
       return "meta";
+    case Table::kOutbox:
+      return "outbox";
   }
   return "";
 }
@@ -136,6 +138,7 @@ std::optional<std::string_view> id_of_index_key(Table index, std::string_view ke
       break;
     }
     case Table::kRuns:
+    case Table::kOutbox:
     case Table::kMeta:
       return std::nullopt;
   }

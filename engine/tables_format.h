@@ -12,15 +12,24 @@
 namespace cairn::engine {
 
 /// Seeds the checksums of the table's values; never renumbered.
-enum class Table : uint8_t { kRuns = 1, kByStatus = 2, kByUpdated = 3, kByParent = 4, kByTask = 5, kMeta = 6 };
-inline constexpr std::array<Table, 6> kTables = {Table::kRuns,     Table::kByStatus, Table::kByUpdated,
-                                                 Table::kByParent, Table::kByTask,   Table::kMeta};
+enum class Table : uint8_t {
+  kRuns = 1,
+  kByStatus = 2,
+  kByUpdated = 3,
+  kByParent = 4,
+  kByTask = 5,
+  kMeta = 6,
+  kOutbox = 7
+};
+// The last one is kMeta: see tables_birth.cc.
+inline constexpr std::array<Table, 7> kTables = {Table::kRuns,   Table::kByStatus, Table::kByUpdated, Table::kByParent,
+                                                 Table::kByTask, Table::kOutbox,   Table::kMeta};
 inline constexpr std::array<Table, 4> kIndexes = {Table::kByStatus, Table::kByUpdated, Table::kByParent,
                                                   Table::kByTask};
 const char* table_name(Table t);
 
 /// LMDB's limit, compiled into Debian's library.
-inline constexpr size_t kKeyBytesMax = 511;
+inline constexpr size_t kTableKeyBytesMax = 511;
 inline constexpr size_t kChecksumBytes = 8;
 inline constexpr uint32_t kTablesFormat = 1;
 

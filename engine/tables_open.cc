@@ -208,14 +208,34 @@ Status Environment::repeat_meta_pages() {
   return fdatasync(fd()) == 0 ? Status() : lmdb_status(errno, "repeating the meta pages: sync");
 }
 
+// Stores that were made before it have no outbox.
+Status Environment::make_missing_outbox() {
+  MDB_txn* raw = nullptr;
+  int rc = mdb_txn_begin(env_, nullptr, 0, &raw);
+  if (rc != 0) return lmdb_status(rc, "LMDB transaction");
+  std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> txn(raw, &mdb_txn_abort);
+  MDB_dbi handle = 0;
+  rc = mdb_dbi_open(raw, table_name(Table::kOutbox), 0, &handle);
+  if (rc != MDB_NOTFOUND) return rc == 0 ? Status() : lmdb_status(rc, "the table outbox");
+  rc = mdb_dbi_open(raw, table_name(Table::kOutbox), MDB_CREATE, &handle);
+  if (rc != 0) return lmdb_status(rc, "making the table outbox");
+  rc = mdb_txn_commit(txn.release());
+  return rc == 0 ? Status() : lmdb_status(rc, "making the table outbox");
+}
+
 Status Environment::open_tables() {
+  if (writable_) CAIRN_TRY(make_missing_outbox());
   MDB_txn* raw = nullptr;
   int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &raw);
   if (rc != 0) return lmdb_status(rc, "LMDB read transaction");
   std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> txn(raw, &mdb_txn_abort);
   for (const Table t : kTables) {
     MDB_dbi& handle = handles_[static_cast<size_t>(t)];
-    if ((rc = mdb_dbi_open(raw, table_name(t), 0, &handle)) != 0) return lmdb_status(rc, "a table is missing");
+    rc = mdb_dbi_open(raw, table_name(t), 0, &handle);
+    if (rc == MDB_NOTFOUND && t == Table::kOutbox) {
+      return {Code::kVersion, "tables of an older version: open the store for writing once"};
+    }
+    if (rc != 0) return lmdb_status(rc, "a table is missing");
     unsigned table_flags = 0;
     if ((rc = mdb_dbi_flags(raw, handle, &table_flags)) != 0) return lmdb_status(rc, "a table's flags");
     if (table_flags != 0) return {Code::kCorrupt, "a table with flags that were never set"};

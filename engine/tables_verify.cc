@@ -66,6 +66,20 @@ class Verifier {
     });
   }
 
+  void outbox() {
+    walk(Table::kOutbox, [this](std::string_view key, std::string_view payload) {
+      const Result<Diff> diff = decode_diff(payload);
+      if (!diff.ok()) return damage("outbox", key, diff.status().what);
+      const auto stored = environment_.get(txn_, Table::kRuns, key);
+      if (!stored.ok()) return;  // reported by the walk of runs
+      if (!stored->has_value()) return damage("outbox", key, "a row of a run that is not there");
+      const Result<RunRecord> r = decode_run_record_head(**stored);
+      if (r.ok() && (!r->foreign || r->sequence != diff->last)) {
+        damage("outbox", key, "a row that does not continue to its run's sequence");
+      }
+    });
+  }
+
   void meta() {
     walk(Table::kMeta, [this](std::string_view key, std::string_view payload) {
       const size_t bytes = key == meta_key::kFormat                                                               ? 4
@@ -220,6 +234,7 @@ Status verify_tables(Environment& environment, const std::function<void(const Ta
     verifier.meta();
     verifier.runs();
     for (size_t i = 0; i < kIndexes.size(); ++i) verifier.index(i);
+    verifier.outbox();
   }
   if (verifier.found() == 0) return {};
   return {Code::kCorrupt, "the tables are damaged"};

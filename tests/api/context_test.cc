@@ -58,7 +58,49 @@ TEST_F(Ambient, OutsideARunUpdatesDoNothingAndReadsGiveNothing) {
   EXPECT_TRUE(metadata::current().is_null());
   EXPECT_TRUE(metadata::get().is_null());
   EXPECT_EQ(metadata::current<json>(), std::nullopt);
+  metadata::parent().increment("n");
+  metadata::root().set("a", 1);
+  metadata::flush();
+  metadata::refresh();
   EXPECT_EQ(run_.info().sequence, before);
+}
+
+TEST_F(Ambient, ParentAndRootAreUpdatedFromTheChild) {
+  const cairn::Run child = store_.start({.id = "child", .parent = "job"});
+  const cairn::Run grandchild = store_.start({.id = "grandchild", .parent = "child"});
+  const RunScope scope(grandchild);
+  metadata::parent().set("from", "below").append("log", 1).increment("n", 2);
+  metadata::root().increment("n").del("none");
+  metadata::set("own", true);
+  EXPECT_EQ(child.text(), R"({"from":"below","log":[1],"n":2})");
+  EXPECT_EQ(run_.text(), R"({"n":1})");
+  EXPECT_EQ(grandchild.text(), R"({"own":true})");
+  EXPECT_EQ(grandchild.parent().id(), "child");
+  EXPECT_EQ(grandchild.root().id(), "job");
+  EXPECT_EQ(run_.parent().id(), "job");
+  // In one step.
+  cairn::Run(grandchild.share())
+      .apply({{"operations", {{{"type", "set"}, {"key", "own"}, {"value", false}}}},
+              {"parentOperations", {{{"type", "increment"}, {"key", "n"}, {"value", 1}}}},
+              {"rootOperations", {{{"type", "increment"}, {"key", "n"}, {"value", 1}}}}});
+  EXPECT_EQ(child.text(), R"({"from":"below","log":[1],"n":3})");
+  EXPECT_EQ(run_.text(), R"({"n":2})");
+  EXPECT_EQ(grandchild.text(), R"({"own":false})");
+}
+
+TEST_F(Ambient, AParentThatIsElsewhereTakesUpdatesAndGivesNothing) {
+  const cairn::Run child = store_.start({.id = "child", .parent = "far"});
+  const RunScope scope(child);
+  metadata::parent().increment("done").append("log", "x");
+  cairn::Run far = child.parent();
+  EXPECT_EQ(far.try_set("a", 1).code, Code::kAccepted);
+  EXPECT_EQ(far.get("a"), std::nullopt);
+  EXPECT_EQ(far.try_current().status().code, Code::kNotFound);
+  EXPECT_TRUE(far.info().foreign);
+  EXPECT_EQ(far.try_finish().code, Code::kInvalidArgument);
+  metadata::flush();
+  metadata::refresh();
+  EXPECT_EQ(child.text(), "{}");
 }
 
 TEST_F(Ambient, ScopesNestAndEnd) {

@@ -81,12 +81,12 @@ TEST(TablesFormat, EveryKeyGivesItsIdBack) {
     r.task = task;
     const IndexKeys keys = index_keys(r);
     for (size_t i = 0; i < kIndexes.size(); ++i) {
-      EXPECT_LE(keys[i].size(), kKeyBytesMax);
+      EXPECT_LE(keys[i].size(), kTableKeyBytesMax);
       EXPECT_EQ(id_of_index_key(kIndexes[i], keys[i]), "run_1");
     }
   }
   r.id = std::string(64, 'i');
-  EXPECT_EQ(index_keys(r)[3].size(), kKeyBytesMax);
+  EXPECT_EQ(index_keys(r)[3].size(), kTableKeyBytesMax);
 }
 
 TEST(TablesFormat, LongTasksOfOneFrontHaveDifferentKeys) {

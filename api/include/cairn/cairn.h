@@ -469,6 +469,24 @@ CAIRN_API cairn_status cairn_run_with_durability(cairn_run* run, int32_t durabil
 /** Another handle of the same run, of the same class: for a second owner. */
 CAIRN_API cairn_status cairn_run_share(cairn_run* run, cairn_run** other) CAIRN_NOEXCEPT;
 
+/** A handle of the run that this one names as its parent, or as its root, of the same class; of the run itself where it
+ * names none. A named run that is not in this store is owned elsewhere: its updates return ACCEPTED and wait in the
+ * store for its owner, reads give NOT_FOUND, and its status and tags are its owner's. To update a run and its parent
+ * together, put both into one transaction, or see cairn_run_apply_atomic.
+ * Durable:  the first call for a run owned elsewhere writes one record to the log; each update of it is one, at once.
+ * Errors:   ERASED, NO_SPACE, LATCHED; read-only: NO_SUCH_RUN. Updates of a run owned elsewhere also: BACKLOG (too much
+ *           waits for it), INVALID_ARGUMENT (a path that does not begin with the name of a key).
+ * Lifetime, threads: as start.
+ * Cost:     a lookup; a run that is not in memory is read from the tables. */
+CAIRN_API cairn_status cairn_run_parent(cairn_run* run, cairn_run** parent) CAIRN_NOEXCEPT;
+CAIRN_API cairn_status cairn_run_root(cairn_run* run, cairn_run** root) CAIRN_NOEXCEPT;
+
+/** The model's flush: makes what was updated before durable, of all runs of the store, as cairn_store_barrier.
+ * Errors, cost: those of the barrier. */
+CAIRN_API cairn_status cairn_run_flush(cairn_run* run) CAIRN_NOEXCEPT;
+/** The model's refresh: takes over what the upstream knows. Without an upstream the local state stays. */
+CAIRN_API cairn_status cairn_run_refresh(cairn_run* run) CAIRN_NOEXCEPT;
+
 /** Lets go of the handle; the run goes on. Null is OK. */
 CAIRN_API cairn_status cairn_run_close(cairn_run* run) CAIRN_NOEXCEPT;
 
@@ -623,7 +641,9 @@ CAIRN_API cairn_status cairn_run_apply(cairn_run* run, const char* operations, s
                                        cairn_outcome* outcomes, size_t capacity, size_t* count) CAIRN_NOEXCEPT;
 
 /** The same, all or none: an unapplied operation or an error fails the whole (last error: index), and only the size of
- * the result counts. */
+ * the result counts. Also takes an object with operations on the run's parent and root beside its own, which take
+ * effect together: {"operations":[...],"parentOperations":[...],"rootOperations":[...]}, each optional (the index
+ * counts through them in this order); "metadata":{...} in place of "operations" replaces the whole. */
 CAIRN_API cairn_status cairn_run_apply_atomic(cairn_run* run, const char* operations,
                                               size_t operations_bytes) CAIRN_NOEXCEPT;
 

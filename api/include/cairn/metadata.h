@@ -8,19 +8,23 @@
 #ifndef CAIRN_METADATA_H
 #define CAIRN_METADATA_H
 
+#include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "cairn/context.h"
 #include "cairn/run.h"
 
 namespace cairn::metadata {
 
-/// What an update returns, to chain another one. Valid as long as its run: use it in the same expression.
+/// What an update returns, to chain another one. Valid as long as the current run: use it in the same expression.
 class Updates {
  public:
   /// Null: all does nothing.
   explicit Updates(Run* run = cairn::detail::current_run()) noexcept : run_(run) {}
+  /// Of another run than the current one.
+  explicit Updates(Run&& run) : owned_(std::make_shared<Run>(std::move(run))), run_(owned_.get()) {}
 
   template <class T>
   const Updates& set(std::string_view key, const T& value) const {
@@ -66,6 +70,7 @@ class Updates {
     }
     return *this;
   }
+  std::shared_ptr<Run> owned_;
   Run* run_;
 };
 
@@ -102,6 +107,30 @@ Updates save(const T& object) {
   return Updates().save(object);
 }
 inline Updates save(const json& object) { return Updates().save(object); }
+
+/// Updates of the current run's parent, and of its root: metadata::parent().increment("done").append("log", "x"). See
+/// Run::parent for those that are not in this store. Cost: a lookup beside the updates.
+[[nodiscard]] inline Updates parent() {
+  Run* run = cairn::detail::current_run();
+  return run == nullptr ? Updates(nullptr) : Updates(run->parent());
+}
+[[nodiscard]] inline Updates root() {
+  Run* run = cairn::detail::current_run();
+  return run == nullptr ? Updates(nullptr) : Updates(run->root());
+}
+
+/// What was updated before is durable once it returns; see Run::flush.
+inline void flush() {
+  if (Run* run = cairn::detail::current_run(); run != nullptr) {
+    run->flush();
+  }
+}
+/// See Run::refresh.
+inline void refresh() {
+  if (Run* run = cairn::detail::current_run(); run != nullptr) {
+    run->refresh();
+  }
+}
 
 template <class T>
 Status try_set(std::string_view key, const T& value) noexcept {

@@ -195,7 +195,7 @@ class Run {
   Run& save(const json& object) { return save<json>(object); }
 
   /// Applies operations in the wire's form, all or none: {{"type","set"},{"key","a"},{"value",1}}, ... Error::index
-  /// says which failed.
+  /// says which failed. An object {"operations", "parentOperations", "rootOperations"} updates parent and root with it.
   Run& apply(const json& operations) { return done(apply_all(operations)); }
   Status try_apply(const json& operations) noexcept {
     return detail::attempt([&] { return apply_all(operations); });
@@ -283,6 +283,27 @@ class Run {
     detail::check(cairn_run_share(handle_.get(), &other));
     return Run(other);
   }
+
+  /// A handle of the run that this one names as its parent, or as its root, of the same class; of this run where it
+  /// names none. One that is not in this store is owned elsewhere: its updates are answered with kAccepted and wait for
+  /// its owner, and it has nothing to read (get gives nothing, current throws kNotFound).
+  [[nodiscard]] Run parent() const {
+    cairn_run* other = nullptr;
+    detail::check(cairn_run_parent(handle_.get(), &other));
+    return Run(other);
+  }
+  [[nodiscard]] Run root() const {
+    cairn_run* other = nullptr;
+    detail::check(cairn_run_root(handle_.get(), &other));
+    return Run(other);
+  }
+
+  /// Makes what was updated before durable: the barrier of the store.
+  void flush() { detail::check(cairn_run_flush(handle_.get())); }
+  Status try_flush() noexcept { return detail::status_of(cairn_run_flush(handle_.get())); }
+  /// Takes over what the upstream knows; without an upstream the local state stays.
+  void refresh() { detail::check(cairn_run_refresh(handle_.get())); }
+  Status try_refresh() noexcept { return detail::status_of(cairn_run_refresh(handle_.get())); }
 
   /// Ends the run. Later updates fail with kFinished, reads work.
   void finish(RunStatus status = RunStatus::kCompleted) {
