@@ -132,6 +132,62 @@ TEST_F(TablesDamage, VerifyFindsIndexesThatDoNotFitTheRecords) {
             "by_parent: an entry of a run that is not there\n");
 }
 
+TEST_F(TablesDamage, OutboxRowsThatAreNoneOrAreNotTheirRunsAreFound) {
+  open();
+  const auto far = [](uint64_t base, uint64_t last) {
+    RunRecord r;
+    r.id = "far";
+    r.foreign = true;
+    r.sequence = last;
+    r.outbox.base = base;
+    r.outbox.last = last;
+    r.outbox.entries.push_back({"k", Form(FormKind::kDelete), std::nullopt});
+    return Tables::Change{"far", r};
+  };
+  RunRecord own = record("own");
+  own.outbox = far(1, own.sequence).record->outbox;
+  EXPECT_EQ(tables_->write({{"own", own}}, 1).code, Code::kInvalidArgument);
+  must_write({put("a"), far(1, 4)});
+  auto found = tables_->find("far");
+  ASSERT_TRUE(found.ok());
+  EXPECT_EQ((*found)->outbox, far(1, 4).record->outbox);
+  EXPECT_EQ(damage(), "");
+  close();
+  std::string diff;
+  append_diff(diff, far(1, 3).record->outbox);
+  forge([&](MDB_txn* txn) {
+    forge_put(txn, Table::kOutbox, "a", diff);
+    forge_put(txn, Table::kOutbox, "far", diff);
+    forge_put(txn, Table::kOutbox, "gone", diff);
+    forge_put(txn, Table::kOutbox, "z", "no diff");
+  });
+  open();
+  EXPECT_EQ(tables_->find("far").code(), Code::kCorrupt);
+  EXPECT_EQ(tables_->find("a").code(), Code::kOk);
+  const std::string text = damage();
+  EXPECT_NE(text.find("outbox: a row that does not continue to its run's sequence\n"
+                      "outbox: a row that does not continue to its run's sequence\n"
+                      "outbox: a row of a run that is not there\n"
+                      "outbox: "),
+            std::string::npos)
+      << text;
+  must_write({far(1, 5), erase("gone"), erase("z"), put("a")});
+  EXPECT_EQ(damage(), "");
+}
+
+TEST_F(TablesDamage, AStoreFromBeforeTheOutboxGetsOneWhenItIsOpenedForWriting) {
+  open();
+  must_write({put("a")});
+  close();
+  forge([](MDB_txn* txn) { EXPECT_EQ(mdb_drop(txn, handle(txn, Table::kOutbox), 1), 0); });
+  EXPECT_EQ(open_read_only_code(), Code::kVersion);
+  open();
+  EXPECT_EQ(damage(), "");
+  EXPECT_EQ(tables_->find("a").code(), Code::kOk);
+  close();
+  EXPECT_EQ(open_read_only_code(), Code::kOk);
+}
+
 TEST_F(TablesDamage, VerifyFindsWrongMetaAndRecords) {
   open();
   must_write({put("a")});
