@@ -33,7 +33,7 @@ Result<RunRef> Store::related(Run& run, std::string_view id) {
   record.sequence = 1;
   record.session = session_;
   record.created_us = record.updated_us = now_us();
-  return start_record(std::move(record), Durability::kProcess);
+  return start_record(std::move(record), Durability::kDefault);
 }
 
 // Parent and root of a run are set at its start.

@@ -276,12 +276,14 @@ std::string CrashProver::check(const RecordedLife& life, const State& state, con
       if (engine::is_final(run.status) || random.coin()) {
         continue;
       }
-      auto resumed = store.resume(id);
+      // One that is owned elsewhere is updated as it is.
+      auto resumed = id == RecordedLife::kParent ? store.find(id) : store.resume(id);
       if (!resumed.ok()) {
         return "resume " + id + " after recovery: " + status_text(resumed.status());
       }
       for (int i = 0; i < 2; ++i) {
-        if (const Status s = store.set_int(**resumed, "afterwards", i); !s.worked() && s.code != Code::kTooLarge) {
+        if (const Status s = store.set_int(**resumed, "afterwards", i);
+            !s.worked() && s.code != Code::kTooLarge && s.code != Code::kBacklog) {
           return "update of " + id + " after recovery: " + status_text(s);
         }
       }

@@ -68,7 +68,9 @@ void RecordedLife::any_call(int runs) {
   const std::string id = open_runs[script_.below(open_runs.size())];
   const Durability durability = script_.one_in(12) ? Durability::kPower : Durability::kDefault;
   const uint64_t kind = script_.below(100);
-  if (kind < 40) {
+  if (kind < 6 && !may_fail_) {
+    update_parent(id, any_operation("parent of 1"), durability);
+  } else if (kind < 40) {
     keys(id, keys_of(id), 1 + static_cast<int>(script_.below(4)), durability);
   } else if (kind < 62) {
     apply(id, any_operation(id), durability);
@@ -77,6 +79,9 @@ void RecordedLife::any_call(int runs) {
     for (uint64_t i = 0, n = 1 + script_.below(4); i < n; ++i) {
       const std::string& other = open_runs[script_.below(open_runs.size())];
       operations.emplace_back(other, any_operation(other));
+    }
+    if (script_.one_in(3) && !may_fail_ && history_.state(kParent, history_.newest(kParent)).exists) {
+      operations.emplace_back(kParent, any_operation("parent of 1"));
     }
     transact(operations, durability);
   } else if (kind < 82) {

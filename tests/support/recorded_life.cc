@@ -127,7 +127,8 @@ void RecordedLife::check_error(Status status, bool on_runs) {
 }
 
 bool RecordedLife::end(Status status, size_t begin, const std::vector<std::string>& ids, Durability durability) {
-  if (!status.worked() && status.code != Code::kUnapplied && status.code != Code::kTooLarge && !may_fail_) {
+  if (!status.worked() && status.code != Code::kUnapplied && status.code != Code::kTooLarge &&
+      status.code != Code::kBacklog && !may_fail_) {
     note_failure("", status);
     return false;
   }
@@ -257,6 +258,7 @@ RecordedLife& RecordedLife::start(const std::string& id, int keys, Durability du
   o.id = id;
   o.task = "task-" + std::to_string(script_.below(1000));
   o.tags = {"t" + std::to_string(script_.below(100))};
+  o.parent = kParent;
   for (int i = 0; i < keys; ++i) {
     o.metadata.push_back({"k" + std::to_string(i), Value(static_cast<int64_t>(script_.below(1000)))});
   }
@@ -450,6 +452,23 @@ RecordedLife& RecordedLife::transact(const std::vector<std::pair<std::string, Op
   return *this;
 }
 
+RecordedLife& RecordedLife::update_parent(const std::string& id, Operation op, Durability durability) {
+  engine::Run* child = run(id);
+  if (child == nullptr) {
+    return *this;
+  }
+  size_t from = begin("parent of " + id);
+  auto parent = store_->parent(*child);
+  handles_[kParent] = parent.ok() ? *parent : nullptr;
+  if (!end(parent.status(), from, {kParent}, Durability::kDefault)) {
+    return *this;
+  }
+  from = begin("update the parent " + op.key);
+  engine::Outcome outcome;
+  end(store_->apply(**parent, op, outcome, durability), from, {kParent}, durability);
+  return *this;
+}
+
 RecordedLife& RecordedLife::finish(const std::string& id, Durability durability) {
   return change(
       "finish", id, durability,
@@ -582,7 +601,7 @@ std::vector<std::string> RecordedLife::alive() {
   std::vector<std::string> ids;
   for (const std::string& id : history_.ids()) {
     const RunState& s = history_.state(id, history_.newest(id));
-    if (s.exists && !engine::is_final(s.status)) {
+    if (s.exists && !engine::is_final(s.status) && id != kParent) {
       ids.push_back(id);
     }
   }

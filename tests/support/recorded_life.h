@@ -49,6 +49,8 @@ class SeededHost {
 class RecordedLife {
  public:
   using Durability = engine::Durability;
+  /// The parent of every run that is started. Nobody starts it here.
+  static constexpr const char* kParent = "parent";
 
   /// A life that begins in an empty directory.
   explicit RecordedLife(uint64_t seed, const LifeOptions& options = {});
@@ -68,6 +70,9 @@ class RecordedLife {
                     Durability durability = Durability::kDefault);
   RecordedLife& transact(const std::vector<std::pair<std::string, engine::Operation>>& operations,
                          Durability durability = Durability::kDefault);
+  /// Updates the parent of run `id`, which is owned elsewhere: kParent.
+  RecordedLife& update_parent(const std::string& id, engine::Operation op,
+                              Durability durability = Durability::kDefault);
   RecordedLife& finish(const std::string& id, Durability durability = Durability::kDefault);
   RecordedLife& status(const std::string& id, engine::RunStatus status);
   RecordedLife& tags(const std::string& id, std::vector<std::string> tags);

@@ -18,6 +18,10 @@ RunState RunState::of(const engine::RunRecord& record) {
     s.tags += tag + ",";
   }
   s.json = record.document.to_json();
+  if (record.foreign) {
+    s.json = "waits: ";
+    engine::append_diff(s.json, record.outbox);
+  }
   return s;
 }
 
