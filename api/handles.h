@@ -39,6 +39,7 @@ struct cairn_store {
   uint32_t magic = cairn::api::kStoreMagic;
   std::atomic<bool> closed{false};
   std::atomic<uint64_t> references{1};
+  std::string directory;
   std::unique_ptr<cairn::api::HostHooks> hooks;  // outlive the engine
   std::unique_ptr<cairn::engine::Store> engine;
   std::unique_ptr<cairn::api::Reading> reading;  // read-only: instead of the engine

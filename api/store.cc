@@ -3,7 +3,9 @@
 
 #include "api/handles.h"
 #include "api/metadata_limit.h"
+#include "api/read.h"
 #include "api/structs.h"
+#include "engine/store_slots.h"
 
 namespace {
 
@@ -89,18 +91,51 @@ int64_t deadline(const cairn_store* store, int64_t timeout_ms) {
   return end > 0 ? end : 1;
 }
 
-}  // namespace
+/// Which store: of `directory`, or a slot in there.
+struct Place {
+  const char* directory;
+  bool slot;
+  const char* run_id;  // of a slot; may be null
+};
 
-extern "C" {
+Status open_to_read(const Place& place, const cairn_options& chosen, const cairn::engine::Hooks& hooks,
+                    cairn_store& box) {
+  if (place.slot) {
+    return invalid("a slot is opened to write: to read one, give its own directory to cairn_store_open");
+  }
+  auto reading = cairn::api::Reading::open(place.directory, hooks, (chosen.flags & CAIRN_OPEN_UNSAFE_FILE_SYSTEM) != 0);
+  if (!reading.ok()) {
+    return reading.status();
+  }
+  box.directory = place.directory;
+  box.reading = std::move(reading).value();
+  return {};
+}
 
-cairn_status cairn_store_open(const char* directory, const cairn_options* options, cairn_store** store) noexcept {
+Status open_to_write(const Place& place, const cairn_options& chosen, StoreOptions o, cairn_store& box) {
+  o.directory = place.directory;
+  CAIRN_TRY(engine_options(chosen, o));
+  auto engine = place.slot ? cairn::engine::open_slot(std::move(o), place.run_id == nullptr ? "" : place.run_id)
+                           : Store::open(std::move(o));
+  if (!engine.ok()) {
+    return engine.status();
+  }
+  box.directory = (*engine)->options().directory;
+  box.engine = std::move(engine).value();
+  return {};
+}
+
+cairn_status open_place(const Place& place, const cairn_options* options, cairn_store** store) noexcept {
   return guarded([&]() -> Status {
     if (store == nullptr) {
       return invalid("store: a null pointer");
     }
     *store = nullptr;
-    if (directory == nullptr || *directory == '\0') {
+    if (place.directory == nullptr || *place.directory == '\0') {
       return invalid("directory: no name");
+    }
+    if (place.run_id != nullptr && *place.run_id == '\0') {
+      return invalid("run_id: no id; null if no run is wanted");
     }
     auto box = std::make_unique<cairn_store>();
     cairn_options chosen = {};
@@ -108,22 +143,35 @@ cairn_status cairn_store_open(const char* directory, const cairn_options* option
     StoreOptions o;
     CAIRN_TRY(install_hooks(chosen, box->hooks, o.hooks));
     if ((chosen.flags & CAIRN_OPEN_READ_ONLY) != 0) {
-      auto reading = cairn::api::Reading::open(directory, o.hooks, (chosen.flags & CAIRN_OPEN_UNSAFE_FILE_SYSTEM) != 0);
-      if (!reading.ok()) {
-        return reading.status();
-      }
-      box->reading = std::move(reading).value();
+      CAIRN_TRY(open_to_read(place, chosen, o.hooks, *box));
     } else {
-      o.directory = directory;
-      CAIRN_TRY(engine_options(chosen, o));
-      auto engine = Store::open(std::move(o));
-      if (!engine.ok()) {
-        return engine.status();
-      }
-      box->engine = std::move(engine).value();
+      CAIRN_TRY(open_to_write(place, chosen, std::move(o), *box));
     }
     *store = box.release();
     return {};
+  });
+}
+
+}  // namespace
+
+extern "C" {
+
+cairn_status cairn_store_open(const char* directory, const cairn_options* options, cairn_store** store) noexcept {
+  return open_place({directory, false, nullptr}, options, store);
+}
+
+cairn_status cairn_store_open_slot(const char* directory, const char* run_id, const cairn_options* options,
+                                   cairn_store** store) noexcept {
+  return open_place({directory, true, run_id}, options, store);
+}
+
+cairn_status cairn_store_directory(cairn_store* store, char* buffer, size_t capacity, size_t* needed) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    if (needed == nullptr) {
+      return invalid("needed: a null pointer");
+    }
+    return cairn::api::copy_out(store->directory, true, buffer, capacity, needed);
   });
 }
 

@@ -1,11 +1,13 @@
 #include "engine/store_directory.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <system_error>
 
 #include "engine/error_detail.h"
@@ -62,6 +64,9 @@ Status check_directory(const std::string& directory, bool create) {
     }
     if (mkdir(directory.c_str(), 0700) != 0) {
       const int why = errno;
+      if (why == EEXIST) {
+        return check_directory(directory, false);  // another process was quicker
+      }
       return fail(Status(why == EROFS    ? Code::kReadOnly
                          : why == ENOSPC ? Code::kNoSpace
                                          : Code::kIo,
@@ -80,6 +85,20 @@ Status check_directory(const std::string& directory, bool create) {
     return fail(Code::kUnsafe, directory + " can be written by others: chmod 700 it");
   }
   return {};
+}
+
+Status sync_parent(const std::string& directory) {
+  const std::filesystem::path parent = std::filesystem::absolute(directory).lexically_normal().parent_path();
+  // "a/" has the parent "a": its own name is empty.
+  const std::filesystem::path real = directory.ends_with('/') ? parent.parent_path() : parent;
+  const int fd = ::open(real.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && fsync(fd) == 0;
+  const int why = errno;
+  if (fd >= 0) {
+    ::close(fd);
+  }
+  // A file system that cannot sync directories (EINVAL) makes names durable by itself, or not at all.
+  return synced || why == EINVAL ? Status() : Status(Code::kIo, "fsync of the parent directory", why);
 }
 
 }  // namespace cairn::engine

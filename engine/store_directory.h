@@ -15,4 +15,7 @@ FileSystem file_system(int fd);
 /// Ours, and not writable for others; made if it is absent and `create`. kNotAStore, kUnsafe, kReadOnly, kNoSpace, kIo.
 Status check_directory(const std::string& directory, bool create);
 
+/// The name of `directory`, in the directory that holds it, survives power loss. kIo.
+Status sync_parent(const std::string& directory);
+
 }  // namespace cairn::engine

@@ -5,7 +5,6 @@
 // among them. What staging gave goes into the new log segment first (wal::begin_writer), then the new staging file
 // replaces the old ones. Nothing is bumped before; each step may be cut by a crash.
 #include <dirent.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,7 +12,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <new>
 #include <system_error>
 
@@ -80,21 +78,6 @@ uint64_t not_reached(const StagingScan& scan, Replay& replay) {
     return state.ok() && (*state)->record && (*state)->record->created_lsn == s.created_lsn &&
            s.diff.last > (*state)->record->sequence;
   }));
-}
-
-// The names in the directory that the store's own was made in.
-Status sync_parent(const std::string& directory) {
-  const std::filesystem::path parent = std::filesystem::absolute(directory).lexically_normal().parent_path();
-  // "a/" has the parent "a": its own name is empty.
-  const std::filesystem::path real = directory.ends_with('/') ? parent.parent_path() : parent;
-  const int fd = ::open(real.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && fsync(fd) == 0;
-  const int why = errno;
-  if (fd >= 0) {
-    ::close(fd);
-  }
-  // A file system that cannot sync directories (EINVAL) makes names durable by itself, or not at all.
-  return synced || why == EINVAL ? Status() : Status(Code::kIo, "fsync of the parent directory", why);
 }
 
 std::string describe(const wal::Damage& d) {

@@ -28,6 +28,7 @@ Exit run(int argc, char** argv) {
   cairn::tools::add_dump(line);
   cairn::tools::add_verify(line);
   cairn::tools::add_stats(line);
+  cairn::tools::add_slots(line);
   cairn::tools::add_eval(line);
   return line.run(argc, argv);
 }

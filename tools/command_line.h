@@ -62,6 +62,7 @@ void add_erase(CommandLine& line);
 void add_dump(CommandLine& line);
 void add_verify(CommandLine& line);
 void add_stats(CommandLine& line);
+void add_slots(CommandLine& line);
 void add_eval(CommandLine& line);
 
 }  // namespace cairn::tools

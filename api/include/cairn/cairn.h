@@ -315,9 +315,10 @@ typedef struct cairn_transaction cairn_transaction;
  *
  * With CAIRN_OPEN_READ_ONLY the store is only read: also while another process owns it, after that one was killed, and
  * on a read-only mount. Of the options only hooks counts. The handle outlives the owner, and goes on under the next.
- * cairn_run_open, get and current in all forms, get_info, list, id and stats (log positions only) work on it; all other
- * calls return READ_ONLY. Each reading call looks at the files anew, newest layer first, and so sees at least what was
- * acknowledged before it began. Two calls may see two moments: cairn_run_current_json gives all keys as of one.
+ * cairn_run_open, get and current in all forms, get_info, list, id, directory and stats (log positions only) work on
+ * it; all other calls return READ_ONLY. Each reading call looks at the files anew, newest layer first, and so sees at
+ * least what was acknowledged before it began. Two calls may see two moments: cairn_run_current_json gives all keys as
+ * of one.
  *
  * Errors:   no BUSY; NOT_A_STORE, NEWER_VERSION, CORRUPT, IO; UNSAFE while the owner lives in another pid namespace
  *           (another container). Each reading call: the same, and AGAIN when the owner did not stand still for 100 ms.
@@ -328,6 +329,35 @@ typedef struct cairn_transaction cairn_transaction;
  * In the process that owns the store, open the owner first: one that reads already makes the open for writing BUSY. */
 CAIRN_API cairn_status cairn_store_open(const char* directory, const cairn_options* options,
                                         cairn_store** store) CAIRN_NOEXCEPT;
+
+/** For several processes of a host: opens a store of this process's own under `directory`, one of the slots
+ * directory/slot-000 to slot-255, each of which is a store as cairn_store_open makes it. Takes the lowest slot that
+ * holds the run `run_id` (may be null), else the lowest that no process has open, else makes one. `directory` is made
+ * if it is absent. A free slot may hold unfinished runs of a process that is gone: they are now the caller's, to resume
+ * or to be marked CRASHED, as with cairn_store_open. cairn_store_directory says which slot it is.
+ *
+ * To take a run over, name it: whatever its process had acknowledged before it was killed counts, also what is only
+ * staged. A run stays in its slot for ever, so after OK either cairn_run_resume works, or no slot holds the run and it
+ * can be started. Two processes that ask for a run that no slot holds both get a slot: see to it that one process at a
+ * time works on a run.
+ *
+ * Errors:   those of cairn_store_open, and: BUSY when the run's slot has an owner (last error: owner_pid, owner_alive),
+ *           or when all 256 have one (owner_pid 0); AGAIN, UNSAFE, CORRUPT, ... when a slot that may hold the run
+ * cannot be read and no other slot holds it; NOT_A_STORE with CAIRN_OPEN_NO_CREATE when there is no slot;
+ *           INVALID_ARGUMENT for a run_id that is none, for a directory that is a store itself, for
+ *           CAIRN_OPEN_READ_ONLY (open a slot by cairn_store_open to read it) and for cairn_files. Without run_id a
+ * slot that is damaged or of a newer version is left out, with a warning to the log.
+ *
+ * Lifetime: as cairn_store_open. Options, also disk_bytes_max, are those of the one slot.
+ *
+ * Cost:     as cairn_store_open, and about 100 us for each slot that another process has. With run_id also 1 to 3 ms
+ * for each slot that is looked into: those without an owner first, each other up to 100 ms if its owner writes. */
+CAIRN_API cairn_status cairn_store_open_slot(const char* directory, const char* run_id, const cairn_options* options,
+                                             cairn_store** store) CAIRN_NOEXCEPT;
+
+/** The directory of the store, as cairn_store_open was given it, or as cairn_store_open_slot chose it. */
+CAIRN_API cairn_status cairn_store_directory(cairn_store* store, char* buffer, size_t capacity,
+                                             size_t* needed) CAIRN_NOEXCEPT;
 
 /** Stops calls, flushes, syncs, checkpoints and lets go of the directory. The handle is gone whatever is returned;
  * null is OK.

@@ -38,6 +38,22 @@ class Store {
     return s.ok() ? Result<Store>(std::move(store)) : Result<Store>(s);
   }
 
+  /// For several processes of a host: opens a store of this process's own under `directory`, the slot that holds
+  /// `run_id` (if it is not ""), else one that no process has open, else a new one; directory() says which. See
+  /// cairn_store_open_slot.
+  /// Errors: those of open, and kBusy (the run's slot has an owner, or all 256 have), kAgain.
+  static Store open_slot(const std::string& directory, const std::string& run_id = {}, const Options& options = {}) {
+    Store store;
+    detail::check(store.open_handle(directory, options, 0, &run_id));
+    return store;
+  }
+  static Result<Store> try_open_slot(const std::string& directory, const std::string& run_id = {},
+                                     const Options& options = {}) noexcept {
+    Store store;
+    const Status s = detail::attempt([&] { return store.open_handle(directory, options, 0, &run_id); });
+    return s.ok() ? Result<Store>(std::move(store)) : Result<Store>(s);
+  }
+
   /// Opens a store to read, also while another process owns it. find, each, list, stats, id, and the reading calls of a
   /// Run work, each on what was acknowledged before it began; every other call fails with kReadOnly. A reading call
   /// looks at the files, 1 to 3 ms: to read several keys, take Run::current once. See CAIRN_OPEN_READ_ONLY.
@@ -199,6 +215,15 @@ class Store {
     return id;
   }
 
+  /// As it was given to open, or chosen by open_slot.
+  [[nodiscard]] std::string directory() const {
+    size_t bytes = 0;
+    detail::check(cairn_store_directory(handle_.get(), nullptr, 0, &bytes));
+    std::string name(bytes, '\0');
+    detail::check(cairn_store_directory(handle_.get(), name.data(), name.size(), &bytes));
+    return name;
+  }
+
   /// Flushes, syncs and lets go of the directory; all calls of its runs fail with kClosed then. The Store is closed
   /// whatever comes. Errors: kTimeout, kNoSpace, kIo, kLatched: what was acknowledged is on disk as its class says.
   void close(std::chrono::milliseconds timeout = kNoLimit) {
@@ -224,7 +249,9 @@ class Store {
     (*static_cast<Log*>(context))(static_cast<LogLevel>(level), static_cast<Code>(code), message);
   }
 
-  cairn_status open_handle(const std::string& directory, const Options& o, uint32_t flags = 0) {
+  /// With `run_id`: a slot, that of the run if it is not "".
+  cairn_status open_handle(const std::string& directory, const Options& o, uint32_t flags = 0,
+                           const std::string* run_id = nullptr) {
     cairn_options c;
     cairn_options_init(&c);
     c.flags = (o.background ? uint32_t{CAIRN_OPEN_BACKGROUND} : 0) | (o.create ? 0 : uint32_t{CAIRN_OPEN_NO_CREATE}) |
@@ -253,7 +280,10 @@ class Store {
       c.hooks = &hooks;
     }
     cairn_store* store = nullptr;
-    const cairn_status s = cairn_store_open(directory.c_str(), &c, &store);
+    const cairn_status s =
+        run_id == nullptr
+            ? cairn_store_open(directory.c_str(), &c, &store)
+            : cairn_store_open_slot(directory.c_str(), run_id->empty() ? nullptr : run_id->c_str(), &c, &store);
     handle_.reset(store);
     return s;
   }
