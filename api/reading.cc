@@ -26,11 +26,14 @@ Result<std::unique_ptr<Reading>> Reading::open(const std::string& directory, eng
   }
   options.hooks = hooks;
   options.unsafe_file_system = unsafe_file_system;
+  std::unique_ptr<Reading> reading(new Reading(word));
+  reading->directory_ = options.directory;
+  reading->hooks_ = options.hooks;
+  reading->unsafe_file_system_ = unsafe_file_system;
   auto reader = engine::StoreReader::open(std::move(options));
   if (!reader.ok()) {
     return reader.status();
   }
-  std::unique_ptr<Reading> reading(new Reading(word));
   reading->reader_ = std::move(*reader);
   return reading;
 }
@@ -61,6 +64,12 @@ Result<engine::RunView> Reading::read(std::string_view id, uint64_t created_lsn)
 Status Reading::each(const std::function<bool(const engine::RunView&)>& visit) {
   const std::lock_guard guard(mutex_);
   return reader_->each(visit);
+}
+
+void Reading::describe(engine::BackupOptions& options) const {
+  options.directory = directory_;
+  options.hooks = hooks_;
+  options.unsafe_file_system = unsafe_file_system_;
 }
 
 Status Reading::stats(cairn_stats& out) {

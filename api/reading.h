@@ -12,6 +12,7 @@
 #include "cairn/status.h"
 #include "engine/fork_guard.h"
 #include "engine/store.h"
+#include "engine/store_backup.h"
 #include "engine/store_reader.h"
 
 namespace cairn::api {
@@ -31,6 +32,8 @@ class Reading {
   /// The run that was found before. kErased: it is gone, also when its id is in use again.
   Result<engine::RunView> read(std::string_view id, uint64_t created_lsn);
   Status each(const std::function<bool(const engine::RunView&)>& visit);
+  /// Fills in what says where the store is and how it is read.
+  void describe(engine::BackupOptions& options) const;
   /// What the files tell; what only the owner counts is zero.
   Status stats(cairn_stats& out);
 
@@ -38,6 +41,9 @@ class Reading {
   explicit Reading(engine::ForkWord fork_word) : fork_word_(fork_word) {}
 
   const engine::ForkWord fork_word_;
+  std::string directory_;
+  engine::Hooks hooks_;
+  bool unsafe_file_system_ = false;
   std::mutex mutex_;  // one read at a time
   std::unique_ptr<engine::StoreReader> reader_;
 };

@@ -1,5 +1,7 @@
 // Opening, closing and driving a store.
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "api/handles.h"
 #include "api/metadata_limit.h"
@@ -113,7 +115,12 @@ Status open_to_read(const Place& place, const cairn_options& chosen, const cairn
 }
 
 Status open_to_write(const Place& place, const cairn_options& chosen, StoreOptions o, cairn_store& box) {
-  o.directory = place.directory;
+  // The process may change its working directory while the handle lives.
+  std::error_code error;
+  o.directory = std::filesystem::absolute(place.directory, error).string();
+  if (error) {
+    o.directory = place.directory;
+  }
   CAIRN_TRY(engine_options(chosen, o));
   auto engine = place.slot ? cairn::engine::open_slot(std::move(o), place.run_id == nullptr ? "" : place.run_id)
                            : Store::open(std::move(o));
@@ -260,6 +267,30 @@ cairn_status cairn_store_checkpoint(cairn_store* store) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(store));
     return store->engine->checkpoint();
+  });
+}
+
+cairn_status cairn_store_backup(cairn_store* store, const char* directory,
+                                int32_t (*progress)(void* context, uint64_t runs), void* context) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(store));
+    if (directory == nullptr || *directory == '\0') {
+      return invalid("directory: no name");
+    }
+    cairn::engine::BackupOptions options;
+    if (store->reading != nullptr) {
+      store->reading->describe(options);
+    } else {
+      const StoreOptions& own = store->engine->options();
+      options.directory = own.directory;
+      options.hooks = own.hooks;
+      options.unsafe_file_system = own.unsafe_file_system;
+    }
+    options.target = directory;
+    if (progress != nullptr) {
+      options.go_on = [&](uint64_t runs) { return progress(context, runs) == 0; };
+    }
+    return cairn::engine::back_up(options).status();
   });
 }
 

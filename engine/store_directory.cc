@@ -53,6 +53,20 @@ FileSystem file_system(int fd) {
   return fstatfs(fd, &s) == 0 ? kind_of(s) : FileSystem::kSafe;
 }
 
+Status sync_parent(const std::string& directory) {
+  const std::filesystem::path parent = std::filesystem::absolute(directory).lexically_normal().parent_path();
+  // "a/" has the parent "a": its own name is empty.
+  const std::filesystem::path real = directory.ends_with('/') ? parent.parent_path() : parent;
+  const int fd = ::open(real.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && fsync(fd) == 0;
+  const int why = errno;
+  if (fd >= 0) {
+    ::close(fd);
+  }
+  // A file system that cannot sync directories (EINVAL) makes names durable by itself, or not at all.
+  return synced || why == EINVAL ? Status() : Status(Code::kIo, "fsync of the parent directory", why);
+}
+
 Status check_directory(const std::string& directory, bool create) {
   struct stat s;
   if (stat(directory.c_str(), &s) != 0) {
@@ -85,20 +99,6 @@ Status check_directory(const std::string& directory, bool create) {
     return fail(Code::kUnsafe, directory + " can be written by others: chmod 700 it");
   }
   return {};
-}
-
-Status sync_parent(const std::string& directory) {
-  const std::filesystem::path parent = std::filesystem::absolute(directory).lexically_normal().parent_path();
-  // "a/" has the parent "a": its own name is empty.
-  const std::filesystem::path real = directory.ends_with('/') ? parent.parent_path() : parent;
-  const int fd = ::open(real.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && fsync(fd) == 0;
-  const int why = errno;
-  if (fd >= 0) {
-    ::close(fd);
-  }
-  // A file system that cannot sync directories (EINVAL) makes names durable by itself, or not at all.
-  return synced || why == EINVAL ? Status() : Status(Code::kIo, "fsync of the parent directory", why);
 }
 
 }  // namespace cairn::engine

@@ -234,7 +234,8 @@ Status StoreReader::load(std::string_view only, std::unique_ptr<Replay>& replay)
       return s;
     }
     if (last) {
-      return fail(Code::kAgain, "the owner was in the middle of a write for 100 ms: try again");
+      return fail(Code::kAgain, "the owner was in the middle of a write for " + std::to_string(options_.patience_ms) +
+                                    " ms: try again");
     }
     ++report_.attempts;
     pause_briefly();

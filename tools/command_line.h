@@ -59,6 +59,7 @@ void add_show(CommandLine& line);
 void add_ls(CommandLine& line);
 void add_finish(CommandLine& line);
 void add_erase(CommandLine& line);
+void add_backup(CommandLine& line);
 void add_dump(CommandLine& line);
 void add_verify(CommandLine& line);
 void add_stats(CommandLine& line);

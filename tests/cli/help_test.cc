@@ -6,9 +6,9 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr const char* kCommands[] = {"start", "set",    "append", "remove", "increment", "del",
-                                     "apply", "get",    "show",   "ls",     "finish",    "erase",
-                                     "dump",  "verify", "stats",  "slots",  "eval"};
+constexpr const char* kCommands[] = {"start",  "set",  "append", "remove", "increment", "del",    "apply",
+                                     "get",    "show", "ls",     "finish", "erase",     "backup", "export",
+                                     "import", "dump", "verify", "stats",  "slots",     "eval"};
 
 class Help : public CommandTest {};
 

@@ -437,6 +437,21 @@ enum {
  * Cost:     some microseconds. */
 CAIRN_API cairn_status cairn_store_stats(cairn_store* store, cairn_stats* stats) CAIRN_NOEXCEPT;
 
+/** Copies all runs, as of one moment, into `directory`, which must not be there: a store of its own, with a new id, to
+ * be opened like any other. The owner goes on meanwhile. Sequences, times and status of the runs are those of the
+ * original; unfinished ones are orphaned in the copy. `directory` appears whole, or not at all; a kill may leave a
+ * directory `directory`.backup-XXXXXX. `progress` may be null; else it is called with the number of runs copied so far,
+ * and anything but 0 stops. Also with CAIRN_OPEN_READ_ONLY. The copy is written by the operating system's file
+ * functions. Durable:  the copy, against power loss, when OK is returned; of the original nothing more than before.
+ * Errors:   EXISTS (`directory` is there; it stays as it is), INVALID_ARGUMENT also for a directory in the store
+ *           itself, TIMEOUT (`progress` stopped it), AGAIN (updates came so fast that no moment was found in 2 s),
+ *           CORRUPT, NO_SPACE, IO, READ_ONLY, UNSAFE (`directory` is on a network file system: copy it there from a
+ *           local one). Nothing is left of the copy then.
+ * Cost:     some 20 ms and 10 us a run; at least 5 MiB of disk. */
+CAIRN_API cairn_status cairn_store_backup(cairn_store* store, const char* directory,
+                                          int32_t (*progress)(void* context, uint64_t runs),
+                                          void* context) CAIRN_NOEXCEPT;
+
 /* ------------------------------------------------------------------------------------------------------------ runs */
 
 /** Values of a run's status; never renumbered. */

@@ -203,6 +203,15 @@ class Store {
   }
   void checkpoint() { detail::check(cairn_store_checkpoint(handle_.get())); }
 
+  /// A copy of all runs as of one moment, in a new directory: a store of its own, with a new id. Errors: kExists,
+  /// kAgain.
+  void backup(const std::string& directory) {
+    detail::check(cairn_store_backup(handle_.get(), directory.c_str(), nullptr, nullptr));
+  }
+  Status try_backup(const std::string& directory) noexcept {
+    return detail::status_of(cairn_store_backup(handle_.get(), directory.c_str(), nullptr, nullptr));
+  }
+
   [[nodiscard]] cairn_stats stats() const {
     cairn_stats stats = {};
     stats.struct_bytes = sizeof stats;
