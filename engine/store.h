@@ -122,6 +122,10 @@ class Store {
   Status set_status(Run& run, RunStatus status, Durability durability = Durability::kDefault);
   Status set_tags(Run& run, std::vector<std::string> tags, Durability durability = Durability::kDefault);
   Status erase(std::string_view id, Durability durability = Durability::kDefault);
+  /// Puts a run into the store as `record` has it: status, times, sequence and all, by one log record. Nobody works on
+  /// it: an unfinished one is as if its process had ended. Creation LSN and session are given anew. `replace`: one of
+  /// that id gives way, at once, and its handles get kErased; else kExists. Other errors: those of start().
+  Status import_run(RunRecord record, bool replace, Durability durability = Durability::kDefault);
   /// Cost: of a copy of the document, if it is wanted.
   RunView view(Run& run, bool with_document = true);
   /// All runs, in id order.
@@ -268,6 +272,9 @@ class Store {
   [[nodiscard]] std::shared_ptr<Tables> tables() const;
   Result<RunRef> load_run(std::string_view id);
   RunRef make_run(RunRecord record);
+  Status check_metadata(Document& document) const;
+  Result<RunRef> append_start(RunRecord record, Run* old, std::unique_lock<std::mutex>& start_guard,
+                              Durability durability);
   Status append_change(Run& run, RunChange change, uint64_t* lsn);
   Status change_run(Run& run, RunChange change, Durability durability);
   Status erase_once(std::string_view id, Durability durability);

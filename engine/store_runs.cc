@@ -133,6 +133,19 @@ Result<RunRef> Store::find(std::string_view id) {
   return run;
 }
 
+Status Store::check_metadata(Document& document) const {
+  if (const size_t bytes = document.exact_bytes(); bytes > options_.metadata_bytes_max) {
+    return fail_too_large({}, bytes, options_.metadata_bytes_max);
+  }
+  for (int i = 0; i < document.size(); ++i) {
+    if (const Status s = check_key(document.member(i).key);
+        s.code == Code::kKeyRefused && !is_path(document.member(i).key)) {
+      return fail(s, s.what, document.member(i).key);
+    }
+  }
+  return {};
+}
+
 Result<RunRef> Store::start(const StartOptions& options, Durability durability) {
   if (forked()) {
     return forked_status();
@@ -161,15 +174,7 @@ Result<RunRef> Store::start(const StartOptions& options, Durability durability) 
   }
   CAIRN_TRY(check_tags(options.tags));
   record.document = Document::from_object(options.metadata);
-  if (const size_t bytes = record.document.exact_bytes(); bytes > options_.metadata_bytes_max) {
-    return fail_too_large({}, bytes, options_.metadata_bytes_max);
-  }
-  for (int i = 0; i < record.document.size(); ++i) {
-    if (const Status s = check_key(record.document.member(i).key);
-        s.code == Code::kKeyRefused && !is_path(record.document.member(i).key)) {
-      return fail(s, s.what, record.document.member(i).key);
-    }
-  }
+  CAIRN_TRY(check_metadata(record.document));
   record.sequence = 1;
   record.session = session_;
   record.task = options.task;
@@ -225,9 +230,14 @@ Result<RunRef> Store::start_record(RunRecord record, Durability durability) {
       record.root = record.parent;
     }
   }
+  return append_start(std::move(record), nullptr, start_guard, durability);
+}
 
-  // The run is in the table, locked, before its record can be in the log: else a checkpoint and a find() in between
-  // would load a second one.
+// `old`, if given, is the run of that id that this one takes the place of: locked, with nothing pending. The run is in
+// the table, locked, before its record can be in the log: else a checkpoint and a find() in between would load a second
+// one.
+Result<RunRef> Store::append_start(RunRecord record, Run* old, std::unique_lock<std::mutex>& start_guard,
+                                   Durability durability) {
   RunRef run;
   RunRef replaced;
   std::string payload;
@@ -253,7 +263,11 @@ Result<RunRef> Store::start_record(RunRecord record, Durability durability) {
     }
   });
   uint64_t lsn = 0;
-  {
+  if (old != nullptr) {
+    CAIRN_TRY(append_for(*old, {{LogType::kStart, std::move(payload)}}, &lsn));
+    old->gate = Code::kErased;
+    mark_clean(*old);
+  } else {
     wal::Writer::Append append(*writer_);
     append.add(static_cast<uint8_t>(LogType::kStart), payload);
     auto committed = append.commit();

@@ -26,6 +26,8 @@ Exit run(int argc, char** argv) {
   cairn::tools::add_finish(line);
   cairn::tools::add_erase(line);
   cairn::tools::add_backup(line);
+  cairn::tools::add_export(line);
+  cairn::tools::add_import(line);
   cairn::tools::add_dump(line);
   cairn::tools::add_verify(line);
   cairn::tools::add_stats(line);

@@ -53,6 +53,10 @@ class Entry : public Subcommand {
     app_->add_option(name, into, help)->type_name("");
     return *this;
   }
+  Subcommand& arguments(const char* name, const char* help, std::vector<std::string>& into) override {
+    app_->add_option(name, into, help)->type_name("");
+    return *this;
+  }
   Subcommand& option(const char* names, const char* value, const char* help, std::string& into) override {
     app_->add_option(names, into, help)->type_name(value);
     return *this;

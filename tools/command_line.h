@@ -24,6 +24,8 @@ class Subcommand {
   virtual ~Subcommand() = default;
   virtual Subcommand& argument(const char* name, const char* help, std::string& into) = 0;
   virtual Subcommand& optional_argument(const char* name, const char* help, std::string& into) = 0;
+  /// None or more, the last of the arguments.
+  virtual Subcommand& arguments(const char* name, const char* help, std::vector<std::string>& into) = 0;
   virtual Subcommand& option(const char* names, const char* value, const char* help, std::string& into) = 0;
   virtual Subcommand& number(const char* names, const char* value, const char* help, uint64_t& into) = 0;
   /// May be given several times.
@@ -60,6 +62,8 @@ void add_ls(CommandLine& line);
 void add_finish(CommandLine& line);
 void add_erase(CommandLine& line);
 void add_backup(CommandLine& line);
+void add_export(CommandLine& line);
+void add_import(CommandLine& line);
 void add_dump(CommandLine& line);
 void add_verify(CommandLine& line);
 void add_stats(CommandLine& line);

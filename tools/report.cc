@@ -15,7 +15,7 @@ using engine::ErrorDetail;
 using engine::Object;
 using engine::Value;
 
-std::string advice(Code code, const ErrorDetail& detail) {
+std::string advice(Code code, const ErrorDetail& detail, const std::string& while_doing) {
   switch (code) {
     case Code::kBusy: {
       std::string text =
@@ -36,6 +36,9 @@ std::string advice(Code code, const ErrorDetail& detail) {
     case Code::kNoSpace:
       return "make room and try again";
     case Code::kInvalidJson:
+      if (!while_doing.empty()) {
+        return {};  // not of the command line
+      }
       return "a string needs its quotes inside the shell's, as in '\"text\"', or give --string";
     case Code::kTooLarge:
       return detail.limit == 0 ? "" : "--limit or TASK_RUN_METADATA_MAXIMUM_SIZE allows more";
@@ -95,7 +98,7 @@ Exit report_error(const Globals& globals, Status status, const std::string& whil
       message += ": " + cause;
     }
   }
-  if (const std::string hint = advice(status.code, detail); !hint.empty()) {
+  if (const std::string hint = advice(status.code, detail, while_doing); !hint.empty()) {
     message += "; " + hint;
   }
   const Exit exit = exit_of(status.code);

@@ -1,0 +1,251 @@
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "engine/run_record.h"
+#include "tests/cli/command_fixture.h"
+#include "tools/run_line.h"
+
+namespace cairn::tests {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ExportImport : public CommandTest {
+ protected:
+  [[nodiscard]] std::string other() const { return path("other"); }
+  Ran import(const std::string& lines, std::vector<std::string> options = {}) {
+    std::ofstream(path("lines")) << lines;
+    options.insert(options.begin(), {"import", path("lines"), "--store", other()});
+    return bare(options);
+  }
+  Ran on_other(std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--store", other()});
+    return bare(arguments);
+  }
+};
+
+TEST_F(ExportImport, RoundTripGivesEqualRuns) {
+  started("a", R"({"n":1,"big":18446744073709551615,"x":0.1,"text":"\u00e9\n","list":[1,[2,{"k":null}]],"yes":true})");
+  open();
+  engine::StartOptions o;
+  o.id = "b";
+  o.task = "resize";
+  o.parent = "a";
+  o.root = "a";
+  o.tags = {"blue", "two words"};
+  const engine::RunRef b = *store_->start(o);
+  set(b, "progress", "0.75");
+  ASSERT_TRUE(store_->finish(*b, engine::RunStatus::kFailed, engine::Durability::kPower, "no luck").ok());
+  close();
+  const std::string lines = cairn({"export"}).out;
+  const Ran imported = import(lines);
+  EXPECT_EQ(imported.exit, 0) << imported.err;
+  EXPECT_EQ(imported.out, "2 imported, 0 replaced, 0 skipped, 0 failed\n");
+  EXPECT_EQ(on_other({"export"}).out, lines);
+  EXPECT_EQ(on_other({"verify"}).exit, 0);
+  for (const char* id : {"a", "b"}) {
+    EXPECT_EQ(on_other({"show", id, "--json"}).out, cairn({"show", id, "--json"}).out);
+  }
+}
+
+TEST_F(ExportImport, ALineHasTheWholeRecord) {
+  open();
+  engine::StartOptions o;
+  o.id = "r";
+  o.task = "t";
+  o.parent = "p";
+  o.tags = {"x"};
+  const engine::RunRef run = *store_->start(o);
+  ASSERT_TRUE(store_->finish(*run, engine::RunStatus::kTimedOut, engine::Durability::kPower, "late").ok());
+  const engine::RunRecord record = store_->view(*run).record;
+  const Json line = cairn({"export", "r"}).parsed();
+  EXPECT_EQ(line, (Json{{"format", 1},
+                        {"id", "r"},
+                        {"status", "TIMED_OUT"},
+                        {"task", "t"},
+                        {"tags", {"x"}},
+                        {"parent", "p"},
+                        {"root", "p"},
+                        {"created_us", record.created_us},
+                        {"updated_us", record.updated_us},
+                        {"finished_us", record.finished_us},
+                        {"sequence", 2},
+                        {"error", "late"},
+                        {"metadata", Json::object()}}));
+}
+
+TEST_F(ExportImport, NamedRunsOnlyAndTheMissingOneIsNamed) {
+  for (const char* id : {"a", "b", "c"}) {
+    started(id);
+  }
+  const Ran some = cairn({"export", "c", "a"});
+  EXPECT_EQ(some.exit, 0);
+  ASSERT_EQ(some.lines().size(), 2u);
+  EXPECT_EQ(some.lines()[0]["id"], "a");
+  const Ran missing = cairn({"export", "b", "none", "--json"});
+  EXPECT_EQ(missing.exit, 1);
+  EXPECT_EQ(missing.lines().size(), 1u);
+  EXPECT_EQ(missing.error()["key"], "none");
+}
+
+TEST_F(ExportImport, WholeDoublesComeBackAsIntegersAndNothingElseChanges) {
+  engine::RunRecord run;
+  run.id = "r";
+  run.sequence = UINT64_MAX;
+  run.created_us = run.updated_us = INT64_MIN;
+  run.document = engine::Document::from_object({{"whole", engine::Value(2.0)}, {"half", engine::Value(2.5)}});
+  const auto back = tools::parse_run_line(tools::run_line(run), 0);
+  ASSERT_TRUE(back.ok()) << engine::error_detail().message;
+  EXPECT_EQ(back->sequence, UINT64_MAX);
+  EXPECT_EQ(back->created_us, INT64_MIN);
+  EXPECT_EQ(back->document.to_json(), run.document.to_json());
+  EXPECT_EQ(back->document.member(0).value, engine::Value(int64_t{2}));
+  EXPECT_EQ(back->document.member(1).value, engine::Value(2.5));
+}
+
+TEST_F(ExportImport, ADocumentOfTheDeepestKindComesBack) {
+  // The metadata's own braces are level 1.
+  const std::string deep = R"({"k":)" + std::string(63, '[') + std::string(63, ']') + "}";
+  started("r", deep);
+  EXPECT_EQ(import(cairn({"export"}).out).exit, 0);
+  EXPECT_EQ(on_other({"get", "r"}).out, deep + "\n");
+}
+
+TEST_F(ExportImport, AnIdIsEnough) {
+  EXPECT_EQ(import("{\"id\":\"r\"}\n\n  \n{\"id\":\"s\",\"status\":\"COMPLETED\"}").exit, 0);
+  const Json run = on_other({"show", "r", "--json"}).parsed();
+  EXPECT_EQ(run["status"], "EXECUTING");
+  EXPECT_EQ(run["orphaned"], true);
+  EXPECT_EQ(run["sequence"], 1);
+  EXPECT_EQ(run["metadata"], Json::object());
+  EXPECT_TRUE(on_other({"show", "s", "--json"}).parsed().contains("finished_at"));
+  EXPECT_EQ(on_other({"set", "r", "a", "1"}).exit, 0);
+  EXPECT_EQ(on_other({"set", "s", "a", "1"}).exit, 1);
+}
+
+TEST_F(ExportImport, ARunThatIsThereStopsUnlessToldWhatToDo) {
+  import(R"({"id":"a","metadata":{"v":1}})");
+  const std::string lines = R"({"id":"z","metadata":{}}
+{"id":"a","metadata":{"v":2}}
+{"id":"never"})";
+  const Ran refused = import(lines);
+  EXPECT_EQ(refused.exit, 1);
+  EXPECT_EQ(refused.out, "1 imported, 0 replaced, 0 skipped, 1 failed\n");
+  EXPECT_THAT(refused.err, HasSubstr("line 2: a: a run of this id is in the store: give --skip-existing or --replace"));
+  EXPECT_EQ(on_other({"get", "never"}).exit, 1);
+  EXPECT_EQ(import(lines, {"--skip-existing"}).out, "1 imported, 0 replaced, 2 skipped, 0 failed\n");
+  EXPECT_EQ(on_other({"get", "a"}).out, "{\"v\":1}\n");
+  const Ran replaced = import(lines, {"--replace", "--json"});
+  EXPECT_EQ(replaced.parsed(), (Json{{"imported", 0}, {"replaced", 3}, {"skipped", 0}, {"failed", 0}}));
+  EXPECT_EQ(on_other({"get", "a"}).out, "{\"v\":2}\n");
+  EXPECT_EQ(import(lines, {"--replace", "--skip-existing"}).exit, 64);
+  EXPECT_EQ(on_other({"verify"}).exit, 0);
+}
+
+TEST_F(ExportImport, ABadLineStopsAndNamesItself) {
+  const Ran ran = import("{\"id\":\"a\"}\n{\"id\":\"b\",\"metadata\":[]}\n{\"id\":\"c\"}\n");
+  EXPECT_EQ(ran.exit, 65);
+  EXPECT_EQ(ran.err, "cairn: line 2: \"metadata\" is an object\n");
+  EXPECT_EQ(ran.out, "1 imported, 0 replaced, 0 skipped, 1 failed\n");
+  EXPECT_EQ(on_other({"ls", "--json"}).lines().size(), 1u);
+}
+
+TEST_F(ExportImport, KeepGoingPassesBadLinesOver) {
+  const Ran ran = import("nonsense\n{\"id\":\"b\"}\n{\"id\":\"b\"}\n[]\n{\"id\":\"c\"}\n", {"--keep-going"});
+  EXPECT_EQ(ran.exit, 65) << "that of the first bad line";
+  EXPECT_EQ(ran.out, "2 imported, 0 replaced, 0 skipped, 3 failed\n");
+  for (const char* line : {"line 1: it is not JSON", "line 3: b: a run of this id", "line 4: it is no object"}) {
+    EXPECT_THAT(ran.err, HasSubstr(line));
+  }
+}
+
+TEST_F(ExportImport, EveryMemberIsChecked) {
+  for (const auto& [line, says] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"metadata":{}})", "no \"id\""},
+           {R"({"id":1})", "\"id\" is a string"},
+           {R"({"id":"a b"})", "run id"},
+           {R"({"id":"a","status":"DONE"})", "\"status\" is the name"},
+           {R"({"id":"a","task":7})", "\"task\" is a string"},
+           {R"({"id":"a","tags":"x"})", "\"tags\" is an array"},
+           {R"({"id":"a","tags":[1]})", "\"tags\" is a string"},
+           {R"({"id":"a","parent":"a b"})", "parent run id"},
+           {R"({"id":"a","created_us":"now"})", "\"created_us\" is a time"},
+           {R"({"id":"a","created_us":1.5})", "\"created_us\" is a time"},
+           {R"({"id":"a","sequence":0})", "\"sequence\" is a whole number"},
+           {R"({"id":"a","finished_us":5})", "if and only if its status is final"},
+           {R"({"id":"a","bytes":2})", "no member \"bytes\""},
+           {R"({"id":"a","format":2})", "newer version"},
+           {R"({"id":"a","metadata":{"k":1e999}})", "line 1"},
+           {R"({"id":"a","metadata":{"k":")" + std::string(5000, 'x') + R"("}})", "--limit"}}) {
+    const Ran ran = import(line);
+    EXPECT_EQ(ran.exit, 65) << line;
+    EXPECT_THAT(ran.err, HasSubstr(says)) << line;
+    EXPECT_TRUE(ran.err.starts_with("cairn: line 1") || says == "newer version") << ran.err;
+  }
+  EXPECT_EQ(on_other({"ls", "--json"}).out, "");
+}
+
+TEST_F(ExportImport, ALimitThatFitsTakesLargerMetadata) {
+  const std::string line = R"({"id":"a","metadata":{"k":")" + std::string(5000, 'x') + R"("}})";
+  EXPECT_EQ(import(line, {"--limit", "6000"}).exit, 0);
+  EXPECT_EQ(on_other({"get", "a"}).out.size(), 5000 + 9u);
+}
+
+TEST_F(ExportImport, ReadsStdinAndRefusesAFileThatIsNotThere) {
+  EXPECT_EQ(cairn({"import"}, "{\"id\":\"a\"}").exit, 0);
+  EXPECT_EQ(cairn({"import", "-"}, "{\"id\":\"b\"}\n").exit, 0);
+  EXPECT_EQ(cairn({"ls", "--json"}).lines().size(), 2u);
+  const Ran none = cairn({"import", path("none")});
+  EXPECT_EQ(none.exit, 74);
+  EXPECT_THAT(none.err, HasSubstr(path("none")));
+}
+
+TEST_F(ExportImport, ImportIsBusyBesideAnOwnerAndExportIsNot) {
+  open();
+  start("live");
+  EXPECT_EQ(cairn({"export", "live"}).parsed()["status"], "EXECUTING");
+  EXPECT_EQ(cairn({"import"}, "{\"id\":\"a\"}").exit, 78);
+}
+
+TEST_F(ExportImport, TheLogDoesNotGrowWithTheInput) {
+  std::ofstream lines(path("lines"));
+  for (int i = 0; i < 10'000; ++i) {
+    lines << R"({"id":"r)" << i << R"(","metadata":{"text":")" << std::string(4000, 'x') << "\"}}\n";
+  }
+  lines.close();
+  const pid_t pid = spawn({"import", path("lines")}, "/dev/null");
+  ptrdiff_t segments = 0;  // at most; 40 MB of records are ten
+  siginfo_t ended{};
+  while (waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0) {
+    std::error_code absent;
+    const std::filesystem::directory_iterator wal(store() + "/wal", absent);
+    segments = std::max(segments, absent ? 0 : std::distance(begin(wal), end(wal)));
+    usleep(2000);
+  }
+  EXPECT_EQ(wait_for(pid).out, "10000 imported, 0 replaced, 0 skipped, 0 failed\n");
+  EXPECT_GE(segments, 2);
+  EXPECT_LE(segments, 4);
+  EXPECT_EQ(cairn({"verify"}).exit, 0);
+}
+
+TEST_F(ExportImport, CtrlCKeepsWhatWasImportedAndLeavesAGoodStore) {
+  ASSERT_EQ(mkfifo(path("fifo").c_str(), 0600), 0);
+  const int writer = ::open(path("fifo").c_str(), O_RDWR | O_CLOEXEC);  // first: opening it to read waits for a writer
+  ASSERT_GE(writer, 0);
+  const pid_t pid = spawn({"import"}, path("fifo"));
+  const std::string line = "{\"id\":\"a\"}\n";
+  ASSERT_EQ(write(writer, line.data(), line.size()), static_cast<ssize_t>(line.size()));
+  usleep(300'000);  // for the store to be made and the line to be read
+  kill(pid, SIGINT);
+  const Ran ran = wait_for(pid);
+  ::close(writer);
+  EXPECT_EQ(ran.signal, SIGINT);
+  EXPECT_EQ(ran.out, "1 imported, 0 replaced, 0 skipped, 0 failed\n");
+  EXPECT_EQ(cairn({"get", "a"}).exit, 0);
+  EXPECT_EQ(cairn({"verify"}).exit, 0);
+}
+
+}  // namespace
+}  // namespace cairn::tests
