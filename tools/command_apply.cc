@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <map>
 #include <memory>
 
 #include "engine/json.h"
@@ -18,25 +19,33 @@ constexpr const char* kNotes =
     "Reads a JSON array of operations from stdin and prints what became of each, in order:\n"
     "  applied, unchanged (there was nothing to change), or unapplied(why).\n"
     "An unapplied operation does not stop the rest; the command then ends with 1. Another error (a result that is too\n"
-    "large) stops there; what came before stays. With --atomic all operations apply or none does, also after a crash,\n"
-    "and only the size of the result counts. What was applied is on disk when the command ends.\n"
+    "large) stops there; what came before stays. What was applied is on disk when the command ends.\n"
+    "With --atomic all operations apply or none does, also after a crash, and only the size of the result counts. "
+    "Then\n"
+    "there may be several RUNs, which all get the same operations; or none, and stdin has a line for each:\n"
+    "  {\"run\":ID,\"operations\":[...]}\n"
     "\n"
-    "Operations:\n"
+    "Operations (`cairn help operations` says more):\n"
     "  {\"type\":\"set\",\"key\":K,\"value\":V}        {\"type\":\"delete\",\"key\":K}\n"
     "  {\"type\":\"append\",\"key\":K,\"value\":V}     {\"type\":\"remove\",\"key\":K,\"value\":V}\n"
     "  {\"type\":\"increment\",\"key\":K,\"value\":N}  {\"type\":\"update\",\"value\":{...}} (replaces everything)\n"
     "\n"
-    "Example:\n"
+    "Examples:\n"
     "  cairn apply $run <<'END'\n"
-    "  "
-    "[{\"type\":\"set\",\"key\":\"phase\",\"value\":\"verify\"},{\"type\":\"increment\",\"key\":\"phases\",\"value\":1}"
-    "]\n"
+    "  [{\"type\":\"set\",\"key\":\"phase\",\"value\":\"verify\"},{\"type\":\"increment\",\"key\":\"n\",\"value\":1}]\n"
+    "  END\n"
+    "  echo '[{\"type\":\"set\",\"key\":\"stop\",\"value\":true}]' | cairn apply --atomic $a $b\n"
+    "  cairn apply --atomic <<'END'\n"
+    "  {\"run\":\"from\",\"operations\":[{\"type\":\"increment\",\"key\":\"left\",\"value\":-1}]}\n"
+    "  {\"run\":\"to\",\"operations\":[{\"type\":\"increment\",\"key\":\"left\",\"value\":1}]}\n"
     "  END";
 
+constexpr const char* kNothing = "nothing was applied";
 constexpr size_t kInputBytesMax = 8u << 20;
 
 struct Arguments {
-  std::string run, limit;
+  std::vector<std::string> runs;
+  std::string limit;
   bool atomic = false;
 };
 
@@ -79,28 +88,78 @@ void print_outcomes(const Globals& globals, const std::vector<engine::Outcome>& 
 
 std::string position_text(size_t index) { return "operation " + std::to_string(index) + " (from 0)"; }
 
-Exit apply_all_or_none(const Globals& globals, const Arguments& a, const std::vector<engine::Operation>& operations) {
-  uint64_t sequence = 0;
-  std::vector<engine::Outcome> outcomes;
-  const Exit exit =
-      write_run(globals, {a.limit, false}, a.run, "nothing was applied", [&](engine::Store& store, engine::Run& run) {
-        std::vector<engine::Store::RunOperation> list;
-        list.reserve(operations.size());
-        for (const engine::Operation& op : operations) {
-          list.push_back({&run, op});
+// Of several runs: what each of them got.
+void print_runs(const Globals& globals, const std::vector<RunOperations>& input,
+                const std::map<std::string, engine::RunRef>& runs) {
+  engine::Array list;
+  for (const auto& [id, run] : runs) {
+    uint64_t operations = 0;
+    for (const RunOperations& one : input) {
+      operations += one.run == id ? one.operations.size() : 0;
+    }
+    if (!globals.json) {
+      std::printf("%s: %llu applied\n", id.c_str(), static_cast<unsigned long long>(operations));
+      continue;
+    }
+    engine::Object o;
+    o.push_back({"run", engine::Value(id)});
+    o.push_back({"operations", engine::Value(operations)});
+    o.push_back({"sequence", engine::Value(run->version.load())});
+    list.emplace_back(std::move(o));
+  }
+  if (globals.json) {
+    engine::Object o;
+    o.push_back({"runs", engine::Value(std::move(list))});
+    std::printf("%s\n", engine::to_json(engine::Value(std::move(o))).c_str());
+  }
+}
+
+// Where in the input operation `index` of all of them stands.
+std::string place_text(const std::vector<RunOperations>& input, size_t index) {
+  for (const RunOperations& one : input) {
+    if (index < one.operations.size()) {
+      return (one.line != 0 ? "line " + std::to_string(one.line) + ", " : "") +
+             (input.size() > 1 ? "run " + one.run + ", " : "") + position_text(index);
+    }
+    index -= one.operations.size();
+  }
+  return "the result";
+}
+
+Exit apply_all_or_none(const Globals& globals, const Arguments& a, const std::vector<RunOperations>& input) {
+  std::map<std::string, engine::RunRef> runs;
+  const Exit exit = write_store(globals, {a.limit, false}, kNothing, [&](engine::Store& store) -> Status {
+    for (const RunOperations& one : input) {
+      if (runs.find(one.run) == runs.end()) {
+        auto run = store.resume(one.run);
+        if (!run.ok()) {
+          // Of a run that is finished the engine does not say which one it is.
+          return engine::error_detail().key.empty()
+                     ? engine::fail(run.status(), engine::error_detail().message, one.run.substr(0, 80))
+                     : run.status();
         }
-        size_t failed = SIZE_MAX;
-        const Status status = store.transact(list, engine::Durability::kDefault, &failed);
-        sequence = run.version.load();
-        if (!status.worked() && failed < operations.size()) {
-          engine::ErrorDetail& detail = engine::error_detail();
-          detail.message = position_text(failed) + ": " + detail.message;
-        }
-        return status;
-      });
-  if (exit == Exit::kDone) {
+        runs.emplace(one.run, std::move(*run));
+      }
+    }
+    std::vector<engine::Store::RunOperation> list;
+    for (const RunOperations& one : input) {
+      for (const engine::Operation& op : one.operations) {
+        list.push_back({&*runs.at(one.run), op});
+      }
+    }
+    size_t failed = SIZE_MAX;
+    const Status status = store.transact(list, engine::Durability::kDefault, &failed);
+    if (!status.worked() && failed < list.size()) {
+      engine::ErrorDetail& detail = engine::error_detail();
+      detail.message = place_text(input, failed) + ": " + detail.message;
+    }
+    return status;
+  });
+  if (exit == Exit::kDone && a.runs.size() == 1) {
     // Which of them changed nothing is not told by a transaction.
-    print_outcomes(globals, std::vector<engine::Outcome>(operations.size()), sequence);
+    print_outcomes(globals, std::vector<engine::Outcome>(input[0].operations.size()), runs.begin()->second->version);
+  } else if (exit == Exit::kDone) {
+    print_runs(globals, input, runs);
   }
   return exit;
 }
@@ -109,7 +168,7 @@ Exit apply_in_turn(const Globals& globals, const Arguments& a, const std::vector
   uint64_t sequence = 0;
   std::vector<engine::Outcome> outcomes;
   bool unapplied = false;
-  const Exit exit = write_run(globals, {a.limit, false}, a.run, "", [&](engine::Store& store, engine::Run& run) {
+  const Exit exit = write_run(globals, {a.limit, false}, a.runs[0], "", [&](engine::Store& store, engine::Run& run) {
     Status stopped;
     for (size_t i = 0; i < operations.size() && !interrupted(); ++i) {
       engine::Outcome outcome;
@@ -140,6 +199,10 @@ Exit apply_in_turn(const Globals& globals, const Arguments& a, const std::vector
 }
 
 Exit apply(const Globals& globals, const Arguments& a) {
+  if (!a.atomic && a.runs.size() != 1) {
+    return report_usage(globals, a.runs.empty() ? "RUN is required, but with --atomic (see `cairn apply --help`)"
+                                                : "several runs are changed together, or not at all: give --atomic");
+  }
   if (isatty(STDIN_FILENO) == 1) {
     note(globals, "reading operations from the terminal; end them with Ctrl-D");
   }
@@ -150,19 +213,30 @@ Exit apply(const Globals& globals, const Arguments& a) {
     }
     return report_error(globals, status);
   }
+  if (a.runs.empty()) {
+    auto lines = read_run_operations(input);
+    return lines.ok() ? apply_all_or_none(globals, a, *lines) : report_error(globals, lines.status(), kNothing);
+  }
   auto operations = read_operations(input);
   if (!operations.ok()) {
-    return report_error(globals, operations.status());
+    return report_error(globals, operations.status(), kNothing);
   }
-  return a.atomic ? apply_all_or_none(globals, a, *operations) : apply_in_turn(globals, a, *operations);
+  if (!a.atomic) {
+    return apply_in_turn(globals, a, *operations);
+  }
+  std::vector<RunOperations> for_each;
+  for (const std::string& run : a.runs) {
+    for_each.push_back({run, *operations});
+  }
+  return apply_all_or_none(globals, a, for_each);
 }
 
 }  // namespace
 
 void add_apply(CommandLine& line) {
   auto a = std::make_shared<Arguments>();
-  line.add("apply", "Apply operations from stdin to a run", kNotes)
-      .argument("RUN", "The run's id", a->run)
+  line.add("apply", "Apply operations from stdin to a run, or to several at once", kNotes)
+      .arguments("RUN", "The run's id; with --atomic any number of runs", a->runs)
       .flag("--atomic", "All or none", a->atomic)
       .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)
       .run([a](const Globals& globals) { return apply(globals, *a); });

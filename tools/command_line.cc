@@ -24,9 +24,12 @@ std::string closing_words() {
       "  cairn show $run\n"
       "  cairn finish $run\n"
       "\n"
-      "While a process has the store open, the reading commands (get, show, ls, dump, verify, stats, slots) work and\n"
-      "see every acknowledged update; the writing ones say who owns the store and end with 78. What a writing command\n"
-      "reports as done is on disk: it survives power loss.\n"
+      "While a process has the store open, the reading commands (get, show, ls, export, backup, dump, verify, stats,
+      "
+      "slots) work and see every acknowledged update; the writing ones say who owns the store and end with 78. What a
+      "
+      "writing command reports as done is on disk: it survives power loss.
+      "
       "\n"
       "Environment:\n"
       "  CAIRN_STORE                     the store's directory; --store wins\n"
@@ -38,7 +41,7 @@ std::string closing_words() {
     std::snprintf(line, sizeof line, "  %2d  %s\n", static_cast<int>(row.exit), row.meaning);
     text += line;
   }
-  text += "\n`cairn COMMAND --help` explains a command, with examples.";
+  text += "\n`cairn COMMAND --help` explains a command, with examples; `cairn help` lists topics.";
   return text;
 }
 
@@ -78,6 +81,7 @@ class Entry : public Subcommand {
     body_ = std::move(body);
     return *this;
   }
+  [[nodiscard]] const CLI::App& app() const { return *app_; }
   [[nodiscard]] bool chosen() const { return app_->parsed(); }
   Exit call(const Globals& globals) const { return body_(globals); }
 
@@ -85,6 +89,28 @@ class Entry : public Subcommand {
   CLI::App* app_;
   std::function<Exit(const Globals&)> body_;
 };
+
+std::vector<ArgumentText> arguments_of(const CLI::App& app) {
+  std::vector<ArgumentText> all;
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string value = option->get_type_name();
+    all.push_back({option->get_name(option->get_positional(), !option->get_positional()) +
+                       (value.empty() || option->get_positional() ? "" : " " + value),
+                   option->get_description()});
+  }
+  return all;
+}
+
+// As CLI11 prints it behind "Usage: cairn".
+std::string usage_of(const CLI::App& app) {
+  std::string usage = app.get_name() + " [OPTIONS]";
+  for (const CLI::Option* option : app.get_options([](const CLI::Option* o) { return o->get_positional(); })) {
+    std::string name = option->get_name(true);
+    name += option->get_expected_max() > 1 ? "..." : "";
+    usage += option->get_required() ? " " + name : " [" + name + "]";
+  }
+  return usage;
+}
 
 // How many single-letter edits apart, for "did you mean".
 size_t edit_distance(const std::string& a, const std::string& b) {
@@ -109,6 +135,7 @@ size_t edit_distance(const std::string& a, const std::string& b) {
 struct CommandLine::Impl {
   CLI::App app{kAbout, "cairn"};
   std::vector<std::unique_ptr<Entry>> entries;
+  std::vector<std::string> notes;  // one for each entry
   Globals globals;
 };
 
@@ -134,7 +161,26 @@ Subcommand& CommandLine::add(const char* name, const char* summary, const char* 
       "\n\nEvery command also takes --store DIR (or CAIRN_STORE) and --json; `cairn --help` lists the exit codes.");
   sub->set_help_flag("-h,--help", "Print this help");
   impl_->entries.push_back(std::make_unique<Entry>(sub));
+  impl_->notes.emplace_back(notes);
   return *impl_->entries.back();
+}
+
+LineText CommandLine::describe() const {
+  LineText text{kAbout, closing_words(), arguments_of(impl_->app), {}};
+  for (size_t i = 0; i < impl_->entries.size(); ++i) {
+    const CLI::App& app = impl_->entries[i]->app();
+    text.commands.push_back({app.get_name(), usage_of(app), app.get_description(), impl_->notes[i], arguments_of(app)});
+  }
+  return text;
+}
+
+std::string CommandLine::help_of(const std::string& command) const {
+  for (const auto& entry : impl_->entries) {
+    if (entry->app().get_name() == command) {
+      return entry->app().help("cairn");
+    }
+  }
+  return {};
 }
 
 Exit CommandLine::run(int argc, char** argv) {

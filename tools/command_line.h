@@ -34,6 +34,25 @@ class Subcommand {
   virtual Subcommand& run(std::function<Exit(const Globals&)> body) = 0;
 };
 
+/// What the command says about itself, for the manual page.
+struct ArgumentText {
+  std::string names;  // "RUN", "-h,--help", "--limit BYTES"
+  std::string help;
+};
+struct CommandText {
+  std::string name;
+  std::string usage;  // "set [OPTIONS] RUN KEY JSON"
+  std::string summary;
+  std::string notes;
+  std::vector<ArgumentText> arguments;
+};
+struct LineText {
+  std::string about;
+  std::string notes;
+  std::vector<ArgumentText> options;  // that stand before or behind every command
+  std::vector<CommandText> commands;
+};
+
 class CommandLine {
  public:
   CommandLine();
@@ -42,6 +61,9 @@ class CommandLine {
   Subcommand& add(const char* name, const char* summary, const char* notes);
   /// Parses and runs. Help and version go to stdout, what is wrong with the line to stderr.
   Exit run(int argc, char** argv);
+  [[nodiscard]] LineText describe() const;
+  /// What `cairn COMMAND --help` prints. "": there is no such command.
+  [[nodiscard]] std::string help_of(const std::string& command) const;
 
  private:
   struct Impl;
@@ -69,5 +91,6 @@ void add_verify(CommandLine& line);
 void add_stats(CommandLine& line);
 void add_slots(CommandLine& line);
 void add_eval(CommandLine& line);
+void add_help(CommandLine& line);
 
 }  // namespace cairn::tools

@@ -1,6 +1,9 @@
 #include "tools/outcome_text.h"
 
+#include <algorithm>
+
 #include "engine/error_detail.h"
+#include "engine/json.h"
 
 namespace cairn::tools {
 
@@ -18,15 +21,12 @@ std::string outcome_text(const engine::Outcome& outcome) {
   return std::string("unapplied(") + engine::reason_text(outcome.reason) + ")";
 }
 
-Result<std::vector<engine::Operation>> read_operations(std::string_view json) {
-  constexpr size_t kNone = SIZE_MAX;
-  size_t failed = kNone;
-  auto operations = engine::parse_operations(json, &failed);
-  if (operations.ok()) {
-    return operations;
-  }
-  // What is wrong with the input is bad data, not the command line.
-  Status status = operations.status();
+namespace {
+
+constexpr size_t kNone = SIZE_MAX;
+
+// What is wrong with the input is bad data, not the command line.
+Status not_operations(Status status, size_t failed, const std::string& form) {
   if (status.code == Code::kInvalidArgument) {
     status.code = Code::kInvalidJson;
   }
@@ -34,7 +34,63 @@ Result<std::vector<engine::Operation>> read_operations(std::string_view json) {
   if (failed != kNone) {
     message = "operation " + std::to_string(failed) + " (from 0): " + message;
   }
-  return engine::fail(status, message + "; operations are [{\"type\":\"set\",\"key\":K,\"value\":V}, ...]");
+  return engine::fail(status, message + "; " + form);
+}
+
+}  // namespace
+
+Result<std::vector<engine::Operation>> read_operations(std::string_view json) {
+  size_t failed = kNone;
+  auto operations = engine::parse_operations(json, &failed);
+  return operations.ok() ? std::move(operations)
+                         : not_operations(operations.status(), failed,
+                                          "operations are [{\"type\":\"set\",\"key\":K,\"value\":V}, ...]");
+}
+
+Result<std::vector<RunOperations>> read_run_operations(std::string_view lines) {
+  constexpr int kLevels = engine::kDepthMax + engine::kOperationLevels + 1;  // the line itself
+  constexpr const char* kForm = "a line is {\"run\":ID,\"operations\":[{\"type\":\"set\",\"key\":K,\"value\":V}, ...]}";
+  std::vector<RunOperations> all;
+  for (uint64_t number = 1; !lines.empty(); ++number) {
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(std::min(lines.size(), line.size() + 1));
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) {
+      continue;
+    }
+    const auto bad = [number](Status status, size_t failed) {
+      const Status s = not_operations(status, failed, kForm);
+      engine::error_detail().message = "line " + std::to_string(number) + ": " + engine::error_detail().message;
+      return s;
+    };
+    auto parsed = engine::parse_json(line, 8u << 20, kLevels);
+    if (!parsed.ok()) {
+      return bad(parsed.status(), kNone);
+    }
+    auto* object = parsed->get<engine::Object>();
+    if (object == nullptr || object->size() != 2) {
+      return bad({Code::kInvalidJson, "no object of two members"}, kNone);
+    }
+    RunOperations found;
+    found.line = number;
+    engine::Value* list = nullptr;
+    const std::string* run = nullptr;
+    for (engine::Property& member : *object) {
+      run = member.key == "run" ? member.value.get<std::string>() : run;
+      list = member.key == "operations" ? &member.value : list;
+    }
+    if (run == nullptr || list == nullptr) {
+      return bad({Code::kInvalidJson, run == nullptr ? "no \"run\"" : "no \"operations\""}, kNone);
+    }
+    found.run = *run;
+    size_t failed = kNone;
+    auto operations = engine::operations_of(std::move(*list), &failed);
+    if (!operations.ok()) {
+      return bad(operations.status(), failed);
+    }
+    found.operations = std::move(*operations);
+    all.push_back(std::move(found));
+  }
+  return all;
 }
 
 }  // namespace cairn::tools

@@ -14,4 +14,13 @@ std::string outcome_text(const engine::Outcome& outcome);
 /// one of bad data.
 Result<std::vector<engine::Operation>> read_operations(std::string_view json);
 
+/// Operations of one of several runs.
+struct RunOperations {
+  std::string run;
+  std::vector<engine::Operation> operations;
+  uint64_t line = 0;  // of the input, from 1
+};
+/// Lines of {"run":ID,"operations":[...]}; blank ones are passed over. On failure the detail names the line.
+Result<std::vector<RunOperations>> read_run_operations(std::string_view lines);
+
 }  // namespace cairn::tools

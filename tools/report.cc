@@ -19,7 +19,8 @@ std::string advice(Code code, const ErrorDetail& detail, const std::string& whil
   switch (code) {
     case Code::kBusy: {
       std::string text =
-          "reading works meanwhile (get, show, ls, dump, verify, stats); to change a run use the API of the process "
+          "reading works meanwhile (get, show, ls, export, backup, dump, verify, stats); to change a run use the API "
+          "of the process "
           "that "
           "owns the store, or stop that process first";
       if (detail.owner_alive && detail.owner_pid != 0) {

@@ -41,6 +41,75 @@ TEST_F(Apply, AtomicAppliesAllOrNone) {
   EXPECT_EQ(metadata(), "{\"n\":5}\n");
 }
 
+TEST_F(Apply, AtomicGivesSeveralRunsTheSameOperations) {
+  started("s");
+  const Ran ran = cairn({"apply", "r", "s", "--atomic"}, R"([{"type":"set","key":"stop","value":true}])");
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_EQ(ran.out, "r: 1 applied\ns: 1 applied\n");
+  EXPECT_EQ(metadata("r"), "{\"n\":1,\"stop\":true}\n");
+  EXPECT_EQ(metadata("s"), "{\"stop\":true}\n");
+}
+
+TEST_F(Apply, AtomicTakesALineForEachRun) {
+  started("s", R"({"n":5})");
+  const Ran ran = cairn({"apply", "--atomic", "--json"},
+                        R"({"run":"r","operations":[{"type":"increment","key":"n","value":-1}]}
+
+                           {"operations":[{"type":"increment","key":"n","value":1},
+                           {"type":"set","key":"from","value":1.0}],"run":"s"})");
+  EXPECT_EQ(ran.exit, 65) << "an object over two lines";
+  EXPECT_THAT(ran.error()["message"].get<std::string>(), HasSubstr("line 3"));
+  const Ran good =
+      cairn({"apply", "--atomic", "--json"}, R"({"run":"r","operations":[{"type":"increment","key":"n","value":-1}]}
+{"run":"s","operations":[{"type":"increment","key":"n","value":1}]}
+{"run":"r","operations":[{"type":"set","key":"to","value":"s"}]})");
+  EXPECT_EQ(good.exit, 0) << good.err;
+  const Json runs = good.parsed()["runs"];
+  ASSERT_EQ(runs.size(), 2u);
+  EXPECT_EQ(runs[0]["run"], "r");
+  EXPECT_EQ(runs[0]["operations"], 2);
+  EXPECT_EQ(runs[1]["sequence"], cairn({"show", "s", "--json"}).parsed()["sequence"]);
+  EXPECT_EQ(metadata("r"), "{\"n\":0,\"to\":\"s\"}\n");
+  EXPECT_EQ(metadata("s"), "{\"n\":6}\n");
+}
+
+TEST_F(Apply, AtomicOverSeveralRunsChangesNoneWhenOneDoesNotApply) {
+  started("s");
+  const Ran ran = cairn({"apply", "--atomic"}, R"({"run":"r","operations":[{"type":"set","key":"n","value":2}]}
+{"run":"s","operations":[{"type":"set","key":"a","value":1},{"type":"remove","key":"none","value":9}]})");
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_THAT(ran.err, HasSubstr("nothing was applied"));
+  EXPECT_THAT(ran.err, HasSubstr("line 2, run s, operation 1 (from 0)"));
+  EXPECT_EQ(metadata("r"), "{\"n\":1}\n");
+  EXPECT_EQ(metadata("s"), "{}\n");
+  ASSERT_EQ(cairn({"finish", "s"}).exit, 0);
+  const Ran finished = cairn({"apply", "--atomic", "r", "s"}, R"([{"type":"set","key":"n","value":2}])");
+  EXPECT_EQ(finished.exit, 1);
+  EXPECT_THAT(finished.err, HasSubstr("s: "));
+  EXPECT_EQ(metadata("r"), "{\"n\":1}\n");
+  EXPECT_THAT(cairn({"apply", "--atomic", "r", "none"}, "[]").err, HasSubstr("none"));
+}
+
+TEST_F(Apply, SeveralRunsOrNoneNeedAtomic) {
+  EXPECT_EQ(cairn({"apply", "r", "s"}, "[]").exit, 64);
+  EXPECT_THAT(cairn({"apply", "r", "s"}, "[]").err, HasSubstr("give --atomic"));
+  EXPECT_EQ(cairn({"apply"}, "[]").exit, 64);
+}
+
+TEST_F(Apply, LinesThatAreNotOperationsChangeNothing) {
+  for (const char* input :
+       {"nonsense", "[]", R"({"run":"r"})", R"({"run":"r","operations":{}})", R"({"run":7,"operations":[]})",
+        R"({"run":"r","operations":[],"more":1})", R"({"run":"r","operations":[{"type":"frob"}]})"}) {
+    const Ran ran =
+        cairn({"apply", "--atomic"},
+              std::string(R"({"run":"r","operations":[{"type":"set","key":"n","value":2}]})") + "\n" + input);
+    EXPECT_EQ(ran.exit, 65) << input;
+    EXPECT_THAT(ran.err, HasSubstr("line 2: ")) << input;
+    EXPECT_THAT(ran.err, HasSubstr("a line is {\"run\":ID,")) << input;
+  }
+  EXPECT_EQ(metadata(), "{\"n\":1}\n");
+}
+
 TEST_F(Apply, UpdateReplacesEverything) {
   EXPECT_EQ(cairn({"apply", "r"}, R"([{"type":"update","value":{"fresh":true}}])").exit, 0);
   EXPECT_EQ(metadata(), "{\"fresh\":true}\n");

@@ -8,7 +8,7 @@ using ::testing::StartsWith;
 
 constexpr const char* kCommands[] = {"start",  "set",  "append", "remove", "increment", "del",    "apply",
                                      "get",    "show", "ls",     "finish", "erase",     "backup", "export",
-                                     "import", "dump", "verify", "stats",  "slots",     "eval"};
+                                     "import", "dump", "verify", "stats",  "slots",     "eval",   "help"};
 
 class Help : public CommandTest {};
 
@@ -48,6 +48,58 @@ TEST_F(Help, ExamplesFitATerminalOf120Columns) {
     for (std::string line; std::getline(in, line);) {
       EXPECT_LE(line.size(), 120u) << line;
     }
+  }
+}
+
+TEST_F(Help, ExplainsEveryTopicThatItLists) {
+  const std::string list = bare({"help"}).out;
+  for (const char* topic : {"durability", "exit-codes", "json", "operations", "paths", "store", "man"}) {
+    EXPECT_THAT(list, HasSubstr("\n  " + std::string(topic) + " "));
+    const Ran ran = bare({"help", topic});
+    EXPECT_EQ(ran.exit, 0) << topic;
+    EXPECT_GE(std::count(ran.out.begin(), ran.out.end(), '\n'), 8) << topic;
+    EXPECT_EQ(bare({"help", topic, "--json"}).parsed()["text"], ran.out) << topic;
+    std::istringstream in(ran.out);
+    for (std::string line; std::getline(in, line) && topic != std::string("man");) {
+      EXPECT_LE(line.size(), 120u) << line;
+    }
+  }
+  EXPECT_THAT(bare({"help", "exit-codes"}).out, HasSubstr("\n  78  busy"));
+}
+
+TEST_F(Help, OfACommandIsWhatItsHelpOptionPrints) {
+  for (const char* command : kCommands) {
+    EXPECT_EQ(bare({"help", command}).out, bare({command, "--help"}).out) << command;
+  }
+  const Ran none = bare({"help", "nothing"});
+  EXPECT_EQ(none.exit, 64);
+  EXPECT_THAT(none.err, HasSubstr("no topic or command 'nothing' (see `cairn help`)"));
+}
+
+// What `cairn help paths` says of paths holds.
+TEST_F(Help, PathsAreAsItSays) {
+  const Ran ran = bare({"eval", "--document", R"({"list":[1,2,3,4],"a":{"x":1,"b.c":3}})", "--operations",
+                        R"([{"type":"set","key":"$.list.[1:3]","value":0},{"type":"increment","key":"$.a.*","value":1},
+                            {"type":"set","key":"$.a.b\\.c","value":9},{"type":"set","key":"$.none.x","value":7}])"});
+  EXPECT_EQ(ran.parsed()["metadata"].dump(), R"({"list":[1,0,0,4],"a":{"x":2,"b.c":9}})");
+  EXPECT_EQ(ran.parsed()["outcomes"][3], "unapplied(no such parent)");
+}
+
+TEST_F(Help, TheManualPageIsTheOneThatTheCommandMakes) {
+  EXPECT_EQ(read_file(CAIRN_TEST_DATA "/../../tools/cairn.1"), bare({"help", "man"}).out)
+      << "make it anew: build/release/cairn help man > tools/cairn.1";
+}
+
+TEST_F(Help, TheManualPageRendersWithoutWarnings) {
+  if (system("command -v groff > /dev/null") != 0) {
+    GTEST_SKIP() << "needs groff";
+  }
+  const std::string render =
+      "groff -man -Tutf8 -ww " CAIRN_TEST_DATA "/../../tools/cairn.1 > " + path("page") + " 2> " + path("warnings");
+  EXPECT_EQ(system(render.c_str()), 0);
+  EXPECT_EQ(read_file(path("warnings")), "");
+  for (const char* command : kCommands) {
+    EXPECT_THAT(read_file(path("page")), HasSubstr("cairn " + std::string(command))) << command;
   }
 }
 

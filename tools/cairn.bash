@@ -1,0 +1,78 @@
+# Completion of the command cairn for bash: commands, options and topics as `cairn` itself lists them, run ids from
+# `cairn ls`. Source this file, or install it as cairn in bash-completion's directory of completions.
+
+# Prints the words of the help of "$@" that begin a line of its options, without what follows them.
+_cairn_options() {
+  "$@" --help 2>/dev/null | sed -n 's/^  \(-[^ ]*\).*/\1/p' | tr , '\n'
+}
+
+# Succeeds if the option $1 of "${@:2}" takes a value.
+_cairn_takes_value() {
+  "${@:2}" --help 2>/dev/null | grep -qE -- "^  (-[^ ]*,)?$1 [^ ]"
+}
+
+# Prints the name of argument number $1 of "${@:2}", from its usage line; a last one with dots goes on for ever.
+_cairn_argument() {
+  "${@:2}" --help 2>/dev/null | sed -n 's/^Usage: cairn [^ ]* \[OPTIONS\]//p' | tr -d '[]' |
+    awk -v n="$1" '{ if (n <= NF) print $n; else if ($NF ~ /\.\.\.$/) print $NF }'
+}
+
+_cairn() {
+  local command=${COMP_WORDS[0]} current=${COMP_WORDS[COMP_CWORD]} sub='' store='' option='' arguments=0 i word
+  COMPREPLY=()
+  local -a call=("$command")
+  for ((i = 1; i < COMP_CWORD; ++i)); do
+    word=${COMP_WORDS[i]}
+    if [[ $word == -* ]]; then
+      if _cairn_takes_value "$word" "${call[@]}" || [[ $word == --store ]]; then
+        if ((++i == COMP_CWORD)); then
+          option=$word
+        elif [[ $word == --store ]]; then
+          store=${COMP_WORDS[i]}
+        fi
+      fi
+    elif [[ -z $sub ]]; then
+      sub=$word
+      call+=("$sub")
+    else
+      ((++arguments))
+    fi
+  done
+
+  case $option in
+    --store)
+      mapfile -t COMPREPLY < <(compgen -d -- "$current")
+      return
+      ;;
+    --status)
+      mapfile -t COMPREPLY < <(compgen -W "PENDING_VERSION QUEUED DEQUEUED EXECUTING WAITING COMPLETED CANCELED FAILED
+        CRASHED SYSTEM_FAILURE DELAYED EXPIRED TIMED_OUT" -- "${current^^}")
+      return
+      ;;
+    -*) return ;;
+  esac
+  if [[ $current == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$(_cairn_options "${call[@]}") --store --json" -- "$current" | sort -u)
+    return
+  fi
+  if [[ -z $sub ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$("$command" --help | sed -n '/^Subcommands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')" \
+      -- "$current")
+    return
+  fi
+  case $(_cairn_argument $((arguments + 1)) "${call[@]}") in
+    RUN | RUN...)
+      mapfile -t COMPREPLY < <(compgen -W "$("$command" ls ${store:+--store "$store"} 2>/dev/null | awk 'NR > 1 { print $1 }')" \
+        -- "$current")
+      ;;
+    TOPIC)
+      mapfile -t COMPREPLY < <(compgen -W "$("$command" help | sed -n '/^Topics:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
+        $("$command" --help | sed -n '/^Subcommands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')" -- "$current")
+      ;;
+    FILE | TARGET)
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      ;;
+  esac
+}
+
+complete -F _cairn cairn
