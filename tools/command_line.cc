@@ -24,12 +24,9 @@ std::string closing_words() {
       "  cairn show $run\n"
       "  cairn finish $run\n"
       "\n"
-      "While a process has the store open, the reading commands (get, show, ls, export, backup, dump, verify, stats,
-      "
-      "slots) work and see every acknowledged update; the writing ones say who owns the store and end with 78. What a
-      "
-      "writing command reports as done is on disk: it survives power loss.
-      "
+      "While a process has the store open, the reading commands (get, show, ls, export, backup, dump, verify, stats,\n"
+      "slots) work and see every acknowledged update; the writing ones say who owns the store and end with 78. What a\n"
+      "writing command reports as done is on disk: it survives power loss.\n"
       "\n"
       "Environment:\n"
       "  CAIRN_STORE                     the store's directory; --store wins\n"

@@ -7,7 +7,7 @@ packages=(
   g++ cmake ninja-build pkg-config ccache git
   liblmdb-dev libmsgpack-cxx-dev libxxhash-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
-  clang clang-format clang-tidy valgrind e2fsprogs util-linux mount
+  clang clang-format clang-tidy valgrind e2fsprogs util-linux mount groff-base
 )
 
 missing=()
