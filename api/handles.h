@@ -224,10 +224,8 @@ template <class Body>
 cairn_status guarded(Body&& body) noexcept {
   try {
     return report(body());
-  } catch (const std::bad_alloc&) {
-    return report_literal({Code::kNoMemory, "no memory"});
   } catch (...) {
-    return report_literal({Code::kInternal, "an exception that Cairn does not know: a bug"});
+    return report_exception();
   }
 }
 

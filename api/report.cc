@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <string>
 
 #include "api/structs.h"
@@ -39,6 +40,16 @@ void begin(Status status) {
 }
 
 }  // namespace
+
+cairn_status report_exception() noexcept {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return report_literal({Code::kNoMemory, "no memory"});
+  } catch (...) {
+    return report_literal({Code::kInternal, "an exception that Cairn does not know: a bug"});
+  }
+}
 
 cairn_status report_literal(Status status) noexcept {
   begin(status);

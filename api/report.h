@@ -25,6 +25,9 @@ inline cairn_status report(Status status) noexcept {
 /// As report, but takes no memory and ignores the engine's detail.
 cairn_status report_literal(Status status) noexcept;
 
+/// The exception that is being handled, as an error. Once, because every function of the ABI ends in it.
+cairn_status report_exception() noexcept;
+
 /// Belongs to the error that is reported next on this thread, which takes it.
 void note_index(size_t index) noexcept;
 

@@ -107,6 +107,29 @@ Value from_exact(Int128 v) {
 
 }  // namespace
 
+// The life of a value stands here and not in the header: a variant's own code, inlined wherever a value is copied,
+// moved or dropped, would be more than half of the library.
+Value::Value(Value&& o) noexcept = default;
+Value& Value::operator=(Value&& o) noexcept = default;
+Value::~Value() = default;
+Value::Value(const Value& o) : storage(nullptr) {
+  if (const auto* s = o.get<std::string>()) {
+    storage = std::string(*s);
+  } else if (const auto* a = o.get<Array>()) {
+    storage = Array(*a);
+  } else if (const auto* p = o.get<Object>()) {
+    storage = Object(*p);
+  } else {
+    storage = o.storage;  // a scalar: nothing can throw
+  }
+}
+Value& Value::operator=(const Value& o) {
+  if (this != &o) {
+    *this = Value(o);
+  }
+  return *this;
+}
+
 bool Value::operator==(const Value& other) const {
   const double* d = get<double>();
   const double* e = other.get<double>();

@@ -71,26 +71,6 @@ struct Property {
 };
 
 inline Value::Value() noexcept : storage(nullptr) {}
-inline Value::Value(Value&& o) noexcept = default;
-inline Value& Value::operator=(Value&& o) noexcept = default;
-inline Value::~Value() = default;
-inline Value::Value(const Value& o) : storage(nullptr) {
-  if (const auto* s = o.get<std::string>()) {
-    storage = std::string(*s);
-  } else if (const auto* a = o.get<Array>()) {
-    storage = Array(*a);
-  } else if (const auto* p = o.get<Object>()) {
-    storage = Object(*p);
-  } else {
-    storage = o.storage;  // a scalar: nothing can throw
-  }
-}
-inline Value& Value::operator=(const Value& o) {
-  if (this != &o) {
-    *this = Value(o);
-  }
-  return *this;
-}
 inline Value::Value(std::nullptr_t) noexcept : storage(nullptr) {}
 inline Value::Value(bool v) noexcept : storage(v) {}
 inline Value::Value(int v) noexcept : storage(static_cast<int64_t>(v)) {}
