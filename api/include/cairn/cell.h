@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "cairn/value.h"
 
@@ -72,6 +73,14 @@ class Cell {
     const cairn_status s = detail::read(value, "", detail::ReadCell{handle_.get()});
     detail::check(s);
     return s == CAIRN_OK ? std::optional<T>(std::move(value)) : std::nullopt;
+  }
+  [[nodiscard]] Result<std::optional<T>> try_get() const noexcept {
+    T value{};
+    const Status s = detail::attempt([&] { return detail::read(value, "", detail::ReadCell{handle_.get()}); });
+    if (!s.worked()) {
+      return s;
+    }
+    return s.ok() ? std::optional<T>(std::move(value)) : std::optional<T>();
   }
 
   [[nodiscard]] cairn_cell* handle() const noexcept { return handle_.get(); }

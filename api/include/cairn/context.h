@@ -33,6 +33,19 @@ class Context {
   /// A context of `run`, which may be destroyed afterwards.
   explicit Context(const Run& run) : run_(std::make_shared<Run>(run.share())) {}
 
+  [[nodiscard]] static Result<Context> try_of(const Run& run) noexcept {
+    Result<Run> shared = run.try_share();
+    if (!shared.ok()) {
+      return shared.status();
+    }
+    Context context;
+    const Status s = detail::attempt([&] {
+      context.run_ = std::make_shared<Run>(std::move(*shared));
+      return CAIRN_OK;
+    });
+    return s.ok() ? Result<Context>(std::move(context)) : Result<Context>(s);
+  }
+
   /// What the calling thread works for now.
   [[nodiscard]] static Context capture() {
     Context context;

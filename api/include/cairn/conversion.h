@@ -5,8 +5,12 @@
 #ifndef CAIRN_CONVERSION_H
 #define CAIRN_CONVERSION_H
 
+#if !defined(__cpp_exceptions)
+#error "cairn/conversion.h needs exceptions: nlohmann says by one that a value does not fit. Read json, or by cairn.h"
+#endif
+
 #include <exception>
-#include <nlohmann/json.hpp>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,32 +18,15 @@
 #include <utility>
 
 #include "cairn/error.h"
+#include "cairn/json.h"
 
 namespace cairn {
-
-/// The dynamic value: keeps the order of keys.
-using json = nlohmann::ordered_json;
 
 namespace detail {
 
 struct NotATime : std::exception {
   [[nodiscard]] const char* what() const noexcept override { return "no time such as 2026-11-23T10:00:00.000Z"; }
 };
-
-/// Of the two kinds of nlohmann's value the one that T's own functions know: NLOHMANN_DEFINE_TYPE_* of nlohmann 3.11
-/// writes them for nlohmann::json only.
-template <class Json, class T, class = void>
-struct IsReadableFrom : std::false_type {};
-template <class Json, class T>
-struct IsReadableFrom<Json, T, std::void_t<decltype(std::declval<const Json&>().template get<T>())>> : std::true_type {
-};
-template <class Json, class T>
-inline constexpr bool kIsJsonOf = std::is_constructible_v<Json, const T&> && !std::is_pointer_v<std::decay_t<T>>;
-
-template <class T>
-using JsonToRead = std::conditional_t<IsReadableFrom<json, T>::value, json, nlohmann::json>;
-template <class T>
-using JsonToWrite = std::conditional_t<kIsJsonOf<json, T>, json, nlohmann::json>;
 
 /// What a conversion says of `value`; nothing if it works.
 template <class T, class Json>
@@ -152,24 +139,19 @@ template <class T>
 cairn_status convert(const std::string& msgpack, const std::string& path, T& out) {
   using Json = JsonToRead<T>;
   Json value = Json::from_msgpack(msgpack);
-  if constexpr (std::is_same_v<T, Json>) {
-    out = std::move(value);
+  try {
+    out = value.template get<T>();
     return CAIRN_OK;
-  } else {
-    try {
-      out = value.template get<T>();
-      return CAIRN_OK;
-    } catch (const std::bad_alloc&) {
-      throw;
-    } catch (const std::exception&) {
-      const std::string failure = failure_of<T>(value).value_or("the conversion failed, then worked");
-      std::string where = locate<T>(value, typename Json::json_pointer(), path, failure);
-      if (path.empty() && !where.empty()) {
-        where.erase(0, 1);  // no dot before the first name
-      }
-      const std::string shown = where.empty() ? "the metadata" : where;
-      return set_error(Code::kTypeMismatch, where, shown + ": " + expectation(failure));
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception&) {
+    const std::string failure = failure_of<T>(value).value_or("the conversion failed, then worked");
+    std::string where = locate<T>(value, typename Json::json_pointer(), path, failure);
+    if (path.empty() && !where.empty()) {
+      where.erase(0, 1);  // no dot before the first name
     }
+    const std::string shown = where.empty() ? "the metadata" : where;
+    return set_error(Code::kTypeMismatch, where, shown + ": " + expectation(failure));
   }
 }
 

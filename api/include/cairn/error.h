@@ -1,8 +1,14 @@
 // What a failed call says: an exception, or the same as a value.
+//
+// Without exceptions (-fno-exceptions, and -fno-rtti as well) the try_ names work; a call of a name that throws does
+// not compile. All that is compiled with these headers into one program then has to be without, as they are inline.
 #ifndef CAIRN_ERROR_H
 #define CAIRN_ERROR_H
 
+#include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <new>
 #include <stdexcept>
 #include <string>
 
@@ -89,12 +95,16 @@ inline Status status_of(cairn_status s) noexcept {
   return {static_cast<Code>(s), cairn_status_text(s), cause};
 }
 
+#if defined(__cpp_exceptions)
 /// Throws if the call that has just returned `s` failed.
 inline void check(cairn_status s) {
   if (CAIRN_FAILED(s)) {
     throw last_error();
   }
 }
+#else
+void check(cairn_status s) __attribute__((error("cairn: without exceptions use the try_ form of this call")));
+#endif
 
 /// Makes an error of the C++ layer's own the thread's last error.
 inline cairn_status set_error(Code code, const std::string& key, const std::string& message) noexcept {
@@ -111,6 +121,7 @@ inline cairn_status set_error(Code code, const std::string& key, const std::stri
 /// kInvalidArgument.
 template <class Call>
 Status attempt(Call&& call) noexcept {
+#if defined(__cpp_exceptions)
   try {
     return status_of(call());
   } catch (const std::bad_alloc&) {
@@ -118,7 +129,43 @@ Status attempt(Call&& call) noexcept {
   } catch (...) {
     return {Code::kInvalidArgument, "the conversion of the value threw an exception"};
   }
+#else
+  return status_of(call());
+#endif
 }
+
+/// Takes an exception of a callback of the host's through the C ABI, which none may pass.
+#if defined(__cpp_exceptions)
+class CarriedException {
+ public:
+  /// The result of `call`; `otherwise` if it throws.
+  template <class Call, class R>
+  R take(Call&& call, R otherwise) noexcept {
+    try {
+      return call();
+    } catch (...) {
+      thrown_ = std::current_exception();
+      return otherwise;
+    }
+  }
+  void rethrow() const {
+    if (thrown_) {
+      std::rethrow_exception(thrown_);
+    }
+  }
+
+ private:
+  std::exception_ptr thrown_;
+};
+#else
+struct CarriedException {
+  template <class Call, class R>
+  R take(Call&& call, R) noexcept {
+    return call();
+  }
+  void rethrow() const {}
+};
+#endif
 
 }  // namespace detail
 }  // namespace cairn

@@ -149,6 +149,26 @@ Status try_append(std::string_view key, const T& value) noexcept {
   return run == nullptr ? Status() : run->try_append(key, value);
 }
 
+template <class T>
+Status try_remove(std::string_view key, const T& value) noexcept {
+  Run* run = cairn::detail::current_run();
+  return run == nullptr ? Status() : run->try_remove(key, value);
+}
+inline Status try_del(std::string_view key) noexcept {
+  Run* run = cairn::detail::current_run();
+  return run == nullptr ? Status() : run->try_del(key);
+}
+template <class T>
+Status try_save(const T& object) noexcept {
+  Run* run = cairn::detail::current_run();
+  return run == nullptr ? Status() : run->try_save(object);
+}
+template <class T = json>
+[[nodiscard]] Result<std::optional<T>> try_get(std::string_view key) noexcept {
+  Run* run = cairn::detail::current_run();
+  return run == nullptr ? Result<std::optional<T>>(std::optional<T>()) : run->try_get<T>(key);
+}
+
 /// The value at `key`; nothing if it is not there, or outside a run. Errors: kTypeMismatch.
 template <class T = json>
 [[nodiscard]] std::optional<T> get(std::string_view key) {

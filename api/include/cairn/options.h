@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "cairn/cairn.h"
-#include "cairn/conversion.h"
+#include "cairn/json.h"
 #include "cairn/status.h"
 #include "cairn/time.h"
 

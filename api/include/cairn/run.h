@@ -152,6 +152,7 @@ class Run {
     return detail::attempt([&] { return detail::write(value, detail::append_to(handle_.get(), key)); });
   }
   Run& append(std::string_view key, const json& value) { return append<json>(key, value); }
+  Status try_append(std::string_view key, const json& value) noexcept { return try_append<json>(key, value); }
 
   /// Removes all items that equal `value` from the array at `key`. kUnapplied if there is no array.
   template <class T>
@@ -163,6 +164,7 @@ class Run {
     return detail::attempt([&] { return detail::write(value, detail::remove_from(handle_.get(), key)); });
   }
   Run& remove(std::string_view key, const json& value) { return remove<json>(key, value); }
+  Status try_remove(std::string_view key, const json& value) noexcept { return try_remove<json>(key, value); }
 
   /// Adds to the number at `key`; a missing key or another value counts as nothing. Integers stay exact.
   template <class N = int64_t>
@@ -193,6 +195,7 @@ class Run {
     return detail::attempt([&] { return replace(object); });
   }
   Run& save(const json& object) { return save<json>(object); }
+  Status try_save(const json& object) noexcept { return try_save<json>(object); }
 
   /// Applies operations in the wire's form, all or none: {{"type","set"},{"key","a"},{"value",1}}, ... Error::index
   /// says which failed. An object {"operations", "parentOperations", "rootOperations"} updates parent and root with it.
@@ -252,10 +255,13 @@ class Run {
   /// The whole metadata as compact JSON text.
   [[nodiscard]] std::string text() const {
     std::string text;
-    detail::check(detail::read_bytes(text, [&](char* buffer, size_t capacity, size_t* needed) {
-      return cairn_run_current_json(handle_.get(), buffer, capacity, needed, nullptr);
-    }));
+    detail::check(read_text(text));
     return text;
+  }
+  [[nodiscard]] Result<std::string> try_text() const noexcept {
+    std::string text;
+    const Status s = detail::attempt([&] { return read_text(text); });
+    return s.ok() ? Result<std::string>(std::move(text)) : Result<std::string>(s);
   }
 
   /// A cell for hot loops: a number, a bool or a std::string at a top-level key.
@@ -264,6 +270,12 @@ class Run {
     cairn_cell* cell = nullptr;
     detail::check(cairn_run_bind(handle_.get(), key.data(), key.size(), &cell));
     return Cell<T>(cell);
+  }
+  template <class T>
+  [[nodiscard]] Result<Cell<T>> try_bind(std::string_view key) const noexcept {
+    cairn_cell* cell = nullptr;
+    const Status s = detail::status_of(cairn_run_bind(handle_.get(), key.data(), key.size(), &cell));
+    return s.ok() ? Result<Cell<T>>(Cell<T>(cell)) : Result<Cell<T>>(s);
   }
   template <class T>
   [[nodiscard]] Cell<T> bind(const Key<T>& key) const {
@@ -277,11 +289,22 @@ class Run {
     return Run(other);
   }
 
+  [[nodiscard]] Result<Run> try_with(Durability durability) const noexcept {
+    cairn_run* other = nullptr;
+    const cairn_status s = cairn_run_with_durability(handle_.get(), static_cast<int32_t>(durability), &other);
+    return s == CAIRN_OK ? Result<Run>(Run(other)) : Result<Run>(detail::status_of(s));
+  }
+
   /// Another handle of this run, of the same class.
   [[nodiscard]] Run share() const {
     cairn_run* other = nullptr;
     detail::check(cairn_run_share(handle_.get(), &other));
     return Run(other);
+  }
+  [[nodiscard]] Result<Run> try_share() const noexcept {
+    cairn_run* other = nullptr;
+    const cairn_status s = cairn_run_share(handle_.get(), &other);
+    return s == CAIRN_OK ? Result<Run>(Run(other)) : Result<Run>(detail::status_of(s));
   }
 
   /// A handle of the run that this one names as its parent, or as its root, of the same class; of this run where it
@@ -296,6 +319,16 @@ class Run {
     cairn_run* other = nullptr;
     detail::check(cairn_run_root(handle_.get(), &other));
     return Run(other);
+  }
+  [[nodiscard]] Result<Run> try_parent() const noexcept {
+    cairn_run* other = nullptr;
+    const cairn_status s = cairn_run_parent(handle_.get(), &other);
+    return s == CAIRN_OK ? Result<Run>(Run(other)) : Result<Run>(detail::status_of(s));
+  }
+  [[nodiscard]] Result<Run> try_root() const noexcept {
+    cairn_run* other = nullptr;
+    const cairn_status s = cairn_run_root(handle_.get(), &other);
+    return s == CAIRN_OK ? Result<Run>(Run(other)) : Result<Run>(detail::status_of(s));
   }
 
   /// Makes what was updated before durable: the barrier of the store.
@@ -327,6 +360,21 @@ class Run {
   }
 
   [[nodiscard]] RunInfo info() const {
+    RunInfo info;
+    detail::check(read_info(info));
+    return info;
+  }
+  [[nodiscard]] Result<RunInfo> try_info() const noexcept {
+    RunInfo info;
+    const Status s = detail::attempt([&] { return read_info(info); });
+    return s.ok() ? Result<RunInfo>(std::move(info)) : Result<RunInfo>(s);
+  }
+  [[nodiscard]] std::string id() const { return info().id; }
+
+  [[nodiscard]] cairn_run* handle() const noexcept { return handle_.get(); }
+
+ private:
+  cairn_status read_info(RunInfo& out) const {
     cairn_run_info info = {};
     info.struct_bytes = sizeof info;
     std::vector<char> block(512);
@@ -335,14 +383,18 @@ class Run {
     while ((s = cairn_run_get_info(handle_.get(), &info, block.data(), block.size(), &needed)) == CAIRN_TOO_LARGE) {
       block.resize(needed);
     }
-    detail::check(s);
-    return detail::info_of(info);
+    if (s == CAIRN_OK) {
+      out = detail::info_of(info);
+    }
+    return s;
   }
-  [[nodiscard]] std::string id() const { return info().id; }
 
-  [[nodiscard]] cairn_run* handle() const noexcept { return handle_.get(); }
+  cairn_status read_text(std::string& text) const {
+    return detail::read_bytes(text, [&](char* buffer, size_t capacity, size_t* needed) {
+      return cairn_run_current_json(handle_.get(), buffer, capacity, needed, nullptr);
+    });
+  }
 
- private:
   Run& done(cairn_status s) {
     detail::check(s);
     return *this;
@@ -402,7 +454,7 @@ class Run {
     const cairn_status s = detail::read_bytes(bytes, [&](char* buffer, size_t capacity, size_t* needed) {
       return cairn_run_current_msgpack(handle_.get(), buffer, capacity, needed, nullptr);
     });
-    return s == CAIRN_OK ? detail::convert(bytes, "", value) : s;
+    return s == CAIRN_OK ? detail::from_msgpack(bytes, "", value) : s;
   }
 
   std::unique_ptr<cairn_run, detail::CloseRun> handle_;

@@ -2,6 +2,10 @@
 #ifndef CAIRN_RUNTIME_H
 #define CAIRN_RUNTIME_H
 
+#if !defined(__cpp_exceptions)
+#error "cairn/runtime.h needs exceptions: a run function fails by throwing"
+#endif
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <chrono>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -111,36 +110,39 @@ class Store {
     return Run(run);
   }
 
+  [[nodiscard]] Result<std::optional<Run>> try_find(const std::string& id) noexcept {
+    cairn_run* run = nullptr;
+    const cairn_status s = cairn_run_open(handle_.get(), id.c_str(), &run);
+    if (s != CAIRN_OK && s != CAIRN_NO_SUCH_RUN) {
+      return detail::status_of(s);
+    }
+    return run == nullptr ? std::optional<Run>() : std::optional<Run>(Run(run));
+  }
+
   /// Removes the run with its metadata.
   void erase(const std::string& id) { detail::check(cairn_run_erase(handle_.get(), id.c_str())); }
+  Status try_erase(const std::string& id) noexcept {
+    return detail::status_of(cairn_run_erase(handle_.get(), id.c_str()));
+  }
 
   /// Calls visit(const RunInfo&) for every run in the order of ids; if it returns bool, until that is false. It must
   /// not call the store.
   template <class Visit>
   void each(Visit&& visit) {
-    struct Call {
-      Visit& visit;
-      std::exception_ptr thrown;
-    } call{visit, nullptr};
-    const auto forward = [](void* context, const cairn_run_info* info) -> int32_t {
-      auto& c = *static_cast<Call*>(context);
-      try {
-        if constexpr (std::is_same_v<decltype(c.visit(std::declval<const RunInfo&>())), bool>) {
-          return c.visit(detail::info_of(*info)) ? 0 : 1;
-        } else {
-          c.visit(detail::info_of(*info));
-          return 0;
-        }
-      } catch (...) {
-        c.thrown = std::current_exception();
-        return 1;
-      }
-    };
-    const cairn_status s = cairn_store_list(handle_.get(), forward, &call);
-    if (call.thrown) {
-      std::rethrow_exception(call.thrown);
-    }
+    detail::CarriedException carried;
+    const cairn_status s = visit_all(visit, carried);
+    carried.rethrow();
     detail::check(s);
+  }
+  /// What `visit` throws becomes kInvalidArgument.
+  template <class Visit>
+  Status try_each(Visit&& visit) noexcept {
+    detail::CarriedException carried;
+    const cairn_status s = visit_all(visit, carried);
+    return detail::attempt([&] {
+      carried.rethrow();
+      return s;
+    });
   }
   [[nodiscard]] std::vector<RunInfo> list() {
     std::vector<RunInfo> runs;
@@ -153,6 +155,10 @@ class Store {
     cairn_transaction* t = nullptr;
     detail::check(cairn_transaction_begin(handle_.get(), &t));
     return Transaction(t);
+  }
+  Result<Transaction> try_begin() noexcept {
+    cairn_transaction* t = nullptr;
+    return made<Transaction>(t, detail::status_of(cairn_transaction_begin(handle_.get(), &t)));
   }
   /// Calls fill(Transaction&), then commits. If it throws, nothing is changed.
   template <class Fill>
@@ -295,6 +301,28 @@ class Store {
             : cairn_store_open_slot(directory.c_str(), run_id->empty() ? nullptr : run_id->c_str(), &c, &store);
     handle_.reset(store);
     return s;
+  }
+
+  template <class Visit>
+  cairn_status visit_all(Visit& visit, detail::CarriedException& carried) noexcept {
+    struct Call {
+      Visit& visit;
+      detail::CarriedException& carried;
+    } call{visit, carried};
+    const auto forward = [](void* context, const cairn_run_info* info) -> int32_t {
+      auto& c = *static_cast<Call*>(context);
+      return c.carried.take(
+          [&]() -> int32_t {
+            if constexpr (std::is_same_v<decltype(c.visit(std::declval<const RunInfo&>())), bool>) {
+              return c.visit(detail::info_of(*info)) ? 0 : 1;
+            } else {
+              c.visit(detail::info_of(*info));
+              return 0;
+            }
+          },
+          int32_t{1});
+    };
+    return cairn_store_list(handle_.get(), forward, &call);
   }
 
   cairn_status start_handle(const Start& start, cairn_run** run) {

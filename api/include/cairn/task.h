@@ -6,6 +6,10 @@
 #ifndef CAIRN_TASK_H
 #define CAIRN_TASK_H
 
+#if !defined(__cpp_exceptions)
+#error "cairn/task.h needs exceptions: a run function fails by throwing"
+#endif
+
 #include <chrono>
 #include <functional>
 #include <string>
@@ -13,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/conversion.h"
 #include "cairn/run.h"
 
 namespace cairn {
@@ -84,20 +89,25 @@ struct Retry {
 
 namespace detail {
 
+/// The parameter of a run function: of a function, or of an object's call.
 template <class F>
-struct PayloadOf : PayloadOf<decltype(&std::decay_t<F>::operator())> {};
+struct ParameterOf;
 template <class C, class R, class P>
-struct PayloadOf<R (C::*)(P) const> {
+struct ParameterOf<R (C::*)(P) const> {
   using type = std::decay_t<P>;
 };
 template <class C, class R, class P>
-struct PayloadOf<R (C::*)(P)> {
+struct ParameterOf<R (C::*)(P)> {
   using type = std::decay_t<P>;
 };
 template <class R, class P>
-struct PayloadOf<R (*)(P)> {
+struct ParameterOf<R (*)(P)> {
   using type = std::decay_t<P>;
 };
+template <class F, class = void>
+struct PayloadOf : ParameterOf<decltype(&std::decay_t<F>::operator())> {};
+template <class F>
+struct PayloadOf<F, std::enable_if_t<std::is_pointer_v<F>>> : ParameterOf<F> {};
 
 template <class F, class... Args>
 json call_for_json(F& f, Args&&... args) {

@@ -49,6 +49,10 @@ class Transaction {
   Transaction& set(const Run& run, std::string_view key, const T& value) {
     return done(detail::write(value, detail::WriteLater{handle_.get(), run.handle(), key}));
   }
+  template <class T>
+  Status try_set(const Run& run, std::string_view key, const T& value) noexcept {
+    return detail::attempt([&] { return detail::write(value, detail::WriteLater{handle_.get(), run.handle(), key}); });
+  }
   Transaction& set(const Run& run, std::string_view key, const json& value) { return set<json>(run, key, value); }
   template <class T>
   Transaction& set(const Run& run, const Key<T>& key, const typename detail::Same<T>::type& value) {
@@ -56,6 +60,9 @@ class Transaction {
   }
   Transaction& del(const Run& run, std::string_view key) {
     return done(cairn_transaction_delete(handle_.get(), run.handle(), key.data(), key.size()));
+  }
+  Status try_del(const Run& run, std::string_view key) noexcept {
+    return detail::status_of(cairn_transaction_delete(handle_.get(), run.handle(), key.data(), key.size()));
   }
   Transaction& append(const Run& run, std::string_view key, const json& value) {
     const std::vector<uint8_t> v = json::to_msgpack(value);
@@ -69,23 +76,20 @@ class Transaction {
   }
   template <class N = int64_t>
   Transaction& increment(const Run& run, std::string_view key, N by = 1) {
-    static_assert(std::is_arithmetic_v<N> && !std::is_same_v<N, bool>, "cairn: increment takes a number");
-    if constexpr (std::is_floating_point_v<N>) {
-      return done(cairn_transaction_increment_double(handle_.get(), run.handle(), key.data(), key.size(), by));
-    } else {
-      static_assert(std::is_signed_v<N> || sizeof(N) < sizeof(int64_t),
-                    "cairn: increment by a signed integer or a double");
-      return done(cairn_transaction_increment_int64(handle_.get(), run.handle(), key.data(), key.size(), by));
-    }
+    return done(add(run, key, by));
+  }
+  template <class N = int64_t>
+  Status try_increment(const Run& run, std::string_view key, N by = 1) noexcept {
+    return detail::status_of(add(run, key, by));
   }
   Transaction& save(const Run& run, const json& object) {
     const std::vector<uint8_t> v = json::to_msgpack(object);
     return done(cairn_transaction_replace_msgpack(handle_.get(), run.handle(), v.data(), v.size()));
   }
   /// Operations in the wire's form.
-  Transaction& apply(const Run& run, const json& operations) {
-    const std::string text = operations.dump();
-    return done(cairn_transaction_add(handle_.get(), run.handle(), text.data(), text.size()));
+  Transaction& apply(const Run& run, const json& operations) { return done(add_all(run, operations)); }
+  Status try_apply(const Run& run, const json& operations) noexcept {
+    return detail::attempt([&] { return add_all(run, operations); });
   }
 
   /// After success it is empty, and can be used again; after an error nothing changed, and it keeps its updates.
@@ -97,6 +101,7 @@ class Transaction {
   }
   /// Drops what was added.
   void rollback() { detail::check(cairn_transaction_rollback(handle_.get())); }
+  Status try_rollback() noexcept { return detail::status_of(cairn_transaction_rollback(handle_.get())); }
 
   [[nodiscard]] cairn_transaction* handle() const noexcept { return handle_.get(); }
 
@@ -104,6 +109,21 @@ class Transaction {
   Transaction& done(cairn_status s) {
     detail::check(s);
     return *this;
+  }
+  template <class N>
+  cairn_status add(const Run& run, std::string_view key, N by) noexcept {
+    static_assert(std::is_arithmetic_v<N> && !std::is_same_v<N, bool>, "cairn: increment takes a number");
+    if constexpr (std::is_floating_point_v<N>) {
+      return cairn_transaction_increment_double(handle_.get(), run.handle(), key.data(), key.size(), by);
+    } else {
+      static_assert(std::is_signed_v<N> || sizeof(N) < sizeof(int64_t),
+                    "cairn: increment by a signed integer or a double");
+      return cairn_transaction_increment_int64(handle_.get(), run.handle(), key.data(), key.size(), by);
+    }
+  }
+  cairn_status add_all(const Run& run, const json& operations) {
+    const std::string text = operations.dump();
+    return cairn_transaction_add(handle_.get(), run.handle(), text.data(), text.size());
   }
   std::unique_ptr<cairn_transaction, detail::CloseTransaction> handle_;
 };

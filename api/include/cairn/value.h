@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,9 +13,12 @@
 #include <utility>
 #include <vector>
 
-#include "cairn/conversion.h"
 #include "cairn/error.h"
+#include "cairn/json.h"
 #include "cairn/time.h"
+#if defined(__cpp_exceptions)
+#include "cairn/conversion.h"
+#endif
 
 // Time points inside other values. Define CAIRN_NO_TIME_POINT_JSON if your program has a conversion of its own.
 #ifndef CAIRN_NO_TIME_POINT_JSON
@@ -28,6 +30,7 @@ struct adl_serializer<std::chrono::time_point<std::chrono::system_clock, Duratio
   static void to_json(Json& j, const Point& at) {
     j = cairn::to_iso8601(at);
   }
+#if defined(__cpp_exceptions)
   template <class Json>
   static void from_json(const Json& j, Point& at) {
     const auto found = cairn::from_iso8601<Duration>(j.template get_ref<const std::string&>());
@@ -36,6 +39,7 @@ struct adl_serializer<std::chrono::time_point<std::chrono::system_clock, Duratio
     }
     at = *found;
   }
+#endif
 };
 }  // namespace nlohmann
 #endif
@@ -55,7 +59,8 @@ template <class T>
 inline constexpr bool kIsJson = kIsJsonOf<json, T> || kIsJsonOf<nlohmann::json, T>;
 
 template <class T>
-inline constexpr bool kIsReadable = IsReadableFrom<json, T>::value || IsReadableFrom<nlohmann::json, T>::value;
+inline constexpr bool kIsReadable =
+    IsTimePoint<T>::value || IsReadableFrom<json, T>::value || IsReadableFrom<nlohmann::json, T>::value;
 
 template <class T>
 std::vector<uint8_t> to_msgpack(const T& value) {
@@ -131,6 +136,23 @@ cairn_status read_bytes(std::string& out, Call&& call) {
   return s;
 }
 
+/// From the msgpack that stands at `path`; "" is the whole metadata.
+template <class T>
+cairn_status from_msgpack(const std::string& msgpack, [[maybe_unused]] const std::string& path, T& out) {
+  if constexpr (std::is_same_v<T, json> || std::is_same_v<T, nlohmann::json>) {
+    out = T::from_msgpack(msgpack);
+    return CAIRN_OK;
+  } else {
+#if defined(__cpp_exceptions)
+    return convert(msgpack, path, out);
+#else
+    static_assert(std::is_same_v<T, json>,
+                  "cairn: without exceptions only json, numbers, bools, strings and time points can be read");
+    return CAIRN_INTERNAL;  // the assertion above has failed
+#endif
+  }
+}
+
 /// Reads a value through the functions of `from`: boolean, int64, uint64, real, text, msgpack.
 template <class T, class From>
 cairn_status read(T& value, std::string_view key, From&& from) {
@@ -183,7 +205,7 @@ cairn_status read(T& value, std::string_view key, From&& from) {
     std::string bytes;
     const cairn_status s = read_bytes(
         bytes, [&](char* buffer, size_t capacity, size_t* needed) { return from.msgpack(buffer, capacity, needed); });
-    return s == CAIRN_OK ? convert(bytes, std::string(key), value) : s;
+    return s == CAIRN_OK ? from_msgpack(bytes, std::string(key), value) : s;
   } else {
     return CAIRN_INTERNAL;  // the assertion above has failed
   }

@@ -1,0 +1,40 @@
+// The dynamic value, and which of nlohmann's two kinds of it a type of the caller's knows.
+#ifndef CAIRN_JSON_H
+#define CAIRN_JSON_H
+
+#if defined(__has_include)
+#if !__has_include(<nlohmann/json.hpp>)
+#error "cairn's C++ headers need nlohmann/json 3.11 (Debian: nlohmann-json3-dev); cairn/cairn.h needs nothing"
+#endif
+#endif
+
+#include <nlohmann/json.hpp>
+#include <type_traits>
+#include <utility>
+
+namespace cairn {
+
+/// The dynamic value: keeps the order of keys.
+using json = nlohmann::ordered_json;
+
+namespace detail {
+
+/// Of the two kinds of nlohmann's value the one that T's own functions know: NLOHMANN_DEFINE_TYPE_* of nlohmann 3.11
+/// writes them for nlohmann::json only.
+template <class Json, class T, class = void>
+struct IsReadableFrom : std::false_type {};
+template <class Json, class T>
+struct IsReadableFrom<Json, T, std::void_t<decltype(std::declval<const Json&>().template get<T>())>> : std::true_type {
+};
+template <class Json, class T>
+inline constexpr bool kIsJsonOf = std::is_constructible_v<Json, const T&> && !std::is_pointer_v<std::decay_t<T>>;
+
+template <class T>
+using JsonToRead = std::conditional_t<IsReadableFrom<json, T>::value, json, nlohmann::json>;
+template <class T>
+using JsonToWrite = std::conditional_t<kIsJsonOf<json, T>, json, nlohmann::json>;
+
+}  // namespace detail
+}  // namespace cairn
+
+#endif  // CAIRN_JSON_H

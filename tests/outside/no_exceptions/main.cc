@@ -1,0 +1,57 @@
+// -fno-exceptions -fno-rtti: the C ABI and the try_ names. Prints what it read back.
+#include <cairn/cairn.hpp>
+#include <cstdio>
+
+#if defined(__cpp_exceptions) || defined(__cpp_rtti)
+#error "compile this with -fno-exceptions -fno-rtti"
+#endif
+
+namespace {
+
+constexpr cairn::Key<double> kProgress{"progress"};
+
+bool write(cairn::Store& store, cairn::Run& run) {
+  const auto cell = run.try_bind<int64_t>("steps");
+  auto transaction = store.try_begin();
+  return run.try_set("phase", "training").ok() && run.try_set(kProgress, 0.5).ok() &&
+         run.try_set("loss", {{"train", 0.25}}).ok() && cell.ok() && run.try_append("log", "begun").ok() &&
+         transaction.ok() && transaction->try_increment(run, "steps", 3).ok() && transaction->try_commit().ok();
+}
+
+bool read(const cairn::Run& run) {
+  const auto progress = run.try_get(kProgress);
+  const auto all = run.try_current();
+  const auto absent = run.try_get<int64_t>("absent");
+  const auto wrong = run.try_get<int64_t>("phase");
+  if (!progress.ok() || *progress != 0.5 || !all.ok() || !absent.ok() || absent->has_value()) {
+    return false;
+  }
+  std::printf("%s\n%s\n", all->dump().c_str(), wrong.ok() ? "no error" : cairn::last_error().what());
+  return wrong.code() == cairn::Code::kTypeMismatch;
+}
+
+bool inside(const cairn::Run& run) {
+  const auto context = cairn::Context::try_of(run);
+  if (!context.ok() || !cairn::metadata::try_set("inside", false).ok()) {
+    return false;
+  }
+  const cairn::RunScope scope(*context);
+  return cairn::metadata::try_set("inside", true).ok() && cairn::metadata::try_get<bool>("inside")->value_or(false);
+}
+
+}  // namespace
+
+int main(int, char** argv) {
+  auto store = cairn::Store::try_open(argv[1]);
+  if (!store.ok()) {
+    return 1;
+  }
+  auto run = store->try_start({"outside", "train"});
+  size_t count = 0;
+  if (!run.ok() || !write(*store, *run) || !inside(*run) || !read(*run) ||
+      !store->try_each([&count](const cairn::RunInfo&) { ++count; }).ok() || count != 1 || !run->try_finish().ok()) {
+    std::printf("%s\n", cairn::last_error().what());
+    return 1;
+  }
+  return store->try_close().worked() ? 0 : 1;
+}
