@@ -8,6 +8,7 @@ packages=(
   liblmdb-dev libmsgpack-cxx-dev libxxhash-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
   clang clang-format clang-tidy valgrind e2fsprogs util-linux mount groff-base
+  doxygen dpkg-dev binutils
 )
 
 missing=()
