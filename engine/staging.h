@@ -46,6 +46,10 @@ struct StagingScan {
 /// Reads all staging files. Files of another store, boot or format are ignored and counted; damaged bytes never match.
 Status scan_staging(const StagingPlace& place, const StagingIdentity& identity, StagingScan& scan);
 
+/// Of the files that count (of this store and boot), what no kill leaves: a header that was never written, a file cut
+/// short, a slot both of whose buffers are spoiled. One sentence each.
+Result<std::vector<std::string>> damaged_staging(const StagingPlace& place, const StagingIdentity& identity);
+
 /// One slot for `cairn dump`.
 struct SlotView {
   std::string file;

@@ -231,4 +231,49 @@ Status scan_staging(const StagingPlace& place, const StagingIdentity& identity, 
       scan);
 }
 
+Result<std::vector<std::string>> damaged_staging(const StagingPlace& place, const StagingIdentity& identity) {
+  std::vector<std::string> damaged;
+  auto names = place.files->list(place.folder);
+  if (!names.ok()) {
+    return names.status();
+  }
+  for (const std::string& name : *names) {
+    if (name.size() != 2 || name.find_first_not_of("0123456789") != std::string::npos) {
+      continue;
+    }
+    auto file = place.files->open(place.path(name), wal::OpenMode::kRead);
+    if (!file.ok()) {
+      return file.status();
+    }
+    std::string header(sizeof(FileHeader), '\0');
+    auto got = (*file)->read_at(0, {header.data(), header.size()});
+    auto info = (*file)->info();
+    if (!got.ok() || !info.ok()) {
+      return got.ok() ? info.status() : got.status();
+    }
+    const char* h = header.data();
+    if (*got < header.size()) {
+      damaged.push_back(name + " ends within its header");
+    } else if (std::memcmp(h, staging::kMagic, 8) != 0 ||
+               load<uint64_t>(h + offsetof(FileHeader, checksum)) != XXH3_64bits(h, offsetof(FileHeader, checksum))) {
+      damaged.push_back("the header of " + name + " is damaged");
+    } else if (std::memcmp(h + offsetof(FileHeader, boot_id), identity.boot_id.data(), 16) == 0 &&
+               load<uint64_t>(h + offsetof(FileHeader, file_bytes)) > info->bytes) {
+      damaged.push_back(name + " was cut short");
+    }
+  }
+  StagingScan scan;
+  CAIRN_TRY(visit_slots(
+      place, identity,
+      [&damaged](const SlotView& slot) {
+        const auto spoiled = [](const SlotView::Buffer& b) { return !b.valid && !b.empty; };
+        if (slot.state != 0 && spoiled(slot.buffers[0]) && spoiled(slot.buffers[1])) {
+          damaged.push_back("both buffers of the slot at offset " + std::to_string(slot.offset) + " of " + slot.file +
+                            " are damaged: run " + slot.run_id);
+        }
+      },
+      scan));
+  return damaged;
+}
+
 }  // namespace cairn::engine

@@ -53,7 +53,7 @@ StoreImage::~StoreImage() = default;
 
 Status StoreImage::flush() {
   part_bytes_ = 0;
-  return write(std::exchange(part_, {}));
+  return part_.empty() ? Status() : write(std::exchange(part_, {}));
 }
 
 Status StoreImage::write(std::vector<Tables::Change> changes) {
@@ -74,6 +74,11 @@ Status StoreImage::add(RunRecord record) {
 Result<std::optional<RunRecord>> StoreImage::find(std::string_view id) {
   CAIRN_TRY(flush());
   return tables_->find(id);
+}
+
+Result<uint64_t> StoreImage::runs() {
+  CAIRN_TRY(flush());
+  return tables_->stats().runs;
 }
 
 Status StoreImage::finish(uint64_t last_lsn, uint32_t segment_bytes) {

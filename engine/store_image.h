@@ -30,6 +30,8 @@ class StoreImage {
   /// What was added, by id: for what is folded onto it.
   Result<std::optional<RunRecord>> find(std::string_view id);
   Status write(std::vector<Tables::Change> changes);
+  /// How many runs there are.
+  Result<uint64_t> runs();
   /// The tables hold everything up to `last_lsn`, and the log, of one segment without a record, goes on behind it:
   /// creation LSNs of the records stay below those to come. All of it is on the disk then, but for the directory's own
   /// name. Nothing can be added any more.

@@ -13,6 +13,7 @@
 #include <set>
 #include <utility>
 
+#include "engine/error_detail.h"
 #include "engine/fork_guard.h"
 #include "engine/hooks.h"
 
@@ -149,6 +150,17 @@ LockOwner StoreLock::look(const std::string& directory) {
   LockOwner owner = owner_of(fd);
   ::close(fd);
   return owner;
+}
+
+Status fail_busy(Status busy, const LockOwner& owner) {
+  const std::string pid = std::to_string(owner.pid);
+  (void)fail(busy, owner.alive ? "process " + pid + " has the store open"
+                               : "process " + pid +
+                                     ", which opened the store, is dead, but a child that it forked still holds the "
+                                     "lock: end that child");
+  error_detail().owner_pid = owner.pid;
+  error_detail().owner_alive = owner.alive;
+  return busy;
 }
 
 }  // namespace cairn::engine

@@ -34,4 +34,7 @@ class StoreLock {
   uint64_t inode_;
 };
 
+/// What to say of a store that `owner` has: with who it is in the error's detail.
+Status fail_busy(Status busy, const LockOwner& owner);
+
 }  // namespace cairn::engine

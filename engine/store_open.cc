@@ -18,6 +18,7 @@
 #include "engine/replay.h"
 #include "engine/store.h"
 #include "engine/store_directory.h"
+#include "engine/store_repair.h"
 #include "wal/format.h"
 
 namespace cairn::engine {
@@ -186,18 +187,9 @@ Status Store::open_files() {
   LockOwner owner;
   auto lock = StoreLock::take(directory, "owner", owner);
   if (!lock.ok()) {
-    if (lock.code() == Code::kBusy) {
-      const std::string pid = std::to_string(owner.pid);
-      (void)fail(lock.status(), owner.alive
-                                    ? "process " + pid + " has the store open"
-                                    : "process " + pid +
-                                          ", which opened the store, is dead, but a child that it forked still holds "
-                                          "the lock: end that child");
-      error_detail().owner_pid = owner.pid;
-      error_detail().owner_alive = owner.alive;
-      return lock.status();
-    }
     switch (lock.code()) {
+      case Code::kBusy:
+        return fail_busy(lock.status(), owner);
       case Code::kReadOnly:
         return fail(lock.status(), directory +
                                        " is on a read-only file system: it can be read (cairn show, cairn ls), "
@@ -357,9 +349,10 @@ Status Store::recover() {
 
 // STORE came last, so what it names was there. Tables that are made anew would be a silent loss.
 Status Store::check_born() {
+  CAIRN_TRY(check_no_repair(options_.directory));
   struct stat s;
   if (stat((options_.directory + "/data").c_str(), &s) != 0 && errno == ENOENT) {
-    return fail(Code::kCorrupt, "data/ is missing: bring it back, or move what is left of the store away");
+    return fail(Code::kCorrupt, "data/ is missing: bring it back, or let `cairn repair` make what the log still gives");
   }
   auto names = files_->list("wal");
   if (!names.ok()) {
@@ -367,7 +360,7 @@ Status Store::check_born() {
   }
   const bool any = std::any_of(names->begin(), names->end(), [](const std::string& n) { return n.ends_with(".wal"); });
   return any ? Status()
-             : fail(Code::kCorrupt, "wal/ holds no segment: bring them back, or move what is left of the store away");
+             : fail(Code::kCorrupt, "wal/ holds no segment: bring them back, or let `cairn repair` go on without them");
 }
 
 // Leftovers of a creation that a crash cut: nothing was acknowledged before STORE was there.

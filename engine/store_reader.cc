@@ -8,6 +8,7 @@
 #include "engine/error_detail.h"
 #include "engine/log_record.h"
 #include "engine/store.h"
+#include "engine/store_repair.h"
 
 namespace cairn::engine {
 
@@ -82,6 +83,9 @@ Result<std::unique_ptr<StoreReader>> StoreReader::open(Options options) {
                                               : fail(identity.status(), identity.status().what);
   }
   reader->identity_ = *identity;
+  if (!reader->options_.salvage) {
+    CAIRN_TRY(check_no_repair(directory));
+  }
   reader->boot_id_ = reader->options_.hooks.has_boot_id ? reader->options_.hooks.boot_id : read_boot_id();
   CAIRN_TRY(check_owner(StoreLock::look(directory)));
   Tables::Options tables_options;

@@ -88,6 +88,7 @@ void add_export(CommandLine& line);
 void add_import(CommandLine& line);
 void add_dump(CommandLine& line);
 void add_verify(CommandLine& line);
+void add_repair(CommandLine& line);
 void add_stats(CommandLine& line);
 void add_slots(CommandLine& line);
 void add_eval(CommandLine& line);

@@ -8,9 +8,9 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr const char* kCommands[] = {"start",  "set",  "append", "remove", "increment", "del",    "apply",
-                                     "get",    "show", "ls",     "finish", "erase",     "backup", "export",
-                                     "import", "dump", "verify", "stats",  "slots",     "eval",   "help"};
+constexpr const char* kCommands[] = {"start",  "set",    "append", "remove", "increment", "del",    "apply",  "get",
+                                     "show",   "ls",     "finish", "erase",  "backup",    "export", "import", "dump",
+                                     "verify", "repair", "stats",  "slots",  "eval",      "help"};
 
 class Help : public CommandTest {};
 

@@ -1,0 +1,30 @@
+// What can still be read of damaged tables, without LMDB, which such a file kills: the pages are read by pread, and
+// each value counts only if its own checksum, which covers table and key, is right.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "cairn/status.h"
+#include "engine/run_record.h"
+
+namespace cairn::engine {
+
+struct TablesSalvage {
+  uint64_t records = 0;
+  std::optional<uint64_t> records_promised;  // as the table of runs counts them
+  std::optional<uint64_t> applied_lsn;
+  std::set<std::string> indexed;  // ids that the indexes by status and time name: of every run there is
+  uint64_t bad_pages = 0;
+  uint64_t bad_values = 0;
+};
+
+/// Visits the records of <directory>/data that are whole, as of the newest commit whose meta page is. Nobody has the
+/// environment open. No data.mdb: nothing is found. Errors: kIo, and what `visit` returns.
+Status salvage_tables(const std::string& directory, const std::function<Status(RunRecord record)>& visit,
+                      TablesSalvage& out);
+
+}  // namespace cairn::engine

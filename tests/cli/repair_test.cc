@@ -1,0 +1,344 @@
+// Damaged stores made whole again, on real files: what is kept, what is said to be lost, what is set aside.
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <functional>
+#include <map>
+
+#include "tests/cli/command_fixture.h"
+#include "tests/support/child_process.h"
+#include "wal/format.h"
+
+namespace cairn::tests {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class RepairCommand : public CommandTest {
+ protected:
+  /// A process that lives on this store and ends without a close.
+  void live(const std::function<void()>& body) { in_child(body); }
+  // "stored" is in the tables, "logged" in the log with 20 records, "staged" has an update that is in staging only.
+  void killed_store() {
+    started("stored", R"({"kept":true})");
+    live([&] {
+      open();
+      const engine::RunRef logged = start("logged");
+      for (int i = 1; i <= 20; ++i) {
+        set(logged, "n", std::to_string(i), engine::Durability::kPower);
+      }
+      const engine::RunRef staged = start("staged");
+      ASSERT_TRUE(store_->barrier().ok());
+      set(staged, "s", "1");
+    });
+  }
+  Json record_of(int n) {
+    for (const Json& line : cairn({"dump", "--wal", "--json"}).lines()) {
+      if (line.value("type", "") == "diff" && line["diff"]["entries"][0]["value"] == n) {
+        return line;
+      }
+    }
+    return nullptr;
+  }
+  void spoil(const std::string& file, uint64_t offset, size_t bytes = 1) {
+    std::fstream f(store() + "/" + file, std::ios::in | std::ios::out | std::ios::binary);
+    for (size_t i = 0; i < bytes; ++i) {
+      f.seekg(static_cast<std::streamoff>(offset + i));
+      const char byte = static_cast<char>(f.get() ^ 0x55);
+      f.seekp(static_cast<std::streamoff>(offset + i));
+      f.put(byte);
+    }
+    ASSERT_TRUE(f.good());
+  }
+  void spoil_record(int n) {
+    const Json record = record_of(n);
+    ASSERT_TRUE(record.is_object());
+    spoil("wal/" + record["segment"].get<std::string>(), record["offset"].get<uint64_t>() + wal::kRecordHeaderBytes);
+  }
+  /// Every file below the store but LOCK, with its bytes: what a dry run must not change.
+  std::map<std::string, std::string> files() {
+    std::map<std::string, std::string> all;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(store())) {
+      if (entry.is_regular_file() && entry.path().filename() != "LOCK" && entry.path().filename() != "lock.mdb") {
+        all[entry.path()] = read_file(entry.path());
+      }
+    }
+    return all;
+  }
+  /// Says what it would do and changes nothing; then does it, and the store is fine.
+  Json repaired() {
+    const auto before = files();
+    const Ran dry = cairn({"repair", "--json"});
+    EXPECT_EQ(dry.exit, 65) << dry.err;
+    EXPECT_TRUE(before == files()) << "a dry run changes nothing";
+    const Ran ran = cairn({"repair", "--yes", "--json"});
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    Json said = ran.parsed();
+    EXPECT_EQ(said["lost"], dry.parsed()["lost"]);
+    EXPECT_EQ(said["damage"], dry.parsed()["damage"]);
+    const Ran verified = cairn({"verify"});
+    EXPECT_EQ(verified.exit, 0) << verified.out << verified.err;
+    const Ran written = cairn({"start", "--id", "new"});
+    EXPECT_EQ(written.exit, 0) << written.err;
+    EXPECT_EQ(cairn({"erase", "new"}).exit, 0);
+    const Ran again = cairn({"repair"});
+    EXPECT_EQ(again.exit, 0);
+    EXPECT_EQ(again.out, "nothing is damaged: there is nothing to repair\n");
+    return said;
+  }
+  static void expect_nothing_lost(const Json& said) {
+    EXPECT_EQ(said["lost"].dump(), R"({"lsns":[],"runs":[],"unnamed_runs":0,"changes":[],"staging":false})");
+  }
+};
+
+TEST_F(RepairCommand, OfAHealthyStoreHasNothingToDo) {
+  killed_store();
+  const auto before = files();
+  for (const std::vector<std::string>& line : std::vector<std::vector<std::string>>{{"repair"}, {"repair", "--yes"}}) {
+    const Ran ran = cairn(line);
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    EXPECT_EQ(ran.out, "nothing is damaged: there is nothing to repair\n");
+  }
+  EXPECT_EQ(cairn({"repair", "--json"}).parsed()["needed"], false);
+  EXPECT_TRUE(before == files());
+  EXPECT_EQ(metadata("staged"), "{\"s\":1}\n");
+}
+
+TEST_F(RepairCommand, OfARecordInTheMiddleOfTheLogKeepsWhatIsBeforeIt) {
+  killed_store();
+  const uint64_t lsn = record_of(10)["lsn"];
+  spoil_record(10);
+  EXPECT_THAT(cairn({"set", "stored", "a", "1"}).err, HasSubstr("cairn verify"));
+  const Json said = repaired();
+  EXPECT_EQ(said["lost"]["lsns"].dump(), Json::array({{{"first", lsn}, {"last", lsn}}}).dump());
+  EXPECT_EQ(said["lost"]["changes"].dump(),
+            Json::array({{{"run", "logged"}, {"sequence", 10}, {"lsn", lsn + 1}}}).dump());
+  EXPECT_EQ(metadata("logged"), "{\"n\":9}\n");
+  EXPECT_EQ(metadata("stored"), "{\"kept\":true}\n");
+  EXPECT_EQ(metadata("staged"), "{\"s\":1}\n") << "what does not depend on the lost record goes on";
+  const std::string aside = store() + "/" + said["quarantine"].get<std::string>();
+  EXPECT_TRUE(std::filesystem::exists(aside + "/wal"));
+  EXPECT_TRUE(std::filesystem::exists(aside + "/data/data.mdb"));
+  EXPECT_THAT(read_file(aside + "/REPORT"), HasSubstr("lost: changes of run logged behind sequence 10"));
+}
+
+TEST_F(RepairCommand, OfDeletedTablesMakesThemAnewFromTheLog) {
+  open();
+  for (int i = 0; i < 3; ++i) {
+    set(start("r" + std::to_string(i)), "n", std::to_string(i), engine::Durability::kPower);
+  }
+  ASSERT_TRUE(store_->erase("r1").ok());
+  close();
+  std::filesystem::remove_all(store() + "/data");
+  EXPECT_THAT(cairn({"set", "r0", "a", "1"}).err, HasSubstr("cairn repair"));
+  const Json said = repaired();
+  EXPECT_EQ(said["damage"], Json({"tables: data/ is missing"}));
+  expect_nothing_lost(said);
+  EXPECT_EQ(said["runs"], 2);
+  EXPECT_EQ(metadata("r0"), "{\"n\":0}\n");
+  EXPECT_EQ(cairn({"get", "r1"}).exit, 1);
+  EXPECT_EQ(metadata("r2"), "{\"n\":2}\n");
+}
+
+// Many runs in the tables, so that they have several pages; the log does not reach back to them.
+class RepairOfTables : public RepairCommand {
+ protected:
+  static constexpr int kRuns = 300;
+  void SetUp() override {
+    open();
+    for (int i = 0; i < kRuns; ++i) {
+      const engine::RunRef run = start("r" + std::to_string(1000 + i));
+      set(run, "n", std::to_string(i));
+      set(run, "text", '"' + std::string(400, 'x') + '"');
+    }
+    // Away with the log that they stand in.
+    for (int i = 0; i < 200; ++i) {
+      set(find("r1000"), "text", '"' + std::string(3000, static_cast<char>('a' + i % 26)) + '"',
+          engine::Durability::kPower);
+      ASSERT_TRUE(i % 20 != 0 || store_->checkpoint().ok());
+    }
+    close();
+  }
+  /// The page of data.mdb, of 4 KiB, whose leaf holds the record of the run.
+  uint64_t page_of(const std::string& id) {
+    const std::string bytes = read_file(store() + "/data/data.mdb").substr(0, 4 << 20);
+    for (size_t at = bytes.find(id); at != std::string::npos; at = bytes.find(id, at + 1)) {
+      const size_t page = at / 4096 * 4096;
+      const bool leaf = bytes[page + 10] == 2;
+      const bool record = bytes.compare(at + id.size() + 8, 2, "\xdc\x00", 2) == 0;
+      if (leaf && record) {
+        last_page_ = page;
+      }
+    }
+    return last_page_;
+  }
+  uint64_t last_page_ = 0;
+};
+
+TEST_F(RepairOfTables, ADamagedPageLosesTheRunsOnItAndNamesThem) {
+  const uint64_t page = page_of("r1150");
+  ASSERT_GT(page, 8192u);
+  spoil("data/data.mdb", page, 16);  // its head: the whole page is refused
+  EXPECT_EQ(cairn({"get", "r1150"}).exit, 65);
+  const Json said = repaired();
+  const std::vector<std::string> lost = said["lost"]["runs"];
+  EXPECT_GE(lost.size(), 2u);
+  EXPECT_LE(lost.size(), 12u) << "a page of records of 400 bytes";
+  EXPECT_NE(std::find(lost.begin(), lost.end(), "r1150"), lost.end());
+  EXPECT_EQ(said["runs"], kRuns - static_cast<int>(lost.size()));
+  EXPECT_EQ(said["lost"]["unnamed_runs"], 0);
+  EXPECT_EQ(said["lost"]["lsns"].size(), 0u);
+  for (int i = 0; i < kRuns; i += 7) {
+    const std::string id = "r" + std::to_string(1000 + i);
+    const bool gone = std::find(lost.begin(), lost.end(), id) != lost.end();
+    const Ran ran = cairn({"get", id, "n"});
+    EXPECT_EQ(ran.exit, gone ? 1 : 0) << id;
+    EXPECT_EQ(ran.out, gone ? "" : std::to_string(i) + "\n");
+  }
+}
+
+TEST_F(RepairOfTables, ADamagedValueLosesItsRunOnly) {
+  const uint64_t page = page_of("r1150");
+  const std::string bytes = read_file(store() + "/data/data.mdb").substr(page, 4096);
+  const size_t key = bytes.find("r1150");
+  ASSERT_NE(key, std::string::npos);
+  spoil("data/data.mdb", page + key + 60);
+  const Json said = repaired();
+  EXPECT_EQ(said["lost"]["runs"], Json({"r1150"}));
+  EXPECT_EQ(said["runs"], kRuns - 1);
+}
+
+TEST_F(RepairOfTables, BothMetaPagesDamagedLeaveWhatTheLogGives) {
+  spoil("data/data.mdb", 0, 64);
+  spoil("data/data.mdb", 4096, 64);
+  const Json said = repaired();
+  ASSERT_EQ(said["lost"]["lsns"].size(), 1u);
+  EXPECT_EQ(said["lost"]["lsns"][0]["first"], 1) << "the log does not reach back to the beginning";
+}
+
+TEST_F(RepairCommand, OfAMissingSegmentSaysWhichLsnsAreGone) {
+  live([&] {
+    open();
+    const engine::RunRef run = start("r");
+    const engine::RunRef other = start("other");
+    // Three segments of 256 KiB.
+    for (int i = 0; i < 400; ++i) {
+      set(run, "text", '"' + std::string(1500, static_cast<char>('a' + i % 26)) + '"', engine::Durability::kPower);
+    }
+    set(other, "n", "1", engine::Durability::kPower);
+  });
+  std::vector<std::string> segments;
+  for (const auto& entry : std::filesystem::directory_iterator(store() + "/wal")) {
+    segments.push_back(entry.path());
+  }
+  std::sort(segments.begin(), segments.end());
+  ASSERT_GE(segments.size(), 3u);
+  std::filesystem::remove(segments[1]);
+  EXPECT_EQ(cairn({"get", "other"}).exit, 65);
+  const Json said = repaired();
+  ASSERT_EQ(said["lost"]["lsns"].size(), 1u);
+  EXPECT_GT(said["lost"]["lsns"][0]["last"].get<int>() - said["lost"]["lsns"][0]["first"].get<int>(), 100);
+  EXPECT_EQ(said["lost"]["changes"].size(), 1u);
+  EXPECT_EQ(said["lost"]["changes"][0]["run"], "r");
+  EXPECT_EQ(metadata("other"), "{\"n\":1}\n");
+  EXPECT_EQ(cairn({"show", "r", "--json"}).parsed()["sequence"], said["lost"]["changes"][0]["sequence"]);
+}
+
+TEST_F(RepairCommand, ATransactionBehindLostChangesIsLeftOutWhole) {
+  live([&] {
+    open();
+    const engine::RunRef a = start("a");
+    const engine::RunRef b = start("b");
+    set(a, "n", "777", engine::Durability::kPower);
+    const engine::Operation op{engine::OperationType::kSet, "both", engine::Value(true)};
+    ASSERT_TRUE(store_->transact({{a.get(), op}, {b.get(), op}}, engine::Durability::kPower).ok());
+    set(b, "later", "1", engine::Durability::kPower);
+  });
+  spoil_record(777);
+  const Json said = repaired();
+  EXPECT_EQ(said["lost"]["changes"].size(), 2u) << said.dump();
+  EXPECT_EQ(metadata("a"), "{}\n");
+  EXPECT_EQ(metadata("b"), "{}\n");
+}
+
+TEST_F(RepairCommand, AnEraseBehindLostChangesStillHolds) {
+  live([&] {
+    open();
+    const engine::RunRef a = start("a");
+    set(a, "n", "777", engine::Durability::kPower);
+    ASSERT_TRUE(store_->erase("a", engine::Durability::kPower).ok());
+    set(start("b"), "n", "1", engine::Durability::kPower);
+  });
+  spoil_record(777);
+  const Json said = repaired();
+  EXPECT_EQ(said["lost"]["changes"].size(), 0u);
+  EXPECT_EQ(cairn({"get", "a"}).exit, 1);
+  EXPECT_EQ(metadata("b"), "{\"n\":1}\n");
+}
+
+TEST_F(RepairCommand, OfDamagedStagingSetsItAside) {
+  killed_store();
+  spoil("staging/00", 20);
+  const Json said = repaired();
+  EXPECT_EQ(said["damage"], Json({"staging: the header of 00 is damaged"}));
+  EXPECT_EQ(said["lost"]["staging"], true);
+  EXPECT_EQ(metadata("logged"), "{\"n\":20}\n");
+  EXPECT_EQ(metadata("staged"), "{}\n");
+  EXPECT_TRUE(std::filesystem::exists(store() + "/" + said["quarantine"].get<std::string>() + "/staging/00"));
+}
+
+TEST_F(RepairCommand, IsBusyBesideAnOwnerAndRefusesWhatIsNoStore) {
+  open();
+  const Ran busy = cairn({"repair", "--yes"});
+  EXPECT_EQ(busy.exit, 78);
+  EXPECT_THAT(busy.err, HasSubstr("process " + std::to_string(getpid())));
+  close();
+  EXPECT_EQ(bare({"repair", "--store", path("none")}).exit, 65);
+  spoil("STORE", 20);
+  const Ran damaged = cairn({"repair", "--yes"});
+  EXPECT_EQ(damaged.exit, 65);
+  EXPECT_THAT(damaged.err, HasSubstr("nothing was touched"));
+}
+
+// Cut at each point of the exchange, the store is refused until another repair has finished it.
+TEST_F(RepairCommand, ThatWasCutShortIsFinishedByTheNext) {
+  killed_store();
+  spoil_record(10);
+  const std::string good = path("good");
+  std::filesystem::copy(store(), good, std::filesystem::copy_options::recursive);
+  repaired();
+  const std::string fixed = path("fixed");
+  std::filesystem::rename(store(), fixed);
+  for (int moved = 0; moved <= 4; ++moved) {
+    SCOPED_TRACE(moved);
+    std::filesystem::remove_all(store());
+    std::filesystem::copy(good, store(), std::filesystem::copy_options::recursive);
+    std::filesystem::create_directories(store() + "/repair");
+    for (const char* name : {"data", "wal"}) {
+      std::filesystem::copy(fixed + "/" + name, store() + "/repair/" + name, std::filesystem::copy_options::recursive);
+    }
+    std::filesystem::create_directories(store() + "/quarantine/cut");
+    const std::vector<std::pair<std::string, std::string>> steps = {
+        {"data", "quarantine/cut/data"}, {"repair/data", "data"}, {"wal", "quarantine/cut/wal"}, {"repair/wal", "wal"}};
+    for (int i = 0; i < moved; ++i) {
+      const auto& [from, to] = steps[static_cast<size_t>(i)];
+      std::filesystem::rename(store() + "/" + from, store() + "/" + to);
+    }
+    for (const std::vector<std::string>& line :
+         std::vector<std::vector<std::string>>{{"set", "logged", "a", "1"}, {"get", "logged"}, {"repair"}}) {
+      const Ran refused = cairn(line);
+      EXPECT_EQ(refused.exit, 65) << line[0];
+      EXPECT_THAT(refused.out + refused.err, HasSubstr("cut short")) << line[0];
+    }
+    const Ran ran = cairn({"repair", "--yes"});
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    EXPECT_THAT(ran.out, HasSubstr("finished; "));
+    EXPECT_EQ(metadata("logged"), "{\"n\":9}\n");
+    EXPECT_EQ(metadata("stored"), "{\"kept\":true}\n");
+    EXPECT_EQ(cairn({"verify"}).exit, 0);
+  }
+}
+
+}  // namespace
+}  // namespace cairn::tests
