@@ -72,6 +72,33 @@ void Reading::describe(engine::BackupOptions& options) const {
   options.unsafe_file_system = unsafe_file_system_;
 }
 
+Result<std::string> Reading::list(const engine::RunQuery& query,
+                                  const std::function<bool(const engine::RunView&)>& visit, bool with_documents) {
+  std::vector<engine::RunView> page;
+  std::string next;
+  {
+    const std::lock_guard guard(mutex_);
+    auto listed = reader_->list(
+        query,
+        [&page](const engine::RunView& view) {
+          page.push_back(view);
+          return true;
+        },
+        with_documents);
+    if (!listed.ok()) {
+      return listed;
+    }
+    next = std::move(*listed);
+  }
+  for (const engine::RunView& view : page) {
+    if (!visit(view)) {
+      const bool last = &view == &page.back();
+      return last ? next : engine::encode_cursor(query, {view.record.updated_us, view.record.id});
+    }
+  }
+  return next;
+}
+
 Status Reading::stats(cairn_stats& out) {
   const std::lock_guard guard(mutex_);
   CAIRN_TRY(reader_->each([](const engine::RunView&) { return false; }));

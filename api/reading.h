@@ -34,6 +34,9 @@ class Reading {
   Status each(const std::function<bool(const engine::RunView&)>& visit);
   /// Fills in what says where the store is and how it is read.
   void describe(engine::BackupOptions& options) const;
+  /// As StoreReader::list; `visit` may call this.
+  Result<std::string> list(const engine::RunQuery& query, const std::function<bool(const engine::RunView&)>& visit,
+                           bool with_documents);
   /// What the files tell; what only the owner counts is zero.
   Status stats(cairn_stats& out);
 

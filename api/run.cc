@@ -280,22 +280,4 @@ cairn_status cairn_run_get_info(cairn_run* run, cairn_run_info* info, void* buff
   });
 }
 
-cairn_status cairn_store_list(cairn_store* store, int32_t (*visit)(void* context, const cairn_run_info* info),
-                              void* context) noexcept {
-  return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(store));
-    if (visit == nullptr) {
-      return invalid("visit: a null pointer");
-    }
-    std::vector<const char*> block;  // of pointers, for their alignment
-    const std::function<bool(const RunView&)> each = [&](const RunView& view) {
-      block.resize(cairn::api::run_info_bytes(view) / sizeof(char*) + 1);
-      cairn_run_info info;
-      cairn::api::fill_run_info(view, block.data(), info);
-      return visit(context, &info) == 0;
-    };
-    return store->reading != nullptr ? store->reading->each(each) : store->engine->each(each, false);
-  });
-}
-
 }  // extern "C"

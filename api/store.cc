@@ -74,6 +74,8 @@ Status engine_options(const cairn_options& o, StoreOptions& options) {
     options.crash_grace_ms = o.crash_grace_ms;
   }
   options.disk_bytes_max = o.disk_bytes_max;
+  options.retain_finished_ms = o.retain_finished_ms;
+  options.retain_finished_max = o.retain_finished_max;
   const Result<uint32_t> limit = cairn::api::metadata_limit(o.metadata_bytes_max, options.segment_bytes);
   if (!limit.ok()) {
     return limit.status();

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -46,12 +47,14 @@ struct StoreOptions {
   uint32_t border_bytes = 512;
   uint64_t disk_bytes_max = 0;  // 0: no budget
   uint32_t crash_grace_ms = 10'000;
-  bool mark_crashed = true;         // the command line and relays never mark
-  bool background = false;          // one owned thread runs step()
-  bool staging = true;              // false: every operation appends to the log
-  std::string staging_dir;          // staging files in a directory of their own in there; "": in the store
-  bool guard_sigbus = false;        // survive a SIGBUS of a staging file (sigbus_guard.h)
-  bool unsafe_file_system = false;  // open on network file systems all the same
+  uint64_t retain_finished_ms = 0;   // step erases runs so long after they finished; 0: never
+  uint64_t retain_finished_max = 0;  // and the oldest beyond so many finished ones; 0: no bound
+  bool mark_crashed = true;          // the command line and relays never mark
+  bool background = false;           // one owned thread runs step()
+  bool staging = true;               // false: every operation appends to the log
+  std::string staging_dir;           // staging files in a directory of their own in there; "": in the store
+  bool guard_sigbus = false;         // survive a SIGBUS of a staging file (sigbus_guard.h)
+  bool unsafe_file_system = false;   // open on network file systems all the same
   Hooks hooks;
 };
 
@@ -128,6 +131,11 @@ class Store {
   Status import_run(RunRecord record, bool replace, Durability durability = Durability::kDefault);
   /// Cost: of a copy of the document, if it is wanted.
   RunView view(Run& run, bool with_document = true);
+  /// A page of the runs that `query` asks for, in its order, and the cursor of the next page; "" when this is the last.
+  /// If `visit` returns false the cursor continues behind the run that it got. It may call the store.
+  /// Cost: of the index entries that are looked at (tables_select.cc), and a look at each run in memory.
+  Result<std::string> list(const RunQuery& query, const std::function<bool(const RunView&)>& visit,
+                           bool with_documents = true);
   /// All runs, in id order.
   Status each(const std::function<bool(const RunView&)>& visit, bool with_documents = true);
 
@@ -266,6 +274,13 @@ class Store {
   Status fold_for_owner(const Run& run, const std::vector<RunOperation>& operations, Diff& diff, Diff& outbox,
                         size_t* failed) const;
   Status append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed);
+  // store_retain.cc; the first two with step_mutex_ held
+  Status retain(int64_t now, const std::function<bool()>& used_up);
+  [[nodiscard]] int64_t retain_deadline() const;
+  [[nodiscard]] uint64_t age_ms(int64_t finished_us) const;
+  [[nodiscard]] bool over_retention(int64_t finished_us) const;
+  bool may_forget(const Run& run);
+  [[nodiscard]] bool acknowledged_upstream(const Run& run) const;
 
   // store_runs.cc
   Result<RunRef> start_record(RunRecord record, Durability durability);
@@ -275,9 +290,13 @@ class Store {
   Status check_metadata(Document& document) const;
   Result<RunRef> append_start(RunRecord record, Run* old, std::unique_lock<std::mutex>& start_guard,
                               Durability durability);
+  static RunRecord copy_locked(const Run& run, bool with_document);  // with the run's lock held
   Status append_change(Run& run, RunChange change, uint64_t* lsn);
   Status change_run(Run& run, RunChange change, Durability durability);
-  Status erase_once(std::string_view id, Durability durability);
+  /// kUnchanged if `only_if`, called with the run's lock held, says no.
+  using EraseIf = std::function<bool(const Run&)>;
+  Status erase_if(std::string_view id, Durability durability, const EraseIf& only_if);
+  Status erase_once(std::string_view id, Durability durability, const EraseIf& only_if);
   Status mark_crashed_runs();
   void evict(uint64_t applied);
   void evict_many();           // with step_mutex_ held
@@ -350,6 +369,12 @@ class Store {
   int64_t checkpoint_retry_ms_ = 0;
   int64_t checkpoint_backoff_ms_ = 0;
   size_t hot_after_eviction_ = 0;
+  std::deque<RunPosition> retain_queue_;  // finished runs, oldest first, as of a look some steps ago at most
+  std::string retain_cursor_;             // behind them; "": nothing is
+  bool retain_waits_ = false;             // for runs that may not be erased yet
+  int64_t retain_due_ms_ = 0;             // the next run is old enough
+  int64_t retain_retry_ms_ = 0;           // nothing is tried before
+  int64_t retain_backoff_ms_ = 0;
   static constexpr int64_t kStepRetryMs = 200;  // after a flush that failed
 
   std::thread background_;
@@ -361,7 +386,8 @@ class Store {
   int stop_fd_ = -1;
 
   std::atomic<uint64_t> overflow_appends_{0};
-  std::atomic<int> erasing_{0};  // erases that need the reserve
+  std::atomic<int> erasing_{0};        // erases that need the reserve
+  std::atomic<uint64_t> finished_{0};  // runs; counted only with retain_finished_max
   std::mutex stats_mutex_;
   StoreStats stats_;  // Guarded by stats_mutex_: the counters that have no other home.
 };

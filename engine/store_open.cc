@@ -317,6 +317,13 @@ Status Store::recover() {
   if (const Status s = tables_->write(replay.take_changes(), writer_->durable_lsn(), session_); !s.ok()) {
     return fail(s, std::string("the tables cannot be written: ") + s.what);
   }
+  if (options_.retain_finished_max != 0) {
+    const auto finished = tables_->count(final_statuses());
+    if (!finished.ok()) {
+      return fail(finished.status(), "the tables cannot be read");
+    }
+    finished_ = *finished;
+  }
   if (!born || identity->copied) {
     copied_ = born;
     if (copied_) {

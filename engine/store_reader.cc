@@ -246,10 +246,10 @@ Status StoreReader::load(std::string_view only, std::unique_ptr<Replay>& replay)
   }
 }
 
-RunView StoreReader::view_of(const RunRecord& record) const {
+RunView StoreReader::view_of(RunRecord record) const {
   RunView view;
-  view.record = record;
   view.orphaned = !is_final(record.status) && !record.foreign && (!report_.owner.held || record.session != session_);
+  view.record = std::move(record);
   return view;
 }
 
@@ -313,6 +313,74 @@ Status StoreReader::each(const std::function<bool(const RunView&)>& visit) {
   std::for_each(copied.begin(), copied.end(), visit_stored);
   visit_newer_up_to(nullptr);
   return status;
+}
+
+// What the snapshot has and no newer layer touched.
+Status StoreReader::select_stored(const Replay& replay, RunPage& page) {
+  const auto& states = replay.states();
+  const auto newer = [&states](std::string_view id) { return states.find(id) != states.end(); };
+  if (!options_.salvage) {
+    return snapshot_->select(page, newer);
+  }
+  const Status read = snapshot_->each("", [&](const RunRecord& record) {
+    if (!newer(record.id) && page.suits(record) && page.takes(record.updated_us, record.id) && page.has_text(record)) {
+      page.add(record, true);
+    }
+    return true;
+  });
+  if (!read.ok()) {
+    report_.tables_problem = read.what;
+  }
+  return {};
+}
+
+Result<std::string> StoreReader::list(const RunQuery& query, const std::function<bool(const RunView&)>& visit,
+                                      bool with_documents) {
+  auto page = RunPage::make(query);
+  if (!page.ok()) {
+    return page.status();
+  }
+  std::unique_ptr<Replay> replay;
+  CAIRN_TRY(load("", replay));
+  for (const auto& [id, state] : replay->states()) {
+    if (state.record && page->suits(*state.record) && page->takes(state.record->updated_us, id) &&
+        page->has_text(*state.record)) {
+      page->add(*state.record, true);
+    }
+  }
+  if (snapshot_) {
+    if (const Status s = select_stored(*replay, *page); !s.ok()) {
+      snapshot_.reset();
+      return fail(s, std::string("the tables cannot be read: ") + s.what);
+    }
+  }
+  replay.reset();
+  bool more = false;
+  std::vector<RunPage::Entry> entries = page->take(more);
+  // Documents are read in portions: the visitor may take its time, and the snapshot keeps pages from being used again.
+  std::string cursor;
+  for (size_t first = 0, end = 0; first < entries.size(); first = end) {
+    for (size_t bytes = 0; end < entries.size() && bytes < kCopiedBytesMax; ++end) {
+      const auto at = entries.begin() + static_cast<ptrdiff_t>(end);
+      if (with_documents && snapshot_) {
+        CAIRN_TRY(read_documents(*snapshot_, at, at + 1));
+      }
+      bytes += 256 + at->record.document.bytes_bound();
+    }
+    if (end == entries.size()) {
+      snapshot_.reset();
+    }
+    for (size_t i = first; i < end; ++i) {
+      const RunView view = view_of(std::move(entries[i].record));
+      const bool last = i + 1 == entries.size();
+      if (!visit(view) || (last && more)) {
+        snapshot_.reset();
+        return last && !more ? std::string() : encode_cursor(query, {view.record.updated_us, view.record.id});
+      }
+    }
+  }
+  snapshot_.reset();
+  return std::string();
 }
 
 }  // namespace cairn::engine

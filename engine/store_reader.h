@@ -53,6 +53,12 @@ class StoreReader {
   /// All runs as of one moment, in id order. `visit` may take its time up to 64 MiB of runs; beyond, LMDB uses no page
   /// again while it runs.
   Status each(const std::function<bool(const RunView&)>& visit);
+  /// A page of the runs that `query` asks for as of one moment, in its order, and the cursor of the next page; "" when
+  /// this is the last. If `visit` returns false the cursor continues behind the run that it got. Of the visitor the
+  /// same holds as for each(). With salvage no index is trusted, and what cannot be read is left out. Cost: of a read,
+  /// and of the index entries that are looked at (tables_select.cc).
+  Result<std::string> list(const RunQuery& query, const std::function<bool(const RunView&)>& visit,
+                           bool with_documents = true);
   /// Of the last read.
   [[nodiscard]] const ReadReport& report() const { return report_; }
   [[nodiscard]] const Identity& identity() const { return identity_; }
@@ -66,7 +72,8 @@ class StoreReader {
   StoreReader() = default;
   Status load(std::string_view only, std::unique_ptr<Replay>& replay);
   Status attempt(std::string_view only, std::unique_ptr<Replay>& replay, bool last);
-  [[nodiscard]] RunView view_of(const RunRecord& record) const;
+  Status select_stored(const Replay& replay, RunPage& page);
+  [[nodiscard]] RunView view_of(RunRecord record) const;
   static Status check_owner(const LockOwner& owner);
 
   Options options_;

@@ -266,6 +266,7 @@ Result<RunRef> Store::append_start(RunRecord record, Run* old, std::unique_lock<
   if (old != nullptr) {
     CAIRN_TRY(append_for(*old, {{LogType::kStart, std::move(payload)}}, &lsn));
     old->gate = Code::kErased;
+    finished_ -= is_final(old->record.status) ? 1 : 0;
     mark_clean(*old);
   } else {
     wal::Writer::Append append(*writer_);
@@ -278,7 +279,8 @@ Result<RunRef> Store::append_start(RunRecord record, Run* old, std::unique_lock<
     wake_for_flush();
   }
   never_started.done();
-  run->record.created_lsn = lsn;  // the start record's own
+  finished_ += is_final(run->record.status) ? 1 : 0;  // one that is imported may be
+  run->record.created_lsn = lsn;                      // the start record's own
   run->last_lsn = lsn;
   if (wants_power(durability)) {
     run_guard.unlock();
@@ -299,6 +301,7 @@ Status Store::append_change(Run& run, RunChange change, uint64_t* lsn) {
     return fail(Code::kInvalidArgument, "the run is owned elsewhere: only its metadata can be updated from here",
                 run.id);
   }
+  const bool was_final = is_final(run.record.status);
   change.id = run.id;
   change.created_lsn = run.record.created_lsn;
   change.sequence = run.sequence + 1;
@@ -315,6 +318,7 @@ Status Store::append_change(Run& run, RunChange change, uint64_t* lsn) {
     run.record.finished_us = is_final(*change.status) ? change.updated_us : 0;
     run.record.error = std::move(change.error);
     run.gate = is_final(*change.status) ? Code::kFinished : Code::kOk;
+    finished_ += is_final(*change.status) ? 1 : 0;
   }
   if (change.session) {
     run.record.session = *change.session;
@@ -325,6 +329,7 @@ Status Store::append_change(Run& run, RunChange change, uint64_t* lsn) {
   if (erase) {
     run.gate = Code::kErased;
     run.record.outbox = Diff();
+    finished_ -= was_final ? 1 : 0;
   }
   run.version.store(run.sequence, std::memory_order_release);
   return {};
@@ -408,25 +413,27 @@ Status Store::set_tags(Run& run, std::vector<std::string> tags, Durability durab
   return change_run(run, std::move(change), durability);
 }
 
+Status Store::erase(std::string_view id, Durability durability) { return erase_if(id, durability, nullptr); }
+
 // Erasing gives space back in the end, so it may use the reserve.
-Status Store::erase(std::string_view id, Durability durability) {
-  Status erased = erase_once(id, durability);
+Status Store::erase_if(std::string_view id, Durability durability, const EraseIf& only_if) {
+  Status erased = erase_once(id, durability, only_if);
   if (erased.code == Code::kNoSpace) {
     (void)make_room();
-    erased = erase_once(id, durability);
+    erased = erase_once(id, durability, only_if);
   }
   if (erased.code == Code::kNoSpace) {
     erasing_.fetch_add(1);
     if (options_.disk_bytes_max == 0) {
       reserve_->give_back();
     }
-    erased = erase_once(id, durability);
+    erased = erase_once(id, durability, only_if);
     erasing_.fetch_sub(1);
   }
   return erased;
 }
 
-Status Store::erase_once(std::string_view id, Durability durability) {
+Status Store::erase_once(std::string_view id, Durability durability, const EraseIf& only_if) {
   auto run = find(id);
   if (!run.ok()) {
     return run.status();
@@ -442,21 +449,32 @@ Status Store::erase_once(std::string_view id, Durability durability) {
     if (r.gate == Code::kErased) {
       return fail(Code::kNoSuchRun, "there is no such run in this store", id);
     }
+    if (only_if && !only_if(r)) {
+      return Code::kUnchanged;
+    }
     CAIRN_TRY(append_change(r, RunChange(), &lsn));
+    if (only_if) {
+      r.live.reset(Document(), r.sequence);  // no handle reads it; the run stays here until a checkpoint
+    }
   }
   return wants_power(durability) ? synced(lsn) : Status();
+}
+
+RunRecord Store::copy_locked(const Run& run, bool with_document) {
+  RunRecord record = run.record;
+  record.id = run.id;
+  record.sequence = run.sequence;
+  record.updated_us = run.updated_us;
+  if (with_document) {
+    record.document = run.live.document();
+  }
+  return record;
 }
 
 RunView Store::view(Run& run, bool with_document) {
   const std::lock_guard guard(run.lock);
   RunView view;
-  view.record = run.record;
-  view.record.id = run.id;
-  view.record.sequence = run.sequence;
-  view.record.updated_us = run.updated_us;
-  if (with_document) {
-    view.record.document = run.live.document();
-  }
+  view.record = copy_locked(run, with_document);
   view.erased = run.gate == Code::kErased;
   view.orphaned = !is_final(run.record.status) && run.record.session != session_ && !run.record.foreign;
   return view;

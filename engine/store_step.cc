@@ -1,4 +1,5 @@
-// The step: does what is due (flush, room ahead, crash marks, checkpoint, idle note), and says when the next is.
+// The step: does what is due (flush, room ahead, crash marks, checkpoint, retention, idle note), and says when the next
+// is.
 //
 // Nothing wakes an idle store: without something dirty or unsynced no flush is due, and what becomes dirty first sets
 // the timer. What a step leaves because its budget is used up makes the next one due at once.
@@ -133,6 +134,9 @@ Status Store::step(int64_t budget_us) {
   } else {
     evict_many();
   }
+  if (begin_ms >= retain_deadline()) {
+    keep_first(retain(begin_ms, used_up));
+  }
   if (const uint64_t lsn = writer_->written_lsn(); lsn != last_append_lsn_) {
     last_append_lsn_ = lsn;
     last_append_ms_ = begin_ms;
@@ -200,6 +204,7 @@ int64_t Store::other_deadline() const {
   if (!crashed_marked_ && options_.mark_crashed) {
     due_at(crash_marks_due_ms_);
   }
+  due_at(retain_deadline());
   return deadline;
 }
 

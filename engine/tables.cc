@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/tables_environment.h"
+#include "engine/tables_select.h"
 #include "engine/tables_verify.h"
 
 namespace cairn::engine {
@@ -98,6 +99,12 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
     const InUse use(*this);
     if (!txn_) return ended();
     return each_in(*environment_, txn_->get(), after, [&](RunRecord&& r, size_t) { return visit(r); });
+  }
+
+  Status select(RunPage& page, const std::function<bool(std::string_view id)>& hidden) override {
+    const InUse use(*this);
+    if (!txn_) return ended();
+    return select_stored(*environment_, txn_->get(), page, hidden);
   }
 
   void end_if_idle(std::chrono::steady_clock::duration age) override {
@@ -245,7 +252,25 @@ Status Tables::each(std::string_view after, const std::function<bool(const RunRe
   }
 }
 
+Result<uint64_t> Tables::count(uint32_t statuses) {
+  Result<ReadTxn> txn = impl_->environment->read();
+  if (!txn.ok()) return txn.status();
+  return count_stored(*impl_->environment, txn->get(), statuses);
+}
+
 Result<std::unique_ptr<Tables::Snapshot>> Tables::snapshot() { return SnapshotReader::make(impl_->environment); }
+
+Status read_documents(Tables::Snapshot& snapshot, RunEntries first, RunEntries last) {
+  for (RunEntries at = first; at != last; ++at) {
+    if (at->whole) continue;
+    Result<std::optional<RunRecord>> record = snapshot.find(at->record.id);
+    if (!record.ok()) return record.status();
+    if (!record->has_value()) return {Code::kCorrupt, "a run that an index has is not there"};
+    at->record = std::move(**record);
+    at->whole = true;
+  }
+  return {};
+}
 
 Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, std::optional<uint64_t> session) {
   if (impl_->read_only) return {Code::kReadOnly, "tables opened for reading"};

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "engine/run_query.h"
 #include "engine/run_record.h"
 
 namespace cairn::engine {
@@ -71,8 +72,14 @@ class Tables {
     [[nodiscard]] virtual uint64_t applied_lsn() const = 0;
     virtual Result<std::optional<RunRecord>> find(std::string_view id) = 0;
     virtual Status each(std::string_view after, const std::function<bool(const RunRecord&)>& visit) = 0;
+    /// Offers `page` the runs that it may want, but for those that are `hidden`, by the most selective index (parent,
+    /// task, status, time). They come without documents unless the text filter needs them. kCorrupt also for an index
+    /// that does not fit the records.
+    virtual Status select(RunPage& page, const std::function<bool(std::string_view id)>& hidden) = 0;
   };
   Result<std::unique_ptr<Snapshot>> snapshot();
+  /// How many runs have one of these statuses (status_bit). Cost: a walk over their index entries.
+  Result<uint64_t> count(uint32_t statuses);
 
   struct Change {
     std::string id;
@@ -102,6 +109,10 @@ class Tables {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Fills in what select() left out. kCorrupt.
+using RunEntries = std::vector<RunPage::Entry>::iterator;
+Status read_documents(Tables::Snapshot& snapshot, RunEntries first, RunEntries last);
 
 /// Opens read-only and verifies in a forked child, so that a file that kills its reader kills the child: that is
 /// reported as damage, too. The child has 60 s of processor time and 120 s in all.

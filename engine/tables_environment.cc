@@ -338,6 +338,27 @@ Status Environment::walk(MDB_txn* txn, Table t, std::string_view after,
   return rc == MDB_NOTFOUND ? Status() : lmdb_status(rc, "LMDB cursor");
 }
 
+Status Environment::walk_back(MDB_txn* txn, Table t, std::string_view before,
+                              const std::function<bool(std::string_view key, std::string_view value)>& visit) const {
+  MDB_cursor* raw = nullptr;
+  int rc = mdb_cursor_open(txn, handles_[static_cast<size_t>(t)], &raw);
+  if (rc != 0) return lmdb_status(rc, "LMDB cursor");
+  const std::unique_ptr<MDB_cursor, decltype(&mdb_cursor_close)> cursor(raw, &mdb_cursor_close);
+  MDB_val k = value_of(before);
+  MDB_val v = {};
+  rc = before.empty() ? MDB_NOTFOUND : mdb_cursor_get(raw, &k, &v, MDB_SET_RANGE);
+  if (rc == 0) {
+    rc = mdb_cursor_get(raw, &k, &v, MDB_PREV);
+  } else if (rc == MDB_NOTFOUND) {
+    rc = mdb_cursor_get(raw, &k, &v, MDB_LAST);
+  }
+  while (rc == 0) {
+    if (!visit(view_of(k), view_of(v))) return {};
+    rc = mdb_cursor_get(raw, &k, &v, MDB_PREV);
+  }
+  return rc == MDB_NOTFOUND ? Status() : lmdb_status(rc, "LMDB cursor");
+}
+
 Result<uint64_t> Environment::entries(MDB_txn* txn, Table t) const {
   MDB_stat stat = {};
   const int rc = mdb_stat(txn, handles_[static_cast<size_t>(t)], &stat);

@@ -122,6 +122,9 @@ class Environment : public std::enable_shared_from_this<Environment> {
   /// Keys behind `after` in order, with their values, checksums not verified.
   Status walk(MDB_txn* txn, Table t, std::string_view after,
               const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
+  /// Keys before `before` (exclusive; "" for the end) in falling order.
+  Status walk_back(MDB_txn* txn, Table t, std::string_view before,
+                   const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
   Result<uint64_t> entries(MDB_txn* txn, Table t) const;
   Result<uint64_t> used_bytes(MDB_txn* txn) const;
   [[nodiscard]] uint64_t map_bytes() const { return map_bytes_.load(std::memory_order_relaxed); }

@@ -105,18 +105,47 @@ std::optional<uint64_t> decode_u64(std::string_view payload) {
   return decode_little_endian<uint64_t>(payload.data());
 }
 
+std::string by_status_key(RunStatus status, int64_t updated_us, std::string_view id) {
+  return std::string(1, static_cast<char>(status)) + by_updated_key(updated_us, id);
+}
+
+std::string by_updated_key(int64_t updated_us, std::string_view id) {
+  std::string key;
+  append_time(key, updated_us);
+  return key.append(id);
+}
+
+std::string by_parent_key(std::string_view parent, std::string_view id) {
+  return std::string(parent).append(1, '\0').append(id);
+}
+
+std::string by_task_key(std::string_view task, std::string_view id) {
+  std::string key;
+  append_task(key, task);
+  return key.append(1, '\0').append(id);
+}
+
+std::string index_key(Table index, const RunRecord& r) {
+  switch (index) {
+    case Table::kByStatus:
+      return by_status_key(r.status, r.updated_us, r.id);
+    case Table::kByUpdated:
+      return by_updated_key(r.updated_us, r.id);
+    case Table::kByParent:
+      return r.parent.empty() ? std::string() : by_parent_key(r.parent, r.id);
+    case Table::kByTask:
+      return r.task.empty() ? std::string() : by_task_key(r.task, r.id);
+    case Table::kRuns:
+    case Table::kMeta:
+    case Table::kOutbox:
+      break;
+  }
+  return {};
+}
+
 IndexKeys index_keys(const RunRecord& r) {
   IndexKeys keys;
-  keys[0].push_back(static_cast<char>(r.status));
-  append_time(keys[0], r.updated_us);
-  keys[0].append(r.id);
-  append_time(keys[1], r.updated_us);
-  keys[1].append(r.id);
-  if (!r.parent.empty()) keys[2].append(r.parent).append(1, '\0').append(r.id);
-  if (!r.task.empty()) {
-    append_task(keys[3], r.task);
-    keys[3].append(1, '\0').append(r.id);
-  }
+  for (size_t i = 0; i < kIndexes.size(); ++i) keys[i] = index_key(kIndexes[i], r);
   return keys;
 }
 

@@ -55,6 +55,12 @@ std::optional<uint64_t> decode_u64(std::string_view payload);
 /// The record's key in each of kIndexes; empty where it has no entry. Needs the head of the record only.
 using IndexKeys = std::array<std::string, kIndexes.size()>;
 IndexKeys index_keys(const RunRecord& r);
+std::string index_key(Table index, const RunRecord& r);
+/// Keys of an index, or without id what they begin with.
+std::string by_status_key(RunStatus status, int64_t updated_us, std::string_view id = {});
+std::string by_updated_key(int64_t updated_us, std::string_view id = {});
+std::string by_parent_key(std::string_view parent, std::string_view id = {});
+std::string by_task_key(std::string_view task, std::string_view id = {});
 /// The id at the end of an index key; nothing when the key cannot be one of `index`.
 std::optional<std::string_view> id_of_index_key(Table index, std::string_view key);
 

@@ -2,27 +2,42 @@
 #include <array>
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "engine/json.h"
+#include "engine/run_query.h"
 #include "tools/interrupt.h"
 #include "tools/open_store.h"
 #include "tools/report.h"
 #include "tools/run_text.h"
 #include "tools/terminal_text.h"
+#include "tools/time_argument.h"
 
 namespace cairn::tools {
 
 namespace {
 
 constexpr const char* kNotes =
-    "Lists all runs as of one moment, in the order of their ids; ids that were made for you sort by time. Works beside "
-    "a\n"
-    "live owner. \"orphaned\" marks an unfinished run whose process is gone. With --json one object a line, with the\n"
-    "metadata. Several filters must all hold.\n"
+    "Lists runs as of one moment, the one that was updated last first. Works beside a live owner. \"orphaned\" marks "
+    "an\n"
+    "unfinished run whose process is gone. With --json one object a line, with the metadata. Several filters must all\n"
+    "hold. TIME is in UTC, 2026-11-24 or 2026-11-24T18:30:05Z, or an age: 90s, 10m, 2h, 3d.\n"
+    "\n"
+    "With --limit, a page: --cursor goes on where it ended, with the same filters and order. It is printed at the end "
+    "if\n"
+    "there are more runs, with --json as a last line {\"next_cursor\":\"...\"}. A run that does not change is neither "
+    "left\n"
+    "out nor shown twice, whatever happens in between.\n"
+    "\n"
+    "--parent, else --task, else --status, else the time is looked up in an index; what else is asked for is compared\n"
+    "run by run, and --text reads all their metadata.\n"
     "\n"
     "Examples:\n"
-    "  cairn ls --status EXECUTING\n"
-    "  cairn ls --task backup --tag nightly\n"
+    "  cairn ls --status EXECUTING --since 10m\n"
+    "  cairn ls --task backup --tag nightly --limit 20\n"
+    "  cairn ls --parent $run --order id\n"
+    "  cairn ls --status FAILED --text 'out of memory'\n"
     "  cairn ls --json | jq -r 'select(.metadata.progress < 0.5) | .id'";
 
 constexpr size_t kColumns = 5;
@@ -30,7 +45,8 @@ using Row = std::array<std::string, kColumns>;
 
 struct Arguments {
   std::vector<std::string> statuses, tags;
-  std::string task;
+  std::string task, parent, root, since, until, text, order, cursor;
+  uint64_t limit = 0;
   bool salvage = false;
 };
 
@@ -83,49 +99,77 @@ Row row_of(const engine::RunView& run, int64_t now_us) {
           share ? bar_text(*share, 10) : "", age_text(run.record.updated_us, now_us)};
 }
 
-Exit ls(const Globals& globals, const Arguments& a) {
-  std::vector<engine::RunStatus> statuses;
+std::string upper(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+  return text;
+}
+
+/// What is wrong with the arguments; "" if nothing is.
+std::string read_query(const Arguments& a, int64_t now_us, engine::RunQuery& query) {
   for (const std::string& name : a.statuses) {
-    std::string upper = name;
-    std::transform(upper.begin(), upper.end(), upper.begin(),
-                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
     engine::RunStatus status;
-    if (!engine::status_from_name(upper, status)) {
-      return report_usage(globals, "'" + name + "' is no status; they are QUEUED, EXECUTING, WAITING, COMPLETED, " +
-                                       "CANCELED, FAILED, CRASHED, SYSTEM_FAILURE, EXPIRED, TIMED_OUT, DELAYED, " +
-                                       "DEQUEUED and PENDING_VERSION");
+    if (!engine::status_from_name(upper(name), status)) {
+      return "'" + name + "' is no status; they are QUEUED, EXECUTING, WAITING, COMPLETED, " +
+             "CANCELED, FAILED, CRASHED, SYSTEM_FAILURE, EXPIRED, TIMED_OUT, DELAYED, DEQUEUED and PENDING_VERSION";
     }
-    statuses.push_back(status);
+    query.statuses |= engine::status_bit(status);
   }
-  const auto wanted = [&](const engine::RunRecord& r) {
-    const auto has_tag = [&r](const std::string& tag) {
-      return std::find(r.tags.begin(), r.tags.end(), tag) != r.tags.end();
-    };
-    return (statuses.empty() || std::find(statuses.begin(), statuses.end(), r.status) != statuses.end()) &&
-           (a.task.empty() || r.task == a.task) && std::all_of(a.tags.begin(), a.tags.end(), has_tag);
-  };
+  const std::pair<const std::string*, std::optional<int64_t>*> times[] = {{&a.since, &query.updated_from_us},
+                                                                          {&a.until, &query.updated_to_us}};
+  for (const auto& [text, into] : times) {
+    if (!text->empty() && !(*into = parse_time(*text, now_us))) {
+      return "'" + *text + "' is no time; write 2026-11-24, 2026-11-24T18:30:05Z (UTC), or an age: 90s, 10m, 2h, 3d";
+    }
+  }
+  if (a.order == "id") {
+    query.order = engine::RunOrder::kId;
+  } else if (a.order == "oldest") {
+    query.order = engine::RunOrder::kOldestFirst;
+  } else if (!a.order.empty() && a.order != "newest") {
+    return "'" + a.order + "' is no order; they are newest, oldest and id";
+  }
+  query.task = a.task;
+  query.tags = a.tags;
+  query.parent = a.parent;
+  query.root = a.root;
+  query.text = a.text;
+  query.limit = a.limit;
+  query.cursor = a.cursor;
+  return {};
+}
+
+Exit ls(const Globals& globals, const Arguments& a) {
+  const int64_t now = wall_us();
+  engine::RunQuery query;
+  if (const std::string wrong = read_query(a, now, query); !wrong.empty()) {
+    return report_usage(globals, wrong);
+  }
+  if (const auto page = engine::RunPage::make(query); !page.ok()) {
+    return report_error(globals, page.status());  // before anything is printed
+  }
   Exit exit = Exit::kDone;
   const auto reader = open_reader(globals, a.salvage, exit);
   if (!reader) {
     return exit;
   }
-  const int64_t now = wall_us();
   Status status;
+  std::string next;
   {
     std::unique_ptr<Table> table;
     if (!globals.json) {
       table = std::make_unique<Table>(Row{"ID", "STATUS", "TASK", "PROGRESS", "UPDATED"});
     }
-    status = reader->each([&](const engine::RunView& run) {
-      if (wanted(run.record)) {
-        if (table) {
-          table->add(row_of(run, now));
-        } else {
-          std::printf("%s\n", engine::to_json(engine::Value(run_json(run))).c_str());
-        }
+    auto listed = reader->list(query, [&](const engine::RunView& run) {
+      if (table) {
+        table->add(row_of(run, now));
+      } else {
+        std::printf("%s\n", engine::to_json(engine::Value(run_json(run))).c_str());
       }
       return !interrupted();
     });
+    status = listed.status();
+    next = listed.ok() ? std::move(*listed) : std::string();
   }
   if (interrupted()) {
     die_of_interrupt();
@@ -136,6 +180,11 @@ Exit ls(const Globals& globals, const Arguments& a) {
   if (!reader->report().tables_problem.empty()) {
     note(globals, "the tables could not be read to their end (" + reader->report().tables_problem +
                       "): what is listed is what could be salvaged");
+  }
+  if (!next.empty() && globals.json) {
+    std::printf("%s\n", engine::to_json(engine::Value(engine::Object{{"next_cursor", next}})).c_str());
+  } else if (!next.empty()) {
+    std::printf("more: the same with --cursor %s\n", next.c_str());
   }
   return Exit::kDone;
 }
@@ -148,6 +197,14 @@ void add_ls(CommandLine& line) {
       .list("--status", "STATUS", "Only runs of this status; several: of any of them", a->statuses)
       .option("--task", "TASK", "Only runs of this task", a->task)
       .list("--tag", "TAG", "Only runs with this tag; several: with all of them", a->tags)
+      .option("--parent", "RUN", "Only its children", a->parent)
+      .option("--root", "RUN", "Only runs that descend from it", a->root)
+      .option("--since", "TIME", "Only runs that were updated then or later", a->since)
+      .option("--until", "TIME", "Only runs that were updated last before then", a->until)
+      .option("--text", "TEXT", "Only runs with this in their id, task, tags or metadata; A-Z as a-z", a->text)
+      .option("--order", "ORDER", "newest (the default), oldest: by the last update; or id", a->order)
+      .number("--limit", "N", "At most so many runs (default: all)", a->limit)
+      .option("--cursor", "CURSOR", "Go on where the page before ended", a->cursor)
       .flag("--salvage", "Read what can be read of a damaged store", a->salvage)
       .run([a](const Globals& globals) { return ls(globals, *a); });
 }

@@ -3,6 +3,7 @@
 
 #include "engine/json.h"
 #include "tools/open_store.h"
+#include "tools/report.h"
 #include "tools/run_text.h"
 #include "tools/terminal_text.h"
 
@@ -14,7 +15,7 @@ constexpr const char* kNotes =
     "Prints status, times (UTC), sequence and the metadata. Works beside a live owner. \"orphaned\" means: unfinished, "
     "and\n"
     "the process that started or resumed the run no longer has the store open. The sequence counts all changes of the\n"
-    "run. A key \"progress\" between 0 and 1 is drawn as a bar.\n"
+    "run. Children are the runs that name it as their parent. A key \"progress\" between 0 and 1 is drawn as a bar.\n"
     "\n"
     "Examples:\n"
     "  cairn show $run\n"
@@ -26,6 +27,27 @@ struct Arguments {
   bool salvage = false;
 };
 
+Exit show(const Globals& globals, const Arguments& a) {
+  Exit exit = Exit::kDone;
+  const auto reader = open_reader(globals, a.salvage, exit);
+  const auto run = reader ? read_run(globals, *reader, a.run, exit) : std::nullopt;
+  if (!run) {
+    return exit;
+  }
+  uint64_t children = 0;
+  engine::RunQuery of_this;
+  of_this.parent = a.run;
+  const auto counted = reader->list(
+      of_this, [&children](const engine::RunView&) { return ++children > 0; }, false);
+  if (!counted.ok()) {
+    return report_error(globals, counted.status());
+  }
+  const std::string text = globals.json ? engine::to_json(engine::Value(run_json(*run, children))) + "\n"
+                                        : describe_run(*run, children, wall_us());
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return Exit::kDone;
+}
+
 }  // namespace
 
 void add_show(CommandLine& line) {
@@ -33,15 +55,7 @@ void add_show(CommandLine& line) {
   line.add("show", "Show a run with its metadata", kNotes)
       .argument("RUN", "The run's id", a->run)
       .flag("--salvage", "Read what can be read of a damaged store", a->salvage)
-      .run([a](const Globals& globals) {
-        Exit exit = Exit::kDone;
-        if (const auto run = read_run(globals, a->run, a->salvage, exit)) {
-          const std::string text =
-              globals.json ? engine::to_json(engine::Value(run_json(*run))) + "\n" : describe_run(*run, wall_us());
-          std::fwrite(text.data(), 1, text.size(), stdout);
-        }
-        return exit;
-      });
+      .run([a](const Globals& globals) { return show(globals, *a); });
 }
 
 }  // namespace cairn::tools

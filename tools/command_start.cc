@@ -21,7 +21,7 @@ constexpr const char* kNotes =
     "  cairn start --id backup-2026-11-23 --metadata '{\"phase\":\"copy\",\"progress\":0}'";
 
 struct Arguments {
-  std::string id, task, metadata, limit;
+  std::string id, task, parent, metadata, limit;
   std::vector<std::string> tags;
 };
 
@@ -30,6 +30,7 @@ Exit start(const Globals& globals, const Arguments& a) {
   options.id = a.id;
   options.task = a.task;
   options.tags = a.tags;
+  options.parent = a.parent;
   if (!a.metadata.empty()) {
     Exit exit = Exit::kDone;
     auto metadata = object_argument(globals, a.metadata, "--metadata", exit);
@@ -60,6 +61,7 @@ void add_start(CommandLine& line) {
   line.add("start", "Start a run and print its id", kNotes)
       .option("--id", "ID", "1 to 64 of A-Z a-z 0-9 _ - (default: one is made that sorts by time)", a->id)
       .option("--task", "TASK", "What the run does, for people and filters", a->task)
+      .option("--parent", "RUN", "The run that starts this one", a->parent)
       .list("--tag", "TAG", "A tag; may be given several times", a->tags)
       .option("--metadata", "JSON", "The object that the metadata starts from (default: {})", a->metadata)
       .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)

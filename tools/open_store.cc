@@ -68,10 +68,12 @@ std::unique_ptr<StoreReader> open_reader(const Globals& globals, bool salvage, E
 
 std::optional<engine::RunView> read_run(const Globals& globals, const std::string& id, bool salvage, Exit& exit) {
   const auto reader = open_reader(globals, salvage, exit);
-  if (!reader) {
-    return std::nullopt;
-  }
-  auto view = reader->read(id);
+  return reader ? read_run(globals, *reader, id, exit) : std::nullopt;
+}
+
+std::optional<engine::RunView> read_run(const Globals& globals, engine::StoreReader& reader, const std::string& id,
+                                        Exit& exit) {
+  auto view = reader.read(id);
   if (!view.ok()) {
     exit = report_error(globals, view.status());
     return std::nullopt;

@@ -24,6 +24,8 @@ std::unique_ptr<engine::StoreReader> open_reader(const Globals& globals, bool sa
 
 /// The run, by a reader. Nothing: reported, also that there is no such run.
 std::optional<engine::RunView> read_run(const Globals& globals, const std::string& id, bool salvage, Exit& exit);
+std::optional<engine::RunView> read_run(const Globals& globals, engine::StoreReader& reader, const std::string& id,
+                                        Exit& exit);
 
 struct WriteOptions {
   std::string limit;    // --limit

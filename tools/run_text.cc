@@ -62,7 +62,7 @@ size_t document_bytes(const engine::Document& document) { return document.to_jso
 
 }  // namespace
 
-Object run_json(const RunView& run) {
+Object run_json(const RunView& run, std::optional<uint64_t> children) {
   const engine::RunRecord& r = run.record;
   Object o;
   const auto add = [&o](const char* key, Value value) { o.push_back({key, std::move(value)}); };
@@ -79,6 +79,9 @@ Object run_json(const RunView& run) {
   add("tags", std::move(tags));
   add_text("parent", r.parent);
   add_text("root", r.root);
+  if (children) {
+    add("children", *children);
+  }
   add("created_at", iso_time(r.created_us));
   add("updated_at", iso_time(r.updated_us));
   if (r.finished_us != 0) {
@@ -116,7 +119,7 @@ std::string pretty_json(const Value& value) {
   return out;
 }
 
-std::string describe_run(const RunView& run, int64_t now_us) {
+std::string describe_run(const RunView& run, uint64_t children, int64_t now_us) {
   const engine::RunRecord& r = run.record;
   std::string out;
   append_field(out, "run", r.id);
@@ -138,6 +141,9 @@ std::string describe_run(const RunView& run, int64_t now_us) {
   }
   if (!r.root.empty()) {
     append_field(out, "root", r.root);
+  }
+  if (children != 0) {
+    append_field(out, "children", std::to_string(children) + " (cairn ls --parent " + r.id + ")");
   }
   append_field(out, "created", iso_time(r.created_us));
   append_field(out, "updated", iso_time(r.updated_us) + " (" + age_text(r.updated_us, now_us) + ")");

@@ -1,6 +1,7 @@
 // One run for people and as JSON.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -9,8 +10,9 @@
 
 namespace cairn::tools {
 
-/// {"id","status","orphaned","task",...,"bytes","metadata"}; fields that say nothing are left out.
-engine::Object run_json(const engine::RunView& run);
+/// {"id","status","orphaned","task",...,"bytes","metadata"}; fields that say nothing are left out. `children`: how many
+/// runs name it as their parent, if that was counted.
+engine::Object run_json(const engine::RunView& run, std::optional<uint64_t> children = std::nullopt);
 
 /// The document's "progress" if it is a number in [0, 1].
 std::optional<double> progress_of(const engine::RunView& run);
@@ -19,6 +21,6 @@ std::optional<double> progress_of(const engine::RunView& run);
 std::string pretty_json(const engine::Value& value);
 
 /// Head and metadata, for `cairn show`.
-std::string describe_run(const engine::RunView& run, int64_t now_us);
+std::string describe_run(const engine::RunView& run, uint64_t children, int64_t now_us);
 
 }  // namespace cairn::tools

@@ -98,6 +98,10 @@ class Lifetime : public ApiTest {
       CAIRN_EXPECT(expected, cairn_store_id(store_, id));
       CAIRN_EXPECT(expected, cairn_store_list(
                                  store_, [](void*, const cairn_run_info*) -> int32_t { return 0; }, nullptr));
+      CAIRN_EXPECT(expected,
+                   cairn_store_query(
+                       store_, nullptr, [](void*, const cairn_run_info*, const char*, size_t) -> int32_t { return 0; },
+                       nullptr, nullptr));
     }
   }
 

@@ -67,43 +67,6 @@ TEST_F(Read, StoredTextCannotDriveTheTerminal) {
   EXPECT_THAT(cairn({"show", "evil"}).out, Not(HasSubstr("progress  ["))) << "2 is no share";
 }
 
-TEST_F(Read, LsListsRunsInOrderAndMarksOrphans) {
-  started("a");
-  started("s");
-  cairn({"finish", "s"});
-  const Ran ran = cairn({"ls"});
-  EXPECT_THAT(ran.out, MatchesRegex("ID +STATUS +TASK +PROGRESS +UPDATED\n"
-                                    "a +EXECUTING \\(orphaned\\) +[0-9]+ s ago\n"
-                                    "r +EXECUTING \\(orphaned\\) +\\[#####\\.\\.\\.\\.\\.\\]  50 % +[0-9]+ s ago\n"
-                                    "s +COMPLETED +[0-9]+ s ago\n"));
-  const std::vector<Json> lines = cairn({"ls", "--json"}).lines();
-  ASSERT_EQ(lines.size(), 3u);
-  EXPECT_EQ(lines[0]["id"], "a");
-  EXPECT_EQ(lines[1]["metadata"]["progress"], 0.5);
-  EXPECT_EQ(lines[2]["status"], "COMPLETED");
-}
-
-TEST_F(Read, LsFilters) {
-  cairn({"start", "--id", "t1", "--task", "copy", "--tag", "x", "--tag", "y"});
-  cairn({"start", "--id", "t2", "--task", "copy", "--tag", "x"});
-  cairn({"start", "--id", "t3", "--task", "move", "--tag", "y"});
-  cairn({"finish", "t3", "--status", "FAILED"});
-  const auto ids = [this](std::vector<std::string> filter) {
-    filter.insert(filter.begin(), {"ls", "--json"});
-    std::string all;
-    for (const Json& line : cairn(filter).lines()) {
-      all += line["id"].get<std::string>() + " ";
-    }
-    return all;
-  };
-  EXPECT_EQ(ids({"--task", "copy"}), "t1 t2 ");
-  EXPECT_EQ(ids({"--tag", "x", "--tag", "y"}), "t1 ");
-  EXPECT_EQ(ids({"--status", "failed"}), "t3 ");
-  EXPECT_EQ(ids({"--status", "FAILED", "--status", "EXECUTING"}), "r t1 t2 t3 ");
-  EXPECT_EQ(ids({"--task", "none"}), "");
-  EXPECT_EQ(cairn({"ls", "--status", "SLEEPING"}).exit, 64);
-}
-
 TEST_F(Read, StatsCountRunsAndBytes) {
   started("s");
   cairn({"finish", "s"});

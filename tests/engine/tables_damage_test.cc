@@ -188,6 +188,80 @@ TEST_F(TablesDamage, AStoreFromBeforeTheOutboxGetsOneWhenItIsOpenedForWriting) {
   EXPECT_EQ(open_read_only_code(), Code::kOk);
 }
 
+TEST_F(TablesDamage, OfEachIndexVerifyFindsADamagedAMissingAndAnExtraEntry) {
+  const IndexKeys keys = index_keys(record("a"));
+  RunRecord elsewhere = record("a");
+  elsewhere.updated_us += 1;
+  elsewhere.status = RunStatus::kFailed;
+  elsewhere.parent = "other";
+  elsewhere.task = "other";
+  const IndexKeys extra_keys = index_keys(elsewhere);
+  for (size_t i = 0; i < kIndexes.size(); ++i) {
+    const Table t = kIndexes[i];
+    const std::string name = table_name(t);
+    open();
+    must_write({erase("a"), put("a"), put("b")});
+    ASSERT_EQ(damage(), "");
+    close();
+    const auto found = [&](const std::function<void(MDB_txn*)>& change) {
+      forge(change);
+      open();
+      std::string all = damage();
+      close();
+      return all;
+    };
+    EXPECT_EQ(found([&](MDB_txn* txn) { forge_delete(txn, t, keys[i]); }), name + ": no entry of run a\n");
+    EXPECT_EQ(found([&](MDB_txn* txn) {
+                std::string key = keys[i];
+                std::string value = sealed_value(t, key, {});
+                value[3] = static_cast<char>(value[3] ^ 1);
+                MDB_val k = {key.size(), key.data()};
+                MDB_val v = {value.size(), value.data()};
+                EXPECT_EQ(mdb_put(txn, handle(txn, t), &k, &v, 0), 0);
+              }),
+              name + ": wrong checksum\n");
+    EXPECT_EQ(found([&](MDB_txn* txn) {
+                forge_put(txn, t, keys[i], "");
+                forge_put(txn, t, extra_keys[i], "");
+              }),
+              name + ": an entry that its record does not have\n");
+    forge([&](MDB_txn* txn) { forge_delete(txn, t, extra_keys[i]); });
+  }
+}
+
+TEST_F(TablesDamage, AQueryServesNothingByAnIndexThatDoesNotFit) {
+  const auto code = [this](RunQuery q) {
+    auto page = RunPage::make(std::move(q));
+    auto snapshot = tables_->snapshot();
+    EXPECT_TRUE(page.ok() && snapshot.ok());
+    return (*snapshot)->select(*page, [](std::string_view) { return false; }).code;
+  };
+  RunQuery by_status;
+  by_status.statuses = kAllStatuses;
+  RunQuery by_task;
+  by_task.task = "task";
+  RunQuery by_parent;
+  by_parent.parent = "parent";
+  const std::array<RunQuery, 4> queries = {by_status, RunQuery(), by_parent, by_task};  // as kIndexes
+  RunRecord moved = record("a");
+  moved.updated_us += 1;
+  const IndexKeys stale = index_keys(moved);
+  const IndexKeys gone = index_keys(record("gone"));
+  open();
+  must_write({put("a")});
+  for (size_t i = 0; i < kIndexes.size(); ++i) {
+    EXPECT_EQ(code(queries[i]), Code::kOk);
+    const std::string extra = i < 2 ? stale[i] : gone[i];
+    close();
+    forge([&](MDB_txn* txn) { forge_put(txn, kIndexes[i], extra, ""); });
+    open();
+    EXPECT_EQ(code(queries[i]), Code::kCorrupt) << table_name(kIndexes[i]);
+    close();
+    forge([&](MDB_txn* txn) { forge_delete(txn, kIndexes[i], extra); });
+    open();
+  }
+}
+
 TEST_F(TablesDamage, VerifyFindsWrongMetaAndRecords) {
   open();
   must_write({put("a")});

@@ -237,6 +237,15 @@ TEST(KillRounds, NothingAcknowledgedIsMissingAfterSigkill) {
       return true;
     });
     ASSERT_TRUE(read.ok()) << "round " << round << ": " << engine::error_detail().message;
+    engine::Tables::Options tables_options;
+    tables_options.directory = options.directory;
+    tables_options.read_only = true;
+    auto tables = engine::Tables::open(tables_options);
+    ASSERT_TRUE(tables.ok()) << tables.status().what;
+    const Status verified = (*tables)->verify([round](const engine::TableDamage& d) {
+      ADD_FAILURE() << "round " << round << ": " << d.table << " " << d.key << ": " << d.what;
+    });
+    ASSERT_TRUE(verified.ok()) << verified.what << ": records or indexes in round " << round;
     for (int t = 0; t < kThreads; ++t) {
       const auto index = static_cast<size_t>(t);
       ASSERT_GE(survived[index], page->acknowledged[t].load()) << "run" << t << " in round " << round;

@@ -245,8 +245,8 @@ typedef struct cairn_hooks {
   /** One event, on the thread that met it; must not call the store. Null: nothing is logged. Nothing ever goes to
    * stdout or stderr. */
   void (*log)(void* context, int32_t level, cairn_status code, const char* message);
-  /** Wall clock in microseconds since 1970. Data only, nothing is decided by it. Called on every update: keep it cheap.
-   */
+  /** Wall clock in microseconds since 1970. Data only: nothing but retain_finished_ms is decided by it. Called on every
+   * update: keep it cheap. */
   int64_t (*wall_us)(void* context);
   /** Milliseconds that only grow and go on while the machine sleeps. */
   int64_t (*monotonic_ms)(void* context);
@@ -266,8 +266,10 @@ typedef struct cairn_options {
   uint64_t disk_bytes_max;     /* budget of the whole store, at least two segments and 4 MiB; 0: none */
   uint32_t crash_grace_ms;     /* orphaned runs are marked CRASHED if not resumed so long after the open; 0: 10,000 */
   uint32_t reserved;
-  const cairn_hooks* hooks; /* null: the operating system's */
-  const char* staging_dir;  /* staging files outside of the store; null: inside. See below */
+  const cairn_hooks* hooks;    /* null: the operating system's */
+  const char* staging_dir;     /* staging files outside of the store; null: inside. See below */
+  uint64_t retain_finished_ms; /* runs are erased so long after they finished, by the wall clock; 0: never. See below */
+  uint64_t retain_finished_max; /* and the oldest finished ones beyond so many; 0: no bound */
 } cairn_options;
 
 /* staging_dir.   Updates of class process are staged in mapped files, which the kernel writes to their disk every 30 s
@@ -289,9 +291,15 @@ typedef struct cairn_options {
  * handles are closed, that handler is put back. Install your own before the open, or let it call the one that it
  * replaces. LMDB's map is not covered. */
 
+/* retain_finished_*.   cairn_store_step erases finished runs that are over either bound, oldest first, in parts within
+ * its budget, as cairn_run_erase does; cairn_store_next_deadline_ms and cairn_store_wait_fd tell when. Never an
+ * unfinished run (CRASHED is one: it can be resumed), one that has a handle, or one that is not durable yet: those go
+ * later, and until then newer ones go in their place where retain_finished_max is over. With retain_finished_max the
+ * open counts the finished runs, about 100 ms per million. */
+
 /** All defaults. Inline, so that it fits the struct as the caller knows it. */
 static inline void cairn_options_init(cairn_options* options) CAIRN_NOEXCEPT {
-  const cairn_options zero = {sizeof(cairn_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  const cairn_options zero = {sizeof(cairn_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   *options = zero;
 }
 
@@ -315,10 +323,10 @@ typedef struct cairn_transaction cairn_transaction;
  *
  * With CAIRN_OPEN_READ_ONLY the store is only read: also while another process owns it, after that one was killed, and
  * on a read-only mount. Of the options only hooks counts. The handle outlives the owner, and goes on under the next.
- * cairn_run_open, get and current in all forms, get_info, list, id, directory and stats (log positions only) work on
- * it; all other calls return READ_ONLY. Each reading call looks at the files anew, newest layer first, and so sees at
- * least what was acknowledged before it began. Two calls may see two moments: cairn_run_current_json gives all keys as
- * of one.
+ * cairn_run_open, get and current in all forms, get_info, list, query, id, directory and stats (log positions only)
+ * work on it; all other calls return READ_ONLY. Each reading call looks at the files anew, newest layer first, and so
+ * sees at least what was acknowledged before it began. Two calls may see two moments: cairn_run_current_json gives all
+ * keys as of one.
  *
  * Errors:   no BUSY; NOT_A_STORE, NEWER_VERSION, CORRUPT, IO; UNSAFE while the owner lives in another pid namespace
  *           (another container). Each reading call: the same, and AGAIN when the owner did not stand still for 100 ms.
@@ -592,6 +600,56 @@ CAIRN_API cairn_status cairn_run_get_info(cairn_run* run, cairn_run_info* info, 
  * Errors:   CORRUPT, IO. */
 CAIRN_API cairn_status cairn_store_list(cairn_store* store, int32_t (*visit)(void* context, const cairn_run_info* info),
                                         void* context) CAIRN_NOEXCEPT;
+
+/** A page of a listing. What is null, empty or 0 is no filter; all the others must hold. */
+typedef struct cairn_query {
+  uint32_t struct_bytes;
+  uint32_t flags;    /* CAIRN_QUERY_* */
+  uint32_t statuses; /* CAIRN_STATUS_BIT of each that may be */
+  int32_t order;     /* CAIRN_ORDER_* */
+  const char* task;
+  const char* const* tags; /* all of them */
+  size_t tag_count;
+  const char* parent;      /* its children */
+  const char* root;        /* all that descend from it */
+  int64_t updated_from_us; /* at or after */
+  int64_t updated_to_us;   /* before */
+  const char* text;        /* somewhere in the id, the task, a tag or the JSON text of the metadata; A-Z as a-z */
+  uint32_t limit;          /* runs of the page, at most 10,000; 0: 100 */
+  uint32_t reserved;
+  const char* cursor; /* of the page before; null or "": the first page */
+} cairn_query;
+#define CAIRN_STATUS_BIT(status) (UINT32_C(1) << (status))
+enum { CAIRN_QUERY_METADATA = 1 /* give the metadata too */ };
+enum {
+  CAIRN_ORDER_NEWEST = 0, /* by the time of the last update, latest first, then by id, greatest first */
+  CAIRN_ORDER_ID = 1,
+  CAIRN_ORDER_OLDEST = 2 /* CAIRN_ORDER_NEWEST from its end */
+};
+/** Room for a cursor with its NUL. */
+#define CAIRN_CURSOR_BYTES 128
+
+/** Calls visit(context, info, metadata, metadata_bytes) for each run of the page in its order, until it returns
+ * something else than 0; info and metadata live until it returns. metadata is JSON text, null unless asked for. visit
+ * may call this store. `next` (may be null) gets the cursor of the next page, "" when there is none: behind the last
+ * run that visit got. A cursor holds only characters of A-Z a-z 0-9 _ - and stays good for ever, in every process: the
+ * next page starts behind its run, or where that was. It fits the same filters and order; limit and time range may
+ * change.
+ *
+ * While runs change: one that does not is neither left out nor shown twice. One that changes gets a new place by time:
+ * it may be left out of the pages of CAIRN_ORDER_NEWEST that follow, and come again in those of CAIRN_ORDER_OLDEST. In
+ * the owner each run is as it is when it is looked at, with CAIRN_OPEN_READ_ONLY a page is as of one moment.
+ *
+ * Errors:   INVALID_ARGUMENT (also a cursor that is damaged or of another listing), CORRUPT, IO.
+ * Cost:     one filter is looked up in an index: parent, else task, else status, else the time. By time, parent and
+ *           task look at all runs of theirs, the others stop when the page is full; by id, parent and task stop so, all
+ *           else goes through the runs by id. Tags, root, text and what else is asked for filter the runs that are
+ *           looked at: 1 to 2 us each, and with a text about 4 us per KiB of metadata, so seconds per million runs. In
+ *           the owner about 1 us for each run in memory comes on top, read-only the cost of a reading call. */
+CAIRN_API cairn_status cairn_store_query(cairn_store* store, const cairn_query* query,
+                                         int32_t (*visit)(void* context, const cairn_run_info* info,
+                                                          const char* metadata, size_t metadata_bytes),
+                                         void* context, char next[CAIRN_CURSOR_BYTES]) CAIRN_NOEXCEPT;
 
 /* --------------------------------------------------------------------------------------------------------- updates */
 

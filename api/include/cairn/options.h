@@ -66,7 +66,9 @@ struct Options {
   uint32_t segment_bytes = 0;
   uint64_t disk_bytes_max = 0;
   uint32_t crash_grace_ms = 0;
-  std::string staging_dir = {};  // for example /dev/shm; weaker where that is discarded: see cairn_options
+  uint64_t retain_finished_ms = 0;   // finished runs are erased after so long; 0: never
+  uint64_t retain_finished_max = 0;  // and the oldest beyond so many; 0: no bound
+  std::string staging_dir = {};      // for example /dev/shm; weaker where that is discarded: see cairn_options
   /// Must not call the store and must not throw; called on the thread that met the event. Lives as long as the Store
   /// and its runs.
   std::function<void(LogLevel, Code, std::string_view message)> log = {};
@@ -101,12 +103,45 @@ struct RunInfo {
   TimePoint created;
   TimePoint updated;
   std::optional<TimePoint> finished;
+  std::optional<json> metadata = {};  // where it was asked for: Query::metadata
+};
+
+enum class Order : int32_t {
+  kNewest = CAIRN_ORDER_NEWEST,  // by the time of the last update, latest first
+  kId = CAIRN_ORDER_ID,
+  kOldest = CAIRN_ORDER_OLDEST,
+};
+
+/// What to list; see cairn_query and cairn_store_query. What stays empty is no filter; all the others must hold.
+struct Query {
+  std::vector<RunStatus> statuses = {};  // any of them
+  std::string task = {};
+  std::vector<std::string> tags = {};  // all of them
+  std::string parent = {};             // its children
+  std::string root = {};               // all that descend from it
+  std::optional<TimePoint> updated_from = {};
+  std::optional<TimePoint> updated_to = {};  // exclusive
+  std::string text = {};  // somewhere in the id, the task, a tag or the metadata's JSON text; A-Z as a-z
+  Order order = Order::kNewest;
+  bool metadata = false;    // fill in RunInfo::metadata
+  uint32_t limit = 0;       // of a page, at most 10,000; 0: 100
+  std::string cursor = {};  // of the page before
+};
+
+/// Some of the runs that a query asks for, and where to go on: Query::cursor of the next page, empty behind the last.
+struct Page {
+  std::vector<RunInfo> runs;
+  std::string cursor;
 };
 
 namespace detail {
 
 inline TimePoint from_us(int64_t us) {
   return TimePoint(std::chrono::duration_cast<TimePoint::duration>(std::chrono::microseconds(us)));
+}
+
+inline int64_t to_us(TimePoint at) {
+  return std::chrono::floor<std::chrono::microseconds>(at).time_since_epoch().count();
 }
 
 inline RunInfo info_of(const cairn_run_info& c) {

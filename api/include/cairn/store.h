@@ -4,7 +4,9 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -144,11 +146,30 @@ class Store {
       return s;
     });
   }
+  /// Every run, in the order of ids.
   [[nodiscard]] std::vector<RunInfo> list() {
     std::vector<RunInfo> runs;
     each([&runs](const RunInfo& info) { runs.push_back(info); });
     return runs;
   }
+
+  /// A page of the runs that `query` asks for; each page is a call of its own.
+  /// Errors: kInvalidArgument (also a cursor that is damaged or of another query), kCorrupt, kIo.
+  [[nodiscard]] Page list(const Query& query) {
+    Page page;
+    detail::check(page_of(query, page));
+    return page;
+  }
+  Result<Page> try_list(const Query& query) noexcept {
+    Page page;
+    const Status s = detail::attempt([&] { return page_of(query, page); });
+    return s.ok() ? Result<Page>(std::move(page)) : Result<Page>(s);
+  }
+  /// All runs that `query` asks for, a page at a time, for a range-based for: `for (const RunInfo& r :
+  /// store.runs({}))`. Query::limit is that of a page. The loop may use the store, and ends by the errors of list().
+  /// Lifetime: the Store outlives the range and its iterators.
+  class Runs;
+  [[nodiscard]] Runs runs(Query query = {});
 
   /// A transaction to fill and commit.
   Transaction begin() {
@@ -280,6 +301,8 @@ class Store {
     c.segment_bytes = o.segment_bytes;
     c.disk_bytes_max = o.disk_bytes_max;
     c.crash_grace_ms = o.crash_grace_ms;
+    c.retain_finished_ms = o.retain_finished_ms;
+    c.retain_finished_max = o.retain_finished_max;
     c.hooks = o.hooks;
     c.staging_dir = o.staging_dir.c_str();
     cairn_hooks hooks = {};
@@ -346,6 +369,55 @@ class Store {
     return cairn_run_start(handle_.get(), &c, run);
   }
 
+  cairn_status page_of(const Query& query, Page& page) {
+    std::vector<const char*> tags;
+    tags.reserve(query.tags.size());
+    for (const std::string& tag : query.tags) {
+      tags.push_back(tag.c_str());
+    }
+    cairn_query c = {};
+    c.struct_bytes = sizeof c;
+    c.flags = query.metadata ? uint32_t{CAIRN_QUERY_METADATA} : 0;
+    for (const RunStatus status : query.statuses) {
+      c.statuses |= CAIRN_STATUS_BIT(static_cast<uint32_t>(status));
+    }
+    c.order = static_cast<int32_t>(query.order);
+    c.task = query.task.c_str();
+    c.tags = tags.data();
+    c.tag_count = tags.size();
+    c.parent = query.parent.c_str();
+    c.root = query.root.c_str();
+    c.updated_from_us = query.updated_from ? detail::to_us(*query.updated_from) : 0;
+    c.updated_to_us = query.updated_to ? detail::to_us(*query.updated_to) : 0;
+    c.text = query.text.c_str();
+    c.limit = query.limit;
+    c.cursor = query.cursor.c_str();
+    struct Call {
+      Page& page;
+      std::exception_ptr thrown;
+    } call{page, nullptr};
+    const auto add = [](void* context, const cairn_run_info* info, const char* metadata, size_t bytes) -> int32_t {
+      auto& to = *static_cast<Call*>(context);
+      try {
+        to.page.runs.push_back(detail::info_of(*info));
+        if (metadata != nullptr) {
+          to.page.runs.back().metadata = json::parse(metadata, metadata + bytes);
+        }
+        return 0;
+      } catch (...) {
+        to.thrown = std::current_exception();
+        return 1;
+      }
+    };
+    char next[CAIRN_CURSOR_BYTES] = "";
+    const cairn_status s = cairn_store_query(handle_.get(), &c, add, &call, next);
+    if (call.thrown) {
+      std::rethrow_exception(call.thrown);
+    }
+    page.cursor = next;
+    return s;
+  }
+
   template <class T, class Handle>
   static Result<T> made(Handle* handle, Status s) {
     return s.ok() ? Result<T>(T(handle)) : Result<T>(s);
@@ -354,6 +426,57 @@ class Store {
   std::unique_ptr<Log> log_;  // destroyed after the handle is closed
   std::unique_ptr<cairn_store, Close> handle_;
 };
+
+class Store::Runs {
+ public:
+  class Iterator {
+   public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = RunInfo;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const RunInfo*;
+    using reference = const RunInfo&;
+    Iterator() = default;
+    reference operator*() const { return runs_->page_.runs[at_]; }
+    pointer operator->() const { return &**this; }
+    Iterator& operator++() {
+      if (++at_ == runs_->page_.runs.size()) {
+        at_ = 0;
+        runs_ = runs_->turn() ? runs_ : nullptr;
+      }
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const Iterator& a, const Iterator& b) { return a.runs_ == b.runs_ && a.at_ == b.at_; }
+    friend bool operator!=(const Iterator& a, const Iterator& b) { return !(a == b); }
+
+   private:
+    friend class Runs;
+    explicit Iterator(Runs* runs) : runs_(runs) {}
+    Runs* runs_ = nullptr;  // null: the end
+    size_t at_ = 0;
+  };
+  /// Reads the first page; once.
+  [[nodiscard]] Iterator begin() {
+    page_.cursor = query_.cursor;
+    return load() ? Iterator(this) : Iterator();
+  }
+  [[nodiscard]] Iterator end() const { return {}; }
+
+ private:
+  friend class Store;
+  Runs(Store& store, Query query) : store_(&store), query_(std::move(query)) {}
+  bool turn() { return !page_.cursor.empty() && load(); }
+  bool load() {
+    query_.cursor = page_.cursor;
+    page_ = store_->list(query_);
+    return !page_.runs.empty();
+  }
+  Store* store_;
+  Query query_;
+  Page page_;
+};
+inline Store::Runs Store::runs(Query query) { return Runs(*this, std::move(query)); }
 
 }  // namespace cairn
 

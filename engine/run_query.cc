@@ -1,0 +1,204 @@
+// Cursor, version 1: "1", the digit of the order, 16 hexadecimal digits of the time (sign bit flipped), the id, 16
+// hexadecimal digits of a checksum over what stands before and over the filters.
+#include "engine/run_query.h"
+
+#include <algorithm>
+#include <array>
+
+#include "engine/error_detail.h"
+#include "engine/xxh3.h"
+
+namespace cairn::engine {
+namespace {
+
+constexpr size_t kHexDigits = 16;
+constexpr size_t kFrontBytes = 2 + kHexDigits;
+constexpr char kCursorVersion = '1';
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return lower(c); });
+  return out;
+}
+
+bool contains(std::string_view text, std::string_view lower_case) {
+  return std::search(text.begin(), text.end(), lower_case.begin(), lower_case.end(),
+                     [](char a, char b) { return lower(a) == b; }) != text.end();
+}
+
+void append_hex(std::string& out, uint64_t v) {
+  for (int shift = 60; shift >= 0; shift -= 4) {
+    out.push_back("0123456789abcdef"[v >> shift & 0xf]);
+  }
+}
+
+std::optional<uint64_t> parse_hex(std::string_view digits) {
+  uint64_t v = 0;
+  for (const char c : digits) {
+    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+      return std::nullopt;
+    }
+    v = v << 4 | static_cast<uint64_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+  }
+  return v;
+}
+
+constexpr uint64_t kSignBit = uint64_t{1} << 63;
+
+/// Limit and time range are left out: the same listing may go on in larger pages, and "since ten minutes ago" moves.
+uint64_t cursor_checksum(const RunQuery& q, std::string_view front) {
+  std::string text(front);
+  const auto add = [&text](std::string_view part) {
+    append_hex(text, part.size());
+    text.append(part);
+  };
+  append_hex(text, q.statuses);
+  for (const std::string* part : {&q.task, &q.parent, &q.root}) {
+    add(*part);
+  }
+  add(lower(q.text));
+  for (const std::string& tag : q.tags) {
+    add(tag);
+  }
+  return XXH3_64bits(text.data(), text.size());
+}
+
+Result<RunPosition> decode_cursor(const RunQuery& q) {
+  const std::string_view cursor = q.cursor;
+  const Status damaged(Code::kInvalidArgument, "cursor: not as it was given out, or of another listing");
+  const auto refuse = [&] {
+    return fail(damaged,
+                "cursor: not as it was given out, or of a listing with other filters or another order: list from the "
+                "start",
+                cursor.substr(0, kCursorBytesMax));
+  };
+  if (cursor.size() <= kFrontBytes + kHexDigits || cursor.size() > kCursorBytesMax || cursor[0] != kCursorVersion ||
+      cursor[1] != static_cast<char>('0' + static_cast<int>(q.order))) {
+    return refuse();
+  }
+  const std::string_view front = cursor.substr(0, cursor.size() - kHexDigits);
+  const auto time = parse_hex(cursor.substr(2, kHexDigits));
+  const auto checksum = parse_hex(cursor.substr(front.size()));
+  RunPosition position;
+  position.id = front.substr(kFrontBytes);
+  if (!time || !checksum || *checksum != cursor_checksum(q, front) || !valid_run_id(position.id)) {
+    return refuse();
+  }
+  position.updated_us = static_cast<int64_t>(*time ^ kSignBit);
+  return position;
+}
+
+}  // namespace
+
+uint32_t final_statuses() {
+  uint32_t bits = 0;
+  for (unsigned s = 0; s <= static_cast<unsigned>(RunStatus::kTimedOut); ++s) {
+    bits |= is_final(static_cast<RunStatus>(s)) ? uint32_t{1} << s : 0;
+  }
+  return bits;
+}
+
+std::string encode_cursor(const RunQuery& query, const RunPosition& last) {
+  std::string cursor(1, kCursorVersion);
+  cursor.push_back(static_cast<char>('0' + static_cast<int>(query.order)));
+  append_hex(cursor, static_cast<uint64_t>(last.updated_us) ^ kSignBit);
+  cursor += last.id;
+  append_hex(cursor, cursor_checksum(query, cursor));
+  return cursor;
+}
+
+Result<RunPage> RunPage::make(RunQuery query) {
+  if (query.order != RunOrder::kNewestFirst && query.order != RunOrder::kId && query.order != RunOrder::kOldestFirst) {
+    return fail(Code::kInvalidArgument, "a listing's order is newest first, oldest first or by id");
+  }
+  if ((query.statuses & ~kAllStatuses) != 0) {
+    return fail(Code::kInvalidArgument, "a listing's statuses have a bit that is no status");
+  }
+  for (const std::string* id : {&query.parent, &query.root}) {
+    if (!id->empty() && !valid_run_id(*id)) {
+      return fail(Code::kInvalidArgument, "a run id is 1 to 64 of A-Z a-z 0-9 _ -", id->substr(0, 80));
+    }
+  }
+  if (query.updated_from_us && query.updated_to_us && *query.updated_to_us < *query.updated_from_us) {
+    return fail(Code::kInvalidArgument, "a listing's time range ends before it begins");
+  }
+  RunPage page;
+  if (!query.cursor.empty()) {
+    auto after = decode_cursor(query);
+    if (!after.ok()) {
+      return after.status();
+    }
+    page.after_ = std::move(*after);
+  }
+  page.text_ = lower(query.text);
+  page.query_ = std::move(query);
+  return page;
+}
+
+bool RunPage::suits(const RunRecord& head) const {
+  const auto has_tag = [&head](const std::string& tag) {
+    return std::find(head.tags.begin(), head.tags.end(), tag) != head.tags.end();
+  };
+  return (query_.statuses == 0 || (query_.statuses & status_bit(head.status)) != 0) &&
+         (query_.task.empty() || head.task == query_.task) && (query_.parent.empty() || head.parent == query_.parent) &&
+         (query_.root.empty() || head.root == query_.root) &&
+         std::all_of(query_.tags.begin(), query_.tags.end(), has_tag);
+}
+
+bool RunPage::has_text(const RunRecord& whole) const {
+  return text_.empty() || contains(whole.id, text_) || contains(whole.task, text_) ||
+         std::any_of(whole.tags.begin(), whole.tags.end(), [this](const auto& tag) { return contains(tag, text_); }) ||
+         contains(whole.document.to_json(), text_);
+}
+
+bool RunPage::before(int64_t a_us, std::string_view a, int64_t b_us, std::string_view b) const {
+  switch (query_.order) {
+    case RunOrder::kId:
+      return a < b;
+    case RunOrder::kOldestFirst:
+      return a_us != b_us ? a_us < b_us : a < b;
+    case RunOrder::kNewestFirst:
+      break;
+  }
+  return a_us != b_us ? a_us > b_us : a > b;
+}
+
+bool RunPage::takes(int64_t updated_us, std::string_view id) const {
+  return (!query_.updated_from_us || updated_us >= *query_.updated_from_us) &&
+         (!query_.updated_to_us || updated_us < *query_.updated_to_us) &&
+         (!after_ || before(after_->updated_us, after_->id, updated_us, id)) && !ends_before(updated_us, id);
+}
+
+bool RunPage::ends_before(int64_t updated_us, std::string_view id) const {
+  return full() && !before(updated_us, id, kept_.front().record.updated_us, kept_.front().record.id);
+}
+
+void RunPage::add(RunRecord record, bool whole) {
+  const auto worse_last = [this](const Entry& a, const Entry& b) {
+    return before(a.record.updated_us, a.record.id, b.record.updated_us, b.record.id);
+  };
+  kept_.push_back({std::move(record), whole});
+  if (query_.limit == 0) {
+    return;
+  }
+  std::push_heap(kept_.begin(), kept_.end(), worse_last);
+  if (kept_.size() > query_.limit + 1) {
+    std::pop_heap(kept_.begin(), kept_.end(), worse_last);
+    kept_.pop_back();
+  }
+}
+
+std::vector<RunPage::Entry> RunPage::take(bool& more) {
+  std::sort(kept_.begin(), kept_.end(), [this](const Entry& a, const Entry& b) {
+    return before(a.record.updated_us, a.record.id, b.record.updated_us, b.record.id);
+  });
+  more = full();
+  if (more) {
+    kept_.pop_back();
+  }
+  return std::move(kept_);
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,14 @@
+// A point in time on the command line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace cairn::tools {
+
+/// Microseconds since 1970 of a time in UTC, "2026-11-24", "2026-11-24T18:30", "2026-11-24T18:30:05.250Z" (a blank for
+/// the T), or of an age, "90s", "10m", "2h", "3d" before `now_us`. Nothing for anything else.
+std::optional<int64_t> parse_time(std::string text, int64_t now_us);
+
+}  // namespace cairn::tools
