@@ -25,6 +25,7 @@
 #include "api/report.h"
 #include "cairn/cairn.h"
 #include "engine/store.h"
+#include "engine/watch.h"
 
 namespace cairn::api {
 
@@ -32,6 +33,9 @@ inline constexpr uint32_t kStoreMagic = 0x53726e43;
 inline constexpr uint32_t kRunMagic = 0x52726e43;
 inline constexpr uint32_t kCellMagic = 0x43726e43;
 inline constexpr uint32_t kTransactionMagic = 0x54726e43;
+inline constexpr uint32_t kWatchMagic = 0x57726e43;
+
+class WatchCallback;
 
 }  // namespace cairn::api
 
@@ -156,8 +160,28 @@ struct cairn_transaction {
   explicit cairn_transaction(cairn_store* s) : engine(s->engine.get()), store(s) {}
 };
 
+struct cairn_watch {
+  cairn::engine::Store* engine;  // null: read-only
+  uint32_t magic = cairn::api::kWatchMagic;
+  cairn::api::StoreReference store;
+  uint32_t flags = 0;
+  uint32_t interval_ms = 0;
+  std::mutex mutex;  // one call at a time
+  // Guarded by mutex; null with a callback.
+  std::unique_ptr<cairn::engine::WatchSource> source;
+  std::unique_ptr<cairn::engine::Watch> watch;
+  cairn::engine::WatchEvent event;  // the last, or the next if `held`
+  bool held = false;                // it was not handed out: the buffer was too small
+  bool any = false;                 // there was one
+  int fd = -1;                      // -1: nobody asked for it
+  std::shared_ptr<cairn::api::WatchCallback> callback;
+
+  explicit cairn_watch(cairn_store* s) : engine(s->engine.get()), store(s) {}
+};
+
 namespace cairn::api {
 
+inline uint32_t magic_of(const cairn_watch*) { return kWatchMagic; }
 inline uint32_t magic_of(const cairn_store*) { return kStoreMagic; }
 inline uint32_t magic_of(const cairn_run*) { return kRunMagic; }
 inline uint32_t magic_of(const cairn_cell*) { return kCellMagic; }

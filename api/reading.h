@@ -37,6 +37,12 @@ class Reading {
   /// As StoreReader::list; `visit` may call this.
   Result<std::string> list(const engine::RunQuery& query, const std::function<bool(const engine::RunView&)>& visit,
                            bool with_documents);
+  /// Calls use(reader) while nobody else reads: for a watch, which keeps the reader but uses it in here only.
+  template <class Use>
+  auto locked(Use&& use) {
+    const std::lock_guard guard(mutex_);
+    return use(*reader_);
+  }
   /// What the files tell; what only the owner counts is zero.
   Status stats(cairn_stats& out);
 

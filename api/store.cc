@@ -76,6 +76,10 @@ Status engine_options(const cairn_options& o, StoreOptions& options) {
   options.disk_bytes_max = o.disk_bytes_max;
   options.retain_finished_ms = o.retain_finished_ms;
   options.retain_finished_max = o.retain_finished_max;
+  options.history_interval_ms = o.history_interval_ms;
+  if (o.history_points != 0) {
+    options.history_points = o.history_points;
+  }
   const Result<uint32_t> limit = cairn::api::metadata_limit(o.metadata_bytes_max, options.segment_bytes);
   if (!limit.ok()) {
     return limit.status();

@@ -71,6 +71,7 @@ Status Replay::fold_staged(
         return fits.status();
       }
       (*found)->changed = true;
+      (*found)->last_lsn = UINT64_MAX;
       if (folded) {
         folded(next->run_id, next->created_lsn, next->diff);
       }
@@ -92,6 +93,7 @@ Status Replay::visit_start(const wal::RecordView& record) {
     return found.status();
   }
   State& s = **found;
+  s.last_lsn = record.lsn;
   if (s.record && s.record->created_lsn >= record.lsn) {
     return {};  // this start, or a later life of the id, is stored already
   }
@@ -112,6 +114,7 @@ Status Replay::visit_diff(const RunDiff& d, uint64_t lsn) {
     return found.status();
   }
   State& s = **found;
+  s.last_lsn = lsn;
   if (!s.record || s.record->created_lsn < d.created_lsn) {
     // The run was erased, and a part of the checkpoint that says so was written before applied_lsn moved; then its
     // erase follows.
@@ -152,6 +155,7 @@ Status Replay::visit_change(const wal::RecordView& record) {
     return found.status();
   }
   State& s = **found;
+  s.last_lsn = record.lsn;
   const bool erase = static_cast<LogType>(record.type) == LogType::kErase;
   if (!s.record || s.record->created_lsn < c.created_lsn) {
     if (erase) {

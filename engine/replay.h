@@ -41,6 +41,7 @@ class Replay {
   struct State {
     std::optional<RunRecord> record;  // nothing: erased, or unknown
     bool changed = false;
+    uint64_t last_lsn = 0;     // of the last record met; UINT64_MAX: something is staged that the log has not
     uint64_t unknown_lsn = 0;  // a record of an unknown run was met: a gap unless an erase follows
     uint64_t unknown_created = 0;
   };

@@ -2,8 +2,8 @@
 //   operation -> document and pending diff -> staging slot -> (seal) log -> (checkpoint) LMDB.
 //
 // Lock order: step_mutex_, checkpoint_mutex_, flush_mutex_, start_mutex_, run locks by run number, then the log's
-// append mutex, then its sync mutex. dirty_mutex_, table_mutex_ and stats_mutex_ are leaves. Nobody waits for a sync
-// while holding a run lock, but for a rotation of the log.
+// append mutex, then its sync mutex. dirty_mutex_, table_mutex_, listeners_mutex_ and stats_mutex_ are leaves. Nobody
+// waits for a sync while holding a run lock, but for a rotation of the log.
 #pragma once
 
 #include <atomic>
@@ -55,6 +55,8 @@ struct StoreOptions {
   std::string staging_dir;           // staging files in a directory of their own in there; "": in the store
   bool guard_sigbus = false;         // survive a SIGBUS of a staging file (sigbus_guard.h)
   bool unsafe_file_system = false;   // open on network file systems all the same
+  uint32_t history_interval_ms = 0;  // 0: no history
+  uint32_t history_points = 600;     // of one run
   Hooks hooks;
 };
 
@@ -88,6 +90,21 @@ struct RunView {
   bool orphaned = false;  // unfinished, and of another session: computed, never stored
   bool erased = false;    // while somebody still holds it
 };
+
+/// What steps do behind their own work, outside of their locks: at most every interval_ms(), and only after something
+/// has changed.
+class StepListener {
+ public:
+  StepListener() = default;
+  StepListener(const StepListener&) = delete;
+  StepListener& operator=(const StepListener&) = delete;
+  virtual ~StepListener() = default;
+  [[nodiscard]] virtual uint32_t interval_ms() const = 0;
+  /// False: there is more to do, in the next interval.
+  virtual bool stepped() = 0;
+};
+
+class History;
 
 /// Keeps a run in memory while it is held.
 using RunRef = std::shared_ptr<Run>;
@@ -187,6 +204,23 @@ class Store {
   /// A timerfd that becomes readable when a step is due; re-armed by step().
   int wait_fd();
 
+  // --- watching ---
+  /// Changes when what was acknowledged before an open may be lost.
+  [[nodiscard]] uint64_t incarnation() const { return incarnation_; }
+  struct Looked {
+    uint64_t lsn = 0;  // what came up to here was seen
+    bool all = true;   // false: a run that changed since may be in the tables only
+  };
+  /// Calls visit(run) for each run in memory (or `only` this one) of which the log holds something above `since`, or
+  /// will: its lock is held. A look at an idle store costs two loads and one mutex.
+  Looked look(uint64_t since, std::string_view only, const std::function<void(const Run&)>& visit);
+  /// A run without loading it. Nothing: there is none; an erased one may come with `erased`.
+  Result<std::optional<RunView>> peek(std::string_view id, bool with_document);
+  void add_listener(std::shared_ptr<StepListener> listener);
+  void remove_listener(const StepListener* listener);
+  /// Null: it is off.
+  [[nodiscard]] History* history() const { return history_.get(); }
+
   /// Folds the durable log into LMDB and recycles segments.
   Status checkpoint();
 
@@ -258,8 +292,19 @@ class Store {
   Status append_failed(Status status);
   Status synced(uint64_t lsn);
 
-  // store_step.cc; the first five with step_mutex_ held
+  // store_watch.cc
+  struct Listening {
+    std::shared_ptr<StepListener> listener;
+    int64_t due_ms = 0;     // not before
+    uint64_t seen_lsn = 0;  // of the log at its last turn
+  };
+  [[nodiscard]] std::vector<std::shared_ptr<StepListener>> listeners_due(int64_t now);
+  [[nodiscard]] int64_t listeners_deadline();
+  void run_listeners(const std::vector<std::shared_ptr<StepListener>>& due);
+
+  // store_step.cc; the first six with step_mutex_ held
   struct Due;
+  Status step_locked(int64_t budget_us, std::vector<std::shared_ptr<StepListener>>& listeners);
   Due flush_due(int64_t now, bool sync_for_checkpoint);
   [[nodiscard]] int64_t flush_deadline();
   [[nodiscard]] int64_t other_deadline() const;
@@ -320,6 +365,7 @@ class Store {
   StoreOptions options_;
   StagingIdentity identity_;
   uint64_t session_ = 0;
+  uint64_t incarnation_ = 0;
   bool copied_ = false;
   bool opening_ = true;
   std::unique_ptr<wal::Files> own_files_;
@@ -343,7 +389,8 @@ class Store {
   mutable std::mutex table_mutex_;
   // Guarded by table_mutex_.
   std::unordered_map<std::string, RunRef> runs_;
-  uint64_t evictions_ = 0;  // grows with each eviction of any run
+  uint64_t evictions_ = 0;    // grows with each eviction of any run
+  uint64_t evicted_lsn_ = 0;  // what was evicted, or never loaded, has nothing in the log above
   uint64_t next_run_number_ = 1;
 
   std::mutex start_mutex_;  // one start or erase at a time; taken before any run lock
@@ -377,10 +424,16 @@ class Store {
   int64_t retain_backoff_ms_ = 0;
   static constexpr int64_t kStepRetryMs = 200;  // after a flush that failed
 
+  std::mutex listeners_mutex_;        // a leaf
+  std::vector<Listening> listeners_;  // Guarded by listeners_mutex_.
+  std::shared_ptr<History> history_;
+
   std::thread background_;
   std::atomic<int> wait_fd_{-1};
   std::atomic<bool> no_flush_due_{false};      // what becomes dirty first sets the timer
-  std::atomic<int64_t> timer_ms_{0};           // what the timer is set to, but for a flush
+  std::atomic<bool> no_listener_due_{false};   // likewise
+  std::atomic<uint32_t> listen_ms_{0};         // shortest interval of the listeners; 0: there are none
+  std::atomic<int64_t> timer_ms_{0};           // what the timer is set to
   std::atomic<bool> growth_noted_{false};      // the timer was set because the log has grown
   std::atomic<uint64_t> checkpoint_bytes_{0};  // log bytes written at the last checkpoint; written by step
   int stop_fd_ = -1;

@@ -1,5 +1,7 @@
 // Checkpoint: the durable log, folded onto the run records in LMDB; then segments that nothing needs any more are
 // recycled.
+#include <algorithm>
+
 #include "engine/replay.h"
 #include "engine/store.h"
 
@@ -84,6 +86,7 @@ void Store::evict(uint64_t applied) {
       clean = run->last_lsn <= applied && !run->detached && run->live.pending().empty();
     }
     evictions_ += clean ? 1 : 0;
+    evicted_lsn_ = clean ? std::max(evicted_lsn_, run->last_lsn) : evicted_lsn_;
     at = clean ? runs_.erase(at) : std::next(at);
   }
 }

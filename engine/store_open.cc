@@ -15,6 +15,7 @@
 #include <new>
 #include <system_error>
 
+#include "engine/history.h"
 #include "engine/replay.h"
 #include "engine/store.h"
 #include "engine/store_directory.h"
@@ -118,6 +119,9 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options) {
     return fail(Code::kInvalidArgument, "disk_bytes_max is at least two segments and 4 MiB, " +
                                             std::to_string(budget_min) + " bytes here: give more, or smaller segments");
   }
+  if (options.history_points < 1 || options.history_points > History::kPointsMax) {
+    return fail(Code::kInvalidArgument, "history_points is from 1 to " + std::to_string(History::kPointsMax));
+  }
   if (options.durability == Durability::kDefault) {
     options.durability = Durability::kProcess;
   }
@@ -131,6 +135,10 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options) {
   Status opened = store->open_files();
   if (opened.ok()) {
     opened = store->recover();
+  }
+  if (opened.ok() && store->options_.history_interval_ms != 0) {
+    store->history_ = std::make_shared<History>(*store);
+    store->add_listener(store->history_);
   }
   if (opened.ok()) {
     opened = store->start_background();
@@ -272,6 +280,10 @@ Status Store::recover() {
   }
   tables_ = std::move(*tables);
   const uint64_t applied = tables_->applied_lsn();
+  auto life = tables_->life();
+  if (!life.ok()) {
+    return fail(life.status(), std::string("the tables in data/ cannot be read: ") + life.status().what);
+  }
 
   Replay replay([this](std::string_view id) { return tables_->find(id); });
   wal::ScanReport report;
@@ -314,7 +326,16 @@ Status Store::recover() {
   CAIRN_TRY(begin_staging());
   // Everything replayed is durable now: into the tables with it, so that nothing but the tables needs to be asked for a
   // run.
-  if (const Status s = tables_->write(replay.take_changes(), writer_->durable_lsn(), session_); !s.ok()) {
+  // Staging of another boot counts for nothing, and a copy may be of any time before.
+  const bool may_have_lost =
+      !born || identity->copied || stats_.staging_lost || (!report.clean && life->boot_id != identity_.boot_id);
+  if (may_have_lost) {
+    life->incarnation = session_;
+  }
+  incarnation_ = life->incarnation;
+  if (const Status s = tables_->write(replay.take_changes(), writer_->durable_lsn(),
+                                      Life{session_, incarnation_, identity_.boot_id});
+      !s.ok()) {
     return fail(s, std::string("the tables cannot be written: ") + s.what);
   }
   if (options_.retain_finished_max != 0) {
@@ -343,6 +364,7 @@ Status Store::recover() {
   last_flush_ms_ = last_append_ms_ = now_ms();
   crash_marks_due_ms_ = last_flush_ms_ + options_.crash_grace_ms;
   last_append_lsn_ = writer_->written_lsn();
+  evicted_lsn_ = writer_->written_lsn();  // no run is in memory yet
   stats_.recovered_diffs = recovered.size();
   stats_.dropped_records = report.dropped_records;
   stats_.torn_tail = report.torn_tail;

@@ -96,7 +96,9 @@ Result<std::unique_ptr<StoreReader>> StoreReader::open(Options options) {
   auto tables = Tables::open(tables_options);
   if (tables.ok()) {
     reader->tables_ = std::move(*tables);
-    reader->session_ = reader->tables_->session();
+    if (auto life = reader->tables_->life(); life.ok()) {
+      reader->life_ = *life;
+    }
   } else if (reader->options_.salvage) {
     reader->report_.tables_problem = tables.status().what;
   } else {
@@ -160,7 +162,13 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
     if (snapshot.ok()) {
       snapshot_ = std::move(*snapshot);
       report.applied_lsn = snapshot_->applied_lsn();
-      session_ = tables_->session();  // of the owner that is there now
+      // Of the owner that is there now. Written before it acknowledged anything, so it is not older than what was read.
+      auto life = snapshot_->life();
+      if (life.ok()) {
+        life_ = *life;
+      } else if (!tolerant) {
+        return fail(life.status(), "the tables cannot be read");
+      }
     } else if (!tolerant) {
       return fail(snapshot.status(), "the tables cannot be read");
     }
@@ -248,7 +256,7 @@ Status StoreReader::load(std::string_view only, std::unique_ptr<Replay>& replay)
 
 RunView StoreReader::view_of(RunRecord record) const {
   RunView view;
-  view.orphaned = !is_final(record.status) && !record.foreign && (!report_.owner.held || record.session != session_);
+  view.orphaned = !is_final(record.status) && !record.foreign && (!report_.owner.held || record.session != life_.session);
   view.record = std::move(record);
   return view;
 }
@@ -267,11 +275,41 @@ Result<std::optional<RunView>> StoreReader::read(std::string_view id) {
   return std::optional<RunView>(view_of(*(*state)->record));
 }
 
+Status StoreReader::each_since(std::optional<uint64_t> since,
+                               const std::function<void(std::string_view id, const RunView*)>& visit, bool& complete) {
+  std::unique_ptr<Replay> replay;
+  CAIRN_TRY(load("", replay));
+  complete = !since || report_.applied_lsn > *since;
+  if (complete) {
+    return each_loaded(*replay, [&visit](const RunView& view) {
+      visit(view.record.id, &view);
+      return true;
+    });
+  }
+  snapshot_.reset();
+  for (const auto& [id, state] : replay->states()) {
+    if (state.last_lsn <= *since) {
+      continue;
+    }
+    if (state.record) {
+      const RunView view = view_of(*state.record);
+      visit(id, &view);
+    } else {
+      visit(id, nullptr);
+    }
+  }
+  return {};
+}
+
 Status StoreReader::each(const std::function<bool(const RunView&)>& visit) {
   std::unique_ptr<Replay> replay;
   CAIRN_TRY(load("", replay));
+  return each_loaded(*replay, visit);
+}
+
+Status StoreReader::each_loaded(const Replay& replay, const std::function<bool(const RunView&)>& visit) {
   bool go_on = true;
-  const auto& states = replay->states();
+  const auto& states = replay.states();
   auto at = states.begin();
   const auto visit_newer_up_to = [&](const std::string* id) {
     for (; go_on && at != states.end() && (id == nullptr || at->first <= *id); ++at) {

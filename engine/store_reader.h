@@ -59,6 +59,14 @@ class StoreReader {
   /// and of the index entries that are looked at (tables_select.cc).
   Result<std::string> list(const RunQuery& query, const std::function<bool(const RunView&)>& visit,
                            bool with_documents = true);
+  /// Visits the runs of which the log holds something above LSN `since`, or staging does; those that were erased
+  /// without a view. `complete`: where the tables may be ahead of `since`, or without it, all runs are visited instead,
+  /// and those that were erased are not.
+  Status each_since(std::optional<uint64_t> since,
+                    const std::function<void(std::string_view id, const RunView*)>& visit, bool& complete);
+  /// Of the store, as of the last read: changes when what was acknowledged before an open may be lost.
+  [[nodiscard]] uint64_t incarnation() const { return life_.incarnation; }
+  [[nodiscard]] int64_t now_ms() const { return options_.hooks.monotonic_ms(options_.hooks.context); }
   /// Of the last read.
   [[nodiscard]] const ReadReport& report() const { return report_; }
   [[nodiscard]] const Identity& identity() const { return identity_; }
@@ -74,6 +82,7 @@ class StoreReader {
   Status attempt(std::string_view only, std::unique_ptr<Replay>& replay, bool last);
   Status select_stored(const Replay& replay, RunPage& page);
   [[nodiscard]] RunView view_of(RunRecord record) const;
+  Status each_loaded(const Replay& replay, const std::function<bool(const RunView&)>& visit);
   static Status check_owner(const LockOwner& owner);
 
   Options options_;
@@ -83,7 +92,7 @@ class StoreReader {
   wal::Files* files_ = nullptr;
   std::unique_ptr<Tables> tables_;  // null: unborn data/, or unreadable in salvage
   std::unique_ptr<Tables::Snapshot> snapshot_;
-  uint64_t session_ = 0;
+  Life life_;  // of the last open for writing
   ReadReport report_;
 };
 

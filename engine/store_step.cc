@@ -79,7 +79,17 @@ Status Store::step(int64_t budget_us) {
   if (forked()) {
     return fail(Code::kForked, "this process is a forked child of the store's owner");
   }
-  const std::lock_guard guard(step_mutex_);
+  std::vector<std::shared_ptr<StepListener>> listeners;
+  Status status;
+  {
+    const std::lock_guard guard(step_mutex_);
+    status = step_locked(budget_us, listeners);
+  }
+  run_listeners(listeners);
+  return status;
+}
+
+Status Store::step_locked(int64_t budget_us, std::vector<std::shared_ptr<StepListener>>& listeners) {
   const auto gate = static_cast<Code>(gate_.load());
   if (gate == Code::kClosed || gate == Code::kLatched) {
     return fail(gate, gate == Code::kClosed ? "the store is closed" : "a sync failed: open the store again");
@@ -153,6 +163,7 @@ Status Store::step(int64_t budget_us) {
     const Status held = reserve_->prepare(options_.segment_bytes + kReserveBytes);
     keep_first(held.code == Code::kNoSpace ? Status() : held);  // only where the disk has room for it
   }
+  listeners = listeners_due(begin_ms);
   arm_timer();
   return status;
 }
@@ -210,7 +221,7 @@ int64_t Store::other_deadline() const {
 
 int64_t Store::next_deadline() {
   const std::lock_guard guard(step_mutex_);
-  return std::min(other_deadline(), flush_deadline());
+  return std::min({other_deadline(), flush_deadline(), listeners_deadline()});
 }
 
 int Store::wait_fd() {
@@ -234,8 +245,8 @@ void Store::set_timer(int64_t at) const {
   timerfd_settime(wait_fd_, 0, &spec, nullptr);
 }
 
-// The timer is set for all but a flush before no_flush_due_ is, and what is dirty is looked at after: whoever makes
-// something dirty meanwhile is seen here, or sets the timer after this.
+// The timer is set for all but a flush and the listeners before no_flush_due_ and no_listener_due_ are, and what is
+// dirty is looked at after: whoever makes something dirty meanwhile is seen here, or sets the timer after this.
 void Store::arm_timer() {
   if (wait_fd_ < 0) {
     return;
@@ -245,9 +256,14 @@ void Store::arm_timer() {
   timer_ms_ = other;
   set_timer(other);
   no_flush_due_ = true;
-  if (const int64_t flush = flush_deadline(); flush != kNever) {
-    no_flush_due_ = false;
-    set_timer(std::min(other, flush));
+  no_listener_due_ = true;
+  const int64_t flush = flush_deadline();
+  const int64_t listeners = listeners_deadline();
+  if (flush != kNever || listeners != kNever) {
+    no_flush_due_ = flush == kNever;
+    no_listener_due_ = listeners == kNever;
+    timer_ms_ = std::min({other, flush, listeners});
+    set_timer(timer_ms_);
   }
   if (checkpoint_retry_ms_ == 0 && log_has_grown()) {
     set_timer(now_ms());
@@ -262,7 +278,13 @@ void Store::wake_for_flush() {
   if (log_has_grown() && !growth_noted_.exchange(true)) {
     set_timer(now_ms());
   } else if (no_flush_due_.load(std::memory_order_relaxed) && no_flush_due_.exchange(false)) {
-    set_timer(std::min(timer_ms_.load(), now_ms() + options_.flush_interval_ms));
+    no_listener_due_ = false;
+    const uint32_t listen_ms = listen_ms_;
+    const uint32_t wait_ms =
+        listen_ms == 0 ? options_.flush_interval_ms : std::min(options_.flush_interval_ms, listen_ms);
+    set_timer(std::min(timer_ms_.load(), now_ms() + wait_ms));
+  } else if (no_listener_due_.load(std::memory_order_relaxed) && listen_ms_ != 0 && no_listener_due_.exchange(false)) {
+    set_timer(std::min(timer_ms_.load(), now_ms() + listen_ms_));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstring>
 #include <mutex>
 #include <utility>
 
@@ -70,6 +71,27 @@ Status each_in(const Environment& environment, MDB_txn* txn, std::string_view af
   return walked.ok() ? found : walked;
 }
 
+Result<Life> life_in(const Environment& environment, MDB_txn* txn) {
+  Life life;
+  const Result<uint64_t> session = environment.meta_u64(txn, meta_key::kSession);
+  if (!session.ok()) return session.status();
+  life.session = *session;
+  const Result<std::optional<std::string_view>> payload = environment.get(txn, Table::kMeta, meta_key::kLife);
+  if (!payload.ok()) return payload.status();
+  if (!payload->has_value()) return life;  // of a store that no newer version has opened for writing yet
+  const std::string_view bytes = **payload;
+  if (bytes.size() != kLifeBytes) return Status{Code::kCorrupt, "table meta: life has a wrong length"};
+  life.incarnation = *decode_u64(bytes.substr(0, 8));
+  std::memcpy(life.boot_id.data(), bytes.data() + 8, life.boot_id.size());
+  return life;
+}
+
+Status put_life(const Environment& environment, MDB_txn* txn, const Life& life) {
+  const std::string payload = encode_u64(life.incarnation) +
+                              std::string(reinterpret_cast<const char*>(life.boot_id.data()), life.boot_id.size());
+  return environment.put(txn, Table::kMeta, meta_key::kLife, sealed_value(Table::kMeta, meta_key::kLife, payload));
+}
+
 class SnapshotReader final : public Tables::Snapshot, public LongReader {
  public:
   static Result<std::unique_ptr<Tables::Snapshot>> make(std::shared_ptr<Environment> environment) {
@@ -88,6 +110,12 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
   SnapshotReader& operator=(const SnapshotReader&) = delete;
 
   [[nodiscard]] uint64_t applied_lsn() const override { return applied_lsn_; }
+
+  Result<Life> life() override {
+    const InUse use(*this);
+    if (!txn_) return ended();
+    return life_in(*environment_, txn_->get());
+  }
 
   Result<std::optional<RunRecord>> find(std::string_view id) override {
     const InUse use(*this);
@@ -222,6 +250,11 @@ Result<std::unique_ptr<Tables>> Tables::open(const Options& options) {
 
 uint64_t Tables::applied_lsn() const { return impl_->environment->applied_lsn(); }
 uint64_t Tables::session() const { return impl_->environment->session(); }
+Result<Life> Tables::life() const {
+  Result<ReadTxn> txn = impl_->environment->read();
+  if (!txn.ok()) return txn.status();
+  return life_in(*impl_->environment, txn->get());
+}
 
 Result<std::optional<RunRecord>> Tables::find(std::string_view id) {
   Result<ReadTxn> txn = impl_->environment->read();
@@ -272,7 +305,7 @@ Status read_documents(Tables::Snapshot& snapshot, RunEntries first, RunEntries l
   return {};
 }
 
-Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, std::optional<uint64_t> session) {
+Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const std::optional<Life>& life) {
   if (impl_->read_only) return {Code::kReadOnly, "tables opened for reading"};
   for (const Change& c : changes) {
     if (!valid_run_id(c.id)) return {Code::kInvalidArgument, "run id"};
@@ -315,11 +348,12 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, std::opt
     }
     const bool last = next == ordered.size();
     const uint64_t lsn = std::max(applied_lsn, environment.applied_lsn());
-    const uint64_t of_session = session.value_or(environment.session());
+    const uint64_t of_session = life ? life->session : environment.session();
     const auto write_part = [&](MDB_txn* txn) -> Status {
       for (const Prepared& p : part) CAIRN_TRY(write_one(environment, txn, p));
       if (last && lsn != environment.applied_lsn()) CAIRN_TRY(impl_->put_meta(txn, meta_key::kAppliedLsn, lsn));
       if (last && of_session != environment.session()) CAIRN_TRY(impl_->put_meta(txn, meta_key::kSession, of_session));
+      if (last && life) CAIRN_TRY(put_life(environment, txn, *life));
       return {};
     };
     const Status s = environment.update(bytes, erases, impl_->may_grow, write_part);

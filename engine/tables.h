@@ -2,6 +2,7 @@
 // the pitfalls of LMDB 0.9.24 and what is done about each stand in TABLES.md.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,6 +21,14 @@ struct TableDamage {
   std::string table;
   std::string key;
   std::string what;
+};
+
+/// What a read-write open notes with what it recovered, before it acknowledges anything.
+struct Life {
+  uint64_t session = 0;
+  uint64_t incarnation = 0;           // session of the last open that may have lost what was acknowledged before
+  std::array<uint8_t, 16> boot_id{};  // of the boot that the open was in; zero: unknown
+  bool operator==(const Life&) const = default;
 };
 
 struct TableStats {
@@ -54,6 +63,8 @@ class Tables {
 
   [[nodiscard]] uint64_t applied_lsn() const;
   [[nodiscard]] uint64_t session() const;  // of the last read-write open
+  /// Of the last read-write open, as the last commit has it.
+  Result<Life> life() const;
 
   /// Reads see the last commit. kCorrupt when the value's checksum or encoding is bad.
   Result<std::optional<RunRecord>> find(std::string_view id);
@@ -70,6 +81,7 @@ class Tables {
    public:
     virtual ~Snapshot() = default;
     [[nodiscard]] virtual uint64_t applied_lsn() const = 0;
+    virtual Result<Life> life() = 0;
     virtual Result<std::optional<RunRecord>> find(std::string_view id) = 0;
     virtual Status each(std::string_view after, const std::function<bool(const RunRecord&)>& visit) = 0;
     /// Offers `page` the runs that it may want, but for those that are `hidden`, by the most selective index (parent,
@@ -86,13 +98,13 @@ class Tables {
     std::optional<RunRecord> record;  // nothing: erase the run and its index entries
   };
   /// Writes the changes, erases first, sorted by id, with their index entries, in transactions of bounded size; the
-  /// last one also sets applied_lsn (and session if given). A run's record and indexes change in one transaction. Not
+  /// last one also sets applied_lsn (and life if given). A run's record and indexes change in one transaction. Not
   /// synced (MDB_NOMETASYNC): see sync(). On any error the transaction is aborted and earlier parts stay: the caller
   /// repeats the whole call. applied_lsn never falls: a lower one leaves it. Errors: kNoSpace (also an EIO on a full
   /// disk; works again when space returns), kIo (then kLatched until all handles on this environment are closed and it
   /// is opened again), kCorrupt, kAgain (a snapshot blocks growth), kInvalidArgument, kTooLarge and kInvalidUtf8 (a
   /// record that check_run_record refuses; nothing changed).
-  Status write(std::vector<Change> changes, uint64_t applied_lsn, std::optional<uint64_t> session = std::nullopt);
+  Status write(std::vector<Change> changes, uint64_t applied_lsn, const std::optional<Life>& life = std::nullopt);
   /// mdb_env_sync(1). Before a WAL segment is recycled. Commits something first if nothing was committed since the open
   /// or since a failure, because a failed write-back is reported once only. Errors: as write().
   Status sync();

@@ -39,6 +39,7 @@ inline constexpr std::string_view kStore = "store";
 inline constexpr std::string_view kAppliedLsn = "applied_lsn";
 inline constexpr std::string_view kSession = "session";
 inline constexpr std::string_view kTouch = "touch";
+inline constexpr std::string_view kLife = "life";
 }  // namespace meta_key
 
 /// `value` begins with kChecksumBytes of room, the payload behind it: fills in the checksum.
@@ -51,6 +52,8 @@ std::string encode_u32(uint32_t v);
 std::string encode_u64(uint64_t v);
 std::optional<uint32_t> decode_u32(std::string_view payload);
 std::optional<uint64_t> decode_u64(std::string_view payload);
+
+inline constexpr size_t kLifeBytes = 24;  // of meta `life`: incarnation, boot id
 
 /// The record's key in each of kIndexes; empty where it has no entry. Needs the head of the record only.
 using IndexKeys = std::array<std::string, kIndexes.size()>;

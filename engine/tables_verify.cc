@@ -85,7 +85,8 @@ class Verifier {
       const size_t bytes = key == meta_key::kFormat                                                               ? 4
                            : key == meta_key::kStore                                                              ? 16
                            : key == meta_key::kAppliedLsn || key == meta_key::kSession || key == meta_key::kTouch ? 8
-                                                                                                                  : 0;
+                           : key == meta_key::kLife ? kLifeBytes
+                                                    : 0;
       if (bytes == 0) return damage("meta", key, "an unknown name");
       if (payload.size() != bytes) damage("meta", key, "a value of the wrong length");
     });

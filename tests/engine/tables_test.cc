@@ -171,7 +171,7 @@ TEST_F(TablesTest, AppliedLsnNeverFalls) {
 
 TEST_F(TablesTest, SessionStaysUntilAnotherIsGiven) {
   EXPECT_EQ(tables_->session(), 0U);
-  ASSERT_TRUE(tables_->write({}, 0, 42).ok());
+  ASSERT_TRUE(tables_->write({}, 0, engine::Life{42, 7, {1, 2, 3}}).ok());
   must_write({put("a")}, 1);
   open();
   EXPECT_EQ(tables_->session(), 42U);

@@ -270,6 +270,9 @@ typedef struct cairn_options {
   const char* staging_dir;     /* staging files outside of the store; null: inside. See below */
   uint64_t retain_finished_ms; /* runs are erased so long after they finished, by the wall clock; 0: never. See below */
   uint64_t retain_finished_max; /* and the oldest finished ones beyond so many; 0: no bound */
+  uint32_t history_interval_ms; /* at most one point of each number of a run in this time; 0: no history. See
+                                   cairn_run_history */
+  uint32_t history_points;      /* of one run, 1 to 65,536; 0: 600 */
 } cairn_options;
 
 /* staging_dir.   Updates of class process are staged in mapped files, which the kernel writes to their disk every 30 s
@@ -299,7 +302,7 @@ typedef struct cairn_options {
 
 /** All defaults. Inline, so that it fits the struct as the caller knows it. */
 static inline void cairn_options_init(cairn_options* options) CAIRN_NOEXCEPT {
-  const cairn_options zero = {sizeof(cairn_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  const cairn_options zero = {sizeof(cairn_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   *options = zero;
 }
 
@@ -309,6 +312,7 @@ typedef struct cairn_store cairn_store;
 typedef struct cairn_run cairn_run;
 typedef struct cairn_cell cairn_cell;
 typedef struct cairn_transaction cairn_transaction;
+typedef struct cairn_watch cairn_watch;
 
 /** Opens the store in `directory` for writing, makes it if there is none, and recovers it after a crash. `options` may
  * be null.
@@ -323,10 +327,10 @@ typedef struct cairn_transaction cairn_transaction;
  *
  * With CAIRN_OPEN_READ_ONLY the store is only read: also while another process owns it, after that one was killed, and
  * on a read-only mount. Of the options only hooks counts. The handle outlives the owner, and goes on under the next.
- * cairn_run_open, get and current in all forms, get_info, list, query, id, directory and stats (log positions only)
- * work on it; all other calls return READ_ONLY. Each reading call looks at the files anew, newest layer first, and so
- * sees at least what was acknowledged before it began. Two calls may see two moments: cairn_run_current_json gives all
- * keys as of one.
+ * cairn_run_open, get and current in all forms, get_info, list, query, watches without a callback, id, directory
+ * and stats (log positions only) work on it; all other calls return READ_ONLY. Each reading call looks at the files
+ * anew, newest layer first, and so sees at least what was acknowledged before it began. Two calls may see two moments:
+ * cairn_run_current_json gives all keys as of one.
  *
  * Errors:   no BUSY; NOT_A_STORE, NEWER_VERSION, CORRUPT, IO; UNSAFE while the owner lives in another pid namespace
  *           (another container). Each reading call: the same, and AGAIN when the owner did not stand still for 100 ms.
@@ -872,6 +876,105 @@ CAIRN_API cairn_status cairn_transaction_rollback(cairn_transaction* transaction
 
 /** Drops what was not committed, and the handle. Null is OK. */
 CAIRN_API cairn_status cairn_transaction_close(cairn_transaction* transaction) CAIRN_NOEXCEPT;
+
+/* -------------------------------------------------------------------------------------------------------- watching */
+
+/** A watch tells that runs changed. Each event says in what state a run is now, so one that comes late has no backlog:
+ * however often a run changed since it was last told, there is one event of the newest state. Watching costs the
+ * writers nothing: the watch looks at the runs when it is asked.
+ *
+ * Of one life of a run (created_lsn) the versions only rise. A watch begins with the state that is there: one event of
+ * each run that it watches, unless CAIRN_WATCH_FROM_NOW is set or a token is given. A run that does not exist is none,
+ * and is told of once it starts. In a store that is only read (CAIRN_OPEN_READ_ONLY) watches see what another process
+ * writes, also across a restart of it. */
+enum {
+  CAIRN_WATCH_CHANGED = 1,  /* started, or anything of it changed: metadata, status, tags */
+  CAIRN_WATCH_FINISHED = 2, /* the same, and the run is finished now */
+  CAIRN_WATCH_ERASED = 3,   /* and if there is a new run of that id, its event follows */
+  CAIRN_WATCH_RESET = 4     /* drop what you hold: the store went back (power loss, a copy or backup, a staging_dir that
+                               is gone), or cannot tell what changed since an old token of all runs. All that is there
+                               follows, with versions that may be lower */
+};
+
+#define CAIRN_WATCH_TOKEN_BYTES 128
+
+typedef struct cairn_watch_event {
+  uint32_t struct_bytes;
+  int32_t kind;                        /* CAIRN_WATCH_* */
+  uint64_t version;                    /* the run's sequence; ERASED: above all before; RESET: 0 */
+  char run[72];                        /* id, ends with NUL; "" with a RESET of all runs */
+  char token[CAIRN_WATCH_TOKEN_BYTES]; /* where the watcher stands after this event: printable, ends with NUL */
+} cairn_watch_event;
+
+/* Bits of cairn_watch_options.flags. */
+enum {
+  CAIRN_WATCH_METADATA = 1, /* keep the metadata of each event for cairn_watch_current_json and the callback */
+  CAIRN_WATCH_FROM_NOW = 2  /* without a token: tell only what changes from now on */
+};
+
+typedef struct cairn_watch_options {
+  uint32_t struct_bytes;
+  uint32_t flags;       /* CAIRN_WATCH_* above */
+  uint32_t interval_ms; /* of the descriptor and of callbacks, at least 20; 0: 100 */
+  uint32_t reserved;
+  /** If set, cairn_store_step (or the background thread) hands out the events, and cairn_watch_next returns
+   * INVALID_ARGUMENT. Called at most every interval_ms, for up to 10,000 events in a row, while no lock is held: it may
+   * use the store, its runs and this watch's cairn_watch_close, but not cairn_store_close. `run` (null with ERASED and
+   * RESET) and `metadata` (null without CAIRN_WATCH_METADATA) live until it returns. Another value than 0 ends the
+   * callbacks. Not in a store that is only read. */
+  int32_t (*changed)(void* context, const cairn_watch_event* event, const cairn_run_info* run, const char* metadata,
+                     size_t metadata_bytes);
+  void* context;
+} cairn_watch_options;
+
+/** Watches the run of this id, or all runs if it is null. With a `token` (may be null, as `options`) it goes on where
+ * the watch that gave it stood, also after the store was closed and opened again. A token of one run leads to exactly
+ * what was not told yet. With one of all runs a run may come again with the version that it had, and after a restart
+ * of the owner, or when the log it needs is gone, a RESET comes first.
+ * Errors:   INVALID_ARGUMENT also for a token of another store, run or version, and for options out of range. READ_ONLY
+ *           for a callback in a store that is only read.
+ * Lifetime: the handle is the caller's, for cairn_watch_close. A token is yours for ever.
+ * Cost:     memory of about 150 bytes for each run that was told, erased ones excepted. Nothing for the writers, and no
+ *           thread. With a callback an idle store does not wake; with a descriptor its owner does, every interval_ms.
+ */
+CAIRN_API cairn_status cairn_watch_open(cairn_store* store, const char* run, const char* token,
+                                        const cairn_watch_options* options, cairn_watch** watch) CAIRN_NOEXCEPT;
+
+/** The next event; UNCHANGED if that was all. Each turn of calls up to an UNCHANGED begins with a look at the runs, and
+ * tells all that had changed before its first call; what changes meanwhile may be left to the next turn, so that a turn
+ * ends also beside busy writers. `info` (may be null, and `buffer` and `needed` with it) is filled as by
+ * cairn_run_get_info, and all zero with ERASED and RESET.
+ * Errors:   TOO_LARGE, also for a null buffer (*needed says how many bytes; call again for the same event); CORRUPT,
+ * IO; AGAIN in a store that is only read, as its other reading calls. Threads:  any, one at a time. Cost:     without
+ * events about 1 us in an idle store, 50 ns for each run in memory in a busy one; about 1 us an event. In a store that
+ * is only read 1 to 3 ms for each look; events of one look share it. */
+CAIRN_API cairn_status cairn_watch_next(cairn_watch* watch, cairn_watch_event* event, cairn_run_info* info,
+                                        void* buffer, size_t capacity, size_t* needed) CAIRN_NOEXCEPT;
+
+/** The metadata of the run of the last event, as of that event. NOT_FOUND if it has none (ERASED, RESET).
+ * Errors:   INVALID_ARGUMENT without CAIRN_WATCH_METADATA. */
+CAIRN_API cairn_status cairn_watch_current_json(cairn_watch* watch, char* buffer, size_t capacity,
+                                                size_t* needed) CAIRN_NOEXCEPT;
+
+/** A descriptor for poll or epoll: readable when it is time to call cairn_watch_next until it returns UNCHANGED, which
+ * makes it unreadable for interval_ms. It belongs to the watch: do not read or close it.
+ * Errors:   IO; INVALID_ARGUMENT for a watch with a callback. */
+CAIRN_API cairn_status cairn_watch_fd(cairn_watch* watch, int* fd) CAIRN_NOEXCEPT;
+
+/** Ends the watch; no callback runs once it returns (but the one that it is called in). Null is OK. */
+CAIRN_API cairn_status cairn_watch_close(cairn_watch* watch) CAIRN_NOEXCEPT;
+
+/** Calls visit(context, time_us, value) for what is kept of a number at the top level of the run's metadata, oldest
+ * first, until it returns something else than 0: what cairn_store_step (or the background thread) found there, at most
+ * one point in history_interval_ms, none where the number did not change. Nothing is kept across an open. visit must
+ * not call this store. It works on finished runs too; a path has no history.
+ * Errors:   INVALID_ARGUMENT if the history is off (history_interval_ms is 0), ERASED.
+ * Cost:     24 bytes a point. history_points are of all keys of a run together, the oldest go first; at most 32 MiB of
+ *           points in all, then the run that changed longest ago loses its history. 64 keys a run, of names up to 256
+ *           bytes. Updates pay nothing but that a step holds the run's lock for a microsecond every interval. */
+CAIRN_API cairn_status cairn_run_history(cairn_run* run, const char* key, size_t key_bytes,
+                                         int32_t (*visit)(void* context, int64_t time_us, double value),
+                                         void* context) CAIRN_NOEXCEPT;
 
 /* ------------------------------------------------------------------------------------------------------------ eval */
 

@@ -19,6 +19,7 @@
 #include "cairn/runtime.h"
 #include "cairn/task.h"
 #endif
+#include "cairn/watch.h"
 #if defined(__cpp_impl_coroutine)
 #include "cairn/coroutine.h"
 #endif

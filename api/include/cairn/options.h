@@ -69,6 +69,8 @@ struct Options {
   uint64_t retain_finished_ms = 0;   // finished runs are erased after so long; 0: never
   uint64_t retain_finished_max = 0;  // and the oldest beyond so many; 0: no bound
   std::string staging_dir = {};      // for example /dev/shm; weaker where that is discarded: see cairn_options
+  uint32_t history_interval_ms = 0;  // 0: no history
+  uint32_t history_points = 0;
   /// Must not call the store and must not throw; called on the thread that met the event. Lives as long as the Store
   /// and its runs.
   std::function<void(LogLevel, Code, std::string_view message)> log = {};
@@ -132,6 +134,12 @@ struct Query {
 struct Page {
   std::vector<RunInfo> runs;
   std::string cursor;
+};
+
+/// What a number was.
+struct HistoryPoint {
+  TimePoint time;
+  double value = 0;
 };
 
 namespace detail {

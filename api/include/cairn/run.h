@@ -359,6 +359,22 @@ class Run {
     return detail::attempt([&] { return replace_tags(tags); });
   }
 
+  /// What a number at the top level was, oldest first, since the open: see cairn_run_history. Errors: kInvalidArgument
+  /// (Options::history_interval_ms is 0).
+  [[nodiscard]] std::vector<HistoryPoint> history(std::string_view key) const {
+    std::vector<HistoryPoint> points;
+    const auto add = [](void* context, int64_t time_us, double value) -> int32_t {
+      try {
+        static_cast<std::vector<HistoryPoint>*>(context)->push_back({detail::from_us(time_us), value});
+        return 0;
+      } catch (...) {
+        return 1;  // no memory: what was kept so far
+      }
+    };
+    detail::check(cairn_run_history(handle_.get(), key.data(), key.size(), add, &points));
+    return points;
+  }
+
   [[nodiscard]] RunInfo info() const {
     RunInfo info;
     detail::check(read_info(info));

@@ -16,6 +16,7 @@
 
 #include "cairn/run.h"
 #include "cairn/transaction.h"
+#include "cairn/watch.h"
 
 namespace cairn {
 
@@ -171,6 +172,21 @@ class Store {
   class Runs;
   [[nodiscard]] Runs runs(Query query = {});
 
+  /// Watches a run or all runs: take events with next(), wait() or a range-for. Works on a store that is only read.
+  /// Errors: kInvalidArgument (no run id, a token of another watch).
+  [[nodiscard]] Watch watch(const WatchOptions& options = {}) {
+    Watch watch;
+    detail::check(watch.open(handle_.get(), options, {}));
+    return watch;
+  }
+  /// The same, and step() or the background thread calls changed(const WatchEvent&) while the Watch lives. It may use
+  /// the store, but not close it; what it throws ends the callbacks. Not on a store that is only read (kReadOnly).
+  [[nodiscard]] Watch watch(const WatchOptions& options, std::function<void(const WatchEvent&)> changed) {
+    Watch watch;
+    detail::check(watch.open(handle_.get(), options, std::move(changed)));
+    return watch;
+  }
+
   /// A transaction to fill and commit.
   Transaction begin() {
     cairn_transaction* t = nullptr;
@@ -305,6 +321,8 @@ class Store {
     c.retain_finished_max = o.retain_finished_max;
     c.hooks = o.hooks;
     c.staging_dir = o.staging_dir.c_str();
+    c.history_interval_ms = o.history_interval_ms;
+    c.history_points = o.history_points;
     cairn_hooks hooks = {};
     if (o.log) {
       if (o.hooks != nullptr) {

@@ -1,0 +1,42 @@
+// What a run's numbers were.
+#include "engine/history.h"
+
+#include <utility>
+#include <vector>
+
+#include "api/handles.h"
+
+using cairn::Code;
+using cairn::Status;
+using cairn::api::invalid;
+
+extern "C" {
+
+cairn_status cairn_run_history(cairn_run* run, const char* key, size_t key_bytes,
+                               int32_t (*visit)(void* context, int64_t time_us, double value), void* context) noexcept {
+  return cairn::api::guarded([&]() -> Status {
+    CAIRN_TRY(cairn::api::check_writable(run));
+    if (visit == nullptr || !cairn::api::valid_bytes(key, key_bytes)) {
+      return invalid("key, visit: a null pointer");
+    }
+    cairn::engine::History* history = run->engine->history();
+    if (history == nullptr) {
+      return invalid("the history is off: open the store with history_interval_ms");
+    }
+    const cairn::engine::RunView view = run->engine->view(*run->run, false);
+    if (view.erased) {
+      return {Code::kErased, "the run was erased"};
+    }
+    std::vector<std::pair<int64_t, double>> points;  // visit takes its time, and steps go on meanwhile
+    history->each(view.record.id, view.record.created_lsn, cairn::api::view_of(key, key_bytes),
+                  [&points](int64_t time_us, double value) { points.emplace_back(time_us, value); });
+    for (const auto& [time_us, value] : points) {
+      if (visit(context, time_us, value) != 0) {
+        break;
+      }
+    }
+    return {};
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,119 @@
+#include "engine/history.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace cairn::engine {
+
+namespace {
+
+std::optional<double> number(const Value& value) {
+  if (const auto* d = value.get<double>()) {
+    return *d;
+  }
+  if (const auto* i = value.get<int64_t>()) {
+    return static_cast<double>(*i);
+  }
+  if (const auto* u = value.get<uint64_t>()) {
+    return static_cast<double>(*u);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+History::History(Store& store)
+    : store_(store),
+      interval_ms_(store.options().history_interval_ms),
+      points_(store.options().history_points),
+      runs_max_(std::max<size_t>(1, kBytesMax / (points_ * sizeof(Point)))),
+      seen_lsn_(store.look(0, {}, [](const Run&) {}).lsn) {}
+
+// Runs that left memory since the last sample have nothing to add: what they were is in the tables, when is not.
+bool History::stepped() {
+  const Hooks& hooks = store_.options().hooks;
+  const int64_t now_us = hooks.wall_us(hooks.context);
+  const std::lock_guard guard(mutex_);
+  seen_lsn_ = store_.look(seen_lsn_, {}, [&](const Run& run) { sample(run, now_us); }).lsn;
+  return true;
+}
+
+// With the run's lock held.
+void History::sample(const Run& run, int64_t now_us) {
+  if (run.gate == Code::kErased) {
+    kept_.erase(run.id);
+    return;
+  }
+  auto at = kept_.find(run.id);
+  if (at == kept_.end()) {
+    make_room();
+    at = kept_.emplace(run.id, Kept()).first;
+  }
+  Kept& kept = at->second;
+  if (kept.created_lsn != run.record.created_lsn) {
+    kept = Kept();
+    kept.created_lsn = run.record.created_lsn;
+  }
+  if (kept.sequence == run.sequence) {
+    return;  // dirty, and as it was
+  }
+  kept.sequence = run.sequence;
+  kept.sampled = ++samples_;
+  const Document& document = run.live.document();
+  for (int i = 0; i < document.size(); ++i) {
+    if (const auto value = number(document.member(i).value)) {
+      put(kept, document.member(i).key, *value, now_us);
+    }
+  }
+}
+
+void History::put(Kept& kept, std::string_view name, double value, int64_t now_us) {
+  auto key = std::find_if(kept.keys.begin(), kept.keys.end(), [name](const Key& k) { return k.name == name; });
+  if (key == kept.keys.end()) {
+    if (kept.keys.size() == kKeysMax || name.size() > kKeyBytesMax) {
+      return;
+    }
+    key = kept.keys.insert(key, {std::string(name), value});
+  } else if (key->last == value) {
+    return;
+  }
+  key->last = value;
+  const Point point{now_us, value, static_cast<uint32_t>(key - kept.keys.begin())};
+  if (kept.ring.size() < points_) {
+    kept.ring.push_back(point);
+  } else {
+    kept.ring[kept.next] = point;
+    kept.next = (kept.next + 1) % points_;
+  }
+}
+
+void History::make_room() {
+  if (kept_.size() < runs_max_) {
+    return;
+  }
+  kept_.erase(std::min_element(kept_.begin(), kept_.end(),
+                               [](const auto& a, const auto& b) { return a.second.sampled < b.second.sampled; }));
+}
+
+void History::each(std::string_view run, uint64_t created_lsn, std::string_view key,
+                   const std::function<void(int64_t time_us, double value)>& visit) {
+  const std::lock_guard guard(mutex_);
+  const auto at = kept_.find(std::string(run));
+  if (at == kept_.end() || at->second.created_lsn != created_lsn) {
+    return;
+  }
+  const Kept& kept = at->second;
+  for (size_t i = 0; i < kept.ring.size(); ++i) {
+    const Point& point = kept.ring[(kept.next + i) % kept.ring.size()];
+    if (kept.keys[point.key].name == key) {
+      visit(point.time_us, point.value);
+    }
+  }
+}
+
+size_t History::runs() {
+  const std::lock_guard guard(mutex_);
+  return kept_.size();
+}
+
+}  // namespace cairn::engine
