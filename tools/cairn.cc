@@ -31,6 +31,7 @@ Exit run(int argc, char** argv) {
   cairn::tools::add_dump(line);
   cairn::tools::add_verify(line);
   cairn::tools::add_repair(line);
+  cairn::tools::add_watch(line);
   cairn::tools::add_stats(line);
   cairn::tools::add_slots(line);
   cairn::tools::add_eval(line);

@@ -1,0 +1,212 @@
+// `cairn watch`: lines, JSON, and a terminal.
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+
+#include <chrono>
+#include <thread>
+
+#include "tests/cli/command_fixture.h"
+#include "tools/watch_screen.h"
+
+namespace cairn::tests {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class WatchCommand : public CommandTest {
+ protected:
+  void SetUp() override {
+    open();
+    run_ = start("job");
+    set(run_, "progress", "0.25");
+  }
+  void end(engine::RunStatus status) { ASSERT_TRUE(store_->finish(*run_, status).ok()); }
+  pid_t watching(const std::vector<std::string>& arguments) { return spawn(arguments, "/dev/null"); }
+  /// Until the output of a command that runs holds this.
+  void wait_for_output(const std::string& text) {
+    for (int i = 0; i < 2000 && read_file(path("out")).find(text) == std::string::npos; ++i) {
+      std::this_thread::sleep_for(5ms);
+    }
+    ASSERT_THAT(read_file(path("out")), HasSubstr(text));
+  }
+  engine::RunRef run_;
+};
+
+TEST_F(WatchCommand, PrintsALineForEachChangeUntilTheRunIsFinished) {
+  const pid_t pid = watching({"watch", "job", "--until-finished", "--interval", "20"});
+  wait_for_output("progress=0.25");
+  ASSERT_EQ(set(run_, "phase", "\"b\\u0007\""), Code::kOk);
+  wait_for_output("phase=");
+  ASSERT_EQ(apply(run_, R"({"type":"delete","key":"phase"})"), Code::kOk);
+  wait_for_output("-phase");
+  end(engine::RunStatus::kCompleted);
+  const Ran ran = wait_for(pid);
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(ran.out, ContainsRegex("Z job EXECUTING progress=0.25\n"));
+  EXPECT_THAT(ran.out, ContainsRegex("Z job phase=\"b.u0007\"\n"));
+  EXPECT_THAT(ran.out, ContainsRegex("Z job -phase\n"));
+  EXPECT_THAT(ran.out, ContainsRegex("Z job COMPLETED\n"));
+}
+
+TEST_F(WatchCommand, ARunThatFailsOrIsErasedEndsWith1) {
+  end(engine::RunStatus::kFailed);
+  EXPECT_EQ(cairn({"watch", "job", "--until-finished"}).exit, 1);
+  const engine::RunRef other = start("other");
+  const pid_t pid = watching({"watch", "other", "--until-finished", "--interval", "20"});
+  wait_for_output("other EXECUTING");
+  ASSERT_TRUE(store_->erase("other").ok());
+  const Ran ran = wait_for(pid);
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_THAT(ran.out, HasSubstr("other erased\n"));
+}
+
+TEST_F(WatchCommand, JsonLinesCarryMetadataAndATokenToGoOnFrom) {
+  end(engine::RunStatus::kCompleted);
+  const Ran first = cairn({"watch", "job", "--until-finished", "--json"});
+  ASSERT_EQ(first.lines().size(), 1u) << first.out << first.err;
+  const Json line = first.lines()[0];
+  EXPECT_EQ(line["kind"], "finished");
+  EXPECT_EQ(line["run"], "job");
+  EXPECT_EQ(line["version"], 3);
+  EXPECT_EQ(line["metadata"]["progress"], 0.25);
+  const pid_t pid = watching({"watch", "job", "--json", "--interval", "20", "--token", line["token"]});
+  std::this_thread::sleep_for(100ms);
+  ASSERT_TRUE(store_->erase("job").ok());
+  wait_for_output("\"erased\"");
+  kill(pid, SIGTERM);
+  const Ran ran = wait_for(pid);
+  EXPECT_EQ(ran.signal, SIGTERM) << "as its parent expects";
+  ASSERT_EQ(ran.lines().size(), 1u) << "what was told before is not told again";
+  EXPECT_EQ(ran.lines()[0]["kind"], "erased");
+}
+
+TEST_F(WatchCommand, WrongRunsTokensAndIntervals) {
+  EXPECT_EQ(cairn({"watch", "nobody"}).exit, 1);
+  EXPECT_THAT(cairn({"watch", "nobody"}).err, HasSubstr("no such run"));
+  EXPECT_EQ(cairn({"watch", "--token", "x"}).exit, 64);
+  EXPECT_EQ(cairn({"watch", "--interval", "1"}).exit, 64);
+}
+
+/// The command in a terminal of its own.
+class Terminal {
+ public:
+  Terminal(const std::vector<std::string>& arguments, unsigned short columns, unsigned short rows) {
+    winsize size{};
+    size.ws_col = columns;
+    size.ws_row = rows;
+    pid_ = forkpty(&fd_, nullptr, nullptr, &size);
+    if (pid_ == 0) {
+      std::vector<char*> argv;
+      for (const std::string& a : arguments) {
+        argv.push_back(const_cast<char*>(a.c_str()));
+      }
+      argv.push_back(nullptr);
+      execv(argv[0], argv.data());
+      _exit(127);
+    }
+  }
+  ~Terminal() {
+    if (pid_ > 0) {
+      kill(pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
+    ::close(fd_);
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+
+  /// What was written from here on until `text` comes.
+  std::string until(const std::string& text) {
+    std::string seen;
+    const auto end = std::chrono::steady_clock::now() + 20s;
+    while (seen.find(text) == std::string::npos && std::chrono::steady_clock::now() < end) {
+      pollfd wanted{fd_, POLLIN, 0};
+      char bytes[4096];
+      const ssize_t n = poll(&wanted, 1, 1000) == 1 ? ::read(fd_, bytes, sizeof bytes) : 0;
+      if (n < 0) {
+        break;  // the command has ended
+      }
+      seen.append(bytes, static_cast<size_t>(n));
+    }
+    EXPECT_THAT(seen, HasSubstr(text));
+    return seen;
+  }
+  void resize(unsigned short columns, unsigned short rows) const {
+    winsize size{};
+    size.ws_col = columns;
+    size.ws_row = rows;
+    ioctl(fd_, TIOCSWINSZ, &size);
+  }
+  void press_ctrl_c() const { ASSERT_EQ(::write(fd_, "\x03", 1), 1); }
+  int wait() {
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return status;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int fd_ = -1;
+};
+
+TEST_F(WatchCommand, ATerminalIsRedrawnInPlaceAndGetsItsCursorBack) {
+  Terminal terminal({CAIRN_COMMAND, "--store", store(), "watch", "--interval", "20"}, 80, 24);
+  const std::string first = terminal.until("25 %");
+  EXPECT_THAT(first, AllOf(HasSubstr("\x1b[?25l"), HasSubstr("job  EXECUTING"), HasSubstr("[######....")));
+  ASSERT_EQ(set(run_, "progress", "0.5"), Code::kOk);
+  const std::string second = terminal.until("50 %");
+  EXPECT_THAT(second, HasSubstr("\x1b[2A")) << "up to the first line of the frame before";
+  terminal.resize(30, 24);
+  ASSERT_EQ(set(run_, "text", "\"" + std::string(200, 'x') + "\""), Code::kOk);
+  const std::string narrow = terminal.until("xxx\u2026");
+  EXPECT_THAT(narrow, Not(HasSubstr(std::string(30, 'x'))));
+  terminal.press_ctrl_c();
+  EXPECT_THAT(terminal.until("\x1b[?25h"), HasSubstr("\x1b[?25h"));
+  const int status = terminal.wait();
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+}
+
+TEST(WatchScreen, LinesFitTheTerminal) {
+  tools::WatchScreen screen;
+  for (int i = 0; i < 9; ++i) {
+    engine::RunView view;
+    view.record.id = "r" + std::to_string(i);
+    view.record.status = engine::RunStatus::kExecuting;
+    view.record.task = "a\x1b[31m task of a very long name";
+    view.record.document = engine::Document::from_object(
+        *engine::parse_json(
+             R"({"progress":0.5,"text":"\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4"})")
+             ->get<engine::Object>());
+    screen.show(view);
+  }
+  for (const size_t columns : {10u, 40u, 100u}) {
+    const auto lines = screen.lines(columns, 12, 0);
+    EXPECT_LE(lines.size(), 11u);
+    EXPECT_THAT(lines.back(), HasSubstr(std::string("(and 6 more)").substr(0, columns - 1)));
+    for (const std::string& line : lines) {
+      size_t points = 0;
+      for (const char c : line) {
+        points += (static_cast<unsigned char>(c) & 0xC0) != 0x80 ? 1 : 0;
+        EXPECT_NE(c, '\x1b');
+      }
+      EXPECT_LE(points, columns);
+    }
+  }
+  EXPECT_FALSE(screen.lines(80, 1, 0).empty());
+}
+
+TEST(WatchScreen, ASparklineGoesFromLowestToHighest) {
+  EXPECT_EQ(tools::sparkline({}, 8), "");
+  EXPECT_EQ(tools::sparkline({1, 1}, 8), "\u2581\u2581");
+  EXPECT_EQ(tools::sparkline({9, 0, 4, 8}, 3), "\u2581\u2585\u2588") << "the newest";
+}
+
+}  // namespace
+}  // namespace cairn::tests

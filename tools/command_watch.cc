@@ -1,0 +1,251 @@
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <map>
+#include <memory>
+
+#include "engine/json.h"
+#include "engine/watch.h"
+#include "tools/interrupt.h"
+#include "tools/open_store.h"
+#include "tools/report.h"
+#include "tools/run_text.h"
+#include "tools/terminal_text.h"
+#include "tools/watch_screen.h"
+
+namespace cairn::tools {
+
+namespace {
+
+constexpr const char* kNotes =
+    "Shows a run, or all runs, while they change; works beside a live owner and goes on when the owner is restarted.\n"
+    "In a terminal each run is redrawn in place, with a bar for each number between 0 and 1 and a line of what this\n"
+    "watch saw. Elsewhere, or with --plain, one line a change: time, run, what changed. With --json one object a "
+    "line,\n"
+    "with the metadata and a token for --token. However often a run changed, only its newest state is told.\n"
+    "Ends with Ctrl-C, or with --until-finished: 0 if all that were watched are COMPLETED, else 1.\n"
+    "\n"
+    "Examples:\n"
+    "  cairn watch $run\n"
+    "  cairn watch --until-finished $run && echo done\n"
+    "  cairn watch --json | jq -c '{run, progress: .metadata.progress}'";
+
+constexpr uint64_t kIntervalMs = 200;
+constexpr uint64_t kIntervalMsMin = 20;
+constexpr uint64_t kIntervalMsMax = 3'600'000;
+constexpr int64_t kOwnerBusyMs = 10'000;  // so long in a row may an owner be too quick to be read
+
+struct Arguments {
+  std::string run, token;
+  uint64_t interval_ms = kIntervalMs;
+  bool until_finished = false;
+  bool plain = false;
+};
+
+const char* kind_name(engine::WatchKind kind) {
+  static constexpr const char* kNames[] = {"", "changed", "finished", "erased", "reset"};
+  return kNames[static_cast<int>(kind)];
+}
+
+/// What is new in `now`: "progress=0.5 phase=\"b\" -old".
+std::string changes(const engine::Document& before, const engine::Document& now) {
+  std::string text;
+  const auto add = [&text](const std::string& change) { text += (text.empty() ? "" : " ") + change; };
+  for (int i = 0; i < now.size(); ++i) {
+    const auto& member = now.member(i);
+    const int old = before.find(member.key);
+    if (old < 0 || !(before.member(old).value == member.value)) {
+      add(printable(member.key) + "=" + printable(engine::to_json(member.value)));
+    }
+  }
+  for (int i = 0; i < before.size(); ++i) {
+    if (now.find(before.member(i).key) < 0) {
+      add("-" + printable(before.member(i).key));
+    }
+  }
+  return text;
+}
+
+class Watcher {
+ public:
+  Watcher(const Globals& globals, const Arguments& a) : globals_(globals) {
+    if (!globals.json && !a.plain && isatty(STDOUT_FILENO) != 0) {
+      frame_ = std::make_unique<FramePrinter>(STDOUT_FILENO);
+    }
+  }
+
+  void take(const engine::WatchEvent& event) {
+    const std::string& id = event.run.record.id;
+    const bool there = event.kind == engine::WatchKind::kChanged || event.kind == engine::WatchKind::kFinished;
+    if (globals_.json) {
+      print_json(event, there);
+    } else if (frame_ == nullptr) {
+      print_line(event, there);
+    }
+    if (event.kind == engine::WatchKind::kReset) {
+      known_.clear();
+      screen_.clear();
+    } else if (!there) {
+      known_.erase(id);
+      screen_.forget(id);
+      erased_ = true;
+    } else {
+      known_[id] = event.run;
+      screen_.show(event.run);
+    }
+  }
+
+  /// After all that there is now.
+  void drawn() {
+    if (frame_ != nullptr) {
+      size_t columns = 0;
+      size_t rows = 0;
+      frame_->size(columns, rows);
+      frame_->print(screen_.lines(columns, rows, wall_us()));
+    }
+    std::fflush(stdout);
+  }
+
+  /// All that were watched have ended. An erased run was watched, and did not complete.
+  [[nodiscard]] bool finished(Exit& exit) const {
+    exit = erased_ ? Exit::kNo : Exit::kDone;
+    for (const auto& [id, run] : known_) {
+      if (!is_final(run.record.status)) {
+        return false;
+      }
+      if (run.record.status != engine::RunStatus::kCompleted) {
+        exit = Exit::kNo;
+      }
+    }
+    return !known_.empty() || erased_;
+  }
+
+  void close() {
+    if (frame_ != nullptr) {
+      frame_->close();
+    }
+  }
+
+ private:
+  void print_json(const engine::WatchEvent& event, bool there) const {
+    engine::Object o;
+    o.push_back({"kind", kind_name(event.kind)});
+    if (!event.run.record.id.empty()) {
+      o.push_back({"run", event.run.record.id});
+    }
+    if (event.kind != engine::WatchKind::kReset) {
+      o.push_back({"version", event.run.record.sequence});
+    }
+    o.push_back({"token", event.token});
+    if (there) {
+      for (engine::Property& p : run_json(event.run)) {
+        if (p.key != "id" && p.key != "sequence") {
+          o.push_back(std::move(p));
+        }
+      }
+    }
+    std::printf("%s\n", engine::to_json(engine::Value(std::move(o))).c_str());
+  }
+
+  void print_line(const engine::WatchEvent& event, bool there) const {
+    const engine::RunRecord& now = event.run.record;
+    std::string line = iso_time(there ? now.updated_us : wall_us()) + " ";
+    line += now.id.empty() ? std::string(kind_name(event.kind)) : now.id;
+    if (!there) {
+      line += now.id.empty() ? "" : std::string(" ") + kind_name(event.kind);
+    } else {
+      const auto before = known_.find(now.id);
+      const bool was_there = before != known_.end() && before->second.record.created_lsn == now.created_lsn;
+      if (!was_there || before->second.record.status != now.status) {
+        line += std::string(" ") + engine::status_name(now.status);
+      }
+      const std::string changed =
+          changes(was_there ? before->second.record.document : engine::Document(), now.document);
+      line += changed.empty() ? "" : " " + changed;
+      line += now.error.empty() ? "" : " error=" + printable(now.error);
+    }
+    std::printf("%s\n", line.c_str());
+  }
+
+  const Globals& globals_;
+  std::unique_ptr<FramePrinter> frame_;  // null: not a terminal
+  std::map<std::string, engine::RunView> known_;
+  WatchScreen screen_;
+  bool erased_ = false;
+};
+
+void pause_ms(uint64_t ms) {
+  const timespec t{static_cast<time_t>(ms / 1000), static_cast<long>(ms % 1000 * 1'000'000)};
+  nanosleep(&t, nullptr);  // a signal ends it
+}
+
+Exit watch(const Globals& globals, const Arguments& a) {
+  if (a.interval_ms < kIntervalMsMin || a.interval_ms > kIntervalMsMax) {
+    return report_usage(globals, "--interval takes 20 to 3600000 milliseconds");
+  }
+  Exit exit = Exit::kDone;
+  // A run that is not there would be waited for, for ever if the name is wrong.
+  if (!a.run.empty() && a.token.empty() && !read_run(globals, a.run, false, exit)) {
+    return exit;
+  }
+  const auto reader = open_reader(globals, false, exit);
+  if (!reader) {
+    return exit;
+  }
+  engine::ReaderSource source(*reader, true);
+  engine::WatchOptions options;
+  options.run = a.run;
+  options.token = a.token;
+  options.interval_ms = static_cast<uint32_t>(a.interval_ms);
+  auto watched = engine::Watch::open(source, std::move(options));
+  if (!watched.ok()) {
+    return report_error(globals, watched.status());
+  }
+  Watcher watcher(globals, a);
+  int64_t read_ms = source.now_ms();
+  while (!interrupted() && std::ferror(stdout) == 0) {
+    engine::WatchEvent event;
+    bool more = true;
+    while (more && !interrupted()) {
+      const auto got = (*watched)->next(event);
+      if (!got.ok()) {
+        if (got.code() != Code::kAgain || source.now_ms() - read_ms > kOwnerBusyMs) {
+          watcher.close();
+          return report_error(globals, got.status());
+        }
+        break;
+      }
+      read_ms = source.now_ms();
+      more = *got;
+      if (more) {
+        watcher.take(event);
+      }
+    }
+    watcher.drawn();
+    if (a.until_finished && !more && watcher.finished(exit)) {
+      return exit;
+    }
+    pause_ms(a.interval_ms);
+  }
+  watcher.close();
+  if (interrupted()) {
+    die_of_interrupt();
+  }
+  return Exit::kDone;  // nobody reads any more: main() says so
+}
+
+}  // namespace
+
+void add_watch(CommandLine& line) {
+  auto a = std::make_shared<Arguments>();
+  line.add("watch", "Show runs while they change", kNotes)
+      .optional_argument("RUN", "The run's id; all runs without it", a->run)
+      .flag("--until-finished", "End when all watched runs have ended", a->until_finished)
+      .number("--interval", "MS", "Look again after so many milliseconds (200)", a->interval_ms)
+      .flag("--plain", "Lines, also in a terminal", a->plain)
+      .option("--token", "TOKEN", "Go on where the watch that printed it stood (--json prints tokens)", a->token)
+      .run([a](const Globals& globals) { return watch(globals, *a); });
+}
+
+}  // namespace cairn::tools
