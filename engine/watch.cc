@@ -34,17 +34,14 @@ Result<std::unique_ptr<Watch>> Watch::open(WatchSource& source, WatchOptions opt
 }
 
 void Watch::resume(const WatchToken& token) {
-  if (token.incarnation != incarnation_) {
-    reset();
-  } else if (!options_.run.empty()) {
-    if (token.created_lsn != 0) {
-      known_[options_.run] = {token.created_lsn, token.position, false};
-    }
-  } else if (token.position == 0) {
-    reset();  // which runs it was told of is not known
-  } else {
+  const bool all = options_.run.empty();
+  if (token.incarnation != incarnation_ || (all && token.position == 0)) {
+    reset();  // what was told may be undone; or it is not known which runs were told
+  } else if (all) {
     since_ = settled_lsn_ = token.position;
     resuming_ = true;
+  } else if (token.created_lsn != 0) {
+    known_[options_.run] = {token.created_lsn, token.position, false};
   }
 }
 
