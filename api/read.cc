@@ -5,6 +5,7 @@
 #include "engine/document.h"
 #include "engine/json.h"
 #include "engine/msgpack.h"
+#include "engine/thread_object.h"
 
 namespace cairn::api {
 
@@ -69,7 +70,10 @@ Status mismatch(std::string_view key, const char* expected, const engine::Value&
 
 std::string& scratch() {
   constexpr size_t kKept = 64u << 10;
-  thread_local std::string text;
+  struct Scratch {
+    std::string text;
+  };
+  std::string& text = engine::thread_object<Scratch>().text;
   if (text.capacity() > kKept) {
     text = std::string();
   }

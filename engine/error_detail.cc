@@ -1,13 +1,11 @@
 #include "engine/error_detail.h"
 
 #include "engine/operation.h"
+#include "engine/thread_object.h"
 
 namespace cairn::engine {
 
-ErrorDetail& error_detail() {
-  thread_local ErrorDetail detail;
-  return detail;
-}
+ErrorDetail& error_detail() { return thread_object<ErrorDetail>(); }
 
 Status fail(Status status, std::string message, std::string_view key) {
   ErrorDetail& detail = error_detail();

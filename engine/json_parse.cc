@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/json.h"
+#include "engine/thread_object.h"
 #include "simdjson.h"
 
 namespace cairn::engine {
@@ -255,6 +256,11 @@ struct Workspace {
   std::string text;
 };
 
+// simdjson (3.0.1) does not look whether it got the buffer that it unescapes strings into.
+struct Document : ondemand::document {
+  [[nodiscard]] bool has_string_buffer() { return iter.string_buf_loc() != nullptr; }
+};
+
 Result<Value> parse_in(Workspace& workspace, std::string_view text, int depth_max) {
   // On-Demand treats a scalar document unlike a scalar in an array. Inside brackets there is one case, and the check
   // for trailing content is that of the closing bracket.
@@ -267,10 +273,13 @@ Result<Value> parse_in(Workspace& workspace, std::string_view text, int depth_ma
   const size_t bytes = padded.size();
   padded.append(simdjson::SIMDJSON_PADDING, ' ');
 
-  ondemand::document document;
-  if (const auto error =
-          workspace.parser.iterate(simdjson::padded_string_view(padded.data(), bytes, padded.size())).get(document)) {
+  Document document;
+  if (const auto error = workspace.parser.iterate(simdjson::padded_string_view(padded.data(), bytes, padded.size()))
+                             .get(static_cast<ondemand::document&>(document))) {
     return status_of(error);
+  }
+  if (!document.has_string_buffer()) {
+    return status_of(simdjson::MEMALLOC);
   }
   ondemand::array outer;
   if (const auto error = document.get_array().get(outer)) {
@@ -304,8 +313,7 @@ Result<Value> parse_json(std::string_view text, size_t bytes_max, int depth_max)
     Workspace own;
     return parse_in(own, text, depth_max);
   }
-  thread_local Workspace kept;
-  return parse_in(kept, text, depth_max);
+  return parse_in(thread_object<Workspace>(), text, depth_max);
 }
 
 }  // namespace cairn::engine

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "engine/staged_entry.h"
+#include "engine/thread_object.h"
 #include "engine/xxh3.h"
 
 namespace cairn::engine {
@@ -15,10 +16,10 @@ BufferHeader* header_of(char* buffer) { return reinterpret_cast<BufferHeader*>(b
 char* payload_of(char* buffer) { return buffer + sizeof(BufferHeader); }
 
 // The whole encoding goes through one string per thread, so that the steady state allocates nothing.
-std::string& scratch() {
-  thread_local std::string bytes;
-  return bytes;
-}
+struct Scratch {
+  std::string bytes;
+};
+std::string& scratch() { return thread_object<Scratch>().bytes; }
 
 }  // namespace
 

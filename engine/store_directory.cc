@@ -1,5 +1,6 @@
 #include "engine/store_directory.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -8,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <system_error>
 
 #include "engine/error_detail.h"
@@ -99,6 +101,23 @@ Status check_directory(const std::string& directory, bool create) {
     return fail(Code::kUnsafe, directory + " can be written by others: chmod 700 it");
   }
   return {};
+}
+
+Result<std::vector<std::string>> names_in(const std::string& directory) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir(directory.c_str()), closedir);
+  if (!dir) {
+    const int why = errno;
+    const Code code = why == ENOENT || why == ENOTDIR ? Code::kNotFound : why == ENOMEM ? Code::kNoMemory : Code::kIo;
+    return fail(Status(code, "opendir", why), "cannot list " + directory);
+  }
+  std::vector<std::string> names;
+  while (const dirent* entry = readdir(dir.get())) {  // NOLINT(concurrency-mt-unsafe): the stream is ours alone
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") {
+      names.emplace_back(name);
+    }
+  }
+  return names;
 }
 
 }  // namespace cairn::engine

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cairn/status.h"
 
@@ -14,6 +15,9 @@ FileSystem file_system(int fd);
 
 /// Ours, and not writable for others; made if it is absent and `create`. kNotAStore, kUnsafe, kReadOnly, kNoSpace, kIo.
 Status check_directory(const std::string& directory, bool create);
+
+/// What is in `directory`, without "." and "..", in any order. kNotFound (no such directory), kNoMemory, kIo.
+Result<std::vector<std::string>> names_in(const std::string& directory);
 
 /// The name of `directory`, in the directory that holds it, survives power loss. kIo.
 Status sync_parent(const std::string& directory);

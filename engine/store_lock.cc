@@ -80,14 +80,44 @@ LockOwner owner_of(int fd) {
   return owner;
 }
 
+std::string text_of_owner(const std::string& role) {
+  std::string text = "pid=" + std::to_string(getpid()) + "\nrole=" + role + "\nboot=";
+  for (const uint8_t byte : read_boot_id()) {
+    char hex[3];
+    std::snprintf(hex, sizeof hex, "%02x", byte);
+    text += hex;
+  }
+  return text + "\npid_namespace=" + std::to_string(read_pid_namespace()) + "\n";
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) {
+      ::close(fd_);
+    }
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<StoreLock>> StoreLock::take(const std::string& directory, const std::string& role,
                                                    LockOwner& owner) {
+  // Memory first: once the lock is held nothing may throw, or this process would keep it.
   const std::string path = directory + "/LOCK";
+  const std::string text = text_of_owner(role);
+  std::unique_ptr<StoreLock> lock(new StoreLock());
   // O_NONBLOCK: a FIFO in the file's place must not hang the open.
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
-  if (fd < 0) {
+  Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
+  if (file.get() < 0) {
     const int why = errno;
     const Code code = why == EROFS                                                     ? Code::kReadOnly
                       : why == ENOSPC || why == EDQUOT                                 ? Code::kNoSpace
@@ -96,40 +126,34 @@ Result<std::unique_ptr<StoreLock>> StoreLock::take(const std::string& directory,
     return Status(code, "open LOCK", why);
   }
   struct stat s;
-  if (fstat(fd, &s) != 0) {
-    const int why = errno;
-    ::close(fd);
-    return Status(Code::kIo, "stat LOCK", why);
+  if (fstat(file.get(), &s) != 0) {
+    return Status(Code::kIo, "stat LOCK", errno);
   }
   // It is written over: what has another name or owner is not ours to write over.
   if (!S_ISREG(s.st_mode) || s.st_nlink > 1 || s.st_uid != geteuid()) {
-    ::close(fd);
     return Status(Code::kUnsafe, "LOCK is not a plain file of one name and this user");
   }
   const std::lock_guard guard(g_mutex);
   const std::pair<uint64_t, uint64_t> key(s.st_dev, s.st_ino);
+  const bool first_here = held_here().insert(key).second;
   struct flock f = whole_file(F_WRLCK);
-  if (held_here().count(key) != 0 || fcntl(fd, F_OFD_SETLK, &f) != 0) {
-    owner = owner_of(fd);
+  if (!first_here || fcntl(file.get(), F_OFD_SETLK, &f) != 0) {
+    if (first_here) {
+      held_here().erase(key);
+    }
+    owner = owner_of(file.get());
     owner.held = true;
-    ::close(fd);
     return Status(Code::kBusy, "the store has an owner");
   }
-  char text[256];
-  std::string boot;
-  for (const uint8_t byte : read_boot_id()) {
-    char hex[3];
-    std::snprintf(hex, sizeof hex, "%02x", byte);
-    boot += hex;
-  }
-  const int bytes = std::snprintf(text, sizeof text, "pid=%d\nrole=%s\nboot=%s\npid_namespace=%llu\n", getpid(),
-                                  role.c_str(), boot.c_str(), static_cast<unsigned long long>(read_pid_namespace()));
-  if (ftruncate(fd, 0) != 0 || pwrite(fd, text, static_cast<size_t>(bytes), 0) != bytes) {
+  if (ftruncate(file.get(), 0) != 0 ||
+      pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
     // Says who owns the store, and no more: a full disk must not refuse the open.
   }
-  held_here().insert(key);
-  close_in_child(fd);
-  return std::unique_ptr<StoreLock>(new StoreLock(fd, s.st_dev, s.st_ino));
+  close_in_child(file.get());
+  lock->fd_ = file.release();
+  lock->device_ = s.st_dev;
+  lock->inode_ = s.st_ino;
+  return lock;
 }
 
 StoreLock::~StoreLock() {

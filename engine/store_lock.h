@@ -28,10 +28,10 @@ class StoreLock {
   void abandon() { fd_ = -1; }  // in a forked child, whose descriptor is closed already
 
  private:
-  explicit StoreLock(int fd, uint64_t device, uint64_t inode) : fd_(fd), device_(device), inode_(inode) {}
-  int fd_;
-  uint64_t device_;
-  uint64_t inode_;
+  StoreLock() = default;
+  int fd_ = -1;  // below 0: nothing is held
+  uint64_t device_ = 0;
+  uint64_t inode_ = 0;
 };
 
 /// What to say of a store that `owner` has: with who it is in the error's detail.

@@ -4,7 +4,6 @@
 // buffers of all its slots, while one has base == the run's sequence, apply the one with the highest last sequence
 // among them. What staging gave goes into the new log segment first (wal::begin_writer), then the new staging file
 // replaces the old ones. Nothing is bumped before; each step may be cut by a crash.
-#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +19,7 @@
 #include "engine/store.h"
 #include "engine/store_directory.h"
 #include "engine/store_repair.h"
+#include "engine/undo_unless_done.h"
 #include "wal/format.h"
 
 namespace cairn::engine {
@@ -32,23 +32,16 @@ constexpr const char* kOurNames[] = {"STORE",     "STORE.tmp",  "STAGING",   "ST
 
 // A directory without STORE is unborn if it holds nothing, or only what a cut creation leaves.
 Status check_unborn(const std::string& directory) {
-  DIR* dir = opendir(directory.c_str());
-  if (dir == nullptr) {
-    return fail(Status(Code::kIo, "opendir", errno), "cannot list " + directory);
+  const auto names = names_in(directory);
+  if (!names.ok()) {
+    return names.status();
   }
-  std::string foreign;
-  while (const dirent* entry = readdir(dir)) {  // NOLINT(concurrency-mt-unsafe): the stream is ours alone
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != ".." &&
-        std::find(std::begin(kOurNames), std::end(kOurNames), name) == std::end(kOurNames)) {
-      foreign = name;
-      break;
-    }
-  }
-  closedir(dir);
-  if (!foreign.empty()) {
+  const auto foreign = std::find_if(names->begin(), names->end(), [](const std::string& name) {
+    return std::find(std::begin(kOurNames), std::end(kOurNames), name) == std::end(kOurNames);
+  });
+  if (foreign != names->end()) {
     return fail(Code::kNotAStore,
-                directory + " holds other files (" + foreign + ") and no store: give an empty directory");
+                directory + " holds other files (" + *foreign + ") and no store: give an empty directory");
   }
   return {};
 }
@@ -469,6 +462,20 @@ Status Store::close(int64_t deadline_ms) {
   const std::lock_guard step_guard(step_mutex_);
   const std::lock_guard checkpoint_guard(checkpoint_mutex_);
   const std::lock_guard flush_guard(flush_mutex_);
+  // Given up whatever comes, also if memory runs out below. The log and staging stay mapped for calls that race with
+  // this one: they see the gate.
+  const UndoUnlessDone give_up([this] {
+    if (wait_fd_ >= 0) {
+      forget_in_child(wait_fd_);
+      ::close(wait_fd_);
+      wait_fd_ = -1;
+    }
+    {
+      const std::lock_guard guard(table_mutex_);
+      tables_.reset();
+    }
+    lock_.reset();
+  });
   Status status;
   if (before == Code::kLatched) {
     status = fail(Code::kLatched, "a sync failed: what the last one did not cover is not durable");
@@ -505,17 +512,6 @@ Status Store::close(int64_t deadline_ms) {
       }
     }
   }
-  if (wait_fd_ >= 0) {
-    forget_in_child(wait_fd_);
-    ::close(wait_fd_);
-    wait_fd_ = -1;
-  }
-  // The log and staging stay mapped for calls that race with this one: they see the gate. Tables and lock are given up.
-  {
-    const std::lock_guard guard(table_mutex_);
-    tables_.reset();
-  }
-  lock_.reset();
   return status;
 }
 
@@ -536,7 +532,10 @@ Store::~Store() {
     return;
   }
   if (writer_ != nullptr && tables_ != nullptr) {
-    (void)close(0);
+    try {
+      (void)close(0);
+    } catch (const std::bad_alloc&) {  // nobody is left to be told; what was acknowledged is there, as after a kill
+    }
   }
 }
 

@@ -1,6 +1,5 @@
 #include "engine/store_slots.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -195,15 +194,13 @@ std::string slot_name(uint32_t number) {
 }
 
 Result<std::vector<uint32_t>> list_slots(const std::string& directory) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir(directory.c_str()), closedir);
-  if (!dir) {
-    const int why = errno;
-    return fail(Status(why == ENOENT || why == ENOTDIR ? Code::kNotAStore : Code::kIo, "opendir", why),
-                why == ENOENT || why == ENOTDIR ? directory + " is no directory" : "cannot list " + directory);
+  const auto names = names_in(directory);
+  if (!names.ok()) {
+    return names.code() == Code::kNotFound ? fail(Code::kNotAStore, directory + " is no directory") : names.status();
   }
   std::vector<uint32_t> numbers;
-  while (const dirent* entry = readdir(dir.get())) {  // NOLINT(concurrency-mt-unsafe): the stream is ours alone
-    if (const auto number = slot_number(entry->d_name)) {
+  for (const std::string& name : *names) {
+    if (const auto number = slot_number(name)) {
       numbers.push_back(*number);
     }
   }

@@ -1,16 +1,20 @@
-// Counts operator new of the test's process, and makes it fail on demand. Link allocations.cc.
+// Counts the allocations of the test's process, and makes them fail on demand. Link allocations.cc, for which an
+// allocation is a call of operator new, or failing_malloc.cc, for which it is one of malloc, calloc, realloc and the
+// like, also by operator new, LMDB and the C library: not under a sanitizer, which brings its own.
 #pragma once
 
 #include <cstdint>
 
 namespace cairn::tests {
 
-/// Calls of operator new so far, of all threads.
+/// Allocations so far, of all threads.
 uint64_t allocations();
 
-/// From now on `count` calls of operator new succeed and the next one throws std::bad_alloc; then all succeed again.
-/// Below 0: none fails.
+/// From now on `count` allocations succeed and the next one fails (operator new throws std::bad_alloc); then all
+/// succeed again. Below 0: none fails.
 void fail_allocation_after(int64_t count);
+/// The same, but all fail behind those that succeed, until fail_allocation_after(-1).
+void fail_allocations_from(int64_t count);
 /// The failure that was asked for has happened.
 bool allocation_failed();
 
