@@ -21,6 +21,7 @@ search_path() {  # search_path FOLDER HIDDEN
 }
 for cxx in "$@"; do :; done  # the last: without a launcher
 without_boost="-nostdinc -nostdinc++$(search_path "$place/no_boost" "$hidden")"
+without_boost_but_msgpack="-nostdinc -nostdinc++$(search_path "$place/msgpack" boost) -DMSGPACK_NO_BOOST"
 without_json="-nostdinc -nostdinc++$(search_path "$place/no_json" "$hidden|nlohmann")"
 for header in boost/version.hpp curl/curl.h lmdb.h msgpack.hpp simdjson.h xxhash.h; do
   ! echo "#include <$header>" | "$cxx" $without_boost -x c++ -fsyntax-only - 2>/dev/null || refuse "$header is not hidden"
@@ -31,11 +32,17 @@ count=0
 for header in "$prefix"/include/cairn/*; do
   name=${header##*/}
   echo "#include <cairn/$name>" >"$place/$name.cc"
-  "$@" -std=c++20 $flags $without_boost -c "$place/$name.cc" -o "$place/$name.o" || refuse "$name does not compile alone"
+  searched=$without_boost
+  [ "$name" != packed.h ] || searched=$without_boost_but_msgpack
+  "$@" -std=c++20 $flags $searched -c "$place/$name.cc" -o "$place/$name.o" || refuse "$name does not compile alone"
   count=$((count + 1))
   case $name in
     cairn.h | status.h | key.h | error.h | time.h)
       "$cxx" -std=c++17 $flags $without_json -fsyntax-only "$place/$name.cc" || refuse "$name needs nlohmann/json"
+      ;;
+    packed.h)
+      "$cxx" -std=c++20 $flags $without_boost -fmax-errors=1 -fsyntax-only "$place/$name.cc" 2>&1 | grep -q "error:.*needs msgpack-c" ||
+        refuse "$name does not say that it needs msgpack-c"
       ;;
     *)
       "$cxx" -std=c++20 $flags $without_json -fmax-errors=1 -fsyntax-only "$place/$name.cc" 2>&1 | grep -q "error:.*need nlohmann/json" ||
@@ -43,5 +50,5 @@ for header in "$prefix"/include/cairn/*; do
       ;;
   esac
 done
-[ "$count" -ge 19 ] || refuse "only $count headers"
+[ "$count" -ge 20 ] || refuse "only $count headers"
 echo "$count public headers compile alone, without Boost, curl and libpq"

@@ -21,6 +21,7 @@ refused() {  # refused CASE MESSAGE
 }
 refused CONVERSION 'conversion.h needs exceptions'
 refused TASK 'task.h needs exceptions'
+refused PACKED 'packed.h needs exceptions'
 refused RUNTIME 'runtime.h needs exceptions'
 refused THROWING_NAME 'without exceptions use the try_ form'
 refused TYPED_READ 'without exceptions only json'

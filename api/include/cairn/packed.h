@@ -11,6 +11,15 @@
 #ifndef CAIRN_PACKED_H
 #define CAIRN_PACKED_H
 
+#if !defined(__cpp_exceptions)
+#error "cairn/packed.h needs exceptions: msgpack-c says by one that a value does not fit"
+#endif
+#if defined(__has_include)
+#if !__has_include(<msgpack.hpp>)
+#error "cairn/packed.h needs msgpack-c (Debian: libmsgpack-cxx-dev)"
+#endif
+#endif
+
 #include <msgpack.hpp>
 #include <optional>
 #include <string>

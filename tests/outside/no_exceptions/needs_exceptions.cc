@@ -3,6 +3,8 @@
 #include <cairn/conversion.h>
 #elif defined(CAIRN_TEST_TASK)
 #include <cairn/task.h>
+#elif defined(CAIRN_TEST_PACKED)
+#include <cairn/packed.h>
 #elif defined(CAIRN_TEST_RUNTIME)
 #include <cairn/runtime.h>
 #else
