@@ -62,7 +62,7 @@ _cairn() {
   fi
   case $(_cairn_argument $((arguments + 1)) "${call[@]}") in
     RUN | RUN...)
-      mapfile -t COMPREPLY < <(compgen -W "$("$command" ls ${store:+--store "$store"} 2>/dev/null | awk 'NR > 1 { print $1 }')" \
+      mapfile -t COMPREPLY < <(compgen -W "$("$command" ls --order id ${store:+--store "$store"} 2>/dev/null | awk 'NR > 1 { print $1 }')" \
         -- "$current")
       ;;
     TOPIC)
