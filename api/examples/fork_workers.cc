@@ -76,6 +76,7 @@ int main() {
 
   // The parent opens nothing before it forks: a store belongs to the process that opened it.
   std::vector<pid_t> workers;
+  workers.reserve(kWorkers);
   for (int i = 0; i < kWorkers; ++i) {
     workers.push_back(in_child([&] {
       auto store = cairn::Store::open_slot(kDirectory);

@@ -277,6 +277,34 @@ TEST_F(RepairCommand, AnEraseBehindLostChangesStillHolds) {
   EXPECT_EQ(metadata("b"), "{\"n\":1}\n");
 }
 
+TEST_F(RepairCommand, KeepsWhatWaitsForTheOwnerOfARunOwnedElsewhere) {
+  open();
+  engine::StartOptions o;
+  o.id = "child";
+  o.parent = "elsewhere";
+  const engine::RunRef child = *store_->start(o);
+  auto parent = store_->parent(*child);
+  ASSERT_TRUE(parent.ok());
+  EXPECT_EQ(apply(*parent, R"({"type":"increment","key":"done","value":3})"), Code::kAccepted);
+  set(child, "n", "777", engine::Durability::kPower);
+  const uint64_t sequence = store_->view(**parent).record.outbox.last;
+  ASSERT_GT(sequence, 0u);
+  close();
+  live([&] {
+    open();
+    set(find("child"), "n", "778", engine::Durability::kPower);
+    set(find("child"), "n", "779", engine::Durability::kPower);
+  });
+  spoil_record(778);
+  repaired();
+  open();
+  EXPECT_EQ(json("child"), R"({"n":777})");
+  const engine::RunRecord kept = store_->view(*find("elsewhere")).record;
+  EXPECT_EQ(kept.outbox.last, sequence);
+  ASSERT_EQ(kept.outbox.entries.size(), 1u);
+  EXPECT_EQ(kept.outbox.entries[0].key, "done");
+}
+
 TEST_F(RepairCommand, OfDamagedStagingSetsItAside) {
   killed_store();
   spoil("staging/00", 20);

@@ -36,13 +36,13 @@
  *           functions. The child may open another store.
  * Signals.  No handler is installed, but by CAIRN_OPEN_GUARD_SIGBUS; no call may be made from a signal handler.
  * Memory.   From malloc and operator new of the process, as LMDB and the C++ library take theirs. A host with an
- *           allocator of its own replaces malloc for the process (glibc manual, "Replacing malloc"), which covers all of
- *           that; api/examples/custom_runtime.c does. There is no hook for it at open: memory passes between Cairn and
- *           those libraries, so a hook could only cover some of it, and in the static library would be the host's too.
- * Structs.  `struct_bytes` comes first and is sizeof the struct as the caller knows it. In structs that the library
- *           reads, zero means the default, bytes that it does not know must be zero (else INVALID_ARGUMENT). In
- *           structs that it fills, it fills no more than struct_bytes. So callers and libraries of different versions
- *           fit. Input structs start as `T t = {0}; t.struct_bytes = sizeof t;`.
+ *           allocator of its own replaces malloc for the process (glibc manual, "Replacing malloc"), which covers all
+ * of that; api/examples/custom_runtime.c does. There is no hook for it at open: memory passes between Cairn and those
+ * libraries, so a hook could only cover some of it, and in the static library would be the host's too. Structs.
+ * `struct_bytes` comes first and is sizeof the struct as the caller knows it. In structs that the library reads, zero
+ * means the default, bytes that it does not know must be zero (else INVALID_ARGUMENT). In structs that it fills, it
+ * fills no more than struct_bytes. So callers and libraries of different versions fit. Input structs start as `T t =
+ * {0}; t.struct_bytes = sizeof t;`.
  */
 #ifndef CAIRN_CAIRN_H
 #define CAIRN_CAIRN_H

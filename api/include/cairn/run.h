@@ -364,12 +364,11 @@ class Run {
   [[nodiscard]] std::vector<HistoryPoint> history(std::string_view key) const {
     std::vector<HistoryPoint> points;
     const auto add = [](void* context, int64_t time_us, double value) -> int32_t {
-      try {
+      const Status s = detail::attempt([&] {
         static_cast<std::vector<HistoryPoint>*>(context)->push_back({detail::from_us(time_us), value});
-        return 0;
-      } catch (...) {
-        return 1;  // no memory: what was kept so far
-      }
+        return cairn_status{CAIRN_OK};
+      });
+      return s.ok() ? 0 : 1;  // no memory: what was kept so far
     };
     detail::check(cairn_run_history(handle_.get(), key.data(), key.size(), add, &points));
     return points;

@@ -179,6 +179,11 @@ class Store {
     detail::check(watch.open(handle_.get(), options, {}));
     return watch;
   }
+  Result<Watch> try_watch(const WatchOptions& options = {}) noexcept {
+    Watch watch;
+    const Status s = detail::attempt([&] { return watch.open(handle_.get(), options, {}); });
+    return s.ok() ? Result<Watch>(std::move(watch)) : Result<Watch>(s);
+  }
   /// The same, and step() or the background thread calls changed(const WatchEvent&) while the Watch lives. It may use
   /// the store, but not close it; what it throws ends the callbacks. Not on a store that is only read (kReadOnly).
   [[nodiscard]] Watch watch(const WatchOptions& options, std::function<void(const WatchEvent&)> changed) {
@@ -412,26 +417,23 @@ class Store {
     c.cursor = query.cursor.c_str();
     struct Call {
       Page& page;
-      std::exception_ptr thrown;
-    } call{page, nullptr};
+      detail::CarriedException carried;
+    } call{page, {}};
     const auto add = [](void* context, const cairn_run_info* info, const char* metadata, size_t bytes) -> int32_t {
       auto& to = *static_cast<Call*>(context);
-      try {
-        to.page.runs.push_back(detail::info_of(*info));
-        if (metadata != nullptr) {
-          to.page.runs.back().metadata = json::parse(metadata, metadata + bytes);
-        }
-        return 0;
-      } catch (...) {
-        to.thrown = std::current_exception();
-        return 1;
-      }
+      return to.carried.take(
+          [&] {
+            to.page.runs.push_back(detail::info_of(*info));
+            if (metadata != nullptr) {
+              to.page.runs.back().metadata = json::parse(metadata, metadata + bytes, nullptr, false);
+            }
+            return int32_t{0};
+          },
+          int32_t{1});
     };
     char next[CAIRN_CURSOR_BYTES] = "";
     const cairn_status s = cairn_store_query(handle_.get(), &c, add, &call, next);
-    if (call.thrown) {
-      std::rethrow_exception(call.thrown);
-    }
+    call.carried.rethrow();
     page.cursor = next;
     return s;
   }

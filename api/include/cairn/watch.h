@@ -45,7 +45,7 @@ struct WatchEvent {
   std::string text;             // the metadata as JSON, if asked for
 
   /// The metadata, if it was asked for and there is any.
-  [[nodiscard]] json metadata() const { return text.empty() ? json::object() : json::parse(text); }
+  [[nodiscard]] json metadata() const { return text.empty() ? json::object() : json::parse(text, nullptr, false); }
 };
 
 /// Made by Store::watch. Plain names throw Error. Threads: one call at a time. It may outlive the Store; its calls then
@@ -54,30 +54,17 @@ class Watch {
  public:
   /// The next event; nothing if there is none now. Errors: kAgain, kCorrupt, kIo of a store that is only read.
   [[nodiscard]] std::optional<WatchEvent> next() {
-    cairn_watch_event event = {};
-    event.struct_bytes = sizeof event;
-    cairn_run_info info = {};
-    info.struct_bytes = sizeof info;
-    size_t needed = 0;
-    cairn_status s;
-    while ((s = cairn_watch_next(handle_.get(), &event, &info, block_.data(), block_.size(), &needed)) ==
-           CAIRN_TOO_LARGE) {
-      block_.resize(needed);
-    }
-    detail::check(s);
-    if (s == CAIRN_UNCHANGED) {
-      return std::nullopt;
-    }
-    WatchEvent e = event_of(event, info.id == nullptr ? nullptr : &info);
-    if (metadata_ && e.info) {
-      detail::check(detail::read_bytes(e.text, [&](char* buffer, size_t capacity, size_t* bytes) {
-        return cairn_watch_current_json(handle_.get(), buffer, capacity, bytes);
-      }));
-    }
+    std::optional<WatchEvent> e;
+    detail::check(take(e));
     return e;
   }
+  [[nodiscard]] Result<std::optional<WatchEvent>> try_next() noexcept {
+    std::optional<WatchEvent> e;
+    const Status s = detail::attempt([&] { return take(e); });
+    return s.worked() ? Result<std::optional<WatchEvent>>(std::move(e)) : Result<std::optional<WatchEvent>>(s);
+  }
 
-  /// The same, and waits for it.
+  /// The next event, and waits for it.
   [[nodiscard]] std::optional<WatchEvent> wait(std::chrono::milliseconds timeout) {
     const auto end = std::chrono::steady_clock::now() + timeout;
     while (true) {
@@ -142,6 +129,29 @@ class Watch {
 
   Watch() = default;
 
+  cairn_status take(std::optional<WatchEvent>& out) {
+    cairn_watch_event event = {};
+    event.struct_bytes = sizeof event;
+    cairn_run_info info = {};
+    info.struct_bytes = sizeof info;
+    size_t needed = 0;
+    cairn_status s;
+    while ((s = cairn_watch_next(handle_.get(), &event, &info, block_.data(), block_.size(), &needed)) ==
+           CAIRN_TOO_LARGE) {
+      block_.resize(needed);
+    }
+    if (s != CAIRN_OK) {
+      return s;
+    }
+    out = event_of(event, info.id == nullptr ? nullptr : &info);
+    if (!metadata_ || !out->info) {
+      return s;
+    }
+    return detail::read_bytes(out->text, [&](char* buffer, size_t capacity, size_t* bytes) {
+      return cairn_watch_current_json(handle_.get(), buffer, capacity, bytes);
+    });
+  }
+
   static WatchEvent event_of(const cairn_watch_event& c, const cairn_run_info* info) {
     WatchEvent e;
     e.kind = static_cast<WatchKind>(c.kind);
@@ -157,16 +167,15 @@ class Watch {
   // What it throws ends the callbacks: there is nobody to hand it to.
   static int32_t forward(void* context, const cairn_watch_event* event, const cairn_run_info* info,
                          const char* metadata, size_t metadata_bytes) noexcept {
-    try {
+    const Status s = detail::attempt([&] {
       WatchEvent e = event_of(*event, info);
       if (metadata != nullptr) {
         e.text.assign(metadata, metadata_bytes);
       }
       (*static_cast<Changed*>(context))(e);
-      return 0;
-    } catch (...) {
-      return 1;
-    }
+      return cairn_status{CAIRN_OK};
+    });
+    return s.ok() ? 0 : 1;
   }
 
   cairn_status open(cairn_store* store, const WatchOptions& o, Changed changed) {

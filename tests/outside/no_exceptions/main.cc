@@ -46,11 +46,16 @@ int main(int, char** argv) {
   if (!store.ok()) {
     return 1;
   }
+  auto watch = store->try_watch();
   auto run = store->try_start({"outside", "train"});
   size_t count = 0;
   if (!run.ok() || !write(*store, *run) || !inside(*run) || !read(*run) ||
       !store->try_each([&count](const cairn::RunInfo&) { ++count; }).ok() || count != 1 || !run->try_finish().ok()) {
     std::printf("%s\n", cairn::last_error().what());
+    return 1;
+  }
+  const auto event = watch.ok() ? watch->try_next() : cairn::Result<std::optional<cairn::WatchEvent>>(watch.status());
+  if (!event.ok() || !event->has_value() || (*event)->run != run->try_info()->id) {
     return 1;
   }
   return store->try_close().worked() ? 0 : 1;
