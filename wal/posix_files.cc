@@ -287,14 +287,14 @@ class PosixFiles final : public Files {
       }
       return from_errno(errno, "open directory");
     }
-    DIR* stream = ::fdopendir(fd.get());
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), ::closedir);
     if (stream == nullptr) {
       return from_errno(errno, "open directory");
     }
     (void)fd.release();
     std::vector<std::string> names;
     errno = 0;
-    while (const dirent* entry = ::readdir(stream)) {  // NOLINT(concurrency-mt-unsafe): the stream is ours alone
+    while (const dirent* entry = ::readdir(stream.get())) {  // NOLINT(concurrency-mt-unsafe): the stream is ours alone
       const std::string_view name = entry->d_name;
       if (name != "." && name != "..") {
         names.emplace_back(name);
@@ -302,7 +302,6 @@ class PosixFiles final : public Files {
       errno = 0;
     }
     const int error = errno;
-    ::closedir(stream);
     if (error != 0) {
       return from_io_errno(error, "read directory");
     }

@@ -35,7 +35,7 @@ class RepairCommand : public CommandTest {
   }
   Json record_of(int n) {
     for (const Json& line : cairn({"dump", "--wal", "--json"}).lines()) {
-      if (line.value("type", "") == "diff" && line["diff"]["entries"][0]["value"] == n) {
+      if (line.value("type", "") == "diff" && line["diff"]["entries"][0].value("value", Json()) == Json(n)) {
         return line;
       }
     }
