@@ -224,7 +224,6 @@ Status Environment::make_missing_outbox() {
 }
 
 Status Environment::open_tables() {
-  if (writable_) CAIRN_TRY(make_missing_outbox());
   MDB_txn* raw = nullptr;
   int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &raw);
   if (rc != 0) return lmdb_status(rc, "LMDB read transaction");
@@ -233,7 +232,10 @@ Status Environment::open_tables() {
     MDB_dbi& handle = handles_[static_cast<size_t>(t)];
     rc = mdb_dbi_open(raw, table_name(t), 0, &handle);
     if (rc == MDB_NOTFOUND && t == Table::kOutbox) {
-      return {Code::kVersion, "tables of an older version: open the store for writing once"};
+      if (!writable_) return {Code::kVersion, "tables of an older version: open the store for writing once"};
+      txn.reset();
+      CAIRN_TRY(make_missing_outbox());
+      return open_tables();
     }
     if (rc != 0) return lmdb_status(rc, "a table is missing");
     unsigned table_flags = 0;
