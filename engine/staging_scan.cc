@@ -84,6 +84,11 @@ bool decode_buffer(const char* at, uint32_t payload_max, uint64_t seed, SlotView
   return true;
 }
 
+// 00 to 99; anything else in the directory is not ours.
+bool is_staging_name(const std::string& name) {
+  return name.size() == 2 && name.find_first_not_of("0123456789") == std::string::npos;
+}
+
 constexpr int kLooks = 64;  // a hot writer is between two writes in most of them
 
 uint64_t newest_of(const SlotView& view) {
@@ -180,7 +185,7 @@ Status visit_slots(const StagingPlace& place, const StagingIdentity& identity,
     return names.status();
   }
   for (const std::string& name : *names) {
-    if (name.size() != 2 || name.find_first_not_of("0123456789") != std::string::npos) {
+    if (!is_staging_name(name)) {
       continue;
     }
     auto file = place.files->open(place.path(name), wal::OpenMode::kRead);
@@ -238,7 +243,7 @@ Result<std::vector<std::string>> damaged_staging(const StagingPlace& place, cons
     return names.status();
   }
   for (const std::string& name : *names) {
-    if (name.size() != 2 || name.find_first_not_of("0123456789") != std::string::npos) {
+    if (!is_staging_name(name)) {
       continue;
     }
     auto file = place.files->open(place.path(name), wal::OpenMode::kRead);
