@@ -24,18 +24,21 @@ Status sync_path(const std::string& path, int flags, const char* what) {
 }
 
 Status first_commit(MDB_env* env, const std::string& directory, const std::string& store_id) {
-  MDB_txn* txn = nullptr;
-  int rc = mdb_txn_begin(env, nullptr, 0, &txn);
+  MDB_txn* raw = nullptr;
+  int rc = mdb_txn_begin(env, nullptr, 0, &raw);
   if (rc != 0) return lmdb_status(rc, "creating data.tmp: begin");
-  const auto put = [txn](MDB_dbi handle, std::string_view key, std::string_view payload) {
+  // Memory may run out below: a transaction that outlives the environment leaves a lock of lock.mdb's lost mapping on
+  // this thread's list of robust mutexes.
+  std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> txn(raw, &mdb_txn_abort);
+  const auto put = [raw](MDB_dbi handle, std::string_view key, std::string_view payload) {
     const std::string sealed = sealed_value(Table::kMeta, key, payload);
     MDB_val k = {key.size(), const_cast<char*>(key.data())};
     MDB_val v = {sealed.size(), const_cast<char*>(sealed.data())};
-    return mdb_put(txn, handle, &k, &v, 0);
+    return mdb_put(raw, handle, &k, &v, 0);
   };
   MDB_dbi handle = 0;
   for (const Table t : kTables) {
-    if (rc == 0) rc = mdb_dbi_open(txn, table_name(t), MDB_CREATE, &handle);
+    if (rc == 0) rc = mdb_dbi_open(raw, table_name(t), MDB_CREATE, &handle);
   }
   // The last handle is that of kMeta.
   static_assert(kTables.back() == Table::kMeta);
@@ -43,11 +46,8 @@ Status first_commit(MDB_env* env, const std::string& directory, const std::strin
   if (rc == 0) rc = put(handle, meta_key::kStore, store_id);
   if (rc == 0) rc = put(handle, meta_key::kAppliedLsn, encode_u64(0));
   if (rc == 0) rc = put(handle, meta_key::kSession, encode_u64(0));
-  if (rc != 0) {
-    mdb_txn_abort(txn);
-    return lmdb_status(rc, "creating data.tmp: write");
-  }
-  rc = mdb_txn_commit(txn);
+  if (rc != 0) return lmdb_status(rc, "creating data.tmp: write");
+  rc = mdb_txn_commit(txn.release());
   if (rc == EIO && disk_is_full(directory, kMapBytesMin)) return {Code::kNoSpace, "creating data.tmp: commit", rc};
   return rc == 0 ? Status() : lmdb_status(rc, "creating data.tmp: commit");
 }

@@ -2,7 +2,7 @@
 # Runs all tests from a fresh machine. Prints a time per stage and, at the end, the counts.
 #   tools/test.sh                all stages
 #   tools/test.sh STAGE...       only these: layout format release tests demo tidy asan tsan mutants
-# asan is ASan, LSan and UBSan over all suites but steady, cost and memory (instructions, system calls, allocations); tsan is TSan
+# asan is ASan, LSan and UBSan over all suites but steady and cost (instructions, system calls); tsan is TSan
 # over those that run threads. Both run a tenth of the cases (CAIRN_TEST_SCALE).
 # The deep forms (100,000 crash states, all mutants) are commands of their own: see README.md.
 set -uo pipefail
@@ -84,10 +84,8 @@ tidy() { tools/check_tidy.sh build/release; }
 asan() { sanitized address_and_undefined; }
 tsan() { sanitized threads; }
 address_and_undefined() {
-  # memory_tests: LMDB, out of memory under ASan, now and then leaves a robust mutex of a closed environment on the
-  # thread's list. Not understood yet.
   build asan &&
-    CAIRN_TEST_SCALE=10 CAIRN_CRASH_STATES=300 ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 run_ctest asan -LE '^memory$'
+    CAIRN_TEST_SCALE=10 CAIRN_CRASH_STATES=300 ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 run_ctest asan
 }
 threads() {
   # TSan takes the mapping that the SIGBUS handler makes for a write of what stood there: ManyThreadsMeetTheFaultAtOnce.

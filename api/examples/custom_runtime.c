@@ -18,13 +18,11 @@
 /* ---------------------------------------------------------------------------------------------------------- memory */
 
 /* The blocks come from glibc here; a heap of the host's own would stand in its place. One thread, so no atomics. */
-/* NOLINTBEGIN(bugprone-reserved-identifier): glibc's names */
 void* __libc_malloc(size_t bytes);
 void* __libc_calloc(size_t count, size_t bytes);
 void* __libc_realloc(void* old, size_t bytes);
 void* __libc_memalign(size_t alignment, size_t bytes);
 void __libc_free(void* block);
-/* NOLINTEND(bugprone-reserved-identifier) */
 
 static uint64_t blocks_taken, blocks_given_back;
 static int refuse; /* the host has no memory to give */
