@@ -61,7 +61,7 @@ Result<engine::RunView> Reading::read(std::string_view id, uint64_t created_lsn)
   return view;
 }
 
-Status Reading::each(const std::function<bool(const engine::RunView&)>& visit) {
+Status Reading::each(const FunctionRef<bool(const engine::RunView&)>& visit) {
   const std::lock_guard guard(mutex_);
   return reader_->each(visit);
 }
@@ -72,8 +72,8 @@ void Reading::describe(engine::BackupOptions& options) const {
   options.unsafe_file_system = unsafe_file_system_;
 }
 
-Result<std::string> Reading::list(const engine::RunQuery& query,
-                                  const std::function<bool(const engine::RunView&)>& visit, bool with_documents) {
+Result<std::string> Reading::list(const engine::RunQuery& query, const FunctionRef<bool(const engine::RunView&)>& visit,
+                                  bool with_documents) {
   std::vector<engine::RunView> page;
   std::string next;
   {
@@ -111,7 +111,7 @@ Status Reading::stats(cairn_stats& out) {
 }
 
 Status with_value(const engine::Document& document, std::string_view key,
-                  const std::function<Status(const engine::Value&)>& take) {
+                  const FunctionRef<Status(const engine::Value&)>& take) {
   if (!engine::is_path(key)) {
     const int member = document.find(key);
     return member < 0 ? Status(Code::kNotFound) : take(document.member(member).value);

@@ -14,6 +14,7 @@
 #include "engine/store.h"
 #include "engine/store_backup.h"
 #include "engine/store_reader.h"
+#include "wal/function_ref.h"
 
 namespace cairn::api {
 
@@ -31,11 +32,11 @@ class Reading {
   Result<engine::RunView> find(std::string_view id);
   /// The run that was found before. kErased: it is gone, also when its id is in use again.
   Result<engine::RunView> read(std::string_view id, uint64_t created_lsn);
-  Status each(const std::function<bool(const engine::RunView&)>& visit);
+  Status each(const FunctionRef<bool(const engine::RunView&)>& visit);
   /// Fills in what says where the store is and how it is read.
   void describe(engine::BackupOptions& options) const;
   /// As StoreReader::list; `visit` may call this.
-  Result<std::string> list(const engine::RunQuery& query, const std::function<bool(const engine::RunView&)>& visit,
+  Result<std::string> list(const engine::RunQuery& query, const FunctionRef<bool(const engine::RunView&)>& visit,
                            bool with_documents);
   /// Calls use(reader) while nobody else reads: for a watch, which keeps the reader but uses it in here only.
   template <class Use>
@@ -59,6 +60,6 @@ class Reading {
 
 /// Calls take(value) -> Status with the value at `key`, a name or a path, of a document. kNotFound.
 Status with_value(const engine::Document& document, std::string_view key,
-                  const std::function<Status(const engine::Value&)>& take);
+                  const FunctionRef<Status(const engine::Value&)>& take);
 
 }  // namespace cairn::api

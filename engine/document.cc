@@ -4,8 +4,7 @@
 #include <cassert>
 #include <cstring>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "wal/xxh3.h"
 
 namespace cairn::engine {
 namespace {
@@ -42,7 +41,7 @@ bool same_key(const std::string& a, std::string_view b) {
   return a.size() == b.size() && same_bytes(a.data(), b.data(), b.size());
 }
 
-uint64_t hash_of(std::string_view key) { return XXH3_64bits(key.data(), key.size()); }
+uint64_t hash_of(std::string_view key) { return xxh3(key.data(), key.size()); }
 
 }  // namespace
 

@@ -111,11 +111,11 @@ class Document {
   Member erase(int i);
   void clear();
 
-  [[nodiscard]] Object to_object() const;
-  [[nodiscard]] std::string to_json() const;
+  [[gnu::cold, nodiscard]] Object to_object() const;
+  [[gnu::cold, nodiscard]] std::string to_json() const;
   /// `object` must be unique in its keys (as parse_json and decode_msgpack give it).
-  static Document from_object(Object object);
-  bool operator==(const Document& other) const;  // keys, order, bit-identical values
+  [[gnu::cold]] static Document from_object(Object object);
+  [[gnu::cold]] bool operator==(const Document& other) const;  // keys, order, bit-identical values
 
  private:
   bool count_double_exactly(int i, double d, size_t limit);
@@ -123,7 +123,7 @@ class Document {
   [[nodiscard]] int find_linear(std::string_view key) const;
   [[nodiscard]] int find_hashed(std::string_view key) const;
   void make_room(std::string_view key);
-  void index_rebuild(size_t members);
+  [[gnu::cold]] void index_rebuild(size_t members);
   void index_add(int i);
   [[nodiscard]] size_t index_place(std::string_view key) const;
   void index_open_gap(int i);

@@ -7,14 +7,19 @@ namespace cairn::engine {
 
 ErrorDetail& error_detail() { return thread_object<ErrorDetail>(); }
 
-Status fail(Status status, std::string message, std::string_view key) {
+Status fail(Status status, std::string_view message, std::string_view key) {
+  std::string kept(message);  // the message may be of the detail itself
   ErrorDetail& detail = error_detail();
   detail = ErrorDetail();
   detail.code = status.code;
   detail.cause = status.cause;
-  detail.message = std::move(message);
+  detail.message = std::move(kept);
   detail.key = key;
   return status;
+}
+
+Status fail(Status status, const char* message, std::string_view key) {
+  return fail(status, std::string_view(message), key);
 }
 
 Status fail_too_large(std::string_view key, uint64_t needed, uint64_t limit) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "cairn/status.h"
 
@@ -25,7 +26,8 @@ struct ErrorDetail {
 ErrorDetail& error_detail();
 
 /// Fills the detail and returns the status: `return fail(Status(...), "key", "message")`.
-Status fail(Status status, std::string message, std::string_view key = {});
+Status fail(Status status, std::string_view message, std::string_view key = {});
+Status fail(Status status, const char* message, std::string_view key = {});
 Status fail_too_large(std::string_view key, uint64_t needed, uint64_t limit);
 Status fail_unapplied(std::string_view key, Reason reason);
 

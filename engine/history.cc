@@ -96,7 +96,7 @@ void History::make_room() {
 }
 
 void History::each(std::string_view run, uint64_t created_lsn, std::string_view key,
-                   const std::function<void(int64_t time_us, double value)>& visit) {
+                   const FunctionRef<void(int64_t time_us, double value)>& visit) {
   const std::lock_guard guard(mutex_);
   const auto at = kept_.find(std::string(run));
   if (at == kept_.end() || at->second.created_lsn != created_lsn) {

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "engine/store.h"
+#include "wal/function_ref.h"
 
 namespace cairn::engine {
 
@@ -33,7 +33,7 @@ class History final : public StepListener {
   /// Calls visit(time_us, value) with what is kept of `key`, oldest first. Nothing is kept of a run that was never
   /// sampled, or that was erased.
   void each(std::string_view run, uint64_t created_lsn, std::string_view key,
-            const std::function<void(int64_t time_us, double value)>& visit);
+            const FunctionRef<void(int64_t time_us, double value)>& visit);
   [[nodiscard]] size_t runs();
 
  private:

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstring>
 
-#include "engine/xxh3.h"
+#include "wal/xxh3.h"
 
 namespace cairn::engine {
 
@@ -45,7 +45,7 @@ Result<Identity> read_identity(wal::Files& files) {
   if (f.format_version > kStoreVersion) {
     return Status(Code::kVersion, "STORE was written by a newer version of Cairn");
   }
-  if (*got != sizeof f || f.checksum != XXH3_64bits(&f, offsetof(StoreFile, checksum))) {
+  if (*got != sizeof f || f.checksum != xxh3(&f, offsetof(StoreFile, checksum))) {
     return Status(Code::kNotAStore, "STORE is damaged");
   }
   auto info = (*file)->info();
@@ -77,7 +77,7 @@ Status write_identity(wal::Files& files, const Identity& identity) {
   f.created_us = identity.created_us;
   f.inode = info->inode;
   f.birth_ns = info->birth_ns;
-  f.checksum = XXH3_64bits(&f, offsetof(StoreFile, checksum));
+  f.checksum = xxh3(&f, offsetof(StoreFile, checksum));
   CAIRN_TRY((*file)->write_at(0, {reinterpret_cast<const char*>(&f), sizeof f}));
   CAIRN_TRY((*file)->sync());
   CAIRN_TRY(files.rename("STORE.tmp", "STORE"));

@@ -6,7 +6,7 @@
 #include <array>
 
 #include "engine/error_detail.h"
-#include "engine/xxh3.h"
+#include "wal/xxh3.h"
 
 namespace cairn::engine {
 namespace {
@@ -62,7 +62,7 @@ uint64_t cursor_checksum(const RunQuery& q, std::string_view front) {
   for (const std::string& tag : q.tags) {
     add(tag);
   }
-  return XXH3_64bits(text.data(), text.size());
+  return xxh3(text.data(), text.size());
 }
 
 Result<RunPosition> decode_cursor(const RunQuery& q) {

@@ -1,10 +1,13 @@
 #include "engine/staged_slot.h"
 
+// In line here: these are hashes of 30 to 60 bytes, where the call would cost as much as the work.
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <cstring>
 
 #include "engine/staged_entry.h"
 #include "engine/thread_object.h"
-#include "engine/xxh3.h"
 
 namespace cairn::engine {
 

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "engine/xxh3.h"
+#include "wal/xxh3.h"
 
 namespace cairn::engine {
 
@@ -57,7 +57,7 @@ Result<Staging::MappedFile> Staging::make_file(const std::string& name, uint32_t
   std::memcpy(header.store_id, options_.identity.store_id.data(), 16);
   std::memcpy(header.boot_id, options_.identity.boot_id.data(), 16);
   header.pid_namespace = options_.identity.pid_namespace;
-  header.checksum = XXH3_64bits(&header, offsetof(FileHeader, checksum));
+  header.checksum = xxh3(&header, offsetof(FileHeader, checksum));
   header.state.store(static_cast<uint32_t>(FileState::kActive));
 
   // Zero-filled by writes of 4 KiB: one large write makes large folios, and the kernel's own writeback then writes a

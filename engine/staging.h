@@ -16,6 +16,7 @@
 #include "engine/sigbus_guard.h"
 #include "engine/staged_slot.h"
 #include "engine/staging_place.h"
+#include "wal/function_ref.h"
 
 namespace cairn::engine {
 
@@ -67,7 +68,7 @@ struct SlotView {
   bool settled = false;  // the newest update that was complete before the look is in `buffers`
 };
 Status visit_slots(const StagingPlace& place, const StagingIdentity& identity,
-                   const std::function<void(const SlotView&)>& visit, StagingScan& scan);
+                   const FunctionRef<void(const SlotView&)>& visit, StagingScan& scan);
 
 class Staging {
  public:

@@ -20,7 +20,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "engine/xxh3.h"
+#include "wal/xxh3.h"
 
 namespace cairn::engine::staging {
 
@@ -106,7 +106,7 @@ inline uint64_t slot_seed(uint64_t staging_id, uint32_t file_number, uint32_t of
     char run_id[64];
   } fields = {staging_id, created_lsn, file_number, offset, run_id.size(), {}};
   std::memcpy(fields.run_id, run_id.data(), run_id.size() < 64 ? run_id.size() : 64);
-  return XXH3_64bits(&fields, sizeof fields);
+  return xxh3(&fields, sizeof fields);
 }
 
 }  // namespace cairn::engine::staging

@@ -11,7 +11,7 @@
 #include <system_error>
 
 #include "engine/error_detail.h"
-#include "engine/xxh3.h"
+#include "wal/xxh3.h"
 
 namespace cairn::engine {
 
@@ -127,7 +127,7 @@ Result<std::string> staging_path(const std::string& staging_dir, const std::stri
     std::snprintf(hex, sizeof hex, "%02x", byte);
     path += hex;
   }
-  std::snprintf(hex, sizeof hex, "-%08x", static_cast<unsigned>(XXH3_64bits(fingerprint, sizeof fingerprint)));
+  std::snprintf(hex, sizeof hex, "-%08x", static_cast<unsigned>(xxh3(fingerprint, sizeof fingerprint)));
   path += hex;
   return path;
 }
@@ -161,7 +161,7 @@ Result<StagingRecord> read_staging_record(wal::Files& store_files) {
     return Status(Code::kCorrupt, "STAGING is damaged");
   }
   std::memcpy(&checksum, bytes.data() + body, sizeof checksum);
-  if (checksum != XXH3_64bits(bytes.data(), body)) {
+  if (checksum != xxh3(bytes.data(), body)) {
     return Status(Code::kCorrupt, "STAGING is damaged");
   }
   StagingRecord record;
@@ -181,7 +181,7 @@ Status write_staging_record(wal::Files& store_files, const StagingRecord& record
   std::memcpy(head.boot_id, record.boot_id.data(), record.boot_id.size());
   std::string bytes(reinterpret_cast<const char*>(&head), sizeof head);
   bytes += record.directory;
-  const uint64_t checksum = XXH3_64bits(bytes.data(), bytes.size());
+  const uint64_t checksum = xxh3(bytes.data(), bytes.size());
   bytes.append(reinterpret_cast<const char*>(&checksum), sizeof checksum);
   auto file = store_files.open(kNewRecord, wal::OpenMode::kCreateOrTruncate);
   if (!file.ok()) {

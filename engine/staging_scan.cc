@@ -4,7 +4,7 @@
 
 #include "engine/staged_entry.h"
 #include "engine/staging.h"
-#include "engine/xxh3.h"
+#include "wal/xxh3.h"
 
 namespace cairn::engine {
 
@@ -27,7 +27,7 @@ bool header_matches(const std::string& bytes, const StagingIdentity& identity) {
   return std::memcmp(h, staging::kMagic, 8) == 0 &&
          load<uint32_t>(h + offsetof(FileHeader, format_version)) == staging::kFormatVersion &&
          load<uint32_t>(h + offsetof(FileHeader, chunk_bytes)) == staging::kChunkBytes &&
-         load<uint64_t>(h + offsetof(FileHeader, checksum)) == XXH3_64bits(h, offsetof(FileHeader, checksum)) &&
+         load<uint64_t>(h + offsetof(FileHeader, checksum)) == xxh3(h, offsetof(FileHeader, checksum)) &&
          load<uint32_t>(h + offsetof(FileHeader, state)) == static_cast<uint32_t>(FileState::kActive) &&
          load<uint64_t>(h + offsetof(FileHeader, file_bytes)) <= bytes.size() &&
          std::memcmp(h + offsetof(FileHeader, store_id), identity.store_id.data(), 16) == 0 &&
@@ -52,7 +52,7 @@ bool decode_buffer(const char* at, uint32_t payload_max, uint64_t seed, SlotView
     return false;
   }
   const char* payload = at + sizeof(BufferHeader);
-  uint64_t sum = XXH3_64bits_withSeed(at, offsetof(BufferHeader, checksum), seed);
+  uint64_t sum = xxh3(at, offsetof(BufferHeader, checksum), seed);
   uint32_t offset = 0;
   uint32_t count = 0;
   while (offset < payload_bytes) {
@@ -63,7 +63,7 @@ bool decode_buffer(const char* at, uint32_t payload_max, uint64_t seed, SlotView
     if (bytes <= kEntryLengthBytes || bytes > payload_bytes - offset) {
       return false;
     }
-    sum += XXH3_64bits_withSeed(payload + offset, bytes, seed + offset);
+    sum += xxh3(payload + offset, bytes, seed + offset);
     offset += bytes;
     ++count;
   }
@@ -138,7 +138,7 @@ void settle(wal::File& file, uint64_t seed, SlotView& view) {
 }
 
 void visit_file(wal::File& file, const std::string& bytes, const std::string& name,
-                const std::function<void(const SlotView&)>& visit) {
+                const FunctionRef<void(const SlotView&)>& visit) {
   const auto staging_id = load<uint64_t>(bytes.data() + offsetof(FileHeader, staging_id));
   const auto number = load<uint32_t>(bytes.data() + offsetof(FileHeader, file_number));
   const auto file_bytes =
@@ -179,7 +179,7 @@ void visit_file(wal::File& file, const std::string& bytes, const std::string& na
 }  // namespace
 
 Status visit_slots(const StagingPlace& place, const StagingIdentity& identity,
-                   const std::function<void(const SlotView&)>& visit, StagingScan& scan) {
+                   const FunctionRef<void(const SlotView&)>& visit, StagingScan& scan) {
   auto names = place.files->list(place.folder);
   if (!names.ok()) {
     return names.status();
@@ -260,7 +260,7 @@ Result<std::vector<std::string>> damaged_staging(const StagingPlace& place, cons
     if (*got < header.size()) {
       damaged.push_back(name + " ends within its header");
     } else if (std::memcmp(h, staging::kMagic, 8) != 0 ||
-               load<uint64_t>(h + offsetof(FileHeader, checksum)) != XXH3_64bits(h, offsetof(FileHeader, checksum))) {
+               load<uint64_t>(h + offsetof(FileHeader, checksum)) != xxh3(h, offsetof(FileHeader, checksum))) {
       damaged.push_back("the header of " + name + " is damaged");
     } else if (std::memcmp(h + offsetof(FileHeader, boot_id), identity.boot_id.data(), 16) == 0 &&
                load<uint64_t>(h + offsetof(FileHeader, file_bytes)) > info->bytes) {

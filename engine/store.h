@@ -30,6 +30,7 @@
 #include "engine/staging.h"
 #include "engine/store_lock.h"
 #include "engine/tables.h"
+#include "wal/function_ref.h"
 #include "wal/reader.h"
 #include "wal/writer.h"
 
@@ -151,10 +152,10 @@ class Store {
   /// A page of the runs that `query` asks for, in its order, and the cursor of the next page; "" when this is the last.
   /// If `visit` returns false the cursor continues behind the run that it got. It may call the store.
   /// Cost: of the index entries that are looked at (tables_select.cc), and a look at each run in memory.
-  Result<std::string> list(const RunQuery& query, const std::function<bool(const RunView&)>& visit,
+  Result<std::string> list(const RunQuery& query, const FunctionRef<bool(const RunView&)>& visit,
                            bool with_documents = true);
   /// All runs, in id order.
-  Status each(const std::function<bool(const RunView&)>& visit, bool with_documents = true);
+  Status each(const FunctionRef<bool(const RunView&)>& visit, bool with_documents = true);
 
   // --- operations ---
   /// `epoch`, if given, gets the flush epoch that covers this update (wait_durable).
@@ -182,11 +183,11 @@ class Store {
 
   // --- reading: never waits for the disk ---
   /// Calls `read` with the value under the run's lock. kNotFound.
-  Status get(Run& run, std::string_view key, const std::function<void(const Value&)>& read);
+  Status get(Run& run, std::string_view key, const FunctionRef<void(const Value&)>& read);
   /// A number as double, without allocation. kNotFound, kTypeMismatch.
   Status get_double(Run& run, std::string_view key, double& v);
   Status get_int(Run& run, std::string_view key, int64_t& v);
-  Status current(Run& run, const std::function<void(const Document&, uint64_t sequence)>& read);
+  Status current(Run& run, const FunctionRef<void(const Document&, uint64_t sequence)>& read);
 
   // --- durability ---
   /// Everything updated before the call is durable.
@@ -213,7 +214,7 @@ class Store {
   };
   /// Calls visit(run) for each run in memory (or `only` this one) of which the log holds something above `since`, or
   /// will: its lock is held. A look at an idle store costs two loads and one mutex.
-  Looked look(uint64_t since, std::string_view only, const std::function<void(const Run&)>& visit);
+  Looked look(uint64_t since, std::string_view only, const FunctionRef<void(const Run&)>& visit);
   /// A run without loading it. Nothing: there is none; an erased one may come with `erased`.
   Result<std::optional<RunView>> peek(std::string_view id, bool with_document);
   void add_listener(std::shared_ptr<StepListener> listener);
@@ -248,14 +249,16 @@ class Store {
   void stop_background();
 
   // store_update.cc: all with the run's lock held
-  static Status refuse(Code code);
+  [[gnu::cold]] static Status refuse(Code code);
   Status check_gate(const Run& run) const;
   void latch_gate();
   template <class Fast, class Slow>
   Status update_fast(Run& run, std::string_view key, CellPlace* place, Fast&& fast, Slow&& slow);
+  template <class T>
+  Status update_slow(Run& run, OperationType type, std::string_view key, T v);
   Status apply_locked(Run& run, const Operation& op, Outcome& outcome, bool direct, uint64_t* lsn);
   bool stage(Run& run, int entry);
-  Status append_direct(Run& run, const Operation& op, Outcome& outcome, uint64_t* lsn);
+  [[gnu::cold]] Status append_direct(Run& run, const Operation& op, Outcome& outcome, uint64_t* lsn);
 
   // store_staging.cc
   Status leave_staging();
@@ -290,7 +293,7 @@ class Store {
   Status flush_locked(bool sync);   // likewise
   Status write_batch(std::vector<std::pair<RunRef, std::shared_ptr<Detached>>>& batch);
   Status append_failed(Status status);
-  Status synced(uint64_t lsn);
+  [[gnu::cold]] Status synced(uint64_t lsn);
 
   // store_watch.cc
   struct Listening {
@@ -320,7 +323,7 @@ class Store {
                         size_t* failed) const;
   Status append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed);
   // store_retain.cc; the first two with step_mutex_ held
-  Status retain(int64_t now, const std::function<bool()>& used_up);
+  Status retain(int64_t now, const FunctionRef<bool()>& used_up);
   [[nodiscard]] int64_t retain_deadline() const;
   [[nodiscard]] uint64_t age_ms(int64_t finished_us) const;
   [[nodiscard]] bool over_retention(int64_t finished_us) const;

@@ -9,7 +9,7 @@
 
 namespace cairn::engine {
 
-Result<std::string> Store::list(const RunQuery& query, const std::function<bool(const RunView&)>& visit,
+Result<std::string> Store::list(const RunQuery& query, const FunctionRef<bool(const RunView&)>& visit,
                                 bool with_documents) {
   if (forked()) {
     return fail(Code::kForked, "this process is a forked child of the store's owner");

@@ -277,7 +277,7 @@ Result<std::optional<RunView>> StoreReader::read(std::string_view id) {
 }
 
 Status StoreReader::each_since(std::optional<uint64_t> since,
-                               const std::function<void(std::string_view id, const RunView*)>& visit, bool& complete) {
+                               const FunctionRef<void(std::string_view id, const RunView*)>& visit, bool& complete) {
   std::unique_ptr<Replay> replay;
   CAIRN_TRY(load("", replay));
   complete = !since || report_.applied_lsn > *since;
@@ -302,13 +302,13 @@ Status StoreReader::each_since(std::optional<uint64_t> since,
   return {};
 }
 
-Status StoreReader::each(const std::function<bool(const RunView&)>& visit) {
+Status StoreReader::each(const FunctionRef<bool(const RunView&)>& visit) {
   std::unique_ptr<Replay> replay;
   CAIRN_TRY(load("", replay));
   return each_loaded(*replay, visit);
 }
 
-Status StoreReader::each_loaded(const Replay& replay, const std::function<bool(const RunView&)>& visit) {
+Status StoreReader::each_loaded(const Replay& replay, const FunctionRef<bool(const RunView&)>& visit) {
   bool go_on = true;
   const auto& states = replay.states();
   auto at = states.begin();
@@ -373,7 +373,7 @@ Status StoreReader::select_stored(const Replay& replay, RunPage& page) {
   return {};
 }
 
-Result<std::string> StoreReader::list(const RunQuery& query, const std::function<bool(const RunView&)>& visit,
+Result<std::string> StoreReader::list(const RunQuery& query, const FunctionRef<bool(const RunView&)>& visit,
                                       bool with_documents) {
   auto page = RunPage::make(query);
   if (!page.ok()) {

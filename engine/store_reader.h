@@ -5,7 +5,6 @@
 // recycling spoiled meanwhile lie at or below the snapshot's applied_lsn, or the reader tries again.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +17,7 @@
 #include "engine/staging.h"
 #include "engine/store_lock.h"
 #include "engine/tables.h"
+#include "wal/function_ref.h"
 #include "wal/reader.h"
 
 namespace cairn::engine {
@@ -52,18 +52,18 @@ class StoreReader {
   Result<std::optional<RunView>> read(std::string_view id);
   /// All runs as of one moment, in id order. `visit` may take its time up to 64 MiB of runs; beyond, LMDB uses no page
   /// again while it runs.
-  Status each(const std::function<bool(const RunView&)>& visit);
+  Status each(const FunctionRef<bool(const RunView&)>& visit);
   /// A page of the runs that `query` asks for as of one moment, in its order, and the cursor of the next page; "" when
   /// this is the last. If `visit` returns false the cursor continues behind the run that it got. Of the visitor the
   /// same holds as for each(). With salvage no index is trusted, and what cannot be read is left out. Cost: of a read,
   /// and of the index entries that are looked at (tables_select.cc).
-  Result<std::string> list(const RunQuery& query, const std::function<bool(const RunView&)>& visit,
+  Result<std::string> list(const RunQuery& query, const FunctionRef<bool(const RunView&)>& visit,
                            bool with_documents = true);
   /// Visits the runs of which the log holds something above LSN `since`, or staging does; those that were erased
   /// without a view. `complete`: where the tables may be ahead of `since`, or without it, all runs are visited instead,
   /// and those that were erased are not.
-  Status each_since(std::optional<uint64_t> since,
-                    const std::function<void(std::string_view id, const RunView*)>& visit, bool& complete);
+  Status each_since(std::optional<uint64_t> since, const FunctionRef<void(std::string_view id, const RunView*)>& visit,
+                    bool& complete);
   /// Of the store, as of the last read: changes when what was acknowledged before an open may be lost.
   [[nodiscard]] uint64_t incarnation() const { return life_.incarnation; }
   [[nodiscard]] int64_t now_ms() const { return options_.hooks.monotonic_ms(options_.hooks.context); }
@@ -82,7 +82,7 @@ class StoreReader {
   Status attempt(std::string_view only, std::unique_ptr<Replay>& replay, bool last);
   Status select_stored(const Replay& replay, RunPage& page);
   [[nodiscard]] RunView view_of(RunRecord record) const;
-  Status each_loaded(const Replay& replay, const std::function<bool(const RunView&)>& visit);
+  Status each_loaded(const Replay& replay, const FunctionRef<bool(const RunView&)>& visit);
   static Status check_owner(const LockOwner& owner);
 
   Options options_;

@@ -49,7 +49,7 @@ int64_t Store::retain_deadline() const {
   return std::max(due, retain_retry_ms_);
 }
 
-Status Store::retain(int64_t now, const std::function<bool()>& used_up) {
+Status Store::retain(int64_t now, const FunctionRef<bool()>& used_up) {
   const auto try_again = [&] {
     retain_backoff_ms_ = std::clamp(retain_backoff_ms_ * 2, kBackoffFirstMs, kBackoffMaxMs);
     retain_retry_ms_ = now + retain_backoff_ms_;

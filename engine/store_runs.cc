@@ -480,7 +480,7 @@ RunView Store::view(Run& run, bool with_document) {
   return view;
 }
 
-Status Store::each(const std::function<bool(const RunView&)>& visit, bool with_documents) {
+Status Store::each(const FunctionRef<bool(const RunView&)>& visit, bool with_documents) {
   if (forked()) {
     return forked_status();
   }
@@ -561,7 +561,7 @@ Status Store::mark_crashed_runs() {
   return {};
 }
 
-Status Store::get(Run& run, std::string_view key, const std::function<void(const Value&)>& read) {
+Status Store::get(Run& run, std::string_view key, const FunctionRef<void(const Value&)>& read) {
   if (forked()) {
     return forked_status();
   }
@@ -645,7 +645,7 @@ Status Store::get_int(Run& run, std::string_view key, int64_t& v) {
   return {};
 }
 
-Status Store::current(Run& run, const std::function<void(const Document&, uint64_t sequence)>& read) {
+Status Store::current(Run& run, const FunctionRef<void(const Document&, uint64_t sequence)>& read) {
   if (forked()) {
     return forked_status();
   }

@@ -259,13 +259,18 @@ inline Status Store::update_fast(Run& run, std::string_view key, CellPlace* plac
     }
   }
   run.lock.unlock();
+  return slow();
+}
+
+// What the hot path falls back to. Not in line: an operation owns memory, and what gives it back would stand in each of
+// the functions below.
+template <class T>
+[[gnu::noinline, gnu::cold]] Status Store::update_slow(Run& run, OperationType type, std::string_view key, T v) {
   Outcome outcome;
-  return apply(run, slow(), outcome);
+  return apply(run, {type, std::string(key), Value(v)}, outcome);
 }
 
 namespace {
-
-Operation set_operation(std::string_view key, Value v) { return {OperationType::kSet, std::string(key), std::move(v)}; }
 
 bool is_number_at(LiveDocument& live, int member) { return live.document().member(member).value.is_number(); }
 
@@ -281,7 +286,7 @@ Status Store::cell_set_double(Run& run, CellPlace& place, std::string_view key, 
       [=](LiveDocument& live, int member) {
         return is_number_at(live, member) ? live.set_double(member, v, limit) : -1;
       },
-      [=] { return set_operation(key, v); });
+      [&] { return update_slow(run, OperationType::kSet, key, v); });
 }
 
 Status Store::set_double(Run& run, std::string_view key, double v) {
@@ -294,7 +299,7 @@ Status Store::set_double(Run& run, std::string_view key, double v) {
       [=](LiveDocument& live, int member) {
         return is_number_at(live, member) ? live.set_double(member, v, limit) : -1;
       },
-      [=] { return set_operation(key, v); });
+      [&] { return update_slow(run, OperationType::kSet, key, v); });
 }
 
 Status Store::cell_set_int(Run& run, CellPlace& place, std::string_view key, int64_t v) {
@@ -302,7 +307,7 @@ Status Store::cell_set_int(Run& run, CellPlace& place, std::string_view key, int
   return update_fast(
       run, key, &place,
       [=](LiveDocument& live, int member) { return is_number_at(live, member) ? live.set_int(member, v, limit) : -1; },
-      [=] { return set_operation(key, v); });
+      [&] { return update_slow(run, OperationType::kSet, key, v); });
 }
 
 Status Store::set_int(Run& run, std::string_view key, int64_t v) {
@@ -310,7 +315,7 @@ Status Store::set_int(Run& run, std::string_view key, int64_t v) {
   return update_fast(
       run, key, nullptr,
       [=](LiveDocument& live, int member) { return is_number_at(live, member) ? live.set_int(member, v, limit) : -1; },
-      [=] { return set_operation(key, v); });
+      [&] { return update_slow(run, OperationType::kSet, key, v); });
 }
 
 Status Store::set_bool(Run& run, std::string_view key, bool v) {
@@ -320,7 +325,7 @@ Status Store::set_bool(Run& run, std::string_view key, bool v) {
       [=](LiveDocument& live, int member) {
         return live.document().member(member).value.is_fixed() ? live.set_bool(member, v, limit) : -1;
       },
-      [=] { return set_operation(key, v); });
+      [&] { return update_slow(run, OperationType::kSet, key, v); });
 }
 
 Status Store::set_string(Run& run, std::string_view key, std::string_view v) {
@@ -334,7 +339,7 @@ Status Store::set_string(Run& run, std::string_view key, std::string_view v) {
         const auto* old = live.document().member(member).value.get<std::string>();
         return old != nullptr && v.size() <= old->size() ? live.set_string(member, v, limit) : -1;
       },
-      [=] { return set_operation(key, v); });
+      [&] { return update_slow(run, OperationType::kSet, key, v); });
 }
 
 Status Store::cell_increment(Run& run, CellPlace& place, std::string_view key, const Value& n) {
@@ -344,9 +349,7 @@ Status Store::cell_increment(Run& run, CellPlace& place, std::string_view key, c
       [&](LiveDocument& live, int member) {
         return is_number_at(live, member) ? live.increment(member, n, limit) : -1;
       },
-      [&] {
-        return Operation{OperationType::kIncrement, std::string(key), n};
-      });
+      [&] { return update_slow<const Value&>(run, OperationType::kIncrement, key, n); });
 }
 
 Status Store::increment(Run& run, std::string_view key, const Value& n) {
@@ -362,9 +365,7 @@ Status Store::increment(Run& run, std::string_view key, const Value& n) {
       [&](LiveDocument& live, int member) {
         return is_number_at(live, member) ? live.increment(member, n, limit) : -1;
       },
-      [&] {
-        return Operation{OperationType::kIncrement, std::string(key), n};
-      });
+      [&] { return update_slow<const Value&>(run, OperationType::kIncrement, key, n); });
 }
 
 }  // namespace cairn::engine

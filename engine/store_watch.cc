@@ -18,7 +18,7 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 }  // namespace
 
-Store::Looked Store::look(uint64_t since, std::string_view only, const std::function<void(const Run&)>& visit) {
+Store::Looked Store::look(uint64_t since, std::string_view only, const FunctionRef<void(const Run&)>& visit) {
   Looked looked;
   looked.lsn = writer_->written_lsn();
   std::vector<RunRef> runs;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <numeric>
 #include <utility>
 
 #include "engine/tables_environment.h"
@@ -52,7 +53,7 @@ Result<std::optional<RunRecord>> find_in(const Environment& environment, MDB_txn
 }
 
 Status each_in(const Environment& environment, MDB_txn* txn, std::string_view after,
-               const std::function<bool(RunRecord&& record, size_t bytes)>& visit) {
+               const FunctionRef<bool(RunRecord&& record, size_t bytes)>& visit) {
   Status found;
   const Status walked = environment.walk(txn, Table::kRuns, after, [&](std::string_view key, std::string_view value) {
     const std::optional<std::string_view> payload = open_value(Table::kRuns, key, value);
@@ -123,13 +124,13 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
     return find_in(*environment_, txn_->get(), id);
   }
 
-  Status each(std::string_view after, const std::function<bool(const RunRecord&)>& visit) override {
+  Status each(std::string_view after, const FunctionRef<bool(const RunRecord&)>& visit) override {
     const InUse use(*this);
     if (!txn_) return ended();
     return each_in(*environment_, txn_->get(), after, [&](RunRecord&& r, size_t) { return visit(r); });
   }
 
-  Status select(RunPage& page, const std::function<bool(std::string_view id)>& hidden) override {
+  Status select(RunPage& page, const FunctionRef<bool(std::string_view id)>& hidden) override {
     const InUse use(*this);
     if (!txn_) return ended();
     return select_stored(*environment_, txn_->get(), page, hidden);
@@ -262,7 +263,7 @@ Result<std::optional<RunRecord>> Tables::find(std::string_view id) {
   return find_in(*impl_->environment, txn->get(), id);
 }
 
-Status Tables::each(std::string_view after, const std::function<bool(const RunRecord&)>& visit) {
+Status Tables::each(std::string_view after, const FunctionRef<bool(const RunRecord&)>& visit) {
   std::string last(after);
   for (;;) {
     std::vector<RunRecord> portion;
@@ -313,20 +314,26 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const st
     if (c.record->id != c.id) return {Code::kInvalidArgument, "a change that names two runs"};
     CAIRN_TRY(check_run_record(*c.record));
   }
-  // Stable: of two changes of one run the later one counts.
-  std::stable_sort(changes.begin(), changes.end(), [](const Change& a, const Change& b) { return a.id < b.id; });
+  // Of two changes of one run the later one counts.
+  std::vector<uint32_t> order(changes.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&changes](uint32_t a, uint32_t b) {
+    const int compared = changes[a].id.compare(changes[b].id);
+    return compared != 0 ? compared < 0 : a < b;
+  });
   // Erases first: the others may need the pages that they free.
-  const auto only_erased = [&changes](const Change& c) {
-    const auto at = static_cast<size_t>(&c - changes.data());
-    return !c.record && (at == 0 || changes[at - 1].id != c.id) &&
-           (at + 1 == changes.size() || changes[at + 1].id != c.id);
+  const auto only_erased = [&](size_t at) {
+    const Change& c = changes[order[at]];
+    return !c.record && (at == 0 || changes[order[at - 1]].id != c.id) &&
+           (at + 1 == order.size() || changes[order[at + 1]].id != c.id);
   };
   std::vector<Change> ordered;
   ordered.reserve(changes.size());
   size_t erase_count = 0;
   for (const bool erase : {true, false}) {
-    for (Change& c : changes) {
-      if (only_erased(c) == erase) ordered.push_back({c.id, std::move(c.record)});
+    for (size_t at = 0; at < order.size(); ++at) {
+      Change& c = changes[order[at]];
+      if (only_erased(at) == erase) ordered.push_back({c.id, std::move(c.record)});
     }
     erase_count = erase ? ordered.size() : erase_count;
   }
@@ -393,7 +400,7 @@ TableStats Tables::stats() {
   return stats;
 }
 
-Status Tables::verify(const std::function<void(const TableDamage&)>& report) {
+Status Tables::verify(const FunctionRef<void(const TableDamage&)>& report) {
   return verify_tables(*impl_->environment, report);
 }
 

@@ -14,6 +14,7 @@
 #include "cairn/status.h"
 #include "engine/run_query.h"
 #include "engine/run_record.h"
+#include "wal/function_ref.h"
 
 namespace cairn::engine {
 
@@ -71,7 +72,7 @@ class Tables {
   /// All runs in id order from `after` (exclusive; "" for the start); the visitor returns false to stop.
   /// Reads in portions and calls the visitor between them: it may take its time, call this object, and sees later
   /// commits. For one consistent view use a snapshot. Behind a damaged run go on with its id as `after`.
-  Status each(std::string_view after, const std::function<bool(const RunRecord&)>& visit);
+  Status each(std::string_view after, const FunctionRef<bool(const RunRecord&)>& visit);
 
   /// One consistent read snapshot: several finds and each over it. To be used and dropped: while it lives, no page of
   /// it is used again and the map cannot grow. A write that has to grow the map ends snapshots that are idle and older
@@ -83,11 +84,11 @@ class Tables {
     [[nodiscard]] virtual uint64_t applied_lsn() const = 0;
     virtual Result<Life> life() = 0;
     virtual Result<std::optional<RunRecord>> find(std::string_view id) = 0;
-    virtual Status each(std::string_view after, const std::function<bool(const RunRecord&)>& visit) = 0;
+    virtual Status each(std::string_view after, const FunctionRef<bool(const RunRecord&)>& visit) = 0;
     /// Offers `page` the runs that it may want, but for those that are `hidden`, by the most selective index (parent,
     /// task, status, time). They come without documents unless the text filter needs them. kCorrupt also for an index
     /// that does not fit the records.
-    virtual Status select(RunPage& page, const std::function<bool(std::string_view id)>& hidden) = 0;
+    virtual Status select(RunPage& page, const FunctionRef<bool(std::string_view id)>& hidden) = 0;
   };
   Result<std::unique_ptr<Snapshot>> snapshot();
   /// How many runs have one of these statuses (status_bit). Cost: a walk over their index entries.
@@ -114,7 +115,7 @@ class Tables {
   TableStats stats();
   /// Walks everything: pages, checksums, encodings, indexes against records both ways. One read transaction for the
   /// whole walk. kCorrupt if anything was reported. Run it in a child process where the file may be damaged.
-  Status verify(const std::function<void(const TableDamage&)>& report);
+  Status verify(const FunctionRef<void(const TableDamage&)>& report);
 
  private:
   Tables();

@@ -246,7 +246,7 @@ Status Environment::write_failed(int rc, uint64_t need_bytes, const char* what) 
 }
 
 Status Environment::update(uint64_t need_bytes, bool erases, const std::function<Status(uint64_t bytes)>& may_grow,
-                           const std::function<Status(MDB_txn*)>& body) {
+                           const FunctionRef<Status(MDB_txn*)>& body) {
   CAIRN_TRY(writable());
   uint64_t used = 0;
   if (Result<ReadTxn> txn = read(); txn.ok()) {
@@ -322,7 +322,7 @@ Status Environment::erase(MDB_txn* txn, Table t, std::string_view key) const {
 }
 
 Status Environment::walk(MDB_txn* txn, Table t, std::string_view after,
-                         const std::function<bool(std::string_view key, std::string_view value)>& visit) const {
+                         const FunctionRef<bool(std::string_view key, std::string_view value)>& visit) const {
   MDB_cursor* raw = nullptr;
   int rc = mdb_cursor_open(txn, handles_[static_cast<size_t>(t)], &raw);
   if (rc != 0) return lmdb_status(rc, "LMDB cursor");
@@ -339,7 +339,7 @@ Status Environment::walk(MDB_txn* txn, Table t, std::string_view after,
 }
 
 Status Environment::walk_back(MDB_txn* txn, Table t, std::string_view before,
-                              const std::function<bool(std::string_view key, std::string_view value)>& visit) const {
+                              const FunctionRef<bool(std::string_view key, std::string_view value)>& visit) const {
   MDB_cursor* raw = nullptr;
   int rc = mdb_cursor_open(txn, handles_[static_cast<size_t>(t)], &raw);
   if (rc != 0) return lmdb_status(rc, "LMDB cursor");

@@ -29,6 +29,7 @@
 
 #include "cairn/status.h"
 #include "engine/tables_format.h"
+#include "wal/function_ref.h"
 
 struct MDB_env;
 struct MDB_txn;
@@ -110,7 +111,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   /// not keep state. `need_bytes`: what it writes, about. kNoSpace where the map cannot grow and has too few free pages
   /// left for it beside those that an erase needs; with `erases` those may be used, too.
   Status update(uint64_t need_bytes, bool erases, const std::function<Status(uint64_t bytes)>& may_grow,
-                const std::function<Status(MDB_txn*)>& body);
+                const FunctionRef<Status(MDB_txn*)>& body);
   Status sync(const std::function<Status(uint64_t bytes)>& may_grow);
   Result<int> check_readers();
 
@@ -121,10 +122,10 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Status erase(MDB_txn* txn, Table t, std::string_view key) const;
   /// Keys behind `after` in order, with their values, checksums not verified.
   Status walk(MDB_txn* txn, Table t, std::string_view after,
-              const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
+              const FunctionRef<bool(std::string_view key, std::string_view value)>& visit) const;
   /// Keys before `before` (exclusive; "" for the end) in falling order.
   Status walk_back(MDB_txn* txn, Table t, std::string_view before,
-                   const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
+                   const FunctionRef<bool(std::string_view key, std::string_view value)>& visit) const;
   Result<uint64_t> entries(MDB_txn* txn, Table t) const;
   Result<uint64_t> used_bytes(MDB_txn* txn) const;
   [[nodiscard]] uint64_t map_bytes() const { return map_bytes_.load(std::memory_order_relaxed); }

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "engine/xxh3.h"
+#include "wal/xxh3.h"
 
 namespace cairn::engine {
 namespace {
@@ -32,8 +32,8 @@ T decode_little_endian(const char* bytes) {
 }
 
 uint64_t checksum(Table t, std::string_view key, std::string_view payload) {
-  const XXH64_hash_t of_key = XXH3_64bits_withSeed(key.data(), key.size(), static_cast<uint8_t>(t));
-  return XXH3_64bits_withSeed(payload.data(), payload.size(), of_key);
+  const uint64_t of_key = xxh3(key.data(), key.size(), static_cast<uint8_t>(t));
+  return xxh3(payload.data(), payload.size(), of_key);
 }
 
 /// Times order as unsigned bytes when the sign bit is flipped: 1969 comes before 1970.
@@ -47,7 +47,7 @@ void append_task(std::string& out, std::string_view task) {
     return;
   }
   out.append(task.substr(0, kTaskKeyBytes - kHashDigits));
-  const uint64_t hash = XXH3_64bits(task.data(), task.size());
+  const uint64_t hash = xxh3(task.data(), task.size());
   for (int shift = 60; shift >= 0; shift -= 4) out.push_back("0123456789abcdef"[hash >> shift & 0xf]);
 }
 

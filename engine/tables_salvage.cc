@@ -56,7 +56,7 @@ class Salvager {
   }
 
   /// The trees of the tables, by name.
-  Status tables(const std::function<void(std::string_view name, const Tree& tree)>& visit) {
+  Status tables(const FunctionRef<void(std::string_view name, const Tree& tree)>& visit) {
     return walk(meta_.main, true, [&](std::string_view name, std::string_view tree) {
       if (tree.size() == kTreeBytes) {
         visit(name, load_tree(tree.data()));
@@ -192,7 +192,7 @@ bool complete(RunRecord& run, Outbox& outbox) {
   return run.outbox.last == run.sequence;
 }
 
-Status salvage_runs(Salvager& salvager, const Tree& tree, Outbox& outbox, const std::function<Status(RunRecord)>& visit,
+Status salvage_runs(Salvager& salvager, const Tree& tree, Outbox& outbox, const FunctionRef<Status(RunRecord)>& visit,
                     TablesSalvage& out) {
   return salvager.walk(tree, false, [&](std::string_view key, std::string_view value) -> Status {
     const auto payload = open_value(Table::kRuns, key, value);
@@ -220,7 +220,7 @@ Status salvage_ids(Salvager& salvager, Table index, const Tree& tree, TablesSalv
 
 }  // namespace
 
-Status salvage_tables(const std::string& directory, const std::function<Status(RunRecord record)>& visit,
+Status salvage_tables(const std::string& directory, const FunctionRef<Status(RunRecord record)>& visit,
                       TablesSalvage& out) {
   const Descriptor fd(::open((directory + "/data/data.mdb").c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (fd.get() < 0) {

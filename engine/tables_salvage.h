@@ -3,13 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <set>
 #include <string>
 
 #include "cairn/status.h"
 #include "engine/run_record.h"
+#include "wal/function_ref.h"
 
 namespace cairn::engine {
 
@@ -24,7 +24,7 @@ struct TablesSalvage {
 
 /// Visits the records of <directory>/data that are whole, as of the newest commit whose meta page is. Nobody has the
 /// environment open. No data.mdb: nothing is found. Errors: kIo, and what `visit` returns.
-Status salvage_tables(const std::string& directory, const std::function<Status(RunRecord record)>& visit,
+Status salvage_tables(const std::string& directory, const FunctionRef<Status(RunRecord record)>& visit,
                       TablesSalvage& out);
 
 }  // namespace cairn::engine

@@ -56,7 +56,7 @@ SelectRange range_of_group(Table table, const std::string& prefix, const RunPage
 class Selector {
  public:
   Selector(const Environment& environment, MDB_txn* txn, RunPage& page,
-           const std::function<bool(std::string_view id)>& hidden)
+           const FunctionRef<bool(std::string_view id)>& hidden)
       : environment_(environment), txn_(txn), page_(page), hidden_(hidden) {}
 
   Status walk(const SelectRange& range) {
@@ -120,7 +120,7 @@ class Selector {
   const Environment& environment_;
   MDB_txn* const txn_;
   RunPage& page_;
-  const std::function<bool(std::string_view id)>& hidden_;
+  const FunctionRef<bool(std::string_view id)>& hidden_;
 };
 
 }  // namespace
@@ -151,7 +151,7 @@ std::vector<SelectRange> plan_select(const RunPage& page) {
 }
 
 Status select_stored(const Environment& environment, MDB_txn* txn, RunPage& page,
-                     const std::function<bool(std::string_view id)>& hidden) {
+                     const FunctionRef<bool(std::string_view id)>& hidden) {
   Selector selector(environment, txn, page, hidden);
   for (const SelectRange& range : plan_select(page)) CAIRN_TRY(selector.walk(range));
   return {};

@@ -1,13 +1,13 @@
 // Queries over the stored runs by their indexes. Private to tables*.cc.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/run_query.h"
 #include "engine/tables_environment.h"
+#include "wal/function_ref.h"
 
 namespace cairn::engine {
 
@@ -24,7 +24,7 @@ std::vector<SelectRange> plan_select(const RunPage& page);
 
 /// As Tables::Snapshot::select.
 Status select_stored(const Environment& environment, MDB_txn* txn, RunPage& page,
-                     const std::function<bool(std::string_view id)>& hidden);
+                     const FunctionRef<bool(std::string_view id)>& hidden);
 
 Result<uint64_t> count_stored(const Environment& environment, MDB_txn* txn, uint32_t statuses);
 

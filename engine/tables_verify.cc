@@ -29,7 +29,7 @@ constexpr std::chrono::seconds kPatience{120};
 
 class Verifier {
  public:
-  Verifier(const Environment& environment, MDB_txn* txn, const std::function<void(const TableDamage&)>& report)
+  Verifier(const Environment& environment, MDB_txn* txn, const FunctionRef<void(const TableDamage&)>& report)
       : environment_(environment), txn_(txn), report_(report) {}
 
   void damage(const char* table, std::string_view key, std::string what) {
@@ -98,7 +98,7 @@ class Verifier {
   }
 
  private:
-  void walk(Table t, const std::function<void(std::string_view key, std::string_view payload)>& visit) {
+  void walk(Table t, const FunctionRef<void(std::string_view key, std::string_view payload)>& visit) {
     uint64_t count = 0;
     std::string before;
     const Status s = environment_.walk(txn_, t, {}, [&](std::string_view key, std::string_view value) {
@@ -123,7 +123,7 @@ class Verifier {
 
   const Environment& environment_;
   MDB_txn* const txn_;
-  const std::function<void(const TableDamage&)>& report_;
+  const FunctionRef<void(const TableDamage&)>& report_;
   size_t found_ = 0;
 };
 
@@ -223,7 +223,7 @@ bool receive(int fd, std::string& bytes) {
 
 }  // namespace
 
-Status verify_tables(Environment& environment, const std::function<void(const TableDamage&)>& report) {
+Status verify_tables(Environment& environment, const FunctionRef<void(const TableDamage&)>& report) {
   Result<ReadTxn> txn = environment.read();
   if (!txn.ok()) return txn.status();
   Verifier verifier(environment, txn->get(), report);

@@ -1,13 +1,12 @@
 // The walk behind Tables::verify. Private to tables*.cc.
 #pragma once
 
-#include <functional>
-
 #include "engine/tables.h"
 #include "engine/tables_environment.h"
+#include "wal/function_ref.h"
 
 namespace cairn::engine {
 
-Status verify_tables(Environment& environment, const std::function<void(const TableDamage&)>& report);
+Status verify_tables(Environment& environment, const FunctionRef<void(const TableDamage&)>& report);
 
 }  // namespace cairn::engine

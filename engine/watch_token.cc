@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cstdio>
 
-#include "engine/xxh3.h"
+#include "wal/xxh3.h"
 
 namespace cairn::engine {
 
@@ -46,7 +46,7 @@ uint64_t watch_scope(std::string_view run) {
   if (run.empty()) {
     return 0;
   }
-  const uint64_t hash = XXH3_64bits(run.data(), run.size());
+  const uint64_t hash = xxh3(run.data(), run.size());
   return hash == 0 ? 1 : hash;
 }
 

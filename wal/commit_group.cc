@@ -25,7 +25,7 @@ void CommitGroups::finish(Group& group, Status status) {
   (void)::syscall(SYS_futex, &group.done, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
-Status CommitGroups::join(const std::function<Status()>& lead) {
+Status CommitGroups::join(const FunctionRef<Status()>& lead) {
   std::shared_ptr<Group> group;
   std::shared_ptr<Group> before;
   bool leads = false;

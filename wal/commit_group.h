@@ -5,11 +5,11 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 
 #include "cairn/status.h"
+#include "wal/function_ref.h"
 
 namespace cairn::wal {
 
@@ -18,7 +18,7 @@ class CommitGroups {
   /// Joins the group that is forming. Its leader waits until the group before is done, closes the group and calls
   /// `lead` once for all; those who arrive meanwhile form the next group. So groups end in order. Returns what `lead`
   /// returned.
-  Status join(const std::function<Status()>& lead);
+  Status join(const FunctionRef<Status()>& lead);
 
  private:
   struct Group {

@@ -42,7 +42,7 @@ uint64_t named_end(const std::vector<SegmentEntry>& entries, size_t i) {
 class LogScan {
  public:
   LogScan(Files& files, const StoreId& store, uint64_t from, uint64_t known_durable,
-          const std::function<Status(const RecordView&)>& visit, ScanReport& report)
+          const FunctionRef<Status(const RecordView&)>& visit, ScanReport& report)
       : files_(files), store_(store), from_(from), known_durable_(known_durable), visit_(visit), report_(report) {}
 
   Status run();
@@ -65,7 +65,7 @@ class LogScan {
   const StoreId& store_;
   const uint64_t from_;
   const uint64_t known_durable_;
-  const std::function<Status(const RecordView&)>& visit_;
+  const FunctionRef<Status(const RecordView&)>& visit_;
   ScanReport& report_;
 
   std::vector<SegmentEntry> entries_;
@@ -370,12 +370,12 @@ void LogScan::summarise() {
 }  // namespace
 
 Status scan(Files& files, const StoreId& store, uint64_t from, uint64_t known_durable,
-            const std::function<Status(const RecordView&)>& visit, ScanReport& report) {
+            const FunctionRef<Status(const RecordView&)>& visit, ScanReport& report) {
   return LogScan(files, store, from, known_durable, visit, report).run();
 }
 
 Status read_range(Files& files, const StoreId& store, uint64_t from, uint64_t to,
-                  const std::function<Status(const RecordView&)>& visit) {
+                  const FunctionRef<Status(const RecordView&)>& visit) {
   if (from > to) {
     return {};
   }
@@ -411,8 +411,7 @@ Status read_range(Files& files, const StoreId& store, uint64_t from, uint64_t to
   return lsn_wanted > to ? Status() : Status(Code::kCorrupt, "a log record cannot be read back");
 }
 
-Status salvage(Files& files, const StoreId& store,
-               const std::function<Status(const RecordView&, bool in_order)>& visit) {
+Status salvage(Files& files, const StoreId& store, const FunctionRef<Status(const RecordView&, bool in_order)>& visit) {
   Result<std::vector<SegmentEntry>> entries = list_segments(files, store);
   if (!entries.ok()) {
     return entries.status();

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -11,6 +10,7 @@
 #include "cairn/status.h"
 #include "wal/files.h"
 #include "wal/format.h"
+#include "wal/function_ref.h"
 #include "wal/writer.h"
 
 namespace cairn::wal {
@@ -72,17 +72,16 @@ struct ScanReport {
 /// newer format; nothing was visited. kNotAStore: another store's segment, named in `damage`; nothing was visited. The
 /// log of a live writer may be read: its torn tail is simply the end so far.
 Status scan(Files& files, const StoreId& store, uint64_t from, uint64_t known_durable,
-            const std::function<Status(const RecordView&)>& visit, ScanReport& report);
+            const FunctionRef<Status(const RecordView&)>& visit, ScanReport& report);
 
 /// Visits every valid record of the log, behind damage too, in the order of the files; `in_order` is false from the
 /// first damage or cut on, where LSNs may be missing. For read-only salvage; nothing is judged.
-Status salvage(Files& files, const StoreId& store,
-               const std::function<Status(const RecordView&, bool in_order)>& visit);
+Status salvage(Files& files, const StoreId& store, const FunctionRef<Status(const RecordView&, bool in_order)>& visit);
 
 /// Records of the WAL of this same process from `from` up to `to` inclusive, both written; used by the checkpoint.
 /// kCorrupt if one cannot be read back.
 Status read_range(Files& files, const StoreId& store, uint64_t from, uint64_t to,
-                  const std::function<Status(const RecordView&)>& visit);
+                  const FunctionRef<Status(const RecordView&)>& visit);
 
 /// Opens the log for writing after scan() found it free of damage. After a clean close it goes on in place; else a new
 /// segment is begun: `recovery` holds what staging gave, as records to append behind the copied tail; when begin_writer
