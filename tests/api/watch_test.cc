@@ -1,12 +1,17 @@
 // Watches through the public API: beside writers at full speed in this process and in another, by call, by callback and
 // by descriptor; and the history.
 #include <poll.h>
-#include <sys/wait.h>
+#include <sys/mman.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cairn/cairn.hpp>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -54,132 +59,186 @@ class WatchTest : public ::testing::Test {
   Directory directory_;
 };
 
-/// Four threads, each with a run of its own, at full speed; then the last value, and it notes when.
-struct Writers {
-  std::vector<std::thread> threads;
-  std::atomic<bool> stop{false};
-  std::vector<int64_t> last = std::vector<int64_t>(kWriters);
+/// Four threads, each with a run of its own, at full speed while a burst lasts. Both sides may be in different
+/// processes, on memory that they share.
+struct Bursts {
+  static constexpr int kCount = 5;
 
-  explicit Writers(std::vector<Run>& runs) {
-    for (int w = 0; w < kWriters; ++w) {
-      threads.emplace_back([this, w, &run = runs[static_cast<size_t>(w)]] {
-        int64_t n = 0;
-        while (!stop) {
-          run.set("n", ++n);
-        }
-        last[static_cast<size_t>(w)] = n;
-      });
+  // The watcher says which burst has begun and which has ended.
+  std::atomic<int> begun{0};
+  std::atomic<int> ended{0};
+  // The writers say, at the end of each, what the last value was that they got an answer for, and when.
+  std::atomic<int> at_rest{0};
+  std::array<std::atomic<int64_t>, kWriters> last{};
+  std::array<std::atomic<int64_t>, kWriters> answered_ns{};
+
+  static int64_t now_ns() { return Clock::now().time_since_epoch().count(); }  // one clock for all processes
+
+  void write(Run& run, size_t writer) {
+    int64_t n = 0;
+    for (int burst = 1; burst <= kCount; ++burst) {
+      while (begun < burst) {
+        std::this_thread::sleep_for(1ms);
+      }
+      while (ended < burst) {
+        run.set("n", ++n);
+      }
+      answered_ns[writer] = now_ns();
+      last[writer] = n;
+      ++at_rest;
     }
   }
+};
+
+/// The four writers. Ends them, also after a test that failed midway.
+class Writers {
+ public:
+  Writers(Store& store, Bursts& bursts) : bursts_(bursts) {
+    for (size_t w = 0; w < kWriters; ++w) {
+      Start start;
+      start.id = "w" + std::to_string(w);
+      threads_.emplace_back([&bursts, w, run = std::make_shared<Run>(store.start(start))] { bursts.write(*run, w); });
+    }
+  }
+  ~Writers() {
+    bursts_.begun = bursts_.ended = Bursts::kCount;
+    join();
+  }
+  Writers(const Writers&) = delete;
+  Writers& operator=(const Writers&) = delete;
   void join() {
-    stop = true;
-    for (std::thread& thread : threads) {
+    for (std::thread& thread : threads_) {
       thread.join();
     }
+    threads_.clear();
   }
+
+ private:
+  Bursts& bursts_;
+  std::vector<std::thread> threads_;
 };
 
-/// What a 10 Hz watcher saw of the writers.
-struct Saw {
-  std::vector<uint64_t> version = std::vector<uint64_t>(kWriters);
-  std::vector<int64_t> n = std::vector<int64_t>(kWriters);
-  int events = 0;
+/// Watches the writers at 10 Hz by the descriptor, and measures how old their last value is when it is seen.
+class TenHertzWatcher {
+ public:
+  TenHertzWatcher(Store& store, Bursts& bursts) : bursts_(bursts), watch_(store.watch(at_10_hz())) {}
 
-  void take(const WatchEvent& event) {
-    const auto writer = static_cast<size_t>(event.run.at(1) - '0');
-    EXPECT_GT(event.version, version[writer]) << "strictly rising";
-    version[writer] = event.version;
-    const int64_t now = event.metadata().value("n", int64_t{0});
-    EXPECT_GE(now, n[writer]);
-    n[writer] = now;
-    ++events;
+  void watch(const char* of) {
+    std::vector<int64_t> lags_ms;
+    for (int burst = 1; burst <= Bursts::kCount; ++burst) {
+      bursts_.begun = burst;
+      const auto end = Clock::now() + writing_time() / Bursts::kCount;
+      while (Clock::now() < end) {
+        ASSERT_NO_FATAL_FAILURE(take_turn());
+      }
+      bursts_.ended = burst;  // right behind a turn: this is when it takes longest to the next
+      const auto given_up = Clock::now() + 10s;
+      while (!saw_the_last(burst)) {
+        ASSERT_LT(Clock::now(), given_up) << "the last values of burst " << burst << " are never told";
+        ASSERT_NO_FATAL_FAILURE(take_turn());
+      }
+      lags_ms.push_back(lag_ms());
+    }
+    std::string text;
+    for (const int64_t lag : lags_ms) {
+      text += " " + std::to_string(lag);
+    }
+    printf("watch: %s: %d events of %d writers in %d ms, %d looks again; last values seen after%s ms\n", of, events_,
+           kWriters, static_cast<int>(writing_time() / 1ms), again_, text.c_str());
+    // Another process may keep one burst's watcher from the processor, not most of them.
+    std::nth_element(lags_ms.begin(), lags_ms.begin() + Bursts::kCount / 2, lags_ms.end());
+    EXPECT_LE(lags_ms[Bursts::kCount / 2], 200) << "ms until the last value is seen, the median of" << text;
+    EXPECT_LE(events_, kWriters * (writing_time() / 100ms + 3 * Bursts::kCount)) << "coalesced: ten a second of each";
+    EXPECT_GE(events_, 2 * kWriters);
   }
-  void take_all(Watch& watch) {
-    for (const WatchEvent& event : watch) {
-      take(event);
+  [[nodiscard]] uint64_t version(size_t writer) const { return seen_[writer].version; }
+
+ private:
+  struct Seen {
+    uint64_t version = 0;
+    int64_t n = 0;
+    int64_t at_ns = 0;
+  };
+
+  static WatchOptions at_10_hz() {
+    WatchOptions o;
+    o.metadata = true;
+    o.interval = 100ms;
+    return o;
+  }
+  void take_turn() {
+    pollfd wanted{watch_.fd(), POLLIN, 0};
+    ASSERT_EQ(poll(&wanted, 1, 10'000), 1);
+    // As all reading calls it may fail with kAgain, when the owner did not stand still for 100 ms.
+    try {
+      for (const WatchEvent& event : watch_) {
+        take(event);
+      }
+    } catch (const Error& error) {
+      ASSERT_EQ(error.code(), Code::kAgain) << error.what();
+      ++again_;
     }
   }
-};
+  void take(const WatchEvent& event) {
+    Seen& seen = seen_.at(static_cast<size_t>(event.run.at(1) - '0'));
+    EXPECT_GT(event.version, seen.version) << "strictly rising";
+    const int64_t n = event.metadata().value("n", int64_t{0});
+    EXPECT_GE(n, seen.n);
+    seen = {event.version, n, Bursts::now_ns()};
+    ++events_;
+  }
+  [[nodiscard]] bool saw_the_last(int burst) const {
+    bool all = bursts_.at_rest == burst * kWriters;
+    for (size_t w = 0; w < kWriters; ++w) {
+      all = all && seen_[w].n == bursts_.last[w];
+    }
+    return all;
+  }
+  [[nodiscard]] int64_t lag_ms() const {
+    int64_t worst = 0;
+    for (size_t w = 0; w < kWriters; ++w) {
+      worst = std::max(worst, (seen_[w].at_ns - bursts_.answered_ns[w]) / 1'000'000);
+    }
+    return worst;
+  }
 
-WatchOptions at_10_hz() {
-  WatchOptions o;
-  o.metadata = true;
-  o.interval = 100ms;
-  return o;
-}
+  Bursts& bursts_;
+  Watch watch_;
+  std::array<Seen, kWriters> seen_;
+  int events_ = 0;
+  int again_ = 0;
+};
 
 TEST_F(WatchTest, TenTimesASecondBesideFourWritersInThisProcess) {
   Store store = open();
-  std::vector<cairn::Run> runs;
-  for (int w = 0; w < kWriters; ++w) {
-    runs.push_back(start(store, "w" + std::to_string(w)));
-  }
-  Watch watch = store.watch(at_10_hz());
-  Saw saw;
-  Writers writers(runs);
-  const auto end = Clock::now() + writing_time();
-  while (Clock::now() < end) {
-    pollfd wanted{watch.fd(), POLLIN, 0};
-    ASSERT_EQ(poll(&wanted, 1, 10'000), 1);
-    saw.take_all(watch);
-  }
-  writers.join();
-  pollfd wanted{watch.fd(), POLLIN, 0};
-  ASSERT_EQ(poll(&wanted, 1, 200), 1) << "the descriptor is due in 100 ms at the latest";
-  saw.take_all(watch);
-  EXPECT_EQ(saw.n, writers.last);
-  EXPECT_LE(saw.events, kWriters * (writing_time() / 100ms + 3)) << "coalesced: no more than ten a second of each run";
-  EXPECT_GE(saw.events, 2 * kWriters);
+  Bursts bursts;
+  Writers writers(store, bursts);
+  TenHertzWatcher watcher(store, bursts);
+  watcher.watch("in the owner");
 }
 
 TEST_F(WatchTest, TenTimesASecondBesideFourWritersOfAnotherProcess) {
+  void* shared = mmap(nullptr, sizeof(Bursts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(shared, MAP_FAILED);
+  Bursts& bursts = *new (shared) Bursts();
   ChildProcess owner([&](ChildProcess& parent) {
     Store store = open();
-    std::vector<cairn::Run> runs;
-    for (int w = 0; w < kWriters; ++w) {
-      runs.push_back(start(store, "w" + std::to_string(w)));
-    }
+    Writers writers(store, bursts);
     parent.go();
-    {
-      Writers writers(runs);
-      std::this_thread::sleep_for(writing_time());
-      writers.join();
-      for (int w = 0; w < kWriters; ++w) {
-        runs[static_cast<size_t>(w)].set("last", writers.last[static_cast<size_t>(w)]);
-      }
-    }
-    parent.go();
+    writers.join();
     parent.wait();
     store.close();
   });
   owner.wait();
   Store reader = Store::open_read_only(directory_.store());
-  Watch watch = reader.watch(at_10_hz());
-  Saw saw;
-  std::atomic<bool> done{false};
-  std::thread waiter([&] {
-    owner.wait();
-    done = true;
-  });
-  while (!done) {
-    // As all reading calls it may fail with kAgain, when the owner did not stand still for 100 ms.
-    try {
-      if (const auto event = watch.wait(50ms)) {
-        saw.take(*event);
-      }
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), Code::kAgain) << error.what();
-    }
-  }
-  waiter.join();
-  saw.take_all(watch);  // the turn that may have begun before
-  saw.take_all(watch);
+  TenHertzWatcher watcher(reader, bursts);
+  ASSERT_NO_FATAL_FAILURE(watcher.watch("in another process"));
   for (const RunInfo& info : reader.list()) {
-    EXPECT_EQ(saw.version[static_cast<size_t>(info.id[1] - '0')], info.sequence) << "the last state";
+    EXPECT_EQ(watcher.version(static_cast<size_t>(info.id[1] - '0')), info.sequence) << "the last state";
   }
-  EXPECT_GE(saw.events, 2 * kWriters);
   owner.go();
   owner.expect_success();
+  munmap(shared, sizeof(Bursts));
 }
 
 TEST_F(WatchTest, AReaderGoesOnAcrossRestartsOfTheOwner) {
