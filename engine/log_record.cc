@@ -167,4 +167,19 @@ Result<RunChange> decode_change(std::string_view payload) {
   return change;
 }
 
+Status check_log_record(uint8_t type, std::string_view payload) {
+  switch (static_cast<LogType>(type)) {
+    case LogType::kDiff:
+      return decode_run_diff(payload).status();
+    case LogType::kStart:
+      return decode_run_record(payload).status();
+    case LogType::kChange:
+    case LogType::kErase:
+      return decode_change(payload).status();
+    case LogType::kTransaction:
+      return decode_transaction(payload).status();
+  }
+  return {Code::kVersion, "a log record of an unknown type"};
+}
+
 }  // namespace cairn::engine

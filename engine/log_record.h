@@ -50,6 +50,10 @@ Result<RunDiff> decode_run_diff(std::string_view payload);
 void append_transaction(std::string& out, const std::vector<std::string>& run_diffs);
 Result<std::vector<RunDiff>> decode_transaction(std::string_view payload);
 
+/// Whether the payload is what its type promises. kCorrupt: it does not decode, although the log's checksum is right.
+/// kVersion: a newer version wrote it, also for an unknown type.
+Status check_log_record(uint8_t type, std::string_view payload);
+
 void append_change(std::string& out, const RunChange& change);
 Result<RunChange> decode_change(std::string_view payload);
 

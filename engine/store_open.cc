@@ -282,7 +282,13 @@ Status Store::recover() {
   wal::ScanReport report;
   CAIRN_TRY(wal::scan(
       *files_, identity_.store_id, applied + 1, applied,
-      [&replay](const wal::RecordView& record) { return replay.visit(record); }, report));
+      [&replay](const wal::RecordView& record) {
+        const Status s = replay.visit(record);
+        return s.ok()
+                   ? s
+                   : fail(s, "the log's record of LSN " + std::to_string(record.lsn) + " cannot be taken: " + s.what);
+      },
+      report));
   if (!report.damage.empty()) {
     return fail(Code::kCorrupt, "durable data is damaged: " + describe(report.damage[0]) +
                                     "; the store can be read (cairn show, cairn ls), and is not written to");

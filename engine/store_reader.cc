@@ -212,8 +212,11 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
     view.type = k.type;
     view.flags = k.flags;
     view.payload = k.payload;
-    if (const Status s = replay->visit(view); !s.ok() && !tolerant) {
-      return fail(s, s.what);
+    if (const Status s = replay->visit(view); !s.ok()) {
+      if (!tolerant) {
+        return fail(s, "the log's record of LSN " + std::to_string(k.lsn) + " cannot be taken: " + s.what);
+      }
+      report.unfit.push_back({k.lsn, s.what});
     }
   }
   report.gaps = replay->gaps();

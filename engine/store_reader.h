@@ -24,12 +24,19 @@ namespace cairn::engine {
 
 struct RunView;
 
+/// A record of the log that is whole, and that its run cannot take: it does not decode, or does not suit the run.
+struct UnfitRecord {
+  uint64_t lsn = 0;
+  std::string what;
+};
+
 struct ReadReport {
   LockOwner owner;
   wal::ScanReport log;
   StagingScan staging;       // without the diffs
   std::string staging_gone;  // the directory outside that STAGING names and that is not there; ""
   std::vector<Gap> gaps;
+  std::vector<UnfitRecord> unfit;  // salvage: what was passed over
   uint64_t applied_lsn = 0;
   uint64_t attempts = 0;
   std::string tables_problem;  // salvage: why LMDB could not be read; "" if it could

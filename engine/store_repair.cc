@@ -14,6 +14,7 @@
 
 #include "engine/error_detail.h"
 #include "engine/identity.h"
+#include "engine/log_record.h"
 #include "engine/replay.h"
 #include "engine/store_directory.h"
 #include "engine/store_image.h"
@@ -35,6 +36,11 @@ bool is_there(const std::string& path) {
   return lstat(path.c_str(), &s) == 0;
 }
 
+// No fault of the record that was to be folded.
+bool is_of_the_machine(Code code) {
+  return code == Code::kIo || code == Code::kNoSpace || code == Code::kNoMemory || code == Code::kVersion;
+}
+
 class Repair {
  public:
   Repair(const RepairOptions& options, wal::Files& files, const Identity& identity)
@@ -52,10 +58,12 @@ class Repair {
   Status find_damage_of_runs();
   Status find_damage_of_staging();
   void add_log_damage(const wal::ScanReport& scan);
+  void add_unfit(std::string_view place, uint64_t lsn, std::string_view what);
+  Status check_record(const wal::RecordView& record);
   Status build_from(StoreImage& image);
   Status fold_log(Replay& replay);
-  Status fold(Replay& replay, const wal::RecordView& record);
-  Status fold_transaction(Replay& replay, const wal::RecordView& record);
+  Result<bool> fold(Replay& replay, const wal::RecordView& record);
+  Result<bool> fold_transaction(Replay& replay, const wal::RecordView& record);
   Status fold_staging(Replay& replay);
   Status find_lost_runs(StoreImage& image, const std::vector<Gap>& gaps);
   void find_lost_lsns();
@@ -77,6 +85,7 @@ class Repair {
   TablesSalvage tables_;
   uint64_t floor_ = 0;                        // what is at or below it is in the tables
   std::vector<RepairReport::LsnRange> seen_;  // of the log, in its order
+  std::set<uint64_t> unfit_;                  // LSNs of records that are whole, and that cannot be taken
   std::set<std::string> erased_;
   std::set<std::string> shortened_;
 };
@@ -130,16 +139,36 @@ void Repair::add_log_damage(const wal::ScanReport& scan) {
   }
 }
 
+// A record may be whole and say nothing: bytes that were spoiled before their checksum was made.
+void Repair::add_unfit(std::string_view place, uint64_t lsn, std::string_view what) {
+  if (unfit_.insert(lsn).second) {
+    report.damage.push_back("log: " + std::string(place) + "LSN " + std::to_string(lsn) + ": " + std::string(what));
+  }
+}
+
+Status Repair::check_record(const wal::RecordView& record) {
+  const Status s = check_log_record(record.type, record.payload);
+  if (s.code == Code::kVersion) {
+    return s;
+  }
+  if (!s.ok()) {
+    add_unfit(std::string(record.segment) + " at offset " + std::to_string(record.offset) + ", ", record.lsn,
+              std::string("the checksum is right, but the record does not decode: ") + s.what);
+  }
+  return {};
+}
+
 // Once for itself, once as what goes on behind the tables.
 Status Repair::find_damage_of_log() {
-  const auto pass_over = [](const wal::RecordView&) { return Status(); };
   wal::ScanReport scan;
-  Status s = wal::scan(files_, identity_.store_id, 0, 0, pass_over, scan);
+  Status s = wal::scan(
+      files_, identity_.store_id, 0, 0, [this](const wal::RecordView& record) { return check_record(record); }, scan);
   if (s.ok()) {
     add_log_damage(scan);
     const uint64_t applied = tables_.applied_lsn.value_or(0);
     wal::ScanReport behind;
-    s = wal::scan(files_, identity_.store_id, applied + 1, applied, pass_over, behind);
+    s = wal::scan(
+        files_, identity_.store_id, applied + 1, applied, [](const wal::RecordView&) { return Status(); }, behind);
     add_log_damage(behind);
     if (scan.segments == 0) {
       report.damage.emplace_back("log: wal/ holds no segment");
@@ -162,7 +191,14 @@ Status Repair::find_damage_of_runs() {
     return reader.status();
   }
   CAIRN_TRY((*reader)->each([](const RunView&) { return false; }));
+  for (const UnfitRecord& record : (*reader)->report().unfit) {
+    add_unfit("", record.lsn, "the record is whole, but its run cannot take it: " + record.what);
+  }
+  std::set<std::string_view> named;  // of each run the first gap: all that follows is one, too
   for (const Gap& gap : (*reader)->report().gaps) {
+    if (!named.insert(gap.id).second) {
+      continue;
+    }
     report.damage.push_back("runs: " + gap.id + " is at sequence " + std::to_string(gap.sequence) +
                             ", and its next record, LSN " + std::to_string(gap.lsn) + ", goes on from " +
                             std::to_string(gap.base));
@@ -236,14 +272,20 @@ Status Repair::fold_log(Replay& replay) {
     if (++records % kRecordsBetweenQuestions == 0) {
       CAIRN_TRY(ask("log: LSN " + std::to_string(record.lsn)));
     }
+    log_end_ = std::max(log_end_, record.lsn);
+    // Good tables have it; of an erased run they have nothing, and that must stay so.
+    if (!tables_good_ || record.lsn > floor_) {
+      const auto taken = fold(replay, record);
+      if (!taken.ok() || !*taken) {
+        return taken.status();  // as good as lost
+      }
+    }
     if (!seen_.empty() && record.lsn == seen_.back().last + 1) {
       seen_.back().last = record.lsn;
     } else {
       seen_.push_back({record.lsn, record.lsn});
     }
-    log_end_ = std::max(log_end_, record.lsn);
-    // Good tables have it; of an erased run they have nothing, and that must stay so.
-    return tables_good_ && record.lsn <= floor_ ? Status() : fold(replay, record);
+    return {};
   };
   if (log_good_) {  // where it ends in a torn tail, what stands behind that was never promised
     wal::ScanReport scan;
@@ -253,8 +295,8 @@ Status Repair::fold_log(Replay& replay) {
 }
 
 // As a recovery does, but that a transaction of which one run cannot go on is left out, and that an erase holds also
-// for a run of which something before it is lost.
-Status Repair::fold(Replay& replay, const wal::RecordView& record) {
+// for a run of which something before it is lost. False: the record does not decode, or its run cannot take it.
+Result<bool> Repair::fold(Replay& replay, const wal::RecordView& record) {
   const auto type = static_cast<LogType>(record.type);
   if (type == LogType::kTransaction) {
     return fold_transaction(replay, record);
@@ -277,13 +319,13 @@ Status Repair::fold(Replay& replay, const wal::RecordView& record) {
     }
   }
   const Status s = replay.visit(record);
-  return s.code == Code::kVersion ? fail(s, s.what) : Status();  // what does not decode is as good as lost
+  return s.ok() || !is_of_the_machine(s.code) ? Result<bool>(s.ok()) : fail(s, s.what);
 }
 
-Status Repair::fold_transaction(Replay& replay, const wal::RecordView& record) {
+Result<bool> Repair::fold_transaction(Replay& replay, const wal::RecordView& record) {
   auto diffs = decode_transaction(record.payload);
   if (!diffs.ok()) {
-    return {};
+    return false;
   }
   bool whole = true;
   for (const RunDiff& d : *diffs) {
@@ -293,12 +335,23 @@ Status Repair::fold_transaction(Replay& replay, const wal::RecordView& record) {
     }
     const auto& run = (*state)->record;
     // An earlier life of the id, or one that was erased since, is no reason against the others.
-    if (run && run->created_lsn == d.created_lsn && d.diff.last > run->sequence && d.diff.base != run->sequence) {
+    if (!run || run->created_lsn != d.created_lsn) {
+      continue;
+    }
+    RunRecord trial = *run;
+    const auto follows = Replay::fold_diff(trial, d.diff);
+    if (!follows.ok()) {
+      return false;
+    }
+    if (!*follows) {
       whole = false;
       shorten(d.id, run->sequence, record.lsn);
     }
   }
-  return whole ? replay.visit(record) : Status();
+  if (whole) {
+    CAIRN_TRY(replay.visit(record));
+  }
+  return true;
 }
 
 void Repair::shorten(const std::string& id, uint64_t sequence, uint64_t lsn) {

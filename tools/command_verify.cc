@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <memory>
+#include <set>
 
 #include "engine/json.h"
 #include "engine/log_record.h"
@@ -75,6 +76,15 @@ struct Findings {
             std::to_string(g.lsn) + ", goes on from " + std::to_string(g.base),
         std::move(o));
   }
+  void add_unfit(const engine::UnfitRecord& record) {
+    Object o;
+    o.push_back({"where", Value("runs")});
+    o.push_back({"lsn", Value(record.lsn)});
+    o.push_back({"what", Value(record.what)});
+    add("runs: the record of LSN " + std::to_string(record.lsn) +
+            " is whole, but its run cannot take it: " + record.what,
+        std::move(o));
+  }
   void add_unreadable(const char* where, const std::string& what) {
     Object o;
     o.push_back({"where", Value(where)});
@@ -89,27 +99,13 @@ struct Verified {
   bool tables_checked = false;
   wal::ScanReport log;
   uint64_t records = 0;
+  std::set<uint64_t> undecoded;  // LSNs
   engine::StagingScan staging;
   uint64_t staged_diffs = 0;
   uint64_t runs = 0;
   bool runs_checked = false;
   std::string staging_gone;
 };
-
-bool decodes(const wal::RecordView& record) {
-  switch (static_cast<engine::LogType>(record.type)) {
-    case engine::LogType::kDiff:
-      return engine::decode_run_diff(record.payload).ok();
-    case engine::LogType::kStart:
-      return engine::decode_run_record(record.payload).ok();
-    case engine::LogType::kChange:
-    case engine::LogType::kErase:
-      return engine::decode_change(record.payload).ok();
-    case engine::LogType::kTransaction:
-      return engine::decode_transaction(record.payload).ok();
-  }
-  return (record.flags & wal::kFlagSkippable) != 0;
-}
 
 Status verify_tables(const std::string& directory, const engine::Identity& identity, Verified& v) {
   engine::Tables::Options options;
@@ -139,7 +135,12 @@ Status verify_log(wal::Files& files, const engine::Identity& identity, StageNote
         ++v.records;
         bytes += record.payload.size();
         stage.show("log: " + size_text(bytes) + " of records read, LSN " + std::to_string(record.lsn));
-        if (!decodes(record)) {
+        const Status checked = engine::check_log_record(record.type, record.payload);
+        if (checked.code == Code::kVersion) {
+          return checked;
+        }
+        if (!checked.ok()) {
+          v.undecoded.insert(record.lsn);
           v.findings.add_log({std::string(record.segment), record.offset, record.lsn, record.lsn,
                               "the checksum is right, but the record does not decode"});
         }
@@ -171,6 +172,11 @@ Status verify_runs(const std::string& directory, StageNote& stage, Verified& v) 
   v.tables.applied_lsn = report.applied_lsn;
   for (const engine::Gap& g : report.gaps) {
     v.findings.add_gap(g);
+  }
+  for (const engine::UnfitRecord& record : report.unfit) {
+    if (v.undecoded.count(record.lsn) == 0) {
+      v.findings.add_unfit(record);
+    }
   }
   if (!report.tables_problem.empty()) {
     v.findings.add_unreadable("tables", report.tables_problem);

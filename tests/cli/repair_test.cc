@@ -7,6 +7,8 @@
 
 #include "tests/cli/command_fixture.h"
 #include "tests/support/child_process.h"
+#include "tests/support/forged_record.h"
+#include "tests/support/forged_run.h"
 #include "wal/format.h"
 
 namespace cairn::tests {
@@ -55,6 +57,11 @@ class RepairCommand : public CommandTest {
     const Json record = record_of(n);
     ASSERT_TRUE(record.is_object());
     spoil("wal/" + record["segment"].get<std::string>(), record["offset"].get<uint64_t>() + wal::kRecordHeaderBytes);
+  }
+  /// Other bytes under checksums that are right.
+  void forge(const Json& record, const std::function<void(std::string&)>& change) {
+    ASSERT_TRUE(record.is_object());
+    forge_record(store() + "/wal/" + record["segment"].get<std::string>(), record["offset"].get<uint64_t>(), change);
   }
   /// Every file below the store but LOCK, with its bytes: what a dry run must not change.
   std::map<std::string, std::string> files() {
@@ -123,6 +130,80 @@ TEST_F(RepairCommand, OfARecordInTheMiddleOfTheLogKeepsWhatIsBeforeIt) {
   EXPECT_THAT(read_file(aside + "/REPORT"), HasSubstr("lost: changes of run logged behind sequence 10"));
 }
 
+TEST_F(RepairCommand, OfALogRecordThatIsWholeAndDoesNotDecodeKeepsWhatIsBeforeIt) {
+  killed_store();
+  const Json record = record_of(10);
+  const uint64_t lsn = record["lsn"];
+  forge(record, [](std::string& payload) { payload[0] = '\xff'; });  // the length of the run's id
+  const std::string place = record["segment"].get<std::string>() + " at offset " +
+                            std::to_string(record["offset"].get<uint64_t>()) + ", LSN ";
+  EXPECT_THAT(cairn({"verify"}).out, HasSubstr("the checksum is right, but the record does not decode\n"));
+  const Ran refused = cairn({"set", "stored", "a", "1"});
+  EXPECT_EQ(refused.exit, 65);
+  EXPECT_THAT(refused.err, HasSubstr("the log's record of LSN " + std::to_string(lsn) + " cannot be taken"));
+  EXPECT_THAT(cairn({"get", "logged"}).err, HasSubstr("LSN " + std::to_string(lsn) + " cannot be taken"));
+  const Json said = repaired();
+  ASSERT_EQ(said["damage"].size(), 2u) << said.dump();
+  EXPECT_THAT(said["damage"][0].get<std::string>(),
+              ::testing::StartsWith("log: " + place + std::to_string(lsn) +
+                                    ": the checksum is right, but the record does not decode: "));
+  EXPECT_THAT(said["damage"][1].get<std::string>(), HasSubstr("runs: logged is at sequence 10"));
+  EXPECT_EQ(said["lost"]["lsns"].dump(), Json::array({{{"first", lsn}, {"last", lsn}}}).dump());
+  EXPECT_EQ(said["lost"]["changes"].dump(),
+            Json::array({{{"run", "logged"}, {"sequence", 10}, {"lsn", lsn + 1}}}).dump());
+  EXPECT_EQ(metadata("logged"), "{\"n\":9}\n");
+  EXPECT_EQ(metadata("stored"), "{\"kept\":true}\n");
+  EXPECT_EQ(metadata("staged"), "{\"s\":1}\n");
+}
+
+// Nothing behind it does not follow on: the record itself must be named as lost.
+TEST_F(RepairCommand, OfTheLastRecordOfARunThatDoesNotDecodeSaysThatItIsLost) {
+  killed_store();
+  const Json record = record_of(20);
+  forge(record, [](std::string& payload) { payload[0] = '\xff'; });
+  const Json said = repaired();
+  EXPECT_EQ(said["damage"].size(), 1u) << said.dump();
+  EXPECT_EQ(said["lost"]["lsns"].dump(), Json::array({{{"first", record["lsn"]}, {"last", record["lsn"]}}}).dump());
+  EXPECT_EQ(metadata("logged"), "{\"n\":19}\n");
+}
+
+TEST_F(RepairCommand, OfALogRecordThatItsRunCannotTakeKeepsWhatIsBeforeIt) {
+  killed_store();
+  const Json record = record_of(10);
+  const uint64_t lsn = record["lsn"];
+  // A set of "n" becomes an increment without its result, as only a run owned elsewhere may have it.
+  forge(record, [](std::string& payload) {
+    const size_t entry = payload.rfind("\x93\xa1n");
+    ASSERT_NE(entry, std::string::npos);
+    payload[entry + 3] = 2;
+  });
+  EXPECT_THAT(cairn({"verify"}).out, HasSubstr("the record of LSN " + std::to_string(lsn) + " is whole, but its run"));
+  EXPECT_THAT(cairn({"set", "stored", "a", "1"}).err, HasSubstr(std::to_string(lsn) + " cannot be taken"));
+  const Json said = repaired();
+  EXPECT_THAT(said["damage"][0].get<std::string>(), HasSubstr("is whole, but its run cannot take it: "));
+  EXPECT_EQ(said["lost"]["lsns"].dump(), Json::array({{{"first", lsn}, {"last", lsn}}}).dump());
+  EXPECT_EQ(metadata("logged"), "{\"n\":9}\n");
+}
+
+TEST_F(RepairCommand, OfARunRecordThatIsWholeAndDoesNotDecodeTakesTheRunFromTheLog) {
+  open();
+  for (const char* id : {"a", "b"}) {
+    set(start(id), "n", "1", engine::Durability::kPower);
+  }
+  close();
+  forge_run_record(store(), "a", "no record");
+  const Ran verified = cairn({"verify"});
+  EXPECT_EQ(verified.exit, 65);
+  EXPECT_THAT(verified.out, HasSubstr("damage: tables: runs, key a: "));
+  const Json said = repaired();
+  ASSERT_EQ(said["damage"].size(), 1u) << said.dump();
+  EXPECT_THAT(said["damage"][0].get<std::string>(), HasSubstr("tables: runs, key a: a run record that is none"));
+  expect_nothing_lost(said);
+  EXPECT_EQ(said["runs"], 2);
+  EXPECT_EQ(metadata("a"), "{\"n\":1}\n");
+  EXPECT_EQ(metadata("b"), "{\"n\":1}\n");
+}
+
 TEST_F(RepairCommand, OfDeletedTablesMakesThemAnewFromTheLog) {
   open();
   for (int i = 0; i < 3; ++i) {
@@ -160,7 +241,8 @@ class RepairOfTables : public RepairCommand {
     }
     close();
   }
-  /// The page of data.mdb, of 4 KiB, whose leaf holds the record of the run.
+  /// The page of data.mdb, of 4 KiB, whose leaf holds the record of the run: of those that do, all but one are of
+  /// earlier commits, and nothing reads them any more.
   uint64_t page_of(const std::string& id) {
     const std::string bytes = read_file(store() + "/data/data.mdb").substr(0, 4 << 20);
     for (size_t at = bytes.find(id); at != std::string::npos; at = bytes.find(id, at + 1)) {
@@ -168,18 +250,25 @@ class RepairOfTables : public RepairCommand {
       const bool leaf = bytes[page + 10] == 2;
       const bool record = bytes.compare(at + id.size() + 8, 2, "\xdc\x00", 2) == 0;
       if (leaf && record) {
-        last_page_ = page;
+        spoil_head(page);
+        const bool read = cairn({"get", id}).exit != 0;
+        spoil_head(page);  // as it was
+        if (read) {
+          return page;
+        }
       }
     }
-    return last_page_;
+    ADD_FAILURE() << "no page holds run " << id;
+    return 0;
   }
-  uint64_t last_page_ = 0;
+  /// The whole page is refused then.
+  void spoil_head(uint64_t page) { spoil("data/data.mdb", page, 16); }
 };
 
 TEST_F(RepairOfTables, ADamagedPageLosesTheRunsOnItAndNamesThem) {
   const uint64_t page = page_of("r1150");
   ASSERT_GT(page, 8192u);
-  spoil("data/data.mdb", page, 16);  // its head: the whole page is refused
+  spoil_head(page);
   EXPECT_EQ(cairn({"get", "r1150"}).exit, 65);
   const Json said = repaired();
   const std::vector<std::string> lost = said["lost"]["runs"];
@@ -203,7 +292,9 @@ TEST_F(RepairOfTables, ADamagedValueLosesItsRunOnly) {
   const std::string bytes = read_file(store() + "/data/data.mdb").substr(page, 4096);
   const size_t key = bytes.find("r1150");
   ASSERT_NE(key, std::string::npos);
-  spoil("data/data.mdb", page + key + 60);
+  const size_t text = bytes.find("xxxx", key);
+  ASSERT_NE(text, std::string::npos);
+  spoil("data/data.mdb", page + text);  // another letter: it decodes all the same
   const Json said = repaired();
   EXPECT_EQ(said["lost"]["runs"], Json({"r1150"}));
   EXPECT_EQ(said["runs"], kRuns - 1);
@@ -258,6 +349,33 @@ TEST_F(RepairCommand, ATransactionBehindLostChangesIsLeftOutWhole) {
   spoil_record(777);
   const Json said = repaired();
   EXPECT_EQ(said["lost"]["changes"].size(), 2u) << said.dump();
+  EXPECT_EQ(metadata("a"), "{}\n");
+  EXPECT_EQ(metadata("b"), "{}\n");
+}
+
+TEST_F(RepairCommand, ATransactionThatOneOfItsRunsCannotTakeIsLeftOutWhole) {
+  live([&] {
+    open();
+    const engine::RunRef a = start("a");
+    const engine::RunRef b = start("b");
+    const engine::Operation op{engine::OperationType::kSet, "both", engine::Value(int64_t{5})};
+    ASSERT_TRUE(store_->transact({{a.get(), op}, {b.get(), op}}, engine::Durability::kPower).ok());
+  });
+  Json record;
+  for (const Json& line : cairn({"dump", "--wal", "--json"}).lines()) {
+    record = line.value("type", "") == "transaction" ? line : record;
+  }
+  forge(record, [](std::string& payload) {
+    const size_t entry = payload.rfind(
+        "\x93\xa4"
+        "both");  // of b: an increment without its result
+    ASSERT_NE(entry, std::string::npos);
+    payload[entry + 6] = 2;
+  });
+  const Json said = repaired();
+  EXPECT_THAT(said["damage"][0].get<std::string>(), HasSubstr("its run cannot take it"));
+  ASSERT_EQ(said["lost"]["lsns"].size(), 1u);
+  EXPECT_EQ(said["lost"]["lsns"][0]["first"], record["lsn"]);
   EXPECT_EQ(metadata("a"), "{}\n");
   EXPECT_EQ(metadata("b"), "{}\n");
 }
