@@ -118,7 +118,7 @@ in_background() {  # in_background COMMAND...: so that a signal to this script i
   return "$status"
 }
 configure() {
-  cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCAIRN_WERROR=ON -DCAIRN_BENCH=OFF -DCAIRN_TOOLS=OFF \
+  cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCAIRN_WERROR=ON -DCAIRN_BENCH=OFF -DCAIRN_TOOLS=ON \
     -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_C_COMPILER_LAUNCHER=ccache "-DCAIRN_TEST_DATA=$root/tests/data" \
     -DCMAKE_GTEST_DISCOVER_TESTS_DISCOVERY_MODE=PRE_TEST >"$logs/configure.log" 2>&1
 }
@@ -161,7 +161,7 @@ echo "teeth: without a bug ${#commands[@]} test commands are green ($((SECONDS -
 
 verdict() {  # verdict STATUS LOG: prints what happened; true if the bug was caught
   local red
-  red=$(sed -nE 's/^\[  FAILED  \] ([A-Za-z0-9_]+\.[^ ,]+).*/\1/p' "$2" | sort -u | awk 'NR <= 2 {text = text (NR > 1 ? ", " : "") $0} END {print text (NR > 2 ? " and " NR - 2 " more" : "")}')
+  red=$(sed -nE 's/^\[  FAILED  \] ([A-Za-z0-9_/]+\.[^ ,]+).*/\1/p' "$2" | sort -u | awk 'NR <= 2 {text = text (NR > 1 ? ", " : "") $0} END {print text (NR > 2 ? " and " NR - 2 " more" : "")}')
   case $1 in
     0) echo "SURVIVED: all tests are green"; return 1 ;;
     124 | 137 | 143) echo "ERROR: killed, or over the limit of $seconds_max s"; return 1 ;;
