@@ -4,59 +4,46 @@
 #include <utility>
 
 #include "engine/staging_format.h"
+#include "tests/support/forwarded_files.h"
 #include "tests/support/store_fixture.h"
 
 namespace cairn::tests {
 namespace {
 
 // Reads the staging file, once, up to `cut`; what `at_cut` lets happen comes before the rest.
-class CutFiles : public wal::Files {
+class CutFiles : public ForwardedFiles {
  public:
-  explicit CutFiles(const std::string& directory) : base_(std::move(*wal::open_posix_files(directory))) {}
+  explicit CutFiles(const std::string& directory) : ForwardedFiles(std::move(*wal::open_posix_files(directory))) {}
 
   uint64_t cut = 0;
   std::function<void(std::function<void()> read_the_rest)> at_cut;
 
   Result<std::unique_ptr<wal::File>> open(const std::string& name, wal::OpenMode mode) override {
-    auto file = base_->open(name, mode);
+    auto file = ForwardedFiles::open(name, mode);
     if (!file.ok() || name.rfind("staging/", 0) != 0) {
       return file;
     }
     return std::unique_ptr<wal::File>(std::make_unique<CutFile>(std::move(*file), *this));
   }
-  Status rename(const std::string& from, const std::string& to) override { return base_->rename(from, to); }
-  Status remove(const std::string& name) override { return base_->remove(name); }
-  Status make_directory(const std::string& name) override { return base_->make_directory(name); }
-  Result<std::vector<std::string>> list(const std::string& directory) override { return base_->list(directory); }
-  Status sync_directory(const std::string& directory) override { return base_->sync_directory(directory); }
-  Result<uint64_t> free_bytes() override { return base_->free_bytes(); }
 
  private:
-  class CutFile : public wal::File {
+  class CutFile : public ForwardedFile {
    public:
-    CutFile(std::unique_ptr<wal::File> base, CutFiles& files) : base_(std::move(base)), files_(files) {}
+    CutFile(std::unique_ptr<wal::File> to, CutFiles& files) : ForwardedFile(std::move(to)), files_(files) {}
     Result<size_t> read_at(uint64_t offset, std::span<char> into) override {
       if (!files_.at_cut || offset >= files_.cut || offset + into.size() <= files_.cut) {
-        return base_->read_at(offset, into);
+        return ForwardedFile::read_at(offset, into);
       }
       const size_t first = files_.cut - offset;
-      size_t bytes = *base_->read_at(offset, into.first(first));
+      size_t bytes = *ForwardedFile::read_at(offset, into.first(first));
       auto at_cut = std::exchange(files_.at_cut, nullptr);
-      at_cut([&] { bytes += *base_->read_at(files_.cut, into.subspan(first)); });
+      at_cut([&] { bytes += *ForwardedFile::read_at(files_.cut, into.subspan(first)); });
       return bytes;
     }
-    Status write_at(uint64_t offset, std::string_view bytes) override { return base_->write_at(offset, bytes); }
-    Status sync() override { return base_->sync(); }
-    Status resize(uint64_t bytes) override { return base_->resize(bytes); }
-    Result<wal::FileInfo> info() override { return base_->info(); }
-    Result<char*> map(size_t bytes) override { return base_->map(bytes); }
 
    private:
-    std::unique_ptr<wal::File> base_;
     CutFiles& files_;
   };
-
-  std::unique_ptr<wal::Files> base_;
 };
 
 class TornRead : public StoreTest {
