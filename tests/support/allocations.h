@@ -1,8 +1,7 @@
 // Counts the allocations of the test's process, and makes them fail on demand. Link allocation_counters.cc with one of:
 // - allocations.cc, for which an allocation is a call of operator new;
-// - failing_malloc.cc, for which it is one of malloc, calloc, realloc and the like, also by operator new, LMDB and the
-// C
-//   library: not under a sanitizer, which brings its own.
+// - failing_malloc.cc, for which it is one of malloc, calloc, realloc and the like, whoever calls it: operator new,
+//   LMDB, the C library. Not under a sanitizer, which brings its own.
 #pragma once
 
 #include <cstdint>
