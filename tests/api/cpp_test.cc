@@ -288,6 +288,17 @@ TEST_F(Cpp, TransactionsAreAllOrNone) {
   EXPECT_EQ(other.get<int>("k"), 1);
 }
 
+TEST_F(Cpp, TransactionsAreFilledWithoutExceptions) {
+  Transaction t = store_.begin();
+  EXPECT_TRUE(t.try_save(run_, {{"l", {1, 2}}, {"n", 1}}).ok());
+  EXPECT_TRUE(t.try_append(run_, "l", 3).ok());
+  EXPECT_TRUE(t.try_remove(run_, "l", 1).ok());
+  EXPECT_EQ(t.try_append(run_, "__proto__", 1).code, Code::kKeyRefused);
+  EXPECT_EQ(t.try_save(run_, json::array()).code, Code::kTypeMismatch);
+  EXPECT_TRUE(t.try_commit().ok());
+  EXPECT_EQ(run_.text(), "{\"l\":[2,3],\"n\":1}");
+}
+
 TEST_F(Cpp, DurabilityIsAskedForPerHandleOrLater) {
   run_.with(Durability::kPower).set("a", 1);
   EXPECT_EQ(store_.stats().durable_lsn, store_.stats().written_lsn);

@@ -37,9 +37,10 @@ struct WriteLater {
 }  // namespace detail
 
 /// Collects updates of any runs of one store; commit() applies all or none, also after any crash. What is not committed
-/// is dropped by the destructor. Made by Store::begin, or used through Store::transact. Errors:   as the updates of a
-/// Run; at commit Error::index says which update failed, and an unapplied one fails the whole. Only the size of
-///           the results counts.   Threads: one at a time.
+/// is dropped by the destructor. Made by Store::begin, or used through Store::transact.
+/// Errors:   as the updates of a Run; at commit Error::index says which update failed, and an unapplied one fails the
+///           whole. Only the size of the results counts.
+/// Threads:  one at a time.
 class Transaction {
  public:
   /// Takes the handle over.
@@ -65,14 +66,16 @@ class Transaction {
     return detail::status_of(cairn_transaction_delete(handle_.get(), run.handle(), key.data(), key.size()));
   }
   Transaction& append(const Run& run, std::string_view key, const json& value) {
-    const std::vector<uint8_t> v = json::to_msgpack(value);
-    return done(
-        cairn_transaction_append_msgpack(handle_.get(), run.handle(), key.data(), key.size(), v.data(), v.size()));
+    return done(add_append(run, key, value));
+  }
+  Status try_append(const Run& run, std::string_view key, const json& value) noexcept {
+    return detail::attempt([&] { return add_append(run, key, value); });
   }
   Transaction& remove(const Run& run, std::string_view key, const json& value) {
-    const std::vector<uint8_t> v = json::to_msgpack(value);
-    return done(
-        cairn_transaction_remove_msgpack(handle_.get(), run.handle(), key.data(), key.size(), v.data(), v.size()));
+    return done(add_remove(run, key, value));
+  }
+  Status try_remove(const Run& run, std::string_view key, const json& value) noexcept {
+    return detail::attempt([&] { return add_remove(run, key, value); });
   }
   template <class N = int64_t>
   Transaction& increment(const Run& run, std::string_view key, N by = 1) {
@@ -82,9 +85,9 @@ class Transaction {
   Status try_increment(const Run& run, std::string_view key, N by = 1) noexcept {
     return detail::status_of(add(run, key, by));
   }
-  Transaction& save(const Run& run, const json& object) {
-    const std::vector<uint8_t> v = json::to_msgpack(object);
-    return done(cairn_transaction_replace_msgpack(handle_.get(), run.handle(), v.data(), v.size()));
+  Transaction& save(const Run& run, const json& object) { return done(add_save(run, object)); }
+  Status try_save(const Run& run, const json& object) noexcept {
+    return detail::attempt([&] { return add_save(run, object); });
   }
   /// Operations in the wire's form.
   Transaction& apply(const Run& run, const json& operations) { return done(add_all(run, operations)); }
@@ -120,6 +123,18 @@ class Transaction {
                     "cairn: increment by a signed integer or a double");
       return cairn_transaction_increment_int64(handle_.get(), run.handle(), key.data(), key.size(), by);
     }
+  }
+  cairn_status add_append(const Run& run, std::string_view key, const json& value) {
+    const std::vector<uint8_t> v = json::to_msgpack(value);
+    return cairn_transaction_append_msgpack(handle_.get(), run.handle(), key.data(), key.size(), v.data(), v.size());
+  }
+  cairn_status add_remove(const Run& run, std::string_view key, const json& value) {
+    const std::vector<uint8_t> v = json::to_msgpack(value);
+    return cairn_transaction_remove_msgpack(handle_.get(), run.handle(), key.data(), key.size(), v.data(), v.size());
+  }
+  cairn_status add_save(const Run& run, const json& object) {
+    const std::vector<uint8_t> v = json::to_msgpack(object);
+    return cairn_transaction_replace_msgpack(handle_.get(), run.handle(), v.data(), v.size());
   }
   cairn_status add_all(const Run& run, const json& operations) {
     const std::string text = operations.dump();
