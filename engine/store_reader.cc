@@ -213,6 +213,9 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
     view.flags = k.flags;
     view.payload = k.payload;
     if (const Status s = replay->visit(view); !s.ok()) {
+      if (!tolerant && options_.salvage && report.owner.held) {
+        return Code::kAgain;  // the last attempt is tolerant
+      }
       if (!tolerant) {
         return fail(s, "the log's record of LSN " + std::to_string(k.lsn) + " cannot be taken: " + s.what);
       }

@@ -148,8 +148,9 @@ void Repair::add_unfit(std::string_view place, uint64_t lsn, std::string_view wh
 
 Status Repair::check_record(const wal::RecordView& record) {
   const Status s = check_log_record(record.type, record.payload);
-  if (s.code == Code::kVersion) {
-    return s;
+  const bool in_tables = tables_good_ && record.lsn <= tables_.applied_lsn.value_or(0);
+  if (s.code == Code::kVersion && !in_tables) {
+    return fail(s, "the log's record of LSN " + std::to_string(record.lsn) + ": " + s.what);
   }
   if (!s.ok()) {
     add_unfit(std::string(record.segment) + " at offset " + std::to_string(record.offset) + ", ", record.lsn,
@@ -176,7 +177,10 @@ Status Repair::find_damage_of_log() {
     }
   }
   log_end_ = std::max(log_end_, tables_.applied_lsn.value_or(0));
-  return s.ok() ? s : fail(s, std::string("the log cannot be read: ") + s.what);
+  if (s.ok() || s.code == Code::kVersion) {  // which check_record has told of
+    return s;
+  }
+  return fail(s, std::string("the log cannot be read: ") + s.what);
 }
 
 // That the log goes on where each run stands.
@@ -338,14 +342,17 @@ Result<bool> Repair::fold_transaction(Replay& replay, const wal::RecordView& rec
     if (!run || run->created_lsn != d.created_lsn) {
       continue;
     }
-    RunRecord trial = *run;
-    const auto follows = Replay::fold_diff(trial, d.diff);
-    if (!follows.ok()) {
-      return false;
+    if (d.diff.last <= run->sequence) {
+      continue;  // the tables have it
     }
-    if (!*follows) {
+    if (d.diff.base != run->sequence) {
       whole = false;
       shorten(d.id, run->sequence, record.lsn);
+      continue;
+    }
+    RunRecord trial = *run;
+    if (!Replay::fold_diff(trial, d.diff).ok()) {
+      return false;
     }
   }
   if (whole) {

@@ -100,6 +100,7 @@ struct Verified {
   wal::ScanReport log;
   uint64_t records = 0;
   std::set<uint64_t> undecoded;  // LSNs
+  uint64_t newer_lsn = 0;        // of the last record of a newer version; 0: none
   engine::StagingScan staging;
   uint64_t staged_diffs = 0;
   uint64_t runs = 0;
@@ -136,13 +137,13 @@ Status verify_log(wal::Files& files, const engine::Identity& identity, StageNote
         bytes += record.payload.size();
         stage.show("log: " + size_text(bytes) + " of records read, LSN " + std::to_string(record.lsn));
         const Status checked = engine::check_log_record(record.type, record.payload);
-        if (checked.code == Code::kVersion) {
-          return checked;
-        }
         if (!checked.ok()) {
+          const bool newer = checked.code == Code::kVersion;
+          v.newer_lsn = newer ? record.lsn : v.newer_lsn;
           v.undecoded.insert(record.lsn);
           v.findings.add_log({std::string(record.segment), record.offset, record.lsn, record.lsn,
-                              "the checksum is right, but the record does not decode"});
+                              newer ? "the checksum is right, but the record is of a newer version"
+                                    : "the checksum is right, but the record does not decode"});
         }
         return interrupted() ? Status(Code::kTimeout, "interrupted") : Status();
       },
@@ -255,6 +256,10 @@ Status verify_all(const Globals& globals, const std::string& directory, Verified
   CAIRN_TRY(verify_log(**files, *identity, stage, v));
   if (v.tables_checked) {
     CAIRN_TRY(verify_runs(directory, stage, v));
+    if (v.newer_lsn > v.tables.applied_lsn) {  // as an open would say
+      return engine::fail(Code::kVersion, "the log's record of LSN " + std::to_string(v.newer_lsn) +
+                                              " is of a newer version: nothing was touched");
+    }
   }
   for (const wal::Damage& d : v.log.damage) {
     // Beside a live owner: files that were recycled while they were read held nothing that the tables do not.

@@ -43,6 +43,14 @@ class RepairCommand : public CommandTest {
     }
     return nullptr;
   }
+  Json start_record_of(const std::string& run) {
+    for (const Json& line : cairn({"dump", "--wal", "--json"}).lines()) {
+      if (line.value("type", "") == "start" && line.value("run", "") == run) {
+        return line;
+      }
+    }
+    return nullptr;
+  }
   void spoil(const std::string& file, uint64_t offset, size_t bytes = 1) {
     std::fstream f(store() + "/" + file, std::ios::in | std::ios::out | std::ios::binary);
     for (size_t i = 0; i < bytes; ++i) {
@@ -183,6 +191,29 @@ TEST_F(RepairCommand, OfALogRecordThatItsRunCannotTakeKeepsWhatIsBeforeIt) {
   EXPECT_THAT(said["damage"][0].get<std::string>(), HasSubstr("is whole, but its run cannot take it: "));
   EXPECT_EQ(said["lost"]["lsns"].dump(), Json::array({{{"first", lsn}, {"last", lsn}}}).dump());
   EXPECT_EQ(metadata("logged"), "{\"n\":9}\n");
+}
+
+TEST_F(RepairCommand, ARecordOfANewerVersionThatTheTablesHaveIsReportedAndOneBehindThemRefused) {
+  const auto make_newer = [](std::string& payload) { payload[3] = 9; };  // the format, behind the array's head
+  killed_store();
+  const Json stored = start_record_of("stored");
+  const std::string lsn_of_stored = std::to_string(stored["lsn"].get<uint64_t>());
+  forge(stored, make_newer);
+  EXPECT_EQ(metadata("stored"), "{\"kept\":true}\n");
+  const Ran verified = cairn({"verify"});
+  EXPECT_EQ(verified.exit, 65);
+  EXPECT_THAT(verified.out, HasSubstr("LSN " + lsn_of_stored + " to " + lsn_of_stored +
+                                      ": the checksum is right, but the record is of a newer version"));
+  EXPECT_THAT(cairn({"repair"}).out, HasSubstr("LSN " + lsn_of_stored + ": the checksum is right"));
+
+  const Json logged = start_record_of("logged");
+  forge(logged, make_newer);
+  for (const char* command : {"verify", "repair"}) {
+    const Ran refused = cairn({command, "--json"});
+    EXPECT_EQ(refused.exit, 65);
+    EXPECT_THAT(refused.err, HasSubstr("NEWER_VERSION")) << command;
+    EXPECT_THAT(refused.err, HasSubstr("LSN " + std::to_string(logged["lsn"].get<uint64_t>()))) << command;
+  }
 }
 
 TEST_F(RepairCommand, OfARunRecordThatIsWholeAndDoesNotDecodeTakesTheRunFromTheLog) {

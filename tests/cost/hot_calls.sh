@@ -11,16 +11,17 @@ trap 'rm -rf "$work"' EXIT
 
 instructions() {
   valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" "$@" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
-  awk '/Collected/ {print $NF}' "$work/log"
+  awk '/Collected/ {print $NF; found = 1} END {exit !found}' "$work/log"
 }
 
 # glibc and simdjson choose code for the processor: here always that of x86-64-v2.
 export GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2,-AVX,-AVX512F,-AVX512VL,-AVX512BW,-ERMS,-FSRM
 export SIMDJSON_FORCE_IMPLEMENTATION=westmere
 
+calls=$("$program")
 status=0
 : >"$work/figures"
-for call in $("$program"); do
+for call in $calls; do
   less=$(instructions "$call" "$few")
   more=$(instructions "$call" "$many")
   cost=$(((more - less) / (many - few)))
@@ -39,5 +40,9 @@ done
 if [ "${3:-}" = --write ]; then
   cp "$work/figures" "$figures"
   exit 0
+fi
+if ! diff <(awk '{print $1}' "$figures") <(awk '{print $1}' "$work/figures"); then
+  echo "hot call: the calls are not those of $figures"
+  status=1
 fi
 exit "$status"
