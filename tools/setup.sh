@@ -7,8 +7,8 @@ packages=(
   g++ cmake ninja-build pkg-config ccache git
   liblmdb-dev libmsgpack-cxx-dev libxxhash-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
-  clang clang-format clang-tidy valgrind e2fsprogs util-linux mount groff-base
-  doxygen dpkg-dev binutils
+  clang clang-format clang-tidy valgrind e2fsprogs util-linux mount groff-base man-db
+  doxygen dpkg-dev binutils patch
 )
 
 missing=()

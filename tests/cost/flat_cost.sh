@@ -5,13 +5,7 @@
 set -euo pipefail
 program=$1
 few=1000 many=11000
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-instructions() {
-  valgrind --tool=callgrind --callgrind-out-file="$work/out" "$program" "$@" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
-  awk '/Collected/ {print $NF}' "$work/log"
-}
+. "$(dirname "$0")/instructions.sh"
 
 least=0 most=0
 for room in roomy tight; do

@@ -1,18 +1,12 @@
 #!/usr/bin/env bash
-# What the hot calls of libcairn.so cost, in instructions, against those of FIGURES (tests/data/hot_calls.txt). Instructions do not
-# depend on what else the machine does.
+# What the hot calls of libcairn.so cost, in instructions, against those of FIGURES (tests/data/hot_calls.txt).
+# Instructions do not depend on what else the machine does.
 #   hot_calls.sh PROGRAM FIGURES           fails when a call costs over 10 % more than its figure, or has none
 #   hot_calls.sh PROGRAM FIGURES --write   writes the figures; a commit that changes them says why
 set -euo pipefail
 program=$1 figures=$2
 few=200 many=1200
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-instructions() {
-  valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" "$@" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
-  awk '/Collected/ {print $NF; found = 1} END {exit !found}' "$work/log"
-}
+. "$(dirname "$0")/instructions.sh"
 
 # glibc and simdjson choose code for the processor: here always that of x86-64-v2.
 export GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2,-AVX,-AVX512F,-AVX512VL,-AVX512BW,-ERMS,-FSRM

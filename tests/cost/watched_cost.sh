@@ -4,14 +4,13 @@
 set -euo pipefail
 program=$1
 few=1000 many=301000
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/instructions.sh"
 
-instructions() {
-  valgrind --tool=callgrind --callgrind-out-file="$work/out" "$program" "$@" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
-  awk '/Collected/ {print $NF}' "$work/log"
+per_thousand_sets() {
+  local more less
+  more=$(instructions 4096 roomy "$many" "$@") && less=$(instructions 4096 roomy "$few" "$@") || return 1
+  echo $(((more - less) * 1000 / (many - few)))
 }
-per_thousand_sets() { echo $((($(instructions 4096 roomy "$many" "$@") - $(instructions 4096 roomy "$few" "$@")) * 1000 / (many - few))); }
 
 alone=$(per_thousand_sets)
 watched=$(per_thousand_sets watched)
