@@ -19,9 +19,6 @@ using cairn::engine::Operation;
 using cairn::engine::OperationType;
 using cairn::engine::Value;
 
-bool is_hot(const cairn_cell* cell) { return cell != nullptr && cell->hot; }
-
-// A handle with a class of its own, or a value that has no short way.
 cairn_status update(cairn_cell* cell, OperationType type, const Value& value) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(cell));
@@ -30,13 +27,6 @@ cairn_status update(cairn_cell* cell, OperationType type, const Value& value) no
     }
     return cairn::api::apply(*cell, Operation{type, cell->key, value});
   });
-}
-
-cairn_status increment(cairn_cell* cell, const Value& by) noexcept {
-  if (is_hot(cell)) [[likely]] {
-    return guarded([&] { return cell->engine->cell_increment(*cell->run, cell->place, cell->key, by); });
-  }
-  return update(cell, OperationType::kIncrement, by);
 }
 
 template <class Take>
@@ -51,6 +41,18 @@ cairn_status read(cairn_cell* cell, const void* out, Take&& take) noexcept {
 }
 
 }  // namespace
+
+namespace cairn::api {
+
+cairn_status update_cell(cairn_cell* cell, OperationType type, double value) noexcept {
+  return update(cell, type, Value(value));
+}
+
+cairn_status update_cell(cairn_cell* cell, OperationType type, int64_t value) noexcept {
+  return update(cell, type, Value(value));
+}
+
+}  // namespace cairn::api
 
 extern "C" {
 
@@ -83,20 +85,6 @@ cairn_status cairn_cell_close(cairn_cell* cell) noexcept {
   });
 }
 
-cairn_status cairn_cell_set_double(cairn_cell* cell, double value) noexcept {
-  if (is_hot(cell)) [[likely]] {
-    return guarded([&] { return cell->engine->cell_set_double(*cell->run, cell->place, cell->key, value); });
-  }
-  return update(cell, OperationType::kSet, Value(value));
-}
-
-cairn_status cairn_cell_set_int64(cairn_cell* cell, int64_t value) noexcept {
-  if (is_hot(cell)) [[likely]] {
-    return guarded([&] { return cell->engine->cell_set_int(*cell->run, cell->place, cell->key, value); });
-  }
-  return update(cell, OperationType::kSet, Value(value));
-}
-
 cairn_status cairn_cell_set_uint64(cairn_cell* cell, uint64_t value) noexcept {
   if (value <= static_cast<uint64_t>(INT64_MAX)) {
     return cairn_cell_set_int64(cell, static_cast<int64_t>(value));
@@ -105,15 +93,16 @@ cairn_status cairn_cell_set_uint64(cairn_cell* cell, uint64_t value) noexcept {
 }
 
 cairn_status cairn_cell_set_bool(cairn_cell* cell, int32_t value) noexcept {
-  if (is_hot(cell)) [[likely]] {
-    return guarded([&] { return cell->engine->set_bool(*cell->run, cell->key, value != 0); });
+  if (cell != nullptr && cell->hot && cell->engine->try_set_bool(*cell->run, cell->key, value != 0)) {
+    return CAIRN_OK;
   }
   return update(cell, OperationType::kSet, Value(value != 0));
 }
 
 cairn_status cairn_cell_set_string(cairn_cell* cell, const char* value, size_t value_bytes) noexcept {
-  if (is_hot(cell) && value != nullptr) [[likely]] {
-    return guarded([&] { return cell->engine->set_string(*cell->run, cell->key, {value, value_bytes}); });
+  if (cell != nullptr && cell->hot && value != nullptr &&
+      cell->engine->try_set_string(*cell->run, cell->key, {value, value_bytes})) {
+    return CAIRN_OK;
   }
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(cell));
@@ -126,12 +115,6 @@ cairn_status cairn_cell_set_string(cairn_cell* cell, const char* value, size_t v
     }
     return cairn::api::apply(*cell, Operation{OperationType::kSet, cell->key, Value(text)});
   });
-}
-
-cairn_status cairn_cell_increment_int64(cairn_cell* cell, int64_t by) noexcept { return increment(cell, Value(by)); }
-
-cairn_status cairn_cell_increment_double(cairn_cell* cell, double by) noexcept {
-  return std::isfinite(by) ? increment(cell, Value(by)) : update(cell, OperationType::kIncrement, Value(by));
 }
 
 cairn_status cairn_cell_get_double(cairn_cell* cell, double* value) noexcept {

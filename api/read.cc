@@ -200,17 +200,21 @@ cairn_status current(cairn_run* run, bool nul, void* buffer, size_t capacity, si
 
 }  // namespace
 
+namespace cairn::api {
+
+cairn_status get_double(cairn_run* run, const char* key, size_t key_bytes, double* value) noexcept {
+  return read(run, key, key_bytes, value,
+              [=](const Value& v, std::string_view name) { return read_double(v, name, *value); });
+}
+
+cairn_status get_int64(cairn_run* run, const char* key, size_t key_bytes, int64_t* value) noexcept {
+  return read(run, key, key_bytes, value,
+              [=](const Value& v, std::string_view name) { return read_int64(v, name, *value); });
+}
+
+}  // namespace cairn::api
+
 extern "C" {
-
-cairn_status cairn_run_get_double(cairn_run* run, const char* key, size_t key_bytes, double* value) noexcept {
-  return read(run, key, key_bytes, value,
-              [=](const Value& v, std::string_view name) { return cairn::api::read_double(v, name, *value); });
-}
-
-cairn_status cairn_run_get_int64(cairn_run* run, const char* key, size_t key_bytes, int64_t* value) noexcept {
-  return read(run, key, key_bytes, value,
-              [=](const Value& v, std::string_view name) { return cairn::api::read_int64(v, name, *value); });
-}
 
 cairn_status cairn_run_get_uint64(cairn_run* run, const char* key, size_t key_bytes, uint64_t* value) noexcept {
   return read(run, key, key_bytes, value,

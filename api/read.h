@@ -25,6 +25,10 @@ Status read_int64(const engine::Value& value, std::string_view key, int64_t& out
 Status read_uint64(const engine::Value& value, std::string_view key, uint64_t& out);
 Status read_bool(const engine::Value& value, std::string_view key, int32_t& out);
 
+// What the hot calls leave to the general way; out of line, so that it does not burden them.
+[[gnu::noinline]] cairn_status get_double(cairn_run* run, const char* key, size_t key_bytes, double* value) noexcept;
+[[gnu::noinline]] cairn_status get_int64(cairn_run* run, const char* key, size_t key_bytes, int64_t* value) noexcept;
+
 /// Calls take(value) -> Status with the value at `key`, under the run's lock.
 template <class Handle, class Take>
 Status read_value(Handle* handle, std::string_view key, Take&& take) {

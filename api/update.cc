@@ -1,4 +1,4 @@
-// Updates of a run. The hot ones compare the fork word and go straight into the engine; the others build an Operation.
+// Updates of a run that build an Operation. What programs do in their loops is in hot_calls.cc.
 #include "api/update.h"
 
 #include <utility>
@@ -27,9 +27,6 @@ using cairn::engine::OperationType;
 using cairn::engine::Outcome;
 using cairn::engine::Value;
 
-// Straight into the engine, which looks for forks and closed stores itself.
-bool is_hot(const cairn_run* run, const char* key) { return run != nullptr && key != nullptr && run->hot; }
-
 // `make` gives the value: Status make(Value&).
 template <class Make>
 cairn_status update(cairn_run* run, OperationType type, const char* key, size_t key_bytes, Make&& make) noexcept {
@@ -43,16 +40,6 @@ cairn_status update(cairn_run* run, OperationType type, const char* key, size_t 
     CAIRN_TRY(make(op.value));
     op.key = view_of(key, key_bytes);
     return cairn::api::apply(*run, op);
-  });
-}
-
-cairn_status increment(cairn_run* run, const char* key, size_t key_bytes, const Value& by) noexcept {
-  if (is_hot(run, key)) [[likely]] {
-    return guarded([&] { return run->engine->increment(*run->run, {key, key_bytes}, by); });
-  }
-  return update(run, OperationType::kIncrement, key, key_bytes, [&](Value& out) -> Status {
-    const double* d = by.get<double>();
-    return d != nullptr ? number(*d)(out) : plain(by)(out);
   });
 }
 
@@ -73,21 +60,28 @@ Status parse(cairn_run* run, const char* operations, size_t bytes, std::vector<O
 
 }  // namespace
 
+namespace cairn::api {
+
+cairn_status update_run(cairn_run* run, OperationType type, const char* key, size_t key_bytes, double value) noexcept {
+  return update(run, type, key, key_bytes, number(value));
+}
+
+cairn_status update_run(cairn_run* run, OperationType type, const char* key, size_t key_bytes, int64_t value) noexcept {
+  return update(run, type, key, key_bytes, plain(value));
+}
+
+cairn_status update_run(cairn_run* run, OperationType type, const char* key, size_t key_bytes, bool value) noexcept {
+  return update(run, type, key, key_bytes, plain(value));
+}
+
+cairn_status set_text(cairn_run* run, const char* key, size_t key_bytes, const char* value,
+                      size_t value_bytes) noexcept {
+  return update(run, OperationType::kSet, key, key_bytes, text(value, value_bytes));
+}
+
+}  // namespace cairn::api
+
 extern "C" {
-
-cairn_status cairn_run_set_double(cairn_run* run, const char* key, size_t key_bytes, double value) noexcept {
-  if (is_hot(run, key)) [[likely]] {
-    return guarded([&] { return run->engine->set_double(*run->run, {key, key_bytes}, value); });
-  }
-  return update(run, OperationType::kSet, key, key_bytes, number(value));
-}
-
-cairn_status cairn_run_set_int64(cairn_run* run, const char* key, size_t key_bytes, int64_t value) noexcept {
-  if (is_hot(run, key)) [[likely]] {
-    return guarded([&] { return run->engine->set_int(*run->run, {key, key_bytes}, value); });
-  }
-  return update(run, OperationType::kSet, key, key_bytes, plain(value));
-}
 
 cairn_status cairn_run_set_uint64(cairn_run* run, const char* key, size_t key_bytes, uint64_t value) noexcept {
   if (value <= static_cast<uint64_t>(INT64_MAX)) {
@@ -96,23 +90,8 @@ cairn_status cairn_run_set_uint64(cairn_run* run, const char* key, size_t key_by
   return update(run, OperationType::kSet, key, key_bytes, plain(value));
 }
 
-cairn_status cairn_run_set_bool(cairn_run* run, const char* key, size_t key_bytes, int32_t value) noexcept {
-  if (is_hot(run, key)) [[likely]] {
-    return guarded([&] { return run->engine->set_bool(*run->run, {key, key_bytes}, value != 0); });
-  }
-  return update(run, OperationType::kSet, key, key_bytes, plain(value != 0));
-}
-
 cairn_status cairn_run_set_null(cairn_run* run, const char* key, size_t key_bytes) noexcept {
   return update(run, OperationType::kSet, key, key_bytes, plain(nullptr));
-}
-
-cairn_status cairn_run_set_string(cairn_run* run, const char* key, size_t key_bytes, const char* value,
-                                  size_t value_bytes) noexcept {
-  if (is_hot(run, key) && value != nullptr) [[likely]] {
-    return guarded([&] { return run->engine->set_string(*run->run, {key, key_bytes}, {value, value_bytes}); });
-  }
-  return update(run, OperationType::kSet, key, key_bytes, text(value, value_bytes));
 }
 
 cairn_status cairn_run_set_json(cairn_run* run, const char* key, size_t key_bytes, const char* value,
@@ -175,20 +154,12 @@ cairn_status cairn_run_remove_msgpack(cairn_run* run, const char* key, size_t ke
   return update(run, OperationType::kRemove, key, key_bytes, msgpack(value, bytes));
 }
 
-cairn_status cairn_run_increment_int64(cairn_run* run, const char* key, size_t key_bytes, int64_t by) noexcept {
-  return increment(run, key, key_bytes, Value(by));
-}
-
-cairn_status cairn_run_increment_double(cairn_run* run, const char* key, size_t key_bytes, double by) noexcept {
-  return increment(run, key, key_bytes, Value(by));
-}
-
 cairn_status cairn_run_decrement_int64(cairn_run* run, const char* key, size_t key_bytes, int64_t by) noexcept {
-  return increment(run, key, key_bytes, cairn::engine::negate_number(Value(by)));
+  return update(run, OperationType::kIncrement, key, key_bytes, plain(cairn::engine::negate_number(Value(by))));
 }
 
 cairn_status cairn_run_decrement_double(cairn_run* run, const char* key, size_t key_bytes, double by) noexcept {
-  return increment(run, key, key_bytes, Value(-by));
+  return cairn_run_increment_double(run, key, key_bytes, -by);
 }
 
 cairn_status cairn_run_replace_json(cairn_run* run, const char* value, size_t bytes) noexcept {

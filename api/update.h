@@ -15,4 +15,16 @@ Status apply(Handle& handle, const engine::Operation& op) {
   return handle.engine->apply(*handle.run, op, outcome, handle.durability);
 }
 
+// What the hot calls leave to the general way; out of line, so that it does not burden them.
+[[gnu::noinline]] cairn_status update_run(cairn_run* run, engine::OperationType type, const char* key, size_t key_bytes,
+                                          double value) noexcept;
+[[gnu::noinline]] cairn_status update_run(cairn_run* run, engine::OperationType type, const char* key, size_t key_bytes,
+                                          int64_t value) noexcept;
+[[gnu::noinline]] cairn_status update_run(cairn_run* run, engine::OperationType type, const char* key, size_t key_bytes,
+                                          bool value) noexcept;
+[[gnu::noinline]] cairn_status set_text(cairn_run* run, const char* key, size_t key_bytes, const char* value,
+                                        size_t value_bytes) noexcept;
+[[gnu::noinline]] cairn_status update_cell(cairn_cell* cell, engine::OperationType type, double value) noexcept;
+[[gnu::noinline]] cairn_status update_cell(cairn_cell* cell, engine::OperationType type, int64_t value) noexcept;
+
 }  // namespace cairn::api

@@ -37,6 +37,8 @@
 
 namespace cairn::engine {
 
+class ByteSink;
+
 enum class FormKind : uint8_t { kSet = 0, kDelete = 1, kIncrement = 2, kList = 3, kIncrementList = 4, kOperations = 5 };
 
 /// An ordered list of a run owned elsewhere holds at most this many operations (then: kBacklog).
@@ -108,6 +110,7 @@ Status fold_foreign(Diff& diff, const Operation& op);
 /// kList: removed_before, removed_after, added, coerce, value. kIncrementList: delta, removed_after, added, value.
 /// kOperations: [[type, key, value]...]. `value` null pointer: the array ends before it.
 void append_entry(std::string& out, std::string_view key, const Form& form, const Value* value);
+void encode_entry(ByteSink& out, std::string_view key, const Form& form, const Value* value);
 Result<DiffEntry> decode_entry(std::string_view bytes);
 
 /// The whole diff: an msgpack array [base, last, updated_us, replace, [entry...]].

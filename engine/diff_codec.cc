@@ -3,6 +3,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "engine/byte_sink.h"
 #include "engine/compose.h"
 #include "engine/diff.h"
 #include "engine/json.h"
@@ -20,18 +21,18 @@ constexpr size_t kReservedMax = 256;  // an entry in memory takes many times the
 constexpr Status kBadEntry{Code::kCorrupt, "diff: not an entry"};
 constexpr Status kBadDiff{Code::kCorrupt, "diff: not a diff"};
 
-void append_big_endian(std::string& out, uint64_t v, int bytes) {
+void append_big_endian(ByteSink& out, uint64_t v, int bytes) {
   for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
     out += static_cast<char>(v >> shift);
   }
 }
 
-void append_tagged(std::string& out, uint8_t tag, uint64_t v, int bytes) {
+void append_tagged(ByteSink& out, uint8_t tag, uint64_t v, int bytes) {
   out += static_cast<char>(tag);
   append_big_endian(out, v, bytes);
 }
 
-void append_array_head(std::string& out, size_t count) {
+void append_array_head(ByteSink& out, size_t count) {
   if (count < 16) {
     out += static_cast<char>(0x90 | count);
   } else if (count <= UINT16_MAX) {
@@ -41,7 +42,7 @@ void append_array_head(std::string& out, size_t count) {
   }
 }
 
-void append_string(std::string& out, std::string_view s) {
+void append_string(ByteSink& out, std::string_view s) {
   if (s.size() < 32) {
     out += static_cast<char>(0xa0 | s.size());
   } else if (s.size() <= UINT8_MAX) {
@@ -54,7 +55,7 @@ void append_string(std::string& out, std::string_view s) {
   out += s;
 }
 
-void append_unsigned(std::string& out, uint64_t v) {
+void append_unsigned(ByteSink& out, uint64_t v) {
   if (v < 128) {
     out += static_cast<char>(v);
   } else if (v <= UINT8_MAX) {
@@ -68,12 +69,12 @@ void append_unsigned(std::string& out, uint64_t v) {
   }
 }
 
-void append_bool(std::string& out, bool v) { out += static_cast<char>(v ? 0xc3 : 0xc2); }
+void append_bool(ByteSink& out, bool v) { out += static_cast<char>(v ? 0xc3 : 0xc2); }
 
-void append_items(std::string& out, const Array& items) {
+void append_items(ByteSink& out, const Array& items) {
   append_array_head(out, items.size());
   for (const Value& item : items) {
-    append_msgpack_minimal(out, item);
+    encode_msgpack_minimal(out, item);
   }
 }
 
@@ -96,7 +97,7 @@ size_t fixed_elements(FormKind kind) {
 
 bool may_have_value(FormKind kind) { return kind != FormKind::kDelete && kind != FormKind::kOperations; }
 
-void append_operation_list(std::string& out, const std::vector<Operation>& operations) {
+void append_operation_list(ByteSink& out, const std::vector<Operation>& operations) {
   append_array_head(out, operations.size());
   for (const Operation& op : operations) {
     const bool has_value = op.type != OperationType::kDelete;
@@ -104,7 +105,7 @@ void append_operation_list(std::string& out, const std::vector<Operation>& opera
     append_unsigned(out, static_cast<uint8_t>(op.type));
     append_string(out, op.key);
     if (has_value) {
-      append_msgpack_minimal(out, op.value);
+      encode_msgpack_minimal(out, op.value);
     }
   }
 }
@@ -238,13 +239,13 @@ bool keys_are_unique(const std::vector<DiffEntry>& entries) {
 
 }  // namespace
 
-void append_entry(std::string& out, std::string_view key, const Form& form, const Value* value) {
+void encode_entry(ByteSink& out, std::string_view key, const Form& form, const Value* value) {
   const bool has_value = value != nullptr && may_have_value(form.kind);
   append_array_head(out, fixed_elements(form.kind) + (has_value ? 1 : 0));
   append_string(out, key);
   append_unsigned(out, static_cast<uint8_t>(form.kind) | (form.fresh ? kFreshBit : 0));
   if (form.kind == FormKind::kIncrement || form.kind == FormKind::kIncrementList) {
-    append_msgpack(out, form.delta);
+    encode_msgpack(out, form.delta);
   }
   if (form.kind == FormKind::kList) {
     append_items(out, form.lists->removed_before);
@@ -260,8 +261,13 @@ void append_entry(std::string& out, std::string_view key, const Form& form, cons
     append_operation_list(out, form.lists->operations);
   }
   if (has_value) {
-    append_msgpack(out, *value);
+    encode_msgpack(out, *value);
   }
+}
+
+void append_entry(std::string& out, std::string_view key, const Form& form, const Value* value) {
+  ByteSink sink(out);
+  encode_entry(sink, key, form, value);
 }
 
 Result<DiffEntry> decode_entry(std::string_view bytes) {
@@ -274,16 +280,17 @@ Result<DiffEntry> decode_entry(std::string_view bytes) {
 }
 
 void append_diff_head(std::string& out, uint64_t base, uint64_t last, int64_t updated_us, bool replace, size_t count) {
-  append_array_head(out, 5);
-  append_unsigned(out, base);
-  append_unsigned(out, last);
+  ByteSink sink(out);
+  append_array_head(sink, 5);
+  append_unsigned(sink, base);
+  append_unsigned(sink, last);
   if (updated_us >= 0) {
-    append_unsigned(out, static_cast<uint64_t>(updated_us));
+    append_unsigned(sink, static_cast<uint64_t>(updated_us));
   } else {
-    append_tagged(out, 0xd3, static_cast<uint64_t>(updated_us), 8);
+    append_tagged(sink, 0xd3, static_cast<uint64_t>(updated_us), 8);
   }
-  append_bool(out, replace);
-  append_array_head(out, count);
+  append_bool(sink, replace);
+  append_array_head(sink, count);
 }
 
 void append_diff(std::string& out, const Diff& diff) {

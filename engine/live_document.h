@@ -92,8 +92,8 @@ class LiveDocument {
     document_.member(member).value.storage = v;
     return note_set(member);
   }
-  /// A string of any length, valid UTF-8; no allocation when the member's string has the capacity.
-  int set_string(int member, std::string_view s, size_t limit);
+  /// A string, valid UTF-8, whose JSON takes `json_bytes`; no allocation when the member's string has the capacity.
+  int set_string(int member, std::string_view s, size_t json_bytes, size_t limit);
   /// Hot: a number member grows by n (integers exact, else double); -1: call apply().
   int increment(int member, const Value& n, size_t limit) {
     const int64_t* x = document_.member(member).value.get<int64_t>();

@@ -1,5 +1,7 @@
 // The rare ends of the hot calls: the first change of a key after a flush, a pending form that is no plain set, numbers
 // of mixed types.
+#include <cstring>
+
 #include "engine/json.h"
 #include "engine/live_document.h"
 
@@ -50,13 +52,18 @@ int LiveDocument::increment_any(int member, const Value& n, size_t limit) {
   return fits ? note_increment(member, n) : -1;
 }
 
-int LiveDocument::set_string(int member, std::string_view s, size_t limit) {
-  if (!is_plain(member) || !document_.try_count(member, json_string_bytes(s), limit)) {
+int LiveDocument::set_string(int member, std::string_view s, size_t json_bytes, size_t limit) {
+  if (!is_plain(member) || !document_.try_count(member, json_bytes, limit)) {
     return -1;
   }
   Value& value = document_.member(member).value;
   if (std::string* held = value.get<std::string>()) {
-    held->assign(s);
+    if (s.size() <= held->size()) [[likely]] {
+      std::memcpy(held->data(), s.data(), s.size());  // in line, which assign() is not
+      held->resize(s.size());
+    } else {
+      held->assign(s);
+    }
   } else {
     value.storage.emplace<std::string>(s);
   }

@@ -7,17 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include "engine/byte_sink.h"
 #include "engine/json.h"
 
 namespace cairn::engine {
 namespace {
 
-struct StringSink {
-  std::string& out;
-  void write(const char* bytes, size_t count) { out.append(bytes, count); }
-};
-
-using Packer = msgpack::packer<StringSink>;
+using Packer = msgpack::packer<ByteSink>;
 
 void pack_string(Packer& packer, std::string_view s) {
   assert(s.size() <= UINT32_MAX);
@@ -26,16 +22,16 @@ void pack_string(Packer& packer, std::string_view s) {
 }
 
 /// Always a float64: msgpack-c's pack_double writes a double of whole value as an integer, and -0 as 0.
-void append_double(std::string& out, double d) {
+void pack_double(ByteSink& out, double d) {
   const auto bits = std::bit_cast<uint64_t>(d);
   char bytes[9] = {'\xcb'};
   for (int i = 0; i < 8; ++i) {
     bytes[i + 1] = static_cast<char>(bits >> (56 - 8 * i));
   }
-  out.append(bytes, sizeof bytes);
+  out.write(bytes, sizeof bytes);
 }
 
-void pack_minimal(Packer& packer, std::string& out, const Value& v) {
+void pack_minimal(Packer& packer, ByteSink& out, const Value& v) {
   switch (v.type()) {
     case Type::kNull:
       packer.pack_nil();
@@ -50,7 +46,7 @@ void pack_minimal(Packer& packer, std::string& out, const Value& v) {
       packer.pack_uint64(*v.get<uint64_t>());
       return;
     case Type::kDouble:
-      append_double(out, *v.get<double>());
+      pack_double(out, *v.get<double>());
       return;
     case Type::kString:
       pack_string(packer, *v.get<std::string>());
@@ -205,9 +201,8 @@ class Builder : public msgpack::null_visitor {
 
 }  // namespace
 
-void append_msgpack(std::string& out, const Value& v) {
-  StringSink sink{out};
-  Packer packer(sink);
+void encode_msgpack(ByteSink& out, const Value& v) {
+  Packer packer(out);
   if (const int64_t* i = v.get<int64_t>()) {
     packer.pack_fix_int64(*i);
   } else if (const uint64_t* u = v.get<uint64_t>()) {
@@ -217,10 +212,19 @@ void append_msgpack(std::string& out, const Value& v) {
   }
 }
 
-void append_msgpack_minimal(std::string& out, const Value& v) {
-  StringSink sink{out};
-  Packer packer(sink);
+void encode_msgpack_minimal(ByteSink& out, const Value& v) {
+  Packer packer(out);
   pack_minimal(packer, out, v);
+}
+
+void append_msgpack(std::string& out, const Value& v) {
+  ByteSink sink(out);
+  encode_msgpack(sink, v);
+}
+
+void append_msgpack_minimal(std::string& out, const Value& v) {
+  ByteSink sink(out);
+  encode_msgpack_minimal(sink, v);
 }
 
 Result<Value> decode_msgpack(std::string_view bytes, int depth_max) {

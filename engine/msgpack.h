@@ -9,12 +9,17 @@
 
 namespace cairn::engine {
 
+class ByteSink;
+
 /// Top-level numbers and bools written by this function have a length that depends on their type alone
 /// (int64 as 0xd3, uint64 as 0xcf, double as 0xcb): so staging can patch them in place. Numbers inside arrays and
 /// objects are minimal.
 void append_msgpack(std::string& out, const Value& v);
 /// The standard, minimal encoding, for users.
 void append_msgpack_minimal(std::string& out, const Value& v);
+/// The same two, into a sink.
+void encode_msgpack(ByteSink& out, const Value& v);
+void encode_msgpack_minimal(ByteSink& out, const Value& v);
 
 /// One value, whole input. Lengths are checked against what remains before memory is taken; ext, bin and non-string
 /// map keys are refused; float32 becomes double. Keys as in parse_json: of duplicates the last wins, "__proto__" is

@@ -87,6 +87,33 @@ inline char* put_fixed(char* out, const Value& v) {
   }
 }
 
+/// msgpack's byte in front of a top-level number; 0 for what is no number.
+inline uint8_t number_tag(const Value& v) {
+  switch (v.type()) {
+    case Type::kInt64:
+      return 0xd3;
+    case Type::kUint64:
+      return 0xcf;
+    case Type::kDouble:
+      return 0xcb;
+    default:
+      return 0;
+  }
+}
+
+/// The 8 bytes behind that tag.
+inline uint64_t big_endian_number(const Value& v) {
+  uint64_t bits;
+  if (const double* d = v.get<double>()) {
+    std::memcpy(&bits, d, sizeof bits);
+  } else if (const int64_t* i = v.get<int64_t>()) {
+    bits = static_cast<uint64_t>(*i);
+  } else {
+    bits = *v.get<uint64_t>();
+  }
+  return __builtin_bswap64(bits);
+}
+
 /// Rewrites the entry at `entry` (its length field included, `bytes` long, same key) if its new encoding has the same
 /// length. False: encode it whole.
 inline bool patch_entry(char* entry, uint32_t bytes, std::string_view key, const Form& form, const Value* value) {

@@ -4,10 +4,11 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <bit>
 #include <cstring>
 
+#include "engine/byte_sink.h"
 #include "engine/staged_entry.h"
-#include "engine/thread_object.h"
 
 namespace cairn::engine {
 
@@ -15,156 +16,197 @@ using staging::BufferHeader;
 
 namespace {
 
-BufferHeader* header_of(char* buffer) { return reinterpret_cast<BufferHeader*>(buffer); }
 char* payload_of(char* buffer) { return buffer + sizeof(BufferHeader); }
 
-// The whole encoding goes through one string per thread, so that the steady state allocates nothing.
-struct Scratch {
-  std::string bytes;
-};
-std::string& scratch() { return thread_object<Scratch>().bytes; }
+// The tag that a place of this entry has.
+uint8_t number_tag_of(const Form& form, const Value* value) {
+  return form.kind == FormKind::kSet && !form.fresh ? number_tag(*value) : 0;
+}
 
 }  // namespace
-
-void StagedSlot::prepare_thread() {
-  if (std::string& bytes = scratch(); bytes.capacity() < staging::payload_bytes_max(staging::kClasses - 1)) {
-    bytes.reserve(staging::payload_bytes_max(staging::kClasses - 1));
-  }
-}
 
 Slot StagedSlot::replace_slot(const Slot& slot) {
   const Slot old = slot_;
   slot_ = slot;
   next_ = 0;
+  char* memory = slot.memory == nullptr ? nullptr : slot.memory + sizeof(staging::SlotHeader);
   for (Buffer& b : buffers_) {
+    b.memory = memory;
     b.whole = true;
-    b.changed_count = 0;
+    b.changed = 0;
     b.count = 0;
     b.payload_bytes = 0;
     b.sum = 0;
     b.places.clear();
+    if (memory != nullptr) {
+      memory += staging::buffer_bytes(slot.size_class);
+    }
   }
   return old;
 }
 
 size_t StagedSlot::whole_bytes(const LiveDocument& live) {
-  std::string& bytes = scratch();
-  size_t sum = 0;
+  ByteSink count(nullptr, 0);
   for (const PendingEntry& e : live.pending().entries) {
-    bytes.clear();
-    append_entry(bytes, live.key_of(e), e.form, live.value_of(e));
-    sum += kEntryLengthBytes + bytes.size();
+    encode_entry(count, live.key_of(e), e.form, live.value_of(e));
   }
-  return sum;
+  return count.written() + live.pending().entries.size() * kEntryLengthBytes;
 }
 
 Slot StagedSlot::release() { return replace_slot(Slot{}); }
 
-void StagedSlot::note_changed(Buffer& buffer, int entry) {
-  if (buffer.whole || static_cast<uint32_t>(entry) >= buffer.count) {
-    return;  // appended or encoded anyway
-  }
-  for (uint32_t i = 0; i < buffer.changed_count; ++i) {
-    if (buffer.changed[i] == static_cast<uint32_t>(entry)) {
-      return;
-    }
-  }
-  if (buffer.changed_count == kChangedMax) {
-    buffer.whole = true;
-    return;
-  }
-  buffer.changed[buffer.changed_count++] = static_cast<uint32_t>(entry);
-}
-
-bool StagedSlot::append_entries(const LiveDocument& live, Buffer& buffer, char* payload, uint32_t capacity) {
+bool StagedSlot::append_entries(const LiveDocument& live, Buffer& buffer) {
   const PendingDiff& pending = live.pending();
-  std::string& bytes = scratch();
+  char* const payload = payload_of(buffer.memory);
+  const uint32_t capacity = staging::payload_bytes_max(slot_.size_class);
   // Room in both buffers now: later writes of the same entries, on the hot path, must not need memory.
   buffers_[0].places.reserve(pending.entries.size());
   buffers_[1].places.reserve(pending.entries.size());
-  buffer.whole = true;  // until it is done: memory may run out on the way
+  buffer.whole = true;  // until it is done: it may not fit
   for (uint32_t i = buffer.count; i < pending.entries.size(); ++i) {
     const PendingEntry& e = pending.entries[i];
-    bytes.assign(kEntryLengthBytes, '\0');
-    append_entry(bytes, live.key_of(e), e.form, live.value_of(e));
-    const auto n = static_cast<uint32_t>(bytes.size());
-    std::memcpy(bytes.data(), &n, sizeof n);
-    if (n > capacity - buffer.payload_bytes) {
+    const Value* value = live.value_of(e);
+    char* at = payload + buffer.payload_bytes;
+    const uint32_t room = capacity - buffer.payload_bytes;
+    if (room < kEntryLengthBytes) {
       return false;
     }
-    char* at = payload + buffer.payload_bytes;
-    std::memcpy(at, bytes.data(), n);
-    const uint64_t hash = XXH3_64bits_withSeed(at, n, slot_.seed + buffer.payload_bytes);
-    buffer.places.push_back({buffer.payload_bytes, n, hash});
-    buffer.sum += hash;
-    buffer.payload_bytes += n;
+    ByteSink out(at + kEntryLengthBytes, room - kEntryLengthBytes);
+    encode_entry(out, live.key_of(e), e.form, value);
+    if (out.written() > room - kEntryLengthBytes) {
+      return false;
+    }
+    const auto bytes = static_cast<uint32_t>(kEntryLengthBytes + out.written());
+    std::memcpy(at, &bytes, sizeof bytes);
+    const uint64_t head = staging::head_hash(at, bytes, slot_.seed, i);
+    const uint64_t tail = staging::tail_hash(at, bytes, slot_.seed, i);
+    buffer.places.push_back({head, tail, static_cast<uint16_t>(buffer.payload_bytes), static_cast<uint16_t>(bytes),
+                             number_tag_of(e.form, value)});
+    buffer.sum += head + tail;
+    buffer.payload_bytes += bytes;
     ++buffer.count;
   }
   buffer.whole = false;
   return true;
 }
 
-bool StagedSlot::write_slow(const LiveDocument& live, Buffer& buffer, char* memory) {
-  buffer.whole = true;  // stays so if it does not fit: the buffer's content is spoiled, the other one is whole
+bool StagedSlot::write_whole(const LiveDocument& live, Buffer& buffer) {
   buffer.count = 0;
   buffer.payload_bytes = 0;
   buffer.sum = 0;
   buffer.places.clear();
-  if (!append_entries(live, buffer, payload_of(memory), staging::payload_bytes_max(slot_.size_class))) {
+  buffer.layout = live.pending().layout;
+  return append_entries(live, buffer);
+}
+
+// The entry got longer or shorter: those behind it move.
+bool StagedSlot::resize_entry(const LiveDocument& live, Buffer& buffer, uint32_t index) {
+  const PendingEntry& e = live.pending().entries[index];
+  const Value* value = live.value_of(e);
+  Place& place = buffer.places[index];
+  ByteSink counted(nullptr, 0);
+  encode_entry(counted, live.key_of(e), e.form, value);
+  const size_t bytes = kEntryLengthBytes + counted.written();
+  const uint32_t end = place.offset + place.bytes;
+  buffer.whole = true;  // until it is done: it may not fit
+  if (buffer.payload_bytes - place.bytes + bytes > staging::payload_bytes_max(slot_.size_class)) {
     return false;
   }
-  buffer.layout = live.pending().layout;
+  char* const payload = payload_of(buffer.memory);
+  char* const at = payload + place.offset;
+  std::memmove(at + bytes, payload + end, buffer.payload_bytes - end);
+  const auto moved = static_cast<uint32_t>(bytes - place.bytes);
+  for (size_t i = index + 1; i < buffer.places.size(); ++i) {
+    buffer.places[i].offset = static_cast<uint16_t>(buffer.places[i].offset + moved);
+  }
+  buffer.payload_bytes += moved;
+  const auto length = static_cast<uint32_t>(bytes);
+  std::memcpy(at, &length, sizeof length);
+  ByteSink out(at + kEntryLengthBytes, counted.written());
+  encode_entry(out, live.key_of(e), e.form, value);
+  place.bytes = static_cast<uint16_t>(bytes);
+  buffer.whole = false;
   return true;
+}
+
+inline bool StagedSlot::write_entry(const LiveDocument& live, Buffer& buffer, uint32_t index) {
+  const PendingEntry& e = live.pending().entries[index];
+  Place& place = buffer.places[index];
+  const Value* value = live.value_of(e);
+  char* const entry = payload_of(buffer.memory) + place.offset;
+  if (place.number_tag != 0 && number_tag_of(e.form, value) == place.number_tag) [[likely]] {
+    // Only the number itself changes; it is hashed before it is stored, so the hash waits for no memory.
+    const uint64_t tail = big_endian_number(*value);
+    const uint64_t hash = XXH3_64bits_withSeed(&tail, sizeof tail, staging::tail_seed(slot_.seed, index));
+    std::memcpy(entry + place.bytes - sizeof tail, &tail, sizeof tail);
+    buffer.sum += hash - place.tail_hash;
+    place.tail_hash = hash;
+    return true;
+  }
+  return rewrite_entry(live, buffer, index);
+}
+
+// Any other change of one entry.
+bool StagedSlot::rewrite_entry(const LiveDocument& live, Buffer& buffer, uint32_t index) {
+  const PendingEntry& e = live.pending().entries[index];
+  Place& place = buffer.places[index];
+  const Value* value = live.value_of(e);
+  char* const entry = payload_of(buffer.memory) + place.offset;
+  if (!patch_entry(entry, place.bytes, live.key_of(e), e.form, value) && !resize_entry(live, buffer, index)) {
+    return false;
+  }
+  const uint64_t head = staging::head_hash(entry, place.bytes, slot_.seed, index);
+  const uint64_t tail = staging::tail_hash(entry, place.bytes, slot_.seed, index);
+  buffer.sum += head + tail - place.head_hash - place.tail_hash;
+  place.head_hash = head;
+  place.tail_hash = tail;
+  place.number_tag = number_tag_of(e.form, value);
+  return true;
+}
+
+// What changed since this buffer was written, and what came behind.
+inline bool StagedSlot::write_changed(const LiveDocument& live, Buffer& buffer) {
+  if (buffer.whole || buffer.layout != live.pending().layout) [[unlikely]] {
+    return write_whole(live, buffer);
+  }
+  for (uint64_t rest = buffer.changed; rest != 0; rest &= rest - 1) {
+    for (auto i = static_cast<uint32_t>(std::countr_zero(rest)); i < buffer.count; i += 64) {
+      if (!write_entry(live, buffer, i)) [[unlikely]] {
+        return false;
+      }
+    }
+  }
+  return buffer.count == live.pending().entries.size() || append_entries(live, buffer);
 }
 
 bool StagedSlot::write(const LiveDocument& live, int entry, uint64_t last, uint64_t updated_us,
                        const StagingSeam& seam) {
-  const PendingDiff& pending = live.pending();
-  if (entry < 0) {
-    buffers_[0].whole = true;
-    buffers_[1].whole = true;
-  } else {
-    note_changed(buffers_[0], entry);
-    note_changed(buffers_[1], entry);
+  const uint64_t changed = entry < 0 ? 0 : uint64_t{1} << (static_cast<uint32_t>(entry) % 64);
+  for (Buffer& b : buffers_) {
+    b.changed |= changed;
+    b.whole |= entry < 0;
   }
-  Buffer& buffer = buffers_[next_];
-  char* memory = slot_.memory + sizeof(staging::SlotHeader) + next_ * staging::buffer_bytes(slot_.size_class);
-  char* payload = payload_of(memory);
-  bool whole = buffer.whole || buffer.layout != pending.layout;
-  for (uint32_t i = 0; !whole && i < buffer.changed_count; ++i) {
-    const uint32_t index = buffer.changed[i];
-    Place& place = buffer.places[index];
-    const PendingEntry& e = pending.entries[index];
-    if (!patch_entry(payload + place.offset, place.bytes, live.key_of(e), e.form, live.value_of(e))) {
-      whole = true;
-      break;
-    }
-    const uint64_t hash = XXH3_64bits_withSeed(payload + place.offset, place.bytes, slot_.seed + place.offset);
-    buffer.sum += hash - place.hash;
-    place.hash = hash;
+  Buffer& buffer = buffers_[static_cast<size_t>(next_)];
+  if (!write_changed(live, buffer)) [[unlikely]] {
+    return false;
   }
-  if (whole) {
-    if (!write_slow(live, buffer, memory)) {
-      return false;
-    }
-  } else if (buffer.count < pending.entries.size()) {
-    if (!append_entries(live, buffer, payload, staging::payload_bytes_max(slot_.size_class))) {
-      return false;
-    }
-  }
-  buffer.changed_count = 0;
+  buffer.changed = 0;
   if (seam.stored != nullptr) [[unlikely]] {
-    seam.stored(seam.context, StagingSeam::Point::kPayload, payload, buffer.payload_bytes);
+    seam.stored(seam.context, StagingSeam::Point::kPayload, payload_of(buffer.memory), buffer.payload_bytes);
   }
 
-  BufferHeader* header = header_of(memory);
+  const PendingDiff& pending = live.pending();
+  auto* const header = reinterpret_cast<BufferHeader*>(buffer.memory);
+  // Hashed here and not where it is stored: a load of what was stored in parts waits for the stores.
+  const uint64_t shape = buffer.payload_bytes | uint64_t{buffer.count} << 32 |
+                         uint64_t{pending.replace ? staging::kFlagReplace : uint16_t{0}} << 48;
+  const std::array<uint64_t, 4> fields = {pending.base, updated_us, shape, last};
+  static_assert(sizeof fields == offsetof(BufferHeader, checksum));
   header->base = pending.base;
   header->updated_us = updated_us;
-  header->payload_bytes = buffer.payload_bytes;
-  header->entry_count = static_cast<uint16_t>(buffer.count);
-  header->flags = pending.replace ? staging::kFlagReplace : 0;
+  std::memcpy(&header->payload_bytes, &shape, sizeof shape);
   header->last_copy = last;
-  header->checksum = XXH3_64bits_withSeed(header, offsetof(BufferHeader, checksum), slot_.seed) + buffer.sum;
+  header->checksum = XXH3_64bits_withSeed(fields.data(), sizeof fields, slot_.seed) + buffer.sum;
   if (seam.stored != nullptr) [[unlikely]] {
     seam.stored(seam.context, StagingSeam::Point::kChecksum, reinterpret_cast<char*>(header),
                 offsetof(BufferHeader, last));
@@ -179,9 +221,8 @@ bool StagedSlot::write(const LiveDocument& live, int entry, uint64_t last, uint6
 }
 
 std::string_view StagedSlot::newest_payload() const {
-  const int newest = 1 - next_;
-  const char* memory = slot_.memory + sizeof(staging::SlotHeader) + newest * staging::buffer_bytes(slot_.size_class);
-  return {memory + sizeof(BufferHeader), buffers_[newest].payload_bytes};
+  const Buffer& newest = buffers_[static_cast<size_t>(1 - next_)];
+  return {newest.memory + sizeof(BufferHeader), newest.payload_bytes};
 }
 
 }  // namespace cairn::engine

@@ -1,16 +1,17 @@
 // The hot write: a run's pending diff into the older of its slot's two buffers.
 //
 // Invariants (held under the run's lock):
-// - each buffer is written whole or patched from its own last content; `changed` lists the pending entries that changed
-// since it was
-//   last written (up to 4), and an entry is patched only if its encoded length in that buffer is unchanged;
+// - each buffer is written whole or patched from its own last content; `changed` says which pending entries changed
+//   since it was last written, and those are encoded again: in place if their length in that buffer is unchanged, else
+//   the entries behind them move;
 // - the other buffer is left alone, so a kill between two stores leaves it whole;
 // - stores go payload, checksum, sequence (release).
+// No memory is taken by a write of entries that were written before.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/live_document.h"
@@ -44,10 +45,6 @@ class StagedSlot {
   Slot replace_slot(const Slot& slot);
   Slot release();
 
-  /// Takes the memory that a write() by this thread may need, so that one of entries that were written before cannot
-  /// fail.
-  static void prepare_thread();
-
   /// Writes the pending diff. `entry` is the one pending entry that changed since the last write, or -1 for unknown.
   /// False when it does not fit the slot: nothing valid was overwritten; take a larger slot or seal.
   bool write(const LiveDocument& live, int entry, uint64_t last, uint64_t updated_us, const StagingSeam& seam);
@@ -60,26 +57,32 @@ class StagedSlot {
   [[nodiscard]] uint32_t newest_count() const { return buffers_[1 - next_].count; }
 
  private:
-  static constexpr uint32_t kChangedMax = 4;
   struct Place {
-    uint32_t offset;
-    uint32_t bytes;
-    uint64_t hash;
+    uint64_t head_hash;
+    uint64_t tail_hash;
+    uint16_t offset;
+    uint16_t bytes;
+    uint8_t number_tag;  // of a kSet, not fresh, of a number: msgpack's byte for its type. 0: anything else
   };
+  static_assert(staging::payload_bytes_max(staging::kClasses - 1) <= UINT16_MAX);
   struct Buffer {
-    std::array<uint32_t, kChangedMax> changed{};
-    uint32_t changed_count = 0;
-    bool whole = true;    // must be encoded whole
-    uint32_t layout = 0;  // of the pending diff, when last written
-    uint32_t count = 0;   // entries written
+    char* memory = nullptr;
+    uint64_t changed = 0;  // bit i: the entries i, i + 64, ... may have changed
+    bool whole = true;     // must be encoded whole
+    uint32_t layout = 0;   // of the pending diff, when last written
+    uint32_t count = 0;    // entries written
     uint32_t payload_bytes = 0;
     uint64_t sum = 0;  // of the entries' hashes
     std::vector<Place> places;
   };
 
-  void note_changed(Buffer& buffer, int entry);
-  bool write_slow(const LiveDocument& live, Buffer& buffer, char* memory);
-  bool append_entries(const LiveDocument& live, Buffer& buffer, char* payload, uint32_t capacity);
+  // Out of line: what they need on the stack would burden the path of a number, too.
+  [[gnu::noinline]] bool rewrite_entry(const LiveDocument& live, Buffer& buffer, uint32_t index);
+  [[gnu::noinline]] bool resize_entry(const LiveDocument& live, Buffer& buffer, uint32_t index);
+  [[gnu::noinline]] bool write_whole(const LiveDocument& live, Buffer& buffer);
+  [[gnu::noinline]] bool append_entries(const LiveDocument& live, Buffer& buffer);
+  bool write_entry(const LiveDocument& live, Buffer& buffer, uint32_t index);
+  bool write_changed(const LiveDocument& live, Buffer& buffer);
 
   Slot slot_;
   int next_ = 0;

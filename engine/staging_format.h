@@ -7,10 +7,12 @@
 // bytes, itself included][msgpack entry of diff.h].
 //
 // A buffer is valid iff all hold: payload_bytes fits the class; base < last; the entries' lengths add up to
-// payload_bytes and their number is entry_count; checksum == XXH3(header fields before it, seed) + sum of XXH3(entry,
-// seed + offset of the entry in the payload), where seed = XXH3(staging id, file number, offset of the slot, run id,
-// creation LSN). So bytes of another run, of a deleted and re-created one, of another place or of an earlier life of
-// the file never match.
+// payload_bytes and their number is entry_count; checksum == XXH3(header fields before it, seed) + sum of the entries'
+// head_hash and tail_hash, which are seeded with the entry's index, where seed = XXH3(staging id, file number, offset
+// of the slot, run id, creation LSN). So bytes of another run, of a deleted and re-created one, of another place or of
+// an earlier life of the file never match, and an entry that moves because one before it got longer keeps its hash.
+//
+// Version 1 hashed an entry with seed + its offset in the payload.
 #pragma once
 
 #include <array>
@@ -25,7 +27,7 @@
 namespace cairn::engine::staging {
 
 inline constexpr char kMagic[8] = {'C', 'A', 'I', 'R', 'N', 'S', 'T', 'G'};
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
 inline constexpr uint32_t kHeaderBytes = 4096;
 inline constexpr uint32_t kChunkBytes = 32u << 10;
 inline constexpr uint64_t kFirstFileBytes = 256u << 10;
@@ -107,6 +109,29 @@ inline uint64_t slot_seed(uint64_t staging_id, uint32_t file_number, uint32_t of
   } fields = {staging_id, created_lsn, file_number, offset, run_id.size(), {}};
   std::memcpy(fields.run_id, run_id.data(), run_id.size() < 64 ? run_id.size() : 64);
   return xxh3(&fields, sizeof fields);
+}
+
+// An entry's last 8 bytes, which are those of a number, are hashed apart: a new number costs a hash of 8 bytes.
+inline constexpr uint32_t kTailBytes = 8;
+inline constexpr uint32_t kWholeBytesMax = 16;  // up to here an entry is hashed as one
+/// Beyond this length a seed makes XXH3 derive a secret of its own, which costs more than hashing 300 bytes.
+inline constexpr uint32_t kSeededBytesMax = 240;
+
+inline uint64_t head_seed(uint64_t slot_seed, uint32_t index) { return slot_seed + 1 + 2 * uint64_t{index}; }
+inline uint64_t tail_seed(uint64_t slot_seed, uint32_t index) { return slot_seed + 2 + 2 * uint64_t{index}; }
+
+inline uint64_t head_hash(const char* entry, uint32_t bytes, uint64_t slot_seed, uint32_t index) {
+  const uint64_t seed = head_seed(slot_seed, index);
+  const uint32_t head = bytes <= kWholeBytesMax ? bytes : bytes - kTailBytes;
+  if (head <= kSeededBytesMax) {
+    return xxh3(entry, head, seed);
+  }
+  const uint64_t content = xxh3(entry, head);
+  return xxh3(&content, sizeof content, seed);
+}
+
+inline uint64_t tail_hash(const char* entry, uint32_t bytes, uint64_t slot_seed, uint32_t index) {
+  return bytes <= kWholeBytesMax ? 0 : xxh3(entry + bytes - kTailBytes, kTailBytes, tail_seed(slot_seed, index));
 }
 
 }  // namespace cairn::engine::staging

@@ -25,7 +25,6 @@ T load(const char* from) {
 bool header_matches(const std::string& bytes, const StagingIdentity& identity) {
   const char* h = bytes.data();
   return std::memcmp(h, staging::kMagic, 8) == 0 &&
-         load<uint32_t>(h + offsetof(FileHeader, format_version)) == staging::kFormatVersion &&
          load<uint32_t>(h + offsetof(FileHeader, chunk_bytes)) == staging::kChunkBytes &&
          load<uint64_t>(h + offsetof(FileHeader, checksum)) == xxh3(h, offsetof(FileHeader, checksum)) &&
          load<uint32_t>(h + offsetof(FileHeader, state)) == static_cast<uint32_t>(FileState::kActive) &&
@@ -35,7 +34,7 @@ bool header_matches(const std::string& bytes, const StagingIdentity& identity) {
 }
 
 // The validity rules of staging_format.h, in their order. `at` holds payload_max + header bytes.
-bool decode_buffer(const char* at, uint32_t payload_max, uint64_t seed, SlotView::Buffer& out) {
+bool decode_buffer(const char* at, uint32_t payload_max, uint32_t version, uint64_t seed, SlotView::Buffer& out) {
   out = {};
   const auto last = load<uint64_t>(at + offsetof(BufferHeader, last));
   const auto checksum = load<uint64_t>(at + offsetof(BufferHeader, checksum));
@@ -63,7 +62,9 @@ bool decode_buffer(const char* at, uint32_t payload_max, uint64_t seed, SlotView
     if (bytes <= kEntryLengthBytes || bytes > payload_bytes - offset) {
       return false;
     }
-    sum += xxh3(payload + offset, bytes, seed + offset);
+    sum += version == 1 ? xxh3(payload + offset, bytes, seed + offset)
+                        : staging::head_hash(payload + offset, bytes, seed, count) +
+                              staging::tail_hash(payload + offset, bytes, seed, count);
     offset += bytes;
     ++count;
   }
@@ -110,7 +111,7 @@ bool torn(const SlotView& view) {
 // anew, and so on. So look again, at this slot alone, until neither is torn, or until the whole one is the same in two
 // looks: then it stood there while the torn one was copied between them, and since writes alternate, nothing newer was
 // complete then.
-void settle(wal::File& file, uint64_t seed, SlotView& view) {
+void settle(wal::File& file, uint32_t version, uint64_t seed, SlotView& view) {
   view.settled = view.state == 0 || !torn(view);
   if (view.settled && (view.state == 0 || newest_of(view) != 0)) {
     return;
@@ -130,7 +131,8 @@ void settle(wal::File& file, uint64_t seed, SlotView& view) {
     for (int b = 0; b < 2; ++b) {
       const char* at =
           slot.data() + sizeof(SlotHeader) + static_cast<size_t>(b) * staging::buffer_bytes(view.size_class);
-      decode_buffer(at, staging::payload_bytes_max(view.size_class), seed, view.buffers[static_cast<size_t>(b)]);
+      decode_buffer(at, staging::payload_bytes_max(view.size_class), version, seed,
+                    view.buffers[static_cast<size_t>(b)]);
     }
     const uint64_t now = newest_of(view);
     view.settled = view.state == 0 || (now != 0 && (now == before || !torn(view)));
@@ -139,6 +141,7 @@ void settle(wal::File& file, uint64_t seed, SlotView& view) {
 
 void visit_file(wal::File& file, const std::string& bytes, const std::string& name,
                 const FunctionRef<void(const SlotView&)>& visit) {
+  const auto version = load<uint32_t>(bytes.data() + offsetof(FileHeader, format_version));
   const auto staging_id = load<uint64_t>(bytes.data() + offsetof(FileHeader, staging_id));
   const auto number = load<uint32_t>(bytes.data() + offsetof(FileHeader, file_number));
   const auto file_bytes =
@@ -168,9 +171,9 @@ void visit_file(wal::File& file, const std::string& bytes, const std::string& na
       const uint64_t seed = staging::slot_seed(staging_id, number, offset, view.run_id, view.created_lsn);
       for (int b = 0; b < 2; ++b) {
         const char* at = slot + sizeof(SlotHeader) + static_cast<size_t>(b) * staging::buffer_bytes(size_class);
-        decode_buffer(at, staging::payload_bytes_max(size_class), seed, view.buffers[static_cast<size_t>(b)]);
+        decode_buffer(at, staging::payload_bytes_max(size_class), version, seed, view.buffers[static_cast<size_t>(b)]);
       }
-      settle(file, seed, view);
+      settle(file, version, seed, view);
       visit(view);
     }
   }
@@ -212,6 +215,9 @@ Status visit_slots(const StagingPlace& place, const StagingIdentity& identity,
     if (*got != bytes.size() || !header_matches(bytes, identity)) {
       ++scan.ignored_files;
       continue;
+    }
+    if (load<uint32_t>(bytes.data() + offsetof(FileHeader, format_version)) > staging::kFormatVersion) {
+      return {Code::kVersion, "staging was written by a newer version of Cairn: open the store with that once"};
     }
     visit_file(**file, bytes, name, visit);
   }

@@ -161,14 +161,14 @@ class Store {
   /// `epoch`, if given, gets the flush epoch that covers this update (wait_durable).
   Status apply(Run& run, const Operation& op, Outcome& outcome, Durability durability = Durability::kDefault,
                uint64_t* epoch = nullptr);
-  Status set_double(Run& run, std::string_view key, double v);
-  Status set_int(Run& run, std::string_view key, int64_t v);
-  Status set_bool(Run& run, std::string_view key, bool v);
-  Status set_string(Run& run, std::string_view key, std::string_view v);
-  Status increment(Run& run, std::string_view key, const Value& n);
-  Status cell_set_double(Run& run, CellPlace& place, std::string_view key, double v);
-  Status cell_set_int(Run& run, CellPlace& place, std::string_view key, int64_t v);
-  Status cell_increment(Run& run, CellPlace& place, std::string_view key, const Value& n);
+  /// The hot updates: true when the operation was applied. They take the short way only: class `process`, a key of the
+  /// top level that was changed since the last flush, a value that needs no more room. False: nothing happened; apply()
+  /// does it, or says what is wrong. A `place`, if given, remembers where the key stands.
+  bool try_set_double(Run& run, std::string_view key, double v, CellPlace* place = nullptr);
+  bool try_set_int(Run& run, std::string_view key, int64_t v, CellPlace* place = nullptr);
+  bool try_set_bool(Run& run, std::string_view key, bool v);
+  bool try_set_string(Run& run, std::string_view key, std::string_view v);
+  bool try_increment(Run& run, std::string_view key, const Value& n, CellPlace* place = nullptr);
   /// The flush epoch now: what was updated before is covered by it.
   [[nodiscard]] uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
 
@@ -185,8 +185,9 @@ class Store {
   /// Calls `read` with the value under the run's lock. kNotFound.
   Status get(Run& run, std::string_view key, const FunctionRef<void(const Value&)>& read);
   /// A number as double, without allocation. kNotFound, kTypeMismatch.
-  Status get_double(Run& run, std::string_view key, double& v);
-  Status get_int(Run& run, std::string_view key, int64_t& v);
+  /// The hot reads of a number of the top level that needs no conversion but from an integer: false is for get().
+  bool try_get_double(Run& run, std::string_view key, double& v);
+  bool try_get_int(Run& run, std::string_view key, int64_t& v);
   Status current(Run& run, const FunctionRef<void(const Document&, uint64_t sequence)>& read);
 
   // --- durability ---
@@ -252,10 +253,10 @@ class Store {
   [[gnu::cold]] static Status refuse(Code code);
   Status check_gate(const Run& run) const;
   void latch_gate();
-  template <class Fast, class Slow>
-  Status update_fast(Run& run, std::string_view key, CellPlace* place, Fast&& fast, Slow&& slow);
-  template <class T>
-  Status update_slow(Run& run, OperationType type, std::string_view key, T v);
+  template <class Read>
+  bool try_get(Run& run, std::string_view key, Read&& read);
+  template <class Change>
+  bool try_update(Run& run, std::string_view key, CellPlace* place, Change&& change);
   Status apply_locked(Run& run, const Operation& op, Outcome& outcome, bool direct, uint64_t* lsn);
   bool stage(Run& run, int entry);
   [[gnu::cold]] Status append_direct(Run& run, const Operation& op, Outcome& outcome, uint64_t* lsn);

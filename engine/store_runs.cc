@@ -604,47 +604,6 @@ Status Store::get(Run& run, std::string_view key, const FunctionRef<void(const V
   return {};
 }
 
-Status Store::get_double(Run& run, std::string_view key, double& v) {
-  if (forked()) {
-    return forked_status();
-  }
-  const std::lock_guard guard(run.lock);
-  const Document& document = run.live.document();
-  const int member = document.find(key);
-  if (member < 0) {
-    return Code::kNotFound;
-  }
-  const Value& value = document.member(member).value;
-  if (const auto* d = value.get<double>()) {
-    v = *d;
-  } else if (const auto* i = value.get<int64_t>()) {
-    v = static_cast<double>(*i);
-  } else if (const auto* u = value.get<uint64_t>()) {
-    v = static_cast<double>(*u);
-  } else {
-    return fail(Code::kTypeMismatch, "the value is no number", key);
-  }
-  return {};
-}
-
-Status Store::get_int(Run& run, std::string_view key, int64_t& v) {
-  if (forked()) {
-    return forked_status();
-  }
-  const std::lock_guard guard(run.lock);
-  const Document& document = run.live.document();
-  const int member = document.find(key);
-  if (member < 0) {
-    return Code::kNotFound;
-  }
-  const auto* i = document.member(member).value.get<int64_t>();
-  if (i == nullptr) {
-    return fail(Code::kTypeMismatch, "the value is no 64-bit integer", key);
-  }
-  v = *i;
-  return {};
-}
-
 Status Store::current(Run& run, const FunctionRef<void(const Document&, uint64_t sequence)>& read) {
   if (forked()) {
     return forked_status();

@@ -1,6 +1,5 @@
-// Updates of one run: the hot path and what it falls back to.
+// Updates of one run: all that the hot path (store_hot.cc) leaves to the general one.
 #include <cassert>
-#include <cmath>
 
 #include "engine/log_record.h"
 #include "engine/path.h"
@@ -12,8 +11,6 @@ namespace cairn::engine {
 namespace {
 
 constexpr Status kForkedStatus(Code::kForked, "this process is a forked child of the store's owner");
-
-Status not_finite(std::string_view key) { return fail(Code::kNotFinite, "NaN and infinity are no JSON numbers", key); }
 
 }  // namespace
 
@@ -218,154 +215,6 @@ Status Store::apply(Run& run, const Operation& op, Outcome& outcome, Durability 
     CAIRN_TRY(synced(lsn));
   }
   return applied;
-}
-
-// The hot path. A member that is pending already and keeps or shrinks its encoding always fits its slot, so nothing
-// needs to be undone; everything else goes through apply_locked().
-template <class Fast, class Slow>
-inline Status Store::update_fast(Run& run, std::string_view key, CellPlace* place, Fast&& fast, Slow&& slow) {
-  if (forked()) [[unlikely]] {
-    return kForkedStatus;
-  }
-  StagedSlot::prepare_thread();
-  run.lock.lock();
-  // A path goes the long way: the document may hold a member of that very name.
-  if ((gate_.load(std::memory_order_relaxed) | static_cast<int32_t>(run.gate)) == 0 &&
-      options_.durability != Durability::kPower && run.staged.has_slot() && (place != nullptr || !is_path(key)))
-      [[likely]] {
-    Document& document = run.live.document();
-    int member;
-    if (place != nullptr && place->member >= 0 && place->layout == document.layout()) {
-      member = place->member;
-    } else {
-      member = document.find(key);
-      if (place != nullptr) {
-        *place = {document.layout(), member};
-      }
-    }
-    if (member >= 0 && document.member(member).pending >= 0) {
-      const int entry = fast(run.live, member);
-      if (entry >= 0) [[likely]] {
-        run.updated_us = now_us();
-        ++run.sequence;
-        const bool written =
-            run.staged.write(run.live, entry, run.sequence, static_cast<uint64_t>(run.updated_us), staging_->seam());
-        assert(written);
-        (void)written;
-        run.version.store(run.sequence, std::memory_order_release);
-        run.lock.unlock();
-        return {};
-      }
-    }
-  }
-  run.lock.unlock();
-  return slow();
-}
-
-// What the hot path falls back to. Not in line: an operation owns memory, and what gives it back would stand in each of
-// the functions below.
-template <class T>
-[[gnu::noinline, gnu::cold]] Status Store::update_slow(Run& run, OperationType type, std::string_view key, T v) {
-  Outcome outcome;
-  return apply(run, {type, std::string(key), Value(v)}, outcome);
-}
-
-namespace {
-
-bool is_number_at(LiveDocument& live, int member) { return live.document().member(member).value.is_number(); }
-
-}  // namespace
-
-Status Store::cell_set_double(Run& run, CellPlace& place, std::string_view key, double v) {
-  if (!std::isfinite(v)) [[unlikely]] {
-    return not_finite(key);
-  }
-  const uint32_t limit = options_.metadata_bytes_max;
-  return update_fast(
-      run, key, &place,
-      [=](LiveDocument& live, int member) {
-        return is_number_at(live, member) ? live.set_double(member, v, limit) : -1;
-      },
-      [&] { return update_slow(run, OperationType::kSet, key, v); });
-}
-
-Status Store::set_double(Run& run, std::string_view key, double v) {
-  if (!std::isfinite(v)) [[unlikely]] {
-    return not_finite(key);
-  }
-  const uint32_t limit = options_.metadata_bytes_max;
-  return update_fast(
-      run, key, nullptr,
-      [=](LiveDocument& live, int member) {
-        return is_number_at(live, member) ? live.set_double(member, v, limit) : -1;
-      },
-      [&] { return update_slow(run, OperationType::kSet, key, v); });
-}
-
-Status Store::cell_set_int(Run& run, CellPlace& place, std::string_view key, int64_t v) {
-  const uint32_t limit = options_.metadata_bytes_max;
-  return update_fast(
-      run, key, &place,
-      [=](LiveDocument& live, int member) { return is_number_at(live, member) ? live.set_int(member, v, limit) : -1; },
-      [&] { return update_slow(run, OperationType::kSet, key, v); });
-}
-
-Status Store::set_int(Run& run, std::string_view key, int64_t v) {
-  const uint32_t limit = options_.metadata_bytes_max;
-  return update_fast(
-      run, key, nullptr,
-      [=](LiveDocument& live, int member) { return is_number_at(live, member) ? live.set_int(member, v, limit) : -1; },
-      [&] { return update_slow(run, OperationType::kSet, key, v); });
-}
-
-Status Store::set_bool(Run& run, std::string_view key, bool v) {
-  const uint32_t limit = options_.metadata_bytes_max;
-  return update_fast(
-      run, key, nullptr,
-      [=](LiveDocument& live, int member) {
-        return live.document().member(member).value.is_fixed() ? live.set_bool(member, v, limit) : -1;
-      },
-      [&] { return update_slow(run, OperationType::kSet, key, v); });
-}
-
-Status Store::set_string(Run& run, std::string_view key, std::string_view v) {
-  if (!valid_utf8(v)) [[unlikely]] {
-    return fail(Code::kInvalidUtf8, "the value is not UTF-8", key);
-  }
-  const uint32_t limit = options_.metadata_bytes_max;
-  return update_fast(
-      run, key, nullptr,
-      [=](LiveDocument& live, int member) {
-        const auto* old = live.document().member(member).value.get<std::string>();
-        return old != nullptr && v.size() <= old->size() ? live.set_string(member, v, limit) : -1;
-      },
-      [&] { return update_slow(run, OperationType::kSet, key, v); });
-}
-
-Status Store::cell_increment(Run& run, CellPlace& place, std::string_view key, const Value& n) {
-  const uint32_t limit = options_.metadata_bytes_max;
-  return update_fast(
-      run, key, &place,
-      [&](LiveDocument& live, int member) {
-        return is_number_at(live, member) ? live.increment(member, n, limit) : -1;
-      },
-      [&] { return update_slow<const Value&>(run, OperationType::kIncrement, key, n); });
-}
-
-Status Store::increment(Run& run, std::string_view key, const Value& n) {
-  if (const double* d = n.get<double>(); d != nullptr && !std::isfinite(*d)) {
-    return not_finite(key);
-  }
-  if (!n.is_number()) {
-    return fail(Code::kInvalidArgument, "increment takes a number", key);
-  }
-  const uint32_t limit = options_.metadata_bytes_max;
-  return update_fast(
-      run, key, nullptr,
-      [&](LiveDocument& live, int member) {
-        return is_number_at(live, member) ? live.increment(member, n, limit) : -1;
-      },
-      [&] { return update_slow<const Value&>(run, OperationType::kIncrement, key, n); });
 }
 
 }  // namespace cairn::engine

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "tests/support/fixed_identity_files.h"
+#include "tests/support/updates.h"
 
 namespace cairn::testing {
 
@@ -282,7 +283,7 @@ std::string CrashProver::check(const RecordedLife& life, const State& state, con
         return "resume " + id + " after recovery: " + status_text(resumed.status());
       }
       for (int i = 0; i < 2; ++i) {
-        if (const Status s = store.set_int(**resumed, "afterwards", i);
+        if (const Status s = tests::set_int(store, **resumed, "afterwards", i);
             !s.worked() && s.code != Code::kTooLarge && s.code != Code::kBacklog) {
           return "update of " + id + " after recovery: " + status_text(s);
         }

@@ -243,7 +243,7 @@ TEST_F(Live, HotCallsFoldAsTheOperationsDo) {
   EXPECT_EQ(live.set_double(find("d"), 2.5, limit), 0);
   EXPECT_EQ(live.increment(find("i"), Value(2), limit), 1);
   EXPECT_EQ(live.increment(find("i"), Value(3), limit), 1);
-  EXPECT_EQ(live.set_string(find("s"), "yy", limit), 2);
+  EXPECT_EQ(live.set_string(find("s"), "yy", json_string_bytes("yy"), limit), 2);
   EXPECT_EQ(live.set_bool(find("b"), true, limit), 3);
   EXPECT_EQ(live.increment(find("d"), Value(1), limit), 0);
   EXPECT_EQ(live.set_double(find("n"), 0.25, limit), 4);
@@ -264,10 +264,10 @@ TEST_F(Live, HotCallsDeclineWhatDoesNotFit) {
   EXPECT_EQ(live.set_int(0, 10, limit), -1);
   EXPECT_EQ(live.increment(0, Value(9), limit), -1);
   EXPECT_EQ(live.set_bool(0, true, limit), -1);
-  EXPECT_EQ(live.set_string(1, "\n", limit), -1);
+  EXPECT_EQ(live.set_string(1, "\n", json_string_bytes("\n"), limit), -1);
   EXPECT_TRUE(live.pending().empty());
   EXPECT_EQ(live.set_int(0, 9, limit), 0);
-  EXPECT_EQ(live.set_string(1, "y", limit), 1);
+  EXPECT_EQ(live.set_string(1, "y", json_string_bytes("y"), limit), 1);
   EXPECT_EQ(live.increment(0, Value(-2), limit), 0);
   EXPECT_EQ(document(), R"({"d":7,"s":"y"})");
 }
@@ -287,7 +287,7 @@ TEST_F(Live, NumbersOfKnownKeysNeedNoMemoryAcrossFlushes) {
     live.set_double(0, i * 0.1, limit);
     live.increment(1, Value(1), limit);
     live.set_bool(2, i % 2 == 0, limit);
-    live.set_string(3, "another string beyond it", limit);
+    live.set_string(3, "another string beyond it", json_string_bytes("another string beyond it"), limit);
     live.set_double(0, i * 0.3, limit);
     live.clear_pending(static_cast<uint64_t>(i));
   };

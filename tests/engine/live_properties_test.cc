@@ -51,7 +51,7 @@ int apply_fast(LiveDocument& live, const Operation& op, size_t limit) {
     case Type::kBool:
       return live.set_bool(i, *op.value.get<bool>(), limit);
     case Type::kString:
-      return live.set_string(i, *op.value.get<std::string>(), limit);
+      return live.set_string(i, *op.value.get<std::string>(), json_bytes(op.value), limit);
     default:
       return -1;
   }

@@ -15,6 +15,7 @@
 
 #include "tests/support/phase_files.h"
 #include "tests/support/store_fixture.h"
+#include "tests/support/updates.h"
 
 namespace cairn::tests {
 namespace {
@@ -118,7 +119,7 @@ engine::RunRef start_or_resume(engine::Store& store, const std::string& id) {
               }
               [[fallthrough]];
             default:
-              s = store->set_int(*run, "step", static_cast<int64_t>(i));
+              s = set_int(*store, *run, "step", static_cast<int64_t>(i));
           }
         }
         check(s.worked());

@@ -5,6 +5,7 @@
 
 #include "tests/mounts/worker.h"
 #include "tests/support/mounted_disk.h"
+#include "tests/support/updates.h"
 
 namespace cairn::tests {
 namespace {
@@ -89,7 +90,7 @@ TEST_P(FullDisk, RefusesUpdatesLosesNothingAndWorksAgainWithSpace) {
     worker.fill();
     // What is there can be read, and every update says the same.
     EXPECT_THAT(worker.json(0), HasSubstr("\"n\":" + std::to_string(page_->sequence[0])));
-    EXPECT_EQ(worker.store().set_double(**worker.store().find("run-1"), "x", 1).code, Code::kNoSpace);
+    EXPECT_EQ(set_double(worker.store(), **worker.store().find("run-1"), "x", 1).code, Code::kNoSpace);
     EXPECT_EQ(worker.update(1, 0).code, Code::kNoSpace);
     EXPECT_THAT(engine::error_detail().message, HasSubstr("free some, then call step()"));
     EXPECT_EQ(worker.update(1, 2).code, Code::kNoSpace);

@@ -11,6 +11,7 @@
 
 #include "tests/support/child_process.h"
 #include "tests/support/store_fixture.h"
+#include "tests/support/updates.h"
 
 namespace cairn::tests {
 
@@ -79,7 +80,7 @@ class Worker {
       page_.transactions += note(s, i) && note(s, 0) ? 1 : 0;
       return s;
     }
-    const Status s = store_->set_int(run, "n", next);
+    const Status s = set_int(*store_, run, "n", next);
     page_.updates += note(s, i) ? 1 : 0;
     return s;
   }

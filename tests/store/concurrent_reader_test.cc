@@ -10,6 +10,7 @@
 
 #include "tests/support/child_process.h"
 #include "tests/support/store_fixture.h"
+#include "tests/support/updates.h"
 
 namespace cairn::tests {
 namespace {
@@ -55,7 +56,7 @@ class ConcurrentReader : public StoreTest {
     };
     std::thread number([&] {
       while (!page_->stop) {
-        ASSERT_TRUE(store_->set_int(*runs[kNumber], "n", static_cast<int64_t>(page_->acknowledged[kNumber] + 1)).ok());
+        ASSERT_TRUE(set_int(*store_, *runs[kNumber], "n", static_cast<int64_t>(page_->acknowledged[kNumber] + 1)).ok());
         acknowledge(kNumber);
       }
     });

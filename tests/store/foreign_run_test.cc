@@ -4,6 +4,7 @@
 
 #include "engine/diff.h"
 #include "tests/support/crashing_store.h"
+#include "tests/support/updates.h"
 
 namespace cairn::tests {
 namespace {
@@ -107,14 +108,15 @@ TEST_F(ForeignRun, UpdatesWaitInItsOutboxAndThereIsNothingToRead) {
   EXPECT_EQ(apply(far, R"({"type":"increment","key":"done","value":2})"), Code::kAccepted);
   EXPECT_EQ(outbox("far"), R"(1..5 phase:0="two" done:2+3)");
   double d = 0;
-  EXPECT_EQ(store_->get_double(*far, "done", d).code, Code::kNotFound);
+  EXPECT_FALSE(store_->try_get_double(*far, "done", d));
+  EXPECT_EQ(store_->get(*far, "done", [](const Value&) { FAIL(); }).code, Code::kNotFound);
   EXPECT_EQ(store_->current(*far, [](const engine::Document&, uint64_t) { FAIL(); }).code, Code::kNotFound);
   EXPECT_EQ(json("child"), "{}");
   // The hot calls too.
-  EXPECT_EQ(store_->set_double(*far, "x", 0.5).code, Code::kAccepted);
-  EXPECT_EQ(store_->increment(*far, "done", Value(int64_t{1})).code, Code::kAccepted);
+  EXPECT_EQ(set_double(*store_, *far, "x", 0.5).code, Code::kAccepted);
+  EXPECT_EQ(increment(*store_, *far, "done", Value(int64_t{1})).code, Code::kAccepted);
   engine::CellPlace place;
-  EXPECT_EQ(store_->cell_set_int(*far, place, "i", 7).code, Code::kAccepted);
+  EXPECT_EQ(set_int(*store_, *far, "i", 7, &place).code, Code::kAccepted);
   EXPECT_EQ(outbox("far"), R"(1..8 phase:0="two" done:2+4 x:0=0.5 i:0=7)");
 }
 

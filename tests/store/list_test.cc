@@ -9,6 +9,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/property.h"
 #include "tests/support/run_listing.h"
+#include "tests/support/updates.h"
 
 namespace cairn::tests {
 namespace {
@@ -252,7 +253,7 @@ TEST_F(Lists, OfRunsThatChangeAllTheTimeNoneIsShownTwiceInAPage) {
   std::atomic<bool> stop{false};
   std::thread writer([&] {
     for (int i = 0; !stop; ++i) {
-      (void)store_->set_int(*runs[static_cast<size_t>(i) % kRuns], "n", i);
+      (void)set_int(*store_, *runs[static_cast<size_t>(i) % kRuns], "n", i);
       if (i % 500 == 0) {
         (void)store_->checkpoint();
       }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/support/store_fixture.h"
+#include "tests/support/updates.h"
 
 namespace cairn::tests {
 namespace {
@@ -76,7 +77,7 @@ TEST_F(SigbusGuarded, ATruncatedStagingFileLosesNothingOfALivingProcess) {
   truncate_staging();
   for (int n = 2; n <= 5; ++n) {
     for (const auto& run : runs) {
-      ASSERT_TRUE(store_->set_int(*run, "n", n).ok()) << engine::error_detail().message;
+      ASSERT_TRUE(set_int(*store_, *run, "n", n).ok()) << engine::error_detail().message;
     }
   }
   EXPECT_TRUE(store_->stats().staging_failed);
@@ -103,7 +104,7 @@ TEST_F(SigbusGuarded, AfterTheFaultWasSeenAKillLosesNothing) {
     set(run, "n", "1");
     truncate_staging();
     for (int i = 2; i <= 100; ++i) {
-      if (!store_->set_int(*run, "n", i).ok()) _exit(1);
+      if (!set_int(*store_, *run, "n", i).ok()) _exit(1);
     }
     raise(SIGKILL);
   }
@@ -169,7 +170,7 @@ TEST_F(SigbusGuarded, ManyThreadsMeetTheFaultAtOnce) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 1; i <= 5000; ++i) {
-        ASSERT_TRUE(store_->set_int(*runs[static_cast<size_t>(t)], "n", i).ok());
+        ASSERT_TRUE(set_int(*store_, *runs[static_cast<size_t>(t)], "n", i).ok());
         if (t == 0 && i == 500) truncate_staging();
       }
     });

@@ -46,11 +46,15 @@ TEST_F(StagedWrite, AKillInsideItLeavesTheUpdateBeforeOrThisOne) {
   update_and_kill_inside(run, "a", "2");  // patched
   update_and_kill_inside(run, "b", "2");
   update_and_kill_inside(run, "a", "3");
-  update_and_kill_inside(run, "a", R"("of another length")");  // encoded whole
+  update_and_kill_inside(run, "a", R"("of another length")");  // those behind it move
   update_and_kill_inside(run, "c", R"("one more")");           // appended
   update_and_kill_inside(run, "b", "3");
+  update_and_kill_inside(run, "a", R"("shorter")");
+  update_and_kill_inside(run, "b", "4");
+  update_and_kill_inside(run, "c", "5");
+  update_and_kill_inside(run, "a", R"({"of":["another","length"]})");
   store_.reset();
-  ASSERT_GE(copies_.size(), 18U);
+  ASSERT_GE(copies_.size(), 30U);
   for (size_t i = 0; i < copies_.size(); ++i) {
     name_ = copies_[i];
     ASSERT_NO_FATAL_FAILURE(CrashingStoreTest::open());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/support/store_fixture.h"
+#include "tests/support/updates.h"
 
 namespace cairn::tests {
 namespace {
@@ -46,7 +47,7 @@ class StagingDir : public StoreTest {
       auto run = store_->resume("r");
       engine::RunRef r = run.ok() ? *run : start("r");
       for (int i = first; i <= last; ++i) {
-        if (!store_->set_int(*r, "n", i).ok()) _exit(2);
+        if (!set_int(*store_, *r, "n", i).ok()) _exit(2);
       }
       raise(SIGKILL);
     }

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "tests/support/store_fixture.h"
+#include "tests/support/updates.h"
 
 namespace cairn::tests {
 namespace {
@@ -51,7 +52,7 @@ TEST_F(StoreLife, KilledProcessLosesNothingAcknowledged) {
     store_ = std::move(*opened);
     auto run = start("r1");
     for (int i = 1; i <= 1000; ++i) {
-      if (!store_->set_int(*run, "step", i).ok() || !store_->set_double(*run, "progress", i / 1000.0).ok()) _exit(2);
+      if (!set_int(*store_, *run, "step", i).ok() || !set_double(*store_, *run, "progress", i / 1000.0).ok()) _exit(2);
       if (i == 500 && !store_->barrier().ok()) _exit(3);
     }
     raise(SIGKILL);
@@ -88,7 +89,7 @@ TEST_F(StoreLife, FinishedRunsTakeNoUpdates) {
   set(run, "a", "1");
   ASSERT_TRUE(store_->finish(*run, RunStatus::kCompleted).ok());
   EXPECT_EQ(set(run, "a", "2"), Code::kFinished);
-  EXPECT_EQ(store_->set_double(*run, "a", 2).code, Code::kFinished);
+  EXPECT_EQ(set_double(*store_, *run, "a", 2).code, Code::kFinished);
   engine::StartOptions again;
   again.id = "r";
   EXPECT_EQ(store_->start(again).code(), Code::kExists);
@@ -245,7 +246,7 @@ TEST_F(StoreLife, EveryCallInAForkedChildIsRefused) {
   const pid_t child = fork();
   if (child == 0) {
     Outcome outcome;
-    const bool refused = store_->set_double(*run, "a", 1).code == Code::kForked &&
+    const bool refused = set_double(*store_, *run, "a", 1).code == Code::kForked &&
                          store_->apply(*run, {engine::OperationType::kSet, "a", 1}, outcome).code == Code::kForked &&
                          store_->barrier().code == Code::kForked && store_->step(0).code == Code::kForked &&
                          store_->find("r").code() == Code::kForked && store_->start({}).code() == Code::kForked &&
@@ -271,7 +272,7 @@ TEST_F(StoreLife, AForkedChildOpensAStoreOfItsOwn) {
     engine::StartOptions o;
     o.id = "c";
     auto run = (*opened)->start(o);
-    _exit(run.ok() && (*opened)->set_double(**run, "a", 1).ok() && (*opened)->close(0).ok() ? 0 : 2);
+    _exit(run.ok() && set_double(**opened, **run, "a", 1).ok() && (*opened)->close(0).ok() ? 0 : 2);
   }
   int status;
   waitpid(child, &status, 0);
@@ -295,8 +296,8 @@ TEST_F(StoreLife, ThreadsUpdateTheirRunsWhileFlushesAndCheckpointsGoOn) {
         if (found.ok()) shared = *found;
       }
       for (int i = 1; i <= kSteps; ++i) {
-        ASSERT_TRUE(store_->set_int(*own, "step", i).ok());
-        ASSERT_TRUE(store_->increment(*shared, "n", 1).ok());
+        ASSERT_TRUE(set_int(*store_, *own, "step", i).ok());
+        ASSERT_TRUE(increment(*store_, *shared, "n", 1).ok());
         if (i % 1000 == 0) {
           ASSERT_TRUE(store_
                           ->transact({{own.get(), {engine::OperationType::kIncrement, "t", 1}},

@@ -6,6 +6,7 @@
 
 #include "engine/live_document.h"
 #include "tests/support/fixed_identity_files.h"
+#include "tests/support/updates.h"
 
 namespace cairn::testing {
 
@@ -369,19 +370,19 @@ RecordedLife& RecordedLife::keys(const std::string& id, int key_count, int updat
     } else if (kind < 4) {
       const double v = static_cast<double>(script_.below(1u << 30)) / 1024;
       op.value = Value(v);
-      status = store_->set_double(*target, key, v);
+      status = tests::set_double(*store_, *target, key, v);
     } else if (kind < 6) {
       const auto v = static_cast<int64_t>(script_.below(4));
       op.value = Value(v);
-      status = store_->set_int(*target, key, v);
+      status = tests::set_int(*store_, *target, key, v);
     } else if (kind == 6) {
       op.type = OperationType::kIncrement;
       op.value = Value(1);
-      status = store_->increment(*target, key, Value(1));
+      status = tests::increment(*store_, *target, key, Value(1));
     } else {
       const std::string v = script_.text(script_.below(40));
       op.value = Value(v);
-      status = store_->set_string(*target, key, v);
+      status = tests::set_string(*store_, *target, key, v);
     }
     if (!status.worked()) {
       suspect_operation(before, op, from);

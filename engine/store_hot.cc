@@ -1,0 +1,133 @@
+// The hot path of updates and reads. Each function does the common case, or nothing: then apply() or get() does the
+// work or says what is wrong. So nothing here allocates, fails or needs to be undone.
+#include <cassert>
+#include <cmath>
+
+#include "engine/json.h"
+#include "engine/path.h"
+#include "engine/plain_text.h"
+#include "engine/store.h"
+
+namespace cairn::engine {
+
+// The hot path. A member that is pending already and keeps or shrinks its encoding always fits its slot, so nothing
+// needs to be undone; everything else goes through apply_locked().
+template <class Change>
+inline bool Store::try_update(Run& run, std::string_view key, CellPlace* place, Change&& change) {
+  if (forked()) [[unlikely]] {
+    return false;
+  }
+  run.lock.lock();
+  bool changed = false;
+  // A path goes the long way: the document may hold a member of that very name.
+  if ((gate_.load(std::memory_order_relaxed) | static_cast<int32_t>(run.gate)) == 0 &&
+      options_.durability != Durability::kPower && run.staged.has_slot() && (place != nullptr || !is_path(key)))
+      [[likely]] {
+    Document& document = run.live.document();
+    int member;
+    if (place != nullptr && place->member >= 0 && place->layout == document.layout()) [[likely]] {
+      member = place->member;
+    } else {
+      member = document.find(key);
+      if (place != nullptr) {
+        *place = {document.layout(), member};
+      }
+    }
+    if (member >= 0 && document.member(member).pending >= 0) [[likely]] {
+      const int entry = change(run.live, member);
+      if (entry >= 0) [[likely]] {
+        run.updated_us = now_us();
+        ++run.sequence;
+        changed =
+            run.staged.write(run.live, entry, run.sequence, static_cast<uint64_t>(run.updated_us), staging_->seam());
+        assert(changed);
+        run.version.store(run.sequence, std::memory_order_release);
+      }
+    }
+  }
+  run.lock.unlock();
+  return changed;
+}
+
+template <class Read>
+inline bool Store::try_get(Run& run, std::string_view key, Read&& read) {
+  if (forked()) [[unlikely]] {
+    return false;
+  }
+  run.lock.lock();
+  bool found = false;
+  if (gate_.load(std::memory_order_relaxed) == 0 && run.gate == Code::kOk && !is_path(key)) [[likely]] {
+    const Document& document = run.live.document();
+    if (const int member = document.find(key); member >= 0) [[likely]] {
+      found = read(document.member(member).value);
+    }
+  }
+  run.lock.unlock();
+  return found;
+}
+
+namespace {
+
+bool is_number_at(LiveDocument& live, int member) { return live.document().member(member).value.is_number(); }
+
+}  // namespace
+
+bool Store::try_set_double(Run& run, std::string_view key, double v, CellPlace* place) {
+  const uint32_t limit = options_.metadata_bytes_max;
+  return std::isfinite(v) && try_update(run, key, place, [=](LiveDocument& live, int member) {
+           return is_number_at(live, member) ? live.set_double(member, v, limit) : -1;
+         });
+}
+
+bool Store::try_set_int(Run& run, std::string_view key, int64_t v, CellPlace* place) {
+  const uint32_t limit = options_.metadata_bytes_max;
+  return try_update(run, key, place, [=](LiveDocument& live, int member) {
+    return is_number_at(live, member) ? live.set_int(member, v, limit) : -1;
+  });
+}
+
+bool Store::try_set_bool(Run& run, std::string_view key, bool v) {
+  const uint32_t limit = options_.metadata_bytes_max;
+  return try_update(run, key, nullptr, [=](LiveDocument& live, int member) {
+    return live.document().member(member).value.is_fixed() ? live.set_bool(member, v, limit) : -1;
+  });
+}
+
+bool Store::try_set_string(Run& run, std::string_view key, std::string_view v) {
+  const uint32_t limit = options_.metadata_bytes_max;
+  const size_t bytes = is_plain_text(v) ? v.size() + 2 : valid_utf8(v) ? json_string_bytes(v) : 0;
+  return bytes > 0 && try_update(run, key, nullptr, [=](LiveDocument& live, int member) {
+           const auto* old = live.document().member(member).value.get<std::string>();
+           return old != nullptr && v.size() <= old->size() ? live.set_string(member, v, bytes, limit) : -1;
+         });
+}
+
+bool Store::try_increment(Run& run, std::string_view key, const Value& n, CellPlace* place) {
+  const uint32_t limit = options_.metadata_bytes_max;
+  return try_update(run, key, place, [&](LiveDocument& live, int member) {
+    return is_number_at(live, member) ? live.increment(member, n, limit) : -1;
+  });
+}
+
+// What is not there, of another type, closed or a path is for get().
+bool Store::try_get_double(Run& run, std::string_view key, double& v) {
+  return try_get(run, key, [&v](const Value& value) {
+    if (const double* d = value.get<double>()) [[likely]] {
+      v = *d;
+      return true;
+    }
+    const int64_t* i = value.get<int64_t>();
+    v = i == nullptr ? v : static_cast<double>(*i);
+    return i != nullptr;
+  });
+}
+
+bool Store::try_get_int(Run& run, std::string_view key, int64_t& v) {
+  return try_get(run, key, [&v](const Value& value) {
+    const int64_t* i = value.get<int64_t>();
+    v = i == nullptr ? v : *i;
+    return i != nullptr;
+  });
+}
+
+}  // namespace cairn::engine
