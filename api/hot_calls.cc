@@ -7,6 +7,7 @@ namespace {
 
 using cairn::api::get_double;
 using cairn::api::get_int64;
+using cairn::api::replace_msgpack;
 using cairn::api::set_text;
 using cairn::api::update_cell;
 using cairn::api::update_run;
@@ -63,6 +64,14 @@ cairn_status cairn_run_increment_double(cairn_run* run, const char* key, size_t 
     return CAIRN_OK;
   }
   return update_run(run, OperationType::kIncrement, key, key_bytes, by);
+}
+
+cairn_status cairn_run_replace_msgpack(cairn_run* run, const void* value, size_t bytes) noexcept {
+  if (run != nullptr && run->hot && value != nullptr &&
+      run->engine->try_replace(*run->run, {static_cast<const char*>(value), bytes})) [[likely]] {
+    return CAIRN_OK;
+  }
+  return replace_msgpack(run, value, bytes);
 }
 
 cairn_status cairn_run_get_double(cairn_run* run, const char* key, size_t key_bytes, double* value) noexcept {

@@ -79,6 +79,10 @@ cairn_status set_text(cairn_run* run, const char* key, size_t key_bytes, const c
   return update(run, OperationType::kSet, key, key_bytes, text(value, value_bytes));
 }
 
+cairn_status replace_msgpack(cairn_run* run, const void* value, size_t bytes) noexcept {
+  return update(run, OperationType::kReplace, nullptr, 0, object(msgpack(value, bytes)));
+}
+
 }  // namespace cairn::api
 
 extern "C" {
@@ -164,10 +168,6 @@ cairn_status cairn_run_decrement_double(cairn_run* run, const char* key, size_t 
 
 cairn_status cairn_run_replace_json(cairn_run* run, const char* value, size_t bytes) noexcept {
   return update(run, OperationType::kReplace, nullptr, 0, object(json(value, bytes)));
-}
-
-cairn_status cairn_run_replace_msgpack(cairn_run* run, const void* value, size_t bytes) noexcept {
-  return update(run, OperationType::kReplace, nullptr, 0, object(msgpack(value, bytes)));
 }
 
 cairn_status cairn_run_apply(cairn_run* run, const char* operations, size_t bytes, cairn_outcome* outcomes,

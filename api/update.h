@@ -24,6 +24,7 @@ Status apply(Handle& handle, const engine::Operation& op) {
                                           bool value) noexcept;
 [[gnu::noinline]] cairn_status set_text(cairn_run* run, const char* key, size_t key_bytes, const char* value,
                                         size_t value_bytes) noexcept;
+[[gnu::noinline]] cairn_status replace_msgpack(cairn_run* run, const void* value, size_t bytes) noexcept;
 [[gnu::noinline]] cairn_status update_cell(cairn_cell* cell, engine::OperationType type, double value) noexcept;
 [[gnu::noinline]] cairn_status update_cell(cairn_cell* cell, engine::OperationType type, int64_t value) noexcept;
 

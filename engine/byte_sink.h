@@ -18,12 +18,12 @@ class ByteSink {
     written_ += bytes;
     if (text_ != nullptr) {
       text_->append(from, bytes);
-    } else if (bytes <= left_) {
+    } else if (bytes > left_) {
+      left_ = 0;
+    } else if (bytes > 0) {
       std::memcpy(room_, from, bytes);
       room_ += bytes;
       left_ -= bytes;
-    } else {
-      left_ = 0;
     }
   }
   ByteSink& operator+=(std::string_view bytes) {

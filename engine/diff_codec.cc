@@ -266,6 +266,13 @@ void encode_entry(ByteSink& out, std::string_view key, const Form& form, const V
 }
 
 void append_entry(std::string& out, std::string_view key, const Form& form, const Value* value) {
+  char room[256];  // a string that grows byte by byte is slower
+  ByteSink short_one(room, sizeof room);
+  encode_entry(short_one, key, form, value);
+  if (short_one.written() <= sizeof room) {
+    out.append(room, short_one.written());
+    return;
+  }
   ByteSink sink(out);
   encode_entry(sink, key, form, value);
 }
@@ -280,7 +287,8 @@ Result<DiffEntry> decode_entry(std::string_view bytes) {
 }
 
 void append_diff_head(std::string& out, uint64_t base, uint64_t last, int64_t updated_us, bool replace, size_t count) {
-  ByteSink sink(out);
+  char room[64];
+  ByteSink sink(room, sizeof room);
   append_array_head(sink, 5);
   append_unsigned(sink, base);
   append_unsigned(sink, last);
@@ -291,6 +299,7 @@ void append_diff_head(std::string& out, uint64_t base, uint64_t last, int64_t up
   }
   append_bool(sink, replace);
   append_array_head(sink, count);
+  out.append(room, sink.written());
 }
 
 void append_diff(std::string& out, const Diff& diff) {

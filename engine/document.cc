@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "engine/plain_text.h"
 #include "wal/xxh3.h"
 
 namespace cairn::engine {
@@ -13,29 +14,6 @@ constexpr size_t kLinearMax = 16;
 constexpr size_t kIndexDropAt = 8;  // half of kLinearMax, so that a document at the border does not index and drop
 constexpr uint32_t kFree = 0;
 constexpr uint32_t kErased = UINT32_MAX;
-
-template <class T>
-T load(const char* p) {
-  T v;
-  std::memcpy(&v, p, sizeof(v));
-  return v;
-}
-
-// Keys are short: overlapping words cost less than the call of memcmp.
-bool same_bytes(const char* a, const char* b, size_t bytes) {
-  if (bytes >= 8) {
-    for (size_t at = 0; at + 8 < bytes; at += 8) {
-      if (load<uint64_t>(a + at) != load<uint64_t>(b + at)) {
-        return false;
-      }
-    }
-    return load<uint64_t>(a + bytes - 8) == load<uint64_t>(b + bytes - 8);
-  }
-  if (bytes >= 4) {
-    return load<uint32_t>(a) == load<uint32_t>(b) && load<uint32_t>(a + bytes - 4) == load<uint32_t>(b + bytes - 4);
-  }
-  return bytes == 0 || (a[0] == b[0] && a[bytes / 2] == b[bytes / 2] && a[bytes - 1] == b[bytes - 1]);
-}
 
 bool same_key(const std::string& a, std::string_view b) {
   return a.size() == b.size() && same_bytes(a.data(), b.data(), b.size());

@@ -85,6 +85,11 @@ class Document {
     return true;
   }
 
+  /// True when the bound stays within `limit` after all values together take `more` bytes more than now, and doubles
+  /// need not be counted exactly.
+  [[nodiscard]] bool has_room(int64_t more, size_t limit) const {
+    return !tight_ && static_cast<int64_t>(bytes_) + more <= static_cast<int64_t>(limit);
+  }
   /// Replaces the value. `value_bytes` is its exact JSON size. Returns the old value.
   Value assign(int i, Value v, size_t value_bytes);
   /// Counts member i as exactly `value_bytes` if the document stays within `limit` so. The caller changes the value in
@@ -103,6 +108,18 @@ class Document {
     inexact_ += static_cast<int>(m.exact) - static_cast<int>(exact);
     m.value_bytes = static_cast<uint32_t>(value_bytes);
     m.exact = exact;
+  }
+  /// The same for several members in turn: `more` and `inexact` add up what recount() is to be told at the end.
+  void count_apart(int i, uint32_t value_bytes, bool exact, int64_t& more, int& inexact) {
+    Member& m = member(i);
+    more += int64_t{value_bytes} - int64_t{m.value_bytes};
+    inexact += static_cast<int>(m.exact) - static_cast<int>(exact);
+    m.value_bytes = value_bytes;
+    m.exact = exact;
+  }
+  void recount(int64_t more, int inexact) {
+    bytes_ = static_cast<size_t>(static_cast<int64_t>(bytes_) + more);
+    inexact_ += inexact;
   }
   /// Appends a member; `key` is not there yet. Returns its index.
   int insert(std::string key, Value v, size_t value_bytes);

@@ -433,6 +433,13 @@ void LiveDocument::shift_members(int from, int by) {
   }
 }
 
+void LiveDocument::append_pending(std::string& out, uint64_t last, int64_t updated_us) const {
+  append_diff_head(out, pending_.base, last, updated_us, pending_.replace, pending_.entries.size());
+  for (const PendingEntry& entry : pending_.entries) {
+    append_entry(out, key_of(entry), entry.form, value_of(entry));
+  }
+}
+
 Diff LiveDocument::pending_diff(uint64_t last, int64_t updated_us) const {
   Diff diff;
   diff.base = pending_.base;

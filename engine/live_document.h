@@ -94,6 +94,11 @@ class LiveDocument {
   }
   /// A string, valid UTF-8, whose JSON takes `json_bytes`; no allocation when the member's string has the capacity.
   int set_string(int member, std::string_view s, size_t json_bytes, size_t limit);
+  /// Hot: the document is replaced by this msgpack map, if it was replaced before since the last flush, has the same
+  /// keys in the same order, at most 32, numbers where there are numbers, and otherwise null, bools and strings of the
+  /// same type, the strings not longer. `changed` gets a bit for each pending entry whose value is another. False:
+  /// nothing happened; call apply(). No allocation.
+  bool replace_alike(std::string_view msgpack, size_t limit, uint64_t& changed);
   /// Hot: a number member grows by n (integers exact, else double); -1: call apply().
   int increment(int member, const Value& n, size_t limit) {
     const int64_t* x = document_.member(member).value.get<int64_t>();
@@ -111,6 +116,8 @@ class LiveDocument {
   [[nodiscard]] const Value* value_of(const PendingEntry& e) const {
     return e.member < 0 ? nullptr : &document_.member(e.member).value;
   }
+  /// The pending diff as append_diff writes it, without a copy of its values.
+  void append_pending(std::string& out, uint64_t last, int64_t updated_us) const;
   /// A self-contained copy of the pending diff.
   [[nodiscard]] Diff pending_diff(uint64_t last, int64_t updated_us) const;
 

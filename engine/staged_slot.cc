@@ -18,9 +18,22 @@ namespace {
 
 char* payload_of(char* buffer) { return buffer + sizeof(BufferHeader); }
 
+// staging::head_hash, its short parts in line.
+uint64_t head_hash_of(const char* entry, uint32_t bytes, uint64_t slot_seed, uint32_t index) {
+  if (bytes <= staging::kSeededBytesMax) {
+    return staging::head_hash(entry, bytes, slot_seed, index);
+  }
+  const uint64_t content = xxh3(entry, bytes);
+  return XXH3_64bits_withSeed(&content, sizeof content, staging::head_seed(slot_seed, index));
+}
+
 // The tag that a place of this entry has.
 uint8_t number_tag_of(const Form& form, const Value* value) {
   return form.kind == FormKind::kSet && !form.fresh ? number_tag(*value) : 0;
+}
+
+uint8_t number_tag_of(const Form& form, const Value* value, uint32_t bytes) {
+  return staging::has_tail(bytes) ? number_tag_of(form, value) : uint8_t{0};
 }
 
 }  // namespace
@@ -81,7 +94,7 @@ bool StagedSlot::append_entries(const LiveDocument& live, Buffer& buffer) {
     const uint64_t head = staging::head_hash(at, bytes, slot_.seed, i);
     const uint64_t tail = staging::tail_hash(at, bytes, slot_.seed, i);
     buffer.places.push_back({head, tail, static_cast<uint16_t>(buffer.payload_bytes), static_cast<uint16_t>(bytes),
-                             number_tag_of(e.form, value)});
+                             number_tag_of(e.form, value, bytes)});
     buffer.sum += head + tail;
     buffer.payload_bytes += bytes;
     ++buffer.count;
@@ -155,12 +168,12 @@ bool StagedSlot::rewrite_entry(const LiveDocument& live, Buffer& buffer, uint32_
   if (!patch_entry(entry, place.bytes, live.key_of(e), e.form, value) && !resize_entry(live, buffer, index)) {
     return false;
   }
-  const uint64_t head = staging::head_hash(entry, place.bytes, slot_.seed, index);
+  const uint64_t head = head_hash_of(entry, place.bytes, slot_.seed, index);
   const uint64_t tail = staging::tail_hash(entry, place.bytes, slot_.seed, index);
   buffer.sum += head + tail - place.head_hash - place.tail_hash;
   place.head_hash = head;
   place.tail_hash = tail;
-  place.number_tag = number_tag_of(e.form, value);
+  place.number_tag = number_tag_of(e.form, value, place.bytes);
   return true;
 }
 
@@ -179,13 +192,10 @@ inline bool StagedSlot::write_changed(const LiveDocument& live, Buffer& buffer) 
   return buffer.count == live.pending().entries.size() || append_entries(live, buffer);
 }
 
-bool StagedSlot::write(const LiveDocument& live, int entry, uint64_t last, uint64_t updated_us,
-                       const StagingSeam& seam) {
-  const uint64_t changed = entry < 0 ? 0 : uint64_t{1} << (static_cast<uint32_t>(entry) % 64);
-  for (Buffer& b : buffers_) {
-    b.changed |= changed;
-    b.whole |= entry < 0;
-  }
+bool StagedSlot::write_several(const LiveDocument& live, uint64_t changed, uint64_t last, uint64_t updated_us,
+                               const StagingSeam& seam) {
+  buffers_[0].changed |= changed;
+  buffers_[1].changed |= changed;
   Buffer& buffer = buffers_[static_cast<size_t>(next_)];
   if (!write_changed(live, buffer)) [[unlikely]] {
     return false;

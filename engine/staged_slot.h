@@ -47,7 +47,15 @@ class StagedSlot {
 
   /// Writes the pending diff. `entry` is the one pending entry that changed since the last write, or -1 for unknown.
   /// False when it does not fit the slot: nothing valid was overwritten; take a larger slot or seal.
-  bool write(const LiveDocument& live, int entry, uint64_t last, uint64_t updated_us, const StagingSeam& seam);
+  bool write(const LiveDocument& live, int entry, uint64_t last, uint64_t updated_us, const StagingSeam& seam) {
+    if (entry < 0) [[unlikely]] {
+      buffers_[0].whole = buffers_[1].whole = true;
+    }
+    return write_several(live, uint64_t{1} << (static_cast<uint32_t>(entry) % 64), last, updated_us, seam);
+  }
+  /// The same when several entries changed: bit i of `changed` stands for the entries i, i + 64, ...
+  bool write_several(const LiveDocument& live, uint64_t changed, uint64_t last, uint64_t updated_us,
+                     const StagingSeam& seam);
 
   /// Payload bytes of the whole pending diff, as a slot must hold them.
   static size_t whole_bytes(const LiveDocument& live);

@@ -111,27 +111,27 @@ inline uint64_t slot_seed(uint64_t staging_id, uint32_t file_number, uint32_t of
   return xxh3(&fields, sizeof fields);
 }
 
-// An entry's last 8 bytes, which are those of a number, are hashed apart: a new number costs a hash of 8 bytes.
+// The last 8 bytes of an entry of common length, which are those of a number, are hashed apart: a new number costs a
+// hash of 8 bytes. Beyond 240 bytes a seed makes XXH3 derive a secret of its own, which costs more than hashing 300
+// bytes, so there the seed comes in afterwards.
 inline constexpr uint32_t kTailBytes = 8;
-inline constexpr uint32_t kWholeBytesMax = 16;  // up to here an entry is hashed as one
-/// Beyond this length a seed makes XXH3 derive a secret of its own, which costs more than hashing 300 bytes.
 inline constexpr uint32_t kSeededBytesMax = 240;
+inline bool has_tail(uint32_t bytes) { return bytes > 2 * kTailBytes && bytes <= kSeededBytesMax; }
 
 inline uint64_t head_seed(uint64_t slot_seed, uint32_t index) { return slot_seed + 1 + 2 * uint64_t{index}; }
 inline uint64_t tail_seed(uint64_t slot_seed, uint32_t index) { return slot_seed + 2 + 2 * uint64_t{index}; }
 
 inline uint64_t head_hash(const char* entry, uint32_t bytes, uint64_t slot_seed, uint32_t index) {
   const uint64_t seed = head_seed(slot_seed, index);
-  const uint32_t head = bytes <= kWholeBytesMax ? bytes : bytes - kTailBytes;
-  if (head <= kSeededBytesMax) {
-    return xxh3(entry, head, seed);
+  if (bytes > kSeededBytesMax) {
+    const uint64_t content = xxh3(entry, bytes);
+    return xxh3(&content, sizeof content, seed);
   }
-  const uint64_t content = xxh3(entry, head);
-  return xxh3(&content, sizeof content, seed);
+  return xxh3(entry, has_tail(bytes) ? bytes - kTailBytes : bytes, seed);
 }
 
 inline uint64_t tail_hash(const char* entry, uint32_t bytes, uint64_t slot_seed, uint32_t index) {
-  return bytes <= kWholeBytesMax ? 0 : xxh3(entry + bytes - kTailBytes, kTailBytes, tail_seed(slot_seed, index));
+  return has_tail(bytes) ? xxh3(entry + bytes - kTailBytes, kTailBytes, tail_seed(slot_seed, index)) : 0;
 }
 
 }  // namespace cairn::engine::staging

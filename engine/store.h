@@ -42,7 +42,7 @@ struct StoreOptions {
   std::string directory;
   bool create = true;  // make the store if there is none
   Durability durability = Durability::kProcess;
-  uint32_t flush_interval_ms = 1000;   // bounds what class process loses to a power cut
+  uint32_t flush_interval_ms = 1000;   // bounds what class process loses to a power cut; 0: continuously
   uint32_t metadata_bytes_max = 4096;  // JSON text of a run's document
   uint32_t segment_bytes = 4u << 20;
   uint32_t border_bytes = 512;
@@ -168,6 +168,8 @@ class Store {
   bool try_set_int(Run& run, std::string_view key, int64_t v, CellPlace* place = nullptr);
   bool try_set_bool(Run& run, std::string_view key, bool v);
   bool try_set_string(Run& run, std::string_view key, std::string_view v);
+  /// The whole document, if it was replaced by one of the same keys and types since the last flush.
+  bool try_replace(Run& run, std::string_view msgpack);
   bool try_increment(Run& run, std::string_view key, const Value& n, CellPlace* place = nullptr);
   /// The flush epoch now: what was updated before is covered by it.
   [[nodiscard]] uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
@@ -255,6 +257,8 @@ class Store {
   void latch_gate();
   template <class Read>
   bool try_get(Run& run, std::string_view key, Read&& read);
+  [[nodiscard]] bool is_hot(const Run& run) const;
+  bool stage_changed(Run& run, uint64_t changed);
   template <class Change>
   bool try_update(Run& run, std::string_view key, CellPlace* place, Change&& change);
   Status apply_locked(Run& run, const Operation& op, Outcome& outcome, bool direct, uint64_t* lsn);
@@ -280,8 +284,8 @@ class Store {
   void mark_clean(Run& run);
 
   // store_transact.cc: with the runs' locks held
-  Status apply_all(LiveDocument& live, const Run* run, const std::vector<RunOperation>& operations, uint64_t& changes,
-                   size_t* failed) const;
+  Status apply_all(LiveDocument& live, const std::vector<RunOperation>& operations, const uint32_t* which, size_t count,
+                   uint64_t& changes, size_t* failed) const;
   Status transact_operation(Run& run, const Operation& op, uint64_t* lsn, size_t* failed);
   Status transact_one(Run& run, const std::vector<RunOperation>& operations, bool power, uint64_t* lsn, size_t* failed);
   Status transact_several(const std::vector<Run*>& runs, const std::vector<RunOperation>& operations, uint64_t* lsn,

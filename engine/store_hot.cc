@@ -10,6 +10,24 @@
 
 namespace cairn::engine {
 
+// Neither closed, latched nor out of space; class `process`; a slot that holds the pending diff. With the run's lock
+// held.
+inline bool Store::is_hot(const Run& run) const {
+  return (gate_.load(std::memory_order_relaxed) | static_cast<int32_t>(run.gate)) == 0 &&
+         options_.durability != Durability::kPower && run.staged.has_slot();
+}
+
+// What changed fits the slot: nothing got longer.
+inline bool Store::stage_changed(Run& run, uint64_t changed) {
+  run.updated_us = now_us();
+  ++run.sequence;
+  const bool written = run.staged.write_several(run.live, changed, run.sequence, static_cast<uint64_t>(run.updated_us),
+                                                staging_->seam());
+  assert(written);
+  run.version.store(run.sequence, std::memory_order_release);
+  return written;
+}
+
 // The hot path. A member that is pending already and keeps or shrinks its encoding always fits its slot, so nothing
 // needs to be undone; everything else goes through apply_locked().
 template <class Change>
@@ -20,9 +38,7 @@ inline bool Store::try_update(Run& run, std::string_view key, CellPlace* place, 
   run.lock.lock();
   bool changed = false;
   // A path goes the long way: the document may hold a member of that very name.
-  if ((gate_.load(std::memory_order_relaxed) | static_cast<int32_t>(run.gate)) == 0 &&
-      options_.durability != Durability::kPower && run.staged.has_slot() && (place != nullptr || !is_path(key)))
-      [[likely]] {
+  if (is_hot(run) && (place != nullptr || !is_path(key))) [[likely]] {
     Document& document = run.live.document();
     int member;
     if (place != nullptr && place->member >= 0 && place->layout == document.layout()) [[likely]] {
@@ -35,14 +51,7 @@ inline bool Store::try_update(Run& run, std::string_view key, CellPlace* place, 
     }
     if (member >= 0 && document.member(member).pending >= 0) [[likely]] {
       const int entry = change(run.live, member);
-      if (entry >= 0) [[likely]] {
-        run.updated_us = now_us();
-        ++run.sequence;
-        changed =
-            run.staged.write(run.live, entry, run.sequence, static_cast<uint64_t>(run.updated_us), staging_->seam());
-        assert(changed);
-        run.version.store(run.sequence, std::memory_order_release);
-      }
+      changed = entry >= 0 && stage_changed(run, uint64_t{1} << (entry % 64));
     }
   }
   run.lock.unlock();
@@ -100,6 +109,18 @@ bool Store::try_set_string(Run& run, std::string_view key, std::string_view v) {
            const auto* old = live.document().member(member).value.get<std::string>();
            return old != nullptr && v.size() <= old->size() ? live.set_string(member, v, bytes, limit) : -1;
          });
+}
+
+bool Store::try_replace(Run& run, std::string_view msgpack) {
+  if (forked()) [[unlikely]] {
+    return false;
+  }
+  run.lock.lock();
+  uint64_t entries = 0;
+  const bool changed = is_hot(run) && run.live.replace_alike(msgpack, options_.metadata_bytes_max, entries) &&
+                       stage_changed(run, entries);
+  run.lock.unlock();
+  return changed;
 }
 
 bool Store::try_increment(Run& run, std::string_view key, const Value& n, CellPlace* place) {

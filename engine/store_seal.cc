@@ -76,7 +76,7 @@ void Store::detach(Run& run) {
     // What stands in the slot is not what was put there: sigbus_guard.h. It is in memory, too.
     detached->payload.clear();
     append_diff_prefix(detached->payload, run.id, run.record.created_lsn);
-    append_diff(detached->payload, run.live.pending_diff(run.sequence, run.updated_us));
+    run.live.append_pending(detached->payload, run.sequence, run.updated_us);
   }
   // From here on nothing needs memory.
   detached->last = run.sequence;

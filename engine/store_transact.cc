@@ -1,9 +1,11 @@
 // Transactions: several operations, all or none, also after any crash.
 //
 // One run: applied in memory, then one slot write (or one append) holds them all.
-// Several runs: all locked in run-number order, what is pending detached, results computed on copies and checked, then
-// the runs' seals and one transaction record in one write; only then do the copies become the runs' state.
+// Several runs: all locked in run-number order, what is pending detached, results computed and checked, then the runs'
+// seals and one transaction record in one write. A run with one operation gets it in place and can take it back; one
+// with several is computed on a copy, which becomes its state after the write.
 #include <algorithm>
+#include <numeric>
 
 #include "engine/store.h"
 #include "engine/undo_unless_done.h"
@@ -37,23 +39,21 @@ class RunLocks {
 
 }  // namespace
 
-// Applies the operations of `run` to `live`; counts those that changed something. A transaction has one limit check, on
-// the result.
-Status Store::apply_all(LiveDocument& live, const Run* run, const std::vector<RunOperation>& operations,
-                        uint64_t& changes, size_t* failed) const {
-  for (size_t i = 0; i < operations.size(); ++i) {
-    if (operations[i].run != run) {
-      continue;
-    }
-    const Operation& op = operations[i].op;
+// Applies operations to `live`; counts those that changed something. A transaction has one limit check, on the result.
+Status Store::apply_all(LiveDocument& live, const std::vector<RunOperation>& operations, const uint32_t* which,
+                        size_t count, uint64_t& changes, size_t* failed) const {
+  for (size_t i = 0; i < count; ++i) {
+    const Operation& op = operations[which[i]].op;
     Outcome outcome;
     SizeDetail size;
     int entry = -1;
     // Only the result counts: an operation in the middle may exceed the limit, but not what a record can hold.
-    const Status s = live.apply(op, wal::record_bytes_max(options_.segment_bytes), outcome, size, entry);
+    const size_t limit = count == 1 ? options_.metadata_bytes_max : wal::record_bytes_max(options_.segment_bytes);
+    const Status s =
+        count == 1 ? live.apply_undoable(op, limit, outcome, size, entry) : live.apply(op, limit, outcome, size, entry);
     if (!s.ok() || outcome.kind == OutcomeKind::kUnapplied) {
       if (failed != nullptr) {
-        *failed = i;
+        *failed = which[i];
       }
       if (s.code == Code::kTooLarge) {
         return fail_too_large(op.key, size.needed, size.limit);
@@ -61,6 +61,9 @@ Status Store::apply_all(LiveDocument& live, const Run* run, const std::vector<Ru
       return s.ok() ? fail_unapplied(op.key, outcome.reason) : fail(s, s.what, op.key);
     }
     changes += outcome.kind == OutcomeKind::kApplied ? 1 : 0;
+  }
+  if (count == 1) {
+    return {};
   }
   if (const size_t bytes = live.document().exact_bytes(); bytes > options_.metadata_bytes_max) {
     return fail_too_large({}, bytes, options_.metadata_bytes_max);
@@ -88,6 +91,8 @@ Status Store::transact_one(Run& run, const std::vector<RunOperation>& operations
     return s.worked() ? Status() : s;
   }
   uint64_t changes = 0;
+  std::vector<uint32_t> all(operations.size());
+  std::iota(all.begin(), all.end(), 0);
   if (!power && stages() && operations.size() == 1) {
     return transact_operation(run, operations.front().op, lsn, failed);
   }
@@ -104,7 +109,7 @@ Status Store::transact_one(Run& run, const std::vector<RunOperation>& operations
         mark_clean(run);
       }
     });
-    if (const Status s = apply_all(run.live, &run, operations, changes, failed); !s.ok()) {
+    if (const Status s = apply_all(run.live, operations, all.data(), all.size(), changes, failed); !s.ok()) {
       return s;
     }
     if (changes == 0) {
@@ -124,14 +129,14 @@ Status Store::transact_one(Run& run, const std::vector<RunOperation>& operations
     detach(run);
   }
   LiveDocument after = run.live;
-  CAIRN_TRY(apply_all(after, &run, operations, changes, failed));
+  CAIRN_TRY(apply_all(after, operations, all.data(), all.size(), changes, failed));
   if (changes == 0) {
     return append_for(run, {}, lsn);  // what it found must survive as if it had made it
   }
   const int64_t updated = now_us();
   std::string payload;
   append_diff_prefix(payload, run.id, run.record.created_lsn);
-  append_diff(payload, after.pending_diff(run.sequence + changes, updated));
+  after.append_pending(payload, run.sequence + changes, updated);
   if (payload.size() > wal::record_bytes_max(options_.segment_bytes)) {
     return fail_too_large({}, payload.size(), wal::record_bytes_max(options_.segment_bytes));
   }
@@ -148,15 +153,36 @@ Status Store::transact_one(Run& run, const std::vector<RunOperation>& operations
 Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<RunOperation>& operations,
                                uint64_t* lsn, size_t* failed) {
   struct After {
-    LiveDocument live;
-    Diff outbox;  // of a run owned elsewhere, instead of a document
+    LiveDocument live;  // of a run with several operations; one with a single operation has it applied in place
+    Diff outbox;        // of a run owned elsewhere, instead of a document
     uint64_t changes = 0;
+    bool in_place = false;
   };
+  // The operations of each run together, in their order.
+  std::vector<uint32_t> order(operations.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    const uint64_t of_a = operations[a].run->number;
+    const uint64_t of_b = operations[b].run->number;
+    return of_a != of_b ? of_a < of_b : a < b;
+  });
   std::vector<After> after(runs.size());
+  UndoUnlessDone take_back([&] {
+    for (size_t i = 0; i < runs.size(); ++i) {
+      if (after[i].in_place) {
+        runs[i]->live.undo();
+      }
+    }
+  });
   std::vector<std::string> diffs;
   const int64_t updated = now_us();
+  size_t next = 0;
   for (size_t i = 0; i < runs.size(); ++i) {
     Run& run = *runs[i];
+    const size_t first = next;
+    while (next < order.size() && operations[order[next]].run == &run) {
+      ++next;
+    }
     if (run.record.foreign) {
       Diff diff;
       CAIRN_TRY(fold_for_owner(run, operations, diff, after[i].outbox, failed));
@@ -172,12 +198,17 @@ Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<
       CAIRN_TRY(write_detached(run));
       detach(run);
     }
-    after[i].live = run.live;
-    CAIRN_TRY(apply_all(after[i].live, &run, operations, after[i].changes, failed));
+    const bool in_place = next - first == 1;
+    if (!in_place) {
+      after[i].live = run.live;
+    }
+    LiveDocument& live = in_place ? run.live : after[i].live;
+    CAIRN_TRY(apply_all(live, operations, order.data() + first, next - first, after[i].changes, failed));
+    after[i].in_place = in_place && after[i].changes > 0;
     if (after[i].changes > 0) {
       std::string bytes;
       append_diff_prefix(bytes, run.id, run.record.created_lsn);
-      append_diff(bytes, after[i].live.pending_diff(run.sequence + after[i].changes, updated));
+      live.append_pending(bytes, run.sequence + after[i].changes, updated);
       diffs.push_back(std::move(bytes));
     }
   }
@@ -225,6 +256,7 @@ Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<
       detached->lsn = *committed;  // an upper bound is all that last_lsn needs
     }
   }
+  take_back.done();
   for (size_t i = 0; i < runs.size(); ++i) {
     Run& run = *runs[i];
     if (run.detached) {
@@ -237,7 +269,9 @@ Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<
       if (run.record.foreign) {
         run.record.outbox = std::move(after[i].outbox);
       } else {
-        run.live = std::move(after[i].live);
+        if (!after[i].in_place) {
+          run.live = std::move(after[i].live);
+        }
         run.live.clear_pending(run.sequence);
       }
       run.version.store(run.sequence, std::memory_order_release);

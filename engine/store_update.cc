@@ -152,7 +152,7 @@ Status Store::append_direct(Run& run, const Operation& op, Outcome& outcome, uin
   ++run.sequence;
   std::string payload;
   append_diff_prefix(payload, run.id, run.record.created_lsn);
-  append_diff(payload, run.live.pending_diff(run.sequence, run.updated_us));
+  run.live.append_pending(payload, run.sequence, run.updated_us);
   if (payload.size() > wal::record_bytes_max(options_.segment_bytes)) {
     return fail_too_large(op.key, payload.size(), wal::record_bytes_max(options_.segment_bytes));
   }

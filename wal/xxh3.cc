@@ -1,5 +1,8 @@
 #include "wal/xxh3.h"
 
+#ifndef __clang__
+#pragma GCC optimize "O3"  // GCC unrolls the loop over a stripe only then: 26 ns instead of 49 for 300 bytes
+#endif
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 

@@ -26,6 +26,27 @@ void check(cairn_status status) {
 constexpr std::array<double, 8> kValues = {0.42, 0.17, 0.93, 0.58, 0.71, 0.06, 0.39, 0.84};  // of one length
 constexpr int kRuns = 10;
 
+// A msgpack map of 14 keys, 8 numbers that begin with `exponent` and 6 texts: 292 bytes.
+std::string object_with(char exponent) {
+  std::string out = "\x8e";
+  for (int i = 0; i < 14; ++i) {
+    out +=
+        "\xa7"
+        "key-1" +
+        std::to_string(10 + i);
+    if (i < 8) {
+      out += '\xcb';
+      out += exponent;
+      out += "1234567";
+    } else {
+      out +=
+          "\xb4"
+          "a text of 20 letters";
+    }
+  }
+  return out;
+}
+
 // A store with a clock that stands still and ids that are given, so that each call does the same work in each process.
 struct Bench {
   std::string directory;
@@ -34,6 +55,7 @@ struct Bench {
   cairn_run* run = nullptr;
   cairn_cell* cell = nullptr;
   std::vector<std::string> keys;
+  std::array<std::string, 2> objects = {object_with('\x40'), object_with('\x41')};
   int next_id = 0;
 
   Bench() {
@@ -115,6 +137,11 @@ constexpr Call kCalls[] = {
      }},
     {"increment",
      [](Bench& b, int) { check(cairn_run_increment_int64(b.run, b.keys[0].data(), b.keys[0].size(), 1)); }},
+    {"replace-by-14-keys",
+     [](Bench& b, int i) {
+       std::string& object = b.objects[static_cast<size_t>(i % 2)];
+       check(cairn_run_replace_msgpack(b.runs[1], object.data(), object.size()));
+     }},
     {"append-and-remove",
      [](Bench& b, int) {
        check(cairn_run_append_string(b.run, "list", 4, "item", 4));

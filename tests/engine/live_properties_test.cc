@@ -162,6 +162,11 @@ TEST(LiveDocument, PendingDiffOnTheBaseGivesTheDocument) {
       apply_to(live, op);
     }
     const Diff diff = live.pending_diff(1, 0);
+    std::string of_the_copy;
+    std::string straight;
+    append_diff(of_the_copy, diff);
+    live.append_pending(straight, 1, 0);
+    RC_ASSERT(straight == of_the_copy);
     Document document = Document::from_object(initial);
     RC_ASSERT(apply(diff, document).ok());
     RC_ASSERT(document == live.document());
@@ -225,6 +230,11 @@ TEST(LiveDocument, UndoRestoresDocumentAndPendingDiff) {
     for (const Operation& op : *generate::colliding_operations(generate::any_number(), 12)) {
       const Document document = live.document();
       const Diff diff = live.pending_diff(1, 0);
+      std::string of_the_copy;
+      std::string straight;
+      append_diff(of_the_copy, diff);
+      live.append_pending(straight, 1, 0);
+      RC_ASSERT(straight == of_the_copy);
       const bool replace = live.pending().replace;
       const size_t bytes = live.document().exact_bytes();
       const std::string text = live.document().to_json();
@@ -262,6 +272,11 @@ TEST(LiveDocument, MemoryThatRunsOutLeavesDocumentAndPendingDiff) {
     for (const Operation& op : *generate::colliding_operations(generate::any_number(), 12)) {
       const Document document = live.document();
       const Diff diff = live.pending_diff(1, 0);
+      std::string of_the_copy;
+      std::string straight;
+      append_diff(of_the_copy, diff);
+      live.append_pending(straight, 1, 0);
+      RC_ASSERT(straight == of_the_copy);
       const std::string text = live.document().to_json();
       for (int64_t succeed = 0;; ++succeed) {
         Answer a;
@@ -314,6 +329,11 @@ TEST(LiveDocument, RefusesExactlyWhatWouldExceedTheLimit) {
     for (const Operation& op : *generate::colliding_operations(generate::any_number(), 14)) {
       const Document before = live.document();
       const Diff diff = live.pending_diff(1, 0);
+      std::string of_the_copy;
+      std::string straight;
+      append_diff(of_the_copy, diff);
+      live.append_pending(straight, 1, 0);
+      RC_ASSERT(straight == of_the_copy);
       Object expected = live.document().to_object();
       std::vector<Outcome> outcomes;
       RC_ASSERT(reference::apply_operations(expected, {op}, outcomes).ok());

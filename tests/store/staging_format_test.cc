@@ -133,8 +133,9 @@ TEST(StagingHash, IsTheOneOfVersion2) {
   EXPECT_EQ(tail_hash(bytes.data(), 32, kSeed, 3), xxh3(bytes.data() + 24, 8, kSeed + 8));
   EXPECT_EQ(head_hash(bytes.data(), 10, kSeed, 0), xxh3(bytes.data(), 10, kSeed + 1));
   EXPECT_EQ(tail_hash(bytes.data(), 10, kSeed, 0), 0u);
-  const uint64_t content = xxh3(bytes.data(), 292);
+  const uint64_t content = xxh3(bytes.data(), 300);
   EXPECT_EQ(head_hash(bytes.data(), 300, kSeed, 1), xxh3(&content, 8, kSeed + 3));
+  EXPECT_EQ(tail_hash(bytes.data(), 300, kSeed, 1), 0u);
 }
 
 }  // namespace
