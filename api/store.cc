@@ -61,7 +61,7 @@ Status engine_options(const cairn_options& o, StoreOptions& options) {
     options.durability = static_cast<Durability>(o.durability);
   }
   if (o.flush_interval_ms != 0) {
-    options.flush_interval_ms = o.flush_interval_ms;
+    options.flush_interval_ms = o.flush_interval_ms == CAIRN_FLUSH_CONTINUOUSLY ? 0 : o.flush_interval_ms;
   }
   if (o.segment_bytes != 0) {
     options.segment_bytes = o.segment_bytes;

@@ -238,10 +238,14 @@ int Store::wait_fd() {
 
 // `at` is in the host's clock; the timer takes the distance to it.
 void Store::set_timer(int64_t at) const {
-  const int64_t wait_ms = std::max<int64_t>(1, at - now_ms());
+  const int64_t wait_ms = at - now_ms();
   itimerspec spec{};
-  spec.it_value.tv_sec = wait_ms / 1000;
-  spec.it_value.tv_nsec = wait_ms % 1000 * 1'000'000;
+  if (wait_ms > 0) {
+    spec.it_value.tv_sec = wait_ms / 1000;
+    spec.it_value.tv_nsec = wait_ms % 1000 * 1'000'000;
+  } else {
+    spec.it_value.tv_nsec = 1;  // at once; 0 would stop the timer
+  }
   timerfd_settime(wait_fd_, 0, &spec, nullptr);
 }
 

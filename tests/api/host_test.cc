@@ -42,6 +42,30 @@ TEST_F(Host, ClockAndRandomNumbersAreTheHosts) {
   EXPECT_EQ(info.updated_us, 1'700'000'123'456'789);
 }
 
+TEST_F(Host, FlushesContinuouslyAreDueWithoutAnyTimePassing) {
+  close_run();
+  close();
+  cairn_options o = options();
+  o.hooks = &hooks_;
+  o.flush_interval_ms = CAIRN_FLUSH_CONTINUOUSLY;
+  open(o);
+  CAIRN_ASSERT_OK(cairn_run_resume(store_, "r", &run_));
+  for (int i = 0; i < 3; ++i) {
+    CAIRN_EXPECT(CAIRN_OK, set("a", i));
+    uint64_t epoch = 0;
+    uint64_t durable = 0;
+    CAIRN_EXPECT(CAIRN_OK, cairn_store_epoch(store_, &epoch));
+    int64_t in_ms = -1;
+    CAIRN_EXPECT(CAIRN_OK, cairn_store_next_deadline_ms(store_, &in_ms));
+    EXPECT_EQ(in_ms, 0);
+    CAIRN_EXPECT(CAIRN_OK, cairn_store_step(store_, 0));
+    CAIRN_EXPECT(CAIRN_OK, cairn_store_durable_epoch(store_, &durable));
+    EXPECT_GE(durable, epoch);
+    CAIRN_EXPECT(CAIRN_OK, cairn_store_next_deadline_ms(store_, &in_ms));
+    EXPECT_GT(in_ms, 0) << "nothing has changed";
+  }
+}
+
 TEST_F(Host, StepFlushesWhenTheHostsClockSaysSo) {
   CAIRN_EXPECT(CAIRN_OK, cairn_store_step(store_, 0));
   CAIRN_EXPECT(CAIRN_OK, set("a", 2));

@@ -256,5 +256,26 @@ TEST_F(Together, BarriersAndWaitersOfAnEpochShareAFlush) {
   EXPECT_GE(store_->durable_epoch(), epoch);
 }
 
+TEST_F(Steps, WithoutAnIntervalWhatChangesIsDurableSoonAndNothingIsWrittenWhenNothingDoes) {
+  engine::StoreOptions o = options();
+  o.flush_interval_ms = 0;
+  o.background = true;
+  open(o);
+  const engine::RunRef run = start("r");
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(set(run, "n", std::to_string(i)), Code::kOk);
+    const uint64_t epoch = store_->epoch();
+    for (int wait = 0; wait < 10'000 && store_->durable_epoch() < epoch; ++wait) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    ASSERT_GE(store_->durable_epoch(), epoch) << "after 10 s";
+  }
+  const auto before = store_->stats();
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const auto after = store_->stats();
+  EXPECT_EQ(after.flushes, before.flushes);
+  EXPECT_EQ(after.written_lsn, before.written_lsn);
+}
+
 }  // namespace
 }  // namespace cairn::tests

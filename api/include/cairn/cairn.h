@@ -190,6 +190,10 @@ enum {
   CAIRN_OPEN_GUARD_SIGBUS = 64       /* survive staging files that are truncated or whose disk fails; see below */
 };
 
+/** As flush_interval_ms: the durable epoch follows within two syncs of the disk, and every flush writes at least 512
+ * bytes, thousands of times a second while something changes; nothing while nothing does. */
+#define CAIRN_FLUSH_CONTINUOUSLY UINT32_MAX
+
 enum { CAIRN_LOG_DEBUG = 0, CAIRN_LOG_INFO = 1, CAIRN_LOG_WARNING = 2, CAIRN_LOG_ERROR = 3 };
 
 /* Modes of cairn_files.open. */
@@ -262,7 +266,8 @@ typedef struct cairn_options {
   uint32_t struct_bytes;
   uint32_t flags;              /* CAIRN_OPEN_* */
   int32_t durability;          /* CAIRN_DURABILITY_* of calls that do not choose */
-  uint32_t flush_interval_ms;  /* bounds what class process loses to a power cut; 0: 1,000 */
+  uint32_t flush_interval_ms;  /* bounds what class process loses to a power cut; 0: 1,000;
+                                  CAIRN_FLUSH_CONTINUOUSLY: each flush begins when the one before has landed */
   uint32_t metadata_bytes_max; /* of the JSON text of a run's metadata, at least 2, at most a quarter of the largest
                                   record (1 MiB, or half a segment if that is less). 0: environment variable
                                   TASK_RUN_METADATA_MAXIMUM_SIZE, or 4,096 without it */
@@ -419,7 +424,7 @@ CAIRN_API cairn_status cairn_store_wait_durable(cairn_store* store, uint64_t epo
 
 /** Moves what the log holds durably into the tables and recycles its files. Part of step and close.
  * Errors:   NO_SPACE, IO, LATCHED, CORRUPT.
- * Cost:     about 4 ms per 10,000 changed runs. */
+ * Cost:     about 10 us for each changed run of 300 bytes. */
 CAIRN_API cairn_status cairn_store_checkpoint(cairn_store* store) CAIRN_NOEXCEPT;
 
 /** The store's own 16-byte id. */

@@ -60,8 +60,8 @@ struct Options {
   bool mark_crashed = true;
   bool staging = true;
   bool unsafe_file_system = false;
-  bool guard_sigbus = false;  // installs a handler of SIGBUS; see CAIRN_OPEN_GUARD_SIGBUS
-  uint32_t flush_interval_ms = 0;
+  bool guard_sigbus = false;       // installs a handler of SIGBUS; see CAIRN_OPEN_GUARD_SIGBUS
+  uint32_t flush_interval_ms = 0;  // 0: 1,000; CAIRN_FLUSH_CONTINUOUSLY
   uint32_t metadata_bytes_max = 0;
   uint32_t segment_bytes = 0;
   uint64_t disk_bytes_max = 0;
