@@ -1,67 +1,15 @@
-// What the hot calls cost, through the C ABI alone: build/release/hot_calls_bench
-// The store lies in /dev/shm by default (CAIRN_BENCH_DIRECTORY changes it): class `process` never waits for the disk.
+// What the calls on one run cost, through the C ABI alone: build/release/hot_calls_bench
 #include <benchmark/benchmark.h>
-#include <cairn/cairn.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <array>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "bench/bench_store.h"
+
 namespace {
 
-class BenchStore {
- public:
-  BenchStore() {
-    const char* base = getenv("CAIRN_BENCH_DIRECTORY");
-    directory_ = std::string(base != nullptr ? base : "/dev/shm") + "/cairn-bench-" + std::to_string(getpid());
-    std::filesystem::remove_all(directory_);
-    cairn_options options;
-    cairn_options_init(&options);
-    cairn_hooks hooks = {};
-    hooks.struct_bytes = sizeof hooks;
-    hooks.context = &clock_ms_;
-    hooks.monotonic_ms = [](void* context) { return *static_cast<int64_t*>(context); };
-    options.hooks = &hooks;
-    check(cairn_store_open(directory_.c_str(), &options, &store_));
-  }
-  ~BenchStore() {
-    check(cairn_store_close(store_, -1));
-    std::filesystem::remove_all(directory_);
-  }
-  BenchStore(const BenchStore&) = delete;
-  BenchStore& operator=(const BenchStore&) = delete;
-
-  static void check(cairn_status status) {
-    if (CAIRN_FAILED(status)) {
-      cairn_error error = {};
-      error.struct_bytes = sizeof error;
-      cairn_last_error(&error);
-      fprintf(stderr, "%s: %s\n", cairn_status_text(status), error.message);
-      abort();
-    }
-  }
-  cairn_run* start() {
-    cairn_run* run = nullptr;
-    check(cairn_run_start(store_, nullptr, &run));
-    return run;
-  }
-  cairn_store* store() { return store_; }
-  /// A step that finds a flush due.
-  void step() {
-    clock_ms_ += 1000;
-    check(cairn_store_step(store_, 0));
-  }
-
- private:
-  std::string directory_;
-  int64_t clock_ms_ = 1'000'000;
-  cairn_store* store_ = nullptr;
-};
+using cairn::bench::BenchStore;
 
 const std::array<std::string, 50>& keys() {
   static const std::array<std::string, 50> names = [] {
@@ -165,28 +113,144 @@ void TransactionOfTenRuns(benchmark::State& state) {
 }
 BENCHMARK(TransactionOfTenRuns);
 
-// A step that flushes 1,000 dirty runs: seals, appends, one sync.
-void StepWithThousandDirtyRuns(benchmark::State& state) {
+// A number of the top level in a document of so many bytes.
+void SetInDocument(benchmark::State& state) {
+  const auto bytes = static_cast<size_t>(state.range(0));
+  BenchStore store(static_cast<uint32_t>(bytes + 64));
+  cairn_run* run = store.start();
+  std::string metadata = R"({"progress":0)";
+  for (int i = 0; metadata.size() + 40 < bytes; ++i) {
+    metadata += ",\"key" + std::to_string(i) + R"(":"a text of some bytes")";
+  }
+  metadata += '}';
+  BenchStore::check(cairn_run_replace_json(run, metadata.data(), metadata.size()));
+  BenchStore::check(cairn_store_barrier(store.store()));
+  double value = 0;
+  for (auto _ : state) {
+    value += 0.5;
+    benchmark::DoNotOptimize(cairn_run_set_double(run, "progress", 8, value));
+  }
+  cairn_run_close(run);
+}
+BENCHMARK(SetInDocument)->Arg(256)->Arg(4096)->Arg(65536);
+
+// A msgpack map of 14 keys and 292 bytes, 8 numbers and 6 texts.
+std::string object_with(char exponent) {
+  std::string out = "\x8e";
+  for (int i = 0; i < 14; ++i) {
+    out += "\xa7key-1" + std::to_string(10 + i);
+    out += i < 8 ? std::string("\xcb") + exponent + "1234567" : std::string("\xb4") + "a text of 20 letters";
+  }
+  return out;
+}
+
+void ReplaceMsgpack(benchmark::State& state) {
+  BenchStore store;
+  cairn_run* run = store.start();
+  const std::array<std::string, 2> objects = {object_with('\x40'), object_with('\x41')};
+  size_t i = 0;
+  for (auto _ : state) {
+    const std::string& object = objects[i++ % 2];
+    benchmark::DoNotOptimize(cairn_run_replace_msgpack(run, object.data(), object.size()));
+  }
+  cairn_run_close(run);
+}
+BENCHMARK(ReplaceMsgpack);
+
+// The general way: a text of JSON is read, and the whole diff staged.
+void ReplaceJson(benchmark::State& state) {
+  BenchStore store;
+  cairn_run* run = store.start();
+  std::string json = R"({"progress":0.5)";
+  while (json.size() + 40 < static_cast<size_t>(state.range(0))) {
+    json += ",\"key" + std::to_string(json.size()) + R"(":"a text of some bytes")";
+  }
+  json += '}';
+  for (auto _ : state) {
+    BenchStore::check(cairn_run_replace_json(run, json.data(), json.size()));
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * json.size()));
+  cairn_run_close(run);
+}
+BENCHMARK(ReplaceJson)->Arg(300)->Arg(4096);
+
+void AppendAndRemove(benchmark::State& state) {
+  BenchStore store;
+  cairn_run* run = store.start();
+  for (auto _ : state) {
+    BenchStore::check(cairn_run_append_string(run, "list", 4, "item", 4));
+    BenchStore::check(cairn_run_remove_string(run, "list", 4, "item", 4));
+  }
+  cairn_run_close(run);
+}
+BENCHMARK(AppendAndRemove);
+
+// The whole document of 50 keys, as JSON (0) or msgpack (1).
+void Current(benchmark::State& state) {
+  BenchStore store;
+  cairn_run* run = store.start();
+  for (const std::string& key : keys()) {
+    BenchStore::check(cairn_run_set_double(run, key.data(), key.size(), 0.5));
+  }
+  std::array<char, 4096> text;
+  size_t bytes = 0;
+  for (auto _ : state) {
+    BenchStore::check(state.range(0) == 0 ? cairn_run_current_json(run, text.data(), text.size(), &bytes, nullptr)
+                                          : cairn_run_current_msgpack(run, text.data(), text.size(), &bytes, nullptr));
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * bytes));
+  cairn_run_close(run);
+}
+BENCHMARK(Current)->Arg(0)->Arg(1);
+
+void StartAndFinish(benchmark::State& state) {
+  BenchStore store;
+  for (auto _ : state) {
+    cairn_run* run = store.start();
+    BenchStore::check(cairn_run_finish(run, CAIRN_RUN_COMPLETED));
+    BenchStore::check(cairn_run_close(run));
+  }
+}
+BENCHMARK(StartAndFinish)->Unit(benchmark::kMicrosecond);
+
+// A turn of a watch of all runs: nothing changed (0), one run of 1,000 did (1).
+void Watch(benchmark::State& state) {
   BenchStore store;
   std::vector<cairn_run*> runs;
   runs.reserve(1000);
   for (int i = 0; i < 1000; ++i) {
     runs.push_back(store.start());
   }
+  cairn_watch* watch = nullptr;
+  BenchStore::check(cairn_watch_open(store.store(), nullptr, nullptr, nullptr, &watch));
+  cairn_watch_event event = {};
+  event.struct_bytes = sizeof event;
+  const auto turn = [&] {
+    int64_t events = -1;
+    cairn_status status;
+    do {
+      status = cairn_watch_next(watch, &event, nullptr, nullptr, 0, nullptr);
+      BenchStore::check(status);
+      ++events;
+    } while (status == CAIRN_OK);
+    return events;
+  };
+  turn();
   double value = 0;
   for (auto _ : state) {
-    state.PauseTiming();
-    value += 1;
-    for (cairn_run* run : runs) {
-      BenchStore::check(cairn_run_set_double(run, "progress", 8, value));
+    if (state.range(0) == 1) {
+      BenchStore::check(cairn_run_set_double(runs[500], "progress", 8, value += 0.5));
     }
-    state.ResumeTiming();
-    store.step();
+    if (turn() != state.range(0)) {
+      state.SkipWithError("not the events that were to come");
+      break;
+    }
   }
+  BenchStore::check(cairn_watch_close(watch));
   for (cairn_run* run : runs) {
     cairn_run_close(run);
   }
 }
-BENCHMARK(StepWithThousandDirtyRuns)->Unit(benchmark::kMicrosecond);
+BENCHMARK(Watch)->Arg(0)->Arg(1)->Unit(benchmark::kMicrosecond);
 
 }  // namespace

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs what Cairn's build and tests need, from Debian's packages. Run it again at any time: it installs only what is missing.
 # Works as root, or through sudo otherwise. Starts no service.
+#   tools/setup.sh         for build and tests
+#   tools/setup.sh bench   also what bench/compare.sh needs
 set -euo pipefail
 
 packages=(
@@ -9,7 +11,13 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
   clang clang-format clang-tidy valgrind e2fsprogs util-linux mount groff-base man-db
   doxygen dpkg-dev binutils patch
+  libleveldb-dev librocksdb-dev libsqlite3-dev libhiredis-dev  # engines of bench/compare
 )
+case "${1:-}" in
+  '') ;;
+  bench) packages+=(redis-server gnuplot-nox) ;;
+  *) echo "usage: tools/setup.sh [bench]" >&2; exit 2 ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do
@@ -25,5 +33,11 @@ fi
 echo "setup.sh: installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 "${run[@]}" apt-get update -qq
-# policy-rc.d would be the way to forbid services; none of these packages has one.
+# redis-server would start its service.
+policy=/usr/sbin/policy-rc.d
+if [ "${1:-}" = bench ] && [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' | "${run[@]}" tee "$policy" >/dev/null
+  "${run[@]}" chmod 755 "$policy"
+  trap '"${run[@]}" rm -f "$policy"' EXIT
+fi
 "${run[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
