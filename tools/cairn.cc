@@ -34,6 +34,7 @@ Exit run(int argc, char** argv) {
   cairn::tools::add_watch(line);
   cairn::tools::add_stats(line);
   cairn::tools::add_slots(line);
+  cairn::tools::add_bench(line);
   cairn::tools::add_eval(line);
   cairn::tools::add_help(line);
   return line.run(argc, argv);

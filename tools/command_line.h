@@ -91,6 +91,7 @@ void add_verify(CommandLine& line);
 void add_repair(CommandLine& line);
 void add_stats(CommandLine& line);
 void add_slots(CommandLine& line);
+void add_bench(CommandLine& line);
 void add_watch(CommandLine& line);
 void add_eval(CommandLine& line);
 void add_help(CommandLine& line);

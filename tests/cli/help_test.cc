@@ -10,7 +10,7 @@ using ::testing::StartsWith;
 
 constexpr const char* kCommands[] = {"start",  "set",    "append", "remove", "increment", "del",    "apply",  "get",
                                      "show",   "ls",     "finish", "erase",  "backup",    "export", "import", "dump",
-                                     "verify", "repair", "stats",  "slots",  "eval",      "help",   "watch"};
+                                     "verify", "repair", "stats",  "slots",  "bench",     "eval",   "help",   "watch"};
 
 class Help : public CommandTest {};
 
