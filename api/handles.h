@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <string>
 #include <string_view>
@@ -36,6 +37,7 @@ inline constexpr uint32_t kTransactionMagic = 0x54726e43;
 inline constexpr uint32_t kWatchMagic = 0x57726e43;
 
 class WatchCallback;
+struct Receiving;
 
 }  // namespace cairn::api
 
@@ -47,6 +49,8 @@ struct cairn_store {
   std::unique_ptr<cairn::api::HostHooks> hooks;  // outlive the engine
   std::unique_ptr<cairn::engine::Store> engine;
   std::unique_ptr<cairn::api::Reading> reading;  // read-only: instead of the engine
+  std::once_flag receives;
+  std::shared_ptr<cairn::api::Receiving> receiving;  // made with the first message that comes in (sync.cc)
 };
 
 namespace cairn::api {

@@ -66,7 +66,10 @@ cairn_status cairn_run_flush(cairn_run* run) noexcept {
 
 // There is no upstream that could know more.
 cairn_status cairn_run_refresh(cairn_run* run) noexcept {
-  return guarded([&]() -> Status { return check_open(run); });
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_open(run));
+    return run->engine == nullptr || !run->engine->has_upstream() ? Status() : run->engine->refresh(run->run->id);
+  });
 }
 
 }  // extern "C"

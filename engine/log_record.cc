@@ -8,6 +8,8 @@ namespace cairn::engine {
 
 namespace {
 
+constexpr uint8_t kPartHasOrigin = 1;
+constexpr uint8_t kOthersWrite = 2;
 constexpr Status kBad(Code::kCorrupt, "a log record does not decode");
 
 template <class T>
@@ -167,6 +169,102 @@ Result<RunChange> decode_change(std::string_view payload) {
   return change;
 }
 
+Status read_run_id(std::string_view payload, std::string& id) {
+  uint64_t created_lsn;
+  return take_identity(payload, id, created_lsn) ? Status() : kBad;
+}
+
+void append_received_head(std::string& out, const std::vector<Received::Cursor>& cursors) {
+  append_raw(out, static_cast<uint8_t>(cursors.size()));
+  for (const Received::Cursor& cursor : cursors) {
+    append_raw(out, cursor.stream);
+    append_raw(out, static_cast<uint32_t>(cursor.payload.size()));
+    out += cursor.payload;
+  }
+}
+
+void append_received_part(std::string& out, const ReceivedPart& part) {
+  append_raw(out, static_cast<uint8_t>(part.type));
+  append_raw(out, static_cast<uint8_t>((part.origin ? kPartHasOrigin : 0) | (part.others_write ? kOthersWrite : 0)));
+  if (part.origin) {
+    append_raw(out, part.origin->owner);
+    append_raw(out, part.origin->generation);
+    append_raw(out, part.origin->life);
+    append_raw(out, part.origin->sequence);
+  }
+  append_raw(out, static_cast<uint32_t>(part.payload.size()));
+  out += part.payload;
+}
+
+Result<Received> decode_received(std::string_view payload) {
+  Received received;
+  uint32_t bytes;
+  uint8_t cursors;
+  if (!take_raw(payload, cursors)) {
+    return kBad;
+  }
+  for (uint8_t i = 0; i < cursors; ++i) {
+    Received::Cursor& cursor = received.cursors.emplace_back();
+    if (!take_raw(payload, cursor.stream) || !take_raw(payload, bytes) || bytes > payload.size()) {
+      return kBad;
+    }
+    cursor.payload = payload.substr(0, bytes);
+    payload.remove_prefix(bytes);
+  }
+  while (!payload.empty()) {
+    ReceivedPart part;
+    uint8_t type;
+    uint8_t flags;
+    if (!take_raw(payload, type) || !take_raw(payload, flags) || (flags & ~(kPartHasOrigin | kOthersWrite)) != 0 ||
+        type < static_cast<uint8_t>(LogType::kDiff) || type > static_cast<uint8_t>(LogType::kErase)) {
+      return kBad;
+    }
+    part.type = static_cast<LogType>(type);
+    part.others_write = (flags & kOthersWrite) != 0;
+    if ((flags & kPartHasOrigin) != 0) {
+      Origin& origin = part.origin.emplace();
+      if (!take_raw(payload, origin.owner) || !take_raw(payload, origin.generation) ||
+          !take_raw(payload, origin.life) || !take_raw(payload, origin.sequence)) {
+        return kBad;
+      }
+    }
+    if (!take_raw(payload, bytes) || bytes > payload.size()) {
+      return kBad;
+    }
+    part.payload = payload.substr(0, bytes);
+    payload.remove_prefix(bytes);
+    CAIRN_TRY(check_log_record(type, part.payload));
+    received.parts.push_back(std::move(part));
+  }
+  return received;
+}
+
+void append_rebase(std::string& out, const RunRebase& rebase) {
+  append_diff_prefix(out, rebase.id, rebase.created_lsn);
+  append_raw(out, rebase.base);
+  append_raw(out, rebase.last);
+  append_raw(out, rebase.updated_us);
+  Object object;
+  for (int i = 0; i < rebase.document.size(); ++i) {
+    object.push_back({rebase.document.member(i).key, rebase.document.member(i).value});
+  }
+  append_msgpack_minimal(out, Value(std::move(object)));
+}
+
+Result<RunRebase> decode_rebase(std::string_view payload) {
+  RunRebase rebase;
+  if (!take_identity(payload, rebase.id, rebase.created_lsn) || !take_raw(payload, rebase.base) ||
+      !take_raw(payload, rebase.last) || !take_raw(payload, rebase.updated_us) || rebase.last <= rebase.base) {
+    return kBad;
+  }
+  auto decoded = decode_msgpack(payload);
+  if (!decoded.ok() || !decoded->is(Type::kObject)) {
+    return kBad;
+  }
+  rebase.document = Document::from_object(std::move(*decoded->get<Object>()));
+  return rebase;
+}
+
 Status check_log_record(uint8_t type, std::string_view payload) {
   switch (static_cast<LogType>(type)) {
     case LogType::kDiff:
@@ -178,6 +276,10 @@ Status check_log_record(uint8_t type, std::string_view payload) {
       return decode_change(payload).status();
     case LogType::kTransaction:
       return decode_transaction(payload).status();
+    case LogType::kReceived:
+      return decode_received(payload).status();
+    case LogType::kRebase:
+      return decode_rebase(payload).status();
   }
   return {Code::kVersion, "a log record of an unknown type"};
 }

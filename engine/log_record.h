@@ -1,6 +1,7 @@
 // What the engine writes into the log: the payload of each record type. The layouts stand in ARCHITECTURE.md.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -21,6 +22,8 @@ enum class LogType : uint8_t {
   kChange,                      // status, session or tags of a run: takes one sequence number
   kErase,
   kTransaction,  // diffs of several runs, all or none
+  kReceived,     // what a batch from elsewhere did to the runs here, with its stream's cursor: all or none
+  kRebase,       // a run takes the document that its upstream has, with what waits here on top: takes sequence numbers
 };
 
 /// Of the run `id` made at `created_lsn`.
@@ -49,6 +52,39 @@ Result<RunDiff> decode_run_diff(std::string_view payload);
 /// Several run diffs, each behind its u32 length.
 void append_transaction(std::string& out, const std::vector<std::string>& run_diffs);
 Result<std::vector<RunDiff>> decode_transaction(std::string_view payload);
+
+/// Whose a kDiff, kChange, kErase or kRebase is.
+Status read_run_id(std::string_view payload, std::string& id);
+
+/// One part of kReceived: what kStart, kDiff, kChange or kErase holds. The run gets `origin`, if given.
+struct ReceivedPart {
+  LogType type = LogType::kDiff;
+  std::optional<Origin> origin;
+  bool others_write = false;  // from now on
+  std::string payload;
+};
+struct Received {
+  struct Cursor {
+    std::array<uint8_t, 16> stream{};
+    std::string payload;  // sync/receiver.h
+  };
+  std::vector<Cursor> cursors;  // none: something of this store did it
+  std::vector<ReceivedPart> parts;
+};
+void append_received_head(std::string& out, const std::vector<Received::Cursor>& cursors);
+void append_received_part(std::string& out, const ReceivedPart& part);
+Result<Received> decode_received(std::string_view payload);
+
+struct RunRebase {
+  std::string id;
+  uint64_t created_lsn = 0;
+  uint64_t base = 0;
+  uint64_t last = 0;
+  int64_t updated_us = 0;
+  Document document;
+};
+void append_rebase(std::string& out, const RunRebase& rebase);
+Result<RunRebase> decode_rebase(std::string_view payload);
 
 /// Whether the payload is what its type promises. kCorrupt: it does not decode, although the log's checksum is right.
 /// kVersion: a newer version wrote it, also for an unknown type.

@@ -19,7 +19,48 @@ Result<Replay::State*> Replay::state(std::string_view id) {
   return &at->second;
 }
 
-Result<bool> Replay::fold_diff(RunRecord& record, const Diff& diff) {
+namespace {
+
+/// An absent row starts empty at the record's sequence, which is the diff's base.
+Status wait_in_outbox(OutboxRow& row, const Diff& diff, uint64_t lsn) {
+  if (row.waits()) {
+    return fold(row.diff, diff);
+  }
+  row.since_lsn = lsn;
+  row.since_us = diff.updated_us;
+  row.diff = diff;
+  return {};
+}
+
+/// The change took `sequence` and is no change of the document.
+Status wait_with_head(OutboxRow& row, uint64_t sequence, int64_t updated_us, uint64_t lsn) {
+  Diff none;
+  none.base = sequence - 1;
+  none.last = sequence;
+  none.updated_us = updated_us;
+  CAIRN_TRY(wait_in_outbox(row, none, lsn));
+  row.head = true;
+  return {};
+}
+
+/// The whole of a run that starts.
+OutboxRow whole_run(const RunRecord& record, uint64_t lsn) {
+  OutboxRow row;
+  row.since_lsn = lsn;
+  row.since_us = record.updated_us;
+  row.head = true;
+  row.diff.last = record.sequence;
+  row.diff.updated_us = record.updated_us;
+  row.diff.replace = true;
+  for (int i = 0; i < record.document.size(); ++i) {
+    row.diff.entries.push_back({record.document.member(i).key, Form(FormKind::kSet), record.document.member(i).value});
+  }
+  return row;
+}
+
+}  // namespace
+
+Result<bool> Replay::fold_diff(RunRecord& record, const Diff& diff, bool ship, uint64_t lsn) {
   if (diff.last <= record.sequence) {
     return true;  // folded before
   }
@@ -28,10 +69,9 @@ Result<bool> Replay::fold_diff(RunRecord& record, const Diff& diff) {
   }
   if (!record.foreign) {
     CAIRN_TRY(apply(diff, record.document));
-  } else if (record.outbox.last == 0) {
-    record.outbox = diff;
-  } else {
-    CAIRN_TRY(fold(record.outbox, diff));
+  }
+  if (record.foreign || ship) {
+    CAIRN_TRY(wait_in_outbox(record.outbox, diff, lsn));
   }
   record.sequence = diff.last;
   record.updated_us = diff.updated_us;
@@ -66,7 +106,7 @@ Status Replay::fold_staged(
       if (next == nullptr || next->diff.last <= record->sequence) {
         break;
       }
-      auto fits = fold_diff(*record, next->diff);
+      auto fits = fold_diff(*record, next->diff, ship_, 0);
       if (!fits.ok()) {
         return fits.status();
       }
@@ -80,8 +120,8 @@ Status Replay::fold_staged(
   return {};
 }
 
-Status Replay::visit_start(const wal::RecordView& record) {
-  auto decoded = decode_run_record(record.payload);
+Status Replay::visit_start(std::string_view payload, uint64_t lsn) {
+  auto decoded = decode_run_record(payload);
   if (!decoded.ok()) {
     return decoded.status();
   }
@@ -93,12 +133,16 @@ Status Replay::visit_start(const wal::RecordView& record) {
     return found.status();
   }
   State& s = **found;
-  s.last_lsn = record.lsn;
-  if (s.record && s.record->created_lsn >= record.lsn) {
+  s.last_lsn = lsn;
+  if (s.record && s.record->created_lsn >= lsn) {
     return {};  // this start, or a later life of the id, is stored already
   }
-  decoded->created_lsn = record.lsn;
+  decoded->created_lsn = lsn;
   s.record = std::move(*decoded);
+  if (ship_ && !s.record->foreign) {
+    s.record->outbox = whole_run(*s.record, lsn);
+  }
+  s.tombstone.reset();  // the new life takes the place of the old one upstream, too
   s.changed = true;
   s.unknown_lsn = 0;
   ++folded_;
@@ -126,7 +170,7 @@ Status Replay::visit_diff(const RunDiff& d, uint64_t lsn) {
     return {};  // of an earlier life of the id
   }
   const uint64_t before = s.record->sequence;
-  auto fold = fold_diff(*s.record, d.diff);
+  auto fold = fold_diff(*s.record, d.diff, ship_, lsn);
   if (!fold.ok()) {
     return fold.status();
   }
@@ -141,8 +185,8 @@ Status Replay::visit_diff(const RunDiff& d, uint64_t lsn) {
   return {};
 }
 
-Status Replay::visit_change(const wal::RecordView& record) {
-  auto decoded = decode_change(record.payload);
+Status Replay::visit_change(std::string_view payload, uint64_t lsn, bool erase) {
+  auto decoded = decode_change(payload);
   if (!decoded.ok()) {
     return decoded.status();
   }
@@ -155,14 +199,13 @@ Status Replay::visit_change(const wal::RecordView& record) {
     return found.status();
   }
   State& s = **found;
-  s.last_lsn = record.lsn;
-  const bool erase = static_cast<LogType>(record.type) == LogType::kErase;
+  s.last_lsn = lsn;
   if (!s.record || s.record->created_lsn < c.created_lsn) {
     if (erase) {
       s.unknown_lsn = 0;
       s.changed = true;
     } else {
-      s.unknown_lsn = record.lsn;
+      s.unknown_lsn = lsn;
       s.unknown_created = c.created_lsn;
     }
     return {};
@@ -172,14 +215,20 @@ Status Replay::visit_change(const wal::RecordView& record) {
     return {};
   }
   if (c.sequence != r.sequence + 1) {
-    gaps_.push_back({c.id, record.lsn, r.sequence, c.sequence - 1});
+    gaps_.push_back({c.id, lsn, r.sequence, c.sequence - 1});
     return {};
   }
   s.changed = true;
   ++folded_;
   if (erase) {
+    if (ship_ && !r.foreign) {
+      s.tombstone = Tombstone{r.created_lsn, c.sequence, r.outbox.waits() ? r.outbox.since_lsn : lsn, c.updated_us};
+    }
     s.record.reset();
     return {};
+  }
+  if (ship_ && !r.foreign) {
+    CAIRN_TRY(wait_with_head(r.outbox, c.sequence, c.updated_us, lsn));
   }
   r.sequence = c.sequence;
   r.updated_us = c.updated_us;
@@ -197,10 +246,99 @@ Status Replay::visit_change(const wal::RecordView& record) {
   return {};
 }
 
+// Each part is folded as if its record stood alone; what it says of the run's origin counts if it was.
+Status Replay::visit_received(std::string_view payload, uint64_t lsn) {
+  auto received = decode_received(payload);
+  if (!received.ok()) {
+    return received.status();
+  }
+  for (const ReceivedPart& part : received->parts) {
+    std::string id;
+    if (part.type == LogType::kStart) {
+      auto record = decode_run_record_head(part.payload);
+      if (!record.ok()) {
+        return record.status();
+      }
+      id = std::move(record->id);
+    } else {
+      CAIRN_TRY(read_run_id(part.payload, id));
+    }
+    if (!only_.empty() && id != only_) {
+      continue;
+    }
+    auto found = state(id);
+    if (!found.ok()) {
+      return found.status();
+    }
+    State& s = **found;
+    const uint64_t before = folded_;
+    if (part.type == LogType::kStart) {
+      CAIRN_TRY(visit_start(part.payload, lsn));
+    } else if (part.type == LogType::kDiff) {
+      auto d = decode_run_diff(part.payload);
+      if (d.ok() && d->created_lsn == 0) {
+        d->created_lsn = lsn;  // of a run that starts in this very record
+      }
+      CAIRN_TRY(d.ok() ? visit_diff(*d, lsn) : d.status());
+    } else {
+      CAIRN_TRY(visit_change(part.payload, lsn, part.type == LogType::kErase));
+    }
+    if (folded_ == before || !s.record) {
+      continue;
+    }
+    if (part.origin) {
+      s.record->origin = *part.origin;
+    }
+    s.record->others_write = s.record->others_write || part.others_write;
+  }
+  for (const Received::Cursor& cursor : received->cursors) {
+    cursors_[std::string(cursor.stream.begin(), cursor.stream.end())] = cursor.payload;
+  }
+  return {};
+}
+
+Status Replay::visit_rebase(std::string_view payload, uint64_t lsn) {
+  auto rebase = decode_rebase(payload);
+  if (!rebase.ok()) {
+    return rebase.status();
+  }
+  if (!only_.empty() && rebase->id != only_) {
+    return {};
+  }
+  auto found = state(rebase->id);
+  if (!found.ok()) {
+    return found.status();
+  }
+  State& s = **found;
+  s.last_lsn = lsn;
+  if (!s.record || s.record->created_lsn < rebase->created_lsn) {
+    s.unknown_lsn = lsn;
+    s.unknown_created = rebase->created_lsn;
+    return {};
+  }
+  RunRecord& r = *s.record;
+  if (r.created_lsn > rebase->created_lsn || rebase->last <= r.sequence) {
+    return {};
+  }
+  if (rebase->base != r.sequence) {
+    gaps_.push_back({rebase->id, lsn, r.sequence, rebase->base});
+    return {};
+  }
+  r.document = std::move(rebase->document);
+  r.sequence = rebase->last;
+  r.updated_us = rebase->updated_us;
+  if (r.outbox.waits()) {
+    r.outbox.diff.last = r.sequence;
+  }
+  s.changed = true;
+  ++folded_;
+  return {};
+}
+
 Status Replay::visit(const wal::RecordView& record) {
   switch (static_cast<LogType>(record.type)) {
     case LogType::kStart:
-      return visit_start(record);
+      return visit_start(record.payload, record.lsn);
     case LogType::kDiff: {
       auto d = decode_run_diff(record.payload);
       return d.ok() ? visit_diff(*d, record.lsn) : d.status();
@@ -217,7 +355,11 @@ Status Replay::visit(const wal::RecordView& record) {
     }
     case LogType::kChange:
     case LogType::kErase:
-      return visit_change(record);
+      return visit_change(record.payload, record.lsn, static_cast<LogType>(record.type) == LogType::kErase);
+    case LogType::kReceived:
+      return visit_received(record.payload, record.lsn);
+    case LogType::kRebase:
+      return visit_rebase(record.payload, record.lsn);
   }
   return Status(Code::kVersion, "a log record of an unknown type");
 }
@@ -226,7 +368,7 @@ std::vector<Tables::Change> Replay::take_changes() {
   std::vector<Tables::Change> changes;
   for (auto& [id, s] : states_) {
     if (s.changed) {
-      changes.push_back({id, std::move(s.record)});
+      changes.push_back({id, std::move(s.record), s.tombstone});
     }
   }
   // A run that only an erase further on explains stays in mind.
@@ -235,6 +377,14 @@ std::vector<Tables::Change> Replay::take_changes() {
   }
   bytes_ = 0;
   return changes;
+}
+
+std::vector<Tables::CursorChange> Replay::cursors() const {
+  std::vector<Tables::CursorChange> all;
+  for (const auto& [stream, cursor] : cursors_) {
+    all.push_back({stream, cursor});
+  }
+  return all;
 }
 
 std::vector<Gap> Replay::gaps() const {

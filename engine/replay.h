@@ -32,6 +32,9 @@ class Replay {
   /// `find` gives the stored record of a run.
   explicit Replay(Find find) : find_(std::move(find)) {}
 
+  /// What is folded is also folded into the runs' outbox rows: an upstream is set. `find` gives those with the records.
+  void ship(bool on) { ship_ = on; }
+
   /// Only this run's records are folded.
   void only(std::string id) { only_ = std::move(id); }
 
@@ -41,8 +44,9 @@ class Replay {
   struct State {
     std::optional<RunRecord> record;  // nothing: erased, or unknown
     bool changed = false;
-    uint64_t last_lsn = 0;     // of the last record met; UINT64_MAX: something is staged that the log has not
-    uint64_t unknown_lsn = 0;  // a record of an unknown run was met: a gap unless an erase follows
+    std::optional<Tombstone> tombstone;  // with `ship`: the run was erased
+    uint64_t last_lsn = 0;               // of the last record met; UINT64_MAX: something is staged that the log has not
+    uint64_t unknown_lsn = 0;            // a record of an unknown run was met: a gap unless an erase follows
     uint64_t unknown_created = 0;
   };
   /// The run's state now (from the store if no record touched it).
@@ -51,6 +55,8 @@ class Replay {
 
   /// What is to be written, and forgets it. Call finish() first when the log was read to its end.
   std::vector<Tables::Change> take_changes();
+  /// Of the streams that came in: what goes with the last of the changes.
+  [[nodiscard]] std::vector<Tables::CursorChange> cursors() const;
   /// Bytes of documents held, roughly: for splitting a checkpoint.
   [[nodiscard]] uint64_t bytes() const { return bytes_; }
   /// Unknown runs that no erase explained become gaps.
@@ -62,18 +68,22 @@ class Replay {
   Status fold_staged(const std::vector<StagedDiff>& staged,
                      const std::function<void(const std::string& id, uint64_t created_lsn, const Diff&)>& folded);
 
-  /// Folds one diff onto a record, by sequence. False: a gap.
-  static Result<bool> fold_diff(RunRecord& record, const Diff& diff);
+  /// Folds one diff onto a record, by sequence. False: a gap. `ship`: also onto the outbox row of a run of this store.
+  static Result<bool> fold_diff(RunRecord& record, const Diff& diff, bool ship, uint64_t lsn);
 
  private:
-  Status visit_start(const wal::RecordView& record);
+  Status visit_start(std::string_view payload, uint64_t lsn);
   Status visit_diff(const RunDiff& d, uint64_t lsn);
-  Status visit_change(const wal::RecordView& record);
+  Status visit_change(std::string_view payload, uint64_t lsn, bool erase);
+  Status visit_received(std::string_view payload, uint64_t lsn);
+  Status visit_rebase(std::string_view payload, uint64_t lsn);
 
   Find find_;
   std::string only_;
   std::map<std::string, State, std::less<>> states_;
   std::vector<Gap> gaps_;
+  std::map<std::string, std::string> cursors_;  // by stream
+  bool ship_ = false;
   uint64_t bytes_ = 0;
   uint64_t folded_ = 0;
 };

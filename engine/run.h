@@ -47,7 +47,10 @@ struct Run : std::enable_shared_from_this<Run> {
   std::shared_ptr<Detached> detached;
   uint32_t payload_hint_bytes = 0;  // of the last sealed diff: the next one is likely as large
   uint64_t last_lsn = 0;            // highest LSN that carries something of this run
-  RunRecord record;                 // all but sequence, updated_us and document, which stand above
+  Diff outbox_since;                // of a run owned elsewhere: of what waits, what came since a batch took some
+  uint64_t seen_life = 0;           // of the upstream's state that was taken last
+  uint64_t seen_version = 0;
+  RunRecord record;  // all but sequence, updated_us and document, which stand above
 
   // Guarded by the store's dirty mutex.
   int32_t dirty_index = -1;

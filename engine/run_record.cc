@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cstring>
 #include <msgpack.hpp>
 
 #include "engine/json.h"
@@ -12,9 +13,12 @@
 namespace cairn::engine {
 namespace {
 
-constexpr uint64_t kFormat = 2;
-constexpr uint32_t kFields = 16;
-constexpr uint32_t kFieldsOfFormat1 = 15;  // without the error
+constexpr uint64_t kFormat = 3;
+// By format: 2 has the error, 3 the sync fields. A record that needs no sync fields is written as format 2.
+constexpr std::array<uint32_t, 4> kFields = {0, 15, 16, 17};
+constexpr uint64_t kOthersWrite = 1;
+constexpr uint64_t kShipsForms = 2;
+constexpr size_t kOwnerBytes = 16;
 
 constexpr std::array<const char*, 13> kStatusNames = {
     "PENDING_VERSION", "QUEUED",  "DEQUEUED",       "EXECUTING", "WAITING", "COMPLETED", "CANCELED",
@@ -127,7 +131,43 @@ class Cursor {
   std::string_view rest_;
 };
 
+constexpr uint8_t kOutboxRowFormat = 1;
+constexpr uint8_t kOutboxFirstRow = 0x95;  // the head of an array of five: a diff
+constexpr size_t kOutboxRowBytes = 18;     // in front of the diff
+constexpr uint8_t kRowHead = 1;
+constexpr uint8_t kRowFull = 2;
+
+void append_little_endian(std::string& out, uint64_t v) {
+  for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(v >> shift & 0xff));
+}
+
+uint64_t little_endian(const char* bytes) {
+  uint64_t v = 0;
+  for (size_t i = sizeof v; i-- > 0;) v = v << 8 | static_cast<uint8_t>(bytes[i]);
+  return v;
+}
+
 constexpr Status kBad = {Code::kCorrupt, "a run record that is none"};
+
+/// [flags] or [flags, owner, generation, life, sequence]
+bool read_sync(Cursor& in, RunRecord& r) {
+  uint64_t fields = 0;
+  uint64_t flags = 0;
+  if (!in.array(fields) || (fields != 1 && fields != 5) || !in.unsigned_integer(flags) ||
+      flags > (kOthersWrite | kShipsForms)) {
+    return false;
+  }
+  r.others_write = (flags & kOthersWrite) != 0;
+  r.ships_forms = (flags & kShipsForms) != 0;
+  if (fields == 1) return flags != 0;
+  std::string owner;
+  if (!in.text(owner, kOwnerBytes) || owner.size() != kOwnerBytes || !in.unsigned_integer(r.origin.generation) ||
+      !in.unsigned_integer(r.origin.life) || !in.unsigned_integer(r.origin.sequence)) {
+    return false;
+  }
+  std::memcpy(r.origin.owner.data(), owner.data(), kOwnerBytes);
+  return r.origin.received();
+}
 
 /// Reads everything in front of the document; `document` gets the bytes of that.
 Status decode_head(std::string_view bytes, RunRecord& r, std::string_view& document) {
@@ -136,7 +176,7 @@ Status decode_head(std::string_view bytes, RunRecord& r, std::string_view& docum
   uint64_t format = 0;
   if (!in.array(fields) || fields == 0 || !in.unsigned_integer(format)) return kBad;
   if (format > kFormat) return {Code::kVersion, "a run record of a newer version"};
-  if (format == 0 || fields != (format == 1 ? kFieldsOfFormat1 : kFields)) return kBad;
+  if (format == 0 || fields != kFields[format]) return kBad;
   uint64_t status = 0;
   uint64_t tags = 0;
   const bool front = in.text(r.id, kRunIdBytesMax) && in.unsigned_integer(r.created_lsn) &&
@@ -153,6 +193,7 @@ Status decode_head(std::string_view bytes, RunRecord& r, std::string_view& docum
     return kBad;
   }
   if (format > 1 && !in.text(r.error, kErrorBytesMax)) return kBad;
+  if (format > 2 && !read_sync(in, r)) return kBad;
   document = in.rest();
   return check_run_record(r).ok() ? Status() : kBad;
 }
@@ -216,10 +257,52 @@ Status check_run_record(const RunRecord& r) {
   if (r.error.size() > kErrorBytesMax) return {Code::kTooLarge, "error text over 4,096 bytes"};
   if (!valid_utf8(r.error)) return {Code::kInvalidUtf8, "error text"};
   if (r.foreign && r.document.size() != 0) return {Code::kInvalidArgument, "a document of a run owned elsewhere"};
-  if (r.outbox.last != 0 && (!r.foreign || r.outbox.last != r.sequence || r.outbox.base >= r.outbox.last)) {
+  const Diff& waiting = r.outbox.diff;
+  if (waiting.last != 0 && (waiting.last != r.sequence || waiting.base >= waiting.last)) {
     return {Code::kInvalidArgument, "an outbox that is not the run's"};
   }
   return {};
+}
+
+void append_outbox_row(std::string& out, const OutboxRow& row) {
+  out.push_back(static_cast<char>(kOutboxRowFormat));
+  out.push_back(static_cast<char>((row.head ? kRowHead : 0) | (row.full ? kRowFull : 0)));
+  append_little_endian(out, row.since_lsn);
+  append_little_endian(out, static_cast<uint64_t>(row.since_us));
+  append_diff(out, row.diff);
+}
+
+Result<OutboxRow> decode_outbox_row(std::string_view bytes) {
+  OutboxRow row;
+  std::string_view diff = bytes;
+  // Of a store that has met no newer version: the diff alone, an msgpack array.
+  if (bytes.empty() || static_cast<uint8_t>(bytes[0]) != kOutboxFirstRow) {
+    if (bytes.size() < kOutboxRowBytes || static_cast<uint8_t>(bytes[0]) != kOutboxRowFormat ||
+        (static_cast<uint8_t>(bytes[1]) & ~(kRowHead | kRowFull)) != 0) {
+      return Status{Code::kCorrupt, "an outbox row that is none"};
+    }
+    row.head = (static_cast<uint8_t>(bytes[1]) & kRowHead) != 0;
+    row.full = (static_cast<uint8_t>(bytes[1]) & kRowFull) != 0;
+    row.since_lsn = little_endian(bytes.data() + 2);
+    row.since_us = static_cast<int64_t>(little_endian(bytes.data() + 10));
+    diff.remove_prefix(kOutboxRowBytes);
+  }
+  Result<Diff> decoded = decode_diff(diff);
+  if (!decoded.ok()) return Status{Code::kCorrupt, "an outbox row that is none"};
+  row.diff = std::move(*decoded);
+  return row;
+}
+
+void append_tombstone(std::string& out, const Tombstone& t) {
+  for (const uint64_t v : {t.created_lsn, t.sequence, t.since_lsn, static_cast<uint64_t>(t.since_us)}) {
+    append_little_endian(out, v);
+  }
+}
+
+Result<Tombstone> decode_tombstone(std::string_view bytes) {
+  if (bytes.size() != 4 * sizeof(uint64_t)) return Status{Code::kCorrupt, "a tombstone that is none"};
+  return Tombstone{little_endian(bytes.data()), little_endian(bytes.data() + 8), little_endian(bytes.data() + 16),
+                   static_cast<int64_t>(little_endian(bytes.data() + 24))};
 }
 
 void append_run_record(std::string& out, const RunRecord& r) {
@@ -230,8 +313,10 @@ void append_run_record(std::string& out, const RunRecord& r) {
     pack.pack_str(static_cast<uint32_t>(s.size()));
     pack.pack_str_body(s.data(), static_cast<uint32_t>(s.size()));
   };
-  pack.pack_array(kFields);
-  pack.pack_uint64(kFormat);
+  const bool sync = r.origin.received() || r.others_write || r.ships_forms;
+  const uint64_t format = sync ? kFormat : 2;
+  pack.pack_array(kFields[format]);
+  pack.pack_uint64(format);
   text(r.id);
   pack.pack_uint64(r.created_lsn);
   pack.pack_uint64(r.sequence);
@@ -251,6 +336,16 @@ void append_run_record(std::string& out, const RunRecord& r) {
     pack.pack_false();
   }
   text(r.error);
+  if (sync) {
+    pack.pack_array(r.origin.received() ? 5 : 1);
+    pack.pack_uint64((r.others_write ? kOthersWrite : 0) | (r.ships_forms ? kShipsForms : 0));
+    if (r.origin.received()) {
+      text({reinterpret_cast<const char*>(r.origin.owner.data()), kOwnerBytes});
+      pack.pack_uint64(r.origin.generation);
+      pack.pack_uint64(r.origin.life);
+      pack.pack_uint64(r.origin.sequence);
+    }
+  }
   pack.pack_map(static_cast<uint32_t>(r.document.size()));
   for (int i = 0; i < r.document.size(); ++i) {
     const Member& member = r.document.member(i);

@@ -1,6 +1,7 @@
 // What is stored of a run besides its pending changes: one LMDB value, and the payload of start records.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -43,6 +44,34 @@ inline constexpr size_t kErrorBytesMax = 4096;
 /// [A-Za-z0-9_-]{1,64}
 bool valid_run_id(std::string_view id);
 
+/// Of a run that came by sync: who owns it, and which of the owner's states is in here.
+struct Origin {
+  std::array<uint8_t, 16> owner{};  // store id; zero: the run is this store's own
+  uint64_t generation = 0;          // of the stream that brought it (sync/PROTOCOL.md)
+  uint64_t life = 0;                // creation LSN of the run in the owner's store
+  uint64_t sequence = 0;            // of the run in the owner's store
+  [[nodiscard]] bool received() const { return owner != std::array<uint8_t, 16>{}; }
+  bool operator==(const Origin&) const = default;
+};
+
+/// What waits to be sent upstream, beside the record. `diff.last` 0: nothing waits.
+struct OutboxRow {
+  uint64_t since_lsn = 0;  // of the first change in it; 0: recovered from staging
+  int64_t since_us = 0;    // wall clock of that change; data only
+  bool head = false;       // status, tags and the like changed, or the run started: they go with it
+  bool full = false;       // the upstream asked for the whole document
+  Diff diff;
+  [[nodiscard]] bool waits() const { return diff.last != 0; }
+};
+
+/// Of an erased run: that it is to be erased upstream.
+struct Tombstone {
+  uint64_t created_lsn = 0;
+  uint64_t sequence = 0;
+  uint64_t since_lsn = 0;
+  int64_t since_us = 0;
+};
+
 struct RunRecord {
   std::string id;
   uint64_t created_lsn = 0;  // LSN of its start record: tells a deleted and re-created run apart
@@ -59,14 +88,26 @@ struct RunRecord {
   bool foreign = false;     // owned elsewhere: no document here
   std::string error;        // why it failed; empty: it did not, or nobody said
   Document document;
-  // Of a run owned elsewhere: what waits for its owner, from `base` to `sequence`; last == 0: nothing. Stored beside
-  // the record, in the table `outbox`.
-  Diff outbox;
+  Origin origin;
+  bool others_write = false;  // somebody beside its owner has written here: absolute values of the owner are refused
+  bool ships_forms = false;   // the upstream said so of it: forms go there, not values
+  // Stored beside the record, in the table `outbox`: of a run owned elsewhere what waits for its owner; of others, with
+  // an upstream, what waits for that (read by Tables::find_for_fold alone).
+  OutboxRow outbox;
+
+  /// Its status, tags and end are this store's matter.
+  [[nodiscard]] bool owned_here() const { return !foreign && !origin.received(); }
 };
 
 /// That the record can be stored: ids, lengths, UTF-8, status; a foreign run has no document. kInvalidArgument,
 /// kTooLarge, kInvalidUtf8.
 Status check_run_record(const RunRecord& r);
+
+/// One row of the table `outbox`. The layout stands in TABLES.md.
+void append_outbox_row(std::string& out, const OutboxRow& row);
+Result<OutboxRow> decode_outbox_row(std::string_view bytes);
+void append_tombstone(std::string& out, const Tombstone& t);
+Result<Tombstone> decode_tombstone(std::string_view bytes);
 
 /// msgpack array; the encoding of TABLES.md, without `outbox`. `r` passes check_run_record.
 void append_run_record(std::string& out, const RunRecord& r);

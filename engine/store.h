@@ -1,12 +1,13 @@
 // The store: owns the run table, staging, log and tables, and moves changes through them:
 //   operation -> document and pending diff -> staging slot -> (seal) log -> (checkpoint) LMDB.
 //
-// Lock order: step_mutex_, checkpoint_mutex_, flush_mutex_, start_mutex_, run locks by run number, then the log's
-// append mutex, then its sync mutex. dirty_mutex_, table_mutex_, listeners_mutex_ and stats_mutex_ are leaves. Nobody
-// waits for a sync while holding a run lock, but for a rotation of the log.
+// Lock order: step_mutex_, sync_mutex_, checkpoint_mutex_, flush_mutex_, start_mutex_, run locks by run number, then
+// the log's append mutex, then its sync mutex. dirty_mutex_, table_mutex_, listeners_mutex_ and stats_mutex_ are
+// leaves. Nobody waits for a sync while holding a run lock, but for a rotation of the log.
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -29,6 +30,9 @@
 #include "engine/run.h"
 #include "engine/staging.h"
 #include "engine/store_lock.h"
+#include "engine/sync/batch.h"
+#include "engine/sync/outbox.h"
+#include "engine/sync/sender.h"
 #include "engine/tables.h"
 #include "wal/function_ref.h"
 #include "wal/reader.h"
@@ -208,6 +212,60 @@ class Store {
   /// A timerfd that becomes readable when a step is due; re-armed by step().
   int wait_fd();
 
+  // --- upstream (sync/PROTOCOL.md) ---
+  /// From now on changes wait for an upstream and are sent to it; all runs are sent first. Kept in the store: the next
+  /// open attaches by itself what was attached; call it again for other options or another name.
+  Status attach_upstream(const std::string& name, const sync::SenderOptions& options);
+  /// Nothing waits any more. What waits for runs owned elsewhere stays.
+  Status detach_upstream();
+  [[nodiscard]] bool has_upstream() const { return ships_.load(std::memory_order_relaxed); }
+  /// The next message for the upstream; empty: nothing now, ask again at `due_ms` (monotonic_ms), or after feed.
+  /// Only what is durable is sent. Cost: of a checkpoint of what the log holds, and one sync.
+  Status sync_next(std::string& message, int64_t* due_ms = nullptr);
+  /// The upstream's answer to it, or why there is none: then the same message comes again, later.
+  Status sync_feed(std::string_view answer);
+  Status sync_failed(sync::Failure failure, const std::string& text, int64_t retry_after_ms = 0);
+  enum class SyncControl : uint8_t { kHurry, kPause, kResume };
+  Status sync_control(SyncControl what);
+  /// After a copy or a move (sync::Halt): which of them it was. `dropped`: changes of runs owned elsewhere that the
+  /// other store sends.
+  Status resolve_copy(bool moved, uint64_t* dropped = nullptr);
+  Status dead_letters(size_t most, std::vector<std::pair<std::string, sync::DeadLetter>>& letters);
+  Status release_dead(const std::string& id, sync::Outbox::Release how);
+  struct SyncState {
+    sync::SenderState sender;
+    sync::Outbox::Waiting waiting;
+    uint32_t in_flight_entries = 0;
+    size_t in_flight_bytes = 0;
+    uint64_t not_folded = 0;  // log records that no batch can have yet
+    uint64_t not_logged = 0;  // runs with changes that are not in the log yet
+    bool under_way = false, paused = false, all_acknowledged = false;
+    uint64_t failures = 0;
+    std::string last_error;
+    sync::Failure last_failure = sync::Failure::kTransient;
+    int64_t now_ms = 0, next_ms = 0;
+  };
+  Status sync_state(SyncState& state);
+  struct RunSyncState {
+    sync::Outbox::OfRun outbox;
+    uint64_t sequence = 0;  // now
+    bool all_acknowledged = false;
+  };
+  Status sync_state(std::string_view id, RunSyncState& state);
+  /// Everything updated before the call is acknowledged by the upstream. Somebody must drive the transport. kTimeout.
+  Status wait_synced(int64_t deadline_ms);
+  /// Asks the upstream for the run's document, with the next messages: a run owned elsewhere can be read then; one of
+  /// this store takes what others did to it upstream. Never backwards.
+  Status refresh(std::string_view id);
+  /// Applies a batch of another store and its stream's cursor, all at once and durably (sync/receiver.h).
+  Status receive(const sync::Batch& batch, const std::function<std::vector<Received::Cursor>()>& cursors,
+                 std::vector<sync::Verdict>& verdicts, size_t& limit);
+  Status documents(const sync::Question& question, sync::Documents& documents);
+  /// What deadlines of this store are in.
+  [[nodiscard]] int64_t monotonic_ms() const { return now_ms(); }
+  /// As the tables have it.
+  Result<std::optional<std::string>> stream_cursor(const sync::StreamId& stream);
+
   // --- watching ---
   /// Changes when what was acknowledged before an open may be lost.
   [[nodiscard]] uint64_t incarnation() const { return incarnation_; }
@@ -253,7 +311,7 @@ class Store {
 
   // store_update.cc: all with the run's lock held
   [[gnu::cold]] static Status refuse(Code code);
-  Status check_gate(const Run& run) const;
+  Status check_gate(Run& run);
   void latch_gate();
   template <class Read>
   bool try_get(Run& run, std::string_view key, Read&& read);
@@ -326,7 +384,28 @@ class Store {
   Result<RunRef> related(Run& run, std::string_view id);
   Status fold_for_owner(const Run& run, const std::vector<RunOperation>& operations, Diff& diff, Diff& outbox,
                         size_t* failed) const;
+  void note_outbox(Run& run, Diff all, const Diff& added);
   Status append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed);
+  // store_receive.cc
+  struct Incoming;
+  Status plan_start(const sync::Batch& batch, Incoming& in, Run* old);
+  Status plan_change(Incoming& in, const Run& run);
+  Status plan_waiting(Incoming& in, const Run* run);
+  Status plan_incoming(const sync::Batch& batch, Incoming& in, std::optional<sync::VerdictCode>& verdict);
+  void append_parts(const Incoming& in, std::string& payload) const;
+  void carry_in(Incoming& in, uint64_t lsn);
+  Status note_other_writer(Run& run);
+  static Code gate_of(const RunRecord& record);
+
+  // store_sync.cc
+  Status recover_sync();
+  void make_sender(const sync::SenderOptions& options);
+  Status with_sender(const FunctionRef<Status(sync::Sender&)>& body);
+  void outbox_taken(const std::string& id, uint64_t last);
+  Status rebase(std::string_view id, const sync::Documents::Run& upstream, uint64_t sequence);
+  Status take_document(const sync::Documents::Run& run);
+  void refreshed(const sync::Documents::Run& upstream);
+
   // store_retain.cc; the first two with step_mutex_ held
   Status retain(int64_t now, const FunctionRef<bool()>& used_up);
   [[nodiscard]] int64_t retain_deadline() const;
@@ -344,6 +423,7 @@ class Store {
   Result<RunRef> append_start(RunRecord record, Run* old, std::unique_lock<std::mutex>& start_guard,
                               Durability durability);
   static RunRecord copy_locked(const Run& run, bool with_document);  // with the run's lock held
+  static Status check_owned(const Run& run);
   Status append_change(Run& run, RunChange change, uint64_t* lsn);
   Status change_run(Run& run, RunChange change, Durability durability);
   /// kUnchanged if `only_if`, called with the run's lock held, says no.
@@ -388,6 +468,8 @@ class Store {
   std::optional<StagingRecord> staging_record_;
   std::optional<StagingPlace> old_staging_;
 
+  static constexpr size_t kOutboxPerLimit = 4;  // what waits for an owner is at most this many times a document's limit
+
   static constexpr int32_t kStagingFailed = -1;  // of gate_: set by guard_, closes it for the hot path alone
   // Code: kOk, kNoSpace, kLatched, kClosed; or kStagingFailed. Read by every update.
   alignas(64) std::atomic<int32_t> gate_{0};
@@ -405,6 +487,14 @@ class Store {
 
   std::mutex dirty_mutex_;
   std::vector<RunRef> dirty_;  // Guarded by dirty_mutex_.
+
+  std::mutex sync_mutex_;  // one use of the sender at a time; taken before checkpoint_mutex_, never by a step
+  // Guarded by sync_mutex_ and checkpoint_mutex_.
+  std::unique_ptr<sync::Outbox> outbox_;
+  std::unique_ptr<sync::Sender> sender_;  // null: no upstream
+  std::atomic<bool> ships_{false};        // outbox rows are kept for all runs
+  std::mutex synced_mutex_;               // for waiting alone
+  std::condition_variable synced_changed_;
 
   std::mutex checkpoint_mutex_;  // one checkpoint at a time
   std::mutex flush_mutex_;       // one flush at a time; taken before any run lock

@@ -44,7 +44,8 @@ Status Store::fold_log() {
   const uint64_t applied = tables->applied_lsn();
   const uint64_t durable = writer_->durable_lsn();
   if (durable > applied) {
-    Replay replay([&tables](std::string_view id) { return tables->find(id); });
+    Replay replay([&tables](std::string_view id) { return tables->find_for_fold(id); });
+    replay.ship(ships_.load(std::memory_order_relaxed));
     const auto fold = [&](const wal::RecordView& record) {
       Status folded = replay.visit(record);
       if (folded.ok() && replay.bytes() >= kPartBytes) {
@@ -59,7 +60,7 @@ Status Store::fold_log() {
                                       std::to_string(gaps[0].sequence) + ", the record starts at " +
                                       std::to_string(gaps[0].base));
     }
-    CAIRN_TRY(tables->write(replay.take_changes(), durable));
+    CAIRN_TRY(tables->write(replay.take_changes(), durable, std::nullopt, replay.cursors()));
     const std::lock_guard stats(stats_mutex_);
     ++stats_.checkpoints;
   }

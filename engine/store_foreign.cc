@@ -5,12 +5,6 @@
 
 namespace cairn::engine {
 
-namespace {
-
-constexpr size_t kOutboxPerLimit = 4;  // an outbox holds at most this many times the limit of a document
-
-}  // namespace
-
 Result<RunRef> Store::related(Run& run, std::string_view id) {
   if (forked()) {
     return fail(Code::kForked, "this process is a forked child of the store's owner");
@@ -62,7 +56,7 @@ Status Store::fold_for_owner(const Run& run, const std::vector<RunOperation>& op
       return s.code == Code::kTooLarge ? s : fail(s, s.what, op.key);
     }
   }
-  outbox = run.record.outbox;
+  outbox = run.record.outbox.diff;
   if (outbox.last == 0) {
     outbox = diff;
   } else if (const Status s = fold(outbox, diff); !s.ok()) {
@@ -90,7 +84,7 @@ Status Store::append_foreign(Run& run, const std::vector<RunOperation>& operatio
   CAIRN_TRY(append_for(run, {{LogType::kDiff, std::move(payload)}}, lsn));
   run.sequence = diff.last;
   run.updated_us = diff.updated_us;
-  run.record.outbox = std::move(outbox);
+  note_outbox(run, std::move(outbox), diff);
   run.version.store(run.sequence, std::memory_order_release);
   return Code::kAccepted;
 }

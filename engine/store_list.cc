@@ -65,7 +65,7 @@ Result<std::string> Store::list(const RunQuery& query, const FunctionRef<bool(co
   for (size_t i = 0; i < entries.size(); ++i) {
     RunView view;
     view.record = std::move(entries[i].record);
-    view.orphaned = !is_final(view.record.status) && view.record.session != session_ && !view.record.foreign;
+    view.orphaned = !is_final(view.record.status) && view.record.session != session_ && view.record.owned_here();
     const bool last = i + 1 == entries.size();
     if (!visit(view) || (last && more)) {
       return last && !more ? std::string() : encode_cursor(query, {view.record.updated_us, view.record.id});

@@ -278,7 +278,9 @@ Status Store::recover() {
     return fail(life.status(), std::string("the tables in data/ cannot be read: ") + life.status().what);
   }
 
-  Replay replay([this](std::string_view id) { return tables_->find(id); });
+  Replay replay([this](std::string_view id) { return tables_->find_for_fold(id); });
+  CAIRN_TRY(recover_sync());
+  replay.ship(ships_.load(std::memory_order_relaxed));
   wal::ScanReport report;
   CAIRN_TRY(wal::scan(
       *files_, identity_.store_id, applied + 1, applied,
@@ -333,7 +335,7 @@ Status Store::recover() {
   }
   incarnation_ = life->incarnation;
   if (const Status s = tables_->write(replay.take_changes(), writer_->durable_lsn(),
-                                      Life{session_, incarnation_, identity_.boot_id});
+                                      Life{session_, incarnation_, identity_.boot_id}, replay.cursors());
       !s.ok()) {
     return fail(s, std::string("the tables cannot be written: ") + s.what);
   }
@@ -358,6 +360,12 @@ Status Store::recover() {
     if (const Status s = checkpoint(); !s.ok() && s.code != Code::kNoSpace) {
       return s;
     }
+  }
+  if (copied_) {
+    CAIRN_TRY(outbox_->note_copied());
+  }
+  if (ships_) {
+    make_sender({});
   }
   opening_ = false;
   last_flush_ms_ = last_append_ms_ = now_ms();
@@ -466,6 +474,7 @@ Status Store::close(int64_t deadline_ms) {
   // Held to the end: whoever comes after finds the gate closed, and appends nothing to a log that another process may
   // own by then.
   const std::lock_guard step_guard(step_mutex_);
+  const std::lock_guard sync_guard(sync_mutex_);
   const std::lock_guard checkpoint_guard(checkpoint_mutex_);
   const std::lock_guard flush_guard(flush_mutex_);
   // Given up whatever comes, also if memory runs out below. The log and staging stay mapped for calls that race with
@@ -478,6 +487,8 @@ Status Store::close(int64_t deadline_ms) {
     }
     {
       const std::lock_guard guard(table_mutex_);
+      sender_.reset();
+      outbox_.reset();
       tables_.reset();
     }
     lock_.reset();

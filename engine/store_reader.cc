@@ -263,7 +263,7 @@ Status StoreReader::load(std::string_view only, std::unique_ptr<Replay>& replay)
 RunView StoreReader::view_of(RunRecord record) const {
   RunView view;
   view.orphaned =
-      !is_final(record.status) && !record.foreign && (!report_.owner.held || record.session != life_.session);
+      !is_final(record.status) && record.owned_here() && (!report_.owner.held || record.session != life_.session);
   view.record = std::move(record);
   return view;
 }

@@ -351,7 +351,7 @@ Result<bool> Repair::fold_transaction(Replay& replay, const wal::RecordView& rec
       continue;
     }
     RunRecord trial = *run;
-    if (!Replay::fold_diff(trial, d.diff).ok()) {
+    if (!Replay::fold_diff(trial, d.diff, false, 0).ok()) {
       return false;
     }
   }

@@ -68,7 +68,7 @@ RunRef Store::make_run(RunRecord record) {
   run->updated_us = record.updated_us;
   run->version.store(record.sequence);
   run->live.reset(std::move(record.document), record.sequence);
-  run->gate = is_final(record.status) ? Code::kFinished : Code::kOk;
+  run->gate = gate_of(record);
   record.document = Document();
   run->record = std::move(record);
   return run;
@@ -297,9 +297,8 @@ Status Store::append_change(Run& run, RunChange change, uint64_t* lsn) {
     detach(run);
   }
   const bool erase = !change.status && !change.session && !change.tags;
-  if (run.record.foreign && !erase) {
-    return fail(Code::kInvalidArgument, "the run is owned elsewhere: only its metadata can be updated from here",
-                run.id);
+  if (!run.record.owned_here() && !erase) {
+    return check_owned(run);
   }
   const bool was_final = is_final(run.record.status);
   change.id = run.id;
@@ -328,11 +327,18 @@ Status Store::append_change(Run& run, RunChange change, uint64_t* lsn) {
   }
   if (erase) {
     run.gate = Code::kErased;
-    run.record.outbox = Diff();
+    run.record.outbox = OutboxRow();
     finished_ -= was_final ? 1 : 0;
   }
   run.version.store(run.sequence, std::memory_order_release);
   return {};
+}
+
+Status Store::check_owned(const Run& run) {
+  return run.record.owned_here() || run.gate == Code::kErased
+             ? Status()
+             : fail(Code::kInvalidArgument, "the run is owned elsewhere: only its metadata can be updated from here",
+                    run.id);
 }
 
 Result<RunRef> Store::resume(std::string_view id, Durability durability) {
@@ -344,6 +350,7 @@ Result<RunRef> Store::resume(std::string_view id, Durability durability) {
   {
     const std::lock_guard guard((*run)->lock);
     Run& r = **run;
+    CAIRN_TRY(check_owned(r));
     CAIRN_TRY(check_gate(r));
     if (r.record.session == session_ && r.record.status != RunStatus::kCrashed) {
       return run;
@@ -385,6 +392,7 @@ Status Store::change_run(Run& run, RunChange change, Durability durability) {
   uint64_t lsn = 0;
   {
     const std::lock_guard guard(run.lock);
+    CAIRN_TRY(check_owned(run));
     CAIRN_TRY(check_gate(run));
     CAIRN_TRY(append_change(run, std::move(change), &lsn));
   }
@@ -476,7 +484,7 @@ RunView Store::view(Run& run, bool with_document) {
   RunView view;
   view.record = copy_locked(run, with_document);
   view.erased = run.gate == Code::kErased;
-  view.orphaned = !is_final(run.record.status) && run.record.session != session_ && !run.record.foreign;
+  view.orphaned = !is_final(run.record.status) && run.record.session != session_ && run.record.owned_here();
   return view;
 }
 
@@ -514,7 +522,7 @@ Status Store::each(const FunctionRef<bool(const RunView&)>& visit, bool with_doc
     if (go_on && !is_hot) {
       RunView v;
       v.record = record;
-      v.orphaned = !is_final(record.status) && record.session != session_ && !record.foreign;
+      v.orphaned = !is_final(record.status) && record.session != session_ && record.owned_here();
       go_on = visit(v);
     }
     return go_on;
@@ -536,7 +544,7 @@ Status Store::mark_crashed_runs() {
   CAIRN_TRY(tables->each(crashed_marked_to_, [&](const RunRecord& record) {
     last = record.id;
     if (!is_final(record.status) && record.status != RunStatus::kCrashed && record.session != session_ &&
-        !record.foreign) {
+        record.owned_here()) {
       left.push_back(record.id);
     }
     return ++seen < kPart;

@@ -7,37 +7,11 @@
 #include <algorithm>
 #include <numeric>
 
+#include "engine/run_locks.h"
 #include "engine/store.h"
 #include "engine/undo_unless_done.h"
 
 namespace cairn::engine {
-
-namespace {
-
-// The locks of several runs, taken in run-number order.
-class RunLocks {
- public:
-  explicit RunLocks(std::vector<Run*> runs) : runs_(std::move(runs)) {
-    std::sort(runs_.begin(), runs_.end(), [](const Run* a, const Run* b) { return a->number < b->number; });
-    runs_.erase(std::unique(runs_.begin(), runs_.end()), runs_.end());
-    for (Run* run : runs_) {
-      run->lock.lock();
-    }
-  }
-  ~RunLocks() {
-    for (Run* run : runs_) {
-      run->lock.unlock();
-    }
-  }
-  RunLocks(const RunLocks&) = delete;
-  RunLocks& operator=(const RunLocks&) = delete;
-  [[nodiscard]] const std::vector<Run*>& runs() const { return runs_; }
-
- private:
-  std::vector<Run*> runs_;
-};
-
-}  // namespace
 
 // Applies operations to `live`; counts those that changed something. A transaction has one limit check, on the result.
 Status Store::apply_all(LiveDocument& live, const std::vector<RunOperation>& operations, const uint32_t* which,
@@ -155,6 +129,7 @@ Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<
   struct After {
     LiveDocument live;  // of a run with several operations; one with a single operation has it applied in place
     Diff outbox;        // of a run owned elsewhere, instead of a document
+    Diff added;         // what came to it
     uint64_t changes = 0;
     bool in_place = false;
   };
@@ -192,6 +167,7 @@ Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<
       append_diff_prefix(bytes, run.id, run.record.created_lsn);
       append_diff(bytes, diff);
       diffs.push_back(std::move(bytes));
+      after[i].added = std::move(diff);
       continue;
     }
     if (!run.live.pending().empty()) {
@@ -267,7 +243,7 @@ Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<
       run.sequence += after[i].changes;
       run.updated_us = updated;
       if (run.record.foreign) {
-        run.record.outbox = std::move(after[i].outbox);
+        note_outbox(run, std::move(after[i].outbox), after[i].added);
       } else {
         if (!after[i].in_place) {
           run.live = std::move(after[i].live);
@@ -305,7 +281,7 @@ Status Store::transact(const std::vector<RunOperation>& operations, Durability d
   uint64_t lsn = 0;
   {
     const RunLocks locks(std::move(runs));
-    for (const Run* run : locks.runs()) {
+    for (Run* run : locks.runs()) {
       CAIRN_TRY(check_gate(*run));
     }
     CAIRN_TRY(locks.runs().size() == 1 ? transact_one(*locks.runs()[0], operations, power, &lsn, failed)

@@ -41,15 +41,27 @@ void Store::latch_gate() {
   }
 }
 
-Status Store::check_gate(const Run& run) const {
+// With the run's lock held, before an update.
+Status Store::check_gate(Run& run) {
   const Code gate = this->gate();
   if (gate != Code::kOk) [[unlikely]] {
     return refuse(gate);
+  }
+  if (run.gate == Code::kAccepted) [[unlikely]] {
+    return note_other_writer(run);
   }
   if (run.gate != Code::kOk) [[unlikely]] {
     return refuse(run.gate);
   }
   return {};
+}
+
+// A run that came from elsewhere has a gate of its own until something of this store changes it.
+Code Store::gate_of(const RunRecord& record) {
+  if (is_final(record.status)) {
+    return Code::kFinished;
+  }
+  return record.origin.received() && !record.others_write ? Code::kAccepted : Code::kOk;
 }
 
 // The slot holds the pending diff, whole, after this. False: it does not fit any free slot, and the newest buffer still

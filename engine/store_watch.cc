@@ -76,7 +76,7 @@ Result<std::optional<RunView>> Store::peek(std::string_view id, bool with_docume
   }
   RunView view;
   view.record = std::move(**record);
-  view.orphaned = !is_final(view.record.status) && !view.record.foreign && view.record.session != session_;
+  view.orphaned = !is_final(view.record.status) && view.record.owned_here() && view.record.session != session_;
   return std::optional<RunView>(std::move(view));
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <numeric>
@@ -30,25 +31,28 @@ Result<RunRecord> decode_stored(std::string_view key, std::string_view payload) 
   return r;
 }
 
-Status add_outbox(const Environment& environment, MDB_txn* txn, RunRecord& r) {
-  if (!r.foreign) return {};
+enum class Outbox : uint8_t { kOfForeignRuns, kOfAll };
+
+Status add_outbox(const Environment& environment, MDB_txn* txn, RunRecord& r, Outbox which = Outbox::kOfForeignRuns) {
+  if (!r.foreign && which == Outbox::kOfForeignRuns) return {};
   const Result<std::optional<std::string_view>> payload = environment.get(txn, Table::kOutbox, r.id);
   if (!payload.ok()) return payload.status();
   if (!payload->has_value()) return {};
-  Result<Diff> diff = decode_diff(**payload);
-  if (!diff.ok()) return {Code::kCorrupt, "an outbox row that is none"};
-  if (diff->last != r.sequence) return {Code::kCorrupt, "an outbox row of another sequence than its run"};
-  r.outbox = std::move(*diff);
+  Result<OutboxRow> row = decode_outbox_row(**payload);
+  if (!row.ok()) return row.status();
+  if (row->diff.last != r.sequence) return {Code::kCorrupt, "an outbox row of another sequence than its run"};
+  r.outbox = std::move(*row);
   return {};
 }
 
-Result<std::optional<RunRecord>> find_in(const Environment& environment, MDB_txn* txn, std::string_view id) {
+Result<std::optional<RunRecord>> find_in(const Environment& environment, MDB_txn* txn, std::string_view id,
+                                         Outbox which = Outbox::kOfForeignRuns) {
   const Result<std::optional<std::string_view>> payload = environment.get(txn, Table::kRuns, id);
   if (!payload.ok()) return payload.status();
   if (!payload->has_value()) return std::optional<RunRecord>();
   Result<RunRecord> r = decode_stored(id, **payload);
   if (!r.ok()) return r.status();
-  CAIRN_TRY(add_outbox(environment, txn, *r));
+  CAIRN_TRY(add_outbox(environment, txn, *r, which));
   return std::optional<RunRecord>(std::move(*r));
 }
 
@@ -171,28 +175,61 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
 /// One change, ready to be written again and again: a transaction is repeated when the map had to grow.
 struct Prepared {
   std::string id;
-  std::string value;   // sealed; empty: erase
-  std::string outbox;  // sealed; empty: none
+  std::string value;      // sealed; empty: erase
+  std::string outbox;     // sealed; empty: none
+  std::string tombstone;  // sealed; empty: none
+  std::string order;      // key of kOutboxOrder; empty: none
   IndexKeys keys;
 };
 
-Prepared prepare(const Tables::Change& change) {
+template <class Append, class What>
+std::string sealed(Table t, std::string_view id, Append append, const What& what) {
+  std::string value(kChecksumBytes, '\0');
+  append(value, what);
+  seal_value(t, id, value);
+  return value;
+}
+
+Prepared prepare(std::string_view id, const RunRecord* record, const Tombstone* tombstone, bool ship) {
   Prepared p;
-  p.id = change.id;
-  if (!change.record) return p;
-  p.value.assign(kChecksumBytes, '\0');
-  append_run_record(p.value, *change.record);
-  seal_value(Table::kRuns, p.id, p.value);
-  p.keys = index_keys(*change.record);
-  if (change.record->outbox.last != 0) {
-    p.outbox.assign(kChecksumBytes, '\0');
-    append_diff(p.outbox, change.record->outbox);
-    seal_value(Table::kOutbox, p.id, p.outbox);
+  p.id = id;
+  if (record == nullptr && tombstone != nullptr) {
+    p.tombstone = sealed(Table::kTombstones, id, append_tombstone, *tombstone);
+    p.order = ship ? outbox_order_key(tombstone->since_lsn, id) : std::string();
+  }
+  if (record == nullptr) return p;
+  p.value = sealed(Table::kRuns, id, append_run_record, *record);
+  p.keys = index_keys(*record);
+  if (record->outbox.waits()) {
+    p.outbox = sealed(Table::kOutbox, id, append_outbox_row, record->outbox);
+    p.order = ship ? outbox_order_key(record->outbox.since_lsn, id) : std::string();
   }
   return p;
 }
 
-Status write_one(const Environment& environment, MDB_txn* txn, const Prepared& p) {
+/// The place in the order of sending that the run has now, if something of it waits.
+Result<std::string> order_of(const Environment& environment, MDB_txn* txn, std::string_view id) {
+  const Result<std::optional<std::string_view>> row = environment.get(txn, Table::kOutbox, id);
+  if (!row.ok()) return row.status();
+  if (row->has_value()) {
+    const Result<OutboxRow> decoded = decode_outbox_row(**row);
+    if (!decoded.ok()) return decoded.status();
+    return outbox_order_key(decoded->since_lsn, id);
+  }
+  const Result<std::optional<std::string_view>> tombstone = environment.get(txn, Table::kTombstones, id);
+  if (!tombstone.ok()) return tombstone.status();
+  if (!tombstone->has_value()) return std::string();
+  const Result<Tombstone> decoded = decode_tombstone(**tombstone);
+  if (!decoded.ok()) return decoded.status();
+  return outbox_order_key(decoded->since_lsn, id);
+}
+
+Status put_or_erase(const Environment& environment, MDB_txn* txn, Table t, std::string_view id,
+                    const std::string& value) {
+  return value.empty() ? environment.erase(txn, t, id) : environment.put(txn, t, id, value);
+}
+
+Status write_one(const Environment& environment, MDB_txn* txn, const Prepared& p, bool ship) {
   const Result<std::optional<std::string_view>> stored = environment.get(txn, Table::kRuns, p.id);
   if (!stored.ok()) return stored.status();
   IndexKeys old;
@@ -208,11 +245,65 @@ Status write_one(const Environment& environment, MDB_txn* txn, const Prepared& p
       CAIRN_TRY(environment.put(txn, kIndexes[i], p.keys[i], sealed_value(kIndexes[i], p.keys[i], {})));
     }
   }
-  CAIRN_TRY(p.outbox.empty() ? environment.erase(txn, Table::kOutbox, p.id)
-                             : environment.put(txn, Table::kOutbox, p.id, p.outbox));
-  return p.value.empty() ? environment.erase(txn, Table::kRuns, p.id)
-                         : environment.put(txn, Table::kRuns, p.id, p.value);
+  // An erase that is written again, after a crash, leaves the tombstone that it left.
+  const bool again = p.value.empty() && p.tombstone.empty() && !stored->has_value();
+  if (ship && !again) {
+    // A row that keeps its place is not put there again: it may have been taken out, for a run that is held.
+    const Result<std::string> before = order_of(environment, txn, p.id);
+    if (!before.ok()) return before.status();
+    if (*before != p.order) {
+      if (!before->empty()) CAIRN_TRY(environment.erase(txn, Table::kOutboxOrder, *before));
+      if (!p.order.empty()) {
+        CAIRN_TRY(environment.put(txn, Table::kOutboxOrder, p.order, sealed_value(Table::kOutboxOrder, p.order, {})));
+      }
+    }
+    CAIRN_TRY(put_or_erase(environment, txn, Table::kTombstones, p.id, p.tombstone));
+  }
+  CAIRN_TRY(put_or_erase(environment, txn, Table::kOutbox, p.id, p.outbox));
+  return put_or_erase(environment, txn, Table::kRuns, p.id, p.value);
 }
+
+class Transaction final : public TablesTxn {
+ public:
+  Transaction(const Environment& environment, MDB_txn* txn, bool writes)
+      : environment_(environment), txn_(txn), writes_(writes) {}
+
+  Result<std::optional<std::string_view>> get(Table t, std::string_view key) override {
+    return environment_.get(txn_, t, key);
+  }
+  Status put(Table t, std::string_view key, std::string_view payload) override {
+    return writes_ ? environment_.put(txn_, t, key, sealed_value(t, key, payload)) : read_only();
+  }
+  Status erase(Table t, std::string_view key) override {
+    return writes_ ? environment_.erase(txn_, t, key) : read_only();
+  }
+  Status walk(Table t, std::string_view after,
+              const FunctionRef<bool(std::string_view key, std::string_view payload)>& visit) override {
+    Status found;
+    const Status walked = environment_.walk(txn_, t, after, [&](std::string_view key, std::string_view value) {
+      const std::optional<std::string_view> payload = open_value(t, key, value);
+      if (!payload) found = {Code::kCorrupt, "a value of a sync table has a wrong checksum"};
+      return payload && visit(key, *payload);
+    });
+    return walked.ok() ? found : walked;
+  }
+  Result<uint64_t> entries(Table t) override { return environment_.entries(txn_, t); }
+  Result<std::optional<RunRecord>> find(std::string_view id) override {
+    return find_in(environment_, txn_, id, Outbox::kOfAll);
+  }
+  Status put_run(const RunRecord& record) override {
+    if (!writes_) return read_only();
+    CAIRN_TRY(check_run_record(record));
+    return write_one(environment_, txn_, prepare(record.id, &record, nullptr, true), true);
+  }
+
+ private:
+  static Status read_only() { return {Code::kReadOnly, "a transaction for reading"}; }
+
+  const Environment& environment_;
+  MDB_txn* const txn_;
+  const bool writes_;
+};
 
 }  // namespace
 
@@ -220,6 +311,7 @@ struct Tables::Impl {
   std::shared_ptr<Environment> environment;
   bool read_only = false;
   std::function<Status(uint64_t bytes)> may_grow;
+  std::atomic<bool> ship{false};
 
   Status put_meta(MDB_txn* txn, std::string_view key, uint64_t v) const {
     return environment->put(txn, Table::kMeta, key, sealed_value(Table::kMeta, key, encode_u64(v)));
@@ -306,7 +398,33 @@ Status read_documents(Tables::Snapshot& snapshot, RunEntries first, RunEntries l
   return {};
 }
 
-Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const std::optional<Life>& life) {
+Result<std::optional<RunRecord>> Tables::find_for_fold(std::string_view id) {
+  Result<ReadTxn> txn = impl_->environment->read();
+  if (!txn.ok()) return txn.status();
+  return find_in(*impl_->environment, txn->get(), id, Outbox::kOfAll);
+}
+
+void Tables::ship(bool on) { impl_->ship = on; }
+
+Status Tables::transact(uint64_t need_bytes, const FunctionRef<Status(TablesTxn&)>& body) {
+  if (impl_->read_only) return {Code::kReadOnly, "tables opened for reading"};
+  Environment& environment = *impl_->environment;
+  const std::lock_guard lock(environment.write_mutex());
+  return environment.update(need_bytes, false, impl_->may_grow, [&](MDB_txn* txn) {
+    Transaction transaction(environment, txn, true);
+    return body(transaction);
+  });
+}
+
+Status Tables::look(const FunctionRef<Status(TablesTxn&)>& body) {
+  Result<ReadTxn> txn = impl_->environment->read();
+  if (!txn.ok()) return txn.status();
+  Transaction transaction(*impl_->environment, txn->get(), false);
+  return body(transaction);
+}
+
+Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const std::optional<Life>& life,
+                     const std::vector<CursorChange>& cursors) {
   if (impl_->read_only) return {Code::kReadOnly, "tables opened for reading"};
   for (const Change& c : changes) {
     if (!valid_run_id(c.id)) return {Code::kInvalidArgument, "run id"};
@@ -333,7 +451,7 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const st
   for (const bool erase : {true, false}) {
     for (size_t at = 0; at < order.size(); ++at) {
       Change& c = changes[order[at]];
-      if (only_erased(at) == erase) ordered.push_back({c.id, std::move(c.record)});
+      if (only_erased(at) == erase) ordered.push_back({c.id, std::move(c.record), c.tombstone});
     }
     erase_count = erase ? ordered.size() : erase_count;
   }
@@ -349,7 +467,9 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const st
     const bool erases = first < erase_count || ordered.empty();
     while (next < ordered.size() && part.size() < kRunsPerTxn && (part.empty() || bytes < part_bytes_max) &&
            erases == (next < erase_count)) {
-      part.push_back(prepare(ordered[next++]));
+      const Change& c = ordered[next++];
+      part.push_back(
+          prepare(c.id, c.record ? &*c.record : nullptr, c.tombstone ? &*c.tombstone : nullptr, impl_->ship));
       bytes += part.back().id.size() + part.back().value.size() + part.back().outbox.size();
       for (const std::string& key : part.back().keys) bytes += key.size();
     }
@@ -357,10 +477,14 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const st
     const uint64_t lsn = std::max(applied_lsn, environment.applied_lsn());
     const uint64_t of_session = life ? life->session : environment.session();
     const auto write_part = [&](MDB_txn* txn) -> Status {
-      for (const Prepared& p : part) CAIRN_TRY(write_one(environment, txn, p));
+      for (const Prepared& p : part) CAIRN_TRY(write_one(environment, txn, p, impl_->ship));
       if (last && lsn != environment.applied_lsn()) CAIRN_TRY(impl_->put_meta(txn, meta_key::kAppliedLsn, lsn));
       if (last && of_session != environment.session()) CAIRN_TRY(impl_->put_meta(txn, meta_key::kSession, of_session));
       if (last && life) CAIRN_TRY(put_life(environment, txn, *life));
+      for (size_t i = 0; last && i < cursors.size(); ++i) {
+        const CursorChange& c = cursors[i];
+        CAIRN_TRY(environment.put(txn, Table::kCursors, c.stream, sealed_value(Table::kCursors, c.stream, c.payload)));
+      }
       return {};
     };
     const Status s = environment.update(bytes, erases, impl_->may_grow, write_part);

@@ -40,6 +40,27 @@ struct TableStats {
   uint64_t file_bytes = 0;  // on the disk: data.mdb is sparse up to map_bytes
 };
 
+enum class Table : uint8_t;  // tables_format.h
+
+/// One transaction over all tables: what sync does at once with run records, the outbox, batches and cursors. Payloads
+/// come and go without their checksums, which are kept here; bytes that were given live until the transaction's next
+/// write. kCorrupt as Tables::find.
+class TablesTxn {
+ public:
+  virtual ~TablesTxn() = default;
+  virtual Result<std::optional<std::string_view>> get(Table t, std::string_view key) = 0;
+  virtual Status put(Table t, std::string_view key, std::string_view payload) = 0;
+  virtual Status erase(Table t, std::string_view key) = 0;
+  /// Keys behind `after` in order; the visitor returns false to stop.
+  virtual Status walk(Table t, std::string_view after,
+                      const FunctionRef<bool(std::string_view key, std::string_view payload)>& visit) = 0;
+  virtual Result<uint64_t> entries(Table t) = 0;
+  /// With the outbox row of any run.
+  virtual Result<std::optional<RunRecord>> find(std::string_view id) = 0;
+  /// The record, its indexes, its outbox row.
+  virtual Status put_run(const RunRecord& record) = 0;
+};
+
 class Tables {
  public:
   struct Options {
@@ -69,6 +90,8 @@ class Tables {
 
   /// Reads see the last commit. kCorrupt when the value's checksum or encoding is bad.
   Result<std::optional<RunRecord>> find(std::string_view id);
+  /// With the outbox row of any run: for who writes the record back.
+  Result<std::optional<RunRecord>> find_for_fold(std::string_view id);
   /// All runs in id order from `after` (exclusive; "" for the start); the visitor returns false to stop.
   /// Reads in portions and calls the visitor between them: it may take its time, call this object, and sees later
   /// commits. For one consistent view use a snapshot. Behind a damaged run go on with its id as `after`.
@@ -96,7 +119,13 @@ class Tables {
 
   struct Change {
     std::string id;
-    std::optional<RunRecord> record;  // nothing: erase the run and its index entries
+    std::optional<RunRecord> record;                    // nothing: erase the run and its index entries
+    std::optional<Tombstone> tombstone = std::nullopt;  // with no record: kept until the upstream knows
+  };
+  /// The cursor of a stream that comes in (sync/PROTOCOL.md), as the log has it: written with applied_lsn.
+  struct CursorChange {
+    std::string stream;  // key: 16 bytes
+    std::string payload;
   };
   /// Writes the changes, erases first, sorted by id, with their index entries, in transactions of bounded size; the
   /// last one also sets applied_lsn (and life if given). A run's record and indexes change in one transaction. Not
@@ -105,7 +134,15 @@ class Tables {
   /// disk; works again when space returns), kIo (then kLatched until all handles on this environment are closed and it
   /// is opened again), kCorrupt, kAgain (a snapshot blocks growth), kInvalidArgument, kTooLarge and kInvalidUtf8 (a
   /// record that check_run_record refuses; nothing changed).
-  Status write(std::vector<Change> changes, uint64_t applied_lsn, const std::optional<Life>& life = std::nullopt);
+  Status write(std::vector<Change> changes, uint64_t applied_lsn, const std::optional<Life>& life = std::nullopt,
+               const std::vector<CursorChange>& cursors = {});
+  /// Runs `body` in one write transaction, which is committed if it returns kOk; again from its start if the map had to
+  /// grow. `need_bytes`: what it writes, about. Errors as write().
+  Status transact(uint64_t need_bytes, const FunctionRef<Status(TablesTxn&)>& body);
+  /// The same for reading; put and erase answer kReadOnly.
+  Status look(const FunctionRef<Status(TablesTxn&)>& body);
+  /// From now on rows of the outbox have their place in the order of sending: an upstream is set.
+  void ship(bool on);
   /// mdb_env_sync(1). Before a WAL segment is recycled. Commits something first if nothing was committed since the open
   /// or since a failure, because a failed write-back is reported once only. Errors: as write().
   Status sync();

@@ -143,7 +143,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
   Status open(const Request& request, bool read_only_mount, bool born_now);
   Status repeat_meta_pages();
-  Status make_missing_outbox();
+  Status make_later_tables();
   Status open_tables();
   Status readable() const;
   Status writable() const;

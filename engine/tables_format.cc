@@ -69,6 +69,16 @@ const char* table_name(Table t) {
       return "meta";
     case Table::kOutbox:
       return "outbox";
+    case Table::kOutboxOrder:
+      return "outbox_order";
+    case Table::kInflight:
+      return "inflight";
+    case Table::kCursors:
+      return "cursors";
+    case Table::kDead:
+      return "dead";
+    case Table::kTombstones:
+      return "tombstones";
   }
   return "";
 }
@@ -125,6 +135,17 @@ std::string by_task_key(std::string_view task, std::string_view id) {
   return key.append(1, '\0').append(id);
 }
 
+std::string outbox_order_key(uint64_t since_lsn, std::string_view id) {
+  std::string key;
+  append_big_endian(key, since_lsn);
+  return key.append(id);
+}
+
+std::optional<std::string_view> id_of_order_key(std::string_view key) {
+  if (key.size() < sizeof(uint64_t) || !valid_run_id(key.substr(sizeof(uint64_t)))) return std::nullopt;
+  return key.substr(sizeof(uint64_t));
+}
+
 std::string index_key(Table index, const RunRecord& r) {
   switch (index) {
     case Table::kByStatus:
@@ -138,6 +159,11 @@ std::string index_key(Table index, const RunRecord& r) {
     case Table::kRuns:
     case Table::kMeta:
     case Table::kOutbox:
+    case Table::kOutboxOrder:
+    case Table::kInflight:
+    case Table::kCursors:
+    case Table::kDead:
+    case Table::kTombstones:
       break;
   }
   return {};
@@ -167,8 +193,13 @@ std::optional<std::string_view> id_of_index_key(Table index, std::string_view ke
       break;
     }
     case Table::kRuns:
-    case Table::kOutbox:
     case Table::kMeta:
+    case Table::kOutbox:
+    case Table::kOutboxOrder:
+    case Table::kInflight:
+    case Table::kCursors:
+    case Table::kDead:
+    case Table::kTombstones:
       return std::nullopt;
   }
   if (key.size() < front || !valid_run_id(key.substr(front))) return std::nullopt;

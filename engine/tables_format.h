@@ -19,11 +19,19 @@ enum class Table : uint8_t {
   kByParent = 4,
   kByTask = 5,
   kMeta = 6,
-  kOutbox = 7
+  kOutbox = 7,
+  kOutboxOrder = 8,
+  kInflight = 9,
+  kCursors = 10,
+  kDead = 11,
+  kTombstones = 12,
 };
 // The last one is kMeta: see tables_birth.cc.
-inline constexpr std::array<Table, 7> kTables = {Table::kRuns,   Table::kByStatus, Table::kByUpdated, Table::kByParent,
-                                                 Table::kByTask, Table::kOutbox,   Table::kMeta};
+inline constexpr std::array<Table, 12> kTables = {
+    Table::kRuns,        Table::kByStatus, Table::kByUpdated, Table::kByParent, Table::kByTask,     Table::kOutbox,
+    Table::kOutboxOrder, Table::kInflight, Table::kCursors,   Table::kDead,     Table::kTombstones, Table::kMeta};
+/// Not in the first stores: made when one of those is opened for writing.
+inline constexpr bool is_later_table(Table t) { return t >= Table::kOutbox; }
 inline constexpr std::array<Table, 4> kIndexes = {Table::kByStatus, Table::kByUpdated, Table::kByParent,
                                                   Table::kByTask};
 const char* table_name(Table t);
@@ -40,6 +48,7 @@ inline constexpr std::string_view kAppliedLsn = "applied_lsn";
 inline constexpr std::string_view kSession = "session";
 inline constexpr std::string_view kTouch = "touch";
 inline constexpr std::string_view kLife = "life";
+inline constexpr std::string_view kSync = "sync";
 }  // namespace meta_key
 
 /// `value` begins with kChecksumBytes of room, the payload behind it: fills in the checksum.
@@ -54,6 +63,11 @@ std::optional<uint32_t> decode_u32(std::string_view payload);
 std::optional<uint64_t> decode_u64(std::string_view payload);
 
 inline constexpr size_t kLifeBytes = 24;  // of meta `life`: incarnation, boot id
+
+/// Keys of kOutboxOrder: what has waited longest comes first.
+std::string outbox_order_key(uint64_t since_lsn, std::string_view id);
+/// The id in it; nothing when it is none.
+std::optional<std::string_view> id_of_order_key(std::string_view key);
 
 /// The record's key in each of kIndexes; empty where it has no entry. Needs the head of the record only.
 using IndexKeys = std::array<std::string, kIndexes.size()>;

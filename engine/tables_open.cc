@@ -208,19 +208,19 @@ Status Environment::repeat_meta_pages() {
   return fdatasync(fd()) == 0 ? Status() : lmdb_status(errno, "repeating the meta pages: sync");
 }
 
-// Stores that were made before it have no outbox.
-Status Environment::make_missing_outbox() {
+// Stores that were made before them lack some.
+Status Environment::make_later_tables() {
   MDB_txn* raw = nullptr;
   int rc = mdb_txn_begin(env_, nullptr, 0, &raw);
   if (rc != 0) return lmdb_status(rc, "LMDB transaction");
   std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> txn(raw, &mdb_txn_abort);
-  MDB_dbi handle = 0;
-  rc = mdb_dbi_open(raw, table_name(Table::kOutbox), 0, &handle);
-  if (rc != MDB_NOTFOUND) return rc == 0 ? Status() : lmdb_status(rc, "the table outbox");
-  rc = mdb_dbi_open(raw, table_name(Table::kOutbox), MDB_CREATE, &handle);
-  if (rc != 0) return lmdb_status(rc, "making the table outbox");
+  for (const Table t : kTables) {
+    MDB_dbi handle = 0;
+    if (rc == 0 && is_later_table(t)) rc = mdb_dbi_open(raw, table_name(t), MDB_CREATE, &handle);
+  }
+  if (rc != 0) return lmdb_status(rc, "making a table of a newer version");
   rc = mdb_txn_commit(txn.release());
-  return rc == 0 ? Status() : lmdb_status(rc, "making the table outbox");
+  return rc == 0 ? Status() : lmdb_status(rc, "making a table of a newer version");
 }
 
 Status Environment::open_tables() {
@@ -231,10 +231,10 @@ Status Environment::open_tables() {
   for (const Table t : kTables) {
     MDB_dbi& handle = handles_[static_cast<size_t>(t)];
     rc = mdb_dbi_open(raw, table_name(t), 0, &handle);
-    if (rc == MDB_NOTFOUND && t == Table::kOutbox) {
+    if (rc == MDB_NOTFOUND && is_later_table(t)) {
       if (!writable_) return {Code::kVersion, "tables of an older version: open the store for writing once"};
       txn.reset();
-      CAIRN_TRY(make_missing_outbox());
+      CAIRN_TRY(make_later_tables());
       return open_tables();
     }
     if (rc != 0) return lmdb_status(rc, "a table is missing");

@@ -157,7 +157,7 @@ class Salvager {
 };
 
 struct Outbox {
-  std::map<std::string, Diff, std::less<>> rows;
+  std::map<std::string, OutboxRow, std::less<>> rows;
   bool whole = true;
 };
 
@@ -166,9 +166,9 @@ Status salvage_outbox(Salvager& salvager, const Tree& tree, Outbox& outbox, Tabl
   const uint64_t values = out.bad_values;
   const Status s = salvager.walk(tree, false, [&](std::string_view key, std::string_view value) -> Status {
     const auto payload = open_value(Table::kOutbox, key, value);
-    auto diff = payload ? decode_diff(*payload) : Result<Diff>(Status(Code::kCorrupt));
-    if (diff.ok()) {
-      outbox.rows.emplace(key, std::move(*diff));
+    auto row = payload ? decode_outbox_row(*payload) : Result<OutboxRow>(Status(Code::kCorrupt));
+    if (row.ok()) {
+      outbox.rows.emplace(key, std::move(*row));
     } else {
       ++out.bad_values;
     }
@@ -189,7 +189,7 @@ bool complete(RunRecord& run, Outbox& outbox) {
     return outbox.whole;
   }
   run.outbox = std::move(row->second);
-  return run.outbox.last == run.sequence;
+  return run.outbox.diff.last == run.sequence;
 }
 
 Status salvage_runs(Salvager& salvager, const Tree& tree, Outbox& outbox, const FunctionRef<Status(RunRecord)>& visit,

@@ -68,16 +68,27 @@ class Verifier {
 
   void outbox() {
     walk(Table::kOutbox, [this](std::string_view key, std::string_view payload) {
-      const Result<Diff> diff = decode_diff(payload);
-      if (!diff.ok()) return damage("outbox", key, diff.status().what);
+      const Result<OutboxRow> row = decode_outbox_row(payload);
+      if (!row.ok()) return damage("outbox", key, row.status().what);
       const auto stored = environment_.get(txn_, Table::kRuns, key);
       if (!stored.ok()) return;  // reported by the walk of runs
       if (!stored->has_value()) return damage("outbox", key, "a row of a run that is not there");
       const Result<RunRecord> r = decode_run_record_head(**stored);
-      if (r.ok() && (!r->foreign || r->sequence != diff->last)) {
+      if (r.ok() && r->sequence != row->diff.last) {
         damage("outbox", key, "a row that does not continue to its run's sequence");
       }
     });
+  }
+
+  void sync_tables() {
+    for (const Table t : {Table::kOutboxOrder, Table::kInflight, Table::kCursors, Table::kDead, Table::kTombstones}) {
+      walk(t, [&](std::string_view key, std::string_view payload) {
+        if (t == Table::kOutboxOrder && (!id_of_order_key(key) || !payload.empty())) {
+          damage(table_name(t), key, "no entry of the order of sending");
+        }
+        if (t == Table::kTombstones && !decode_tombstone(payload).ok()) damage(table_name(t), key, "no tombstone");
+      });
+    }
   }
 
   void meta() {
@@ -86,6 +97,7 @@ class Verifier {
                            : key == meta_key::kStore                                                              ? 16
                            : key == meta_key::kAppliedLsn || key == meta_key::kSession || key == meta_key::kTouch ? 8
                            : key == meta_key::kLife ? kLifeBytes
+                           : key == meta_key::kSync ? payload.size()
                                                     : 0;
       if (bytes == 0) return damage("meta", key, "an unknown name");
       if (payload.size() != bytes) damage("meta", key, "a value of the wrong length");
@@ -236,6 +248,7 @@ Status verify_tables(Environment& environment, const FunctionRef<void(const Tabl
     verifier.runs();
     for (size_t i = 0; i < kIndexes.size(); ++i) verifier.index(i);
     verifier.outbox();
+    verifier.sync_tables();
   }
   if (verifier.found() == 0) return {};
   return {Code::kCorrupt, "the tables are damaged"};

@@ -27,6 +27,10 @@ const char* type_name(LogType type) {
       return "erase";
     case LogType::kTransaction:
       return "transaction";
+    case LogType::kReceived:
+      return "received";
+    case LogType::kRebase:
+      return "rebase";
   }
   return "unknown";
 }
@@ -110,6 +114,37 @@ bool explain(const wal::RecordView& record, Meaning& m) {
       }
       m.add("runs", std::move(list));
       return true;
+    }
+    case LogType::kReceived: {
+      auto received = engine::decode_received(record.payload);
+      if (!received.ok()) {
+        return false;
+      }
+      m.text =
+          std::to_string(received->parts.size()) + " parts, " + std::to_string(received->cursors.size()) + " cursors";
+      engine::Array list;
+      for (const engine::ReceivedPart& part : received->parts) {
+        Meaning one;
+        wal::RecordView inner = record;
+        inner.type = static_cast<uint8_t>(part.type);
+        inner.payload = part.payload;
+        explain(inner, one);
+        m.text += " | " + one.text;
+        list.emplace_back(std::move(one.members));
+      }
+      m.add("parts", std::move(list));
+      return true;
+    }
+    case LogType::kRebase: {
+      auto rebase = engine::decode_rebase(record.payload);
+      if (rebase.ok()) {
+        m.text = rebase->id + " " + std::to_string(rebase->base) + ".." + std::to_string(rebase->last);
+        m.add("run", rebase->id);
+        m.add("base", rebase->base);
+        m.add("last", rebase->last);
+        m.add("metadata", rebase->document.to_object());
+      }
+      return rebase.ok();
     }
   }
   return false;

@@ -436,7 +436,7 @@ TEST_F(RepairCommand, KeepsWhatWaitsForTheOwnerOfARunOwnedElsewhere) {
   ASSERT_TRUE(parent.ok());
   EXPECT_EQ(apply(*parent, R"({"type":"increment","key":"done","value":3})"), Code::kAccepted);
   set(child, "n", "777", engine::Durability::kPower);
-  const uint64_t sequence = store_->view(**parent).record.outbox.last;
+  const uint64_t sequence = store_->view(**parent).record.outbox.diff.last;
   ASSERT_GT(sequence, 0u);
   close();
   live([&] {
@@ -449,9 +449,9 @@ TEST_F(RepairCommand, KeepsWhatWaitsForTheOwnerOfARunOwnedElsewhere) {
   open();
   EXPECT_EQ(json("child"), R"({"n":777})");
   const engine::RunRecord kept = store_->view(*find("elsewhere")).record;
-  EXPECT_EQ(kept.outbox.last, sequence);
-  ASSERT_EQ(kept.outbox.entries.size(), 1u);
-  EXPECT_EQ(kept.outbox.entries[0].key, "done");
+  EXPECT_EQ(kept.outbox.diff.last, sequence);
+  ASSERT_EQ(kept.outbox.diff.entries.size(), 1u);
+  EXPECT_EQ(kept.outbox.diff.entries[0].key, "done");
 }
 
 TEST_F(RepairCommand, OfDamagedStagingSetsItAside) {

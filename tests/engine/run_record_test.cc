@@ -40,6 +40,19 @@ RunRecord full_record() {
   return r;
 }
 
+/// The same, as another store sent it.
+RunRecord received_record() {
+  RunRecord r = full_record();
+  for (size_t i = 0; i < r.origin.owner.size(); ++i) {
+    r.origin.owner[i] = static_cast<uint8_t>(0xa0 + i);
+  }
+  r.origin.generation = 2;
+  r.origin.life = 200;
+  r.origin.sequence = 400;
+  r.others_write = r.ships_forms = true;
+  return r;
+}
+
 std::string encode(const RunRecord& r) {
   std::string out;
   append_run_record(out, r);
@@ -61,6 +74,9 @@ void expect_equal(const RunRecord& a, const RunRecord& b) {
   EXPECT_EQ(a.finished_us, b.finished_us);
   EXPECT_EQ(a.foreign, b.foreign);
   EXPECT_EQ(a.error, b.error);
+  EXPECT_EQ(a.origin, b.origin);
+  EXPECT_EQ(a.others_write, b.others_write);
+  EXPECT_EQ(a.ships_forms, b.ships_forms);
   EXPECT_TRUE(a.document == b.document);
 }
 
@@ -143,7 +159,10 @@ TEST(RunRecord, HeadIsReadWithoutTheDocument) {
   EXPECT_EQ(head->document.size(), 0);
 }
 
-TEST(RunRecord, EncodingIsThatOfTheGoldenFile) { EXPECT_EQ(hex(encode(full_record())), golden(2)); }
+TEST(RunRecord, EncodingIsThatOfTheGoldenFile) {
+  EXPECT_EQ(hex(encode(full_record())), golden(2));
+  EXPECT_EQ(hex(encode(received_record())), golden(3));
+}
 
 TEST(RunRecord, GoldenFilesOfAllFormatsAreRead) {
   for (const int format : {1, 2}) {
@@ -155,11 +174,47 @@ TEST(RunRecord, GoldenFilesOfAllFormatsAreRead) {
     }
     expect_equal(*r, expected);
   }
+  const Result<RunRecord> received = decode_run_record(unhex(golden(3)));
+  ASSERT_TRUE(received.ok()) << received.status().what;
+  expect_equal(*received, received_record());
+}
+
+TEST(RunRecord, EveryTruncationOfSyncFieldsIsCorrupt) {
+  const std::string bytes = encode(received_record());
+  for (size_t n = 0; n < bytes.size(); ++n) {
+    EXPECT_EQ(decode_run_record(std::string_view(bytes).substr(0, n)).code(), Code::kCorrupt) << n;
+  }
+}
+
+TEST(RunRecord, AnOutboxRowComesBackAlsoInItsFirstForm) {
+  OutboxRow row;
+  row.since_lsn = 7;
+  row.since_us = -5;
+  row.head = true;
+  row.diff.base = 1;
+  row.diff.last = 4;
+  row.diff.entries.push_back({"k", Form(FormKind::kDelete), std::nullopt});
+  std::string bytes;
+  append_outbox_row(bytes, row);
+  auto read = decode_outbox_row(bytes);
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(read->since_lsn, 7u);
+  EXPECT_EQ(read->since_us, -5);
+  EXPECT_TRUE(read->head && !read->full);
+  EXPECT_EQ(read->diff, row.diff);
+  for (size_t n = 0; n < bytes.size(); ++n) {
+    EXPECT_EQ(decode_outbox_row(std::string_view(bytes).substr(0, n)).code(), Code::kCorrupt) << n;
+  }
+  std::string first;
+  append_diff(first, row.diff);
+  read = decode_outbox_row(first);
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(read->diff, row.diff);
 }
 
 TEST(RunRecord, NewerVersionIsRefusedAsSuch) {
   std::string bytes = encode(full_record());
-  bytes[3] = 3;
+  bytes[3] = 4;
   EXPECT_EQ(decode_run_record(bytes).code(), Code::kVersion);
   bytes[3] = 0;
   EXPECT_EQ(decode_run_record(bytes).code(), Code::kCorrupt);

@@ -139,9 +139,9 @@ TEST_F(TablesDamage, OutboxRowsThatAreNoneOrAreNotTheirRunsAreFound) {
     r.id = "far";
     r.foreign = true;
     r.sequence = last;
-    r.outbox.base = base;
-    r.outbox.last = last;
-    r.outbox.entries.push_back({"k", Form(FormKind::kDelete), std::nullopt});
+    r.outbox.diff.base = base;
+    r.outbox.diff.last = last;
+    r.outbox.diff.entries.push_back({"k", Form(FormKind::kDelete), std::nullopt});
     return Tables::Change{"far", r};
   };
   RunRecord own = record("own");
@@ -150,11 +150,11 @@ TEST_F(TablesDamage, OutboxRowsThatAreNoneOrAreNotTheirRunsAreFound) {
   must_write({put("a"), far(1, 4)});
   auto found = tables_->find("far");
   ASSERT_TRUE(found.ok());
-  EXPECT_EQ((*found)->outbox, far(1, 4).record->outbox);
+  EXPECT_EQ((*found)->outbox.diff, far(1, 4).record->outbox.diff);
   EXPECT_EQ(damage(), "");
   close();
   std::string diff;
-  append_diff(diff, far(1, 3).record->outbox);
+  append_diff(diff, far(1, 3).record->outbox.diff);
   forge([&](MDB_txn* txn) {
     forge_put(txn, Table::kOutbox, "a", diff);
     forge_put(txn, Table::kOutbox, "far", diff);
@@ -389,6 +389,7 @@ class Rot : public TablesDamage {
 TEST_F(Rot, DamagedFileIsReportedByTheChildCheckAndNeverServedWrong) {
   open();
   std::vector<Tables::Change> changes;
+  changes.reserve(kRuns);
   for (int i = 0; i < kRuns; ++i) changes.push_back(put(id(i), text_for(i)));
   must_write(std::move(changes), 1);
   close();

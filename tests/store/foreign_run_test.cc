@@ -40,7 +40,7 @@ class ForeignRun : public CrashingStoreTest {
     return run.ok() ? text_of(store_->view(**run).record) : "no such run";
   }
   static std::string text_of(const engine::RunRecord& record) {
-    const engine::Diff& d = record.outbox;
+    const engine::Diff& d = record.outbox.diff;
     std::string text = std::to_string(d.base) + ".." + std::to_string(d.last) + (d.replace ? " replace" : "");
     for (const engine::DiffEntry& e : d.entries) {
       text += " " + e.key + ":" + std::to_string(static_cast<int>(e.form.kind));

@@ -20,7 +20,7 @@ RunState RunState::of(const engine::RunRecord& record) {
   s.json = record.document.to_json();
   if (record.foreign) {
     s.json = "waits: ";
-    engine::append_diff(s.json, record.outbox);
+    engine::append_diff(s.json, record.outbox.diff);
   }
   return s;
 }

@@ -550,7 +550,9 @@ CAIRN_API cairn_status cairn_run_root(cairn_run* run, cairn_run** root) CAIRN_NO
 /** The model's flush: makes what was updated before durable, of all runs of the store, as cairn_store_barrier.
  * Errors, cost: those of the barrier. */
 CAIRN_API cairn_status cairn_run_flush(cairn_run* run) CAIRN_NOEXCEPT;
-/** The model's refresh: takes over what the upstream knows. Without an upstream the local state stays. */
+/** The model's refresh: the upstream is asked for the run with the next messages (cairn_sync_next), and what others did
+ * to it there is taken over: one of this store takes it into its metadata, one that is owned elsewhere can be read
+ * then. Never backwards. Without an upstream the local state stays. */
 CAIRN_API cairn_status cairn_run_refresh(cairn_run* run) CAIRN_NOEXCEPT;
 
 /** Lets go of the handle; the run goes on. Null is OK. */
@@ -984,6 +986,133 @@ CAIRN_API cairn_status cairn_watch_close(cairn_watch* watch) CAIRN_NOEXCEPT;
 CAIRN_API cairn_status cairn_run_history(cairn_run* run, const char* key, size_t key_bytes,
                                          int32_t (*visit)(void* context, int64_t time_us, double value),
                                          void* context) CAIRN_NOEXCEPT;
+
+/* -------------------------------------------------------------------------------------------------------- upstream */
+
+/* A store can have one upstream: another store that in the end has all that this one has, whatever is lost, cut, sent
+ * twice or killed on the way (engine/sync/PROTOCOL.md). What changes is folded per run until it is sent: weeks without
+ * a network cost what is different at their end, not how often it changed. These calls carry nothing themselves: they
+ * give the host the bytes to deliver, and take the answer. Only what is durable here is sent; updates never wait for
+ * it.
+ *
+ *   cairn_sync_attach(store, "site relay", NULL);                       once; it is kept in the store
+ *   cairn_sync_next(store, deliver, context, &in_ms);                   deliver() gets the bytes, if there are any
+ *   cairn_sync_feed(store, answer, answer_bytes);                       or cairn_sync_failed: they come again
+ *
+ * and at the other end: cairn_sync_receive(store, bytes, count, reply, context). */
+
+typedef struct cairn_sync_options {
+  uint32_t struct_bytes;
+  uint32_t batch_runs_max;  /* 0: 1,000 */
+  uint32_t batch_bytes_max; /* 0: 262,144; a single run may be more */
+  uint32_t interval_ms;     /* between two batches while little waits; 0: 1,000 */
+  uint64_t bytes_per_s;     /* 0: no bound */
+  uint64_t requests_per_s;  /* 0: no bound */
+} cairn_sync_options;
+
+/** From now on changes are kept for an upstream; all runs are sent to it first. `name` is for people: no secret in it.
+ * Kept in the store: the next open goes on by itself; attach again to give other options or another name.
+ * Errors:   INVALID_ARGUMENT, NO_SPACE, LATCHED, CLOSED.
+ * Cost:     the first time a checkpoint; afterwards each checkpoint also writes what waits, about 100 bytes a run. */
+CAIRN_API cairn_status cairn_sync_attach(cairn_store* store, const char* name,
+                                         const cairn_sync_options* options) CAIRN_NOEXCEPT;
+/** Nothing is kept for an upstream any more, but what waits for the owners of runs of elsewhere.
+ * Errors:   CLOSED, IO, NO_SPACE. */
+CAIRN_API cairn_status cairn_sync_detach(cairn_store* store) CAIRN_NOEXCEPT;
+
+/** Calls give(context, bytes, count) with the next message for the upstream, if there is one now; the bytes live until
+ * it returns. *in_ms (may be null) says when to ask again: -1 after cairn_sync_feed or cairn_sync_failed. The same
+ * message comes again after a failure or a crash, to the byte. At most 8 MiB.
+ * Errors:   INVALID_ARGUMENT without an upstream, CLOSED, CORRUPT, IO, NO_SPACE.
+ * Threads:  any, one at a time. Cost: a checkpoint of what the log holds, and one or two syncs. */
+CAIRN_API cairn_status cairn_sync_next(cairn_store* store, void (*give)(void* context, const void* bytes, size_t count),
+                                       void* context, int64_t* in_ms) CAIRN_NOEXCEPT;
+/** The upstream's answer to that message. One that is none counts as a failure.
+ * Errors:   as cairn_sync_next. */
+CAIRN_API cairn_status cairn_sync_feed(cairn_store* store, const void* answer, size_t answer_bytes) CAIRN_NOEXCEPT;
+
+enum {
+  CAIRN_SYNC_TRANSIENT = 0, /* no answer, refused, busy: tried again, after 0.2 to 60 s, drawn */
+  CAIRN_SYNC_TOO_LARGE = 1, /* the other side takes less at once: tried again in halves */
+  CAIRN_SYNC_DENIED = 2,    /* not allowed: tried again after five minutes, or after CAIRN_SYNC_RESUME */
+  CAIRN_SYNC_PROTOCOL = 3   /* what answers is no receiver */
+};
+/** There is no answer. `text` (may be null) says why, for cairn_sync_get_state; `retry_after_ms`: not before, as the
+ * other side asked; 0 if it did not.
+ * Errors:   as cairn_sync_next. */
+CAIRN_API cairn_status cairn_sync_failed(cairn_store* store, int32_t why, const char* text,
+                                         int64_t retry_after_ms) CAIRN_NOEXCEPT;
+
+/** Takes a message of another store and calls reply(context, bytes, count) with the answer, which goes back to it. What
+ * the message says is done and durable by then, exactly once however often it comes. Runs that come in are their
+ * sender's: their metadata can be changed here, too, their status cannot.
+ * Errors:   what went wrong here, if anything did; there is an answer all the same unless the call itself is wrong.
+ * Threads:  any; callers share a sync. Cost: about 10 us a run, and one sync. */
+CAIRN_API cairn_status cairn_sync_receive(cairn_store* store, const void* message, size_t message_bytes,
+                                          void (*reply)(void* context, const void* bytes, size_t count),
+                                          void* context) CAIRN_NOEXCEPT;
+
+enum {
+  CAIRN_SYNC_HURRY = 0, /* the next message need not wait for the interval */
+  CAIRN_SYNC_PAUSE = 1, /* nothing is given out until CAIRN_SYNC_RESUME or the next open */
+  CAIRN_SYNC_RESUME = 2,
+  CAIRN_SYNC_MOVED = 3, /* the store was moved here: it goes on */
+  CAIRN_SYNC_COPIED =
+      4 /* it is a copy: it becomes a store of its own; what waits for others' runs the other one sends */
+};
+/** Errors:   INVALID_ARGUMENT without an upstream, or where nothing is to be decided; CLOSED. */
+CAIRN_API cairn_status cairn_sync_control(cairn_store* store, int32_t what) CAIRN_NOEXCEPT;
+
+typedef struct cairn_sync_state {
+  uint32_t struct_bytes;
+  uint32_t flags;        /* CAIRN_SYNC_STATE_* */
+  uint64_t acknowledged; /* of one run: the upstream has it up to this sequence */
+  uint64_t sequence;     /* of one run: now */
+  uint64_t waiting_runs; /* with something that is not acknowledged */
+  uint64_t held_runs;    /* that the upstream refused: dead letters */
+  uint64_t
+      unsent_records; /* of the log, that no message can have yet; runs changed since the last flush count 1 each */
+  uint64_t in_flight_runs;
+  uint64_t in_flight_bytes;
+  int64_t oldest_us;    /* wall clock of the change that has waited longest; 0: none */
+  int64_t next_try_ms;  /* from now; -1: when something changes or is decided */
+  uint64_t failures;    /* since the store was opened */
+  uint64_t batches;     /* acknowledged since the upstream was attached */
+  uint64_t lost_deltas; /* changes of others' runs that were acknowledged and then lost by the upstream */
+  char last_error[256]; /* "" after a success; UTF-8, zero-terminated */
+} cairn_sync_state;
+enum {
+  CAIRN_SYNC_STATE_ALL_ACKNOWLEDGED = 1, /* of what was asked for, up to this call */
+  CAIRN_SYNC_STATE_ATTACHED = 2,
+  CAIRN_SYNC_STATE_PAUSED = 4,
+  CAIRN_SYNC_STATE_COPIED = 8,  /* say CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED first */
+  CAIRN_SYNC_STATE_FORKED = 16, /* another store sends under this one's name: as COPIED */
+  CAIRN_SYNC_STATE_FORMS = 32   /* of one run: others write it upstream, too */
+};
+/** What of the store, or of `run` (null: all), is upstream, and why the rest is not. Exact, also without a network.
+ * Errors:   NO_SUCH_RUN, CLOSED, CORRUPT. Cost: microseconds; of one run what is in flight is looked through. */
+CAIRN_API cairn_status cairn_sync_get_state(cairn_store* store, const char* run,
+                                            cairn_sync_state* state) CAIRN_NOEXCEPT;
+
+/** Waits until the upstream has acknowledged everything that was updated before the call. Somebody (another thread)
+ * must carry the messages meanwhile.
+ * Errors:   TIMEOUT, INVALID_ARGUMENT without an upstream, those of the barrier. */
+CAIRN_API cairn_status cairn_sync_wait(cairn_store* store, int64_t timeout_ms) CAIRN_NOEXCEPT;
+
+enum {
+  CAIRN_SYNC_RETRY = 0,  /* the same again */
+  CAIRN_SYNC_SKIP = 1,   /* the refused change is given up; what came after it is sent */
+  CAIRN_SYNC_REPLACE = 2 /* all of the run is sent, as it is now */
+};
+/** Lets go of a run's dead letter. Errors: NOT_FOUND if it has none, INVALID_ARGUMENT. */
+CAIRN_API cairn_status cairn_sync_release(cairn_store* store, const char* run, int32_t how) CAIRN_NOEXCEPT;
+/** Calls visit(context, run, reason, since_us) for each dead letter, in the order of ids, until it returns something
+ * else than 0; at most 10,000. The strings live until it returns. Errors:   INVALID_ARGUMENT without an upstream,
+ * CLOSED. */
+CAIRN_API cairn_status cairn_sync_dead_letters(cairn_store* store,
+                                               int32_t (*visit)(void* context, const char* run, const char* reason,
+                                                                int64_t since_us),
+                                               void* context) CAIRN_NOEXCEPT;
 
 /* ------------------------------------------------------------------------------------------------------------ eval */
 

@@ -97,11 +97,14 @@ class [[nodiscard]] Result {
 
 }  // namespace cairn
 
-#define CAIRN_TRY(expr)                          \
-  do {                                           \
-    if (::cairn::Status s_ = (expr); !s_.ok()) { \
-      return s_;                                 \
-    }                                            \
+// The name is another each time: the expression may hold a function with such checks of its own.
+#define CAIRN_TRY(expr) CAIRN_TRY_COUNTED(expr, __COUNTER__)
+#define CAIRN_TRY_COUNTED(expr, number) CAIRN_TRY_NUMBERED(expr, number)
+#define CAIRN_TRY_NUMBERED(expr, number)                                               \
+  do {                                                                                 \
+    if (::cairn::Status cairn_status_##number = (expr); !cairn_status_##number.ok()) { \
+      return cairn_status_##number;                                                    \
+    }                                                                                  \
   } while (false)
 
 #endif  // CAIRN_STATUS_H

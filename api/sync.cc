@@ -1,0 +1,234 @@
+// The upstream: messages out, answers in, and what is known of both.
+#include <algorithm>
+#include <cstring>
+
+#include "api/handles.h"
+#include "api/structs.h"
+#include "engine/sync/receiver.h"
+#include "engine/sync/store_storage.h"
+
+using cairn::Code;
+using cairn::Status;
+using cairn::api::check_writable;
+using cairn::api::guarded;
+using cairn::api::invalid;
+using cairn::api::valid_bytes;
+using cairn::api::view_of;
+using cairn::engine::Store;
+namespace sync_engine = cairn::engine::sync;
+
+/// What takes messages of other stores.
+struct cairn::api::Receiving {
+  explicit Receiving(Store& store) : storage(store), receiver(storage) {}
+  sync_engine::StoreStorage storage;
+  sync_engine::Receiver receiver;
+};
+
+namespace {
+
+sync_engine::Receiver& receiver_of(cairn_store* store) {
+  std::call_once(store->receives,
+                 [store] { store->receiving = std::make_shared<cairn::api::Receiving>(*store->engine); });
+  return store->receiving->receiver;
+}
+
+constexpr size_t kLettersMax = 10'000;
+
+void copy_text(const std::string& text, char* out, size_t capacity) {
+  size_t bytes = std::min(text.size(), capacity - 1);
+  // Not within a character.
+  while (bytes > 0 && bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) {
+    --bytes;
+  }
+  std::memcpy(out, text.data(), bytes);
+  out[bytes] = '\0';
+}
+
+int64_t from_now(int64_t due_ms, int64_t now_ms) {
+  return due_ms == INT64_MAX ? -1 : std::max<int64_t>(0, due_ms - now_ms);
+}
+
+}  // namespace
+
+extern "C" {
+
+cairn_status cairn_sync_attach(cairn_store* store, const char* name, const cairn_sync_options* options) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_writable(store));
+    if (name == nullptr) {
+      return invalid("the upstream's name: a null pointer");
+    }
+    cairn_sync_options given = {};
+    if (options != nullptr) {
+      CAIRN_TRY(cairn::api::read_struct(options, given, "cairn_sync_options: struct_bytes"));
+    }
+    sync_engine::SenderOptions o;
+    o.limits.entries = given.batch_runs_max != 0 ? given.batch_runs_max : o.limits.entries;
+    o.limits.bytes = given.batch_bytes_max != 0 ? given.batch_bytes_max : o.limits.bytes;
+    o.interval_ms = given.interval_ms != 0 ? given.interval_ms : o.interval_ms;
+    o.bytes_per_s = given.bytes_per_s;
+    o.requests_per_s = given.requests_per_s;
+    return store->engine->attach_upstream(name, o);
+  });
+}
+
+cairn_status cairn_sync_detach(cairn_store* store) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_writable(store));
+    return store->engine->detach_upstream();
+  });
+}
+
+cairn_status cairn_sync_next(cairn_store* store, void (*give)(void* context, const void* bytes, size_t count),
+                             void* context, int64_t* in_ms) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_writable(store));
+    if (give == nullptr) {
+      return invalid("give: a null pointer");
+    }
+    std::string message;
+    int64_t due = 0;
+    CAIRN_TRY(store->engine->sync_next(message, &due));
+    if (in_ms != nullptr) {
+      *in_ms = from_now(due, store->engine->monotonic_ms());
+    }
+    if (!message.empty()) {
+      give(context, message.data(), message.size());
+    }
+    return {};
+  });
+}
+
+cairn_status cairn_sync_feed(cairn_store* store, const void* answer, size_t answer_bytes) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_writable(store));
+    if (!valid_bytes(answer, answer_bytes)) {
+      return invalid("answer: a null pointer");
+    }
+    return store->engine->sync_feed(view_of(answer, answer_bytes));
+  });
+}
+
+cairn_status cairn_sync_failed(cairn_store* store, int32_t why, const char* text, int64_t retry_after_ms) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_writable(store));
+    if (why < CAIRN_SYNC_TRANSIENT || why > CAIRN_SYNC_PROTOCOL) {
+      return invalid("why: not one of CAIRN_SYNC_TRANSIENT to CAIRN_SYNC_PROTOCOL");
+    }
+    return store->engine->sync_failed(static_cast<sync_engine::Failure>(why), text == nullptr ? "no answer" : text,
+                                      std::max<int64_t>(0, retry_after_ms));
+  });
+}
+
+cairn_status cairn_sync_receive(cairn_store* store, const void* message, size_t message_bytes,
+                                void (*reply)(void* context, const void* bytes, size_t count), void* context) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_writable(store));
+    if (reply == nullptr || !valid_bytes(message, message_bytes)) {
+      return invalid("message, reply: a null pointer");
+    }
+    Status status;
+    const std::string answer = receiver_of(store).handle(view_of(message, message_bytes), &status);
+    reply(context, answer.data(), answer.size());
+    return status;
+  });
+}
+
+cairn_status cairn_sync_control(cairn_store* store, int32_t what) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_writable(store));
+    switch (what) {
+      case CAIRN_SYNC_HURRY:
+        return store->engine->sync_control(Store::SyncControl::kHurry);
+      case CAIRN_SYNC_PAUSE:
+        return store->engine->sync_control(Store::SyncControl::kPause);
+      case CAIRN_SYNC_RESUME:
+        return store->engine->sync_control(Store::SyncControl::kResume);
+      case CAIRN_SYNC_MOVED:
+      case CAIRN_SYNC_COPIED:
+        return store->engine->resolve_copy(what == CAIRN_SYNC_MOVED);
+      default:
+        return invalid("what: not one of CAIRN_SYNC_HURRY to CAIRN_SYNC_COPIED");
+    }
+  });
+}
+
+cairn_status cairn_sync_get_state(cairn_store* store, const char* run, cairn_sync_state* state) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_writable(store));
+    if (state == nullptr) {
+      return invalid("state: a null pointer");
+    }
+    Store::SyncState all;
+    CAIRN_TRY(store->engine->sync_state(all));
+    cairn_sync_state out = {};
+    out.flags = (all.sender.attached ? CAIRN_SYNC_STATE_ATTACHED : 0) | (all.paused ? CAIRN_SYNC_STATE_PAUSED : 0) |
+                (all.sender.halt == sync_engine::Halt::kCopied ? CAIRN_SYNC_STATE_COPIED : 0) |
+                (all.sender.halt == sync_engine::Halt::kForked ? CAIRN_SYNC_STATE_FORKED : 0);
+    bool acknowledged = all.all_acknowledged;
+    out.waiting_runs = all.waiting.runs;
+    out.held_runs = all.waiting.held;
+    out.unsent_records = all.not_folded + all.not_logged;
+    out.in_flight_runs = all.in_flight_entries;
+    out.in_flight_bytes = all.in_flight_bytes;
+    out.oldest_us = all.waiting.oldest_us;
+    out.next_try_ms = all.sender.attached ? from_now(all.next_ms, all.now_ms) : -1;
+    out.failures = all.failures;
+    out.batches = all.sender.batches;
+    out.lost_deltas = all.sender.lost_deltas;
+    copy_text(all.last_error, out.last_error, sizeof out.last_error);
+    if (run != nullptr && all.sender.attached) {
+      Store::RunSyncState of;
+      CAIRN_TRY(store->engine->sync_state(run, of));
+      acknowledged = of.all_acknowledged;
+      out.acknowledged = of.outbox.acked_sequence;
+      out.sequence = of.sequence;
+      out.waiting_runs = of.all_acknowledged ? 0 : 1;
+      out.held_runs = of.outbox.held ? 1 : 0;
+      out.in_flight_runs = of.outbox.in_flight ? 1 : 0;
+      out.oldest_us = of.outbox.since_us;
+      out.flags |= of.outbox.ships_forms ? CAIRN_SYNC_STATE_FORMS : 0;
+    }
+    out.flags |= acknowledged ? CAIRN_SYNC_STATE_ALL_ACKNOWLEDGED : 0;
+    return cairn::api::write_struct(out, state, "cairn_sync_state: struct_bytes");
+  });
+}
+
+cairn_status cairn_sync_wait(cairn_store* store, int64_t timeout_ms) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_writable(store));
+    return store->engine->wait_synced(store->engine->monotonic_ms() + std::max<int64_t>(0, timeout_ms));
+  });
+}
+
+cairn_status cairn_sync_release(cairn_store* store, const char* run, int32_t how) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_writable(store));
+    if (run == nullptr || how < CAIRN_SYNC_RETRY || how > CAIRN_SYNC_REPLACE) {
+      return invalid("run, how: a null pointer, or not one of CAIRN_SYNC_RETRY to CAIRN_SYNC_REPLACE");
+    }
+    return store->engine->release_dead(run, static_cast<sync_engine::Outbox::Release>(how));
+  });
+}
+
+cairn_status cairn_sync_dead_letters(cairn_store* store,
+                                     int32_t (*visit)(void* context, const char* run, const char* reason,
+                                                      int64_t since_us),
+                                     void* context) noexcept {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_writable(store));
+    if (visit == nullptr) {
+      return invalid("visit: a null pointer");
+    }
+    std::vector<std::pair<std::string, sync_engine::DeadLetter>> letters;
+    CAIRN_TRY(store->engine->dead_letters(kLettersMax, letters));
+    for (const auto& [id, letter] : letters) {
+      if (visit(context, id.c_str(), letter.text.c_str(), letter.since_us) != 0) {
+        break;
+      }
+    }
+    return {};
+  });
+}
+
+}  // extern "C"

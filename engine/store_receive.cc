@@ -1,0 +1,489 @@
+// Runs that come in by sync: a batch is planned on the runs as they are, under their locks, and written as one log
+// record with its stream's cursor; then it is what they are. The sender is the owner of its runs; here nobody else
+// changes their status, and a change of their metadata by others is noted, so that the owner sends forms from then on.
+#include <algorithm>
+#include <tuple>
+
+#include "engine/evaluate.h"
+#include "engine/run_locks.h"
+#include "engine/store.h"
+#include "engine/undo_unless_done.h"
+
+namespace cairn::engine {
+
+namespace {
+
+using sync::Entry;
+using sync::EntryKind;
+using sync::VerdictCode;
+
+constexpr uint64_t kThisRecord = 0;           // creation LSN of a part whose run starts in the same record
+constexpr size_t kDocumentsBytes = 2u << 20;  // of an answer to a question
+
+/// What the entry makes of the document: a diff with values, as an update of this store would have made.
+Diff changes_of(const Document& document, const std::vector<DiffEntry>& changes, bool replace, uint64_t base,
+                int64_t updated_us) {
+  Diff diff;
+  diff.base = base;
+  diff.last = base + 1;
+  diff.updated_us = updated_us;
+  diff.replace = replace;
+  for (const DiffEntry& change : changes) {
+    if (change.form.kind == FormKind::kSet || change.form.kind == FormKind::kDelete) {
+      diff.entries.push_back(change);
+      continue;
+    }
+    const int at = document.find(change.key);
+    std::optional<Value> value = at < 0 ? std::nullopt : std::optional<Value>(document.member(at).value);
+    evaluate(change.key, change.form, value);
+    if (value) {
+      DiffEntry& e = diff.entries.emplace_back(change);
+      e.value = std::move(value);
+      if (e.form.kind == FormKind::kOperations) {
+        e.form = Form(FormKind::kSet);
+      }
+    } else if (at >= 0) {
+      diff.entries.push_back({change.key, Form(FormKind::kDelete), std::nullopt});
+    }
+  }
+  return diff;
+}
+
+bool newer(const Origin& a, const Origin& than) {
+  return std::tie(a.generation, a.life, a.sequence) > std::tie(than.generation, than.life, than.sequence);
+}
+
+void take_head(RunRecord& record, const sync::Head& head) {
+  record.status = head.status;
+  record.task = head.task;
+  record.parent = head.parent;
+  record.root = head.root;
+  record.tags = head.tags;
+  record.created_us = head.created_us;
+  record.finished_us = head.finished_us;
+  record.error = head.error;
+}
+
+}  // namespace
+
+/// One entry on its way into its run.
+struct Store::Incoming {
+  const Entry* entry = nullptr;
+  RunRef run;
+  bool made = false;    // the run was not here
+  bool starts = false;  // a start record: a new run, or another life of it
+  bool erases = false;
+  bool changes = false;  // anything at all
+  RunRecord record;      // of a start; else the fields that change
+  Document document;     // after it
+  bool with_document = false;
+  bool with_head = false;
+  bool with_outbox = false;
+  Diff outbox;            // what waits for the owner after it; or the change of the document
+  Diff waiting;           // what comes to that
+  RunRef replaced;        // the erased run whose place in the table it takes
+  uint64_t sequence = 0;  // after it
+  int64_t updated_us = 0;
+  std::optional<Origin> origin;
+  bool others_write = false;
+};
+
+// All errors are the entry's own: a verdict.
+Status Store::plan_start(const sync::Batch& batch, Incoming& in, Run* old) {
+  const Entry& e = *in.entry;
+  RunRecord& record = in.record;
+  record.id = e.id;
+  take_head(record, *e.head);
+  record.session = session_;
+  record.updated_us = e.updated_us;
+  record.sequence = old != nullptr ? old->sequence + 1 : 1;
+  Diff whole = changes_of(Document(), e.changes, true, 0, e.updated_us);
+  CAIRN_TRY(engine::apply(whole, in.document));
+  const bool waited = old != nullptr && old->record.foreign;
+  if (waited && old->record.outbox.waits()) {
+    // What others did to the run before its owner's first word came.
+    const Diff after = changes_of(in.document, old->record.outbox.diff.entries, old->record.outbox.diff.replace, 0, 0);
+    CAIRN_TRY(engine::apply(after, in.document));
+  }
+  in.others_write = waited;
+  CAIRN_TRY(check_metadata(in.document));
+  in.starts = in.changes = in.with_document = true;
+  in.sequence = record.sequence;
+  in.updated_us = record.updated_us;
+  in.origin = Origin{batch.header.owner, batch.header.generation, e.life, e.sequence};
+  return check_run_record(record);
+}
+
+Status Store::plan_change(Incoming& in, const Run& run) {
+  const Entry& e = *in.entry;
+  in.sequence = run.sequence;
+  in.updated_us = std::max(run.updated_us, e.updated_us);
+  if (e.replace || !e.changes.empty()) {
+    in.document = run.live.document();
+    const Diff diff = changes_of(in.document, e.changes, e.replace, run.sequence, in.updated_us);
+    if (diff.replace || !diff.entries.empty()) {
+      CAIRN_TRY(engine::apply(diff, in.document));
+      CAIRN_TRY(check_metadata(in.document));
+      in.outbox = diff;  // the log's diff
+      in.with_document = in.changes = true;
+      ++in.sequence;
+    }
+  }
+  if (e.head) {
+    in.with_head = in.changes = true;
+    ++in.sequence;
+    take_head(in.record, *e.head);
+    RunRecord after = in.record;
+    after.id = e.id;
+    CAIRN_TRY(check_run_record(after));
+  }
+  return {};
+}
+
+// A run owned elsewhere that is not here: what is done to it waits for its owner.
+Status Store::plan_waiting(Incoming& in, const Run* run) {
+  const Entry& e = *in.entry;
+  Diff diff;
+  diff.base = run != nullptr ? run->sequence : 1;
+  diff.last = diff.base + 1;
+  diff.updated_us = e.updated_us;
+  diff.entries = e.changes;
+  Diff all = diff;
+  if (run != nullptr && run->record.outbox.waits()) {
+    all = run->record.outbox.diff;
+    CAIRN_TRY(fold(all, diff));
+  }
+  std::string bytes;
+  append_diff(bytes, all);
+  if (bytes.size() > kOutboxPerLimit * options_.metadata_bytes_max) {
+    return {Code::kBacklog, "too much waits for the owner of the run"};
+  }
+  in.starts = run == nullptr;
+  in.record.id = e.id;
+  in.record.foreign = true;
+  in.record.sequence = 1;
+  in.record.session = session_;
+  in.record.created_us = in.record.updated_us = e.updated_us;
+  in.changes = in.with_outbox = true;
+  in.outbox = std::move(all);
+  in.document = Document();
+  in.sequence = diff.last;
+  in.updated_us = e.updated_us;
+  in.waiting = std::move(diff);
+  return {};
+}
+
+Status Store::plan_incoming(const sync::Batch& batch, Incoming& in, std::optional<VerdictCode>& verdict) {
+  const Entry& e = *in.entry;
+  Run* run = in.run && in.run->gate != Code::kErased ? &*in.run : nullptr;
+  const bool here = run != nullptr && !run->record.foreign;
+  if (e.kind == EntryKind::kDelta) {
+    if (!here) {
+      return plan_waiting(in, run);
+    }
+    in.others_write = run->record.origin.received();
+    return plan_change(in, *run);
+  }
+  const Origin origin{batch.header.owner, batch.header.generation, e.life, e.sequence};
+  if (here && run->record.origin.owner != batch.header.owner) {
+    verdict = VerdictCode::kNotOwner;
+    return {};
+  }
+  if (e.kind == EntryKind::kErase) {
+    if (here && newer(origin, run->record.origin)) {
+      in.erases = in.changes = true;
+      in.sequence = run->sequence + 1;
+      in.updated_us = now_us();
+    }
+    return {};
+  }
+  if (!here) {
+    if (!e.whole()) {
+      verdict = VerdictCode::kWantFull;
+      return {};
+    }
+    return plan_start(batch, in, run);
+  }
+  if (!newer(origin, run->record.origin)) {
+    return {};  // it was here before
+  }
+  if (e.life != run->record.origin.life) {
+    if (!e.whole()) {
+      verdict = VerdictCode::kWantFull;
+      return {};
+    }
+    return plan_start(batch, in, run);
+  }
+  if (e.kind == EntryKind::kValues && run->record.others_write) {
+    verdict = VerdictCode::kShared;
+    return {};
+  }
+  in.origin = origin;
+  CAIRN_TRY(plan_change(in, *run));
+  if (!in.changes) {
+    // Nothing is different, and yet the owner's state is a later one: noted with the next change.
+    in.origin.reset();
+  }
+  return {};
+}
+
+void Store::append_parts(const Incoming& in, std::string& payload) const {
+  const auto part = [&](LogType type, std::string bytes) {
+    append_received_part(payload, {type, in.origin, in.others_write, std::move(bytes)});
+  };
+  const std::string& id = in.entry->id;
+  const uint64_t created = in.starts ? kThisRecord : in.run->record.created_lsn;
+  if (in.starts) {
+    RunRecord record = in.record;
+    record.document = in.document;
+    std::string bytes;
+    append_run_record(bytes, record);
+    part(LogType::kStart, std::move(bytes));
+  }
+  const Diff* diff = in.with_outbox ? &in.waiting : !in.starts && in.with_document ? &in.outbox : nullptr;
+  if (diff != nullptr) {
+    std::string bytes;
+    append_diff_prefix(bytes, id, created);
+    append_diff(bytes, *diff);
+    part(LogType::kDiff, std::move(bytes));
+  }
+  if (in.with_head || in.erases) {
+    RunChange change;
+    change.id = id;
+    change.created_lsn = created;
+    change.sequence = in.sequence;
+    change.updated_us = in.updated_us;
+    if (in.with_head) {
+      change.status = in.record.status;
+      change.tags = in.record.tags;
+      change.error = in.record.error;
+      change.updated_us = is_final(in.record.status) ? in.record.finished_us : in.updated_us;
+    }
+    std::string bytes;
+    engine::append_change(bytes, change);
+    part(in.erases ? LogType::kErase : LogType::kChange, std::move(bytes));
+  }
+}
+
+// With the run's lock held, after the record was written.
+void Store::carry_in(Incoming& in, uint64_t lsn) {
+  Run& run = *in.run;
+  const bool was_final = !in.made && run.gate == Code::kFinished;
+  if (in.starts) {
+    run.record = std::move(in.record);
+    run.record.created_lsn = lsn;
+    run.record.others_write = false;
+  } else if (in.with_head) {
+    run.record.status = in.record.status;
+    run.record.tags = std::move(in.record.tags);
+    run.record.error = std::move(in.record.error);
+    run.record.finished_us = in.record.finished_us;
+  }
+  run.sequence = in.sequence;
+  run.updated_us = in.with_head && is_final(run.record.status) ? run.record.finished_us : in.updated_us;
+  if (in.origin) {
+    run.record.origin = *in.origin;
+  }
+  run.record.others_write = run.record.others_write || in.others_write;
+  if (in.with_outbox) {
+    note_outbox(run, std::move(in.outbox), in.waiting);
+  }
+  if (in.with_document) {
+    run.live.reset(std::move(in.document), run.sequence);
+  } else {
+    run.live.clear_pending(run.sequence);
+  }
+  run.last_lsn = lsn;
+  run.gate = in.erases ? Code::kErased : gate_of(run.record);
+  finished_ += run.gate == Code::kFinished ? 1 : 0;
+  finished_ -= was_final ? 1 : 0;
+  run.version.store(run.sequence, std::memory_order_release);
+}
+
+Status Store::receive(const sync::Batch& batch, const std::function<std::vector<Received::Cursor>()>& cursors,
+                      std::vector<sync::Verdict>& verdicts, size_t& limit) {
+  if (forked()) {
+    return fail(Code::kForked, "this process is a forked child of the store's owner");
+  }
+  std::vector<Incoming> incoming(batch.entries.size());
+  uint64_t lsn = 0;
+  {
+    const std::lock_guard start_guard(start_mutex_);
+    if (const Code gate = this->gate(); gate != Code::kOk) {
+      return refuse(gate);
+    }
+    std::vector<Run*> known;
+    for (size_t i = 0; i < incoming.size(); ++i) {
+      incoming[i].entry = &batch.entries[i];
+      auto run = load_run(batch.entries[i].id);
+      if (run.ok()) {
+        incoming[i].run = std::move(*run);
+        known.push_back(&*incoming[i].run);
+      } else if (run.code() != Code::kNoSuchRun) {
+        return run.status();
+      }
+    }
+    const RunLocks locks(std::move(known));
+    for (size_t i = 0; i < incoming.size(); ++i) {
+      std::optional<VerdictCode> verdict;
+      Incoming& in = incoming[i];
+      const Status planned = plan_incoming(batch, in, verdict);
+      if (planned.code == Code::kTooLarge) {
+        verdict = VerdictCode::kTooLarge;
+      } else if (planned.code == Code::kBacklog) {
+        verdict = VerdictCode::kBacklog;
+      } else if (!planned.ok()) {
+        verdict = VerdictCode::kRefusedRun;
+      }
+      if (verdict) {
+        in.changes = false;
+        verdicts.push_back({static_cast<uint32_t>(i), *verdict, planned.ok() ? "" : planned.what});
+      }
+    }
+    // What is pending of runs that change goes into the log before.
+    for (Incoming& in : incoming) {
+      if (in.changes && in.run && !in.run->live.pending().empty()) {
+        CAIRN_TRY(write_detached(*in.run));
+        detach(*in.run);
+      }
+    }
+    std::string payload;
+    append_received_head(payload, cursors());
+    for (const Incoming& in : incoming) {
+      if (in.changes) {
+        append_parts(in, payload);
+      }
+    }
+    if (payload.size() > wal::record_bytes_max(options_.segment_bytes)) {
+      limit = wal::record_bytes_max(options_.segment_bytes);
+      return fail_too_large({}, payload.size(), limit);
+    }
+    // New runs are in the table, locked, before their record can be in the log: else a checkpoint and a find() in
+    // between would load a second one.
+    std::vector<Incoming*> made;
+    UndoUnlessDone never_came([&] {
+      for (Incoming* in : made) {
+        in->run->gate = Code::kErased;
+        in->run->last_lsn = UINT64_MAX;
+        const std::lock_guard guard(table_mutex_);
+        if (in->replaced) {
+          runs_[in->run->id] = in->replaced;
+        } else {
+          runs_.erase(in->run->id);
+        }
+      }
+    });
+    std::vector<std::unique_lock<RunLock>> made_locks;
+    {
+      const std::lock_guard guard(table_mutex_);
+      for (Incoming& in : incoming) {
+        if (in.changes && (!in.run || in.run->gate == Code::kErased)) {
+          if (!in.starts) {
+            continue;
+          }
+          RunRecord empty;
+          empty.id = in.entry->id;
+          in.replaced = std::move(in.run);
+          in.run = make_run(std::move(empty));
+          in.made = true;
+          made_locks.emplace_back(in.run->lock);
+          runs_[in.run->id] = in.run;
+          made.push_back(&in);
+        }
+      }
+    }
+    size_t seal_bytes = 0;
+    for (Incoming& in : incoming) {
+      if (in.changes && in.run->detached) {
+        seal_bytes += in.run->detached->payload.size() + 64;
+        if (seal_bytes > options_.segment_bytes / 8) {
+          CAIRN_TRY(write_detached(*in.run));
+        }
+      }
+    }
+    {
+      wal::Writer::Append append(*writer_);
+      std::vector<Detached*> added;
+      for (Incoming& in : incoming) {
+        if (in.changes && in.run->detached && !in.run->detached->written) {
+          append.add(static_cast<uint8_t>(LogType::kDiff), in.run->detached->payload);
+          added.push_back(in.run->detached.get());
+        }
+      }
+      append.add(static_cast<uint8_t>(LogType::kReceived), payload);
+      auto committed = append.commit_split(added.size());
+      if (!committed.ok()) {
+        return append_failed(committed.status());
+      }
+      lsn = *committed;
+      wake_for_flush();
+      for (Detached* detached : added) {
+        detached->written = true;
+        detached->lsn = lsn;
+      }
+    }
+    never_came.done();
+    for (Incoming& in : incoming) {
+      if (in.changes) {
+        if (in.run->detached) {
+          free_detached(*in.run);
+        }
+        carry_in(in, lsn);
+        mark_clean(*in.run);
+      }
+    }
+  }
+  return synced(lsn);
+}
+
+// With the run's lock held: a change by this store of a run that another one owns. From now on that one sends forms.
+Status Store::note_other_writer(Run& run) {
+  RunChange change;
+  change.id = run.id;
+  change.created_lsn = run.record.created_lsn;
+  change.sequence = run.sequence + 1;
+  change.updated_us = run.updated_us;
+  std::string bytes;
+  engine::append_change(bytes, change);
+  std::string payload;
+  append_received_head(payload, {});
+  append_received_part(payload, {LogType::kChange, std::nullopt, true, std::move(bytes)});
+  CAIRN_TRY(append_for(run, {{LogType::kReceived, std::move(payload)}}, nullptr));
+  run.record.others_write = true;
+  run.sequence = change.sequence;
+  run.live.clear_pending(run.sequence);
+  run.version.store(run.sequence, std::memory_order_release);
+  run.gate = Code::kOk;
+  return {};
+}
+
+Status Store::documents(const sync::Question& question, sync::Documents& documents) {
+  size_t bytes = 0;
+  for (const sync::Question::Run& asked : question.runs) {
+    if (bytes > kDocumentsBytes) {
+      break;  // it is asked for the rest again
+    }
+    sync::Documents::Run& run = documents.runs.emplace_back();
+    run.id = asked.id;
+    auto seen = peek(asked.id, true);
+    CAIRN_TRY(seen.status());
+    if (!*seen || (*seen)->erased || (*seen)->record.foreign) {
+      continue;
+    }
+    RunRecord& record = (*seen)->record;
+    const Origin has{question.owner, asked.generation, asked.life, asked.sequence};
+    if (asked.if_newer && (record.origin.owner != question.owner || !newer(record.origin, has))) {
+      continue;
+    }
+    run.found = true;
+    run.origin = record.origin;
+    run.version = record.sequence;
+    run.life = record.created_lsn;
+    run.head = sync::head_of(record);
+    run.document = std::move(record.document);
+    bytes += 256 + run.document.bytes_bound();
+  }
+  return {};
+}
+
+}  // namespace cairn::engine

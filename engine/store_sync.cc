@@ -1,0 +1,448 @@
+// The store as a sender: what of it the state machine of sync/sender.h needs, and what callers ask about it.
+//
+// sync_mutex_ comes before checkpoint_mutex_, and is held with it whenever the sender works: nobody folds the log into
+// rows of the outbox while they are taken out or put back.
+#include <algorithm>
+
+#include "engine/evaluate.h"
+#include "engine/store.h"
+#include "engine/tables_format.h"
+
+namespace cairn::engine {
+
+namespace {
+
+constexpr int kRebaseTries = 20;
+
+Status not_attached() {
+  return fail(Code::kInvalidArgument, "the store has no upstream: attach one first (cairn sync --upstream URL)");
+}
+
+}  // namespace
+
+// At open, before the log is replayed.
+Status Store::recover_sync() {
+  sync::Outbox::Seams seams;
+  seams.wall_us = [this] { return now_us(); };
+  seams.random_bytes = [this](void* out, size_t bytes) {
+    options_.hooks.random_bytes(options_.hooks.context, out, bytes);
+  };
+  seams.store = identity_.store_id;
+  outbox_ = std::make_unique<sync::Outbox>(*tables_, std::move(seams));
+  if (const Status s = outbox_->load(); !s.ok()) {
+    return fail(s, std::string("the state of sync cannot be read: ") + s.what);
+  }
+  ships_ = outbox_->state().attached;
+  return {};
+}
+
+void Store::make_sender(const sync::SenderOptions& options) {
+  sync::Sender::Host host;
+  host.fold = [this](uint64_t* lsn) {
+    // With sync_mutex_ and checkpoint_mutex_ held.
+    const std::shared_ptr<Tables> tables = this->tables();
+    const Status folded =
+        tables != nullptr && tables->applied_lsn() >= writer_->durable_lsn() ? Status() : checkpoint_locked();
+    *lsn = tables != nullptr ? tables->applied_lsn() : 0;
+    return folded;
+  };
+  host.taken = [this](const std::string& id, uint64_t last) { outbox_taken(id, last); };
+  host.take_document = [this](const sync::Documents::Run& run, bool) { return take_document(run); };
+  host.refreshed = [this](const sync::Documents::Run& run) { refreshed(run); };
+  host.random = [this] {
+    uint64_t v = 0;
+    options_.hooks.random_bytes(options_.hooks.context, &v, sizeof v);
+    return v;
+  };
+  sender_ = std::make_unique<sync::Sender>(*outbox_, *tables_, options, std::move(host));
+}
+
+Status Store::with_sender(const FunctionRef<Status(sync::Sender&)>& body) {
+  if (forked()) {
+    return fail(Code::kForked, "this process is a forked child of the store's owner");
+  }
+  const std::lock_guard sync_guard(sync_mutex_);
+  const std::lock_guard guard(checkpoint_mutex_);
+  if (const Code gate = this->gate(); gate == Code::kClosed || tables() == nullptr) {
+    return refuse(Code::kClosed);
+  }
+  if (sender_ == nullptr) {
+    return not_attached();
+  }
+  return body(*sender_);
+}
+
+Status Store::attach_upstream(const std::string& name, const sync::SenderOptions& options) {
+  if (forked()) {
+    return fail(Code::kForked, "this process is a forked child of the store's owner");
+  }
+  if (name.empty() || name.size() > 1024 || options.limits.entries == 0 || options.limits.entries > sync::kEntriesMax ||
+      options.limits.bytes == 0 || options.limits.bytes > sync::kMessageBytesMax / 2 || options.interval_ms < 0) {
+    return fail(Code::kInvalidArgument,
+                "an upstream has a name of at most 1,024 bytes, batches of 1 to 65,536 runs and "
+                "at most 4 MiB");
+  }
+  const std::lock_guard sync_guard(sync_mutex_);
+  const std::lock_guard guard(checkpoint_mutex_);
+  if (const Code gate = this->gate(); gate != Code::kOk || tables() == nullptr) {
+    return refuse(gate == Code::kOk ? Code::kClosed : gate);
+  }
+  const bool first = !outbox_->state().attached;
+  if (first) {
+    // What the log holds now is no diff for the outbox: all runs are sent whole.
+    CAIRN_TRY(synced(writer_->written_lsn()));
+    CAIRN_TRY(checkpoint_locked());
+  }
+  if (const Status s = outbox_->attach(name); !s.ok()) {
+    return fail(s, std::string("the upstream cannot be set: ") + s.what);
+  }
+  ships_ = true;
+  if (first || sender_ == nullptr) {
+    make_sender(options);
+  }
+  return {};
+}
+
+Status Store::detach_upstream() {
+  if (forked()) {
+    return fail(Code::kForked, "this process is a forked child of the store's owner");
+  }
+  const std::lock_guard sync_guard(sync_mutex_);
+  const std::lock_guard guard(checkpoint_mutex_);
+  if (const Code gate = this->gate(); gate != Code::kOk || tables() == nullptr) {
+    return refuse(gate == Code::kOk ? Code::kClosed : gate);
+  }
+  CAIRN_TRY(synced(writer_->written_lsn()));
+  CAIRN_TRY(checkpoint_locked());
+  CAIRN_TRY(outbox_->detach());
+  ships_ = false;
+  sender_.reset();
+  return {};
+}
+
+Status Store::sync_next(std::string& message, int64_t* due_ms) {
+  message.clear();
+  return with_sender([&](sync::Sender& sender) -> Status {
+    const int64_t now = now_ms();
+    auto bytes = sender.next(now);
+    if (!bytes.ok()) {
+      return fail(bytes.status(), std::string("the next batch cannot be made: ") + bytes.status().what);
+    }
+    message = *bytes;
+    if (due_ms != nullptr) {
+      *due_ms = sender.next_due(now);
+    }
+    return {};
+  });
+}
+
+Status Store::sync_feed(std::string_view answer) {
+  const Status s = with_sender([&](sync::Sender& sender) { return sender.feed(answer, now_ms()); });
+  synced_changed_.notify_all();
+  return s.ok() ? s : fail(s, std::string("the answer cannot be carried out: ") + s.what);
+}
+
+Status Store::sync_failed(sync::Failure failure, const std::string& text, int64_t retry_after_ms) {
+  return with_sender([&](sync::Sender& sender) { return sender.failed(failure, text, retry_after_ms, now_ms()); });
+}
+
+Status Store::sync_control(SyncControl what) {
+  return with_sender([&](sync::Sender& sender) -> Status {
+    switch (what) {
+      case SyncControl::kHurry:
+        sender.hurry();
+        break;
+      case SyncControl::kPause:
+        sender.pause();
+        break;
+      case SyncControl::kResume:
+        sender.resume();
+        break;
+    }
+    return {};
+  });
+}
+
+Status Store::resolve_copy(bool moved, uint64_t* dropped) {
+  return with_sender([&](sync::Sender& sender) -> Status {
+    if (outbox_->state().halt == sync::Halt::kNone) {
+      return fail(Code::kInvalidArgument, "nothing is to be decided: the store was not copied or moved");
+    }
+    CAIRN_TRY(outbox_->resolve(moved, dropped));
+    sender.resume();
+    return {};
+  });
+}
+
+Status Store::dead_letters(size_t most, std::vector<std::pair<std::string, sync::DeadLetter>>& letters) {
+  return with_sender([&](sync::Sender&) -> Status {
+    auto all = outbox_->dead_letters(most);
+    CAIRN_TRY(all.status());
+    letters = std::move(*all);
+    return {};
+  });
+}
+
+Status Store::release_dead(const std::string& id, sync::Outbox::Release how) {
+  const Status s = with_sender([&](sync::Sender& sender) -> Status {
+    sender.hurry();
+    return outbox_->release(id, how);
+  });
+  return s.code == Code::kNotFound ? fail(s, "the run has no dead letter", id) : s;
+}
+
+Status Store::sync_state(SyncState& state) {
+  state = SyncState();
+  if (forked()) {
+    return fail(Code::kForked, "this process is a forked child of the store's owner");
+  }
+  const std::lock_guard sync_guard(sync_mutex_);
+  const std::lock_guard guard(checkpoint_mutex_);
+  const std::shared_ptr<Tables> tables = this->tables();
+  if (tables == nullptr) {
+    return refuse(Code::kClosed);
+  }
+  state.sender = outbox_->state();
+  if (sender_ == nullptr) {
+    return {};
+  }
+  auto waiting = outbox_->waiting();
+  CAIRN_TRY(waiting.status());
+  state.waiting = *waiting;
+  state.in_flight_entries = outbox_->in_flight_entries();
+  state.in_flight_bytes = outbox_->in_flight().size();
+  state.not_folded = writer_->written_lsn() - std::min(writer_->written_lsn(), tables->applied_lsn());
+  {
+    const std::lock_guard dirty(dirty_mutex_);
+    state.not_logged = dirty_.size();
+  }
+  state.under_way = sender_->under_way();
+  state.paused = sender_->paused();
+  state.failures = sender_->failures();
+  state.last_error = sender_->last_error();
+  state.last_failure = sender_->last_failure();
+  state.now_ms = now_ms();
+  state.next_ms = sender_->next_due(state.now_ms);
+  const sync::SenderState& s = state.sender;
+  state.all_acknowledged = s.halt == sync::Halt::kNone && !s.resends && !s.pulls && waiting->runs == 0 &&
+                           waiting->held == 0 && state.not_folded == 0 && state.not_logged == 0;
+  return {};
+}
+
+Status Store::sync_state(std::string_view id, RunSyncState& state) {
+  state = RunSyncState();
+  auto seen = peek(id, false);
+  CAIRN_TRY(seen.status());
+  return with_sender([&](sync::Sender&) -> Status {
+    auto of = outbox_->of_run(std::string(id));
+    CAIRN_TRY(of.status());
+    state.outbox = std::move(*of);
+    if (!*seen && !state.outbox.known) {
+      return fail(Code::kNoSuchRun, "there is no such run in this store", id);
+    }
+    state.sequence = *seen ? (*seen)->record.sequence : state.outbox.sequence;
+    state.all_acknowledged =
+        !state.outbox.waits && !state.outbox.in_flight && !state.outbox.held && state.sequence == state.outbox.sequence;
+    return {};
+  });
+}
+
+Status Store::wait_synced(int64_t deadline_ms) {
+  // What counts is what was updated before the call.
+  CAIRN_TRY(barrier());
+  CAIRN_TRY(sync_control(SyncControl::kHurry));
+  const uint64_t lsn = writer_->written_lsn();
+  std::unique_lock lock(synced_mutex_);
+  while (true) {
+    bool done = false;
+    CAIRN_TRY(with_sender([&](sync::Sender&) -> Status {
+      done = outbox_->acknowledged_up_to(lsn) && tables()->applied_lsn() >= lsn;
+      if (!done) {
+        sender_->hurry();
+      }
+      return {};
+    }));
+    if (done) {
+      return {};
+    }
+    const int64_t now = now_ms();
+    if (deadline_ms > 0 && now >= deadline_ms) {
+      return fail(Code::kTimeout, "not everything is upstream yet: it stays here and is sent later");
+    }
+    // Whoever drives the transport wakes this; the bound is for clocks that do not go with the machine's.
+    synced_changed_.wait_for(lock, std::chrono::milliseconds(20));
+  }
+}
+
+// --- what the sender does to runs in memory ---
+
+// What of a run owned elsewhere waits is kept in memory for its limits: all, and apart what came since the last batch
+// took some. With the run's lock held.
+void Store::note_outbox(Run& run, Diff all, const Diff& added) {
+  run.record.outbox.diff = std::move(all);
+  if (!ships_.load(std::memory_order_relaxed)) {
+    return;
+  }
+  if (run.outbox_since.last == 0) {
+    run.outbox_since = added;
+  } else if (!fold(run.outbox_since, added).ok()) {
+    run.outbox_since = Diff();  // then the limits see all a while longer
+  }
+}
+
+void Store::outbox_taken(const std::string& id, uint64_t last) {
+  RunRef run;
+  {
+    const std::lock_guard guard(table_mutex_);
+    const auto at = runs_.find(id);
+    if (at == runs_.end()) {
+      return;
+    }
+    run = at->second;
+  }
+  const std::lock_guard guard(run->lock);
+  if (!run->record.foreign || run->record.outbox.diff.last == 0) {
+    return;
+  }
+  if (run->sequence == last) {
+    run->record.outbox = OutboxRow();
+    run->outbox_since = Diff();
+  } else if (run->outbox_since.last != 0 && run->outbox_since.base <= last) {
+    run->record.outbox.diff = std::exchange(run->outbox_since, Diff());
+  }
+}
+
+// The run takes the upstream's document, with what waits here on top, by one log record. `sequence`: at least.
+Status Store::rebase(std::string_view id, const sync::Documents::Run& upstream, uint64_t sequence) {
+  for (int i = 0;; ++i) {
+    // What is not folded yet is not known as a diff: first it is.
+    CAIRN_TRY(flush(true));
+    CAIRN_TRY(checkpoint_locked());
+    auto run = load_run(id);
+    if (!run.ok()) {
+      return run.code() == Code::kNoSuchRun ? Status() : run.status();
+    }
+    auto record = tables()->find_for_fold(id);
+    CAIRN_TRY(record.status());
+    Run& r = **run;
+    const std::lock_guard guard(r.lock);
+    if (!*record || r.gate == Code::kErased || (*record)->created_lsn != r.record.created_lsn) {
+      return {};
+    }
+    if ((*record)->sequence != r.sequence) {
+      if (i + 1 < kRebaseTries) {
+        continue;
+      }
+      return {Code::kAgain, "the run changes too fast to take its upstream's state"};
+    }
+    RunRebase to;
+    to.id = r.id;
+    to.created_lsn = r.record.created_lsn;
+    to.base = r.sequence;
+    to.last = std::max(r.sequence, sequence) + 1;
+    to.updated_us = r.updated_us;
+    to.document = upstream.document;
+    const OutboxRow& row = (*record)->outbox;
+    if (row.waits()) {
+      Diff waits = row.diff;
+      for (DiffEntry& e : waits.entries) {
+        if (!upstream.origin.received() || e.form.kind == FormKind::kSet || e.form.kind == FormKind::kDelete) {
+          continue;
+        }
+        const int at = to.document.find(e.key);
+        std::optional<Value> value = at < 0 ? std::nullopt : std::optional<Value>(to.document.member(at).value);
+        if (r.record.ships_forms) {
+          evaluate(e.key, e.form, value);
+          e.value = value;
+          e.form = Form(value ? FormKind::kSet : FormKind::kDelete);
+        }
+      }
+      CAIRN_TRY(engine::apply(waits, to.document));
+    }
+    if (!row.waits() && to.document == r.live.document() && to.last == r.sequence + 1) {
+      return {};  // nothing is different
+    }
+    std::string payload;
+    append_rebase(payload, to);
+    CAIRN_TRY(append_for(r, {{LogType::kRebase, std::move(payload)}}, nullptr));
+    r.sequence = to.last;
+    r.live.reset(std::move(to.document), r.sequence);
+    r.version.store(r.sequence, std::memory_order_release);
+    mark_clean(r);
+    return {};
+  }
+}
+
+// Of a pull: the upstream has a later state of a run of this store, which was restored.
+Status Store::take_document(const sync::Documents::Run& run) { return rebase(run.id, run, run.origin.sequence); }
+
+void Store::refreshed(const sync::Documents::Run& upstream) {
+  auto found = load_run(upstream.id);
+  if (!found.ok() || !upstream.found) {
+    return;
+  }
+  Run& run = **found;
+  bool own = false;
+  {
+    const std::lock_guard guard(run.lock);
+    if (std::tie(upstream.life, upstream.version) < std::tie(run.seen_life, run.seen_version)) {
+      return;  // an older answer: never backwards
+    }
+    run.seen_life = upstream.life;
+    run.seen_version = upstream.version;
+    own = !run.record.foreign;
+    if (!own) {
+      // Only here, and only in memory: what waits for the owner is on top.
+      Document document = upstream.document;
+      Diff waits = run.record.outbox.diff;
+      for (DiffEntry& e : waits.entries) {
+        const int at = document.find(e.key);
+        std::optional<Value> value = at < 0 ? std::nullopt : std::optional<Value>(document.member(at).value);
+        if (e.form.kind == FormKind::kSet || e.form.kind == FormKind::kDelete) {
+          continue;
+        }
+        evaluate(e.key, e.form, value);
+        e.value = value;
+        e.form = Form(value ? FormKind::kSet : FormKind::kDelete);
+      }
+      if (waits.last != 0) {
+        (void)engine::apply(waits, document);
+      }
+      run.live.reset(std::move(document), run.sequence);
+    }
+  }
+  if (own && upstream.origin.owner == outbox_->state().owner) {
+    const Status s = rebase(upstream.id, upstream, 0);
+    if (!s.ok()) {
+      log(LogLevel::kWarning, s.code, "run " + upstream.id + " could not take its upstream's state: " + s.what);
+    }
+  }
+}
+
+Result<std::optional<std::string>> Store::stream_cursor(const sync::StreamId& stream) {
+  const std::shared_ptr<Tables> tables = this->tables();
+  if (tables == nullptr) {
+    return refuse(Code::kClosed);
+  }
+  std::optional<std::string> cursor;
+  CAIRN_TRY(tables->look([&](TablesTxn& txn) -> Status {
+    auto payload = txn.get(Table::kCursors, {reinterpret_cast<const char*>(stream.data()), stream.size()});
+    CAIRN_TRY(payload.status());
+    if (payload->has_value()) {
+      cursor.emplace(**payload);
+    }
+    return {};
+  }));
+  return cursor;
+}
+
+Status Store::refresh(std::string_view id) {
+  auto run = find(id);
+  CAIRN_TRY(run.status());
+  return with_sender([&](sync::Sender& sender) -> Status {
+    sender.refresh(std::string(id));
+    return {};
+  });
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,28 @@
+// How long to wait before the next try: decorrelated jitter (M. Brooker, "Exponential Backoff And Jitter", AWS
+// Architecture Blog, 2015), so that many clients that failed together do not come back together.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace cairn::engine::sync {
+
+class Backoff {
+ public:
+  static constexpr int64_t kBaseMs = 200;
+  static constexpr int64_t kCapMs = 60'000;
+
+  /// `random`: any 64 bits.
+  int64_t next_ms(uint64_t random) {
+    const int64_t above = std::max<int64_t>(kBaseMs + 1, 3 * last_ms_);
+    const int64_t drawn = kBaseMs + static_cast<int64_t>(random % static_cast<uint64_t>(above - kBaseMs));
+    last_ms_ = std::min(kCapMs, drawn);
+    return last_ms_;
+  }
+  void reset() { last_ms_ = kBaseMs; }
+
+ private:
+  int64_t last_ms_ = kBaseMs;
+};
+
+}  // namespace cairn::engine::sync

@@ -1,0 +1,153 @@
+// The sending side's tables: what waits, the batch in flight with what it was made of, dead letters, the stream.
+//
+// Invariants:
+// - a batch is frozen in one transaction that takes its rows out of the outbox; its bytes never change after that, and
+//   it stays until an answer for it is carried out, in one transaction with the cursor;
+// - a number has several frozen batches only after the upstream called the first too large: each later one holds the
+//   first part of the rows of the one before. What the acknowledged one lacks goes back, before what is newer;
+// - a run with a dead letter sends nothing until that is retried, skipped or replaced; its changes are still folded.
+// Threads: one at a time, with nobody folding the log meanwhile.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cairn/status.h"
+#include "engine/sync/batch.h"
+#include "engine/sync/sender_state.h"
+#include "engine/tables.h"
+
+namespace cairn::engine::sync {
+
+struct FreezeLimits {
+  size_t entries = 1000;
+  size_t bytes = 256u << 10;  // a single run may be more
+};
+
+/// A run whose change the upstream refused, and the change.
+struct DeadLetter {
+  VerdictCode code = VerdictCode::kRefusedRun;
+  std::string text;
+  int64_t since_us = 0;
+  bool foreign = false;
+  OutboxRow row;
+};
+
+class Outbox {
+ public:
+  struct Seams {
+    std::function<int64_t()> wall_us;
+    std::function<void(void* out, size_t bytes)> random_bytes;
+    OwnerId store{};
+  };
+  Outbox(Tables& tables, Seams seams);
+
+  Status load();
+  [[nodiscard]] const SenderState& state() const { return state_; }
+
+  /// From now on changes wait for an upstream; all runs are sent whole first. Again with another name: only that.
+  Status attach(const std::string& upstream);
+  Status detach();
+  /// The store's files are others than before.
+  Status note_copied();
+  /// Ends a halt. `moved`: the old place is gone, this store goes on as it. Else it is a store of its own: its runs
+  /// stay the old one's where that sent them, and what waits for runs owned elsewhere is dropped, for the old one
+  /// sends it. `dropped`, if given, gets how many those were.
+  Status resolve(bool moved, uint64_t* dropped = nullptr);
+
+  /// Of the batch in flight the newest bytes; empty: none is.
+  [[nodiscard]] std::string_view in_flight() const { return in_flight_; }
+  [[nodiscard]] const BatchHeader& in_flight_header() const { return in_flight_header_; }
+  [[nodiscard]] uint32_t in_flight_entries() const { return in_flight_header_.entries; }
+  /// Makes a batch of what has waited longest, if something waits and nothing is in flight. `lsn_hi`: up to where the
+  /// log was folded. Calls `taken` for each run owned elsewhere in it, with the sequence up to which it was taken.
+  Status freeze(const FreezeLimits& limits, uint64_t lsn_hi,
+                const std::function<void(const std::string& id, uint64_t last)>& taken);
+  /// The upstream takes no batch as large as this one: one of half its entries, under the same number. False: it is a
+  /// single one, which is a dead letter now.
+  Result<bool> split(size_t max_bytes);
+  /// Carries out an answer about a batch of ours. kCorrupt: it is about none.
+  Status acknowledge(const ReplyHeader& header, const std::vector<Verdict>& verdicts);
+  /// The batch in flight goes back into the outbox, as if it had never been made.
+  Status take_back();
+
+  enum class Rotation : uint8_t {
+    kLost,      // the upstream lost batches: everything is sent anew
+    kRestored,  // this store did: what it has waiting for others' runs may have been sent; those are dead letters
+  };
+  /// A new stream takes the old one's place. `kept_deltas`: of those sent, how many the upstream has.
+  Status rotate(Rotation why, uint64_t kept_deltas);
+  Status halt(Halt why);
+  Status begin_pull();
+  /// A run was pulled or needs none, up to `id`; "" ends it.
+  Status pulled(const std::string& id);
+
+  Result<std::vector<std::pair<std::string, DeadLetter>>> dead_letters(size_t most);
+  Result<uint64_t> dead_count();
+  enum class Release : uint8_t { kRetry, kSkip, kReplace };
+  /// kNotFound: there is none of this run.
+  Status release(const std::string& id, Release how);
+
+  struct Waiting {
+    uint64_t runs = 0;      // with something that waits, held ones included
+    uint64_t held = 0;      // behind a dead letter
+    int64_t oldest_us = 0;  // wall clock of the change that has waited longest; 0: none
+  };
+  Result<Waiting> waiting();
+
+  /// Nothing of the log up to `lsn` waits, is in flight or is held, as far as it is folded.
+  bool acknowledged_up_to(uint64_t lsn);
+
+  struct OfRun {
+    bool known = false;  // the run or its tombstone is there
+    bool waits = false, in_flight = false, held = false, whole = false, foreign = false, ships_forms = false;
+    uint64_t acked_sequence = 0;  // up to here the upstream has it
+    uint64_t sequence = 0;        // as of the last fold
+    size_t bytes = 0;             // that wait
+    int64_t since_us = 0;
+    std::optional<DeadLetter> dead;
+  };
+  Result<OfRun> of_run(const std::string& id);
+
+ private:
+  /// One thing that a frozen batch was made of.
+  struct Part {
+    enum class Kind : uint8_t { kRow = 0, kWhole = 1, kTombstone = 2 };  // kWhole: sent anew, no row waited
+    Kind kind = Kind::kRow;
+    std::string id;
+    uint64_t life = 0;
+    uint64_t sequence = 0;
+    bool foreign = false;
+    OutboxRow row;
+    Tombstone tombstone;
+  };
+  struct Frozen {
+    std::string bytes;
+    BatchHeader header;
+    std::vector<Part> parts;
+  };
+  static std::string encode(const Frozen& frozen);
+  static Result<Frozen> decode(std::string_view payload);
+
+  Status save(TablesTxn& txn, const SenderState& state) const;
+  Result<std::vector<Frozen>> frozen(TablesTxn& txn) const;
+  Status read_in_flight();
+  Status put_back(TablesTxn& txn, const Part& part, bool whole) const;
+  Status bury(TablesTxn& txn, const Part& part, VerdictCode code, const std::string& text) const;
+  Status begin_stream(SenderState& state) const;
+  Status add_part(TablesTxn& txn, const std::string& id, std::string& body, int64_t wall_us, bool resend,
+                  std::vector<Part>& parts) const;
+
+  Tables& tables_;
+  const Seams seams_;
+  SenderState state_;
+  std::string in_flight_;
+  BatchHeader in_flight_header_;
+};
+
+}  // namespace cairn::engine::sync

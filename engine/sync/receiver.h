@@ -1,0 +1,72 @@
+// The receiving side of the protocol: takes messages, gives answers. What a batch does and the stream's cursor become
+// durable together, before the answer is given; so a batch that comes again is known. Where they are kept is behind
+// ReceiverStorage.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/status.h"
+#include "engine/sync/batch.h"
+
+namespace cairn::engine::sync {
+
+/// Of a stream that comes in. The layout of its stored form stands in PROTOCOL.md.
+struct StreamCursor {
+  OwnerId owner{};
+  uint64_t generation = 0;
+  uint64_t seq = 0;
+  Digest digest{};
+  uint64_t lsn_hi = 0;
+  uint64_t deltas = 0;
+  StreamId retired_by{};          // zero: it goes on
+  std::vector<Verdict> verdicts;  // of its last batch
+};
+std::string encode_cursor(const StreamCursor& cursor);
+Result<StreamCursor> decode_cursor(std::string_view payload);
+
+class ReceiverStorage {
+ public:
+  virtual ~ReceiverStorage() = default;
+  /// Nothing: the stream is not known. As durable as the batches are.
+  virtual Result<std::optional<StreamCursor>> cursor(const StreamId& stream) = 0;
+  /// Applies the batch and stores its stream's cursor `next`, with the verdicts that come out, all at once and durably.
+  /// `retire`, if not zero, is a stream that gets `next`'s as its heir. kTooLarge: `limit` says how many bytes would
+  /// do. Other errors: nothing happened, or what happened is found by cursor().
+  virtual Status take(const Batch& batch, StreamCursor& next, const StreamId& retire, size_t& limit) = 0;
+  virtual Status documents(const Question& question, Documents& documents) = 0;
+};
+
+class Receiver {
+ public:
+  struct Counters {
+    uint64_t batches = 0, entries = 0, duplicates = 0, verdicts = 0, refused = 0, gaps = 0, forks = 0, rewinds = 0;
+  };
+  /// For tests: without it, a batch that comes again is applied again.
+  struct Faults {
+    bool no_duplicate_check = false;
+  };
+
+  explicit Receiver(ReceiverStorage& storage) : storage_(storage) {}
+  /// Always an answer, of the protocol's; `status`, if given, says what went wrong here. Threads: any. Cost: of one
+  /// durable write, which callers share.
+  std::string handle(std::string_view message, Status* status = nullptr);
+  Counters counters() const;
+  void set_faults(Faults faults) { faults_ = faults; }
+
+ private:
+  std::string handle_batch(std::string_view bytes, Status& status);
+
+  ReceiverStorage& storage_;
+  std::array<std::mutex, 64> streams_;  // by the first byte: batches of one stream one by one
+  Faults faults_;
+  mutable std::mutex counters_mutex_;
+  Counters counters_;  // guarded by counters_mutex_
+};
+
+}  // namespace cairn::engine::sync

@@ -1,0 +1,277 @@
+#include "engine/sync/sender.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/tables_format.h"
+
+namespace cairn::engine::sync {
+
+namespace {
+
+constexpr int64_t kDeniedMs = 300'000;
+constexpr size_t kAskedAtOnce = 200;
+constexpr int kRefusedMax = 3;  // bytes may be spoiled on the way; what is refused so often is itself at fault
+
+}  // namespace
+
+Sender::Sender(Outbox& outbox, Tables& tables, SenderOptions options, Host host)
+    : outbox_(outbox), tables_(tables), options_(options), host_(std::move(host)) {}
+
+void Sender::wait(int64_t ms, int64_t now_ms) { not_before_ms_ = std::max(not_before_ms_, now_ms + ms); }
+
+void Sender::resume() {
+  paused_ = false;
+  denied_ = false;
+  not_before_ms_ = 0;
+  backoff_.reset();
+}
+
+int64_t Sender::next_due(int64_t now_ms) const {
+  if (under_way() || paused_ || !outbox_.state().attached) {
+    return std::numeric_limits<int64_t>::max();
+  }
+  if (outbox_.state().halt != Halt::kNone && refreshes_.empty()) {
+    return std::numeric_limits<int64_t>::max();
+  }
+  const bool ready = !outbox_.in_flight().empty() || outbox_.state().pulls || !refreshes_.empty() || hurry_ || more_ ||
+                     outbox_.state().resends || !frozen_once_;
+  return std::max(not_before_ms_, ready ? now_ms : last_freeze_ms_ + options_.interval_ms);
+}
+
+Status Sender::ask(const std::vector<std::string>& ids, bool if_newer) {
+  Question question;
+  question.owner = outbox_.state().owner;
+  question.number = asked_number_ = host_.random();
+  asked_newer_ = if_newer;
+  asked_ = ids;
+  for (const std::string& id : ids) {
+    Question::Run run;
+    run.id = id;
+    run.if_newer = if_newer;
+    if (if_newer) {
+      auto record = tables_.find(id);
+      CAIRN_TRY(record.status());
+      if (*record) {
+        run.generation = outbox_.state().generation;
+        run.life = (*record)->created_lsn;
+        run.sequence = (*record)->sequence;
+      }
+    }
+    question.runs.push_back(std::move(run));
+  }
+  question_ = encode_question(question);
+  under_way_ = MessageKind::kQuestion;
+  return {};
+}
+
+// Runs of this store, portion by portion: which of them is the upstream ahead of?
+Status Sender::ask_for_newer() {
+  std::vector<std::string> ids;
+  CAIRN_TRY(tables_.look([&](TablesTxn& txn) {
+    return txn.walk(Table::kRuns, outbox_.state().pull_after, [&](std::string_view id, std::string_view) {
+      ids.emplace_back(id);
+      return ids.size() < kAskedAtOnce;
+    });
+  }));
+  if (ids.empty()) {
+    return outbox_.rotate(Outbox::Rotation::kRestored, 0);
+  }
+  return ask(ids, true);
+}
+
+Result<std::string_view> Sender::next(int64_t now_ms) {
+  if (now_ms < next_due(now_ms)) {
+    return std::string_view();
+  }
+  denied_ = false;
+  if (!refreshes_.empty()) {
+    std::vector<std::string> ids;
+    while (!refreshes_.empty() && ids.size() < kAskedAtOnce) {
+      ids.push_back(std::move(refreshes_.front()));
+      refreshes_.pop_front();
+    }
+    CAIRN_TRY(ask(ids, false));
+    sent_ = question_;
+  } else {
+    while (outbox_.state().pulls && !under_way()) {
+      uint64_t lsn = 0;
+      CAIRN_TRY(host_.fold(&lsn));
+      CAIRN_TRY(ask_for_newer());
+    }
+    if (under_way()) {
+      sent_ = question_;
+    } else {
+      if (outbox_.in_flight().empty()) {
+        last_freeze_ms_ = now_ms;
+        frozen_once_ = true;
+        hurry_ = false;
+        uint64_t lsn = 0;
+        CAIRN_TRY(host_.fold(&lsn));
+        CAIRN_TRY(outbox_.freeze(options_.limits, lsn, host_.taken));
+        idle_ = outbox_.in_flight().empty();
+        more_ = outbox_.in_flight_entries() >= options_.limits.entries ||
+                outbox_.in_flight().size() >= options_.limits.bytes * 9 / 10;
+      }
+      sent_ = outbox_.in_flight();
+      if (sent_.empty()) {
+        return sent_;
+      }
+      under_way_ = MessageKind::kBatch;
+    }
+  }
+  if (options_.bytes_per_s != 0) {
+    wait(static_cast<int64_t>(sent_.size() * 1000 / options_.bytes_per_s), now_ms);
+  }
+  if (options_.requests_per_s != 0) {
+    wait(static_cast<int64_t>(1000 / options_.requests_per_s), now_ms);
+  }
+  return sent_;
+}
+
+void Sender::done(int64_t) {
+  under_way_ = MessageKind::kUnknown;
+  backoff_.reset();
+  last_error_.clear();
+  refused_ = 0;
+}
+
+Status Sender::answer_batch(const Reply& reply, int64_t now_ms) {
+  const ReplyHeader& header = reply.header;
+  const BatchHeader& sent = outbox_.in_flight_header();
+  if (header.for_seq != 0 && (header.stream != sent.stream || header.for_digest != sent.digest)) {
+    return {};  // of an earlier batch, and late: the answer to this one is still to come
+  }
+  if (header.for_seq == 0 && reply.answer() != Answer::kRefused && reply.answer() != Answer::kTooLarge) {
+    return failed(Failure::kProtocol, "an answer about no batch", 0, now_ms);
+  }
+  const auto acknowledge = [&]() -> Status {
+    const Status s = outbox_.acknowledge(header, reply.verdicts);
+    if (s.code == Code::kCorrupt) {
+      return failed(Failure::kProtocol, s.what, 0, now_ms);
+    }
+    CAIRN_TRY(s);
+    done(now_ms);
+    return {};
+  };
+  switch (reply.answer()) {
+    case Answer::kOk:
+    case Answer::kDup:
+      return acknowledge();
+    case Answer::kFork:
+      if (header.seq == outbox_.state().seq + 1) {
+        // An earlier form of this batch, from before it was called too large, may be the one that was taken.
+        if (outbox_.acknowledge(header, reply.verdicts).ok()) {
+          done(now_ms);
+          return {};
+        }
+      }
+      [[fallthrough]];
+    case Answer::kRetired:
+      done(now_ms);
+      last_error_ = "another store sends under this one's name, and was first";
+      return outbox_.halt(Halt::kForked);
+    case Answer::kGap:
+      done(now_ms);
+      return outbox_.rotate(Outbox::Rotation::kLost, header.deltas);
+    case Answer::kRewind:
+      done(now_ms);
+      return outbox_.begin_pull();
+    case Answer::kTooLarge: {
+      under_way_ = MessageKind::kUnknown;
+      auto halved = outbox_.split(header.max_bytes);
+      return halved.status();
+    }
+    case Answer::kRefused:
+      if (++refused_ <= kRefusedMax) {
+        return failed(Failure::kTransient, "the upstream could not read the batch", 0, now_ms);
+      }
+      refused_ = 0;
+      under_way_ = MessageKind::kUnknown;
+      return outbox_.split(0).status();
+    case Answer::kUnable:
+      return failed(Failure::kTransient, "the upstream cannot take it now", 0, now_ms);
+  }
+  return {};
+}
+
+Status Sender::answer_question(const Documents& documents) {
+  size_t next = 0;
+  for (const Documents::Run& run : documents.runs) {
+    if (next >= asked_.size() || run.id != asked_[next]) {
+      return {Code::kCorrupt, "documents that were not asked for"};
+    }
+    ++next;
+  }
+  const std::vector<std::string> asked = std::move(asked_);
+  under_way_ = MessageKind::kUnknown;
+  for (const Documents::Run& run : documents.runs) {
+    if (asked_newer_) {
+      if (run.found) {
+        CAIRN_TRY(host_.take_document(run, true));
+      }
+    } else {
+      host_.refreshed(run);
+    }
+  }
+  if (asked_newer_) {
+    return next == 0 ? Status() : outbox_.pulled(asked[next - 1]);
+  }
+  for (; next < asked.size(); ++next) {
+    refreshes_.push_back(asked[next]);
+  }
+  return {};
+}
+
+Status Sender::feed(std::string_view bytes, int64_t now_ms) {
+  if (!under_way()) {
+    return {};  // an answer that was given up
+  }
+  if (under_way_ == MessageKind::kBatch) {
+    auto reply = decode_reply(bytes);
+    if (!reply.ok()) {
+      return failed(Failure::kProtocol, reply.status().what, 0, now_ms);
+    }
+    return answer_batch(*reply, now_ms);
+  }
+  auto documents = decode_documents(bytes);
+  if (!documents.ok() || documents->number != asked_number_) {
+    return failed(Failure::kProtocol, documents.ok() ? "documents that were not asked for" : documents.status().what, 0,
+                  now_ms);
+  }
+  const Status s = answer_question(*documents);
+  if (s.code == Code::kCorrupt) {
+    return failed(Failure::kProtocol, s.what, 0, now_ms);
+  }
+  CAIRN_TRY(s);
+  done(now_ms);
+  return {};
+}
+
+Status Sender::failed(Failure failure, const std::string& text, int64_t retry_after_ms, int64_t now_ms) {
+  if (!under_way()) {
+    return {};
+  }
+  const bool batch = under_way_ == MessageKind::kBatch;
+  under_way_ = MessageKind::kUnknown;
+  if (!batch && !asked_newer_) {
+    refreshes_.insert(refreshes_.end(), asked_.begin(), asked_.end());
+  }
+  ++failures_;
+  last_error_ = text;
+  last_failure_ = failure;
+  if (failure == Failure::kTooLarge && batch) {
+    return outbox_.split(0).status();
+  }
+  int64_t ms = backoff_.next_ms(host_.random());
+  if (failure == Failure::kDenied) {
+    denied_ = true;
+    ms = kDeniedMs;
+  } else if (failure == Failure::kProtocol) {
+    ms = std::max<int64_t>(ms, Backoff::kCapMs / 2);
+  }
+  wait(std::max(ms, retry_after_ms), now_ms);
+  return {};
+}
+
+}  // namespace cairn::engine::sync

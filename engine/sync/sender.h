@@ -1,0 +1,110 @@
+// The sending side of the protocol as a state machine: it is asked for bytes and fed with answers and times, and does
+// no input or output of its own but that of the store's tables. A transport carries the bytes; so does a test.
+//
+//   next() -> bytes -> (transport) -> feed(answer) or failed()
+//
+// One message is under way at a time. What is sent again is the same to the byte. Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "cairn/status.h"
+#include "engine/sync/backoff.h"
+#include "engine/sync/batch.h"
+#include "engine/sync/outbox.h"
+
+namespace cairn::engine::sync {
+
+struct SenderOptions {
+  FreezeLimits limits;
+  int64_t interval_ms = 1000;   // between the beginnings of two batches, while less than a full batch waits
+  uint64_t bytes_per_s = 0;     // 0: no bound
+  uint64_t requests_per_s = 0;  // 0: no bound
+};
+
+/// Why a message has no answer.
+enum class Failure : uint8_t {
+  kTransient,  // time-out, refused, reset, 408, 425, 429, 5xx: the same again
+  kTooLarge,   // 413 without an answer of the protocol
+  kDenied,     // 401, 403: after a long wait, or when resume() says that the token is another
+  kProtocol,   // anything else: what answers is no receiver of this protocol, or of another version
+};
+
+class Sender {
+ public:
+  /// What the store does for it.
+  struct Host {
+    std::function<Status(uint64_t* lsn)> fold;  // the durable log into the tables; `lsn`: up to where
+    std::function<void(const std::string& id, uint64_t last)> taken;
+    std::function<Status(const Documents::Run& run, bool found_newer)> take_document;  // of a pull
+    std::function<void(const Documents::Run& run)> refreshed;
+    std::function<uint64_t()> random;
+  };
+  Sender(Outbox& outbox, Tables& tables, SenderOptions options, Host host);
+
+  /// The bytes to deliver now; empty: nothing, or something is under way. They live until the next call.
+  Result<std::string_view> next(int64_t now_ms);
+  /// The answer to what next() gave last. kCorrupt, kVersion: it is none; as failed(kProtocol).
+  Status feed(std::string_view bytes, int64_t now_ms);
+  /// `retry_after_ms`: the other side asked for so long; 0: it did not.
+  Status failed(Failure failure, const std::string& text, int64_t retry_after_ms, int64_t now_ms);
+  [[nodiscard]] bool under_way() const { return under_way_ != MessageKind::kUnknown; }
+  /// When next() may have something again; INT64_MAX: when something changes.
+  [[nodiscard]] int64_t next_due(int64_t now_ms) const;
+
+  /// The next batch need not wait for the interval.
+  void hurry() { hurry_ = true; }
+  void pause() { paused_ = true; }
+  /// Also after a denial: tries at once.
+  void resume();
+  /// The upstream's document of a run will be asked for.
+  void refresh(std::string id) { refreshes_.push_back(std::move(id)); }
+
+  [[nodiscard]] bool paused() const { return paused_; }
+  [[nodiscard]] const std::string& last_error() const { return last_error_; }
+  [[nodiscard]] Failure last_failure() const { return last_failure_; }
+  [[nodiscard]] uint64_t failures() const { return failures_; }
+  /// Nothing waits that can be sent, as of the last look; the log may hold more.
+  [[nodiscard]] bool idle() const { return idle_ && !under_way() && outbox_.in_flight().empty(); }
+
+ private:
+  Status answer_batch(const Reply& reply, int64_t now_ms);
+  Status answer_question(const Documents& documents);
+  Status ask(const std::vector<std::string>& ids, bool if_newer);
+  Status ask_for_newer();
+  void done(int64_t now_ms);
+  void wait(int64_t ms, int64_t now_ms);
+
+  Outbox& outbox_;
+  Tables& tables_;
+  const SenderOptions options_;
+  const Host host_;
+
+  MessageKind under_way_ = MessageKind::kUnknown;
+  std::string question_;
+  std::vector<std::string> asked_;
+  uint64_t asked_number_ = 0;
+  bool asked_newer_ = false;
+  std::deque<std::string> refreshes_;
+
+  Backoff backoff_;
+  int64_t not_before_ms_ = 0;
+  int64_t last_freeze_ms_ = 0;
+  bool frozen_once_ = false;
+  bool denied_ = false;
+  bool paused_ = false;
+  bool hurry_ = false;
+  bool idle_ = false;
+  bool more_ = false;  // the last batch was full
+  std::string_view sent_;
+  int refused_ = 0;  // times that these bytes could not be read there
+  std::string last_error_;
+  Failure last_failure_ = Failure::kTransient;
+  uint64_t failures_ = 0;
+};
+
+}  // namespace cairn::engine::sync

@@ -1,0 +1,103 @@
+#include "engine/sync/sender_state.h"
+
+#include <cstring>
+
+namespace cairn::engine::sync {
+
+namespace {
+
+constexpr uint8_t kFormat = 1;
+constexpr Status kBad{Code::kCorrupt, "the state of sync does not decode"};
+
+template <class T>
+void put(std::string& out, const T& v) {
+  out.append(reinterpret_cast<const char*>(&v), sizeof v);
+}
+
+void put_text(std::string& out, const std::string& s) {
+  put(out, static_cast<uint32_t>(s.size()));
+  out += s;
+}
+
+template <class T>
+bool take(std::string_view& from, T& v) {
+  if (from.size() < sizeof v) {
+    return false;
+  }
+  std::memcpy(&v, from.data(), sizeof v);
+  from.remove_prefix(sizeof v);
+  return true;
+}
+
+bool take_text(std::string_view& from, std::string& s) {
+  uint32_t bytes = 0;
+  if (!take(from, bytes) || bytes > from.size()) {
+    return false;
+  }
+  s = from.substr(0, bytes);
+  from.remove_prefix(bytes);
+  return true;
+}
+
+bool take_flag(std::string_view& from, bool& flag) {
+  uint8_t v = 0;
+  if (!take(from, v) || v > 1) {
+    return false;
+  }
+  flag = v != 0;
+  return true;
+}
+
+}  // namespace
+
+std::string encode_sender_state(const SenderState& s) {
+  std::string out;
+  put(out, kFormat);
+  put(out, static_cast<uint8_t>(s.attached));
+  put_text(out, s.upstream);
+  put(out, s.owner);
+  put(out, s.stream);
+  put(out, s.generation);
+  put(out, s.seq);
+  put(out, s.digest);
+  put(out, s.deltas);
+  put(out, s.parent);
+  put(out, s.parent_seq);
+  put(out, static_cast<uint8_t>(s.resends));
+  put_text(out, s.resend_after);
+  put(out, static_cast<uint8_t>(s.pulls));
+  put_text(out, s.pull_after);
+  put(out, static_cast<uint8_t>(s.halt));
+  for (const uint64_t v : {s.batches, s.entries, s.bytes, s.resent, s.lost_deltas, s.rotations}) {
+    put(out, v);
+  }
+  put(out, s.acked_us);
+  return out;
+}
+
+Result<SenderState> decode_sender_state(std::string_view payload) {
+  SenderState s;
+  uint8_t format = 0;
+  uint8_t halt = 0;
+  if (!take(payload, format) || format == 0) {
+    return kBad;
+  }
+  if (format > kFormat) {
+    return Status{Code::kVersion, "the state of sync was written by a newer version"};
+  }
+  const bool whole = take_flag(payload, s.attached) && take_text(payload, s.upstream) && take(payload, s.owner) &&
+                     take(payload, s.stream) && take(payload, s.generation) && take(payload, s.seq) &&
+                     take(payload, s.digest) && take(payload, s.deltas) && take(payload, s.parent) &&
+                     take(payload, s.parent_seq) && take_flag(payload, s.resends) &&
+                     take_text(payload, s.resend_after) && take_flag(payload, s.pulls) &&
+                     take_text(payload, s.pull_after) && take(payload, halt) && take(payload, s.batches) &&
+                     take(payload, s.entries) && take(payload, s.bytes) && take(payload, s.resent) &&
+                     take(payload, s.lost_deltas) && take(payload, s.rotations) && take(payload, s.acked_us);
+  if (!whole || !payload.empty() || halt > static_cast<uint8_t>(Halt::kForked)) {
+    return kBad;
+  }
+  s.halt = static_cast<Halt>(halt);
+  return s;
+}
+
+}  // namespace cairn::engine::sync

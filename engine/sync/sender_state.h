@@ -1,0 +1,49 @@
+// What a store remembers of its upstream: one value in the table `meta`. The layout stands in PROTOCOL.md.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "cairn/status.h"
+#include "engine/sync/batch.h"
+
+namespace cairn::engine::sync {
+
+/// Why nothing is sent until somebody decides.
+enum class Halt : uint8_t {
+  kNone = 0,
+  kCopied = 1,  // the store's files are not those that were opened before: moved, or copied
+  kForked = 2,  // another store sends under this one's name, and was first
+};
+
+struct SenderState {
+  bool attached = false;
+  std::string upstream;  // its name, for people: an address without secrets
+  OwnerId owner{};       // under which this store's runs are known there
+  StreamId stream{};
+  uint64_t generation = 0;
+  uint64_t seq = 0;     // of the last batch that was acknowledged
+  Digest digest{};      // of that batch
+  uint64_t deltas = 0;  // entries of other owners' runs up to it
+  StreamId parent{};
+  uint64_t parent_seq = 0;
+  bool resends = false;      // every run is sent whole once more
+  std::string resend_after;  // runs up to this id were
+  bool pulls = false;        // the upstream is ahead of this store: what it has is asked for first
+  std::string pull_after;
+  Halt halt = Halt::kNone;
+  // Counted since the upstream was attached.
+  uint64_t batches = 0;
+  uint64_t entries = 0;
+  uint64_t bytes = 0;        // of batches, uncompressed
+  uint64_t resent = 0;       // batches that were sent more than once, each further time
+  uint64_t lost_deltas = 0;  // acknowledged, and lost by the upstream
+  uint64_t rotations = 0;
+  int64_t acked_us = 0;  // wall clock of the last acknowledgement; data only
+};
+
+std::string encode_sender_state(const SenderState& state);
+Result<SenderState> decode_sender_state(std::string_view payload);
+
+}  // namespace cairn::engine::sync

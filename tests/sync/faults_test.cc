@@ -1,0 +1,498 @@
+// One fault at a time, and what must hold after it.
+#include "tests/sync/site.h"
+
+namespace cairn::tests {
+namespace {
+
+using Faults = SyncTest;
+using Halt = sync::Halt;
+
+class Copies : public SyncTest {
+ protected:
+  Site& child_of(const std::string& name, const std::string& parent) {
+    Site& s = site(name);
+    s.open();
+    s.attach();
+    s.start("c_" + name, "{}", parent);
+    return s;
+  }
+  static void increment(Site& s, const std::string& child, int64_t n) {
+    auto parent = s.store().parent(*s.run(child));
+    ASSERT_TRUE(parent.ok());
+    ASSERT_TRUE(update(s.store(), **parent, OperationType::kIncrement, "n", Value(n)).worked());
+  }
+};
+
+TEST_F(Faults, AResendIsTheSameToTheByteAndKnown) {
+  worker.start("r", R"({"n":0})");
+  worker.sync_with(up);
+  for (int round = 1; round <= 25; ++round) {
+    worker.apply("r", OperationType::kIncrement, "n", "1");
+    worker.clock().advance_ms(1000);
+    const std::string first = worker.next();
+    ASSERT_FALSE(first.empty());
+    up.receiver().handle(first);
+    // The answer is lost; the process dies; more happens meanwhile.
+    worker.reopen();
+    worker.apply("r", OperationType::kIncrement, "n", "1");
+    const std::string again = worker.next();
+    EXPECT_EQ(first, again);
+    const std::string answer = up.receiver().handle(again);
+    EXPECT_EQ(sync::decode_reply(answer)->answer(), sync::Answer::kDup);
+    worker.feed(answer);
+    worker.sync_with(up);
+    EXPECT_EQ(up.state("r"), R"({"n":)" + std::to_string(2 * round) + "}");
+  }
+  EXPECT_EQ(up.receiver().counters().duplicates, 25u);
+}
+
+TEST_F(Faults, AnAnswerThatComesLateIsNotTakenForThatOfALaterBatch) {
+  worker.start("p", R"({"n":0})");
+  worker.sync_with(up);
+  up.set("p", "x", "1");
+  worker.apply("p", OperationType::kIncrement, "n", "1");
+  worker.sync_with(up);  // from here on forms are sent
+  worker.apply("p", OperationType::kIncrement, "n", "1");
+  worker.clock().advance_ms(1000);
+  const std::string early = worker.next();
+  worker.feed(up.receiver().handle(early));
+  worker.apply("p", OperationType::kIncrement, "n", "1");
+  worker.clock().advance_ms(1000);
+  const std::string later = worker.next();
+  const std::string answer = up.receiver().handle(later);
+  worker.feed(up.receiver().handle(early));  // "rewind", to a copy that the network kept
+  worker.feed(answer);
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"n":3,"x":1})");
+  EXPECT_EQ(worker.sync_state().sender.rotations, 0u);
+}
+
+TEST_F(Faults, ADuplicateRepeatsItsVerdicts) {
+  worker.start("p", R"({"a":0})");
+  worker.sync_with(up);
+  up.set("p", "x", "1");
+  worker.set("p", "a", "1");
+  const std::string batch = worker.next();
+  up.receiver().handle(batch);  // says `shared`, and the answer is lost
+  up.reopen();
+  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTransient, "lost").ok());
+  worker.clock().advance_ms(100'000);
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"a":1,"x":1})");
+}
+
+TEST_F(Faults, BytesThatAreSpoiledAreNeverApplied) {
+  worker.start("r", R"({"n":1,"text":"hello"})");
+  const std::string batch = worker.next();
+  for (size_t at = 0; at < batch.size(); ++at) {
+    std::string spoiled = batch;
+    spoiled[at] = static_cast<char>(spoiled[at] ^ (1 << (at % 8)));
+    const auto reply = sync::decode_reply(up.receiver().handle(spoiled));
+    ASSERT_TRUE(reply.ok());
+    EXPECT_EQ(reply->answer(), sync::Answer::kRefused) << at;
+  }
+  for (size_t bytes = 0; bytes < batch.size(); ++bytes) {
+    const auto reply = sync::decode_reply(up.receiver().handle(batch.substr(0, bytes)));
+    ASSERT_TRUE(reply.ok());
+    EXPECT_EQ(reply->answer(), sync::Answer::kRefused) << bytes;
+  }
+  EXPECT_TRUE(up.all().empty());
+  worker.feed(up.receiver().handle(batch));
+  expect_equal();
+}
+
+TEST_F(Faults, AnAnswerThatIsNoneIsAskedForAgain) {
+  worker.start("r");
+  std::string batch = worker.next();
+  for (const std::string& junk : {std::string("<html>502</html>"), std::string(), std::string(96, 'V')}) {
+    ASSERT_TRUE(worker.store().sync_feed(junk).ok());
+    EXPECT_NE(worker.sync_state().last_error, "");
+    worker.clock().advance_ms(100'000);
+    EXPECT_EQ(worker.next(), batch);
+  }
+  std::string answer = up.receiver().handle(batch);
+  for (size_t at = 0; at < answer.size(); ++at) {
+    std::string spoiled = answer;
+    spoiled[at] = static_cast<char>(spoiled[at] ^ 1);
+    EXPECT_FALSE(sync::decode_reply(spoiled).ok()) << at;
+  }
+  worker.feed(answer);
+  EXPECT_TRUE(worker.sync_state().all_acknowledged);
+}
+
+TEST_F(Faults, ABatchThatIsTooLargeIsHalvedUntilItFits) {
+  Site& other = site("other");
+  other.open();
+  other.attach();
+  for (int i = 0; i < 40; ++i) {
+    other.start("r" + std::to_string(i), R"({"i":)" + std::to_string(i) + "}");
+  }
+  int splits = 0;
+  for (std::string message = other.next(); !message.empty(); message = other.next()) {
+    const auto header = sync::decode_batch_header(message);
+    ASSERT_TRUE(header.ok());
+    if (header->entries > 6) {
+      ++splits;
+      sync::ReplyHeader too_large;
+      too_large.answer = static_cast<uint8_t>(sync::Answer::kTooLarge);
+      too_large.stream = header->stream;
+      too_large.for_seq = header->seq;
+      too_large.for_digest = header->digest;
+      too_large.max_bytes = 500;
+      other.feed(sync::encode_reply(too_large, {}));
+    } else {
+      other.feed(up.receiver().handle(message));
+    }
+    ASSERT_TRUE(other.store().sync_control(engine::Store::SyncControl::kHurry).ok());
+  }
+  EXPECT_GE(splits, 3);
+  EXPECT_EQ(other.all(), up.all());
+  EXPECT_TRUE(other.dead().empty());
+}
+
+// The upstream took the large batch after all, and only its answer said otherwise (a proxy's, say).
+TEST_F(Faults, AnEarlierFormOfABatchThatWasTakenIsAcknowledged) {
+  Site& child = site("child");
+  child.open();
+  child.attach();
+  worker.start("p", R"({"n":0})");
+  worker.sync_with(up);
+  for (int i = 0; i < 4; ++i) {
+    auto run = child.start("c" + std::to_string(i), "{}", "p");
+    auto parent = child.store().parent(*run);
+    ASSERT_TRUE(update(child.store(), **parent, OperationType::kIncrement, "n", Value(int64_t{1})).worked());
+  }
+  const std::string large = child.next();
+  up.receiver().handle(large);
+  ASSERT_TRUE(child.store().sync_failed(sync::Failure::kTooLarge, "413").ok());
+  const std::string half = child.next();
+  ASSERT_NE(half, large);
+  child.apply("c3", OperationType::kSet, "x", "1");
+  child.feed(up.receiver().handle(half));
+  child.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"n":4})");
+  EXPECT_EQ(up.state("c3"), R"({"x":1})");
+}
+
+TEST_F(Faults, ASingleRunThatIsTooLargeIsADeadLetter) {
+  worker.start("big");
+  ASSERT_FALSE(worker.next().empty());
+  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTooLarge, "413").ok());
+  EXPECT_EQ(worker.dead(), std::vector<std::string>{"big: too large"});
+  worker.start("small");
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("small"), "{}");
+  EXPECT_EQ(up.state("big"), "none");
+}
+
+TEST_F(Faults, ARunThatTheUpstreamRefusesHoldsNobodyElseUp) {
+  up.close();
+  up.open(200);  // documents of at most 200 bytes
+  for (int i = 0; i < 50; ++i) {
+    worker.start("r" + std::to_string(i), i == 17 ? R"({"text":")" + std::string(300, 'x') + "\"}" : "{}");
+  }
+  worker.sync_with(up);
+  EXPECT_EQ(up.all().size(), 49u);
+  EXPECT_EQ(worker.dead(), std::vector<std::string>{"r17: too large"});
+  EXPECT_EQ(worker.sync_state().waiting.held, 1u);
+
+  // What comes later is held, and folded; others flow.
+  worker.set("r17", "n", "1");
+  worker.set("r18", "n", "1");
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("r17"), "none");
+  EXPECT_EQ(up.state("r18"), R"({"n":1})");
+
+  using Release = sync::Outbox::Release;
+  ASSERT_TRUE(worker.store().release_dead("r17", Release::kRetry).ok());
+  worker.sync_with(up);
+  EXPECT_EQ(worker.dead().size(), 1u) << "it is as large as before";
+  worker.apply("r17", OperationType::kDelete, "text", "null");
+  ASSERT_TRUE(worker.store().release_dead("r17", Release::kReplace).ok());
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("r17"), R"({"n":1})");
+  EXPECT_TRUE(worker.dead().empty());
+  EXPECT_EQ(worker.store().release_dead("r17", Release::kSkip).code, Code::kNotFound);
+  expect_equal();
+}
+
+TEST_F(Faults, WaitsLongerAfterEachFailureAndNeverInStep) {
+  worker.start("r");
+  std::vector<int64_t> waits;
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_FALSE(worker.next().empty());
+    ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTransient, "refused").ok());
+    const auto state = worker.sync_state();
+    waits.push_back(state.next_ms - state.now_ms);
+    EXPECT_GE(waits.back(), 200);
+    EXPECT_LE(waits.back(), 60'000);
+    EXPECT_EQ(worker.next(), "") << "not before its time";
+    worker.clock().advance_ms(waits.back());
+  }
+  EXPECT_GT(*std::max_element(waits.begin(), waits.end()), 1000);
+  std::sort(waits.begin(), waits.end());
+  EXPECT_GT(std::unique(waits.begin(), waits.end()) - waits.begin(), 5) << "drawn, not a table";
+}
+
+TEST_F(Faults, RetryAfterIsKept) {
+  worker.start("r");
+  ASSERT_FALSE(worker.next().empty());
+  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTransient, "503", 90'000).ok());
+  worker.clock().advance_ms(89'999);
+  EXPECT_EQ(worker.next(), "");
+  worker.clock().advance_ms(1);
+  EXPECT_NE(worker.next(), "");
+}
+
+TEST_F(Faults, ADenialPausesUntilTheTokenIsAnother) {
+  worker.start("r");
+  const std::string batch = worker.next();
+  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kDenied, "401").ok());
+  worker.clock().advance_ms(299'000);
+  EXPECT_EQ(worker.next(), "");
+  ASSERT_TRUE(worker.store().sync_control(engine::Store::SyncControl::kResume).ok());
+  EXPECT_EQ(worker.next(), batch);
+}
+
+TEST_F(Faults, PausedMeansNothingIsSent) {
+  worker.start("r");
+  ASSERT_TRUE(worker.store().sync_control(engine::Store::SyncControl::kPause).ok());
+  worker.clock().advance_ms(1'000'000);
+  EXPECT_EQ(worker.next(), "");
+  ASSERT_TRUE(worker.store().sync_control(engine::Store::SyncControl::kResume).ok());
+  EXPECT_NE(worker.next(), "");
+}
+
+TEST_F(Faults, WallClockJumpsChangeNothing) {
+  worker.start("r", R"({"n":0})");
+  for (int i = 1; i <= 20; ++i) {
+    worker.clock().wall_us += (i % 2 == 0 ? 1 : -1) * int64_t{10} * 365 * 86'400 * 1'000'000;
+    worker.apply("r", OperationType::kIncrement, "n", "1");
+    worker.sync_with(up);
+    EXPECT_EQ(up.state("r"), R"({"n":)" + std::to_string(i) + "}");
+  }
+}
+
+TEST_F(Copies, AnUpstreamThatWasRestoredGetsEverythingAgain) {
+  worker.start("r", R"({"n":1})");
+  Site& child = child_of("child", "r");
+  worker.sync_with(up);
+  child.sync_with(up);
+  Site& backup = site("backup");
+  up.copy_to(backup);
+  for (int i = 0; i < 5; ++i) {
+    increment(child, "c_child", 1);
+    child.sync_with(up);
+  }
+  child.set("c_child", "x", "1");
+  child.sync_with(up);
+  EXPECT_EQ(up.state("r"), R"({"n":6})");
+  backup.open();
+  child.set("c_child", "y", "2");
+  child.sync_with(backup);
+  EXPECT_EQ(backup.state("c_child"), R"({"x":1,"y":2})") << "its own runs are whole";
+  EXPECT_EQ(backup.state("r"), R"({"n":1})");
+  EXPECT_EQ(child.sync_state().sender.lost_deltas, 5u) << "what cannot be known is counted";
+  worker.set("r", "a", "1");
+  worker.sync_with(backup);
+  EXPECT_EQ(backup.state("r"), R"({"n":1,"a":1})");
+}
+
+TEST_F(Copies, AnUpstreamThatLostEverythingGetsEverythingAgain) {
+  for (int i = 0; i < 10; ++i) {
+    worker.start("r" + std::to_string(i), R"({"n":1})");
+  }
+  worker.sync_with(up);
+  worker.set("r1", "n", "2");
+  worker.sync_with(up);
+  Site& anew = site("anew");
+  anew.open();
+  worker.set("r2", "n", "3");
+  worker.sync_with(anew);
+  EXPECT_EQ(worker.all(), anew.all());
+  EXPECT_EQ(worker.sync_state().sender.rotations, 1u);
+}
+
+TEST_F(Copies, AStoreThatWasRestoredTakesWhatTheUpstreamHas) {
+  Site& machine = site("machine");
+  machine.fixed_identity = true;  // as a snapshot of the disk restores it
+  machine.open();
+  machine.attach();
+  machine.start("r", R"({"a":1,"b":1})");
+  machine.start("q", R"({"a":1})");
+  machine.sync_with(up);
+  Site& snapshot = site("snapshot");
+  snapshot.fixed_identity = true;
+  machine.copy_to(snapshot);
+  machine.set("r", "a", "2");
+  machine.sync_with(up);
+  machine.set("r", "a", "3");
+  machine.sync_with(up);
+  machine.close();
+
+  snapshot.open();
+  snapshot.set("r", "b", "7");
+  snapshot.sync_with(up);
+  EXPECT_EQ(up.state("r"), R"({"a":3,"b":7})") << "never backwards";
+  EXPECT_EQ(snapshot.state("r"), R"({"a":3,"b":7})");
+  EXPECT_EQ(snapshot.all(), up.all());
+  snapshot.set("r", "a", "4");
+  snapshot.sync_with(up);
+  EXPECT_EQ(up.state("r"), R"({"a":4,"b":7})");
+  snapshot.reopen();
+  EXPECT_EQ(snapshot.state("r"), R"({"a":4,"b":7})");
+}
+
+TEST_F(Copies, ARestoredStoreDoesNotGuessWhetherItsDeltasWereSent) {
+  worker.start("p", R"({"n":0})");
+  worker.sync_with(up);
+  Site& machine = site("machine");
+  machine.fixed_identity = true;
+  machine.open();
+  machine.attach();
+  machine.start("c", "{}", "p");
+  machine.sync_with(up);
+  increment(machine, "c", 5);
+  Site& snapshot = site("snapshot");
+  snapshot.fixed_identity = true;
+  machine.copy_to(snapshot);
+  machine.sync_with(up);
+  machine.set("c", "x", "1");
+  machine.sync_with(up);
+  machine.close();
+  snapshot.open();
+  snapshot.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"n":5})");
+  EXPECT_EQ(snapshot.dead(), std::vector<std::string>{"p: may have been sent"});
+  ASSERT_TRUE(snapshot.store().release_dead("p", sync::Outbox::Release::kSkip).ok());
+  increment(snapshot, "c", 1);
+  snapshot.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"n":6})");
+  EXPECT_EQ(up.state("c"), R"({"x":1})");
+}
+
+TEST_F(Copies, ACopySendsNothingUntilSomebodySaysWhatItIs) {
+  worker.start("p", R"({"n":0})");
+  worker.sync_with(up);
+  Site& original = child_of("original", "p");
+  original.sync_with(up);
+  increment(original, "c_original", 1);
+  Site& copy = site("copy");
+  original.copy_to(copy);
+  original.sync_with(up);
+  copy.open();
+  EXPECT_EQ(copy.sync_state().sender.halt, Halt::kCopied);
+  copy.start("mine", R"({"x":1})");
+  copy.set("c_original", "from", R"("copy")");
+  EXPECT_EQ(copy.sync_with(up), 0);
+
+  uint64_t dropped = 0;
+  ASSERT_TRUE(copy.store().resolve_copy(false, &dropped).ok());
+  EXPECT_EQ(dropped, 1u);
+  copy.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"n":1})") << "counted once";
+  EXPECT_EQ(up.state("mine"), R"({"x":1})");
+  EXPECT_EQ(up.state("c_original"), "{}") << "the first owner's";
+  EXPECT_EQ(copy.dead(), std::vector<std::string>{"c_original: owned by another store"});
+  original.set("c_original", "from", R"("original")");
+  original.sync_with(up);
+  EXPECT_EQ(up.state("c_original"), R"({"from":"original"})");
+}
+
+TEST_F(Copies, AStoreThatWasMovedGoesOn) {
+  worker.start("p", R"({"n":0})");
+  worker.sync_with(up);
+  Site& before = child_of("before", "p");
+  before.sync_with(up);
+  increment(before, "c_before", 1);
+  Site& after = site("after");
+  before.copy_to(after);
+  before.close();
+  after.open();
+  EXPECT_EQ(after.sync_with(up), 0);
+  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  after.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"n":1})");
+  after.set("c_before", "x", "1");
+  after.sync_with(up);
+  EXPECT_EQ(up.state("c_before"), R"({"x":1})");
+}
+
+TEST_F(Copies, ACopyThatNobodySawIsFoundByItsFirstBatch) {
+  worker.start("p", R"({"n":0})");
+  worker.sync_with(up);
+  Site& first = site("first");
+  first.fixed_identity = true;
+  first.open();
+  first.attach();
+  first.start("c", "{}", "p");
+  first.sync_with(up);
+  Site& second = site("second");
+  second.fixed_identity = true;
+  first.copy_to(second);
+  second.open();
+  first.set("c", "who", R"("first")");
+  increment(first, "c", 1);
+  first.sync_with(up);
+  second.set("c", "who", R"("second")");
+  increment(second, "c", 1);
+  second.sync_with(up);
+  EXPECT_EQ(second.sync_state().sender.halt, Halt::kForked);
+  EXPECT_EQ(up.state("c"), R"({"who":"first"})");
+  EXPECT_EQ(up.state("p"), R"({"n":1})");
+  first.set("c", "x", "1");
+  first.sync_with(up);
+  EXPECT_EQ(up.state("c"), R"({"who":"first","x":1})") << "the first one goes on";
+  ASSERT_TRUE(second.store().resolve_copy(false).ok());
+  second.start("mine", "{}");
+  second.sync_with(up);
+  EXPECT_EQ(up.state("mine"), "{}");
+  EXPECT_EQ(up.state("c"), R"({"who":"first","x":1})");
+}
+
+TEST_F(Copies, TheOneThatIsToldToGoOnRetiresTheOther) {
+  Site& first = site("first");
+  first.fixed_identity = true;
+  first.open();
+  first.attach();
+  first.start("r", R"({"n":1})");
+  first.sync_with(up);
+  Site& second = site("second");
+  second.fixed_identity = true;
+  first.copy_to(second);
+  second.open();
+  first.set("r", "n", "2");
+  first.sync_with(up);
+  second.set("r", "n", "3");
+  second.sync_with(up);
+  ASSERT_TRUE(second.store().resolve_copy(true).ok());
+  second.sync_with(up);
+  EXPECT_EQ(up.state("r"), R"({"n":3})");
+  first.set("r", "n", "4");
+  first.sync_with(up);
+  EXPECT_EQ(first.sync_state().sender.halt, Halt::kForked);
+  EXPECT_EQ(up.state("r"), R"({"n":3})");
+}
+
+TEST_F(Faults, DetachingKeepsWhatWaitsForOwners) {
+  worker.start("p", R"({"n":0})");
+  worker.sync_with(up);
+  Site& other = site("other");
+  other.open();
+  other.attach();
+  auto run = other.start("c", "{}", "p");
+  auto parent = other.store().parent(*run);
+  ASSERT_TRUE(update(other.store(), **parent, OperationType::kIncrement, "n", Value(int64_t{2})).worked());
+  ASSERT_FALSE(other.next().empty());
+  ASSERT_TRUE(other.store().detach_upstream().ok());
+  EXPECT_EQ(other.store().sync_control(engine::Store::SyncControl::kHurry).code, Code::kInvalidArgument);
+  other.set("c", "x", "1");
+  other.reopen();
+  other.attach();
+  other.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"n":2})");
+  EXPECT_EQ(up.state("c"), R"({"x":1})");
+}
+
+}  // namespace
+}  // namespace cairn::tests

@@ -1,0 +1,150 @@
+// Runs that more than one store writes: forms travel, nobody's work is overwritten, nothing counts twice.
+#include "tests/sync/site.h"
+
+namespace cairn::tests {
+namespace {
+
+class SeveralWriters : public SyncTest {
+ protected:
+  /// A store that increments `n` of the run "p", which it knows as its run's parent.
+  Site& child(const std::string& name) {
+    Site& s = site(name);
+    s.open();
+    s.attach();
+    auto run = s.start("c_" + name, "{}", "p");
+    auto parent = s.store().parent(*run);
+    EXPECT_TRUE(parent.ok());
+    parents_[name] = *parent;
+    return s;
+  }
+  void increment(const std::string& name, int n) {
+    EXPECT_TRUE(
+        update(site(name).store(), *parents_[name], OperationType::kIncrement, "n", Value(int64_t{n})).worked());
+  }
+
+  std::map<std::string, engine::RunRef> parents_;
+};
+
+TEST_F(SeveralWriters, TheOwnerSetsWhileAnotherStoreIncrements) {
+  worker.start("p", R"({"a":0,"n":0})");
+  worker.sync_with(up);
+  Site& other = child("other");
+  for (int i = 1; i <= 1000; ++i) {
+    increment("other", 1);
+    worker.set("p", "a", std::to_string(i));
+    if (i % 7 == 0) {
+      worker.sync_with(up);
+    }
+    if (i % 11 == 0) {
+      other.sync_with(up);
+    }
+  }
+  worker.sync_with(up);
+  other.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"a":1000,"n":1000})");
+  EXPECT_EQ(worker.state("p"), R"({"a":1000,"n":0})");
+  ASSERT_TRUE(worker.store().refresh("p").ok());
+  worker.sync_with(up);
+  EXPECT_EQ(worker.state("p"), R"({"a":1000,"n":1000})");
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"a":1000,"n":1000})") << "what was taken over is not sent back";
+  ASSERT_TRUE(other.store().refresh("p").ok());
+  other.sync_with(up);
+  EXPECT_EQ(other.state("p"), R"(waiting {"a":1000,"n":1000})");
+}
+
+TEST_F(SeveralWriters, BothIncrementTheSameKey) {
+  worker.start("p", R"({"n":0})");
+  worker.sync_with(up);
+  Site& other = child("other");
+  for (int i = 0; i < 500; ++i) {
+    increment("other", 1);
+    worker.apply("p", OperationType::kIncrement, "n", "1");
+    if (i % 13 == 0) {
+      other.sync_with(up);
+    }
+    if (i % 17 == 0) {
+      worker.sync_with(up);
+    }
+  }
+  other.sync_with(up);
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"n":1000})");
+  ASSERT_TRUE(worker.store().refresh("p").ok());
+  worker.sync_with(up);
+  EXPECT_EQ(worker.state("p"), R"({"n":1000})");
+}
+
+TEST_F(SeveralWriters, WhatComesBeforeTheOwnersFirstWordWaitsForIt) {
+  Site& one = child("one");
+  Site& two = child("two");
+  increment("one", 3);
+  increment("two", 4);
+  one.sync_with(up);
+  two.sync_with(up);
+  EXPECT_EQ(up.state("p"), "waiting {}");
+  up.reopen();
+  worker.start("p", R"({"n":10})");
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"n":17})");
+  worker.apply("p", OperationType::kIncrement, "n", "1");
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"n":18})");
+}
+
+TEST_F(SeveralWriters, AChangeAtTheUpstreamIsKept) {
+  worker.start("p", R"({"a":1})");
+  worker.sync_with(up);
+  up.set("p", "note", R"("seen")");
+  worker.set("p", "a", "2");
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"a":2,"note":"seen"})");
+  EXPECT_NE(up.store().finish(*up.run("p"), engine::RunStatus::kCompleted).code, Code::kOk);
+  up.reopen();
+  worker.set("p", "a", "3");
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"a":3,"note":"seen"})");
+  ASSERT_TRUE(worker.store().refresh("p").ok());
+  worker.sync_with(up);
+  EXPECT_EQ(worker.state("p"), R"({"a":3,"note":"seen"})");
+  expect_equal();
+  worker.reopen();
+  EXPECT_EQ(worker.state("p"), R"({"a":3,"note":"seen"})");
+}
+
+TEST_F(SeveralWriters, ARefreshKeepsWhatIsNotSentYet) {
+  worker.start("p", R"({"a":1,"n":0})");
+  worker.sync_with(up);
+  Site& other = child("other");
+  increment("other", 5);
+  other.sync_with(up);
+  worker.set("p", "a", "2");
+  worker.apply("p", OperationType::kIncrement, "n", "1");
+  worker.sync_with(up);  // the upstream says that others write this run
+  worker.apply("p", OperationType::kIncrement, "n", "1");
+  ASSERT_TRUE(worker.store().refresh("p").ok());
+  worker.sync_with(up);
+  EXPECT_EQ(worker.state("p"), R"({"a":2,"n":7})");
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"a":2,"n":7})");
+}
+
+TEST_F(SeveralWriters, AnotherStoreCannotTakeARunOver) {
+  worker.start("p", R"({"a":1})");
+  worker.sync_with(up);
+  Site& other = site("other");
+  other.open();
+  other.attach();
+  other.start("p", R"({"mine":1})");
+  other.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"a":1})");
+  EXPECT_EQ(other.dead(), std::vector<std::string>{"p: owned by another store"});
+  other.set("p", "mine", "2");
+  other.start("q");
+  other.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"a":1})");
+  EXPECT_EQ(up.state("q"), "{}") << "others flow";
+}
+
+}  // namespace
+}  // namespace cairn::tests

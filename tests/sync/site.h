@@ -1,0 +1,230 @@
+// Stores that sync with each other in one process, by function calls instead of a network, and with a clock that the
+// test moves.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/json.h"
+#include "engine/sync/receiver.h"
+#include "engine/sync/store_storage.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fixed_identity_files.h"
+#include "tests/support/store_fixture.h"
+#include "tests/support/updates.h"
+
+namespace cairn::tests {
+
+namespace sync = engine::sync;
+using engine::OperationType;
+using engine::Value;
+
+inline std::string said(const Status& s) {
+  return s.ok() ? "ok" : std::to_string(static_cast<int>(s.code)) + " " + engine::error_detail().message;
+}
+
+/// A store, and what of it sends and receives.
+class Site {
+ public:
+  explicit Site(std::string directory) : directory_(std::move(directory)) {}
+
+  testing::FakeClock& clock() { return clock_; }
+  [[nodiscard]] const std::string& directory() const { return directory_; }
+  engine::Store& store() { return *store_; }
+  sync::Receiver& receiver() { return *receiver_; }
+
+  void open(uint32_t metadata_bytes_max = 4096) {
+    engine::StoreOptions o;
+    o.directory = directory_;
+    o.segment_bytes = segment_bytes;
+    o.metadata_bytes_max = metadata_bytes_max;
+    testing::use_clock(o.hooks, *this);
+    if (fixed_identity) {
+      std::filesystem::create_directories(directory_);
+      std::filesystem::permissions(directory_, std::filesystem::perms::owner_all);
+      files_ = std::make_unique<testing::FixedIdentityFiles>(std::move(*wal::open_posix_files(directory_)));
+      o.hooks.files = files_.get();
+    }
+    auto opened = engine::Store::open(std::move(o));
+    ASSERT_TRUE(opened.ok()) << engine::error_detail().message;
+    store_ = std::move(*opened);
+    storage_ = std::make_unique<sync::StoreStorage>(*store_);
+    receiver_ = std::make_unique<sync::Receiver>(*storage_);
+  }
+  void close() {
+    receiver_.reset();
+    storage_.reset();
+    if (store_) {
+      EXPECT_TRUE(store_->close(0).ok());
+    }
+    store_.reset();
+  }
+  void reopen() {
+    close();
+    open();
+  }
+  void attach(sync::SenderOptions options = {}) {
+    const Status s = store_->attach_upstream("test", options);
+    ASSERT_TRUE(s.ok()) << said(s);
+  }
+
+  engine::RunRef start(const std::string& id, const std::string& json = "{}", const std::string& parent = "") {
+    engine::StartOptions o;
+    o.id = id;
+    o.parent = parent;
+    auto metadata = engine::parse_json(json);
+    EXPECT_TRUE(metadata.ok()) << json;
+    o.metadata = *metadata->get<engine::Object>();
+    auto run = store_->start(o);
+    EXPECT_TRUE(run.ok()) << engine::error_detail().message;
+    return run.ok() ? *run : nullptr;
+  }
+  engine::RunRef run(const std::string& id) {
+    auto run = store_->find(id);
+    EXPECT_TRUE(run.ok()) << id << ": " << engine::error_detail().message;
+    return run.ok() ? *run : nullptr;
+  }
+  void apply(const std::string& id, OperationType type, const std::string& key, const std::string& json) {
+    apply(run(id), type, key, json);
+  }
+  void apply(const engine::RunRef& run, OperationType type, const std::string& key, const std::string& json) {
+    auto value = engine::parse_json(json);
+    ASSERT_TRUE(value.ok()) << json;
+    const Status s = update(*store_, *run, type, key, *value);
+    ASSERT_TRUE(s.worked()) << said(s);
+  }
+  void set(const std::string& id, const std::string& key, const std::string& json) {
+    apply(id, OperationType::kSet, key, json);
+  }
+  void finish(const std::string& id) {
+    const Status s = store_->finish(*run(id), engine::RunStatus::kCompleted);
+    ASSERT_TRUE(s.ok()) << said(s);
+  }
+  /// The document, and in front of it the status where that is not EXECUTING; "none" without the run.
+  std::string state(const std::string& id) {
+    auto view = store_->peek(id, true);
+    if (!view.ok() || !*view || (*view)->erased) {
+      return view.ok() ? "none" : "code " + std::to_string(static_cast<int>(view.code()));
+    }
+    const engine::RunRecord& r = (*view)->record;
+    std::string text = r.foreign ? "waiting " : "";
+    if (r.status != engine::RunStatus::kExecuting) {
+      text += std::string(engine::status_name(r.status)) + " ";
+    }
+    return text + r.document.to_json();
+  }
+  /// All runs: what both ends of a sync must have alike.
+  std::map<std::string, std::string> all() {
+    std::map<std::string, std::string> all;
+    EXPECT_TRUE(store_
+                    ->each([&all](const engine::RunView& view) {
+                      const engine::RunRecord& r = view.record;
+                      if (!r.foreign) {
+                        std::string& text = all[r.id];
+                        text =
+                            std::string(engine::status_name(r.status)) + " " + r.task + " " + r.parent + " " + r.error;
+                        for (const std::string& tag : r.tags) {
+                          text += " #" + tag;
+                        }
+                        text += " " + r.document.to_json();
+                      }
+                      return true;
+                    })
+                    .ok());
+    return all;
+  }
+
+  engine::Store::SyncState sync_state() {
+    engine::Store::SyncState state;
+    const Status s = store_->sync_state(state);
+    EXPECT_TRUE(s.ok()) << said(s);
+    return state;
+  }
+  std::string next() {
+    EXPECT_TRUE(store_->barrier().ok());
+    std::string message;
+    const Status s = store_->sync_next(message);
+    EXPECT_TRUE(s.ok()) << said(s);
+    return message;
+  }
+  void feed(const std::string& answer) {
+    const Status s = store_->sync_feed(answer);
+    EXPECT_TRUE(s.ok()) << said(s);
+  }
+  /// Sends all that waits. Returns how many messages it took.
+  int sync_with(Site& upstream) {
+    int messages = 0;
+    EXPECT_TRUE(store_->sync_control(engine::Store::SyncControl::kHurry).ok());
+    for (std::string message = next(); !message.empty() && messages < 10'000; message = next()) {
+      ++messages;
+      bytes_sent += message.size();
+      feed(upstream.receiver().handle(message));
+      (void)store_->sync_control(engine::Store::SyncControl::kHurry);
+    }
+    return messages;
+  }
+  std::vector<std::string> dead() {
+    std::vector<std::pair<std::string, sync::DeadLetter>> letters;
+    EXPECT_TRUE(store_->dead_letters(1000, letters).ok());
+    std::vector<std::string> text;
+    for (const auto& [id, letter] : letters) {
+      text.push_back(id + ": " + sync::verdict_name(letter.code));
+    }
+    return text;
+  }
+
+  /// A copy as `cp -a` makes it, of a store that is closed for it.
+  void copy_to(Site& other) {
+    close();
+    std::filesystem::remove_all(other.directory());
+    std::filesystem::copy(directory_, other.directory(), std::filesystem::copy_options::recursive);
+    open();
+  }
+
+  uint32_t segment_bytes = 1u << 20;
+  bool fixed_identity = false;  // a copy of the store is not seen as one
+  uint64_t bytes_sent = 0;
+
+ private:
+  const std::string directory_;
+  testing::FakeClock clock_;
+  std::unique_ptr<wal::Files> files_;
+  std::unique_ptr<engine::Store> store_;
+  std::unique_ptr<sync::StoreStorage> storage_;
+  std::unique_ptr<sync::Receiver> receiver_;
+};
+
+class SyncTest : public ::testing::Test {
+ protected:
+  Site& site(const std::string& name) {
+    auto& place = sites_[name];
+    if (!place) {
+      place = std::make_unique<Site>(directory_.path() + "/" + name);
+    }
+    return *place;
+  }
+  void SetUp() override {
+    up.open();
+    worker.open();
+    worker.attach();
+  }
+  void TearDown() override {
+    for (auto& [name, site] : sites_) {
+      site->close();
+    }
+  }
+  void expect_equal() { EXPECT_EQ(worker.all(), up.all()); }
+
+  TemporaryDirectory directory_;
+  std::map<std::string, std::unique_ptr<Site>> sites_;
+  Site& up = site("up");
+  Site& worker = site("worker");
+};
+
+}  // namespace cairn::tests
