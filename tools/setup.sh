@@ -8,6 +8,8 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build pkg-config ccache git
   liblmdb-dev libmsgpack-cxx-dev libxxhash-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev
+  libcurl4-openssl-dev libzstd-dev
+  libssl-dev openssl  # servers and certificates of the tests
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
   clang clang-format clang-tidy valgrind e2fsprogs util-linux mount groff-base man-db
   doxygen dpkg-dev binutils patch

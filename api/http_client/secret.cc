@@ -1,0 +1,154 @@
+#include "api/http_client/secret.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+namespace cairn::http_client {
+
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) {
+      close(fd_);
+    }
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+Status check_place(const struct stat& file) {
+  if (!S_ISREG(file.st_mode)) {
+    return {Code::kUnsafe, "the token file is no regular file"};
+  }
+  if (file.st_uid != geteuid()) {
+    return {Code::kUnsafe, "the token file belongs to another user"};
+  }
+  if ((file.st_mode & 07777 & ~(S_IRUSR | S_IWUSR)) != 0) {
+    return {Code::kUnsafe, "the token file has more rights than 0600"};
+  }
+  return {};
+}
+
+// What may stand in a header behind "Bearer ", and keeps the header one.
+bool is_token(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+}  // namespace
+
+Secret::Secret(Secret&& other) noexcept : bytes_(std::move(other.bytes_)) { other.bytes_.clear(); }
+
+Secret& Secret::operator=(Secret&& other) noexcept {
+  if (this != &other) {
+    wipe();
+    bytes_.swap(other.bytes_);
+  }
+  return *this;
+}
+
+Secret::~Secret() { wipe(); }
+
+void Secret::wipe() {
+  bytes_.resize(bytes_.capacity());  // moves nothing
+  if (!bytes_.empty()) {
+    explicit_bzero(bytes_.data(), bytes_.size());
+  }
+  bytes_.clear();
+}
+
+Result<Secret> Secret::from_file(const std::string& path) {
+  // O_NONBLOCK: a FIFO would wait for its writer.
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  if (file.get() < 0) {
+    if (errno == ELOOP) {
+      return {Code::kUnsafe, "the token file is a symbolic link", ELOOP};
+    }
+    return {Code::kIo, "the token file cannot be opened", errno};
+  }
+  struct stat place = {};
+  if (fstat(file.get(), &place) != 0) {
+    return {Code::kIo, "the token file cannot be looked at", errno};
+  }
+  if (const Status status = check_place(place); !status.ok()) {
+    return status;
+  }
+  Secret secret;
+  std::vector<char>& bytes = secret.bytes_;
+  bytes.resize(kTokenBytesMax + 3);  // never grows: a smaller buffer would be left behind unwiped
+  size_t length = 0;
+  while (length < bytes.size()) {
+    const ssize_t got = read(file.get(), bytes.data() + length, bytes.size() - length);
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got < 0) {
+      return {Code::kIo, "the token file cannot be read", errno};
+    }
+    if (got == 0) {
+      break;
+    }
+    length += static_cast<size_t>(got);
+  }
+  if (length > 0 && bytes[length - 1] == '\n') {
+    --length;
+    if (length > 0 && bytes[length - 1] == '\r') {
+      --length;
+    }
+  }
+  if (length == 0) {
+    return {Code::kInvalidArgument, "the token file is empty"};
+  }
+  if (length > kTokenBytesMax) {
+    return {Code::kTooLarge, "the token file holds more than 8192 bytes"};
+  }
+  bytes.resize(length + 1);
+  bytes[length] = '\0';
+  if (!is_token(secret.reveal())) {
+    return {Code::kInvalidArgument, "the token in the file has a space or a byte that is not printable ASCII"};
+  }
+  return secret;
+}
+
+Result<Secret> Secret::from_environment(const std::string& variable) {
+  const char* text =
+      std::getenv(variable.c_str());  // NOLINT(concurrency-mt-unsafe): only a setenv beside it would race
+  if (text == nullptr) {
+    return {Code::kInvalidArgument, "the environment variable of the token is not set"};
+  }
+  const std::string_view token = text;
+  if (token.empty()) {
+    return {Code::kInvalidArgument, "the environment variable of the token is empty"};
+  }
+  if (token.size() > kTokenBytesMax) {
+    return {Code::kTooLarge, "the environment variable of the token holds more than 8192 bytes"};
+  }
+  if (!is_token(token)) {
+    return {Code::kInvalidArgument, "the token in the environment has a space or a byte that is not printable ASCII"};
+  }
+  Secret secret;
+  secret.bytes_.assign(token.data(), token.data() + token.size() + 1);
+  return secret;
+}
+
+Secret Secret::behind(std::string_view prefix) const {
+  Secret line;
+  line.bytes_.reserve(prefix.size() + bytes_.size());
+  line.bytes_.assign(prefix.begin(), prefix.end());
+  line.bytes_.insert(line.bytes_.end(), bytes_.begin(), bytes_.end());
+  return line;
+}
+
+}  // namespace cairn::http_client

@@ -1,0 +1,121 @@
+#include "api/http_client/secret.h"
+
+#include <type_traits>
+
+#include "tests/http_client/http_client_fixture.h"
+
+namespace cairn::http_client {
+
+namespace {
+
+template <class T, class = void>
+struct Prints : std::false_type {};
+template <class T>
+struct Prints<T, std::void_t<decltype(std::declval<std::ostream&>() << std::declval<const T&>())>> : std::true_type {};
+static_assert(Prints<std::string>::value);
+static_assert(!Prints<Secret>::value);
+static_assert(!std::is_copy_constructible_v<Secret> && !std::is_copy_assignable_v<Secret>);
+
+}  // namespace
+
+class Secrets : public HttpClientTest {
+ protected:
+  static std::string outcome(const std::string& path) {
+    const auto secret = Secret::from_file(path);
+    if (secret.ok()) return "token " + std::string(secret->reveal());
+    const Status status = secret.status();
+    return std::to_string(static_cast<int>(status.code)) + ": " + status.what;
+  }
+  std::string with(const std::string& bytes, mode_t mode = 0600) const { return outcome(write_file("t", bytes, mode)); }
+};
+
+TEST_F(Secrets, AFileHoldsTheTokenAndPerhapsAnEndOfLine) {
+  EXPECT_EQ(with("abc"), "token abc");
+  EXPECT_EQ(with("abc\n"), "token abc");
+  EXPECT_EQ(with("abc\r\n"), "token abc");
+  EXPECT_EQ(with(std::string(8192, 'x') + "\r\n"), "token " + std::string(8192, 'x'));
+  EXPECT_EQ(with("abc", 0400), "token abc");
+}
+
+TEST_F(Secrets, WhatIsNoTokenIsRefused) {
+  EXPECT_EQ(with(""), "16: the token file is empty");
+  EXPECT_EQ(with("\n"), "16: the token file is empty");
+  const std::string bad = "16: the token in the file has a space or a byte that is not printable ASCII";
+  EXPECT_EQ(with("a b"), bad);
+  EXPECT_EQ(with("a\n\n"), bad);
+  EXPECT_EQ(with("a\r\nX-Other: header"), bad);
+  EXPECT_EQ(with(std::string("a\0b", 3)), bad);
+  EXPECT_EQ(with("\xc3\xa4"), bad);
+  EXPECT_EQ(with(std::string(8193, 'x')), "18: the token file holds more than 8192 bytes");
+  EXPECT_EQ(with(std::string(100'000, 'x')), "18: the token file holds more than 8192 bytes");
+}
+
+TEST_F(Secrets, FilesThatOthersMayReadAreRefused) {
+  for (const mode_t mode : {0640, 0604, 0660, 0700, 0610, 04600}) {
+    EXPECT_EQ(with("abc", mode), "54: the token file has more rights than 0600") << std::oct << mode;
+  }
+}
+
+TEST_F(Secrets, FilesOfOtherUsersAreRefused) {
+  write_file("t", "abc");
+  if (chown(file("t").c_str(), 65534, 65534) != 0) GTEST_SKIP() << "needs root";
+  EXPECT_EQ(outcome(file("t")), "54: the token file belongs to another user");
+}
+
+TEST_F(Secrets, OnlyRegularFilesAreRead) {
+  write_file("t", "abc");
+  std::filesystem::create_symlink(file("t"), file("link"));
+  EXPECT_EQ(outcome(file("link")), "54: the token file is a symbolic link");
+  EXPECT_EQ(outcome(directory_), "54: the token file is no regular file");
+  ASSERT_EQ(mkfifo(file("fifo").c_str(), 0600), 0);
+  EXPECT_EQ(outcome(file("fifo")), "54: the token file is no regular file");
+  EXPECT_EQ(outcome(file("nothing")), "65: the token file cannot be opened");
+}
+
+TEST_F(Secrets, TheEnvironmentHoldsATokenToo) {
+  unsetenv("CAIRN_TEST_TOKEN");
+  EXPECT_EQ(Secret::from_environment("CAIRN_TEST_TOKEN").status().what,
+            std::string("the environment variable of the token is not set"));
+  for (const std::string& bad : {std::string(), std::string("a b"), std::string("a\n")}) {
+    setenv("CAIRN_TEST_TOKEN", bad.c_str(), 1);
+    EXPECT_EQ(Secret::from_environment("CAIRN_TEST_TOKEN").code(), Code::kInvalidArgument);
+  }
+  setenv("CAIRN_TEST_TOKEN", std::string(8193, 'x').c_str(), 1);
+  EXPECT_EQ(Secret::from_environment("CAIRN_TEST_TOKEN").code(), Code::kTooLarge);
+  setenv("CAIRN_TEST_TOKEN", "abc", 1);
+  EXPECT_EQ(Secret::from_environment("CAIRN_TEST_TOKEN")->reveal(), "abc");
+  unsetenv("CAIRN_TEST_TOKEN");
+}
+
+TEST_F(Secrets, MovingLeavesNothingBehind) {
+  Secret first = token();
+  Secret second = std::move(first);
+  EXPECT_TRUE(first.empty());  // NOLINT(bugprone-use-after-move): the point
+  EXPECT_EQ(first.reveal(), "");
+  EXPECT_EQ(second.reveal(), kCanary);
+  const char* const place = second.reveal().data();
+  first = std::move(second);
+  EXPECT_EQ(first.reveal().data(), place);
+}
+
+TEST_F(Secrets, TheTokenGoesAsBearerAndNowhereElse) {
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  // The peer says it back wherever libcurl's messages might quote it.
+  ScriptedServer server({answer(200, "fine"), cut(std::string("HTTP/") + kCanary + " 200 OK\r\n\r\n"),
+                         cut(std::string(kCanary) + "\r\n\r\n"),
+                         answer(302, "", std::string("Location: ") + kCanary + "://x\r\n"), reset(""),
+                         cut(std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: ") + kCanary + "\r\n\r\nx"),
+                         cut(std::string("HTTP/1.1 200 OK\r\nContent-Length: ") + kCanary + "\r\n\r\nx")});
+  Options options = to(server.url());
+  options.token = token();
+  open(std::move(options));
+  EXPECT_EQ(post().body, "fine");
+  EXPECT_EQ(server.last().headers["authorization"], std::string("Bearer ") + kCanary);
+  for (int i = 0; i < 6; ++i) EXPECT_THAT(post().error, Not(HasSubstr(kCanary)));
+  open(to(server.url()));
+  EXPECT_THAT(::testing::internal::GetCapturedStdout() + ::testing::internal::GetCapturedStderr(),
+              Not(HasSubstr(kCanary)));
+}
+
+}  // namespace cairn::http_client
