@@ -1,0 +1,379 @@
+#include "api/http/connection.h"
+
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <ctime>
+#include <exception>
+#include <iterator>
+#include <new>
+#include <thread>
+#include <utility>  // ahead of Asio
+
+#include "api/http/response_text.h"
+#include "api/http/target.h"
+
+namespace cairn::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+
+constexpr size_t kReadBytes = 16u << 10;
+constexpr size_t kChunkLineBytesMax = 256;
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+std::string_view bytes_of(const boost::beast::flat_buffer& buffer) {
+  return {static_cast<const char*>(buffer.cdata().data()), buffer.size()};
+}
+
+bool has_bare_line_feed(std::string_view bytes) {
+  for (size_t at = bytes.find('\n'); at != std::string_view::npos; at = bytes.find('\n', at + 1)) {
+    if (at == 0 || bytes[at - 1] != '\r') return true;
+  }
+  return false;
+}
+
+// Nobody sends chunk extensions; readers that end them at different places were smuggled past.
+struct NoExtensions {
+  void operator()(std::uint64_t /*size*/, boost::beast::string_view extensions, boost::system::error_code& ec) {
+    if (!extensions.empty()) ec = http::error::bad_chunk_extension;
+  }
+};
+NoExtensions no_extensions;  // the parser keeps a reference to it
+
+Refusal refusal_of(boost::system::error_code ec) {
+  if (ec == http::error::body_limit) return {413, "the body is too large"};
+  if (ec == http::error::header_limit) return {431, "the head is too large"};
+  return {400, "this is no HTTP request"};
+}
+
+}  // namespace
+
+/// A request on its way to a handler and back. The connection is let go by the thread of io, whoever destroys the job.
+struct Connection::Job {
+  std::shared_ptr<Connection> connection;
+  Request request;
+  Response response;
+  bool failed = false;
+};
+
+Connection::Connection(Core& core, std::unique_ptr<Channel> channel, std::shared_ptr<const Names> names)
+    : core_(core), channel_(std::move(channel)), names_(std::move(names)), timer_(core.io) {}
+
+void Connection::start() {
+  set_deadline(core_.limits.header_ms);
+  channel_->handshake(then(&Connection::on_handshake));
+}
+
+void Connection::turn_away() {
+  idle_ = false;
+  respond(response_to({503, "too many connections"}));
+}
+
+void Connection::wind_down() {
+  keep_alive_ = false;
+  if (idle_) close();
+}
+
+void Connection::close() noexcept {
+  if (closed_) return;
+  closed_ = true;
+  const std::shared_ptr<Connection> self = shared_from_this();  // leave() may drop the last other reference
+  ErrorCode ignored;
+  channel_->socket().close(ignored);
+  timer_.cancel(ignored);
+  core_.leave(self);
+}
+
+Done Connection::then(Step step) {
+  return [self = shared_from_this(), step](ErrorCode ec, size_t n) {
+    if (self->closed_) return;
+    try {
+      (self.get()->*step)(ec, n);
+    } catch (...) {
+      self->core_.log("a connection was closed: out of memory");
+      self->close();
+    }
+  };
+}
+
+void Connection::set_deadline(int64_t in_ms) {
+  timed_out_ = false;
+  timer_.expires_after(std::chrono::milliseconds(in_ms));
+  timer_.async_wait([self = shared_from_this(), number = ++deadline_number_](ErrorCode ec) {
+    if (ec || self->closed_ || number != self->deadline_number_) return;
+    self->timed_out_ = true;
+    ErrorCode ignored;
+    self->channel_->socket().cancel(ignored);
+  });
+}
+
+asio::mutable_buffer Connection::room() { return in_.prepare(kReadBytes); }
+
+void Connection::on_handshake(ErrorCode ec, size_t /*n*/) {
+  if (timed_out_) ++core_.timed_out;
+  if (ec || timed_out_) {
+    finish();
+    return;
+  }
+  read_request();
+}
+
+void Connection::read_request() {
+  scan_ = HeadScan();
+  parser_.reset();
+  request_ = Request();
+  is_head_ = false;
+  version_ = 11;
+  idle_ = in_.size() == 0;
+  if (idle_ && core_.stopping) {
+    close();
+    return;
+  }
+  if (idle_) {
+    set_deadline(core_.limits.idle_ms);
+    read_more_of_head();
+  } else {
+    set_deadline(core_.limits.header_ms);
+    scan_head();
+  }
+}
+
+void Connection::read_more_of_head() { channel_->read_some(room(), then(&Connection::on_head_bytes)); }
+
+void Connection::on_head_bytes(ErrorCode ec, size_t n) {
+  if (timed_out_) {
+    ++core_.timed_out;
+    if (idle_) {
+      close();
+    } else {
+      refuse({408, "the head of the request did not come in time"});
+    }
+    return;
+  }
+  if (ec) {
+    close();
+    return;
+  }
+  in_.commit(n);
+  if (idle_) {
+    idle_ = false;
+    set_deadline(core_.limits.header_ms);
+  }
+  scan_head();
+}
+
+void Connection::scan_head() {
+  const HeadScan::Found found = scan_.scan(bytes_of(in_).substr(0, core_.limits.header_bytes_max));
+  if (found == HeadScan::Found::kBad) {
+    refuse({400, "this is no HTTP request"});
+  } else if (found == HeadScan::Found::kComplete) {
+    if (Refusal refusal = read_head()) {
+      refuse(refusal);
+    } else {
+      after_head();
+    }
+  } else if (in_.size() >= core_.limits.header_bytes_max) {
+    refuse({431, "the head is too large"});
+  } else {
+    read_more_of_head();
+  }
+}
+
+// All that can be known before the body is read.
+Refusal Connection::read_head() {
+  parser_.emplace();
+  parser_->header_limit(static_cast<std::uint32_t>(scan_.bytes() + 1));
+  parser_->body_limit(core_.limits.body_bytes_max);
+  parser_->on_chunk_header(no_extensions);
+  ErrorCode ec;
+  const size_t used = parser_->put(asio::const_buffer(in_.cdata().data(), scan_.bytes()), ec);
+  if (ec) return refusal_of(ec);
+  if (used != scan_.bytes() || !parser_->is_header_done()) return {400, "this is no HTTP request"};
+  in_.consume(used);
+
+  const auto& message = parser_->get();
+  version_ = message.version();
+  const std::string_view method = text(message.method_string());
+  is_head_ = method == "HEAD";
+  if (Refusal refusal = check_framing(message, version_)) return refusal;
+  if (Refusal refusal = check_names(message, method, *names_)) return refusal;
+  if (Refusal refusal = core_.tokens.check(message, std::chrono::steady_clock::now())) return refusal;
+  if (Refusal refusal = read_target(text(message.target()), request_.path, request_.query)) return refusal;
+
+  request_.method = is_head_ ? "GET" : method;
+  for (const auto& field : message) {
+    if (field.name() == http::field::authorization) continue;  // the handler cannot log what it does not have
+    request_.headers.emplace_back(text(field.name_string()), text(field.value()));
+  }
+  head_fields_ = std::distance(message.begin(), message.end());
+  keep_alive_ = parser_->keep_alive() && !core_.stopping;
+  return {};
+}
+
+void Connection::after_head() {
+  if (parser_->is_done()) {
+    dispatch();
+    return;
+  }
+  set_deadline(core_.limits.body_ms);
+  const std::string_view expect = text(parser_->get()[http::field::expect]);
+  if (version_ < 11 || expect.empty()) {
+    read_body();
+  } else if (!equals_ignoring_case(expect, "100-continue")) {
+    refuse({417, "an expectation other than 100-continue"});
+  } else if (in_.size() > 0) {
+    read_body();  // the client has not waited
+  } else {
+    channel_->write({asio::buffer(kContinue.data(), kContinue.size()), asio::const_buffer()},
+                    then(&Connection::on_continued));
+  }
+}
+
+void Connection::on_continued(ErrorCode ec, size_t /*n*/) {
+  if (timed_out_) ++core_.timed_out;
+  if (ec || timed_out_) {
+    close();
+  } else {
+    read_body();
+  }
+}
+
+void Connection::read_body() {
+  if (Refusal refusal = parse_body()) {
+    refuse(refusal);
+  } else if (parser_->is_done()) {
+    dispatch();
+  } else {
+    channel_->read_some(room(), then(&Connection::on_body_bytes));
+  }
+}
+
+void Connection::on_body_bytes(ErrorCode ec, size_t n) {
+  if (timed_out_) {
+    ++core_.timed_out;
+    refuse({408, "the body of the request did not come in time"});
+    return;
+  }
+  if (ec) {
+    close();
+    return;
+  }
+  in_.commit(n);
+  read_body();
+}
+
+Refusal Connection::parse_body() {
+  while (!parser_->is_done() && in_.size() > 0) {
+    ErrorCode ec;
+    in_.consume(parser_->put(in_.cdata(), ec));
+    if (ec == http::error::need_more) {
+      // Only the line of a chunk, or what follows the last one, is left in the buffer.
+      if (has_bare_line_feed(bytes_of(in_)) || in_.size() > kChunkLineBytesMax) return refusal_of(ec);
+      return {};
+    }
+    if (ec) return refusal_of(ec);
+  }
+  const auto& message = parser_->get();
+  if (parser_->is_done() && std::distance(message.begin(), message.end()) != head_fields_) {
+    return {400, "trailer fields"};
+  }
+  return {};
+}
+
+void Connection::dispatch() {
+  request_.body = std::move(parser_->get().body());
+  auto job = std::make_shared<Job>();
+  job->connection = shared_from_this();
+  job->request = std::move(request_);
+  timer_.cancel();
+  ++deadline_number_;
+  ++core_.requests;
+  asio::post(core_.work, [&core = core_, job] {
+    try {
+      job->response = core.handler(job->request);
+      job->failed = !is_sendable(job->response);
+    } catch (...) {
+      job->failed = true;
+    }
+    for (;;) {
+      try {
+        asio::post(core.io, [job] {
+          const std::shared_ptr<Connection> self = std::move(job->connection);
+          self->after_work(job);
+        });
+        return;
+      } catch (const std::exception&) {  // out of memory: the client waits, and the connection must not be forgotten
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
+    }
+  });
+}
+
+void Connection::after_work(const std::shared_ptr<Job>& job) {
+  if (job->failed) {
+    ++core_.failed_handlers;
+    core_.log("a request was answered 500: its handler failed");
+  }
+  if (closed_) return;
+  try {
+    if (job->failed) {
+      respond(response_to({500, "internal error"}));
+    } else {
+      respond(std::move(job->response));
+    }
+  } catch (...) {
+    core_.log("a connection was closed: out of memory");
+    close();
+  }
+}
+
+void Connection::refuse(Refusal refusal) {
+  ++core_.refused;
+  keep_alive_ = false;
+  respond(response_to(refusal));
+}
+
+void Connection::respond(Response response) {
+  if (core_.stopping) keep_alive_ = false;
+  set_deadline(core_.limits.write_ms);
+  head_out_ = response_head(response, {keep_alive_, version_}, std::time(nullptr));
+  body_out_ = is_head_ || has_no_body(response.status) ? std::string() : std::move(response.body);
+  channel_->write({asio::buffer(head_out_), asio::buffer(body_out_)}, then(&Connection::on_written));
+}
+
+void Connection::on_written(ErrorCode ec, size_t /*n*/) {
+  body_out_ = std::string();
+  if (timed_out_) ++core_.timed_out;
+  if (ec || timed_out_) {
+    close();
+  } else if (keep_alive_) {
+    read_request();
+  } else {
+    finish();
+  }
+}
+
+// A socket that is closed while bytes of the client are unread is reset, and a reset can overtake the response. So: no
+// more from us, then read what comes, for a moment.
+void Connection::finish() {
+  set_deadline(core_.limits.linger_ms);
+  channel_->say_goodbye(then(&Connection::on_goodbye));
+}
+
+void Connection::on_goodbye(ErrorCode /*ec*/, size_t /*n*/) {
+  ErrorCode ignored;
+  channel_->socket().shutdown(Socket::shutdown_send, ignored);
+  on_drained({}, 0);
+}
+
+void Connection::on_drained(ErrorCode ec, size_t /*n*/) {
+  if (ec || timed_out_) {
+    close();
+    return;
+  }
+  in_.clear();
+  channel_->socket().async_read_some(room(), then(&Connection::on_drained));
+}
+
+}  // namespace cairn::http

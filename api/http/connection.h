@@ -1,0 +1,95 @@
+// One connection: reads a request, checks it, hands it to the handlers' threads, writes the response, and again.
+//
+//   handshake -> read_head -> (continue ->) read_body -> in work -> write -> read_head ...
+//                    |                          |                     \-> finish
+//                    \-------- refuse ----------/-> write -> finish: goodbye, drain, close
+//
+// Invariants
+//  - One operation of the channel is in flight at most, or the request is in work. So responses keep the requests'
+//  order.
+//  - Whatever is in flight or in work holds a reference; Core::connections holds one until close().
+//  - In every state but "in work" the timer runs; when it ends, the operation is cancelled and the state decides.
+//  - After a refusal nothing of what the client sent is looked at: what would be its next request is not trusted.
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "api/http/channel.h"
+#include "api/http/core.h"
+#include "api/http/gate.h"
+#include "api/http/head.h"
+
+namespace cairn::http {
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(Core& core, std::unique_ptr<Channel> channel, std::shared_ptr<const Names> names);
+
+  void start();
+  /// Answers 503 without having read anything.
+  void turn_away();
+  /// No request after the one that is in work. Closes at once if there is none.
+  void wind_down();
+  void close() noexcept;
+
+ private:
+  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  using ErrorCode = boost::system::error_code;
+  using Step = void (Connection::*)(ErrorCode, size_t);
+  struct Job;
+
+  void read_request();
+  void read_more_of_head();
+  void scan_head();
+  Refusal read_head();
+  void after_head();
+  void read_body();
+  Refusal parse_body();
+  void dispatch();
+  void after_work(const std::shared_ptr<Job>& job);
+  void refuse(Refusal refusal);
+  void respond(Response response);
+  void finish();
+
+  void on_handshake(ErrorCode ec, size_t n);
+  void on_head_bytes(ErrorCode ec, size_t n);
+  void on_continued(ErrorCode ec, size_t n);
+  void on_body_bytes(ErrorCode ec, size_t n);
+  void on_written(ErrorCode ec, size_t n);
+  void on_goodbye(ErrorCode ec, size_t n);
+  void on_drained(ErrorCode ec, size_t n);
+
+  /// The completion of an operation: goes on with `step`; an exception there closes the connection.
+  Done then(Step step);
+  void set_deadline(int64_t in_ms);
+  [[nodiscard]] boost::asio::mutable_buffer room();
+
+  Core& core_;
+  const std::unique_ptr<Channel> channel_;
+  const std::shared_ptr<const Names> names_;
+  boost::asio::steady_timer timer_;
+  uint64_t deadline_number_ = 0;  // tells the timer's end from the end of an earlier deadline
+  bool timed_out_ = false;        // the present deadline is over
+  bool closed_ = false;
+  bool idle_ = true;  // nothing of a request has come
+
+  boost::beast::flat_buffer in_;  // what has come and is not used yet
+  HeadScan scan_;
+  std::optional<Parser> parser_;
+  std::ptrdiff_t head_fields_ = 0;  // as many as the head has; trailers would add to them
+  Request request_;
+  bool is_head_ = false;  // the method
+  bool keep_alive_ = false;
+  unsigned version_ = 11;
+
+  std::string head_out_;
+  std::string body_out_;
+};
+
+}  // namespace cairn::http

@@ -1,0 +1,65 @@
+// What the connections of a server share.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <unordered_set>
+
+#include "api/http/gate.h"
+#include "api/http/server.h"
+
+namespace cairn::http {
+
+class Connection;
+
+class Core {
+ public:
+  Core(const ServerOptions& options, Handler handle, boost::asio::io_context& io_context,
+       boost::asio::io_context& work_context)
+      : limits(options.limits),
+        handler(std::move(handle)),
+        io(io_context),
+        work(work_context),
+        tokens(options.token ? &*options.token : nullptr, limits.token_failures_max,
+               std::chrono::milliseconds(limits.token_window_ms)),
+        log_(options.log) {}
+
+  const Limits limits;
+  const Handler handler;
+  boost::asio::io_context& io;    // one thread
+  boost::asio::io_context& work;  // the handlers' threads
+
+  // Any thread reads.
+  std::atomic<uint64_t> accepted{0};
+  std::atomic<uint64_t> turned_away{0};
+  std::atomic<uint64_t> requests{0};
+  std::atomic<uint64_t> refused{0};
+  std::atomic<uint64_t> timed_out{0};
+  std::atomic<uint64_t> failed_handlers{0};
+
+  // The thread of `io` only.
+  TokenGate tokens;
+  bool stopping = false;
+  std::unordered_set<std::shared_ptr<Connection>> connections;
+
+  void log(std::string_view line) const noexcept;
+
+  void enter(const std::shared_ptr<Connection>& connection);
+  void leave(const std::shared_ptr<Connection>& connection) noexcept;
+  [[nodiscard]] uint64_t open() const noexcept;
+  /// Waits until no connection is open. False: `deadline_ms` are over.
+  bool wait_until_empty(int64_t deadline_ms) noexcept;
+
+ private:
+  std::function<void(std::string_view)> log_;
+  mutable std::mutex mutex_;
+  std::condition_variable empty_;
+  uint64_t open_ = 0;  // Guarded by mutex_: the size of `connections`
+};
+
+}  // namespace cairn::http

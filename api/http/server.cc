@@ -1,0 +1,222 @@
+#include "api/http/server.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <semaphore>
+#include <system_error>
+#include <thread>
+#include <utility>  // ahead of Asio
+
+#include "api/http/acceptor.h"
+#include "api/http/connection.h"
+#include "api/http/core.h"
+#include "api/http/head.h"
+#include "api/http/listen.h"
+#include "api/http/tls.h"
+
+namespace cairn::http {
+namespace {
+
+namespace asio = boost::asio;
+using WorkGuard = asio::executor_work_guard<asio::io_context::executor_type>;
+
+/// The server's threads take no signals: those are for the program's own.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_ = {};
+};
+
+/// What escapes a handler of Asio's (out of memory) shall not end the thread.
+void run(asio::io_context& context) noexcept {
+  for (;;) {
+    try {
+      context.run();
+      return;
+    } catch (...) {
+      std::this_thread::yield();
+    }
+  }
+}
+
+}  // namespace
+
+class Server::Impl {
+ public:
+  Impl(ServerOptions options, Handler handler)
+      : options_(std::move(options)), core_(options_, std::move(handler), io_, work_) {}
+  ~Impl() { stop(0); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  Status start() {
+    CAIRN_TRY(check_options());
+    if (!options_.tls_cert.empty()) {
+      auto tls = make_tls_context(options_.tls_cert, options_.tls_key);
+      if (!tls.ok()) return tls.status();
+      tls_ = std::move(tls).value();
+    }
+    CAIRN_TRY(listen());
+    for (const std::string& address : addresses_) core_.log("listening on " + address);
+    const SignalsBlocked blocked;
+    for (auto& acceptor : acceptors_) acceptor->start();
+    threads_.reserve(options_.handler_threads + 1);
+    threads_.emplace_back([this] { run(io_); });
+    for (unsigned i = 0; i < options_.handler_threads; ++i) threads_.emplace_back([this] { run(work_); });
+    return {};
+  }
+
+  void stop(int64_t deadline_ms) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (stopped_) return;
+    stopped_ = true;
+    if (!threads_.empty()) {
+      wind_down();
+      if (!core_.wait_until_empty(deadline_ms)) cut_off();
+      work_guard_.reset();
+      work_.stop();  // drops requests that no handler has begun
+      for (size_t i = 1; i < threads_.size(); ++i) threads_[i].join();
+      io_guard_.reset();  // nothing is left that io_ waits for
+      threads_[0].join();
+    }
+    acceptors_.clear();
+  }
+
+  [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
+
+  [[nodiscard]] Counters counters() const noexcept {
+    return {core_.open(),  core_.accepted,  core_.turned_away,    core_.requests,
+            core_.refused, core_.timed_out, core_.failed_handlers};
+  }
+
+ private:
+  [[nodiscard]] Status check_options() const {
+    if (options_.listen.empty()) return {Code::kInvalidArgument, "no address to listen on"};
+    if (options_.handler_threads == 0) return {Code::kInvalidArgument, "no threads for handlers"};
+    if (options_.tls_cert.empty() != options_.tls_key.empty()) {
+      return {Code::kInvalidArgument, "a TLS certificate and its key go together"};
+    }
+    return {};
+  }
+
+  Status listen() {
+    std::vector<Listen> wanted;
+    for (const std::string& text : options_.listen) {
+      auto address = Listen::parse(text);
+      if (!address.ok()) return address.status();
+      if (!address->is_local() && (!options_.token || options_.tls_cert.empty())) {
+        return {Code::kUnsafe,
+                "other machines can reach this address: give a token and a TLS certificate with its key, or listen on "
+                "127.0.0.1, [::1] or a unix socket"};
+      }
+      wanted.push_back(std::move(address).value());
+    }
+    for (const Listen& address : wanted) {
+      auto socket = ListeningSocket::open(address);
+      if (!socket.ok()) return socket.status();
+      asio::ssl::context* tls = address.kind == Listen::Kind::kUnix ? nullptr : tls_.get();
+      auto names = std::make_shared<const Names>(Names::of(socket->address(), tls != nullptr, options_.hosts));
+      addresses_.push_back(socket->address().text());
+      acceptors_.push_back(std::make_unique<Acceptor>(core_, std::move(socket).value(), tls, std::move(names)));
+    }
+    return {};
+  }
+
+  void wind_down() noexcept {
+    on_io([this] {
+      core_.stopping = true;
+      for (auto& acceptor : acceptors_) acceptor->stop();
+      each_connection([](Connection& connection) { connection.wind_down(); });
+    });
+  }
+
+  void cut_off() noexcept {
+    on_io([this] { each_connection([](Connection& connection) { connection.close(); }); });
+  }
+
+  template <class F>
+  void each_connection(F f) {
+    for (auto next = core_.connections.begin(); next != core_.connections.end();) {
+      const std::shared_ptr<Connection> connection = *next++;  // f may remove it
+      f(*connection);
+    }
+  }
+
+  /// Runs `f`, which does not throw, on the thread of io_, and waits for it.
+  template <class F>
+  void on_io(F f) noexcept {
+    std::binary_semaphore done(0);
+    for (;;) {
+      try {
+        asio::post(io_, [&] {
+          f();
+          done.release();
+        });
+        break;
+      } catch (const std::exception&) {  // out of memory
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
+    }
+    done.acquire();
+  }
+
+  // Destroyed in the opposite order: jobs in work_ hold connections, whose sockets are of io_.
+  ServerOptions options_;
+  std::unique_ptr<asio::ssl::context> tls_;
+  asio::io_context io_{1};
+  asio::io_context work_;
+  WorkGuard io_guard_{io_.get_executor()};
+  WorkGuard work_guard_{work_.get_executor()};
+  Core core_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::vector<std::string> addresses_;
+  std::vector<std::thread> threads_;  // the first runs io_
+  std::mutex mutex_;                  // of stop()
+  bool stopped_ = false;              // Guarded by mutex_
+};
+
+std::string_view Request::header(std::string_view name) const {
+  const auto found = std::find_if(headers.begin(), headers.end(),
+                                  [&](const auto& header) { return equals_ignoring_case(header.first, name); });
+  return found == headers.end() ? std::string_view() : std::string_view(found->second);
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler handler) {
+  try {
+    auto impl = std::make_unique<Impl>(std::move(options), std::move(handler));
+    CAIRN_TRY(impl->start());
+    return std::unique_ptr<Server>(new Server(std::move(impl)));
+  } catch (const std::bad_alloc&) {
+    return {Code::kNoMemory, "starting the HTTP server"};
+  } catch (const std::system_error& error) {
+    return {Code::kNoMemory, "starting the HTTP server's threads", error.code().value()};
+  } catch (...) {
+    return {Code::kInternal, "starting the HTTP server"};
+  }
+}
+
+std::vector<std::string> Server::addresses() const { return impl_->addresses(); }
+void Server::stop(int64_t deadline_ms) noexcept { impl_->stop(deadline_ms); }
+Counters Server::counters() const noexcept { return impl_->counters(); }
+
+}  // namespace cairn::http

@@ -1,0 +1,206 @@
+// Sizes, numbers and pace.
+#include <chrono>
+#include <thread>
+
+#include "tests/http/http_fixture.h"
+
+namespace cairn::tests {
+namespace {
+
+constexpr int64_t kNever = 1'000'000;
+
+class LimitsTest : public HttpTest {
+ protected:
+  LimitsTest() {
+    // A test of one limit does not meet another on a slow machine.
+    options_.limits.header_ms = kNever;
+    options_.limits.body_ms = kNever;
+    options_.limits.idle_ms = kNever;
+    options_.limits.write_ms = kNever;
+  }
+};
+
+TEST_F(LimitsTest, ALargeHeadIsRefused) {
+  start();
+  const std::string bare = get("/", "X: \r\n");
+  const size_t room = (16u << 10) - bare.size();
+  EXPECT_EQ(status_of(get("/", "X: " + std::string(room, 'x') + "\r\n")), 200u);
+  expect_refused(431, get("/", "X: " + std::string(room + 1, 'x') + "\r\n"));
+  expect_refused(431, get("/" + std::string(20'000, 'x')));
+  expect_refused(431, std::string(20'000, 'G'));
+  std::string many;
+  for (int i = 0; i < 5000; ++i) many += "X: y\r\n";
+  expect_refused(431, get("/", many));
+}
+
+TEST_F(LimitsTest, ALargeHeadBehindARequestIsRefusedToo) {
+  start();
+  Client client = connect();
+  client.send(get() + get("/" + std::string(20'000, 'x')));
+  EXPECT_EQ(client.read_reply().status, 200u);
+  EXPECT_EQ(client.read_reply().status, 431u);
+}
+
+TEST_F(LimitsTest, ALargeBodyIsRefusedBeforeItIsRead) {
+  start();
+  Client client = connect();
+  client.send(request("POST /p HTTP/1.1", "Content-Length: 8388609\r\n"));
+  EXPECT_EQ(client.read_reply().status, 413u);  // nothing of the body was sent
+  client.end_sending();
+  EXPECT_TRUE(client.ends_cleanly());
+  EXPECT_EQ(served().size(), 0u);
+}
+
+TEST_F(LimitsTest, WhoSendsALargeBodyAnywayCanReadTheRefusal) {
+  start();
+  Client client = connect();
+  client.send(request("POST /p HTTP/1.1", "Content-Length: 20000000\r\n"));
+  const std::string piece(1u << 20, 'x');
+  for (int i = 0; i < 12; ++i) client.send(piece);
+  EXPECT_EQ(client.read_reply().status, 413u);
+}
+
+TEST_F(LimitsTest, ALargeChunkedBodyIsRefused) {
+  options_.limits.body_bytes_max = 10;
+  start();
+  const auto chunked = [&](const std::string& body) {
+    return request("POST /p HTTP/1.1", "Transfer-Encoding: chunked\r\n") + body;
+  };
+  EXPECT_EQ(status_of(chunked("5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n")), 200u);
+  expect_refused(413, chunked("5\r\nhello\r\n6\r\nworld!\r\n0\r\n\r\n"));
+  expect_refused(413, chunked("b\r\n"));
+  EXPECT_EQ(status_of(post("helloworld")), 200u);
+  expect_refused(413, post("helloworld!"));
+}
+
+TEST_F(LimitsTest, FurtherConnectionsAreTurnedAway) {
+  options_.limits.connections_max = 3;
+  start();
+  std::vector<Client> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(connect());
+    clients.back().send(get());
+    EXPECT_EQ(clients.back().read_reply().status, 200u);
+  }
+  Client fourth = connect();
+  fourth.send(get());
+  EXPECT_EQ(fourth.read_reply().status, 503u);
+  fourth.end_sending();
+  EXPECT_TRUE(fourth.ends_cleanly());
+  EXPECT_EQ(server_->counters().turned_away, 1u);
+  clients.pop_back();
+  EXPECT_TRUE(wait_for([&] { return server_->counters().connections < 3; }));
+  EXPECT_EQ(status_of(get()), 200u);
+}
+
+TEST_F(LimitsTest, AFloodOfConnectionsHoldsNoMoreThanItsShare) {
+  options_.limits.connections_max = 3;
+  options_.limits.linger_ms = kNever;
+  start();
+  std::vector<Client> flood;
+  for (int i = 0; i < 100; ++i) flood.push_back(connect());
+  EXPECT_TRUE(wait_for([&] { return server_->counters().accepted == 100; }));
+  EXPECT_LE(server_->counters().connections, 19u);
+  for (int i = 0; i < 3; ++i) {
+    flood[static_cast<size_t>(i)].send(get());
+    EXPECT_EQ(flood[static_cast<size_t>(i)].read_reply().status, 200u);
+  }
+}
+
+TEST_F(LimitsTest, ASlowHeadIsCutOffHoweverSteadilyItComes) {
+  options_.limits.header_ms = 150;
+  start();
+  Client client = connect();
+  const std::string bytes = get("/", "X: " + std::string(15'000, 'x') + "\r\n");
+  size_t sent = 0;
+  for (; sent < bytes.size() && client.send({&bytes[sent], 1}); ++sent) {  // one byte every 5 ms would take 75 s
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (server_->counters().timed_out > 0) break;
+  }
+  EXPECT_LT(sent, bytes.size());
+  EXPECT_EQ(client.read_reply().status, 408u);
+  EXPECT_EQ(served().size(), 0u);
+}
+
+TEST_F(LimitsTest, ManySlowClientsKeepNobodyOutForLong) {
+  options_.limits.header_ms = 150;
+  options_.limits.linger_ms = 1;
+  options_.limits.connections_max = 10;
+  start();
+  std::vector<Client> slow;
+  for (int i = 0; i < 10; ++i) {
+    slow.push_back(connect());
+    slow.back().send("GET / HT");
+  }
+  EXPECT_TRUE(wait_for([&] { return status_of(get()) == 200; }));
+}
+
+TEST_F(LimitsTest, AConnectionThatSaysNothingIsClosed) {
+  options_.limits.idle_ms = 50;
+  start();
+  Client client = connect();
+  EXPECT_TRUE(client.ends_cleanly());
+}
+
+TEST_F(LimitsTest, AnIdleConnectionIsClosedBetweenRequests) {
+  options_.limits.idle_ms = 50;
+  start();
+  Client client = connect();
+  client.send(get());
+  EXPECT_EQ(client.read_reply().status, 200u);
+  EXPECT_TRUE(client.ends_cleanly());
+  EXPECT_EQ(server_->counters().timed_out, 1u);
+}
+
+TEST_F(LimitsTest, ASlowBodyIsCutOffHoweverSteadilyItComes) {
+  options_.limits.body_ms = 150;
+  start();
+  for (const std::string& head :
+       {std::string("Content-Length: 100000\r\n"), std::string("Transfer-Encoding: chunked\r\n")}) {
+    const uint64_t before = server_->counters().timed_out;
+    Client client = connect();
+    client.send(request("POST /p HTTP/1.1", head));
+    if (head[0] == 'T') client.send("10000\r\n");
+    while (server_->counters().timed_out == before && client.send("x")) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    EXPECT_EQ(client.read_reply().status, 408u);
+  }
+  EXPECT_EQ(served().size(), 0u);
+}
+
+TEST_F(LimitsTest, WhoDoesNotReadItsResponseIsCutOff) {
+  options_.limits.write_ms = 100;
+  handler_ = [](const http::Request&) {
+    http::Response out;
+    out.body.assign(64u << 20, 'x');
+    return out;
+  };
+  start();
+  Client client = connect();
+  client.send(get());
+  EXPECT_TRUE(wait_for([&] { return server_->counters().timed_out == 1 && server_->counters().connections == 0; }));
+}
+
+TEST_F(LimitsTest, AHandlersTimeIsNotTheClients) {
+  options_.limits.header_ms = 20;
+  options_.limits.idle_ms = 20;
+  handler_ = [](const http::Request&) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    return http::Response();
+  };
+  start();
+  EXPECT_EQ(status_of(get()), 200u);
+}
+
+TEST_F(LimitsTest, WhoLingersAfterTheLastResponseIsClosed) {
+  options_.limits.linger_ms = 50;
+  start();
+  Client client = connect();
+  client.send(get("/", "Connection: close\r\n"));
+  EXPECT_EQ(client.read_reply().status, 200u);
+  EXPECT_TRUE(wait_for([&] { return server_->counters().connections == 0; }));
+}
+
+}  // namespace
+}  // namespace cairn::tests
