@@ -218,15 +218,14 @@ void Connection::after_head() {
   }
   set_deadline(core_.limits.body_ms);
   const std::string_view expect = text(parser_->get()[http::field::expect]);
-  if (version_ < 11 || expect.empty()) {
-    read_body();
-  } else if (!equals_ignoring_case(expect, "100-continue")) {
+  const bool expects = version_ >= 11 && !expect.empty();
+  if (expects && !equals_ignoring_case(expect, "100-continue")) {
     refuse({417, "an expectation other than 100-continue"});
-  } else if (in_.size() > 0) {
-    read_body();  // the client has not waited
-  } else {
+  } else if (expects && in_.size() == 0) {  // else the client has not waited
     channel_->write({asio::buffer(kContinue.data(), kContinue.size()), asio::const_buffer()},
                     then(&Connection::on_continued));
+  } else {
+    read_body();
   }
 }
 

@@ -89,9 +89,9 @@ class Server::Impl {
     stopped_ = true;
     if (!threads_.empty()) {
       wind_down();
-      if (!core_.wait_until_empty(deadline_ms)) cut_off();
-      work_guard_.reset();
-      work_.stop();  // drops requests that no handler has begun
+      const bool answered = core_.wait_until_empty(deadline_ms);
+      work_.stop();  // first, so that no handler begins for a connection that is cut off
+      if (!answered) cut_off();
       for (size_t i = 1; i < threads_.size(); ++i) threads_[i].join();
       io_guard_.reset();  // nothing is left that io_ waits for
       threads_[0].join();
@@ -183,7 +183,7 @@ class Server::Impl {
   asio::io_context io_{1};
   asio::io_context work_;
   WorkGuard io_guard_{io_.get_executor()};
-  WorkGuard work_guard_{work_.get_executor()};
+  const WorkGuard work_guard_{work_.get_executor()};
   Core core_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::vector<std::string> addresses_;

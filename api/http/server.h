@@ -67,12 +67,14 @@ struct Limits {
 struct ServerOptions {
   std::vector<std::string> listen;  // "127.0.0.1:4020", "[::1]:0", "unix:/absolute/path"
   std::optional<Secret> token;
-  std::string tls_cert;  // PEM files: the chain, and its key, which others must not be able to read
+  // PEM files: the chain, and its key, which others must not be able to read. With them every address speaks TLS, but
+  // unix sockets, which others cannot reach.
+  std::string tls_cert;
   std::string tls_key;
   std::vector<std::string> hosts;  // further names of this server, as they stand in Host: "cairn.example:4020"
   unsigned handler_threads = 16;   // handlers wait for the disk, and a group commit serves all that wait
   Limits limits;
-  /// Called by one thread of the server's: one line without its end. Never with anything that a client sent.
+  /// Called by one thread at a time: one line without its end. Never with anything that a client sent.
   std::function<void(std::string_view)> log;
 };
 

@@ -1,6 +1,7 @@
 // Requests that two readers may understand differently: refused, and nothing behind them is served.
 #include "api/http/head.h"
 #include "tests/http/http_fixture.h"
+#include "tests/support/seeded_random.h"
 
 namespace cairn::tests {
 namespace {
@@ -146,6 +147,36 @@ TEST_F(Framing, ABodyEndsWhereItsLengthSays) {
   EXPECT_EQ(client.read_reply().body, "POST /p? GET /inner HTTP/1.1\r\n\r\n");
   EXPECT_EQ(client.read_reply().body, "GET /outer? ");
   EXPECT_EQ(served().size(), 2u);
+}
+
+TEST_F(Framing, DamagedRequestsAreAnsweredOrClosed) {
+  const std::vector<std::string> whole = {get("/a%20b?c", "Connection: keep-alive\r\n"), post("hello"),
+                                          chunked("5\r\nhello\r\n2\r\nab\r\n0\r\n\r\n"),
+                                          post_with("Content-Length: 5\r\nExpect: 100-continue\r\n", "hello")};
+  constexpr std::string_view kPieces("\r\n\t \0\x7f\xff:;,%#/0123456789abcdefHTP.", 33);
+  testing::SeededRandom random(1);
+  for (int i = 0; i < 1000; ++i) {
+    std::string bytes = whole[random.below(whole.size())] + whole[random.below(whole.size())];
+    for (size_t changes = 1 + random.below(3); changes > 0; --changes) {
+      const size_t at = random.below(bytes.size());
+      switch (random.below(3)) {
+        case 0:
+          bytes[at] = kPieces[random.below(kPieces.size())];
+          break;
+        case 1:
+          bytes.insert(at, 1, kPieces[random.below(kPieces.size())]);
+          break;
+        default:
+          bytes.erase(at, 1 + random.below(4));
+      }
+    }
+    Client client = connect();
+    client.send(bytes);
+    client.end_sending();
+    const std::string answer = client.read_to_end();
+    EXPECT_TRUE(answer.empty() || answer.starts_with("HTTP/1.1 ")) << bytes << "\n" << answer;
+  }
+  EXPECT_EQ(status_of(get()), 200u);
 }
 
 TEST_F(Framing, AHeadIsTheSameHoweverItIsCut) {

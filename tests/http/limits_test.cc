@@ -1,4 +1,8 @@
 // Sizes, numbers and pace.
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <thread>
 
@@ -105,6 +109,25 @@ TEST_F(LimitsTest, AFloodOfConnectionsHoldsNoMoreThanItsShare) {
     flood[static_cast<size_t>(i)].send(get());
     EXPECT_EQ(flood[static_cast<size_t>(i)].read_reply().status, 200u);
   }
+}
+
+TEST_F(LimitsTest, OutOfFileDescriptorsConnectionsWait) {
+  start();
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit low = {256, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+  std::vector<int> hogs;
+  for (int fd = 0; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) hogs.push_back(fd);
+  close(hogs.back());
+  hogs.pop_back();
+  Client client = connect();  // takes the last one
+  client.send(get());
+  EXPECT_TRUE(wait_for([&] { return logged().find("out of file descriptors") != std::string::npos; }));
+  EXPECT_EQ(server_->counters().accepted, 0u);
+  for (const int fd : hogs) close(fd);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(client.read_reply().status, 200u);
 }
 
 TEST_F(LimitsTest, ASlowHeadIsCutOffHoweverSteadilyItComes) {
