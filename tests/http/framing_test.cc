@@ -59,9 +59,15 @@ TEST_F(Framing, BareLineFeedsAreRefused) {
 }
 
 TEST_F(Framing, BareLineFeedsAreRefusedWithoutWaitingForMore) {
-  Client client = connect();
-  for (const char c : "GET / HTTP/1.1\n") client.send({&c, 1});
-  EXPECT_EQ(client.read_reply().status, 400u);
+  for (const std::string& bytes : {std::string("GET / HTTP/1.1\n"), "GET / HTTP/1.1\r\nHost: " + address() + "\n",
+                                   chunked("5\n"), chunked("5\r\nhello\r\n0\n")}) {
+    SCOPED_TRACE(bytes);
+    Client client = connect();
+    for (const char c : bytes) {
+      client.send({&c, 1});
+    }
+    EXPECT_EQ(client.read_reply().status, 400u);
+  }
 }
 
 TEST_F(Framing, FoldedLinesAreRefused) {

@@ -159,6 +159,9 @@ TEST_F(Protocol, HeadIsGetWithoutTheBody) {
   EXPECT_EQ(reply.status, 200u);
   EXPECT_EQ(reply.headers["content-length"], std::to_string(std::string("GET /a? ").size()));
   EXPECT_EQ(client.read_reply().body, "GET /b? ");
+  client.send(request("HEAD /a HTTP/1.1") + "no request\r\n\r\n");
+  EXPECT_EQ(client.read_reply(true).status, 200u);
+  EXPECT_FALSE(client.read_reply().body.empty());  // of the refusal, which answers no HEAD
   Client refused = connect();
   refused.send(request("HEAD /.. HTTP/1.1"));
   EXPECT_EQ(refused.read_reply(true).status, 400u);
