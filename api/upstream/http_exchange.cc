@@ -1,0 +1,84 @@
+#include "api/upstream/http_exchange.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cairn/cairn.h"
+
+namespace cairn::upstream {
+
+namespace {
+
+// engine/sync/PROTOCOL.md: answers begin with CRNV or CRND, whatever the status.
+bool is_answer(std::string_view body) { return body.starts_with("CRNV") || body.starts_with("CRND"); }
+
+int32_t failure_of(long status) {
+  switch (status) {
+    case 401:
+    case 403:
+      return CAIRN_SYNC_DENIED;
+    case 413:
+      return CAIRN_SYNC_TOO_LARGE;
+    case 408:
+    case 425:
+    case 429:
+      return CAIRN_SYNC_TRANSIENT;
+    default:
+      return status >= 500 ? CAIRN_SYNC_TRANSIENT : CAIRN_SYNC_PROTOCOL;
+  }
+}
+
+std::string text_of(long status) {
+  std::string text = "HTTP " + std::to_string(status);
+  switch (failure_of(status)) {
+    case CAIRN_SYNC_DENIED:
+      return text + ": the upstream does not accept the token";
+    case CAIRN_SYNC_TOO_LARGE:
+      return text + ": the upstream takes less at once";
+    case CAIRN_SYNC_PROTOCOL:
+      return text + ": what answers there is no `cairn serve`";
+    default:
+      return text;
+  }
+}
+
+Outcome outcome_of(http_client::Reply reply) {
+  Outcome outcome;
+  outcome.bytes_sent = reply.bytes_sent;
+  outcome.bytes_received = reply.bytes_received;
+  outcome.retry_after_ms = std::max<int64_t>(reply.retry_after_ms, 0);
+  if (reply.answered() && is_answer(reply.body)) {
+    outcome.answer = std::move(reply.body);
+  } else if (reply.answered()) {
+    outcome.failure = failure_of(reply.http_status);
+    outcome.text = text_of(reply.http_status);
+  } else {
+    outcome.failure = reply.failure == http_client::Failure::kProtocol ? CAIRN_SYNC_PROTOCOL : CAIRN_SYNC_TRANSIENT;
+    outcome.text = std::move(reply.error);
+  }
+  return outcome;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HttpExchange>> HttpExchange::open(http_client::Options options) {
+  auto client = http_client::Client::open(std::move(options));
+  if (!client.ok()) {
+    return client.status();
+  }
+  return std::unique_ptr<HttpExchange>(new HttpExchange(std::move(*client)));
+}
+
+Status HttpExchange::send(std::string_view message) {
+  return client_->send("POST", kSyncPath, message, kSyncContentType);
+}
+
+std::optional<Outcome> HttpExchange::poll(int64_t wait_ms) {
+  std::optional<http_client::Reply> reply = client_->poll(wait_ms);
+  if (!reply) {
+    return std::nullopt;
+  }
+  return outcome_of(std::move(*reply));
+}
+
+}  // namespace cairn::upstream

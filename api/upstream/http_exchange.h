@@ -1,0 +1,50 @@
+// Carries a store's messages to a `cairn serve` by HTTP, and says what became of each.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "api/http_client/client.h"
+#include "cairn/status.h"
+
+namespace cairn::upstream {
+
+inline constexpr const char* kSyncPath = "/v1/sync";
+inline constexpr const char* kSyncContentType = "application/vnd.cairn.sync";
+
+/// What a store is told: `answer` by cairn_sync_feed, else the rest by cairn_sync_failed.
+struct Outcome {
+  std::string answer;   // empty: there is none
+  int32_t failure = 0;  // CAIRN_SYNC_*
+  std::string text;     // for people; no token
+  int64_t retry_after_ms = 0;
+  uint64_t bytes_sent = 0;
+  uint64_t bytes_received = 0;
+
+  [[nodiscard]] bool answered() const { return !answer.empty(); }
+};
+
+/// Threads: any, one at a time.
+class HttpExchange {
+ public:
+  /// Connects to nothing yet. Errors: as http_client::Client::open.
+  static Result<std::unique_ptr<HttpExchange>> open(http_client::Options options);
+
+  /// Errors: as http_client::Client::send. Lifetime: copies the message.
+  Status send(std::string_view message);
+  [[nodiscard]] bool busy() const { return client_->busy(); }
+  /// Waits at most wait_ms for what becomes of the message; 0 never waits.
+  std::optional<Outcome> poll(int64_t wait_ms);
+  /// Forgets the message in flight; it may have arrived.
+  void cancel() { client_->cancel(); }
+
+ private:
+  explicit HttpExchange(std::unique_ptr<http_client::Client> client) : client_(std::move(client)) {}
+
+  std::unique_ptr<http_client::Client> client_;
+};
+
+}  // namespace cairn::upstream
