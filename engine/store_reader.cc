@@ -260,6 +260,21 @@ Status StoreReader::load(std::string_view only, std::unique_ptr<Replay>& replay)
   }
 }
 
+Status StoreReader::sync_state(const std::string& id, sync::SenderState& sender, sync::Outbox::OfRun& of) {
+  sender = {};
+  of = {};
+  if (tables_ == nullptr) {
+    return {};
+  }
+  sync::Outbox outbox(*tables_, {});
+  CAIRN_TRY(outbox.load());
+  sender = outbox.state();
+  auto found = outbox.of_run(id);
+  CAIRN_TRY(found.status());
+  of = std::move(*found);
+  return {};
+}
+
 RunView StoreReader::view_of(RunRecord record) const {
   RunView view;
   view.orphaned =

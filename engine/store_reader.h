@@ -16,6 +16,7 @@
 #include "engine/replay.h"
 #include "engine/staging.h"
 #include "engine/store_lock.h"
+#include "engine/sync/outbox.h"
 #include "engine/tables.h"
 #include "wal/function_ref.h"
 #include "wal/reader.h"
@@ -71,6 +72,9 @@ class StoreReader {
   /// and those that were erased are not.
   Status each_since(std::optional<uint64_t> since, const FunctionRef<void(std::string_view id, const RunView*)>& visit,
                     bool& complete);
+  /// What the upstream lacks of the run, and the state of sync; as of the tables, which may be behind the run. Call
+  /// after read().
+  Status sync_state(const std::string& id, sync::SenderState& sender, sync::Outbox::OfRun& of);
   /// Of the store, as of the last read: changes when what was acknowledged before an open may be lost.
   [[nodiscard]] uint64_t incarnation() const { return life_.incarnation; }
   [[nodiscard]] int64_t now_ms() const { return options_.hooks.monotonic_ms(options_.hooks.context); }

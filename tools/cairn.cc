@@ -35,6 +35,12 @@ Exit run(int argc, char** argv) {
   cairn::tools::add_stats(line);
   cairn::tools::add_slots(line);
   cairn::tools::add_bench(line);
+#ifdef CAIRN_TOOLS_NETWORK
+  cairn::tools::add_sync(line);
+  cairn::tools::add_serve(line);
+#endif
+  cairn::tools::add_why(line);
+  cairn::tools::add_sim(line);
   cairn::tools::add_eval(line);
   cairn::tools::add_help(line);
   return line.run(argc, argv);

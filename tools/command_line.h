@@ -93,6 +93,10 @@ void add_stats(CommandLine& line);
 void add_slots(CommandLine& line);
 void add_bench(CommandLine& line);
 void add_watch(CommandLine& line);
+void add_sync(CommandLine& line);
+void add_serve(CommandLine& line);
+void add_why(CommandLine& line);
+void add_sim(CommandLine& line);
 void add_eval(CommandLine& line);
 void add_help(CommandLine& line);
 

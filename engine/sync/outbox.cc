@@ -351,6 +351,18 @@ Status Outbox::halt(Halt why) {
   return {};
 }
 
+Status Outbox::note_error(std::string_view text) {
+  if (state_.last_error == text) {
+    return {};
+  }
+  SenderState next = state_;
+  next.last_error = text;
+  next.last_error_us = seams_.wall_us();
+  CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
+  state_ = std::move(next);
+  return {};
+}
+
 Status Outbox::note_copied() { return state_.attached && state_.halt == Halt::kNone ? halt(Halt::kCopied) : Status(); }
 
 Status Outbox::begin_pull() {
@@ -793,6 +805,7 @@ Status Outbox::acknowledge(const ReplyHeader& header, const std::vector<Verdict>
     next.entries += of.size();
     next.bytes += taken->bytes.size();
     next.acked_us = seams_.wall_us();
+    next.last_error.clear();
     return save(txn, next);
   }));
   state_ = std::move(next);

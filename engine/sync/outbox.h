@@ -83,6 +83,8 @@ class Outbox {
   /// A new stream takes the old one's place. `kept_deltas`: of those sent, how many the upstream has.
   Status rotate(Rotation why, uint64_t kept_deltas);
   Status halt(Halt why);
+  /// Keeps why a try failed, if it is another reason than before.
+  Status note_error(std::string_view text);
   Status begin_pull();
   /// A run was pulled or needs none, up to `id`; "" ends it.
   Status pulled(const std::string& id);

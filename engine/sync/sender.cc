@@ -10,6 +10,7 @@ namespace cairn::engine::sync {
 namespace {
 
 constexpr int64_t kDeniedMs = 300'000;
+constexpr size_t kErrorBytesMax = 255;
 constexpr size_t kAskedAtOnce = 200;
 constexpr int kRefusedMax = 3;  // bytes may be spoiled on the way; what is refused so often is itself at fault
 
@@ -259,6 +260,7 @@ Status Sender::failed(Failure failure, const std::string& text, int64_t retry_af
   }
   ++failures_;
   last_error_ = text;
+  (void)outbox_.note_error(std::string_view(text).substr(0, kErrorBytesMax));  // a full disk is no reason to fail here
   last_failure_ = failure;
   if (failure == Failure::kTooLarge && batch) {
     return outbox_.split(0).status();

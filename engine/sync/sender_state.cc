@@ -72,6 +72,8 @@ std::string encode_sender_state(const SenderState& s) {
     put(out, v);
   }
   put(out, s.acked_us);
+  put_text(out, s.last_error);
+  put(out, s.last_error_us);
   return out;
 }
 
@@ -85,14 +87,14 @@ Result<SenderState> decode_sender_state(std::string_view payload) {
   if (format > kFormat) {
     return Status{Code::kVersion, "the state of sync was written by a newer version"};
   }
-  const bool whole = take_flag(payload, s.attached) && take_text(payload, s.upstream) && take(payload, s.owner) &&
-                     take(payload, s.stream) && take(payload, s.generation) && take(payload, s.seq) &&
-                     take(payload, s.digest) && take(payload, s.deltas) && take(payload, s.parent) &&
-                     take(payload, s.parent_seq) && take_flag(payload, s.resends) &&
-                     take_text(payload, s.resend_after) && take_flag(payload, s.pulls) &&
-                     take_text(payload, s.pull_after) && take(payload, halt) && take(payload, s.batches) &&
-                     take(payload, s.entries) && take(payload, s.bytes) && take(payload, s.resent) &&
-                     take(payload, s.lost_deltas) && take(payload, s.rotations) && take(payload, s.acked_us);
+  const bool whole =
+      take_flag(payload, s.attached) && take_text(payload, s.upstream) && take(payload, s.owner) &&
+      take(payload, s.stream) && take(payload, s.generation) && take(payload, s.seq) && take(payload, s.digest) &&
+      take(payload, s.deltas) && take(payload, s.parent) && take(payload, s.parent_seq) &&
+      take_flag(payload, s.resends) && take_text(payload, s.resend_after) && take_flag(payload, s.pulls) &&
+      take_text(payload, s.pull_after) && take(payload, halt) && take(payload, s.batches) && take(payload, s.entries) &&
+      take(payload, s.bytes) && take(payload, s.resent) && take(payload, s.lost_deltas) && take(payload, s.rotations) &&
+      take(payload, s.acked_us) && take_text(payload, s.last_error) && take(payload, s.last_error_us);
   if (!whole || !payload.empty() || halt > static_cast<uint8_t>(Halt::kForked)) {
     return kBad;
   }

@@ -41,6 +41,10 @@ struct SenderState {
   uint64_t lost_deltas = 0;  // acknowledged, and lost by the upstream
   uint64_t rotations = 0;
   int64_t acked_us = 0;  // wall clock of the last acknowledgement; data only
+  // Of the last try; "" if it was answered. Kept for those who ask when nobody sends; a try that fails as the one
+  // before it leaves both.
+  std::string last_error;
+  int64_t last_error_us = 0;
 };
 
 std::string encode_sender_state(const SenderState& state);

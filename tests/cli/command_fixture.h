@@ -42,7 +42,7 @@ class CommandTest : public StoreTest {
 
   /// Starts the command on this test's store, with `input` on stdin.
   pid_t spawn(std::vector<std::string> arguments, const std::string& stdin_path, bool with_store = true,
-              const std::string& stdout_path = {}) {
+              const std::string& stdout_path = {}, const std::string& stderr_path = {}) {
     arguments.insert(arguments.begin(), CAIRN_COMMAND);
     if (with_store) {
       arguments.insert(arguments.begin() + 1, {"--store", store()});
@@ -55,7 +55,8 @@ class CommandTest : public StoreTest {
     std::vector<std::string> variables = environment_;
     for (char** e = environ; *e != nullptr; ++e) {
       const std::string variable = *e;
-      if (variable.rfind("CAIRN_STORE=", 0) != 0 && variable.rfind("TASK_RUN_METADATA_MAXIMUM_SIZE=", 0) != 0) {
+      if (variable.rfind("CAIRN_STORE=", 0) != 0 && variable.rfind("CAIRN_TOKEN=", 0) != 0 &&
+          variable.rfind("TASK_RUN_METADATA_MAXIMUM_SIZE=", 0) != 0) {
         variables.push_back(variable);
       }
     }
@@ -69,7 +70,8 @@ class CommandTest : public StoreTest {
     posix_spawn_file_actions_addopen(&actions, 0, stdin_path.c_str(), O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, stdout_path.empty() ? path("out").c_str() : stdout_path.c_str(),
                                      O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    posix_spawn_file_actions_addopen(&actions, 2, path("err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&actions, 2, stderr_path.empty() ? path("err").c_str() : stderr_path.c_str(),
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0600);
     pid_t pid = -1;
     EXPECT_EQ(posix_spawn(&pid, CAIRN_COMMAND, &actions, nullptr, argv.data(), envp.data()), 0);
     posix_spawn_file_actions_destroy(&actions);

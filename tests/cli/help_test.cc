@@ -8,9 +8,10 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr const char* kCommands[] = {"start",  "set",    "append", "remove", "increment", "del",    "apply",  "get",
-                                     "show",   "ls",     "finish", "erase",  "backup",    "export", "import", "dump",
-                                     "verify", "repair", "stats",  "slots",  "bench",     "eval",   "help",   "watch"};
+constexpr const char* kCommands[] = {"start",  "set",  "append", "remove", "increment", "del",    "apply",
+                                     "get",    "show", "ls",     "finish", "erase",     "backup", "export",
+                                     "import", "dump", "verify", "repair", "stats",     "slots",  "bench",
+                                     "eval",   "help", "watch",  "sync",   "serve",     "why",    "sim"};
 
 class Help : public CommandTest {};
 
@@ -91,7 +92,7 @@ TEST_F(Help, TheManualPageRendersWithoutWarnings) {
   std::ofstream(path("cairn.1")) << bare({"help", "man"}).out;
   const std::string render =
       "groff -man -Tutf8 -ww " + path("cairn.1") + " > " + path("page") + " 2> " + path("warnings");
-  EXPECT_EQ(system(render.c_str()), 0);
+  EXPECT_EQ(std::system(render.c_str()), 0);  // NOLINT(cert-env33-c, concurrency-mt-unsafe): one thread
   EXPECT_EQ(read_file(path("warnings")), "");
   for (const char* command : kCommands) {
     EXPECT_THAT(read_file(path("page")), HasSubstr("cairn " + std::string(command))) << command;

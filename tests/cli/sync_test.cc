@@ -1,0 +1,336 @@
+// cairn sync, serve and why, as processes that talk over real sockets and files.
+#ifdef CAIRN_TOOLS_NETWORK
+
+#include <sys/stat.h>
+
+#include <chrono>
+#include <filesystem>
+#include <random>
+#include <thread>
+
+#include "tests/cli/command_fixture.h"
+
+namespace cairn::tests {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::Eq;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Sync : public CommandTest {
+ protected:
+  void TearDown() override {
+    for (const pid_t pid : servers_) {
+      ::kill(pid, SIGKILL);
+      waitpid(pid, nullptr, 0);
+    }
+  }
+
+  /// Its address, once it listens; "": it ended.
+  std::string serve(const std::string& name = "up", std::vector<std::string> more = {},
+                    const std::string& listen = "127.0.0.1:0") {
+    const std::string out = path(name + ".out");
+    std::filesystem::remove(out);
+    std::vector<std::string> arguments = {"serve", "--json", "--store", path(name), "--listen", listen};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    std::ofstream(path("in")) << "";
+    const pid_t pid = spawn(arguments, path("in"), false, out, path(name + ".err"));
+    servers_.push_back(pid);
+    pids_[name] = pid;
+    for (int i = 0; i < 6000; ++i) {
+      const Json line = Json::parse(read_file(out).substr(0, read_file(out).find('\n')), nullptr, false);
+      if (line.is_object()) {
+        return line.value("listening", "");
+      }
+      if (waitpid(pid, nullptr, WNOHANG) == pid) {
+        servers_.pop_back();
+        return "";
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    ADD_FAILURE() << "it neither listens nor ends";
+    return "";
+  }
+  void end(const std::string& name, int signal) {
+    ::kill(pids_[name], signal);
+    EXPECT_EQ(waitpid(pids_[name], nullptr, 0), pids_[name]);
+    std::erase(servers_, pids_[name]);
+  }
+  Ran at(const std::string& name, std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"--store", path(name)});
+    return bare(arguments);
+  }
+  std::string why(const std::string& id = "r") { return cairn({"why", id, "--json"}).parsed().value("reason", ""); }
+  void write_token(const std::string& name, const std::string& token) {
+    std::ofstream(path(name)) << token << "\n";
+    ::chmod(path(name).c_str(), 0600);
+  }
+  /// Nowhere in what was printed or stored by anybody.
+  void expect_nowhere(const std::string& text, const std::vector<std::string>& but) {
+    size_t files = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.path())) {
+      const std::string name = entry.path().filename().string();
+      if (entry.is_regular_file() && std::find(but.begin(), but.end(), name) == but.end()) {
+        ++files;
+        EXPECT_EQ(read_file(entry.path().string()).find(text), std::string::npos) << entry.path();
+      }
+    }
+    EXPECT_GT(files, 5u);
+  }
+
+  std::vector<pid_t> servers_;
+  std::map<std::string, pid_t> pids_;
+};
+
+TEST_F(Sync, BringsEverythingUpOnceAndThenOnlyWhatChanged) {
+  const std::string url = "http://" + serve();
+  started("a", R"({"progress":0.25})");
+  started("b");
+  EXPECT_EQ(cairn({"increment", "b", "n", "5"}).exit, 0);
+  const Ran first = cairn({"sync", "--upstream", url, "--once", "--deadline", "60s", "--json"});
+  EXPECT_EQ(first.exit, 0) << first.err;
+  EXPECT_EQ(first.parsed()["all_acknowledged"], true);
+  EXPECT_GT(first.parsed()["bytes_sent"], 0);
+  EXPECT_EQ(at("up", {"get", "a"}).out, "{\"progress\":0.25}\n");
+  EXPECT_EQ(at("up", {"get", "b"}).out, "{\"n\":5}\n");
+  EXPECT_EQ(cairn({"increment", "b", "n", "2"}).exit, 0);
+  EXPECT_EQ(cairn({"finish", "a"}).exit, 0);
+  const Ran second = cairn({"sync"});
+  EXPECT_EQ(second.exit, 0) << second.err;
+  EXPECT_THAT(second.out, HasSubstr("all is upstream (" + url + ")"));
+  EXPECT_EQ(at("up", {"get", "b"}).out, "{\"n\":7}\n");
+  EXPECT_EQ(at("up", {"show", "a", "--json"}).parsed()["status"], "COMPLETED");
+  const Ran third = cairn({"sync", "--json"});
+  EXPECT_EQ(third.parsed()["messages"], 0);
+  EXPECT_EQ(cairn({"erase", "b"}).exit, 0);
+  EXPECT_EQ(cairn({"sync"}).exit, 0);
+  EXPECT_EQ(at("up", {"get", "b"}).exit, 1);
+}
+
+TEST_F(Sync, WithoutAnswerEverythingWaitsAndIsSaid) {
+  started();
+  EXPECT_EQ(cairn({"sync"}).exit, 64);
+  EXPECT_THAT(cairn({"sync"}).err, HasSubstr("no upstream is known: give --upstream URL"));
+  EXPECT_EQ(why(), "no_upstream");
+  const Ran ran = cairn({"sync", "--upstream", "http://127.0.0.1:1", "--deadline", "1s"});
+  EXPECT_EQ(ran.exit, 75);
+  EXPECT_THAT(ran.out, HasSubstr("1 run waits"));
+  EXPECT_THAT(ran.out, HasSubstr("the last try: POST http://127.0.0.1:1/v1/sync"));
+  const Ran text = cairn({"why", "r"});
+  EXPECT_EQ(text.exit, 1);
+  EXPECT_THAT(text.out, HasSubstr("no answer, since "));
+  EXPECT_EQ(why(), "in_flight");
+  EXPECT_EQ(cairn({"why", "none"}).exit, 1);
+  EXPECT_THAT(cairn({"why", "none"}).err, HasSubstr("`cairn ls` lists the runs"));
+  // Somewhere else, later.
+  const std::string url = "http://" + serve();
+  EXPECT_EQ(cairn({"sync", "--upstream", url}).exit, 0);
+  EXPECT_EQ(why(), "acknowledged");
+  EXPECT_EQ(cairn({"why", "r"}).exit, 0);
+}
+
+TEST_F(Sync, WrongLinesAreRefusedAndChangeNothing) {
+  started();
+  EXPECT_EQ(cairn({"sync", "--upstream", "ftp://x", "--deadline", "1s"}).exit, 64);
+  EXPECT_EQ(cairn({"sync", "--upstream", "http://127.0.0.1:1", "--deadline", "soon"}).exit, 64);
+  EXPECT_EQ(cairn({"sync", "--moved", "--copied"}).exit, 64);
+  EXPECT_EQ(cairn({"sync", "--upstream", "http://127.0.0.1:1", "--via-folder", "x"}).exit, 64);
+  EXPECT_EQ(cairn({"sync", "--upstream", "http://far.example:4020", "--deadline", "1s"}).exit, 77)
+      << "a token would be readable on the way";
+  EXPECT_EQ(why(), "no_upstream");
+  EXPECT_EQ(serve("s1", {}, "0.0.0.0:0"), "");
+  EXPECT_THAT(read_file(path("s1.err")), HasSubstr("token"));
+  EXPECT_EQ(serve("s2", {"--tls-cert", "x"}), "");
+  EXPECT_EQ(serve("s3", {"--token-file", path("none")}), "");
+  EXPECT_EQ(serve("s4", {"--via-folder", path("none")}), "");
+}
+
+TEST_F(Sync, ATokenIsAskedForAndIsNowhereElse) {
+  const std::string canary = "canary-5c9d3b7a1e8f4026b1d7c2a9e0f6d384";
+  const std::string other = "wrong--00112233445566778899aabbccddeeff";
+  write_token("token", canary);
+  write_token("other", other);
+  const std::string url = "http://" + serve("up", {"--token-file", path("token")});
+  started();
+  const Ran none = cairn({"sync", "--upstream", url});
+  EXPECT_EQ(none.exit, 77);
+  EXPECT_THAT(none.out, HasSubstr("the upstream does not accept the token"));
+  const Ran wrong = cairn({"sync", "--token-file", path("other")});
+  EXPECT_EQ(wrong.exit, 77) << wrong.out;
+  EXPECT_EQ(cairn({"sync", "--token-file", path("token")}).exit, 0);
+  EXPECT_EQ(cairn({"set", "r", "a", "1"}).exit, 0);
+  environment_ = {"CAIRN_TOKEN=" + canary};
+  EXPECT_EQ(cairn({"sync"}).exit, 0);
+  environment_.clear();
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"a\":1}\n");
+  ::chmod(path("token").c_str(), 0644);
+  EXPECT_EQ(cairn({"sync", "--token-file", path("token")}).exit, 77) << "others can read it";
+  end("up", SIGTERM);
+  expect_nowhere(canary, {"token"});
+  expect_nowhere(other, {"other"});
+}
+
+TEST_F(Sync, ByTlsAndAUnixSocket) {
+  const std::string make =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout " + path("key.pem") +
+      " -out " + path("cert.pem") + " -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 2>/dev/null";
+  ASSERT_EQ(std::system(make.c_str()), 0);  // NOLINT(cert-env33-c, concurrency-mt-unsafe): one thread
+  ::chmod(path("key.pem").c_str(), 0600);
+  const std::string address = serve("up", {"--tls-cert", path("cert.pem"), "--tls-key", path("key.pem")});
+  started();
+  const Ran unknown = cairn({"sync", "--upstream", "https://" + address, "--deadline", "2s"});
+  EXPECT_EQ(unknown.exit, 75);
+  EXPECT_THAT(unknown.out, HasSubstr("certificate"));
+  EXPECT_EQ(cairn({"sync", "--ca-file", path("cert.pem")}).exit, 0);
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{}\n");
+  const std::string socket = serve("by-socket", {}, "unix:" + path("sock"));
+  EXPECT_EQ(socket, "unix:" + path("sock"));
+  EXPECT_EQ(cairn({"sync", "--upstream", socket}).exit, 0);
+  EXPECT_EQ(at("by-socket", {"get", "r"}).exit, 1) << "another upstream is told what changes; it asks for the rest";
+}
+
+TEST_F(Sync, ARefusedRunIsHeldAndTheOthersFlow) {
+  const std::string url = "http://" + serve("up", {"--limit", "300"});
+  started("big", R"({"text":")" + std::string(1000, 'x') + R"("})");
+  started("small", R"({"n":1})");
+  const Ran ran = cairn({"sync", "--upstream", url});
+  EXPECT_EQ(ran.exit, 65) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("cairn sync --dead"));
+  EXPECT_EQ(at("up", {"get", "small"}).out, "{\"n\":1}\n");
+  EXPECT_EQ(why("big"), "held");
+  const Ran dead = cairn({"sync", "--dead", "--json"});
+  EXPECT_EQ(dead.parsed()["run"], "big");
+  EXPECT_EQ(dead.parsed()["reason"], "too large");
+  EXPECT_EQ(cairn({"sync", "--retry", "big"}).exit, 65);
+  EXPECT_EQ(cairn({"set", "big", "text", "\"y\""}).exit, 0);
+  EXPECT_EQ(cairn({"sync"}).exit, 65) << "what is held stays";
+  EXPECT_EQ(cairn({"sync", "--replace", "big"}).exit, 0);
+  EXPECT_EQ(at("up", {"get", "big"}).out, "{\"text\":\"y\"}\n");
+  EXPECT_EQ(cairn({"sync", "--skip", "big"}).exit, 1) << "nothing is held";
+}
+
+TEST_F(Sync, ACopySendsNothingUntilSomebodySaysWhatItIs) {
+  const std::string url = "http://" + serve();
+  started("r", R"({"n":1})");
+  EXPECT_EQ(cairn({"sync", "--upstream", url}).exit, 0);
+  std::filesystem::copy(store(), path("copy"), std::filesystem::copy_options::recursive);
+  EXPECT_EQ(at("copy", {"set", "r", "n", "2"}).exit, 0);
+  const Ran ran = at("copy", {"sync"});
+  EXPECT_EQ(ran.exit, 76);
+  EXPECT_THAT(ran.out, HasSubstr("cairn sync --copied"));
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":1}\n");
+  EXPECT_EQ(at("copy", {"why", "r", "--json"}).parsed()["reason"], "copied");
+  EXPECT_THAT(at("copy", {"sync", "--copied"}).exit, AnyOf(Eq(0), Eq(65)));
+  EXPECT_EQ(cairn({"set", "r", "n", "3"}).exit, 0);
+  EXPECT_EQ(cairn({"sync"}).exit, 0);
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":3}\n") << "the run is the first store's";
+  std::filesystem::rename(store(), path("moved"));
+  EXPECT_EQ(at("moved", {"set", "r", "n", "4"}).exit, 0);
+  EXPECT_THAT(at("moved", {"sync"}).exit, AnyOf(Eq(0), Eq(76)));
+  EXPECT_THAT(at("moved", {"sync", "--moved"}).exit, AnyOf(Eq(0), Eq(64)));
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":4}\n");
+}
+
+TEST_F(Sync, ByAFolderThatTravels) {
+  started("r", R"({"n":1})");
+  std::filesystem::create_directory(path("stick"));
+  EXPECT_EQ(cairn({"sync", "--via-folder", path("gone")}).exit, 74);
+  const Ran laid = cairn({"sync", "--via-folder", path("stick")});
+  EXPECT_EQ(laid.exit, 75);
+  EXPECT_THAT(laid.out, HasSubstr("take it to the other side"));
+  EXPECT_EQ(cairn({"sync", "--via-folder", path("stick")}).exit, 75);
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(path("stick"))) {
+    names.push_back(entry.path().filename().string());
+  }
+  ASSERT_EQ(names.size(), 1u) << "the same message is the same file";
+  EXPECT_EQ(names[0].size(), 32 + std::string(".message").size());
+  // Spoiled on its way: it is not taken, and comes again when it is laid anew.
+  const std::string message = read_file(path("stick/" + names[0]));
+  std::ofstream(path("stick/" + names[0])) << message.substr(0, message.size() - 3);
+  EXPECT_THAT(at("up", {"serve", "--via-folder", path("stick")}).out, HasSubstr("0 batches"));
+  EXPECT_EQ(at("up", {"get", "r"}).exit, 1);
+  std::filesystem::remove(path("stick/" + names[0]));
+  EXPECT_EQ(cairn({"sync", "--via-folder", path("stick")}).exit, 75);
+  EXPECT_THAT(at("up", {"serve", "--via-folder", path("stick")}).out, HasSubstr("1 batches with 1 changes"));
+  EXPECT_THAT(at("up", {"serve", "--via-folder", path("stick")}).out, HasSubstr("0 batches"));
+  // A copy of the stick is taken to the other side a second time, without the answers.
+  std::filesystem::create_directory(path("old"));
+  std::filesystem::copy(path("stick/" + names[0]), path("old/" + names[0]));
+  EXPECT_EQ(cairn({"increment", "r", "n", "1"}).exit, 0);
+  EXPECT_EQ(cairn({"sync", "--via-folder", path("stick")}).exit, 75) << "answered, and the next one lies there";
+  EXPECT_EQ(at("up", {"serve", "--via-folder", path("stick")}).exit, 0);
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":2}\n");
+  EXPECT_EQ(at("up", {"serve", "--via-folder", path("old")}).exit, 0);
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":2}\n");
+  EXPECT_EQ(cairn({"sync", "--via-folder", path("stick")}).exit, 0);
+  EXPECT_TRUE(std::filesystem::is_empty(path("stick")));
+  EXPECT_EQ(why(), "acknowledged");
+}
+
+TEST_F(Sync, StoresChain) {
+  const std::string centre = serve("centre");
+  const std::string relay = serve("relay", {"--upstream", "http://" + centre});
+  started("r", R"({"n":1})");
+  EXPECT_EQ(cairn({"sync", "--upstream", "http://" + relay}).exit, 0);
+  Ran ran;
+  for (int i = 0; i < 600 && ran.out != "{\"n\":1}\n"; ++i) {
+    ran = at("centre", {"get", "r"});
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_EQ(ran.out, "{\"n\":1}\n");
+}
+
+// Exactly once, though the upstream is killed again and again, most often while it answers.
+TEST_F(Sync, IsExactlyOnceWhenTheUpstreamIsKilled) {
+  started("r");
+  std::string address = serve();
+  std::mt19937 random(7);
+  int64_t expected = 0;
+  int unanswered = 0;
+  for (int round = 0; round < 20; ++round) {
+    EXPECT_EQ(cairn({"increment", "r", "n", "1"}).exit, 0);
+    EXPECT_EQ(cairn({"append", "r", "log", std::to_string(round)}).exit, 0);
+    ++expected;
+    std::ofstream(path("in")) << "";
+    const pid_t sender = spawn({"sync", "--upstream", "http://" + address, "--deadline", "5s"}, path("in"));
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 40'000));
+    end("up", SIGKILL);
+    unanswered += wait_for(sender).exit == 75 ? 1 : 0;
+    address = serve();
+  }
+  EXPECT_EQ(cairn({"sync", "--upstream", "http://" + address}).exit, 0);
+  const Json up = at("up", {"get", "r"}).parsed();
+  EXPECT_EQ(up["n"], expected);
+  EXPECT_EQ(up["log"].size(), static_cast<size_t>(expected));
+  EXPECT_EQ(up.dump() + "\n", metadata());
+  std::printf("kills 20, unanswered %d, lost 0, doubled 0\n", unanswered);
+}
+
+TEST_F(Sync, CtrlCEndsAServerCleanly) {
+  const std::string url = "http://" + serve();
+  started();
+  EXPECT_EQ(cairn({"sync", "--upstream", url}).exit, 0);
+  end("up", SIGINT);
+  EXPECT_THAT(read_file(path("up.out")), HasSubstr("\"batches\":1"));
+  EXPECT_EQ(at("up", {"verify"}).exit, 0);
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{}\n");
+}
+
+TEST_F(Sync, ASimulatedNetworkIsTheSameForTheSameSeed) {
+  const Ran first = bare({"sim", "--seed", "11", "--actions", "400", "--json"});
+  EXPECT_EQ(first.exit, 0) << first.out << first.err;
+  EXPECT_EQ(first.parsed()["equal"], true);
+  EXPECT_EQ(bare({"sim", "--seed", "11", "--actions", "400", "--json"}).out, first.out);
+  const Ran planted = bare({"sim", "--seed", "7", "--no-duplicate-check"});
+  EXPECT_EQ(planted.exit, 1);
+  EXPECT_THAT(planted.out, HasSubstr("NOT EQUAL"));
+  EXPECT_EQ(bare({"sim", "--seed", "x"}).exit, 64);
+  EXPECT_EQ(bare({"sim", "--workers", "0"}).exit, 64);
+}
+
+}  // namespace
+}  // namespace cairn::tests
+
+#endif

@@ -1,0 +1,74 @@
+#include "tools/carrier.h"
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <thread>
+
+#include "tools/interrupt.h"
+
+namespace cairn::tools {
+
+int64_t monotonic_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+}
+
+Status drive(engine::Store& store, Carrier& carrier, int64_t until_ms, DriveResult& result,
+             const std::function<void(const DriveResult&)>& progress) {
+  CAIRN_TRY(store.barrier());
+  while (!interrupted()) {
+    CAIRN_TRY(store.sync_control(engine::Store::SyncControl::kHurry));
+    std::string message;
+    int64_t due = 0;
+    CAIRN_TRY(store.sync_next(message, &due));
+    engine::Store::SyncState state;
+    if (message.empty()) {
+      CAIRN_TRY(store.sync_state(state));
+      result.all_acknowledged = state.all_acknowledged;
+      result.last_error = state.last_error;
+      const bool halted = state.sender.halt != engine::sync::Halt::kNone;
+      // What is held waits for somebody's decision, not for the network.
+      const bool only_held = state.waiting.held > 0 && state.waiting.runs <= state.waiting.held &&
+                             state.in_flight_entries == 0 && !state.sender.resends && !state.sender.pulls;
+      const int64_t now = monotonic_ms();
+      if (state.all_acknowledged || halted || only_held || due == INT64_MAX || now >= until_ms) {
+        return {};
+      }
+      if (due > until_ms) {
+        return {};  // it would not be in time
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(std::clamp<int64_t>(due - now, 1, 100)));
+      continue;
+    }
+    ++result.messages;
+    Carrier::Went went = Carrier::Went::kAnswered;
+    CAIRN_TRY(carrier.carry(store, message, until_ms, went));
+    CAIRN_TRY(store.sync_state(state));
+    result.all_acknowledged = state.all_acknowledged;
+    result.last_error = state.last_error;
+    result.denied = went == Carrier::Went::kFailed && state.last_failure == engine::sync::Failure::kDenied;
+    result.waiting_runs = state.waiting.runs;
+    if (progress) {
+      progress(result);
+    }
+    if (went == Carrier::Went::kWaits) {
+      result.waits = true;
+      return {};
+    }
+    if (result.denied || monotonic_ms() >= until_ms) {
+      return {};
+    }
+  }
+  return {};
+}
+
+Status forward(engine::Store& store, Carrier& carrier, int64_t until_ms) {
+  std::string message;
+  CAIRN_TRY(store.sync_next(message));
+  Carrier::Went went = Carrier::Went::kAnswered;
+  return message.empty() ? Status() : carrier.carry(store, message, until_ms, went);
+}
+
+}  // namespace cairn::tools

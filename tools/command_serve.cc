@@ -1,0 +1,188 @@
+#include <cstdio>
+#include <memory>
+#include <thread>
+
+#include "api/http/server.h"
+#include "engine/sync/receiver.h"
+#include "engine/sync/store_storage.h"
+#include "tools/carrier.h"
+#include "tools/dump.h"
+#include "tools/folder_exchange.h"
+#include "tools/interrupt.h"
+#include "tools/open_store.h"
+#include "tools/report.h"
+#include "tools/sync_endpoint.h"
+#include "tools/sync_report.h"
+
+namespace cairn::tools {
+
+namespace {
+
+using engine::Store;
+using engine::Value;
+namespace protocol = engine::sync;
+
+constexpr const char* kNotes =
+    "Takes what other stores send (`cairn sync`, or a program's own transport) into this store, which is made if there "
+    "is\n"
+    "none. A batch is answered after it is on the disk, and taken exactly once however often it comes. The runs are "
+    "there\n"
+    "like any other: `cairn ls`, `show`, `watch` work beside it. It can have an upstream itself, so stores chain.\n"
+    "\n"
+    "Who can reach it: by default this machine only. An address of another machine needs a token and TLS. A token is "
+    "asked\n"
+    "of every request if one is given: `openssl rand -hex 32 > token; chmod 600 token`. A unix socket is this user's.\n"
+    "GET /healthz answers `ok`. Ctrl-C ends it cleanly.\n"
+    "\n"
+    "Examples:\n"
+    "  cairn serve --store relay\n"
+    "  cairn serve --store relay --listen unix:/run/user/1000/cairn.sock\n"
+    "  cairn serve --store centre --listen 0.0.0.0:4020 --host centre.example --token-file token \\\n"
+    "    --tls-cert cert.pem --tls-key key.pem\n"
+    "  cairn serve --store relay --upstream https://centre.example:4020 --upstream-token-file token\n"
+    "  cairn serve --store centre --via-folder /media/stick      answers what lies there, and ends";
+
+struct Arguments {
+  std::vector<std::string> listen, hosts;
+  std::string token_file, tls_cert, tls_key, upstream, upstream_token_file, ca_file, folder, limit;
+};
+
+void print_end(const Globals& globals, const protocol::Receiver::Counters& c) {
+  if (globals.json) {
+    print_json({{"batches", Value(c.batches)},
+                {"runs", Value(c.entries)},
+                {"duplicates", Value(c.duplicates)},
+                {"verdicts", Value(c.verdicts)},
+                {"refused", Value(c.refused)}});
+    return;
+  }
+  std::printf("%llu batches with %llu changes of runs, %llu came again, %llu could not be read\n",
+              static_cast<unsigned long long>(c.batches), static_cast<unsigned long long>(c.entries),
+              static_cast<unsigned long long>(c.duplicates), static_cast<unsigned long long>(c.refused));
+}
+
+Status serve_http(const Globals& globals, const Arguments& a, Store& store, protocol::Receiver& receiver,
+                  std::unique_ptr<Carrier> carrier) {
+  http::ServerOptions options;
+  options.listen = a.listen.empty() ? std::vector<std::string>{"127.0.0.1:4020"} : a.listen;
+  options.hosts = a.hosts;
+  options.tls_cert = a.tls_cert;
+  options.tls_key = a.tls_key;
+  options.limits.connections_max = 1024;
+  options.log = [&globals](std::string_view line) {
+    if (!line.starts_with("listening on ")) {  // that is output
+      note(globals, std::string(line));
+    }
+  };
+  if (!a.token_file.empty()) {
+    auto token = http::Secret::from_file(a.token_file);
+    if (!token.ok()) {
+      return engine::fail(token.status(), token.status().what, a.token_file);
+    }
+    options.token = std::move(*token);
+  }
+  auto server = http::Server::start(
+      std::move(options), [&receiver](const http::Request& request) { return answer_sync(receiver, request); });
+  if (!server.ok()) {
+    return server.status();
+  }
+  for (const std::string& address : (*server)->addresses()) {
+    if (globals.json) {
+      print_json({{"listening", Value(address)}});
+    } else {
+      std::printf("listening on %s\n", address.c_str());
+    }
+  }
+  std::fflush(stdout);
+  while (!interrupted()) {
+    if (carrier != nullptr) {
+      if (const Status s = forward(store, *carrier, monotonic_ms() + 30'000); !s.ok()) {
+        note(globals, "the upstream: " + std::string(s.what));
+        std::this_thread::sleep_for(std::chrono::seconds(1));
+      }
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(carrier != nullptr ? 20 : 100));
+  }
+  (*server)->stop(5000);
+  print_end(globals, receiver.counters());
+  return {};
+}
+
+Exit serve(const Globals& globals, const Arguments& a) {
+  const std::optional<std::string> directory = store_directory(globals);
+  const std::optional<uint32_t> limit = metadata_limit(globals, a.limit);
+  if (!directory || !limit) {
+    return Exit::kUsage;
+  }
+  if (!a.folder.empty() && (!a.listen.empty() || !a.upstream.empty())) {
+    return report_usage(globals, "--via-folder answers what lies in the folder and ends: no --listen, no --upstream");
+  }
+  std::unique_ptr<Carrier> carrier;
+  if (!a.upstream.empty()) {
+    auto made = make_http_carrier({a.upstream, a.upstream_token_file, a.ca_file, 30'000});
+    if (!made.ok()) {
+      return report_error(globals, made.status(), a.upstream);
+    }
+    carrier = std::move(*made);
+  }
+  engine::StoreOptions options;
+  options.directory = *directory;
+  options.create = true;
+  options.metadata_bytes_max = *limit;
+  options.mark_crashed = false;
+  options.background = true;
+  options.guard_sigbus = true;
+  options.segment_bytes = 16u << 20;
+  auto store = Store::open(std::move(options));
+  if (!store.ok()) {
+    return report_error(globals, store.status());
+  }
+  Status status;
+  {
+    protocol::StoreStorage storage(**store);
+    protocol::Receiver receiver(storage);
+    if (!a.folder.empty()) {
+      uint64_t answered = 0;
+      status = answer_messages(
+          a.folder, [&receiver](const std::string& message) { return receiver.handle(message); }, answered);
+      if (status.ok()) {
+        print_end(globals, receiver.counters());
+      }
+    } else {
+      if (carrier != nullptr) {
+        status = (*store)->attach_upstream(without_secrets(a.upstream), {});
+      }
+      if (status.ok()) {
+        status = serve_http(globals, a, **store, receiver, std::move(carrier));
+      }
+    }
+  }
+  const engine::ErrorDetail detail = engine::error_detail();
+  const Status closed = (*store)->close(0);
+  if (!status.ok()) {
+    engine::error_detail() = detail;
+    return report_error(globals, status);
+  }
+  return closed.ok() ? Exit::kDone : report_error(globals, closed, "the store could not be closed cleanly");
+}
+
+}  // namespace
+
+void add_serve(CommandLine& line) {
+  auto a = std::make_shared<Arguments>();
+  line.add("serve", "Take what other stores send", kNotes)
+      .list("--listen", "ADDRESS", "HOST:PORT or unix:PATH (default 127.0.0.1:4020); may be given several times",
+            a->listen)
+      .list("--host", "NAME", "A name under which others reach it; may be given several times", a->hosts)
+      .option("--token-file", "FILE", "Ask every request for the token in this file of mode 0600", a->token_file)
+      .option("--tls-cert", "FILE", "Certificate chain (PEM)", a->tls_cert)
+      .option("--tls-key", "FILE", "Its key (PEM)", a->tls_key)
+      .option("--upstream", "URL", "Send all on to another `cairn serve`", a->upstream)
+      .option("--upstream-token-file", "FILE", "The token for it (else CAIRN_TOKEN)", a->upstream_token_file)
+      .option("--ca-file", "FILE", "Certificates (PEM) to trust for it instead of the system's", a->ca_file)
+      .option("--via-folder", "DIR", "Answer the messages that lie in DIR, and end", a->folder)
+      .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)
+      .run([a](const Globals& globals) { return serve(globals, *a); });
+}
+
+}  // namespace cairn::tools

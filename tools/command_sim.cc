@@ -1,0 +1,187 @@
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <system_error>
+
+#include "tools/dump.h"
+#include "tools/interrupt.h"
+#include "tools/report.h"
+#include "tools/sim/simulation.h"
+#include "tools/stage_note.h"
+
+namespace cairn::tools {
+
+namespace {
+
+using engine::Value;
+
+constexpr const char* kNotes =
+    "Stores that sync through a network which loses, cuts, spoils, delays and doubles what it carries, while their\n"
+    "processes are killed and their clocks jump. One seed is one history, to the byte: a failure is found again by "
+    "its\n"
+    "number. Workers set, count and append, each operation noted outside before the store has it; at the end both "
+    "sides\n"
+    "must hold exactly that. The stores are real ones in a temporary directory; clock, network and kills are "
+    "simulated.\n"
+    "\n"
+    "Exit codes: 0 both sides are equal to what was done, 1 they are not.\n"
+    "\n"
+    "Examples:\n"
+    "  cairn sim --seed 7\n"
+    "  cairn sim --rounds 100                       a hundred seeds from a random one on\n"
+    "  cairn sim --seed 7 --no-duplicate-check      a planted bug, which must be found";
+
+struct Arguments {
+  std::string seed, directory;
+  uint64_t rounds = 1, workers = 3, runs = 8, actions = 2000;
+  bool chain = false, no_duplicate_check = false;
+};
+
+void print_result(const Globals& globals, uint64_t seed, const sim::Result& r) {
+  if (globals.json) {
+    engine::Array differences;
+    for (const std::string& difference : r.differences) {
+      differences.push_back(Value(difference));
+    }
+    engine::Object o{{"seed", Value(seed)}, {"equal", Value(r.equal)}};
+    const std::pair<const char*, uint64_t> numbers[] = {{"operations", r.operations},
+                                                        {"messages", r.messages},
+                                                        {"batches", r.batches},
+                                                        {"bytes", r.bytes},
+                                                        {"lost_requests", r.lost_requests},
+                                                        {"lost_answers", r.lost_answers},
+                                                        {"cut", r.cut},
+                                                        {"flipped", r.flipped},
+                                                        {"delayed", r.delayed},
+                                                        {"doubled", r.doubled},
+                                                        {"denied", r.denied},
+                                                        {"busy", r.busy},
+                                                        {"worker_kills", r.worker_kills},
+                                                        {"upstream_kills", r.upstream_kills},
+                                                        {"clock_jumps", r.clock_jumps},
+                                                        {"splits", r.splits},
+                                                        {"duplicates", r.duplicates},
+                                                        {"dead_letters", r.dead_letters},
+                                                        {"trace", r.trace}};
+    for (const auto& [name, value] : numbers) {
+      o.push_back({name, Value(value)});
+    }
+    o.push_back({"simulated_ms", Value(r.simulated_ms)});
+    o.push_back({"differences", Value(std::move(differences))});
+    print_json(std::move(o));
+    return;
+  }
+  const auto n = [](uint64_t v) { return static_cast<unsigned long long>(v); };
+  std::printf("seed %llu: %s. %llu operations, %llu batches, %llu messages, %.1f simulated minutes\n", n(seed),
+              r.equal ? "equal" : "NOT EQUAL", n(r.operations), n(r.batches), n(r.messages),
+              static_cast<double>(r.simulated_ms) / 60'000);
+  std::printf(
+      "  lost %llu requests and %llu answers, cut %llu, spoiled %llu, delayed %llu, doubled %llu, denied %llu, "
+      "busy %llu\n",
+      n(r.lost_requests), n(r.lost_answers), n(r.cut), n(r.flipped), n(r.delayed), n(r.doubled), n(r.denied),
+      n(r.busy));
+  std::printf("  killed %llu workers and %llu upstreams, %llu jumps of the clock; %llu batches came again\n",
+              n(r.worker_kills), n(r.upstream_kills), n(r.clock_jumps), n(r.duplicates));
+  for (const std::string& difference : r.differences) {
+    std::printf("  %s\n", difference.c_str());
+  }
+}
+
+/// Gone with this.
+class TemporaryDirectory {
+ public:
+  explicit TemporaryDirectory(const std::string& parent) {
+    std::string name =
+        (parent.empty() ? std::filesystem::temp_directory_path().string() : parent) + "/cairn-sim-XXXXXX";
+    if (mkdtemp(name.data()) != nullptr) {
+      path_ = name;
+    }
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    if (!path_.empty()) {
+      std::filesystem::remove_all(path_, ignored);
+    }
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+Exit simulate(const Globals& globals, const Arguments& a) {
+  uint64_t seed = 0;
+  if (a.seed.empty()) {
+    seed = std::random_device{}();
+  } else {
+    char* end = nullptr;
+    seed = std::strtoull(a.seed.c_str(), &end, 10);
+    if (*end != '\0' || a.seed[0] == '-') {
+      return report_usage(globals, "--seed: a number");
+    }
+  }
+  if (a.rounds == 0 || a.workers == 0 || a.workers > 100 || a.runs == 0 || a.runs > 1000 || a.actions > 10'000'000) {
+    return report_usage(
+        globals, "--rounds, --workers (to 100) and --runs (to 1000) are at least 1, --actions at most 10,000,000");
+  }
+  bool equal = true;
+  for (uint64_t round = 0; round < a.rounds && !interrupted(); ++round, ++seed) {
+    const TemporaryDirectory directory(a.directory);
+    if (directory.path().empty()) {
+      return report_error(globals, engine::fail(Status(Code::kIo, "temporary directory", errno),
+                                                "cannot make a directory for the stores"));
+    }
+    sim::Options options;
+    options.seed = seed;
+    options.directory = directory.path();
+    options.workers = static_cast<uint32_t>(a.workers);
+    options.runs = static_cast<uint32_t>(a.runs);
+    options.actions = static_cast<uint32_t>(a.actions);
+    options.chain = a.chain;
+    options.no_duplicate_check = a.no_duplicate_check;
+    StageNote stage(globals.json);
+    const auto result = sim::simulate(options, [&](double share) {
+      stage.show("seed " + std::to_string(seed) + ": " + std::to_string(static_cast<int>(share * 100)) + " %");
+      return !interrupted();
+    });
+    if (interrupted()) {
+      break;
+    }
+    if (!result.ok()) {
+      return report_error(globals, result.status(), "seed " + std::to_string(seed));
+    }
+    print_result(globals, seed, *result);
+    std::fflush(stdout);
+    equal = equal && result->equal;
+  }
+  return equal ? Exit::kDone : Exit::kNo;
+}
+
+}  // namespace
+
+void add_sim(CommandLine& line) {
+  auto a = std::make_shared<Arguments>();
+  line.add("sim", "Try the sync protocol in a simulated network", kNotes)
+      .option("--seed", "N", "The history to play (default: a random one, which is printed)", a->seed)
+      .number("--rounds", "N", "So many seeds, from that one on (1)", a->rounds)
+      .number("--workers", "N", "Stores that send (3)", a->workers)
+      .number("--runs", "N", "Of each (8)", a->runs)
+      .number("--actions", "N", "Steps of the history (2000)", a->actions)
+      .flag("--chain", "The upstream has an upstream of its own, which is compared", a->chain)
+      .flag("--no-duplicate-check", "The upstream takes what comes again as new: a planted bug", a->no_duplicate_check)
+      .option("--directory", "DIR", "Where the stores are made for that time (default: the temporary directory)",
+              a->directory)
+      .run([a](const Globals& globals) {
+        const Exit exit = simulate(globals, *a);
+        if (interrupted()) {
+          die_of_interrupt();
+        }
+        return exit;
+      });
+}
+
+}  // namespace cairn::tools

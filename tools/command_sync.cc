@@ -1,0 +1,237 @@
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "engine/json.h"
+#include "tools/carrier.h"
+#include "tools/dump.h"
+#include "tools/interrupt.h"
+#include "tools/open_store.h"
+#include "tools/report.h"
+#include "tools/stage_note.h"
+#include "tools/sync_report.h"
+#include "tools/terminal_text.h"
+
+namespace cairn::tools {
+
+namespace {
+
+using engine::Store;
+using engine::Value;
+using Release = engine::sync::Outbox::Release;
+
+constexpr const char* kNotes =
+    "Sends what this store has and its upstream has not: for cron, or by hand. The upstream is a `cairn serve` and is\n"
+    "remembered; changes are kept for it from the first call on, folded to what is different. All runs are sent the\n"
+    "first time. Each change arrives exactly once, whatever is lost or killed on the way; what is not sent in time "
+    "waits.\n"
+    "A token comes from --token-file or from CAIRN_TOKEN.\n"
+    "\n"
+    "With --via-folder the messages are files in DIR, which travels by itself (a stick, a mirror): run it here, take "
+    "DIR\n"
+    "to the other side, run `cairn serve --via-folder DIR` there, bring DIR back, run it here again.\n"
+    "\n"
+    "A store that was moved or copied sends nothing until you say which it was: --moved goes on as before, --copied "
+    "makes\n"
+    "it a store of its own. A run that the upstream refuses is held, the others flow: --dead lists them, --retry, "
+    "--skip\n"
+    "and --replace let go of one.\n"
+    "\n"
+    "Exit codes: 0 all is upstream, 75 not all yet, 65 some runs are held, 77 the token is refused, 76 say --moved or\n"
+    "--copied first.\n"
+    "\n"
+    "Examples:\n"
+    "  cairn sync --upstream https://relay.example:4020 --token-file ~/.cairn-token\n"
+    "  cairn sync --deadline 60s                      again, from cron\n"
+    "  cairn sync --via-folder /media/stick\n"
+    "  cairn sync --dry-run                           what would be sent\n"
+    "  cairn sync --replace $run                      send all of a run that was refused";
+
+constexpr const char* kFolderName = "folder";
+
+struct Arguments {
+  std::string upstream, token_file, ca_file, deadline, folder, retry, skip, replace, limit;
+  uint64_t batch_runs = 0;
+  bool once = false, moved = false, copied = false, dead = false, dry_run = false, detach = false;
+};
+
+bool parse_duration(const std::string& text, int64_t& ms) {
+  char unit[3] = {};
+  long long n = 0;
+  int used = 0;
+  if (std::sscanf(text.c_str(), "%lld%2[a-z]%n", &n, unit, &used) < 1 || n < 0 || n > 1'000'000 ||
+      (used != 0 && static_cast<size_t>(used) != text.size())) {
+    return false;
+  }
+  const std::string u = unit;
+  const int64_t of = u == "ms" ? 1 : u.empty() || u == "s" ? 1000 : u == "m" ? 60'000 : u == "h" ? 3'600'000 : 0;
+  ms = n * of;
+  return of != 0;
+}
+
+Status show_dead(const Globals& globals, Store& store) {
+  std::vector<std::pair<std::string, engine::sync::DeadLetter>> letters;
+  CAIRN_TRY(store.dead_letters(10'000, letters));
+  for (const auto& [id, letter] : letters) {
+    if (globals.json) {
+      print_json({{"run", Value(id)},
+                  {"reason", Value(engine::sync::verdict_name(letter.code))},
+                  {"text", Value(letter.text)},
+                  {"since", Value(iso_time(letter.since_us))}});
+    } else {
+      std::printf("%s  %s: %s  since %s\n", id.c_str(), engine::sync::verdict_name(letter.code),
+                  printable(letter.text).c_str(), iso_time(letter.since_us).c_str());
+    }
+  }
+  if (letters.empty() && !globals.json) {
+    std::printf("no dead letters\n");
+  }
+  return {};
+}
+
+Exit exit_of_state(const Store::SyncState& state, const DriveResult& driven) {
+  if (state.sender.halt != engine::sync::Halt::kNone) {
+    return Exit::kFork;
+  }
+  if (driven.denied) {
+    return Exit::kAuth;
+  }
+  if (state.all_acknowledged) {
+    return Exit::kDone;
+  }
+  return state.waiting.held > 0 && state.waiting.runs <= state.waiting.held ? Exit::kBadData : Exit::kTryLater;
+}
+
+/// What the options say before anything is sent. `exit` is changed if they make no sense with this store.
+Status attach(const Globals& globals, const Arguments& a, Store& store, Exit& exit) {
+  Store::SyncState before;
+  CAIRN_TRY(store.sync_state(before));
+  engine::sync::SenderOptions sender;
+  std::string name = a.upstream.empty() ? before.sender.upstream : without_secrets(a.upstream);
+  if (!a.folder.empty()) {
+    name = name.empty() ? kFolderName : name;
+    sender.limits = {engine::sync::kEntriesMax, 4u << 20};  // a journey each
+  }
+  if (name.empty() || (name == kFolderName && a.folder.empty() && !a.dry_run && !a.dead)) {
+    exit = report_usage(globals, "no upstream is known: give --upstream URL, or --via-folder DIR");
+    return {};
+  }
+  if (a.batch_runs != 0) {
+    sender.limits.entries = std::min<size_t>(a.batch_runs, engine::sync::kEntriesMax);
+    sender.limits.bytes = 4u << 20;
+  }
+  CAIRN_TRY(store.attach_upstream(name, sender));
+  if (a.moved || a.copied) {
+    uint64_t dropped = 0;
+    CAIRN_TRY(store.resolve_copy(a.moved, &dropped));
+    if (dropped > 0) {
+      note(globals, std::to_string(dropped) + " runs owned elsewhere had changes waiting: the other store sends those");
+    }
+  }
+  for (const auto& [id, how] : {std::pair(a.retry, Release::kRetry), std::pair(a.skip, Release::kSkip),
+                                std::pair(a.replace, Release::kReplace)}) {
+    if (!id.empty()) {
+      const Status released = store.release_dead(id, how);
+      if (released.code == Code::kNotFound) {
+        exit = report_error(globals, released);
+        return {};
+      }
+      CAIRN_TRY(released);
+    }
+  }
+  return {};
+}
+
+Status drive_shown(const Globals& globals, Store& store, Carrier& carrier, int64_t until_ms, DriveResult& driven) {
+  StageNote stage(globals.json);
+  return drive(store, carrier, until_ms, driven, [&](const DriveResult& r) {
+    stage.show(std::to_string(r.messages) + " messages sent, " + std::to_string(r.waiting_runs) + " runs wait");
+  });
+}
+
+Exit sync(const Globals& globals, const Arguments& a) {
+  int64_t deadline_ms = 60'000;
+  if (!a.deadline.empty() && !parse_duration(a.deadline, deadline_ms)) {
+    return report_usage(globals, "--deadline: a time such as 60s, 5m, 500ms");
+  }
+  if (a.moved && a.copied) {
+    return report_usage(globals, "--moved or --copied: the store is one of them");
+  }
+  if (!a.folder.empty() && !a.upstream.empty()) {
+    return report_usage(globals, "--upstream or --via-folder: messages take one way");
+  }
+  std::unique_ptr<Carrier> carrier;
+  const auto open_http = [&](const std::string& url) -> Status {
+    auto made = make_http_carrier({url, a.token_file, a.ca_file, std::clamp<int64_t>(deadline_ms, 1, 30'000)});
+    if (!made.ok()) {
+      return engine::fail(made.status(), made.status().what, url);
+    }
+    carrier = std::move(*made);
+    return {};
+  };
+  if (!a.upstream.empty()) {
+    if (const Status status = open_http(a.upstream); !status.ok()) {
+      return report_error(globals, status);
+    }
+  }
+  Exit exit = Exit::kDone;
+  WriteOptions options;
+  options.limit = a.limit;
+  const Exit written = write_store(globals, options, "cannot sync", [&](Store& store) -> Status {
+    if (a.detach) {
+      return store.detach_upstream();
+    }
+    CAIRN_TRY(attach(globals, a, store, exit));
+    if (exit != Exit::kDone || a.dead) {
+      return exit != Exit::kDone ? Status() : show_dead(globals, store);
+    }
+    Store::SyncState state;
+    DriveResult driven;
+    if (a.dry_run) {
+      CAIRN_TRY(store.checkpoint());
+      CAIRN_TRY(store.sync_state(state));
+    } else {
+      if (!a.folder.empty()) {
+        carrier = make_folder_carrier(a.folder);
+      } else if (carrier == nullptr) {
+        CAIRN_TRY(store.sync_state(state));
+        CAIRN_TRY(open_http(state.sender.upstream));
+      }
+      CAIRN_TRY(drive_shown(globals, store, *carrier, monotonic_ms() + deadline_ms, driven));
+      CAIRN_TRY(store.sync_state(state));
+    }
+    print_sync_report(globals, state, driven, carrier.get(), a.dry_run, interrupted());
+    exit = a.dry_run ? Exit::kDone : exit_of_state(state, driven);
+    return {};
+  });
+  if (interrupted()) {
+    die_of_interrupt();
+  }
+  return written != Exit::kDone ? written : exit;
+}
+
+}  // namespace
+
+void add_sync(CommandLine& line) {
+  auto a = std::make_shared<Arguments>();
+  line.add("sync", "Send what is not upstream yet", kNotes)
+      .option("--upstream", "URL", "https://HOST:PORT, http://127.0.0.1:PORT or unix:PATH; remembered", a->upstream)
+      .option("--token-file", "FILE", "The upstream's token, in a file of mode 0600", a->token_file)
+      .option("--ca-file", "FILE", "Certificates (PEM) to trust instead of the system's", a->ca_file)
+      .option("--via-folder", "DIR", "Messages and answers as files in DIR", a->folder)
+      .option("--deadline", "TIME", "Give up after this long: 60s (default), 5m, 500ms", a->deadline)
+      .flag("--once", "End when all is sent or the deadline passes (always so; for scripts that say it)", a->once)
+      .flag("--dry-run", "Only say what waits", a->dry_run)
+      .flag("--moved", "The store was moved here: go on", a->moved)
+      .flag("--copied", "The store is a copy: make it one of its own", a->copied)
+      .flag("--dead", "List the runs that the upstream refused", a->dead)
+      .option("--retry", "RUN", "Send a refused change again", a->retry)
+      .option("--skip", "RUN", "Give a refused change up", a->skip)
+      .option("--replace", "RUN", "Send all of the run instead", a->replace)
+      .number("--batch-runs", "N", "Runs in one message, at most (1000)", a->batch_runs)
+      .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)
+      .flag("--detach", "Keep nothing for an upstream any more", a->detach)
+      .run([a](const Globals& globals) { return sync(globals, *a); });
+}
+
+}  // namespace cairn::tools

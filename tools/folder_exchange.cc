@@ -1,0 +1,183 @@
+#include "tools/folder_exchange.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <vector>
+
+#include "engine/error_detail.h"
+#include "engine/sync/batch.h"
+#include "tools/carrier.h"
+
+namespace cairn::tools {
+
+namespace {
+
+namespace fs = std::filesystem;
+using engine::fail;
+
+constexpr size_t kFileBytesMax = engine::sync::kMessageBytesMax + (1u << 20);
+
+Status io(const std::string& path, int error) {
+  return fail(Status(error == ENOSPC ? Code::kNoSpace : Code::kIo, "folder", error),
+              path + ": " + std::generic_category().message(error));
+}
+
+std::string name_of(const std::string& message) {
+  std::string name;
+  for (const uint8_t byte : engine::sync::digest_of(message)) {
+    name.push_back("0123456789abcdef"[byte >> 4]);
+    name.push_back("0123456789abcdef"[byte & 15]);
+  }
+  return name;
+}
+
+Status read_file(const std::string& path, std::string& bytes) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) {
+    return io(path, errno);
+  }
+  struct stat info = {};
+  bytes.clear();
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || static_cast<size_t>(info.st_size) > kFileBytesMax) {
+    ::close(fd);
+    return fail(Code::kInvalidArgument, path + ": is no message");
+  }
+  bytes.resize(static_cast<size_t>(info.st_size));
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = ::read(fd, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    if (n <= 0) {
+      const int error = n == 0 ? EIO : errno;
+      ::close(fd);
+      return io(path, error);
+    }
+    done += static_cast<size_t>(n);
+  }
+  ::close(fd);
+  return {};
+}
+
+// Whole and on the disk before it has its name.
+Status write_file(const std::string& directory, const std::string& name, const std::string& bytes) {
+  const std::string path = directory + "/" + name;
+  const std::string temporary = directory + "/." + name + ".part";
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) {
+    return io(temporary, errno);
+  }
+  size_t done = 0;
+  int error = 0;
+  while (done < bytes.size() && error == 0) {
+    const ssize_t n = ::write(fd, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno != EINTR) {
+      error = errno;
+    }
+    done += n > 0 ? static_cast<size_t>(n) : 0;
+  }
+  error = error == 0 && fsync(fd) != 0 ? errno : error;
+  ::close(fd);
+  if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) {
+    error = errno;
+  }
+  if (error != 0) {
+    unlink(temporary.c_str());
+    return io(path, error);
+  }
+  const int dir = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (dir >= 0) {
+    (void)fsync(dir);  // a FAT stick may refuse: then the file is there as soon as it is unmounted
+    ::close(dir);
+  }
+  return {};
+}
+
+class FolderCarrier final : public Carrier {
+ public:
+  explicit FolderCarrier(std::string directory) : directory_(std::move(directory)) {}
+  Status carry(engine::Store& store, const std::string& message, int64_t, Went& went) override {
+    std::string answer;
+    CAIRN_TRY(lay_message(directory_, message, answer));
+    bytes_sent += message.size();
+    bytes_received += answer.size();
+    went = answer.empty() ? Went::kWaits : Went::kAnswered;
+    if (answer.empty()) {
+      return {};
+    }
+    CAIRN_TRY(store.sync_feed(answer));
+    remove_message(directory_, message);
+    return {};
+  }
+
+ private:
+  const std::string directory_;
+};
+
+}  // namespace
+
+Status lay_message(const std::string& directory, const std::string& message, std::string& answer) {
+  const std::string name = name_of(message);
+  std::error_code error;
+  answer.clear();
+  if (fs::exists(directory + "/" + name + ".answer", error)) {
+    CAIRN_TRY(read_file(directory + "/" + name + ".answer", answer));
+    if (!answer.empty()) {
+      return {};
+    }
+  }
+  if (!fs::exists(directory + "/" + name + ".message", error)) {
+    return write_file(directory, name + ".message", message);
+  }
+  return {};
+}
+
+void remove_message(const std::string& directory, const std::string& message) {
+  const std::string name = name_of(message);
+  std::error_code error;
+  fs::remove(directory + "/" + name + ".message", error);
+  fs::remove(directory + "/" + name + ".answer", error);
+}
+
+Status answer_messages(const std::string& directory, const std::function<std::string(const std::string&)>& handle,
+                       uint64_t& answered) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".message") && name[0] != '.') {
+      names.push_back(name.substr(0, name.size() - 8));
+    }
+  }
+  if (error) {
+    return io(directory, error.value());
+  }
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    const std::string path = std::string(directory).append("/").append(name);
+    if (fs::exists(path + ".answer", error)) {
+      continue;
+    }
+    std::string message;
+    CAIRN_TRY(read_file(path + ".message", message));
+    if (name_of(message) != name) {
+      continue;  // cut, or spoiled on its way: the sender's comes again
+    }
+    CAIRN_TRY(write_file(directory, name + ".answer", handle(message)));
+    ++answered;
+  }
+  return {};
+}
+
+std::unique_ptr<Carrier> make_folder_carrier(std::string directory) {
+  return std::make_unique<FolderCarrier>(std::move(directory));
+}
+
+}  // namespace cairn::tools

@@ -1,0 +1,22 @@
+// Messages as files, for places that no network joins: a sender writes NAME.message, the folder travels, a receiver
+// writes NAME.answer beside it, the folder travels back. NAME is a hash of the message, so the same one is the same
+// file and nothing is taken twice; a file appears whole, under its name, after it is on the disk.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "cairn/status.h"
+
+namespace cairn::tools {
+
+/// Lays a message down, if it is not there yet, and reads its answer, if that is there.
+Status lay_message(const std::string& directory, const std::string& message, std::string& answer);
+/// The answer was carried out: removes both files.
+void remove_message(const std::string& directory, const std::string& message);
+
+/// Answers each message that has no answer, by `handle`. `answered`: how many.
+Status answer_messages(const std::string& directory, const std::function<std::string(const std::string&)>& handle,
+                       uint64_t& answered);
+
+}  // namespace cairn::tools
