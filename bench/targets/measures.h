@@ -25,5 +25,6 @@ struct Measure {
 
 std::vector<Measure> time_measures();
 std::vector<Measure> space_measures();
+std::vector<Measure> sync_measures();  // where there is an HTTP client
 
 }  // namespace cairn::bench

@@ -71,6 +71,11 @@ int main(int argc, char** argv) {
   for (const Measure& m : cairn::bench::space_measures()) {
     all.push_back(m);
   }
+#ifdef CAIRN_COMMAND
+  for (const Measure& m : cairn::bench::sync_measures()) {
+    all.push_back(m);
+  }
+#endif
   for (const std::string& name : only) {
     if (std::none_of(all.begin(), all.end(), [&](const Measure& m) { return name == m.name; })) {
       std::cerr << "targets: no measure " << name << "; there are";
