@@ -99,6 +99,8 @@ Status Store::attach_upstream(const std::string& name, const sync::SenderOptions
   ships_ = true;
   if (first || sender_ == nullptr) {
     make_sender(options);
+  } else {
+    sender_->set_options(options);
   }
   return {};
 }

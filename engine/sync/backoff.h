@@ -12,7 +12,16 @@ class Backoff {
   static constexpr int64_t kBaseMs = 200;
   static constexpr int64_t kCapMs = 60'000;
 
-  /// `random`: any 64 bits.
+  /// `random`: any 64 bits. `retry_after_ms`: not before, as the other side asked; many were told the same, and come
+  /// one after the other.
+  int64_t next_ms(uint64_t random, int64_t retry_after_ms) {
+    const int64_t own = next_ms(random);
+    if (retry_after_ms <= 0) {
+      return own;
+    }
+    const auto spread = static_cast<uint64_t>(std::min(retry_after_ms / 2, kCapMs) + 1);
+    return std::max(own, retry_after_ms + static_cast<int64_t>((random >> 32) % spread));
+  }
   int64_t next_ms(uint64_t random) {
     const int64_t above = std::max<int64_t>(kBaseMs + 1, 3 * last_ms_);
     const int64_t drawn = kBaseMs + static_cast<int64_t>(random % static_cast<uint64_t>(above - kBaseMs));

@@ -434,7 +434,9 @@ Status Outbox::rotate(Rotation why, uint64_t kept_deltas) {
 
 Status Outbox::resolve(bool moved, uint64_t* dropped) {
   if (state_.halt == Halt::kForked && moved) {
-    return rotate(Rotation::kRestored, 0);
+    // What the other one sent is newer where it is newer: asked for first, as after a rewind.
+    CAIRN_TRY(halt(Halt::kNone));
+    return begin_pull();
   }
   SenderState next = state_;
   next.halt = Halt::kNone;

@@ -51,12 +51,13 @@ Status Sender::ask(const std::vector<std::string>& ids, bool if_newer) {
     run.id = id;
     run.if_newer = if_newer;
     if (if_newer) {
-      auto record = tables_.find(id);
+      auto record = tables_.find_for_fold(id);
       CAIRN_TRY(record.status());
       if (*record) {
         run.generation = outbox_.state().generation;
         run.life = (*record)->created_lsn;
-        run.sequence = (*record)->sequence;
+        // Up to where both sides are alike, as far as this one knows; what waits goes on top of what is newer there.
+        run.sequence = (*record)->outbox.waits() ? (*record)->outbox.diff.base : (*record)->sequence;
       }
     }
     question.runs.push_back(std::move(run));
@@ -228,6 +229,15 @@ Status Sender::feed(std::string_view bytes, int64_t now_ms) {
   if (!under_way()) {
     return {};  // an answer that was given up
   }
+  const Status s = carry_out(bytes, now_ms);
+  if (!s.ok() && under_way()) {
+    // The disk is full, say. The upstream has the batch, and will say so again.
+    (void)failed(Failure::kTransient, "the answer could not be kept here", 0, now_ms);
+  }
+  return s;
+}
+
+Status Sender::carry_out(std::string_view bytes, int64_t now_ms) {
   if (under_way_ == MessageKind::kBatch) {
     auto reply = decode_reply(bytes);
     if (!reply.ok()) {
@@ -265,14 +275,14 @@ Status Sender::failed(Failure failure, const std::string& text, int64_t retry_af
   if (failure == Failure::kTooLarge && batch) {
     return outbox_.split(0).status();
   }
-  int64_t ms = backoff_.next_ms(host_.random());
+  int64_t ms = backoff_.next_ms(host_.random(), retry_after_ms);
   if (failure == Failure::kDenied) {
     denied_ = true;
     ms = kDeniedMs;
   } else if (failure == Failure::kProtocol) {
     ms = std::max<int64_t>(ms, Backoff::kCapMs / 2);
   }
-  wait(std::max(ms, retry_after_ms), now_ms);
+  wait(ms, now_ms);
   return {};
 }
 

@@ -56,6 +56,8 @@ class Sender {
   /// When next() may have something again; INT64_MAX: when something changes.
   [[nodiscard]] int64_t next_due(int64_t now_ms) const;
 
+  /// From the next batch on.
+  void set_options(const SenderOptions& options) { options_ = options; }
   /// The next batch need not wait for the interval.
   void hurry() { hurry_ = true; }
   void pause() { paused_ = true; }
@@ -72,6 +74,7 @@ class Sender {
   [[nodiscard]] bool idle() const { return idle_ && !under_way() && outbox_.in_flight().empty(); }
 
  private:
+  Status carry_out(std::string_view answer, int64_t now_ms);
   Status answer_batch(const Reply& reply, int64_t now_ms);
   Status answer_question(const Documents& documents);
   Status ask(const std::vector<std::string>& ids, bool if_newer);
@@ -81,7 +84,7 @@ class Sender {
 
   Outbox& outbox_;
   Tables& tables_;
-  const SenderOptions options_;
+  SenderOptions options_;
   const Host host_;
 
   MessageKind under_way_ = MessageKind::kUnknown;

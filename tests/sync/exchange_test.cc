@@ -136,6 +136,22 @@ TEST_F(Exchange, ABatchKeepsItsLimitOfBytes) {
   EXPECT_EQ(other.all(), up.all());
 }
 
+TEST_F(Exchange, OptionsThatAreGivenAgainCountFromTheNextBatchOn) {
+  for (int i = 0; i < 6; ++i) {
+    worker.start("r" + std::to_string(i));
+  }
+  EXPECT_EQ(worker.sync_with(up), 1);
+  worker.reopen();
+  sync::SenderOptions small;
+  small.limits.entries = 2;
+  worker.attach(small);
+  for (int i = 0; i < 6; ++i) {
+    worker.set("r" + std::to_string(i), "a", "1");
+  }
+  EXPECT_EQ(worker.sync_with(up), 3);
+  expect_equal();
+}
+
 TEST_F(Exchange, StateSaysWhatWaits) {
   auto run = worker.start("r", R"({"n":0})");
   EXPECT_FALSE(worker.sync_state().all_acknowledged);

@@ -187,6 +187,16 @@ class Site {
     open();
   }
 
+  /// The process died when its directory was as in `image`.
+  void replace_by(const std::string& image) {
+    receiver_.reset();
+    storage_.reset();
+    store_.reset();
+    std::filesystem::remove_all(directory_);
+    std::filesystem::rename(image, directory_);
+    open();
+  }
+
   uint32_t segment_bytes = 1u << 20;
   bool fixed_identity = false;  // a copy of the store is not seen as one
   uint64_t bytes_sent = 0;
