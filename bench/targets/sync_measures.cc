@@ -7,6 +7,7 @@
 #include <chrono>
 #include <fstream>
 #include <memory>
+#include <random>
 
 #include "api/upstream/http_exchange.h"
 #include "bench/targets/measures.h"
@@ -163,10 +164,12 @@ struct Way {
   }
 };
 
+/// Each run goes its own way, so that compression finds no more alike than in life.
 void update(cairn_run* run, int64_t step) {
-  check(cairn_run_set_double(run, "progress", 8, static_cast<double>(step) / 100.0), "set");
-  check(cairn_run_set_int64(run, "step", 4, step), "set");
-  check(cairn_run_increment_int64(run, "records", 7, 128), "increment");
+  static std::mt19937_64 random(1);
+  check(cairn_run_set_double(run, "progress", 8, static_cast<double>(random() % 10'000) / 10'000), "set");
+  check(cairn_run_set_int64(run, "step", 4, step * 100 + static_cast<int64_t>(random() % 100)), "set");
+  check(cairn_run_increment_int64(run, "records", 7, static_cast<int64_t>(random() % 1000)), "increment");
 }
 
 std::vector<cairn_run*> start_runs(cairn_store* store, uint32_t count) {
