@@ -18,12 +18,15 @@ int64_t monotonic_ms() {
 Status drive(engine::Store& store, Carrier& carrier, int64_t until_ms, DriveResult& result,
              const std::function<void(const DriveResult&)>& progress) {
   CAIRN_TRY(store.barrier());
+  engine::Store::SyncState state;
+  CAIRN_TRY(store.sync_state(state));
+  bool again = state.in_flight_entries > 0;  // of an earlier process
+  std::string last;
   while (!interrupted()) {
     CAIRN_TRY(store.sync_control(engine::Store::SyncControl::kHurry));
     std::string message;
     int64_t due = 0;
     CAIRN_TRY(store.sync_next(message, &due));
-    engine::Store::SyncState state;
     if (message.empty()) {
       CAIRN_TRY(store.sync_state(state));
       result.all_acknowledged = state.all_acknowledged;
@@ -43,6 +46,9 @@ Status drive(engine::Store& store, Carrier& carrier, int64_t until_ms, DriveResu
       continue;
     }
     ++result.messages;
+    result.resent += again || message == last ? 1 : 0;
+    again = false;
+    last = message;
     Carrier::Went went = Carrier::Went::kAnswered;
     CAIRN_TRY(carrier.carry(store, message, until_ms, went));
     CAIRN_TRY(store.sync_state(state));

@@ -33,6 +33,7 @@ void print_sync_report(const Globals& globals, const engine::Store::SyncState& s
     o.push_back({"upstream", Value(sender.upstream)});
     o.push_back({"all_acknowledged", Value(state.all_acknowledged)});
     o.push_back({"messages", Value(driven.messages)});
+    o.push_back({"resent", Value(driven.resent)});
     o.push_back({"bytes_sent", Value(carrier == nullptr ? uint64_t{0} : carrier->bytes_sent)});
     o.push_back({"bytes_received", Value(carrier == nullptr ? uint64_t{0} : carrier->bytes_received)});
     o.push_back({"waiting_runs", Value(state.waiting.runs)});
@@ -47,8 +48,8 @@ void print_sync_report(const Globals& globals, const engine::Store::SyncState& s
     return;
   }
   if (carrier != nullptr) {
-    std::printf("%llu messages, %llu bytes sent, %llu received\n", n(driven.messages), n(carrier->bytes_sent),
-                n(carrier->bytes_received));
+    std::printf("%llu messages, %llu of them again; %llu bytes sent, %llu received\n", n(driven.messages),
+                n(driven.resent), n(carrier->bytes_sent), n(carrier->bytes_received));
   }
   if (halt != nullptr) {
     std::printf(

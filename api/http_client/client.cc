@@ -294,6 +294,8 @@ Reply Client::State::finish(CURLcode code) {
     reply = fail(Failure::kProtocol, "the reply is larger than reply_bytes_max");
   } else if (code == CURLE_WRITE_ERROR) {
     reply = fail(Failure::kTransient, "no memory for the reply");
+  } else if (code == CURLE_COULDNT_CONNECT && !endpoint.socket_path.empty()) {
+    reply = fail(Failure::kTransient, "nobody listens on the socket");  // libcurl would speak of a host and a port
   } else {
     // libcurl's text may quote the peer, and the peer knows the token.
     const std::string_view own = text.data();

@@ -3,11 +3,9 @@
 // What holds:
 // - At most one request is in flight, and one connection is open; it is kept for the next request.
 // - A request may arrive twice: where a kept connection ends before a byte of the answer, libcurl sends the request
-// once
-//   more on a new connection, and whoever gets Failure::kTransient may send it again. What is sent must bear that.
-// - Names are resolved in a thread of libcurl's own, and no call waits for it, neither after a timeout nor on cancel
-// (the
-//   thread ends by itself). Where libcurl was built without that (no AsynchDNS), open() refuses host names.
+//   once more on a new one, and whoever gets Failure::kTransient may send it again. What is sent must bear that.
+// - Names are resolved in a thread of libcurl's own, and no call waits for it, neither after a timeout nor on cancel:
+//   the thread ends by itself. Where libcurl was built without that (no AsynchDNS), open() refuses host names.
 // - TLS is 1.2 or newer, and the peer and its name are verified; there is no switch against it. Certificates that sign
 //   are those of ca_file, else the system's.
 // - Proxies come from the environment (https_proxy, no_proxy), but for what stays on this machine.
@@ -43,18 +41,16 @@ struct Options {
 class Client {
  public:
   /// Connects to nothing yet.
-  /// Errors: kInvalidArgument (the URL, see parse_endpoint; a limit below 1, a timeout over a day), kUnsafe (plain http
-  /// to
-  ///         another machine), kIo (ca_file cannot be read), kNoMemory.
+  /// Errors: kInvalidArgument (the URL, see parse_endpoint; a limit below 1, a timeout over a day), kUnsafe (plain
+  ///         http to another machine), kIo (ca_file cannot be read), kNoMemory.
   static Result<std::unique_ptr<Client>> open(Options options);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
   /// Starts a request; poll() goes on with it. `path` begins with a slash, may have a query, and is sent as it is.
-  /// Errors: kBusy (one is in flight), kInvalidArgument (a method other than GET, POST, PUT, PATCH, DELETE; a GET with
-  /// a
-  ///         body; bytes that path or content_type must not have), kForked, kNoMemory.
+  /// Errors: kBusy (one is in flight), kInvalidArgument (a method other than GET, POST, PUT, PATCH, DELETE; a GET
+  ///         with a body; bytes that path or content_type must not have), kForked, kNoMemory.
   /// Lifetime: copies, or compresses, what it is given.
   Status send(const std::string& method, const std::string& path, std::string_view body,
               const std::string& content_type);

@@ -18,8 +18,7 @@ struct Endpoint {
 
 /// http://HOST[:PORT][/PREFIX], https://HOST[:PORT][/PREFIX] or unix:/PATH.
 /// Errors: kInvalidArgument (no such URL; a user, query or fragment in it; another scheme), kUnsafe (http to a host
-/// that
-///         is not this machine, unless allow_plain_http).
+///         that is not this machine, unless allow_plain_http).
 Result<Endpoint> parse_endpoint(const std::string& url, bool allow_plain_http);
 
 }  // namespace cairn::http_client

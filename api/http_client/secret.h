@@ -26,9 +26,8 @@ class Secret {
 
   /// The whole file, without a last end of line.
   /// Errors: kIo (cannot be opened or read), kUnsafe (a symbolic link; no regular file; of another user; others than
-  /// its
-  ///         owner have a right to it, or it is executable), kTooLarge (over kTokenBytesMax), kInvalidArgument (empty,
-  ///         or a byte outside 0x21 to 0x7e).
+  ///         its owner have a right to it, or it is executable), kTooLarge (over kTokenBytesMax), kInvalidArgument
+  ///         (empty, or a byte outside 0x21 to 0x7e).
   static Result<Secret> from_file(const std::string& path);
   /// Errors: kInvalidArgument (not set, empty, or a byte outside 0x21 to 0x7e), kTooLarge.
   /// Threads: as getenv. The variable stays in the environment.

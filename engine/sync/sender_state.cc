@@ -68,7 +68,7 @@ std::string encode_sender_state(const SenderState& s) {
   put(out, static_cast<uint8_t>(s.pulls));
   put_text(out, s.pull_after);
   put(out, static_cast<uint8_t>(s.halt));
-  for (const uint64_t v : {s.batches, s.entries, s.bytes, s.resent, s.lost_deltas, s.rotations}) {
+  for (const uint64_t v : {s.batches, s.entries, s.bytes, s.lost_deltas, s.rotations}) {
     put(out, v);
   }
   put(out, s.acked_us);
@@ -93,7 +93,7 @@ Result<SenderState> decode_sender_state(std::string_view payload) {
       take(payload, s.deltas) && take(payload, s.parent) && take(payload, s.parent_seq) &&
       take_flag(payload, s.resends) && take_text(payload, s.resend_after) && take_flag(payload, s.pulls) &&
       take_text(payload, s.pull_after) && take(payload, halt) && take(payload, s.batches) && take(payload, s.entries) &&
-      take(payload, s.bytes) && take(payload, s.resent) && take(payload, s.lost_deltas) && take(payload, s.rotations) &&
+      take(payload, s.bytes) && take(payload, s.lost_deltas) && take(payload, s.rotations) &&
       take(payload, s.acked_us) && take_text(payload, s.last_error) && take(payload, s.last_error_us);
   if (!whole || !payload.empty() || halt > static_cast<uint8_t>(Halt::kForked)) {
     return kBad;

@@ -37,7 +37,6 @@ struct SenderState {
   uint64_t batches = 0;
   uint64_t entries = 0;
   uint64_t bytes = 0;        // of batches, uncompressed
-  uint64_t resent = 0;       // batches that were sent more than once, each further time
   uint64_t lost_deltas = 0;  // acknowledged, and lost by the upstream
   uint64_t rotations = 0;
   int64_t acked_us = 0;  // wall clock of the last acknowledgement; data only

@@ -184,6 +184,8 @@ TEST_F(Sync, ByTlsAndAUnixSocket) {
   EXPECT_THAT(unknown.out, HasSubstr("certificate"));
   EXPECT_EQ(cairn({"sync", "--ca-file", path("cert.pem")}).exit, 0);
   EXPECT_EQ(at("up", {"get", "r"}).out, "{}\n");
+  EXPECT_THAT(cairn({"sync", "--upstream", "unix:" + path("sock"), "--deadline", "1s"}).out,
+              HasSubstr("nobody listens on the socket"));
   const std::string socket = serve("by-socket", {}, "unix:" + path("sock"));
   EXPECT_EQ(socket, "unix:" + path("sock"));
   EXPECT_EQ(cairn({"sync", "--upstream", socket}).exit, 0);
