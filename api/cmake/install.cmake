@@ -5,7 +5,10 @@ include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/cairn)
 set(pkgconfig_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-install(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/include/cairn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+if(NOT CAIRN_HTTP_CLIENT)
+  set(without_upstream PATTERN upstream.h* EXCLUDE)
+endif()
+install(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/include/cairn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} ${without_upstream})
 set_target_properties(cairn_headers PROPERTIES EXPORT_NAME headers)
 install(TARGETS cairn_headers cairn EXPORT cairn_targets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 # Apart, because it asks for what the library is made of, which users of the shared one need not have.

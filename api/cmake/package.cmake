@@ -11,5 +11,6 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)  # also lets ldconfig run
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "nlohmann-json3-dev, liblmdb-dev, libsimdjson-dev")  # the C++ headers; the static library
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "nlohmann-json3-dev, liblmdb-dev, libsimdjson-dev, libcurl4-openssl-dev, libzstd-dev")  # the C++
+# headers; the static library; the upstream
 include(CPack)

@@ -37,7 +37,7 @@ for header in "$prefix"/include/cairn/*; do
   "$@" -std=c++20 $flags $searched -c "$place/$name.cc" -o "$place/$name.o" || refuse "$name does not compile alone"
   count=$((count + 1))
   case $name in
-    cairn.h | status.h | key.h | error.h | time.h)
+    cairn.h | upstream.h | status.h | key.h | error.h | time.h)
       "$cxx" -std=c++17 $flags $without_json -fsyntax-only "$place/$name.cc" || refuse "$name needs nlohmann/json"
       ;;
     packed.h)

@@ -1,0 +1,70 @@
+// Takes a store's messages to its upstream and the answers back, a step at a time.
+//
+// What holds: a message that the store gave out is answered, failed, or in flight in `exchange_`; so the store never
+// waits for one that nobody carries.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "api/upstream/http_exchange.h"
+#include "cairn/cairn.h"
+
+namespace cairn::upstream {
+
+struct Address {
+  std::string url;
+  std::string token_file;
+  std::string token_environment;
+  std::string ca_file;
+  int64_t timeout_ms = 0;
+};
+
+/// Errors: as Secret::from_file, Secret::from_environment and HttpExchange::open.
+Result<std::unique_ptr<HttpExchange>> open_exchange(const Address& address);
+
+struct Carried {
+  uint64_t messages = 0;
+  uint64_t answers = 0;
+  uint64_t bytes_sent = 0;
+  uint64_t bytes_received = 0;
+};
+
+/// Threads: one at a time, but carried(), which is any. Functions return what the store's calls did; what went wrong
+/// is the thread's last error then.
+class Carrier {
+ public:
+  static constexpr int64_t kPollMs = 10;      // a host that does not wait looks again
+  static constexpr int64_t kRecheckMs = 250;  // how late what other threads ask of the store is seen
+
+  Carrier(cairn_store* store, Address address, std::unique_ptr<HttpExchange> exchange)
+      : store_(store), address_(std::move(address)), exchange_(std::move(exchange)) {}
+
+  /// As cairn_upstream_step. *in_ms: 0 only after something was carried.
+  cairn_status step(int64_t wait_ms, int64_t* in_ms) noexcept;
+  [[nodiscard]] bool in_flight() const { return in_flight_; }
+  /// Tells the store that there is no answer to what is in flight.
+  void give_up(const char* why) noexcept;
+  [[nodiscard]] Carried carried() const;
+
+ private:
+  cairn_status start(int64_t* in_ms);
+  Status send(std::string_view message);
+  cairn_status take(const Outcome& outcome);
+  cairn_status failed(int32_t why, const char* text, int64_t retry_after_ms = 0) noexcept;
+
+  cairn_store* const store_;
+  const Address address_;
+  std::unique_ptr<HttpExchange> exchange_;
+  bool in_flight_ = false;
+  bool denied_ = false;
+
+  mutable std::mutex mutex_;
+  Carried carried_;  // Guarded by mutex_
+};
+
+}  // namespace cairn::upstream

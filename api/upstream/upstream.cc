@@ -1,0 +1,335 @@
+// The C ABI of cairn/upstream.h: checks, the background thread, and waiting.
+#include "cairn/upstream.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "api/upstream/carrier.h"
+
+using cairn::Code;
+using cairn::Status;
+using cairn::upstream::Address;
+using cairn::upstream::Carried;
+using cairn::upstream::Carrier;
+
+struct cairn_upstream {
+  cairn_upstream(cairn_store* of, Address address, std::unique_ptr<cairn::upstream::HttpExchange> exchange)
+      : store(of), carrier(of, std::move(address), std::move(exchange)) {}
+
+  // Constant after cairn_upstream_open.
+  const pid_t process = getpid();
+  cairn_store* const store;
+  bool background = false;
+
+  std::mutex stepping;  // held for a step; never waited for but by the thread that steps
+  Carrier carrier;      // Guarded by stepping
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  // Guarded by mutex
+  bool stops = false;
+  bool wakes = false;  // the thread looks at once
+  cairn_status status = CAIRN_OK;
+  std::array<char, sizeof cairn_upstream_state::error> error{};
+
+  std::thread thread;
+};
+
+namespace {
+
+constexpr int64_t kDefaultTimeoutMs = 30'000;
+constexpr int64_t kSliceMs = 100;  // how long close waits for a thread that waits for the network
+constexpr int64_t kFlushPauseMs = 20;
+
+using Clock = std::chrono::steady_clock;
+
+int64_t left_ms(Clock::time_point end) {
+  return std::max<int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count());
+}
+
+Clock::time_point in(int64_t ms) {
+  constexpr int64_t kForeverMs = int64_t{1000} * 365 * 86'400'000;
+  return Clock::now() + std::chrono::milliseconds(std::clamp<int64_t>(ms, 0, kForeverMs));
+}
+
+cairn_status fail(const Status& status) noexcept {
+  cairn_error e = {};
+  e.struct_bytes = sizeof e;
+  e.code = static_cast<int32_t>(status.code);
+  e.os_errno = status.cause;
+  std::strncpy(e.message, status.what, sizeof e.message - 1);
+  return cairn_set_last_error(&e);
+}
+
+cairn_status invalid(const char* what) noexcept { return fail({Code::kInvalidArgument, what}); }
+
+cairn_status check(const cairn_upstream* upstream) noexcept {
+  if (upstream == nullptr) {
+    return invalid("upstream: a null pointer");
+  }
+  return upstream->process == getpid() ? CAIRN_OK
+                                       : fail({Code::kForked, "a forked child has no upstream of its parent"});
+}
+
+template <class Call>
+cairn_status guarded(const Call& call) noexcept {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    return fail({Code::kNoMemory, "no memory"});
+  } catch (const std::system_error& e) {
+    return fail({Code::kAgain, "there is no thread to be had", e.code().value()});
+  } catch (...) {
+    return fail({Code::kInternal, "an exception nobody expected"});
+  }
+}
+
+std::string text_of(const char* text) { return text == nullptr ? "" : text; }
+
+// As every struct of cairn.h: what the library does not know must be zero.
+bool read_options(const cairn_upstream_options* theirs, cairn_upstream_options& ours) {
+  const size_t count = theirs == nullptr ? 0 : theirs->struct_bytes;
+  if (count < sizeof theirs->struct_bytes) {
+    return false;
+  }
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(theirs);
+  const size_t known = std::min(count, sizeof ours);
+  std::memcpy(&ours, theirs, known);
+  return std::all_of(bytes + known, bytes + count, [](unsigned char c) { return c == 0; });
+}
+
+// With no lock held but `stepping`.
+cairn_status step(cairn_upstream* upstream, int64_t wait_ms, int64_t* in_ms) {
+  const cairn_status s = upstream->carrier.step(wait_ms, in_ms);
+  cairn_error e = {};
+  if (CAIRN_FAILED(s)) {
+    e.struct_bytes = sizeof e;
+    (void)cairn_last_error(&e);
+  }
+  const std::lock_guard lock(upstream->mutex);
+  upstream->status = CAIRN_FAILED(s) ? s : CAIRN_OK;
+  std::memset(upstream->error.data(), 0, upstream->error.size());
+  std::string_view(e.message).copy(upstream->error.data(), upstream->error.size() - 1);
+  return s;
+}
+
+void carry(cairn_upstream* upstream) {
+  std::unique_lock lock(upstream->mutex);
+  while (!upstream->stops) {
+    upstream->wakes = false;
+    lock.unlock();
+    int64_t in_ms = 0;
+    {
+      const std::lock_guard stepping(upstream->stepping);
+      (void)step(upstream, kSliceMs, &in_ms);
+    }
+    lock.lock();
+    if (in_ms != 0) {
+      // Other threads tell the store to hurry, to go on, or that its token is another; nobody tells this one.
+      const int64_t ms = in_ms < 0 ? Carrier::kRecheckMs : std::min(in_ms, Carrier::kRecheckMs);
+      upstream->changed.wait_for(lock, std::chrono::milliseconds(ms),
+                                 [upstream] { return upstream->stops || upstream->wakes; });
+    }
+  }
+}
+
+void start_thread(cairn_upstream* upstream) {
+  struct SignalsBlocked {  // of the new thread, which inherits them
+    SignalsBlocked() {
+      sigset_t all;
+      sigfillset(&all);
+      pthread_sigmask(SIG_SETMASK, &all, &before);
+    }
+    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+    sigset_t before;
+  } const blocked;
+  upstream->background = true;
+  upstream->thread = std::thread(carry, upstream);
+  pthread_setname_np(upstream->thread.native_handle(), "cairn-upstream");
+}
+
+cairn_status open(cairn_store* store, const cairn_upstream_options& options, cairn_upstream** out) {
+  if (options.url == nullptr) {
+    return invalid("cairn_upstream_options: url: a null pointer");
+  }
+  if (options.token_file != nullptr && options.token_environment != nullptr) {
+    return invalid("cairn_upstream_options: token_file and token_environment: only one of them");
+  }
+  Address address;
+  address.url = options.url;
+  address.token_file = text_of(options.token_file);
+  address.token_environment = text_of(options.token_environment);
+  address.ca_file = text_of(options.ca_file);
+  address.timeout_ms = options.timeout_ms == 0 ? kDefaultTimeoutMs : options.timeout_ms;
+  auto exchange = cairn::upstream::open_exchange(address);
+  if (!exchange.ok()) {
+    return fail(exchange.status());
+  }
+  const std::string name = options.name != nullptr ? options.name : address.url;  // it can hold no user and no query
+  auto upstream = std::make_unique<cairn_upstream>(store, std::move(address), std::move(*exchange));
+  if (const cairn_status s = cairn_sync_attach(store, name.c_str(), options.sync); CAIRN_FAILED(s)) {
+    return s;
+  }
+  if (options.background != 0) {
+    start_thread(upstream.get());
+  }
+  *out = upstream.release();
+  return CAIRN_OK;
+}
+
+// All that was updated is upstream, and nothing is left to send.
+cairn_status all_acknowledged(cairn_store* store, bool* done) {
+  cairn_sync_state state = {};
+  state.struct_bytes = sizeof state;
+  const cairn_status s = cairn_sync_get_state(store, nullptr, &state);
+  *done = (state.flags & CAIRN_SYNC_STATE_ALL_ACKNOWLEDGED) != 0;
+  return s;
+}
+
+cairn_status step_until_acknowledged(cairn_upstream* upstream, Clock::time_point end) {
+  while (true) {
+    bool done = false;
+    if (const cairn_status s = all_acknowledged(upstream->store, &done); CAIRN_FAILED(s) || done) {
+      return s;
+    }
+    const int64_t left = left_ms(end);
+    if (left == 0) {
+      return fail({Code::kTimeout, "not everything is upstream yet: it stays here and is sent later"});
+    }
+    int64_t in_ms = kFlushPauseMs;  // another thread steps
+    if (std::unique_lock stepping(upstream->stepping, std::try_to_lock); stepping) {
+      if (const cairn_status s = step(upstream, std::min(left, kSliceMs), &in_ms); CAIRN_FAILED(s)) {
+        return s;
+      }
+    }
+    if (in_ms != 0) {
+      const int64_t ms = in_ms < 0 ? kFlushPauseMs : std::min({in_ms, left, kFlushPauseMs});
+      std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+    }
+  }
+}
+
+}  // namespace
+
+extern "C" {
+
+cairn_status cairn_upstream_open(cairn_store* store, const cairn_upstream_options* options,
+                                 cairn_upstream** upstream) noexcept {
+  if (upstream == nullptr) {
+    return invalid("upstream: a null pointer");
+  }
+  *upstream = nullptr;
+  cairn_upstream_options given = {};
+  if (!read_options(options, given)) {
+    return invalid("cairn_upstream_options: a null pointer, or struct_bytes");
+  }
+  return guarded([&] { return open(store, given, upstream); });
+}
+
+cairn_status cairn_upstream_step(cairn_upstream* upstream, int64_t wait_ms, int64_t* in_ms) noexcept {
+  if (const cairn_status s = check(upstream); s != CAIRN_OK) {
+    return s;
+  }
+  if (upstream->background) {
+    return invalid("this upstream has a thread that steps it");
+  }
+  return guarded([&] {
+    const std::unique_lock stepping(upstream->stepping, std::try_to_lock);
+    if (!stepping) {
+      return fail({Code::kAgain, "another thread is in this call"});
+    }
+    int64_t due_ms = 0;
+    const cairn_status s = step(upstream, wait_ms, &due_ms);
+    if (in_ms != nullptr) {
+      *in_ms = due_ms;
+    }
+    return s;
+  });
+}
+
+cairn_status cairn_upstream_flush(cairn_upstream* upstream, int64_t timeout_ms) noexcept {
+  if (const cairn_status s = check(upstream); s != CAIRN_OK) {
+    return s;
+  }
+  return guarded([&] {
+    const Clock::time_point end = in(timeout_ms);
+    if (const cairn_status s = cairn_store_barrier(upstream->store); CAIRN_FAILED(s)) {
+      return s;
+    }
+    if (const cairn_status s = cairn_sync_control(upstream->store, CAIRN_SYNC_HURRY); CAIRN_FAILED(s)) {
+      return s;
+    }
+    if (!upstream->background) {
+      return step_until_acknowledged(upstream, end);
+    }
+    {
+      const std::lock_guard lock(upstream->mutex);
+      upstream->wakes = true;
+      upstream->changed.notify_one();
+    }
+    return cairn_sync_wait(upstream->store, left_ms(end));
+  });
+}
+
+cairn_status cairn_upstream_get_state(cairn_upstream* upstream, cairn_upstream_state* state) noexcept {
+  if (const cairn_status s = check(upstream); s != CAIRN_OK) {
+    return s;
+  }
+  if (state == nullptr || state->struct_bytes < sizeof state->struct_bytes) {
+    return invalid("cairn_upstream_state: a null pointer, or struct_bytes");
+  }
+  return guarded([&] {
+    const Carried carried = upstream->carrier.carried();
+    cairn_upstream_state ours = {};
+    ours.messages = carried.messages;
+    ours.answers = carried.answers;
+    ours.bytes_sent = carried.bytes_sent;
+    ours.bytes_received = carried.bytes_received;
+    {
+      const std::lock_guard lock(upstream->mutex);
+      ours.status = upstream->status;
+      std::memcpy(ours.error, upstream->error.data(), sizeof ours.error);
+    }
+    ours.struct_bytes = state->struct_bytes;
+    std::memset(state, 0, ours.struct_bytes);
+    std::memcpy(state, &ours, std::min<size_t>(ours.struct_bytes, sizeof ours));
+    return cairn_status{CAIRN_OK};
+  });
+}
+
+cairn_status cairn_upstream_close(cairn_upstream* upstream) noexcept {
+  if (upstream == nullptr) {
+    return CAIRN_OK;
+  }
+  if (const cairn_status s = check(upstream); s != CAIRN_OK) {
+    return s;
+  }
+  return guarded([&] {
+    const std::unique_ptr<cairn_upstream> gone(upstream);
+    if (gone->thread.joinable()) {
+      {
+        const std::lock_guard lock(gone->mutex);
+        gone->stops = true;
+        gone->changed.notify_one();
+      }
+      gone->thread.join();
+    }
+    gone->carrier.give_up("the upstream was closed");
+    return cairn_status{CAIRN_OK};
+  });
+}
+
+}  // extern "C"
