@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # The demo, from a fresh machine: installs what is needed, builds, and runs a worker that checksums every file below a
 # directory with four threads, one run per sub-tree. Midway it is killed with SIGKILL; what it had been told is compared
-# with what survived; it is started again, goes on, and its results are compared with an independent pass.
+# with what survived; it is started again, goes on, and its results are compared with an independent pass. All the time
+# its upstream is down. Then that is started, killed with SIGKILL while it takes what waits, and started again; in the
+# end both sides are compared.
 #   tools/demo.sh [--directory DIR] [--store DIR] [--keep]
 #     --directory DIR  where the files are (default /usr/share)
-#     --store DIR      where the store is made; not there yet (default: a temporary directory)
-#     --keep           leave the store there
+#     --store DIR      where the store is made; not there yet (default: a temporary directory). The upstream's is made
+#                      beside it, DIR-upstream
+#     --keep           leave both stores there
 # Exit 0 only if nothing acknowledged is missing and the kill came before the end.
 set -euo pipefail
 
@@ -23,10 +26,12 @@ while [ $# -gt 0 ]; do
   esac
 done
 [ -d "$directory" ] || { echo "demo.sh: $directory is no directory" >&2; exit 64; }
-if [ -n "$store" ] && [ -e "$store" ]; then
-  echo "demo.sh: $store is there already; give a directory that is not" >&2
-  exit 64
-fi
+for there in "$store" "${store:+$store-upstream}"; do
+  if [ -n "$there" ] && [ -e "$there" ]; then
+    echo "demo.sh: $there is there already; give a directory that is not" >&2
+    exit 64
+  fi
+done
 
 "$here/tools/setup.sh"
 cd "$here"
@@ -38,23 +43,29 @@ done
 cd - >/dev/null
 
 made=
+sockets=
 cleanup() {
   if [ "$keep" = yes ]; then
-    [ -e "$store" ] && echo "the store is kept: cairn ls --store $store"
+    [ -e "$store" ] && echo "the stores are kept: cairn ls --store $store, cairn ls --store $store-upstream"
   else
-    rm -rf "$store"
+    rm -rf "$store" "$store-upstream"
   fi
+  rm -rf "$sockets"
   if [ -n "$made" ] && [ "$keep" = no ]; then rm -rf "$made"; fi
 }
 if [ -z "$store" ]; then
   made=$(mktemp -d "${TMPDIR:-/tmp}/cairn-demo-XXXXXX")
   store=$made/store
 fi
+sockets=$(mktemp -d "${TMPDIR:-/tmp}/cairn-demo-socket-XXXXXX")  # a socket's path must be short
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
 bin=$here/build/release
-"$bin/demo_supervisor" --worker "$bin/checksum_worker" --store "$store" --directory "$directory"
+"$bin/demo_supervisor" --worker "$bin/checksum_worker" --store "$store" --directory "$directory" \
+  --upstream "unix:$sockets/upstream"
 echo
-"$bin/cairn" ls --store "$store"
+"$here/tools/demo/upstream.sh" "$bin" "$store" "$store-upstream" "$sockets/upstream"
+echo
+"$bin/cairn" ls --store "$store-upstream"

@@ -79,6 +79,19 @@ TEST_F(Demo, AWorkerThatIsKilledMidwayLosesNothingAndGoesOn) {
   EXPECT_EQ(run(cairn + "ls --status COMPLETED --json | wc -l").out, "7\n");
 }
 
+TEST_F(Demo, WhatWasDoneWithoutTheUpstreamIsThereInTheEnd) {
+  const std::string socket = directory_.path() + "/socket";
+  const Ran ran = supervise("--pause-us 10000 --upstream unix:" + socket);
+  ASSERT_EQ(ran.exit, 0) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("all 7 runs are completed"));
+  const std::string binaries = std::filesystem::path(CAIRN_COMMAND).parent_path().string();
+  const Ran second = run(CAIRN_DEMO_UPSTREAM_SH " " + binaries + " " + store() + " " + store() + "-up " + socket);
+  ASSERT_EQ(second.exit, 0) << second.out;
+  EXPECT_THAT(second.out, HasSubstr("nobody listens on the socket"));
+  EXPECT_THAT(second.out, HasSubstr("ended by SIGKILL"));
+  EXPECT_THAT(second.out, HasSubstr("7 runs on both sides, equal to the byte"));
+}
+
 TEST_F(Demo, AKillThatComesAfterTheEndIsAFailure) {
   const Ran ran = supervise("--kill-at 2 --pause-us 0");
   EXPECT_EQ(ran.exit, 1);

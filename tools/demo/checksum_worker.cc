@@ -2,12 +2,15 @@
 // every 64 KiB block it updates `progress`, `files`, `bytes` and `current`; after every file it stores in `finished`
 // how far it is, in one update, so that another process goes on behind that file if this one is killed.
 //
-//   checksum_worker STORE DIRECTORY PAGE_FD LIFE PAUSE_US
+//   checksum_worker STORE DIRECTORY PAGE_FD LIFE PAUSE_US [UPSTREAM]
 #include <sys/mman.h>
 #include <time.h>
 
 #include <atomic>
 #include <cairn/cairn.hpp>
+#ifdef CAIRN_DEMO_UPSTREAM
+#include <cairn/upstream.hpp>
+#endif
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -229,7 +232,18 @@ int run(char** argv) {
   Page& page = *static_cast<Page*>(memory);
   page.clock_ns = clock_cost_ns();
   Store store = Store::open(argv[1]);
+#ifdef CAIRN_DEMO_UPSTREAM
+  std::optional<Upstream> upstream;  // in a thread of its own; the work never waits for it
+  if (argv[6] != nullptr) {
+    UpstreamOptions options;
+    options.url = argv[6];
+    upstream = Upstream::open(store, options);
+  }
+#endif
   Worker(store, argv[2], page, life, std::strtoull(argv[5], nullptr, 10)).work();
+#ifdef CAIRN_DEMO_UPSTREAM
+  upstream.reset();
+#endif
   store.close();
   return 0;
 }
@@ -238,8 +252,8 @@ int run(char** argv) {
 }  // namespace cairn::demo
 
 int main(int argc, char** argv) {
-  if (argc != 6) {
-    std::fprintf(stderr, "usage: checksum_worker STORE DIRECTORY PAGE_FD LIFE PAUSE_US\n");
+  if (argc != 6 && argc != 7) {
+    std::fprintf(stderr, "usage: checksum_worker STORE DIRECTORY PAGE_FD LIFE PAUSE_US [UPSTREAM]\n");
     return 64;
   }
   try {

@@ -198,6 +198,7 @@ int main(int argc, char** argv) {
   app.add_option("--worker", a.worker.program, "The checksum_worker")->required();
   app.add_option("--store", a.worker.store, "Directory of the store, not there yet")->required();
   app.add_option("--directory", a.worker.directory, "Where the files are")->required();
+  app.add_option("--upstream", a.worker.upstream, "URL of the worker's upstream; nobody need listen there");
   app.add_option("--kill-at", a.kill_at, "Share of the bytes (default 0.5)");
   app.add_option("--pause-us", a.pause_us, "After each block (default: as a small directory needs)");
   try {

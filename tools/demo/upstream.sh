@@ -35,10 +35,10 @@ echo "why a run is not upstream, while there is none:"
 echo
 start_upstream
 echo "upstream: cairn serve has started, process $server"
-"$cairn" sync --store "$store" --upstream "$url" --batch-runs 5 --deadline 3s >"$log.sync" 2>&1 &
+"$cairn" sync --store "$store" --upstream "$url" --batch-runs 1 --deadline 3s >"$log.sync" 2>&1 &
 sender=$!
 for _ in $(seq 1000); do
-  [ "$("$cairn" ls --store "$upstream" 2>/dev/null | wc -l)" -ge 5 ] && break
+  [ "$("$cairn" ls --store "$upstream" 2>/dev/null | wc -l)" -ge 1 ] && break
   sleep 0.002
 done
 kill -9 "$server"

@@ -43,7 +43,8 @@ pid_t start_worker(const WorkerArguments& arguments, const SharedPage& page, siz
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     execl(arguments.program.c_str(), arguments.program.c_str(), arguments.store.c_str(), arguments.directory.c_str(),
-          fd.c_str(), life_text.c_str(), pause.c_str(), nullptr);
+          fd.c_str(), life_text.c_str(), pause.c_str(),
+          arguments.upstream.empty() ? nullptr : arguments.upstream.c_str(), nullptr);
     std::perror(arguments.program.c_str());
     _exit(127);
   }

@@ -28,6 +28,7 @@ class SharedPage {
 
 struct WorkerArguments {
   std::string program, store, directory;
+  std::string upstream;  // URL; "": none
   uint64_t pause_us = 0;
 };
 
