@@ -66,7 +66,7 @@ run_ctest() {  # run_ctest PRESET CTEST-ARGUMENTS...
   line=$(grep -E '^[0-9]+% tests passed' "$log")
   echo "$line"
   # Counts that the tests print of themselves; ctest keeps the output of all of them here.
-  grep -hE '^(crash|property|kill|flat cost|hot call|steady|reader|watch|mounts|damage|size): ' "build/$1/Testing/Temporary/LastTest.log" | sort -u
+  grep -hE '^(crash|property|kill|flat cost|hot call|steady|reader|watch|mounts|damage|size|sync|chaos): ' "build/$1/Testing/Temporary/LastTest.log" | sort -u
   echo "property: $(grep -hoE '^property: .*: [0-9]+ cases' "build/$1/Testing/Temporary/LastTest.log" | awk '{n += $(NF-1)} END {print n+0}') cases in all"
   local all bad
   all=$(sed -nE 's/.* tests failed out of ([0-9]+).*/\1/p' <<<"$line")
@@ -90,8 +90,8 @@ address_and_undefined() {
 threads() {
   # TSan takes the mapping that the SIGBUS handler makes for a write of what stood there: ManyThreadsMeetTheFaultAtOnce.
   # Of the log's suites only GroupCommit has threads; the others damage every byte in turn, which takes TSan many minutes.
-  build tsan --target store_tests wal_tests threads_tests upstream_tests &&
-    CAIRN_TEST_SCALE=10 run_ctest tsan -L '^(wal|store|threads|upstream)$' \
+  build tsan --target store_tests wal_tests threads_tests upstream_tests http_tests &&
+    CAIRN_TEST_SCALE=10 run_ctest tsan -L '^(wal|store|threads|upstream|http)$' \
       -E '(^|/)(Format|Lives|LogWriting|PosixFilesTest|Reader|Recovery)[.]|^SigbusGuarded[.]ManyThreads'
 }
 mutants() { tools/check_teeth.sh --rotating 3; }

@@ -145,8 +145,10 @@ class CallsTest : public SyncTest {
     }
     EXPECT_GT(at, 2) << "there are calls at all";
     EXPECT_LT(at, 200);
-    std::printf("%s: %s at each of %d calls; lost 0, doubled 0, batches that were known %llu\n", what,
-                full ? "disk full" : "killed", at - 1, static_cast<unsigned long long>(duplicates_));
+    if (!HasFailure()) {
+      std::printf("sync: %s: %s at each of %d calls; lost 0, doubled 0, batches that were known %llu\n", what,
+                  full ? "disk full" : "killed", at - 1, static_cast<unsigned long long>(duplicates_));
+    }
   }
 
   static constexpr const char* expected_ = R"({"n":7,"log":[0,1,2,3,4,5,6]})";

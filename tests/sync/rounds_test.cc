@@ -96,8 +96,10 @@ TEST_F(Rounds, ACopyThatIsSeenCountsNothingTwice) {
     original.close();
     copy.close();
   }
-  std::printf("copies %d, increments of a shared run %lld, lost 0, doubled 0\n", kRounds,
-              static_cast<long long>(parent_));
+  if (!HasFailure()) {
+    std::printf("sync: copies %d, increments of a shared run %lld, lost 0, doubled 0\n", kRounds,
+                static_cast<long long>(parent_));
+  }
 }
 
 TEST_F(Rounds, AStoreThatWasMovedLosesNothing) {
@@ -128,8 +130,10 @@ TEST_F(Rounds, AStoreThatWasMovedLosesNothing) {
     EXPECT_EQ(up.state("p"), n(parent_));
     after.close();
   }
-  std::printf("moves %d, increments of a shared run %lld, lost 0, doubled 0\n", kRounds,
-              static_cast<long long>(parent_));
+  if (!HasFailure()) {
+    std::printf("sync: moves %d, increments of a shared run %lld, lost 0, doubled 0\n", kRounds,
+                static_cast<long long>(parent_));
+  }
 }
 
 TEST_F(Rounds, ACloneThatNobodySawIsFoundByItsFirstBatch) {
@@ -165,8 +169,10 @@ TEST_F(Rounds, ACloneThatNobodySawIsFoundByItsFirstBatch) {
     first.close();
     second.close();
   }
-  std::printf("clones %d, increments of a shared run %lld, lost 0, doubled 0\n", kRounds,
-              static_cast<long long>(parent_));
+  if (!HasFailure()) {
+    std::printf("sync: clones %d, increments of a shared run %lld, lost 0, doubled 0\n", kRounds,
+                static_cast<long long>(parent_));
+  }
 }
 
 TEST_F(Rounds, ARestoredStoreNeverTakesTheUpstreamBack) {
@@ -210,7 +216,10 @@ TEST_F(Rounds, ARestoredStoreNeverTakesTheUpstreamBack) {
     }
     snapshot.close();
   }
-  std::printf("restored stores %d, of them %d one batch behind and asked about; went backwards 0\n", kRounds, forked);
+  if (!HasFailure()) {
+    std::printf("sync: restored stores %d, of them %d one batch behind and asked about; went backwards 0\n", kRounds,
+                forked);
+  }
 }
 
 TEST_F(Rounds, ARestoredUpstreamGetsAllRunsAndTheLossOfDeltasIsCounted) {
@@ -246,9 +255,12 @@ TEST_F(Rounds, ARestoredUpstreamGetsAllRunsAndTheLossOfDeltasIsCounted) {
     machine_.close();
     backup.close();
   }
-  std::printf(
-      "restored upstreams %d, own runs all there; deltas of others' runs lost with the upstream %llu, counted %llu\n",
-      kRounds, static_cast<unsigned long long>(lost), static_cast<unsigned long long>(lost));
+  if (!HasFailure()) {
+    std::printf(
+        "sync: restored upstreams %d, own runs all there; deltas of others' runs lost with the upstream %llu, counted "
+        "%llu\n",
+        kRounds, static_cast<unsigned long long>(lost), static_cast<unsigned long long>(lost));
+  }
 }
 
 // One run in a thousand that the upstream cannot take.
@@ -272,7 +284,9 @@ TEST_F(Rounds, OnePoisonedRunInAThousandHoldsNobodyUp) {
     worker.set(id(poisoned), "n", "1");
     EXPECT_EQ(worker.sync_with(up), 0) << "it is held";
   }
-  std::printf("runs 5000, applied 4995, held 5\n");
+  if (!HasFailure()) {
+    std::printf("sync: runs 5000, applied 4995, held 5\n");
+  }
 }
 
 // Weeks offline: what waits is the last state of each run, not its history.
@@ -300,8 +314,10 @@ TEST_F(Rounds, WeeksOfflineAreOneSmallDiffForEachRun) {
   EXPECT_LT(worker.bytes_sent, uint64_t{kOffline} * 40);
   expect_equal();
   EXPECT_EQ(up.state(id(7)), R"({"n":999,"phase":"a"})");
-  std::printf("%llu updates of %d runs in three weeks: %llu bytes sent\n", static_cast<unsigned long long>(updates),
-              kOffline, static_cast<unsigned long long>(worker.bytes_sent));
+  if (!HasFailure()) {
+    std::printf("sync: %llu updates of %d runs in three weeks: %llu bytes sent\n",
+                static_cast<unsigned long long>(updates), kOffline, static_cast<unsigned long long>(worker.bytes_sent));
+  }
 }
 
 }  // namespace

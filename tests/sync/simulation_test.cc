@@ -50,7 +50,8 @@ void add(sim::Result& sum, const sim::Result& r) {
 void print(const char* name, const sim::Result& s, uint64_t lives) {
   const auto n = [](uint64_t v) { return static_cast<unsigned long long>(v); };
   std::printf(
-      "%s: %llu lives, %llu operations, %llu messages; lost requests %llu, lost answers %llu, cut %llu, spoiled %llu, "
+      "sync: %s: %llu lives, %llu operations, %llu messages; lost requests %llu, lost answers %llu, cut %llu, spoiled "
+      "%llu, "
       "late %llu, doubled %llu, denied %llu, busy %llu; worker kills %llu, upstream kills %llu, clock jumps %llu; "
       "duplicates recognised %llu, unreadable %llu; lost 0, doubled 0\n",
       name, n(lives), n(s.operations), n(s.messages), n(s.lost_requests), n(s.lost_answers), n(s.cut), n(s.flipped),
