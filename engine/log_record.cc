@@ -273,6 +273,7 @@ Status check_log_record(uint8_t type, std::string_view payload) {
       return decode_run_record(payload).status();
     case LogType::kChange:
     case LogType::kErase:
+    case LogType::kForget:
       return decode_change(payload).status();
     case LogType::kTransaction:
       return decode_transaction(payload).status();

@@ -24,6 +24,7 @@ enum class LogType : uint8_t {
   kTransaction,  // diffs of several runs, all or none
   kReceived,     // what a batch from elsewhere did to the runs here, with its stream's cursor: all or none
   kRebase,       // a run takes the document that its upstream has, with what waits here on top: takes sequence numbers
+  kForget,       // as kErase, but nothing of it is for the upstream, which has the run and keeps it
 };
 
 /// Of the run `id` made at `created_lsn`.

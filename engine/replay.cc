@@ -185,7 +185,8 @@ Status Replay::visit_diff(const RunDiff& d, uint64_t lsn) {
   return {};
 }
 
-Status Replay::visit_change(std::string_view payload, uint64_t lsn, bool erase) {
+Status Replay::visit_change(std::string_view payload, uint64_t lsn, LogType type) {
+  const bool erase = type == LogType::kErase || type == LogType::kForget;
   auto decoded = decode_change(payload);
   if (!decoded.ok()) {
     return decoded.status();
@@ -221,7 +222,7 @@ Status Replay::visit_change(std::string_view payload, uint64_t lsn, bool erase) 
   s.changed = true;
   ++folded_;
   if (erase) {
-    if (ship_ && !r.foreign) {
+    if (ship_ && !r.foreign && type != LogType::kForget) {
       s.tombstone = Tombstone{r.created_lsn, c.sequence, r.outbox.waits() ? r.outbox.since_lsn : lsn, c.updated_us};
     }
     s.record.reset();
@@ -281,7 +282,7 @@ Status Replay::visit_received(std::string_view payload, uint64_t lsn) {
       }
       CAIRN_TRY(d.ok() ? visit_diff(*d, lsn) : d.status());
     } else {
-      CAIRN_TRY(visit_change(part.payload, lsn, part.type == LogType::kErase));
+      CAIRN_TRY(visit_change(part.payload, lsn, part.type));
     }
     if (folded_ == before || !s.record) {
       continue;
@@ -355,7 +356,8 @@ Status Replay::visit(const wal::RecordView& record) {
     }
     case LogType::kChange:
     case LogType::kErase:
-      return visit_change(record.payload, record.lsn, static_cast<LogType>(record.type) == LogType::kErase);
+    case LogType::kForget:
+      return visit_change(record.payload, record.lsn, static_cast<LogType>(record.type));
     case LogType::kReceived:
       return visit_received(record.payload, record.lsn);
     case LogType::kRebase:

@@ -74,7 +74,7 @@ class Replay {
  private:
   Status visit_start(std::string_view payload, uint64_t lsn);
   Status visit_diff(const RunDiff& d, uint64_t lsn);
-  Status visit_change(std::string_view payload, uint64_t lsn, bool erase);
+  Status visit_change(std::string_view payload, uint64_t lsn, LogType type);
   Status visit_received(std::string_view payload, uint64_t lsn);
   Status visit_rebase(std::string_view payload, uint64_t lsn);
 

@@ -412,7 +412,7 @@ class Store {
   [[nodiscard]] uint64_t age_ms(int64_t finished_us) const;
   [[nodiscard]] bool over_retention(int64_t finished_us) const;
   bool may_forget(const Run& run);
-  [[nodiscard]] bool acknowledged_upstream(const Run& run) const;
+  uint64_t acknowledged_upstream(const std::string& id);
 
   // store_runs.cc
   Result<RunRef> start_record(RunRecord record, Durability durability);
@@ -424,7 +424,7 @@ class Store {
                               Durability durability);
   static RunRecord copy_locked(const Run& run, bool with_document);  // with the run's lock held
   static Status check_owned(const Run& run);
-  Status append_change(Run& run, RunChange change, uint64_t* lsn);
+  Status append_change(Run& run, RunChange change, uint64_t* lsn, bool forgets = false);
   Status change_run(Run& run, RunChange change, Durability durability);
   /// kUnchanged if `only_if`, called with the run's lock held, says no.
   using EraseIf = std::function<bool(const Run&)>;

@@ -305,7 +305,7 @@ Result<bool> Repair::fold(Replay& replay, const wal::RecordView& record) {
   if (type == LogType::kTransaction) {
     return fold_transaction(replay, record);
   }
-  if (type == LogType::kErase) {
+  if (type == LogType::kErase || type == LogType::kForget) {
     auto erase = decode_change(record.payload);
     if (erase.ok()) {
       auto state = replay.state(erase->id);

@@ -6,6 +6,7 @@
 // when the next look is due. Runs that may not be erased yet are passed over, and make the next one come sooner.
 #include <algorithm>
 #include <limits>
+#include <mutex>
 
 #include "engine/store.h"
 
@@ -21,8 +22,17 @@ constexpr int64_t kBackoffMaxMs = 30'000;
 
 }  // namespace
 
-// What was confirmed upstream is all that may go. There is no upstream yet, so nothing waits for one.
-bool Store::acknowledged_upstream(const Run& /*run*/) const { return true; }
+// The sequence up to which the upstream has the run, if nothing of it waits, is under way or held; else 0. Who sends
+// just now is not waited for: then it is 0, too.
+uint64_t Store::acknowledged_upstream(const std::string& id) {
+  const std::unique_lock sync_guard(sync_mutex_, std::try_to_lock);
+  const std::unique_lock guard(checkpoint_mutex_, std::try_to_lock);
+  if (!sync_guard.owns_lock() || !guard.owns_lock() || tables() == nullptr) {
+    return 0;
+  }
+  const auto sequence = outbox_->acknowledged(id);
+  return sequence.ok() ? *sequence : 0;
+}
 
 // With the run's lock held. Whoever looks for the run from now on waits for that lock, and finds it erased; so a handle
 // that is open is counted here: beside this call's own reference and the table's.
@@ -31,7 +41,7 @@ bool Store::may_forget(const Run& run) {
     return false;
   }
   const std::lock_guard guard(table_mutex_);
-  return run.weak_from_this().use_count() <= 2 && acknowledged_upstream(run);
+  return run.weak_from_this().use_count() <= 2;
 }
 
 uint64_t Store::age_ms(int64_t finished_us) const {
@@ -88,11 +98,13 @@ Status Store::retain(int64_t now, const FunctionRef<bool()>& used_up) {
       return {};
     }
     bool waits = false;
+    const bool ships = has_upstream();
+    const uint64_t acknowledged = ships ? acknowledged_upstream(oldest.id) : 0;
     const auto goes = [&](const Run& run) {
       if (run.gate != Code::kFinished || !over_retention(run.record.finished_us)) {
         return false;  // the id was taken again meanwhile
       }
-      waits = !may_forget(run);
+      waits = !may_forget(run) || (ships && run.sequence != acknowledged);
       return !waits;
     };
     const Status erased = erase_if(oldest.id, Durability::kProcess, goes);

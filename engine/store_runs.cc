@@ -291,7 +291,7 @@ Result<RunRef> Store::append_start(RunRecord record, Run* old, std::unique_lock<
 }
 
 // With the run's lock held: one append with the seal of what is pending and the change behind it.
-Status Store::append_change(Run& run, RunChange change, uint64_t* lsn) {
+Status Store::append_change(Run& run, RunChange change, uint64_t* lsn, bool forgets) {
   if (!run.live.pending().empty()) {
     CAIRN_TRY(write_detached(run));
     detach(run);
@@ -307,7 +307,8 @@ Status Store::append_change(Run& run, RunChange change, uint64_t* lsn) {
   change.updated_us = now_us();
   std::string payload;
   engine::append_change(payload, change);
-  CAIRN_TRY(append_for(run, {{erase ? LogType::kErase : LogType::kChange, std::move(payload)}}, lsn));
+  const LogType type = forgets ? LogType::kForget : erase ? LogType::kErase : LogType::kChange;
+  CAIRN_TRY(append_for(run, {{type, std::move(payload)}}, lsn));
   run.sequence = change.sequence;
   run.updated_us = change.updated_us;
   run.live.clear_pending(run.sequence);
@@ -460,7 +461,8 @@ Status Store::erase_once(std::string_view id, Durability durability, const Erase
     if (only_if && !only_if(r)) {
       return Code::kUnchanged;
     }
-    CAIRN_TRY(append_change(r, RunChange(), &lsn));
+    // Retention is this store's own affair.
+    CAIRN_TRY(append_change(r, RunChange(), &lsn, only_if && has_upstream()));
     if (only_if) {
       r.live.reset(Document(), r.sequence);  // no handle reads it; the run stays here until a checkpoint
     }

@@ -29,6 +29,8 @@ const char* type_name(LogType type) {
       return "transaction";
     case LogType::kReceived:
       return "received";
+    case LogType::kForget:
+      return "forget";
     case LogType::kRebase:
       return "rebase";
   }
@@ -93,7 +95,8 @@ bool explain(const wal::RecordView& record, Meaning& m) {
       return r.ok();
     }
     case LogType::kChange:
-    case LogType::kErase: {
+    case LogType::kErase:
+    case LogType::kForget: {
       auto c = engine::decode_change(record.payload);
       if (c.ok()) {
         explain_change(*c, m);

@@ -952,6 +952,31 @@ bool Outbox::acknowledged_up_to(uint64_t lsn) {
   return s.ok() && none;
 }
 
+Result<uint64_t> Outbox::acknowledged(const std::string& id) {
+  uint64_t sequence = 0;
+  CAIRN_TRY(tables_.look([&](TablesTxn& txn) -> Status {
+    if (in_flight_ids_of_ != in_flight_header_.digest) {
+      in_flight_ids_.clear();
+      auto all = frozen(txn);
+      CAIRN_TRY(all.status());
+      for (size_t i = 0; !all->empty() && i < all->front().parts.size(); ++i) {
+        in_flight_ids_.insert(all->front().parts[i].id);
+      }
+      in_flight_ids_of_ = in_flight_header_.digest;
+    }
+    auto record = txn.find(id);
+    CAIRN_TRY(record.status());
+    auto dead = txn.get(Table::kDead, id);
+    CAIRN_TRY(dead.status());
+    const bool sent_anew = state_.resends && id > state_.resend_after;
+    if (*record && !(*record)->outbox.waits() && !dead->has_value() && !sent_anew && !in_flight_ids_.contains(id)) {
+      sequence = (*record)->sequence;
+    }
+    return {};
+  }));
+  return sequence;
+}
+
 Result<Outbox::OfRun> Outbox::of_run(const std::string& id) {
   OfRun of;
   CAIRN_TRY(tables_.look([&](TablesTxn& txn) -> Status {

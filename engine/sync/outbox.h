@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -105,6 +106,10 @@ class Outbox {
   /// Nothing of the log up to `lsn` waits, is in flight or is held, as far as it is folded.
   bool acknowledged_up_to(uint64_t lsn);
 
+  /// The sequence up to which the upstream has the run, if nothing of it waits, is in flight or is held; else 0. As far
+  /// as the log is folded.
+  Result<uint64_t> acknowledged(const std::string& id);
+
   struct OfRun {
     bool known = false;  // the run or its tombstone is there
     bool waits = false, in_flight = false, held = false, whole = false, foreign = false, ships_forms = false;
@@ -150,6 +155,8 @@ class Outbox {
   SenderState state_;
   std::string in_flight_;
   BatchHeader in_flight_header_;
+  std::unordered_set<std::string> in_flight_ids_;  // of the batch with this digest, read when they are asked for
+  Digest in_flight_ids_of_{};
 };
 
 }  // namespace cairn::engine::sync

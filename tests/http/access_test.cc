@@ -158,7 +158,7 @@ TEST_F(Access, TheTokenIsSeenByNobody) {
   handler_ = [](const http::Request& request) -> http::Response {
     if (request.path == "/throws") throw std::runtime_error(std::string("with ") + kToken);
     http::Response out;
-    for (const auto& [name, value] : request.headers) out.body += name + ": " + value + "\n";
+    for (const auto& [name, value] : request.headers) out.body.append(name).append(": ").append(value).append("\n");
     return out;
   };
   start();

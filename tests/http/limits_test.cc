@@ -102,6 +102,7 @@ TEST_F(LimitsTest, AFloodOfConnectionsHoldsNoMoreThanItsShare) {
   options_.limits.linger_ms = kNever;
   start();
   std::vector<Client> flood;
+  flood.reserve(100);
   for (int i = 0; i < 100; ++i) flood.push_back(connect());
   EXPECT_TRUE(wait_for([&] { return server_->counters().accepted == 100; }));
   EXPECT_LE(server_->counters().connections, 19u);

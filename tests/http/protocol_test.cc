@@ -242,6 +242,7 @@ TEST_F(Protocol, LargeBodiesGoBothWays) {
 TEST_F(Protocol, ManyClientsAtOnceGetTheirOwnAnswers) {
   start();
   std::vector<std::thread> threads;
+  threads.reserve(16);
   for (int t = 0; t < 16; ++t) {
     threads.emplace_back([&, t] {
       Client client = connect();

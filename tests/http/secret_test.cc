@@ -33,7 +33,7 @@ static_assert(!std::is_convertible_v<Secret, std::string> && !std::is_convertibl
 class SecretFile : public HttpTest {
  protected:
   std::string write(const std::string& text, mode_t mode = 0600) {
-    const std::string path = directory() + "/token";
+    std::string path = directory() + "/token";
     std::ofstream(path) << text;
     EXPECT_EQ(chmod(path.c_str(), mode), 0);
     return path;
@@ -66,7 +66,7 @@ TEST_F(SecretFile, EqualsOnlyTheSameText) {
   EXPECT_FALSE(secret->equals("x" + token.substr(1)));
   const Secret moved = std::move(secret).value();
   EXPECT_TRUE(moved.equals(token));
-  EXPECT_FALSE(secret->equals(token));
+  EXPECT_FALSE(secret->equals(token));  // NOLINT(bugprone-use-after-move): it is empty then
 }
 
 TEST_F(SecretFile, MissingIsNotFound) { expect_error(Code::kNotFound, "not there", directory() + "/none"); }
@@ -90,7 +90,7 @@ TEST_F(SecretFile, WhatIsNoFileIsRefusedWithoutWaiting) {
   expect_error(Code::kUnsafe, "no regular file", directory());
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
-  std::strcpy(address.sun_path, (directory() + "/socket").c_str());
+  (directory() + "/socket").copy(address.sun_path, sizeof address.sun_path - 1);
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   expect_error(Code::kUnsafe, "no regular file", address.sun_path);
@@ -117,13 +117,13 @@ TEST_F(SecretFile, ShortLongOrOddTextIsRefused) {
 
 TEST_F(SecretFile, ComesFromTheEnvironmentToo) {
   EXPECT_EQ(Secret::from_environment("CAIRN_TEST_TOKEN").code(), Code::kNotFound);
-  setenv("CAIRN_TEST_TOKEN", "short", 1);
+  setenv("CAIRN_TEST_TOKEN", "short", 1);  // NOLINT(concurrency-mt-unsafe): one thread
   EXPECT_EQ(Secret::from_environment("CAIRN_TEST_TOKEN").code(), Code::kInvalidArgument);
-  setenv("CAIRN_TEST_TOKEN", kToken, 1);
+  setenv("CAIRN_TEST_TOKEN", kToken, 1);  // NOLINT(concurrency-mt-unsafe)
   const auto secret = Secret::from_environment("CAIRN_TEST_TOKEN");
   ASSERT_TRUE(secret.ok());
   EXPECT_TRUE(secret->equals(kToken));
-  unsetenv("CAIRN_TEST_TOKEN");
+  unsetenv("CAIRN_TEST_TOKEN");  // NOLINT(concurrency-mt-unsafe)
 }
 
 }  // namespace

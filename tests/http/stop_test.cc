@@ -121,6 +121,7 @@ TEST_F(Stop, DropsWhatNoHandlerHasBegun) {
 TEST_F(Stop, MayBeAskedForTwiceAndByManyThreads) {
   start();
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int i = 0; i < 4; ++i) threads.emplace_back([&] { stop(1000); });
   for (auto& thread : threads) thread.join();
   stop();
@@ -168,6 +169,7 @@ TEST_F(Stop, WhileClientsComeAndAskLosesNothingButThem) {
   start();
   std::atomic<bool> over = false;
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       while (!over) {

@@ -67,7 +67,7 @@ class Tls : public HttpTest {
         "umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
         "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout " +
         key + " -out " + cert + " 2>/dev/null";
-    ASSERT_EQ(std::system(command.c_str()), 0);
+    ASSERT_EQ(std::system(command.c_str()), 0);  // NOLINT(cert-env33-c, concurrency-mt-unsafe)
   }
   void use_tls() {
     options_.tls_cert = cert_;
@@ -214,7 +214,7 @@ TEST_F(Tls, AKeyThatOthersCanReadIsRefused) {
 TEST_F(Tls, AnEncryptedKeyIsRefusedWithoutAskingAtTheTerminal) {
   const std::string command =
       "openssl ec -aes128 -passout pass:secret -in " + key_ + " -out " + key_ + ".enc 2>/dev/null";
-  ASSERT_EQ(std::system(("umask 077; " + command).c_str()), 0);
+  ASSERT_EQ(std::system(("umask 077; " + command).c_str()), 0);  // NOLINT(cert-env33-c, concurrency-mt-unsafe)
   use_tls();
   options_.tls_key += ".enc";
   EXPECT_EQ(try_start().code, Code::kInvalidArgument);

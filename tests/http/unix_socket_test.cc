@@ -30,7 +30,7 @@ class UnixSocket : public HttpTest {
   void leave_dead_socket() const {
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;
-    std::strcpy(address.sun_path, path_.c_str());
+    path_.copy(address.sun_path, sizeof address.sun_path - 1);
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     ASSERT_EQ(listen(fd, 1), 0);
@@ -119,6 +119,7 @@ TEST_F(UnixSocket, OfServersThatStartAtOnceHasOneOwner) {
   std::atomic<int> started = 0;
   std::vector<std::unique_ptr<http::Server>> servers(8);
   std::vector<std::thread> threads;
+  threads.reserve(servers.size());
   for (auto& server : servers) {
     threads.emplace_back([&] {
       http::ServerOptions options;

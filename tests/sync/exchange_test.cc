@@ -152,6 +152,58 @@ TEST_F(Exchange, OptionsThatAreGivenAgainCountFromTheNextBatchOn) {
   expect_equal();
 }
 
+// Retention erases here what the upstream has, and the upstream keeps it.
+TEST_F(Exchange, AFinishedRunStaysUntilTheUpstreamHasItAndIsForgottenHereAlone) {
+  worker.retain_finished_ms = 1000;
+  worker.reopen();
+  worker.attach();
+  up.close();
+  worker.start("r", R"({"n":1})");
+  worker.finish("r");
+  const auto steps = [this] {
+    for (int i = 0; i < 100; ++i) {
+      worker.clock().advance_ms(1000);
+      ASSERT_TRUE(worker.store().step(0).ok());
+    }
+  };
+  steps();
+  EXPECT_EQ(worker.state("r"), R"(COMPLETED {"n":1})") << "it waits";
+  const std::string message = worker.next();
+  ASSERT_FALSE(message.empty());
+  steps();
+  EXPECT_EQ(worker.state("r"), R"(COMPLETED {"n":1})") << "it is under way";
+  worker.reopen();
+  steps();
+  EXPECT_EQ(worker.state("r"), R"(COMPLETED {"n":1})");
+  up.open();
+  worker.sync_with(up);
+  steps();
+  EXPECT_EQ(worker.state("r"), "none");
+  worker.start("later");
+  worker.reopen();
+  worker.sync_with(up);
+  EXPECT_EQ(worker.state("r"), "none");
+  EXPECT_EQ(up.state("r"), R"(COMPLETED {"n":1})") << "what is erased by somebody is erased there, this is not";
+  EXPECT_TRUE(worker.sync_state().all_acknowledged);
+}
+
+TEST_F(Exchange, AFinishedRunThatTheUpstreamRefusesStays) {
+  up.close();
+  up.open(100);
+  worker.retain_finished_ms = 1000;
+  worker.reopen();
+  worker.attach();
+  worker.start("big", R"({"text":")" + std::string(300, 'x') + "\"}");
+  worker.finish("big");
+  worker.sync_with(up);
+  ASSERT_EQ(worker.dead().size(), 1u);
+  for (int i = 0; i < 100; ++i) {
+    worker.clock().advance_ms(1000);
+    ASSERT_TRUE(worker.store().step(0).ok());
+  }
+  EXPECT_NE(worker.state("big"), "none");
+}
+
 TEST_F(Exchange, StateSaysWhatWaits) {
   auto run = worker.start("r", R"({"n":0})");
   EXPECT_FALSE(worker.sync_state().all_acknowledged);

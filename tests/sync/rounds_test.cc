@@ -293,6 +293,7 @@ TEST_F(Rounds, OnePoisonedRunInAThousandHoldsNobodyUp) {
 TEST_F(Rounds, WeeksOfflineAreOneSmallDiffForEachRun) {
   constexpr int kOffline = 2000;
   std::vector<engine::RunRef> runs;
+  runs.reserve(kOffline);
   for (int i = 0; i < kOffline; ++i) {
     runs.push_back(worker.start(id(i), R"({"n":0,"phase":"a"})"));
   }

@@ -44,6 +44,7 @@ class Site {
     o.directory = directory_;
     o.segment_bytes = segment_bytes;
     o.metadata_bytes_max = metadata_bytes_max;
+    o.retain_finished_ms = retain_finished_ms;
     testing::use_clock(o.hooks, *this);
     if (fixed_identity) {
       std::filesystem::create_directories(directory_);
@@ -198,6 +199,7 @@ class Site {
   }
 
   uint32_t segment_bytes = 1u << 20;
+  uint64_t retain_finished_ms = 0;
   bool fixed_identity = false;  // a copy of the store is not seen as one
   uint64_t bytes_sent = 0;
 

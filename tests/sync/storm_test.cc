@@ -55,7 +55,7 @@ TEST(Storm, OfHintsIsSpreadToo) {
   EXPECT_EQ(tries[0], kClients);
   EXPECT_EQ(std::accumulate(tries.begin() + 1, tries.begin() + 30, 0), 0);
   EXPECT_EQ(std::accumulate(tries.begin() + 30, tries.end(), 0), kClients);
-  EXPECT_LT(*std::max_element(tries.begin() + 30, tries.end()), kClients / 15 * 1.25);
+  EXPECT_LT(*std::max_element(tries.begin() + 30, tries.end()), kClients / 15.0 * 1.25);
 }
 
 }  // namespace

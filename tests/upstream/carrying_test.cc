@@ -167,6 +167,7 @@ TEST_F(Carrying, ManyThreadsFlush) {
   Store store = open_store();
   Upstream upstream = Upstream::open(store, options());
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 5; ++i) {

@@ -108,9 +108,10 @@ TEST_F(Faults, TheTokenMayStandInTheEnvironment) {
   UpstreamOptions o = options();
   o.token_environment = "CAIRN_UPSTREAM_TEST_TOKEN";
   EXPECT_EQ(Upstream::try_open(store, o).code(), Code::kInvalidArgument);
-  ASSERT_EQ(setenv(o.token_environment.c_str(), kToken, 1), 0);
+  ASSERT_EQ(setenv(o.token_environment.c_str(), kToken, 1),
+            0);  // NOLINT(concurrency-mt-unsafe): nobody reads it meanwhile
   Upstream upstream = Upstream::open(store, o);
-  ASSERT_EQ(unsetenv(o.token_environment.c_str()), 0);
+  ASSERT_EQ(unsetenv(o.token_environment.c_str()), 0);  // NOLINT(concurrency-mt-unsafe)
   store.start({"run"}).set("a", 1).finish();
   upstream.flush(kLong);
   expect_equal(store);

@@ -12,7 +12,7 @@ using Handle = UpstreamTest;
 
 TEST_F(Handle, OpenRefusesWhatItCannotDo) {
   Store store = open_store();
-  const auto code = [&](UpstreamOptions o) {
+  const auto code = [&](const UpstreamOptions& o) {
     const Code c = Upstream::try_open(store, o).code();
     EXPECT_EQ(last_error().code(), c);
     EXPECT_STRNE(last_error().what(), "");

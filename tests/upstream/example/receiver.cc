@@ -14,7 +14,7 @@ int main(int, char** argv) {
   tests::Receiver receiver(directory.path());
   receiver.token = tests::kToken;
   receiver.listen("127.0.0.1:0");
-  setenv("CAIRN_TOKEN", tests::kToken, 1);
+  setenv("CAIRN_TOKEN", tests::kToken, 1);  // NOLINT(concurrency-mt-unsafe): before the fork
   const std::string url = receiver.url();
   const pid_t child = fork();
   if (child == 0) {
