@@ -358,7 +358,12 @@ Status LogWriter::rotate() {
   const std::lock_guard<std::mutex> lock(segments_mutex_);
   CAIRN_TRY(make_spare_locked());
   full_.push_back({segment_name(header_.seq), header_.segment_bytes, written_lsn()});
-  Status s = position_ + kRecordHeaderBytes <= header_.segment_bytes ? write_control(kTypeSeal) : Status();
+  Status s;
+  if (position_ + kRecordHeaderBytes <= header_.segment_bytes) {
+    s = write_control(kTypeSeal);
+  } else if (!close_to_repeat_.empty()) {
+    s = write_at_position({});  // it is this segment's last record, and must not be written into the next one
+  }
   if (s.ok()) {
     if (const Status synced = sync_file(*file_, written_lsn(), true); !synced.ok()) {
       s = {Code::kLatched, "the full segment could not be synced", synced.cause};

@@ -357,6 +357,41 @@ TEST_F(Recovery, ACloseMarkerWhoseSyncFailedIsWrittenAgainBeforeAnythingFollowsI
   EXPECT_EQ(replay(), "a b");
 }
 
+// The marker is to be written again, and the segment has no room behind it for anything that would.
+TEST_F(Recovery, ACloseThatEndsWhereTheSegmentEndsHidesNothing) {
+  open();
+  const std::string large(20'000, 'r');
+  size_t position = kRecordsOffset;
+  uint64_t records = 0;
+  const auto add = [&](const std::string& payload) {
+    append(payload);
+    position += record_space_bytes(payload.size());
+    ++records;
+  };
+  for (size_t left = 0; left <= 1600; left += 8) {
+    while (kSegmentBytesMin - position > 60'000) {
+      add(large);
+    }
+    const size_t last = kSegmentBytesMin - position - left - kRecordHeaderBytes;
+    add(large.substr(0, 15'000));
+    add(std::string(last - record_space_bytes(15'000), 'l'));
+    close();
+    open();
+    append(large);
+    ++records;
+    position = kRecordsOffset + record_space_bytes(large.size());
+    if (left % 64 == 0) {
+      (void)replay();
+      ASSERT_EQ(report.last_lsn, records) << "with " << left << " bytes left";
+      ASSERT_TRUE(report.damage.empty()) << "with " << left << " bytes left";
+    }
+  }
+  kill();
+  (void)replay();
+  EXPECT_EQ(report.last_lsn, records);
+  EXPECT_TRUE(report.damage.empty());
+}
+
 TEST_F(Recovery, AnErrorAtAnyCallOfARecoveryIsReturnedAndTheNextOneWorks) {
   for (const Code code : {Code::kNoSpace, Code::kIo}) {
     for (const FileCall call : {FileCall::kWrite, FileCall::kSync, FileCall::kRename, FileCall::kSyncDirectory,
