@@ -42,7 +42,7 @@ Status read_tags(const char* const* tags, size_t count, std::vector<std::string>
 }
 
 Status read_durability(int32_t value, Durability& durability) {
-  if (value < CAIRN_DURABILITY_DEFAULT || value > CAIRN_DURABILITY_POWER) {
+  if (value < CAIRN_DURABILITY_DEFAULT || value > CAIRN_DURABILITY_UPSTREAM) {
     return invalid("durability is none of CAIRN_DURABILITY_*");
   }
   durability = static_cast<Durability>(value);

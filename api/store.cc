@@ -47,7 +47,7 @@ Status install_hooks(const cairn_options& o, std::unique_ptr<HostHooks>& hooks, 
 }
 
 Status engine_options(const cairn_options& o, StoreOptions& options) {
-  if (o.durability < CAIRN_DURABILITY_DEFAULT || o.durability > CAIRN_DURABILITY_POWER) {
+  if (o.durability < CAIRN_DURABILITY_DEFAULT || o.durability > CAIRN_DURABILITY_UPSTREAM) {
     return invalid("cairn_options: durability is none of CAIRN_DURABILITY_*");
   }
   options.background = (o.flags & CAIRN_OPEN_BACKGROUND) != 0;
@@ -72,6 +72,9 @@ Status engine_options(const cairn_options& o, StoreOptions& options) {
   }
   if (o.crash_grace_ms != 0) {
     options.crash_grace_ms = o.crash_grace_ms;
+  }
+  if (o.upstream_timeout_ms != 0) {
+    options.upstream_timeout_ms = o.upstream_timeout_ms;
   }
   options.disk_bytes_max = o.disk_bytes_max;
   options.retain_finished_ms = o.retain_finished_ms;

@@ -68,6 +68,9 @@ cairn_status cairn_sync_attach(cairn_store* store, const char* name, const cairn
     o.interval_ms = given.interval_ms != 0 ? given.interval_ms : o.interval_ms;
     o.bytes_per_s = given.bytes_per_s;
     o.requests_per_s = given.requests_per_s;
+    o.unsynced_runs_max = given.unsynced_runs_max;
+    o.unsynced_ms_max = static_cast<int64_t>(std::min<uint64_t>(given.unsynced_ms_max, INT64_MAX / 1000));
+    o.drop_finished = given.drop_finished != 0;
     return store->engine->attach_upstream(name, o);
   });
 }
@@ -163,6 +166,7 @@ cairn_status cairn_sync_get_state(cairn_store* store, const char* run, cairn_syn
     CAIRN_TRY(store->engine->sync_state(all));
     cairn_sync_state out = {};
     out.flags = (all.sender.attached ? CAIRN_SYNC_STATE_ATTACHED : 0) | (all.paused ? CAIRN_SYNC_STATE_PAUSED : 0) |
+                (all.over_unsynced ? CAIRN_SYNC_STATE_BACKLOG : 0) |
                 (all.sender.halt == sync_engine::Halt::kCopied ? CAIRN_SYNC_STATE_COPIED : 0) |
                 (all.sender.halt == sync_engine::Halt::kForked ? CAIRN_SYNC_STATE_FORKED : 0);
     bool acknowledged = all.all_acknowledged;
@@ -176,6 +180,7 @@ cairn_status cairn_sync_get_state(cairn_store* store, const char* run, cairn_syn
     out.failures = all.failures;
     out.batches = all.sender.batches;
     out.lost_deltas = all.sender.lost_deltas;
+    out.dropped_runs = all.dropped_runs;
     copy_text(all.last_error, out.last_error, sizeof out.last_error);
     if (run != nullptr && all.sender.attached) {
       Store::RunSyncState of;

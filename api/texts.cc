@@ -59,7 +59,8 @@ static_assert(same(CAIRN_RUN_TIMED_OUT, RunStatus::kTimedOut));
 
 static_assert(same(CAIRN_DURABILITY_DEFAULT, Durability::kDefault) &&
               same(CAIRN_DURABILITY_PROCESS, Durability::kProcess));
-static_assert(same(CAIRN_DURABILITY_POWER, Durability::kPower));
+static_assert(same(CAIRN_DURABILITY_POWER, Durability::kPower) &&
+              same(CAIRN_DURABILITY_UPSTREAM, Durability::kUpstream));
 static_assert(same(CAIRN_LOG_DEBUG, LogLevel::kDebug) && same(CAIRN_LOG_INFO, LogLevel::kInfo));
 static_assert(same(CAIRN_LOG_WARNING, LogLevel::kWarning) && same(CAIRN_LOG_ERROR, LogLevel::kError));
 static_assert(same(CAIRN_FILE_READ, OpenMode::kRead) && same(CAIRN_FILE_WRITE, OpenMode::kWrite));

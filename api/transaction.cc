@@ -176,7 +176,7 @@ cairn_status cairn_transaction_add(cairn_transaction* t, cairn_run* run, const c
 cairn_status cairn_transaction_commit(cairn_transaction* t, int32_t durability) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(t));
-    if (durability < CAIRN_DURABILITY_DEFAULT || durability > CAIRN_DURABILITY_POWER) {
+    if (durability < CAIRN_DURABILITY_DEFAULT || durability > CAIRN_DURABILITY_UPSTREAM) {
       return invalid("durability is none of CAIRN_DURABILITY_*");
     }
     if (!t->operations.empty()) {

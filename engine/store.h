@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -40,7 +41,7 @@
 
 namespace cairn::engine {
 
-enum class Durability : int32_t { kDefault = 0, kProcess = 1, kPower = 2 };
+enum class Durability : int32_t { kDefault = 0, kProcess = 1, kPower = 2, kUpstream = 3 };
 
 struct StoreOptions {
   std::string directory;
@@ -52,16 +53,17 @@ struct StoreOptions {
   uint32_t border_bytes = 512;
   uint64_t disk_bytes_max = 0;  // 0: no budget
   uint32_t crash_grace_ms = 10'000;
-  uint64_t retain_finished_ms = 0;   // step erases runs so long after they finished; 0: never
-  uint64_t retain_finished_max = 0;  // and the oldest beyond so many finished ones; 0: no bound
-  bool mark_crashed = true;          // the command line and relays never mark
-  bool background = false;           // one owned thread runs step()
-  bool staging = true;               // false: every operation appends to the log
-  std::string staging_dir;           // staging files in a directory of their own in there; "": in the store
-  bool guard_sigbus = false;         // survive a SIGBUS of a staging file (sigbus_guard.h)
-  bool unsafe_file_system = false;   // open on network file systems all the same
-  uint32_t history_interval_ms = 0;  // 0: no history
-  uint32_t history_points = 600;     // of one run
+  uint32_t upstream_timeout_ms = 30'000;  // calls of class upstream wait so long for the acknowledgement
+  uint64_t retain_finished_ms = 0;        // step erases runs so long after they finished; 0: never
+  uint64_t retain_finished_max = 0;       // and the oldest beyond so many finished ones; 0: no bound
+  bool mark_crashed = true;               // the command line and relays never mark
+  bool background = false;                // one owned thread runs step()
+  bool staging = true;                    // false: every operation appends to the log
+  std::string staging_dir;                // staging files in a directory of their own in there; "": in the store
+  bool guard_sigbus = false;              // survive a SIGBUS of a staging file (sigbus_guard.h)
+  bool unsafe_file_system = false;        // open on network file systems all the same
+  uint32_t history_interval_ms = 0;       // 0: no history
+  uint32_t history_points = 600;          // of one run
   Hooks hooks;
 };
 
@@ -214,7 +216,8 @@ class Store {
 
   // --- upstream (sync/PROTOCOL.md) ---
   /// From now on changes wait for an upstream and are sent to it; all runs are sent first. Kept in the store: the next
-  /// open attaches by itself what was attached; call it again for other options or another name.
+  /// open attaches by itself what was attached; call it again for other options. With another name, which may be
+  /// another upstream, all runs are sent once more.
   Status attach_upstream(const std::string& name, const sync::SenderOptions& options);
   /// Nothing waits any more. What waits for runs owned elsewhere stays.
   Status detach_upstream();
@@ -240,6 +243,8 @@ class Store {
     uint64_t not_folded = 0;  // log records that no batch can have yet
     uint64_t not_logged = 0;  // runs with changes that are not in the log yet
     bool under_way = false, paused = false, all_acknowledged = false;
+    bool over_unsynced = false;  // SenderOptions::unsynced_*: new runs are refused
+    uint64_t dropped_runs = 0;   // by retention, before the upstream had all of them; since open
     uint64_t failures = 0;
     std::string last_error;
     sync::Failure last_failure = sync::Failure::kTransient;
@@ -399,6 +404,8 @@ class Store {
 
   // store_sync.cc
   Status recover_sync();
+  Status wait_acknowledged(uint64_t lsn, std::span<const std::string> ids);
+  Status judge_unsynced();  // with checkpoint_mutex_ held
   void make_sender(const sync::SenderOptions& options);
   Status with_sender(const FunctionRef<Status(sync::Sender&)>& body);
   void outbox_taken(const std::string& id, uint64_t last);
@@ -412,7 +419,7 @@ class Store {
   [[nodiscard]] uint64_t age_ms(int64_t finished_us) const;
   [[nodiscard]] bool over_retention(int64_t finished_us) const;
   bool may_forget(const Run& run);
-  uint64_t acknowledged_upstream(const std::string& id);
+  uint64_t acknowledged_upstream(const std::string& id, bool& drops);
 
   // store_runs.cc
   Result<RunRef> start_record(RunRecord record, Durability durability);
@@ -444,9 +451,12 @@ class Store {
   Status may_grow(uint64_t bytes, Grows what);
   [[nodiscard]] bool may_hold_reserve() const;
   [[nodiscard]] uint64_t budgeted_bytes() const;
-  [[nodiscard]] bool wants_power(Durability d) const {
-    return (d == Durability::kDefault ? options_.durability : d) == Durability::kPower;
-  }
+  [[nodiscard]] Durability class_of(Durability d) const { return d == Durability::kDefault ? options_.durability : d; }
+  [[nodiscard]] bool wants_power(Durability d) const { return class_of(d) >= Durability::kPower; }
+  /// Before anything is done: is there an upstream, if the class needs one?
+  Status can_promise(Durability d) const;
+  /// Power: `lsn` is on the disk. Upstream: and what these runs were at `lsn` is acknowledged. No lock is held.
+  Status keep_promise(Durability d, uint64_t lsn, std::span<const std::string> ids);
 
   // Constant after open.
   ForkWord fork_word_ = nullptr;
@@ -493,7 +503,9 @@ class Store {
   std::unique_ptr<sync::Outbox> outbox_;
   std::unique_ptr<sync::Sender> sender_;  // null: no upstream
   std::atomic<bool> ships_{false};        // outbox rows are kept for all runs
-  std::mutex synced_mutex_;               // for waiting alone
+  std::atomic<bool> over_unsynced_{false};
+  std::atomic<uint64_t> dropped_runs_{0};
+  std::mutex synced_mutex_;  // for waiting alone
   std::condition_variable synced_changed_;
 
   std::mutex checkpoint_mutex_;  // one checkpoint at a time

@@ -71,7 +71,7 @@ Status Store::fold_log() {
   CAIRN_TRY(writer_->recycle(recyclable));
   CAIRN_TRY(tables->check_readers());
   evict(recyclable);
-  return {};
+  return judge_unsynced();
 }
 
 // A run that nobody holds, with nothing on its way, and whose last record LMDB holds, is loaded from there when it is

@@ -22,6 +22,8 @@ Status Store::import_run(RunRecord record, bool replace, Durability durability) 
   }
   CAIRN_TRY(check_metadata(record.document));
 
+  CAIRN_TRY(can_promise(durability));
+  const std::string id = record.id;
   uint64_t lsn = 0;
   {
     std::unique_lock start_guard(start_mutex_);
@@ -52,7 +54,7 @@ Status Store::import_run(RunRecord record, bool replace, Durability durability) 
     }
     lsn = (*run)->record.created_lsn;
   }
-  return wants_power(durability) ? synced(lsn) : Status();
+  return keep_promise(durability, lsn, std::span(&id, 1));
 }
 
 }  // namespace cairn::engine

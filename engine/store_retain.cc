@@ -24,12 +24,14 @@ constexpr int64_t kBackoffMaxMs = 30'000;
 
 // The sequence up to which the upstream has the run, if nothing of it waits, is under way or held; else 0. Who sends
 // just now is not waited for: then it is 0, too.
-uint64_t Store::acknowledged_upstream(const std::string& id) {
+// `drops`: the host would rather lose finished runs than keep more of them.
+uint64_t Store::acknowledged_upstream(const std::string& id, bool& drops) {
   const std::unique_lock sync_guard(sync_mutex_, std::try_to_lock);
   const std::unique_lock guard(checkpoint_mutex_, std::try_to_lock);
   if (!sync_guard.owns_lock() || !guard.owns_lock() || tables() == nullptr) {
     return 0;
   }
+  drops = over_unsynced_ && sender_ != nullptr && sender_->options().drop_finished;
   const auto sequence = outbox_->acknowledged(id);
   return sequence.ok() ? *sequence : 0;
 }
@@ -99,12 +101,15 @@ Status Store::retain(int64_t now, const FunctionRef<bool()>& used_up) {
     }
     bool waits = false;
     const bool ships = has_upstream();
-    const uint64_t acknowledged = ships ? acknowledged_upstream(oldest.id) : 0;
+    bool drops = false;
+    const uint64_t acknowledged = ships ? acknowledged_upstream(oldest.id, drops) : 0;
+    bool dropped = false;
     const auto goes = [&](const Run& run) {
       if (run.gate != Code::kFinished || !over_retention(run.record.finished_us)) {
         return false;  // the id was taken again meanwhile
       }
-      waits = !may_forget(run) || (ships && run.sequence != acknowledged);
+      dropped = ships && run.sequence != acknowledged;
+      waits = !may_forget(run) || (dropped && !drops);
       return !waits;
     };
     const Status erased = erase_if(oldest.id, Durability::kProcess, goes);
@@ -112,6 +117,7 @@ Status Store::retain(int64_t now, const FunctionRef<bool()>& used_up) {
       try_again();
       return erased;
     }
+    dropped_runs_ += erased.ok() && dropped ? 1 : 0;
     retain_waits_ = retain_waits_ || waits;
     retain_queue_.pop_front();
   }

@@ -187,6 +187,11 @@ Result<RunRef> Store::start(const StartOptions& options, Durability durability) 
 
 // A run of that very id is an error, but for a run owned elsewhere that starts as such once more: that is given.
 Result<RunRef> Store::start_record(RunRecord record, Durability durability) {
+  CAIRN_TRY(can_promise(durability));
+  if (over_unsynced_.load(std::memory_order_relaxed)) {
+    return fail(Code::kBacklog,
+                "too much waits for the upstream (unsynced_runs_max, unsynced_ms_max): no new run until it is sent");
+  }
   std::unique_lock start_guard(start_mutex_);
   if (const Code gate = this->gate(); gate != Code::kOk) {
     return refuse(gate);
@@ -285,7 +290,7 @@ Result<RunRef> Store::append_start(RunRecord record, Run* old, std::unique_lock<
   if (wants_power(durability)) {
     run_guard.unlock();
     start_guard.unlock();  // others start meanwhile, and share the sync
-    CAIRN_TRY(synced(lsn));
+    CAIRN_TRY(keep_promise(durability, lsn, std::span(&run->id, 1)));
   }
   return run;
 }
@@ -343,6 +348,7 @@ Status Store::check_owned(const Run& run) {
 }
 
 Result<RunRef> Store::resume(std::string_view id, Durability durability) {
+  CAIRN_TRY(can_promise(durability));
   auto run = find(id);
   if (!run.ok()) {
     return run;
@@ -363,9 +369,7 @@ Result<RunRef> Store::resume(std::string_view id, Durability durability) {
     }
     CAIRN_TRY(append_change(r, std::move(change), &lsn));
   }
-  if (wants_power(durability)) {
-    CAIRN_TRY(synced(lsn));
-  }
+  CAIRN_TRY(keep_promise(durability, lsn, std::span(&(*run)->id, 1)));
   return run;
 }
 
@@ -390,6 +394,7 @@ Status Store::finish(Run& run, RunStatus status, Durability durability, std::str
 }
 
 Status Store::change_run(Run& run, RunChange change, Durability durability) {
+  CAIRN_TRY(can_promise(durability));
   uint64_t lsn = 0;
   {
     const std::lock_guard guard(run.lock);
@@ -397,7 +402,7 @@ Status Store::change_run(Run& run, RunChange change, Durability durability) {
     CAIRN_TRY(check_gate(run));
     CAIRN_TRY(append_change(run, std::move(change), &lsn));
   }
-  return wants_power(durability) ? synced(lsn) : Status();
+  return keep_promise(durability, lsn, std::span(&run.id, 1));
 }
 
 Status Store::set_status(Run& run, RunStatus status, Durability durability) {
@@ -422,7 +427,10 @@ Status Store::set_tags(Run& run, std::vector<std::string> tags, Durability durab
   return change_run(run, std::move(change), durability);
 }
 
-Status Store::erase(std::string_view id, Durability durability) { return erase_if(id, durability, nullptr); }
+Status Store::erase(std::string_view id, Durability durability) {
+  CAIRN_TRY(can_promise(durability));
+  return erase_if(id, durability, nullptr);
+}
 
 // Erasing gives space back in the end, so it may use the reserve.
 Status Store::erase_if(std::string_view id, Durability durability, const EraseIf& only_if) {
@@ -467,7 +475,7 @@ Status Store::erase_once(std::string_view id, Durability durability, const Erase
       r.live.reset(Document(), r.sequence);  // no handle reads it; the run stays here until a checkpoint
     }
   }
-  return wants_power(durability) ? synced(lsn) : Status();
+  return keep_promise(durability, lsn, std::span(&(*run)->id, 1));
 }
 
 RunRecord Store::copy_locked(const Run& run, bool with_document) {

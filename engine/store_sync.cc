@@ -102,7 +102,7 @@ Status Store::attach_upstream(const std::string& name, const sync::SenderOptions
   } else {
     sender_->set_options(options);
   }
-  return {};
+  return judge_unsynced();
 }
 
 Status Store::detach_upstream() {
@@ -119,6 +119,7 @@ Status Store::detach_upstream() {
   CAIRN_TRY(outbox_->detach());
   ships_ = false;
   sender_.reset();
+  over_unsynced_ = false;
   return {};
 }
 
@@ -139,7 +140,10 @@ Status Store::sync_next(std::string& message, int64_t* due_ms) {
 }
 
 Status Store::sync_feed(std::string_view answer) {
-  const Status s = with_sender([&](sync::Sender& sender) { return sender.feed(answer, now_ms()); });
+  const Status s = with_sender([&](sync::Sender& sender) -> Status {
+    CAIRN_TRY(sender.feed(answer, now_ms()));
+    return judge_unsynced();
+  });
   synced_changed_.notify_all();
   return s.ok() ? s : fail(s, std::string("the answer cannot be carried out: ") + s.what);
 }
@@ -220,6 +224,8 @@ Status Store::sync_state(SyncState& state) {
   }
   state.under_way = sender_->under_way();
   state.paused = sender_->paused();
+  state.over_unsynced = over_unsynced_;
+  state.dropped_runs = dropped_runs_;
   state.failures = sender_->failures();
   state.last_error = sender_->last_error();
   state.last_failure = sender_->last_failure();
@@ -272,6 +278,76 @@ Status Store::wait_synced(int64_t deadline_ms) {
       return fail(Code::kTimeout, "not everything is upstream yet: it stays here and is sent later");
     }
     // Whoever drives the transport wakes this; the bound is for clocks that do not go with the machine's.
+    synced_changed_.wait_for(lock, std::chrono::milliseconds(20));
+  }
+}
+
+// More waits for the upstream than the host allows. Looked at where it changes: when the log is folded, when an answer
+// was carried out.
+Status Store::judge_unsynced() {
+  if (sender_ == nullptr) {
+    over_unsynced_ = false;
+    return {};
+  }
+  const sync::SenderOptions& o = sender_->options();
+  if (o.unsynced_runs_max == 0 && o.unsynced_ms_max == 0) {
+    over_unsynced_ = false;
+    return {};
+  }
+  auto waiting = outbox_->waiting();
+  CAIRN_TRY(waiting.status());
+  const int64_t waited_us = waiting->oldest_us == 0 ? 0 : now_us() - waiting->oldest_us;
+  over_unsynced_ = (o.unsynced_runs_max != 0 && waiting->runs >= o.unsynced_runs_max) ||
+                   (o.unsynced_ms_max != 0 && waited_us / 1000 >= o.unsynced_ms_max);
+  return {};
+}
+
+Status Store::can_promise(Durability d) const {
+  return class_of(d) != Durability::kUpstream || has_upstream() ? Status() : not_attached();
+}
+
+Status Store::keep_promise(Durability d, uint64_t lsn, std::span<const std::string> ids) {
+  if (!wants_power(d)) {
+    return {};
+  }
+  CAIRN_TRY(synced(lsn));
+  return class_of(d) == Durability::kUpstream ? wait_acknowledged(lsn, ids) : Status();
+}
+
+// Whatever ends it but the acknowledgement, the update is on the disk here and is sent later.
+Status Store::wait_acknowledged(uint64_t lsn, std::span<const std::string> ids) {
+  const int64_t deadline = now_ms() + options_.upstream_timeout_ms;
+  std::unique_lock lock(synced_mutex_);
+  while (true) {
+    bool all = true;
+    CAIRN_TRY(with_sender([&](sync::Sender& sender) -> Status {
+      if (outbox_->state().halt != sync::Halt::kNone) {
+        return fail(Code::kTimeout,
+                    "the update is on the disk here, and nothing is sent: the store's files were moved or copied; say "
+                    "which (cairn sync --moved or --copied)");
+      }
+      all = tables()->applied_lsn() >= lsn;
+      for (const std::string& id : ids) {
+        auto where = all ? outbox_->arrived(id, lsn) : sync::Outbox::Arrived::kNo;
+        CAIRN_TRY(where.status());
+        if (*where == sync::Outbox::Arrived::kHeld) {
+          return fail(Code::kTimeout,
+                      "the update is on the disk here, and the upstream refused the run (cairn sync --dead says why)",
+                      id);
+        }
+        all = all && *where == sync::Outbox::Arrived::kYes;
+      }
+      if (!all) {
+        sender.hurry();
+      }
+      return {};
+    }));
+    if (all) {
+      return {};
+    }
+    if (now_ms() >= deadline) {
+      return fail(Code::kTimeout, "the update is on the disk here, not upstream yet: it is sent later");
+    }
     synced_changed_.wait_for(lock, std::chrono::milliseconds(20));
   }
 }

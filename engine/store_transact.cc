@@ -278,6 +278,13 @@ Status Store::transact(const std::vector<RunOperation>& operations, Durability d
     return {};
   }
   const bool power = wants_power(durability);
+  CAIRN_TRY(can_promise(durability));
+  std::vector<std::string> ids;
+  if (class_of(durability) == Durability::kUpstream) {
+    for (const Run* run : runs) {
+      ids.push_back(run->id);
+    }
+  }
   uint64_t lsn = 0;
   {
     const RunLocks locks(std::move(runs));
@@ -291,7 +298,7 @@ Status Store::transact(const std::vector<RunOperation>& operations, Durability d
     const std::lock_guard guard(stats_mutex_);
     ++stats_.transactions;
   }
-  return power && lsn != 0 ? synced(lsn) : Status();
+  return power && lsn != 0 ? keep_promise(durability, lsn, ids) : Status();
 }
 
 }  // namespace cairn::engine

@@ -203,6 +203,9 @@ Status Store::apply(Run& run, const Operation& op, Outcome& outcome, Durability 
     }
   }
   const bool power = wants_power(durability);
+  if (power) {
+    CAIRN_TRY(can_promise(durability));
+  }
   uint64_t lsn = 0;
   Status applied;
   {
@@ -224,7 +227,7 @@ Status Store::apply(Run& run, const Operation& op, Outcome& outcome, Durability 
     (void)leave_staging();  // this update is in the log; step() tries again for the others
   }
   if (power) {
-    CAIRN_TRY(synced(lsn));
+    CAIRN_TRY(keep_promise(durability, lsn, std::span(&run.id, 1)));
   }
   return applied;
 }

@@ -283,10 +283,11 @@ Status Outbox::attach(const std::string& upstream) {
     next.owner = is_zero(next.owner) ? seams_.store : next.owner;
     next.parent = StreamId{};
     next.parent_seq = 0;
-    next.resends = true;
-    next.resend_after.clear();
     CAIRN_TRY(begin_stream(next));
   }
+  // Another name may be another upstream, which has nothing yet.
+  next.resends = true;
+  next.resend_after.clear();
   CAIRN_TRY(tables_.transact(1u << 20, [&](TablesTxn& txn) -> Status {
     if (fresh) {
       // What waits for runs owned elsewhere gets its place in the order of sending.
@@ -975,6 +976,38 @@ Result<uint64_t> Outbox::acknowledged(const std::string& id) {
     return {};
   }));
   return sequence;
+}
+
+Result<Outbox::Arrived> Outbox::arrived(const std::string& id, uint64_t lsn) {
+  Arrived arrived = Arrived::kYes;
+  CAIRN_TRY(tables_.look([&](TablesTxn& txn) -> Status {
+    auto dead = txn.get(Table::kDead, id);
+    CAIRN_TRY(dead.status());
+    if (dead->has_value()) {
+      arrived = Arrived::kHeld;
+      return {};
+    }
+    auto record = txn.find(id);
+    CAIRN_TRY(record.status());
+    auto tombstone = txn.get(Table::kTombstones, id);
+    CAIRN_TRY(tombstone.status());
+    const bool waits = *record && (*record)->outbox.waits() && (*record)->outbox.since_lsn <= lsn;
+    const bool sent_anew = state_.resends && id > state_.resend_after;
+    if (waits || sent_anew || tombstone->has_value()) {
+      arrived = Arrived::kNo;
+      return {};
+    }
+    auto all = frozen(txn);
+    CAIRN_TRY(all.status());
+    for (size_t i = 0; !all->empty() && i < all->front().parts.size(); ++i) {
+      const Part& part = all->front().parts[i];
+      if (part.id == id && (part.kind != Part::Kind::kRow || part.row.since_lsn <= lsn)) {
+        arrived = Arrived::kNo;
+      }
+    }
+    return {};
+  }));
+  return arrived;
 }
 
 Result<Outbox::OfRun> Outbox::of_run(const std::string& id) {

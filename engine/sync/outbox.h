@@ -51,7 +51,7 @@ class Outbox {
   Status load();
   [[nodiscard]] const SenderState& state() const { return state_; }
 
-  /// From now on changes wait for an upstream; all runs are sent whole first. Again with another name: only that.
+  /// From now on changes wait for an upstream; all runs are sent whole first, and again where the name is another.
   Status attach(const std::string& upstream);
   Status detach();
   /// The store's files are others than before.
@@ -109,6 +109,10 @@ class Outbox {
   /// The sequence up to which the upstream has the run, if nothing of it waits, is in flight or is held; else 0. As far
   /// as the log is folded.
   Result<uint64_t> acknowledged(const std::string& id);
+
+  enum class Arrived : uint8_t { kNo, kYes, kHeld };
+  /// Does the upstream have what was done to the run up to `lsn`, up to which the log is folded?
+  Result<Arrived> arrived(const std::string& id, uint64_t lsn);
 
   struct OfRun {
     bool known = false;  // the run or its tombstone is there

@@ -24,6 +24,10 @@ struct SenderOptions {
   int64_t interval_ms = 1000;   // between the beginnings of two batches, while less than a full batch waits
   uint64_t bytes_per_s = 0;     // 0: no bound
   uint64_t requests_per_s = 0;  // 0: no bound
+  // What may wait for the upstream. Beyond either, new runs are refused; known ones go on, and are folded.
+  uint64_t unsynced_runs_max = 0;  // 0: no bound
+  int64_t unsynced_ms_max = 0;     // of the oldest change, by the wall clock; 0: no bound
+  bool drop_finished = false;      // beyond them retention also takes finished runs that the upstream lacks
 };
 
 /// Why a message has no answer.
@@ -66,6 +70,7 @@ class Sender {
   /// The upstream's document of a run will be asked for.
   void refresh(std::string id) { refreshes_.push_back(std::move(id)); }
 
+  [[nodiscard]] const SenderOptions& options() const { return options_; }
   [[nodiscard]] bool paused() const { return paused_; }
   [[nodiscard]] const std::string& last_error() const { return last_error_; }
   [[nodiscard]] Failure last_failure() const { return last_failure_; }

@@ -61,7 +61,7 @@ TEST_F(Structs, UnknownFlagsAndClassesAreRefused) {
   o.flags = 1u << 31;
   CAIRN_EXPECT(CAIRN_INVALID_ARGUMENT, cairn_store_open(path().c_str(), &o, &store_));
   o = options();
-  o.durability = 3;
+  o.durability = 4;
   CAIRN_EXPECT(CAIRN_INVALID_ARGUMENT, cairn_store_open(path().c_str(), &o, &store_));
   cairn_hooks hooks = {};
   o = options();

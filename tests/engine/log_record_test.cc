@@ -69,7 +69,7 @@ TEST(LogRecord, EachTypeDecodesWholeAndNotWithoutItsLastByte) {
 }
 
 TEST(LogRecord, OfAnUnknownTypeIsOfANewerVersion) {
-  EXPECT_EQ(check_log_record(static_cast<uint8_t>(LogType::kRebase) + 1, transaction()).code, Code::kVersion);
+  EXPECT_EQ(check_log_record(static_cast<uint8_t>(LogType::kForget) + 1, transaction()).code, Code::kVersion);
 }
 
 }  // namespace

@@ -45,6 +45,7 @@ class Site {
     o.segment_bytes = segment_bytes;
     o.metadata_bytes_max = metadata_bytes_max;
     o.retain_finished_ms = retain_finished_ms;
+    o.upstream_timeout_ms = upstream_timeout_ms;
     testing::use_clock(o.hooks, *this);
     if (fixed_identity) {
       std::filesystem::create_directories(directory_);
@@ -200,6 +201,7 @@ class Site {
 
   uint32_t segment_bytes = 1u << 20;
   uint64_t retain_finished_ms = 0;
+  uint32_t upstream_timeout_ms = 30'000;
   bool fixed_identity = false;  // a copy of the store is not seen as one
   uint64_t bytes_sent = 0;
 

@@ -110,7 +110,8 @@ enum {
   CAIRN_UNSAFE = 54,        /* file system, permissions or owner that the promises do not cover */
   CAIRN_NOT_A_STORE = 55,   /* no store there, or files that are not ours */
   CAIRN_NEWER_VERSION = 56, /* written by a newer version; nothing was touched */
-  CAIRN_BACKLOG = 57,       /* too many ordered operations wait for a run owned elsewhere */
+  CAIRN_BACKLOG = 57,       /* too much waits: ordered operations for a run owned elsewhere; at a start, runs
+                               for the upstream (cairn_sync_options) */
 
   /* The machine. */
   CAIRN_NO_SPACE = 64, /* nothing changed; works again when space returns */
@@ -175,8 +176,12 @@ CAIRN_API cairn_status cairn_set_last_error(const cairn_error* error) CAIRN_NOEX
 enum {
   CAIRN_DURABILITY_DEFAULT = 0, /* the store's; for the store: process */
   CAIRN_DURABILITY_PROCESS = 1, /* kill -9, abort, out of memory; power loss up to the last flush */
-  CAIRN_DURABILITY_POWER = 2    /* also power loss and a kernel crash: the call waits for one fdatasync, shared with all
+  CAIRN_DURABILITY_POWER = 2,   /* also power loss and a kernel crash: the call waits for one fdatasync, shared with all
                                    callers that wait, about 100 us */
+  CAIRN_DURABILITY_UPSTREAM = 3 /* also the loss of this machine: the call waits, too, until the upstream has
+                                   acknowledged it; somebody else carries the messages meanwhile. TIMEOUT after
+                                   upstream_timeout_ms, or at once where nothing can be sent: then it is done here as
+                                   with POWER and sent later. INVALID_ARGUMENT without an upstream */
 };
 
 /* Bits of cairn_options.flags. */
@@ -264,19 +269,19 @@ typedef struct cairn_hooks {
 
 typedef struct cairn_options {
   uint32_t struct_bytes;
-  uint32_t flags;              /* CAIRN_OPEN_* */
-  int32_t durability;          /* CAIRN_DURABILITY_* of calls that do not choose */
-  uint32_t flush_interval_ms;  /* bounds what class process loses to a power cut; 0: 1,000;
-                                  CAIRN_FLUSH_CONTINUOUSLY: each flush begins when the one before has landed */
-  uint32_t metadata_bytes_max; /* of the JSON text of a run's metadata, at least 2, at most a quarter of the largest
-                                  record (1 MiB, or half a segment if that is less). 0: environment variable
-                                  TASK_RUN_METADATA_MAXIMUM_SIZE, or 4,096 without it */
-  uint32_t segment_bytes;      /* of the log, a power of two from 256 KiB to 64 MiB; 0: 4 MiB */
-  uint64_t disk_bytes_max;     /* budget of the whole store, at least two segments and 4 MiB; 0: none */
-  uint32_t crash_grace_ms;     /* orphaned runs are marked CRASHED if not resumed so long after the open; 0: 10,000 */
-  uint32_t reserved;
-  const cairn_hooks* hooks;    /* null: the operating system's */
-  const char* staging_dir;     /* staging files outside of the store; null: inside. See below */
+  uint32_t flags;               /* CAIRN_OPEN_* */
+  int32_t durability;           /* CAIRN_DURABILITY_* of calls that do not choose */
+  uint32_t flush_interval_ms;   /* bounds what class process loses to a power cut; 0: 1,000;
+                                   CAIRN_FLUSH_CONTINUOUSLY: each flush begins when the one before has landed */
+  uint32_t metadata_bytes_max;  /* of the JSON text of a run's metadata, at least 2, at most a quarter of the largest
+                                   record (1 MiB, or half a segment if that is less). 0: environment variable
+                                   TASK_RUN_METADATA_MAXIMUM_SIZE, or 4,096 without it */
+  uint32_t segment_bytes;       /* of the log, a power of two from 256 KiB to 64 MiB; 0: 4 MiB */
+  uint64_t disk_bytes_max;      /* budget of the whole store, at least two segments and 4 MiB; 0: none */
+  uint32_t crash_grace_ms;      /* orphaned runs are marked CRASHED if not resumed so long after the open; 0: 10,000 */
+  uint32_t upstream_timeout_ms; /* of calls of CAIRN_DURABILITY_UPSTREAM; 0: 30,000 */
+  const cairn_hooks* hooks;     /* null: the operating system's */
+  const char* staging_dir;      /* staging files outside of the store; null: inside. See below */
   uint64_t retain_finished_ms; /* runs are erased so long after they finished, by the wall clock; 0: never. See below */
   uint64_t retain_finished_max; /* and the oldest finished ones beyond so many; 0: no bound */
   uint32_t history_interval_ms; /* at most one point of each number of a run in this time; 0: no history. See
@@ -511,7 +516,7 @@ typedef struct cairn_start_options {
 
 /** Starts a run, status EXECUTING. `options` may be null.
  * Durable:  as updates are; it is a log record, so it survives as soon as it returns.
- * Errors:   EXISTS, RUNNING, TOO_LARGE, INVALID_JSON, INVALID_UTF8, TYPE_MISMATCH (metadata is no object),
+ * Errors:   EXISTS, RUNNING, BACKLOG, TOO_LARGE, INVALID_JSON, INVALID_UTF8, TYPE_MISMATCH (metadata is no object),
  *           KEY_REFUSED, NO_SPACE, LATCHED.
  * Lifetime: the handle is the caller's, for cairn_run_close.
  * Cost:     some microseconds. */
@@ -1008,10 +1013,17 @@ typedef struct cairn_sync_options {
   uint32_t interval_ms;     /* between two batches while little waits; 0: 1,000 */
   uint64_t bytes_per_s;     /* 0: no bound */
   uint64_t requests_per_s;  /* 0: no bound */
+  /* What may wait for the upstream. Beyond either bound new runs are refused (BACKLOG); runs that are there go on, and
+   * their changes are folded into what waits. Judged at checkpoints and answers. */
+  uint64_t unsynced_runs_max; /* 0: no bound */
+  uint64_t unsynced_ms_max;   /* of the change that has waited longest, by the wall clock; 0: no bound */
+  uint32_t drop_finished;     /* not 0: beyond the bounds retain_finished_* also takes runs that the upstream lacks */
+  uint32_t reserved;
 } cairn_sync_options;
 
 /** From now on changes are kept for an upstream; all runs are sent to it first. `name` is for people: no secret in it.
- * Kept in the store: the next open goes on by itself; attach again to give other options or another name.
+ * Kept in the store: the next open goes on by itself, with the default options; attach again to give others. With
+ * another name, which may be another upstream, all runs are sent once more.
  * Errors:   INVALID_ARGUMENT, NO_SPACE, LATCHED, CLOSED.
  * Cost:     the first time a checkpoint; afterwards each checkpoint also writes what waits, about 100 bytes a run. */
 CAIRN_API cairn_status cairn_sync_attach(cairn_store* store, const char* name,
@@ -1074,20 +1086,22 @@ typedef struct cairn_sync_state {
       unsent_records; /* of the log, that no message can have yet; runs changed since the last flush count 1 each */
   uint64_t in_flight_runs;
   uint64_t in_flight_bytes;
-  int64_t oldest_us;    /* wall clock of the change that has waited longest; 0: none */
-  int64_t next_try_ms;  /* from now; -1: when something changes or is decided */
-  uint64_t failures;    /* since the store was opened */
-  uint64_t batches;     /* acknowledged since the upstream was attached */
-  uint64_t lost_deltas; /* changes of others' runs that were acknowledged and then lost by the upstream */
-  char last_error[256]; /* "" after a success; UTF-8, zero-terminated */
+  int64_t oldest_us;     /* wall clock of the change that has waited longest; 0: none */
+  int64_t next_try_ms;   /* from now; -1: when something changes or is decided */
+  uint64_t failures;     /* since the store was opened */
+  uint64_t batches;      /* acknowledged since the upstream was attached */
+  uint64_t lost_deltas;  /* changes of others' runs that were acknowledged and then lost by the upstream */
+  char last_error[256];  /* "" after a success; UTF-8, zero-terminated */
+  uint64_t dropped_runs; /* finished runs that went before the upstream had all of them (drop_finished), since open */
 } cairn_sync_state;
 enum {
   CAIRN_SYNC_STATE_ALL_ACKNOWLEDGED = 1, /* of what was asked for, up to this call */
   CAIRN_SYNC_STATE_ATTACHED = 2,
   CAIRN_SYNC_STATE_PAUSED = 4,
-  CAIRN_SYNC_STATE_COPIED = 8,  /* say CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED first */
-  CAIRN_SYNC_STATE_FORKED = 16, /* another store sends under this one's name: as COPIED */
-  CAIRN_SYNC_STATE_FORMS = 32   /* of one run: others write it upstream, too */
+  CAIRN_SYNC_STATE_COPIED = 8,   /* say CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED first */
+  CAIRN_SYNC_STATE_FORKED = 16,  /* another store sends under this one's name: as COPIED */
+  CAIRN_SYNC_STATE_BACKLOG = 64, /* more waits than cairn_sync_options allows: no new runs */
+  CAIRN_SYNC_STATE_FORMS = 32    /* of one run: others write it upstream, too */
 };
 /** What of the store, or of `run` (null: all), is upstream, and why the rest is not. Exact, also without a network.
  * Errors:   NO_SUCH_RUN, CLOSED, CORRUPT. Cost: microseconds; of one run what is in flight is looked through. */

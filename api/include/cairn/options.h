@@ -19,9 +19,10 @@ namespace cairn {
 
 /// What a call that returned survives.
 enum class Durability : int32_t {
-  kDefault = CAIRN_DURABILITY_DEFAULT,  // the store's
-  kProcess = CAIRN_DURABILITY_PROCESS,  // kill -9, abort, out of memory; power loss up to the last flush
-  kPower = CAIRN_DURABILITY_POWER,      // also power loss and a kernel crash; about 100 us
+  kDefault = CAIRN_DURABILITY_DEFAULT,    // the store's
+  kProcess = CAIRN_DURABILITY_PROCESS,    // kill -9, abort, out of memory; power loss up to the last flush
+  kPower = CAIRN_DURABILITY_POWER,        // also power loss and a kernel crash; about 100 us
+  kUpstream = CAIRN_DURABILITY_UPSTREAM,  // also the loss of this machine: waits for the upstream
 };
 
 enum class RunStatus : int32_t {
@@ -66,6 +67,7 @@ struct Options {
   uint32_t segment_bytes = 0;
   uint64_t disk_bytes_max = 0;
   uint32_t crash_grace_ms = 0;
+  uint32_t upstream_timeout_ms = 0;
   uint64_t retain_finished_ms = 0;   // finished runs are erased after so long; 0: never
   uint64_t retain_finished_max = 0;  // and the oldest beyond so many; 0: no bound
   std::string staging_dir = {};      // for example /dev/shm; weaker where that is discarded: see cairn_options

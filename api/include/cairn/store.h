@@ -322,6 +322,7 @@ class Store {
     c.segment_bytes = o.segment_bytes;
     c.disk_bytes_max = o.disk_bytes_max;
     c.crash_grace_ms = o.crash_grace_ms;
+    c.upstream_timeout_ms = o.upstream_timeout_ms;
     c.retain_finished_ms = o.retain_finished_ms;
     c.retain_finished_max = o.retain_finished_max;
     c.hooks = o.hooks;
