@@ -500,6 +500,7 @@ class Store {
 
   std::mutex sync_mutex_;  // one use of the sender at a time; taken before checkpoint_mutex_, never by a step
   // Guarded by sync_mutex_ and checkpoint_mutex_.
+  bool rebased_ = false;  // by the answer that is carried out now
   std::unique_ptr<sync::Outbox> outbox_;
   std::unique_ptr<sync::Sender> sender_;  // null: no upstream
   std::atomic<bool> ships_{false};        // outbox rows are kept for all runs

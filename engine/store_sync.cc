@@ -3,6 +3,7 @@
 // sync_mutex_ comes before checkpoint_mutex_, and is held with it whenever the sender works: nobody folds the log into
 // rows of the outbox while they are taken out or put back.
 #include <algorithm>
+#include <utility>
 
 #include "engine/evaluate.h"
 #include "engine/store.h"
@@ -142,6 +143,11 @@ Status Store::sync_next(std::string& message, int64_t* due_ms) {
 Status Store::sync_feed(std::string_view answer) {
   const Status s = with_sender([&](sync::Sender& sender) -> Status {
     CAIRN_TRY(sender.feed(answer, now_ms()));
+    if (std::exchange(rebased_, false)) {
+      // What was taken over from the upstream may be the last record of the log, and nobody else syncs it where no steps
+      // are made: it would never be folded.
+      CAIRN_TRY(flush(true));
+    }
     return judge_unsynced();
   });
   synced_changed_.notify_all();
@@ -443,6 +449,7 @@ Status Store::rebase(std::string_view id, const sync::Documents::Run& upstream, 
     std::string payload;
     append_rebase(payload, to);
     CAIRN_TRY(append_for(r, {{LogType::kRebase, std::move(payload)}}, nullptr));
+    rebased_ = true;
     r.sequence = to.last;
     r.live.reset(std::move(to.document), r.sequence);
     r.version.store(r.sequence, std::memory_order_release);

@@ -343,6 +343,38 @@ TEST_F(Copies, AStoreThatWasRestoredTakesWhatTheUpstreamHas) {
   EXPECT_EQ(snapshot.state("r"), R"({"a":4,"b":7})");
 }
 
+// Also where nobody makes steps, as in `cairn sync`: what was taken over is the last record of the log.
+TEST_F(Copies, ARestoredStoreIsDoneWhenItHasTakenWhatTheUpstreamHas) {
+  Site& machine = site("machine");
+  machine.fixed_identity = true;
+  machine.open();
+  machine.attach();
+  machine.start("r", R"({"a":1})");
+  machine.sync_with(up);
+  Site& snapshot = site("snapshot");
+  snapshot.fixed_identity = true;
+  machine.copy_to(snapshot);
+  for (const char* value : {"2", "3"}) {
+    machine.set("r", "a", value);
+    machine.sync_with(up);
+  }
+  machine.close();
+  snapshot.open();
+  snapshot.start("q", "{}");
+  ASSERT_TRUE(snapshot.store().barrier().ok());
+  for (int i = 0; i < 10 && !snapshot.sync_state().all_acknowledged; ++i) {
+    std::string message;
+    ASSERT_TRUE(snapshot.store().sync_control(engine::Store::SyncControl::kHurry).ok());
+    ASSERT_TRUE(snapshot.store().sync_next(message).ok());
+    if (!message.empty()) {
+      snapshot.feed(up.receiver().handle(message));
+    }
+  }
+  EXPECT_TRUE(snapshot.sync_state().all_acknowledged);
+  EXPECT_EQ(snapshot.state("r"), R"({"a":3})");
+  EXPECT_EQ(snapshot.all(), up.all());
+}
+
 TEST_F(Copies, ARestoredStoreDoesNotGuessWhetherItsDeltasWereSent) {
   worker.start("p", R"({"n":0})");
   worker.sync_with(up);
