@@ -80,7 +80,10 @@ class OneSite : public ChaosTest {
     auto opened = engine::Store::open(o);
     ASSERT_TRUE(opened.ok()) << engine::error_detail().message;
     work(**opened);
-    ASSERT_TRUE((*opened)->close(-1).ok()) << engine::error_detail().message;
+    engine::error_detail() = {};
+    const Status closed = (*opened)->close(-1);
+    ASSERT_TRUE(closed.ok()) << static_cast<int>(closed.code) << " " << closed.what << ": "
+                             << engine::error_detail().message;
   }
   static void start(engine::Store& s, const std::string& id, const std::string& parent = {}) {
     engine::StartOptions o;
