@@ -144,8 +144,8 @@ Status Store::sync_feed(std::string_view answer) {
   const Status s = with_sender([&](sync::Sender& sender) -> Status {
     CAIRN_TRY(sender.feed(answer, now_ms()));
     if (std::exchange(rebased_, false)) {
-      // What was taken over from the upstream may be the last record of the log, and nobody else syncs it where no steps
-      // are made: it would never be folded.
+      // What was taken over from the upstream may be the last record of the log, and nobody else syncs it where no
+      // steps are made: it would never be folded.
       CAIRN_TRY(flush(true));
     }
     return judge_unsynced();
