@@ -1,138 +1,209 @@
-// The bytes of the protocol, as PROTOCOL.md shows them. They change only with the protocol's version.
+// Pins the bytes of the protocol: a batch and its answer, and that engine/sync/PROTOCOL.md shows these very bytes.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <fstream>
-#include <sstream>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "engine/json.h"
 #include "engine/sync/batch.h"
 
-namespace cairn::tests {
+namespace cairn::engine::sync {
 namespace {
 
-namespace sync = engine::sync;
-using engine::DiffEntry;
-using engine::Form;
-using engine::FormKind;
-using engine::Value;
+constexpr int64_t kWallUs = 1795428000000000;
 
-std::string hex(std::string_view bytes) {
-  std::string text;
-  for (const char c : bytes) {
-    text.push_back("0123456789abcdef"[static_cast<uint8_t>(c) >> 4]);
-    text.push_back("0123456789abcdef"[static_cast<uint8_t>(c) & 15]);
+std::array<uint8_t, 16> id_from(uint8_t first) {
+  std::array<uint8_t, 16> id{};
+  for (size_t i = 0; i < id.size(); ++i) {
+    id[i] = static_cast<uint8_t>(first + i);
   }
-  return text;
+  return id;
 }
 
-/// The hex digits of a golden file, without its comments.
-std::string golden(const std::string& name) {
-  std::ifstream file(CAIRN_TEST_DATA "/golden/" + name + ".hex");
-  EXPECT_TRUE(file) << name;
+/// What parse_json makes of it, as the changes of an entry that sets all keys.
+std::vector<DiffEntry> set_all(const std::string& json) {
+  std::vector<DiffEntry> changes;
+  const Value parsed = *parse_json(json);
+  for (const Property& p : *parsed.get<Object>()) {
+    changes.push_back({p.key, Form(FormKind::kSet), p.value});
+  }
+  return changes;
+}
+
+/// One entry of each kind.
+std::vector<Entry> entries() {
+  Entry whole;
+  whole.kind = EntryKind::kValues;
+  whole.id = "run_1";
+  whole.life = 7;
+  whole.sequence = 3;
+  whole.updated_us = kWallUs - 1000;
+  whole.head = Head{RunStatus::kExecuting, "resize", "", "", {"blue"}, kWallUs - 2'000'000, 0, ""};
+  whole.replace = true;
+  whole.changes = set_all(R"({"progress":0.5})");
+
+  Entry changed;
+  changed.kind = EntryKind::kValues;
+  changed.id = "run_2";
+  changed.life = 8;
+  changed.sequence = 40;
+  changed.updated_us = kWallUs - 2;
+  changed.changes = set_all(R"({"n":12})");
+  changed.changes.push_back({"old", Form(FormKind::kDelete), std::nullopt});
+
+  Entry forms;
+  forms.kind = EntryKind::kForms;
+  forms.id = "run_3";
+  forms.life = 9;
+  forms.sequence = 5;
+  forms.updated_us = kWallUs;
+  forms.changes.push_back({"n", Form(FormKind::kIncrement), std::nullopt});
+  forms.changes.back().form.delta = Value(int64_t{2});
+
+  Entry delta;
+  delta.kind = EntryKind::kDelta;
+  delta.id = "parent";
+  delta.updated_us = kWallUs + 1;
+  delta.changes = forms.changes;
+
+  Entry erase;
+  erase.kind = EntryKind::kErase;
+  erase.id = "run_4";
+  erase.life = 10;
+  erase.sequence = 2;
+  return {whole, changed, forms, delta, erase};
+}
+
+std::string batch() {
+  BatchHeader header;
+  header.owner = id_from(0xa0);
+  header.stream = id_from(0xb0);
+  header.seq = 1;
+  header.generation = 2;
+  header.lsn_hi = 21;
+  header.parent = id_from(0xc0);
+  header.parent_seq = 6;
+  header.wall_us = kWallUs;
+  std::string body;
+  uint32_t count = 0;
+  for (const Entry& e : entries()) {
+    append_entry(body, e, kWallUs);
+    ++count;
+  }
+  return seal_batch(header, count, body);
+}
+
+std::string reply() {
+  const BatchHeader sent = *decode_batch_header(batch());
+  ReplyHeader header;
+  header.answer = static_cast<uint8_t>(Answer::kOk);
+  header.stream = sent.stream;
+  header.for_seq = sent.seq;
+  header.for_digest = sent.digest;
+  header.seq = sent.seq;
+  header.lsn_hi = sent.lsn_hi;
+  header.deltas = 1;
+  header.digest = sent.digest;
+  return encode_reply(header, {{1, VerdictCode::kShared, ""}});
+}
+
+/// The digits of a text, without what stands behind `#`, or behind two spaces.
+std::string digits_of(std::istream& text, std::string_view until) {
   std::string digits;
-  for (std::string line; std::getline(file, line);) {
-    if (line.empty() || line[0] != '#') {
-      digits += line;
+  std::string line;
+  while (std::getline(text, line) && (until.empty() || line != until)) {
+    line = line.substr(0, line.find('#'));
+    const size_t note = line.find("  ");
+    for (const char c : line.substr(0, note)) {
+      if (c != ' ') {
+        digits.push_back(c);
+      }
     }
   }
   return digits;
 }
 
-template <size_t N>
-std::array<uint8_t, N> filled(uint8_t from) {
-  std::array<uint8_t, N> id;
-  for (size_t i = 0; i < N; ++i) {
-    id[i] = static_cast<uint8_t>(from + i);
+std::string hex(std::string_view bytes) {
+  std::string out;
+  for (const char c : bytes) {
+    out.push_back("0123456789abcdef"[static_cast<uint8_t>(c) >> 4]);
+    out.push_back("0123456789abcdef"[static_cast<uint8_t>(c) & 15]);
   }
-  return id;
+  return out;
 }
 
-sync::Batch example() {
-  sync::Batch batch;
-  batch.header.owner = filled<16>(0x10);
-  batch.header.stream = filled<16>(0x20);
-  batch.header.seq = 2;
-  batch.header.generation = 1;
-  batch.header.lsn_hi = 300;
-  batch.header.deltas = 5;
-  batch.header.wall_us = 1'790'000'000'000'000;
-  batch.header.prev = filled<16>(0x30);
-  sync::Entry values;
-  values.kind = sync::EntryKind::kValues;
-  values.id = "job-1";
-  values.life = 7;
-  values.sequence = 42;
-  values.updated_us = batch.header.wall_us - 1000;
-  values.changes.push_back({"old", Form(FormKind::kDelete), std::nullopt});
-  values.changes.push_back({"progress", Form(FormKind::kSet), Value(0.5)});
-  values.changes.push_back({"step", Form(FormKind::kSet), Value(int64_t{1000})});
-  batch.entries.push_back(values);
-  sync::Entry erase;
-  erase.kind = sync::EntryKind::kErase;
-  erase.id = "job-0";
-  erase.life = 3;
-  erase.sequence = 9;
-  batch.entries.push_back(erase);
-  return batch;
-}
-
-std::string sealed(const sync::Batch& batch) {
-  std::string body;
-  for (const sync::Entry& e : batch.entries) {
-    sync::append_entry(body, e, batch.header.wall_us);
+std::string unhex(std::string_view digits) {
+  std::string out;
+  for (size_t i = 0; i + 1 < digits.size(); i += 2) {
+    out.push_back(static_cast<char>(std::stoi(std::string(digits.substr(i, 2)), nullptr, 16)));
   }
-  return sync::seal_batch(batch.header, static_cast<uint32_t>(batch.entries.size()), body);
+  return out;
 }
 
-std::string answered(const std::string& batch) {
-  const auto header = sync::decode_batch_header(batch);
-  sync::ReplyHeader reply;
-  reply.stream = header->stream;
-  reply.for_seq = header->seq;
-  reply.for_digest = header->digest;
-  reply.seq = header->seq;
-  reply.lsn_hi = header->lsn_hi;
-  reply.deltas = header->deltas;
-  reply.digest = header->digest;
-  return sync::encode_reply(reply, {{1, sync::VerdictCode::kNotOwner, ""}});
+std::string golden(const std::string& name) {
+  std::ifstream file(CAIRN_TEST_DATA "/golden/" + name);
+  EXPECT_TRUE(file.good()) << name;
+  return digits_of(file, "");
 }
 
-TEST(SyncGolden, ABatchAndItsReplyAreTheseBytes) {
-  const std::string batch = sealed(example());
-  EXPECT_EQ(hex(batch), golden("sync_batch"));
-  EXPECT_EQ(hex(answered(batch)), golden("sync_reply"));
-  const auto decoded = sync::decode_batch(batch);
-  ASSERT_TRUE(decoded.ok());
-  EXPECT_EQ(sealed(*decoded), batch);
-  EXPECT_EQ(decoded->entries[0].changes.size(), 3u);
-  const auto reply = sync::decode_reply(answered(batch));
-  ASSERT_TRUE(reply.ok());
-  EXPECT_EQ(reply->answer(), sync::Answer::kOk);
-  EXPECT_EQ(reply->verdicts.size(), 1u);
-}
-
-// Lines of the example: four digits of offset, two blanks, bytes in hex, and perhaps two blanks and words.
-TEST(SyncGolden, TheDocumentShowsThem) {
-  std::ifstream file(CAIRN_PROTOCOL_MD);
-  ASSERT_TRUE(file);
-  std::string shown;
-  bool inside = false;
-  std::string both;
-  for (std::string line; std::getline(file, line);) {
-    if (line == "```hex") {
-      inside = true;
-    } else if (line == "```") {
-      inside = false;
-    } else if (inside) {
-      const size_t begin = line.find("  ") + 2;
-      const size_t end = line.find("  ", begin);
-      for (const char c : line.substr(begin, end == std::string::npos ? end : end - begin)) {
-        both += c == ' ' ? "" : std::string(1, c);
-      }
-    }
+/// The block of PROTOCOL.md that follows the line of this text.
+std::string documented(const std::string& heading) {
+  std::ifstream file(CAIRN_SYNC_PROTOCOL);
+  EXPECT_TRUE(file.good()) << CAIRN_SYNC_PROTOCOL;
+  std::string line;
+  while (std::getline(file, line) && line != heading) {
   }
-  EXPECT_EQ(both, golden("sync_batch") + golden("sync_reply"));
+  while (std::getline(file, line) && line != "```") {
+  }
+  return digits_of(file, "```");
+}
+
+TEST(Golden, ABatchIsEncodedToTheseBytes) { EXPECT_EQ(hex(batch()), golden("sync_batch.hex")); }
+TEST(Golden, AReplyIsEncodedToTheseBytes) { EXPECT_EQ(hex(reply()), golden("sync_reply.hex")); }
+
+TEST(Golden, TheBatchIsReadAsItWasWritten) {
+  const auto read = decode_batch(unhex(golden("sync_batch.hex")));
+  ASSERT_TRUE(read.ok()) << read.status().what;
+  EXPECT_EQ(read->header.owner, id_from(0xa0));
+  EXPECT_EQ(read->header.stream, id_from(0xb0));
+  EXPECT_EQ(read->header.generation, 2u);
+  EXPECT_EQ(read->header.lsn_hi, 21u);
+  EXPECT_EQ(read->header.parent, id_from(0xc0));
+  EXPECT_EQ(read->header.parent_seq, 6u);
+  const std::vector<Entry> sent = entries();
+  ASSERT_EQ(read->entries.size(), sent.size());
+  for (size_t i = 0; i < sent.size(); ++i) {
+    const Entry& e = read->entries[i];
+    EXPECT_EQ(e.kind, sent[i].kind) << i;
+    EXPECT_EQ(e.id, sent[i].id) << i;
+    EXPECT_EQ(e.life, sent[i].life) << i;
+    EXPECT_EQ(e.sequence, sent[i].sequence) << i;
+    EXPECT_EQ(e.updated_us, sent[i].updated_us) << i;
+    EXPECT_EQ(e.head, sent[i].head) << i;
+    EXPECT_EQ(e.replace, sent[i].replace) << i;
+    EXPECT_THAT(e.changes, ::testing::UnorderedElementsAreArray(sent[i].changes)) << i;
+  }
+}
+
+TEST(Golden, TheReplyIsReadAsItWasWritten) {
+  const auto read = decode_reply(unhex(golden("sync_reply.hex")));
+  ASSERT_TRUE(read.ok()) << read.status().what;
+  EXPECT_EQ(read->answer(), Answer::kOk);
+  EXPECT_EQ(read->header.for_seq, 1u);
+  EXPECT_EQ(read->header.deltas, 1u);
+  EXPECT_EQ(read->header.for_digest, decode_batch_header(unhex(golden("sync_batch.hex")))->digest);
+  EXPECT_EQ(read->verdicts, (std::vector<Verdict>{{1, VerdictCode::kShared, ""}}));
+}
+
+TEST(Golden, TheExamplesOfTheDocumentAreTheseBytes) {
+  EXPECT_EQ(documented("### Example of a batch"), golden("sync_batch.hex"));
+  EXPECT_EQ(documented("### Example of a reply"), golden("sync_reply.hex"));
 }
 
 }  // namespace
-}  // namespace cairn::tests
+}  // namespace cairn::engine::sync
