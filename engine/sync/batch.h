@@ -36,20 +36,20 @@ struct BatchHeader {
   StreamId stream{};
   uint64_t seq = 0;         // from 1, without holes
   uint64_t generation = 0;  // of the owner's streams: a later one has a larger one
-  uint64_t lsn_hi = 0;      // the owner's log is in this batch or before up to here
+  uint64_t lsn_hi = 0;      // up to here the owner's log was folded when this was frozen; data only
   uint64_t deltas = 0;      // entries of other owners' runs in all batches of this stream before this one
   StreamId parent{};        // the stream that this one takes the place of; zero: none
-  uint64_t parent_seq = 0;
-  int64_t wall_us = 0;  // when it was frozen; data only
-  Digest prev{};        // digest of the batch before, zero for the first
-  Digest digest{};      // of all bytes but these
+  uint64_t parent_seq = 0;  // of its last batch that was acknowledged; data only
+  int64_t wall_us = 0;      // when it was frozen; data only
+  Digest prev{};            // digest of the batch before, zero for the first
+  Digest digest{};          // of all bytes but these
 };
 static_assert(sizeof(BatchHeader) == 144);
 static_assert(offsetof(BatchHeader, owner) == 16 && offsetof(BatchHeader, seq) == 48);
 static_assert(offsetof(BatchHeader, prev) == 112 && offsetof(BatchHeader, digest) == 128);
 
 enum class EntryKind : uint8_t {
-  kValues = 0,  // of a run of the sender's that nobody else writes: what keys are now
+  kValues = 0,  // of a run of the sender's that nobody else writes, or sent whole: what keys are now
   kForms = 1,   // of a run of the sender's that others write, too: what was done to them
   kDelta = 2,   // of a run owned elsewhere: what was done
   kErase = 3,   // a run of the sender's is gone
@@ -104,17 +104,17 @@ Result<size_t> bytes_of_entries(std::string_view body, size_t count);
 enum class Answer : uint8_t {
   kOk = 0,        // taken
   kDup = 1,       // was taken before; the verdicts are those of then
-  kGap = 2,       // batches before it are not here: this side has lost its state, or was restored
+  kGap = 2,       // batches before it were not taken: this side has lost its state, or was restored
   kFork = 3,      // another batch of that number was taken
   kRewind = 4,    // later batches were taken: the sender was restored
   kRetired = 5,   // another stream has taken this one's place
   kTooLarge = 6,  // more than this side takes at once: `max_bytes`
-  kRefused = 7,   // not a batch that can be read
-  kUnable = 8,    // not now: no space, or the store is in trouble; `verdicts` may say more
+  kRefused = 7,   // no batch, or question, that can be read
+  kUnable = 8,    // not now: no space, or the store is in trouble
 };
 
 enum class VerdictCode : uint8_t {
-  kShared = 1,      // nothing applied: others write this run; send forms
+  kShared = 1,      // nothing applied: others write this run; send forms (to a whole entry: a dead letter)
   kWantFull = 2,    // nothing applied: the run is not here; send all of it
   kNotOwner = 3,    // another store's run
   kTooLarge = 4,    // the document would be over the limit here
@@ -190,7 +190,7 @@ struct Documents {
     Document document;
   };
   uint64_t number = 0;
-  std::vector<Run> runs;  // in the question's order; the last of them may be missing: ask again
+  std::vector<Run> runs;  // in the question's order; it may end before the question does: ask for the rest again
 };
 std::string encode_documents(const Documents& documents);
 Result<Documents> decode_documents(std::string_view bytes);

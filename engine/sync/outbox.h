@@ -30,7 +30,8 @@ struct FreezeLimits {
   size_t bytes = 256u << 10;  // a single run may be more
 };
 
-/// A run whose change the upstream refused, and the change.
+/// A run whose change the upstream refused, and the change: `row` is empty if the run was sent whole with nothing
+/// waiting.
 struct DeadLetter {
   VerdictCode code = VerdictCode::kRefusedRun;
   std::string text;
@@ -74,7 +75,8 @@ class Outbox {
   Result<bool> split(size_t max_bytes);
   /// Carries out an answer about a batch of ours. kCorrupt: it is about none.
   Status acknowledge(const ReplyHeader& header, const std::vector<Verdict>& verdicts);
-  /// The batch in flight goes back into the outbox, as if it had never been made.
+  /// The batch in flight goes back into the outbox, as if it had never been made; but the part of a run that was erased
+  /// or started anew meanwhile is dropped.
   Status take_back();
 
   enum class Rotation : uint8_t {
@@ -87,7 +89,7 @@ class Outbox {
   /// Keeps why a try failed, if it is another reason than before.
   Status note_error(std::string_view text);
   Status begin_pull();
-  /// A run was pulled or needs none, up to `id`; "" ends it.
+  /// All runs up to `id` were asked for, and what was newer is taken; "" ends the pull.
   Status pulled(const std::string& id);
 
   Result<std::vector<std::pair<std::string, DeadLetter>>> dead_letters(size_t most);

@@ -16,7 +16,7 @@
 
 namespace cairn::engine::sync {
 
-/// Of a stream that comes in. The layout of its stored form stands in PROTOCOL.md.
+/// Of a stream that comes in: its last batch that was taken. The layout of its stored form stands in PROTOCOL.md.
 struct StreamCursor {
   OwnerId owner{};
   uint64_t generation = 0;
@@ -36,8 +36,8 @@ class ReceiverStorage {
   /// Nothing: the stream is not known. As durable as the batches are.
   virtual Result<std::optional<StreamCursor>> cursor(const StreamId& stream) = 0;
   /// Applies the batch and stores its stream's cursor `next`, with the verdicts that come out, all at once and durably.
-  /// `retire`, if not zero, is a stream that gets `next`'s as its heir. kTooLarge: `limit` says how many bytes would
-  /// do. Other errors: nothing happened, or what happened is found by cursor().
+  /// `retire`, if not zero: the stream that the batch's, with its first batch, takes the place of. kTooLarge: `limit`
+  /// says how many bytes would do. Other errors: nothing happened, or what happened is found by cursor().
   virtual Status take(const Batch& batch, StreamCursor& next, const StreamId& retire, size_t& limit) = 0;
   virtual Status documents(const Question& question, Documents& documents) = 0;
 };

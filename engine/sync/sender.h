@@ -52,7 +52,8 @@ class Sender {
 
   /// The bytes to deliver now; empty: nothing, or something is under way. They live until the next call.
   Result<std::string_view> next(int64_t now_ms);
-  /// The answer to what next() gave last. kCorrupt, kVersion: it is none; as failed(kProtocol).
+  /// The answer to what next() gave last. One that is none counts as failed(kProtocol), and kOk is returned. Errors:
+  /// those of the tables and of Host; the same message comes again.
   Status feed(std::string_view bytes, int64_t now_ms);
   /// `retry_after_ms`: the other side asked for so long; 0: it did not.
   Status failed(Failure failure, const std::string& text, int64_t retry_after_ms, int64_t now_ms);

@@ -1,4 +1,4 @@
-// What a store remembers of its upstream: one value in the table `meta`. The layout stands in PROTOCOL.md.
+// What a store remembers of its upstream: one value in the table `meta`. The layout stands in TABLES.md.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,11 @@ struct SenderState {
   OwnerId owner{};       // under which this store's runs are known there
   StreamId stream{};
   uint64_t generation = 0;
-  uint64_t seq = 0;     // of the last batch that was acknowledged
-  Digest digest{};      // of that batch
-  uint64_t deltas = 0;  // entries of other owners' runs up to it
-  StreamId parent{};
-  uint64_t parent_seq = 0;
+  uint64_t seq = 0;          // of the last batch that was acknowledged
+  Digest digest{};           // of that batch
+  uint64_t deltas = 0;       // entries of other owners' runs up to it
+  StreamId parent{};         // the stream that this one took the place of; zero: none
+  uint64_t parent_seq = 0;   // of its last batch that was acknowledged
   bool resends = false;      // every run is sent whole once more
   std::string resend_after;  // runs up to this id were
   bool pulls = false;        // the upstream is ahead of this store: what it has is asked for first
@@ -35,7 +35,7 @@ struct SenderState {
   Halt halt = Halt::kNone;
   // Counted since the upstream was attached.
   uint64_t batches = 0;
-  uint64_t entries = 0;
+  uint64_t entries = 0;      // acknowledged, those with a verdict included
   uint64_t bytes = 0;        // of batches, uncompressed
   uint64_t lost_deltas = 0;  // acknowledged, and lost by the upstream
   uint64_t rotations = 0;
