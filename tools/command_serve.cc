@@ -37,7 +37,7 @@ constexpr const char* kNotes =
     "Examples:\n"
     "  cairn serve --store relay\n"
     "  cairn serve --store relay --listen unix:/run/user/1000/cairn.sock\n"
-    "  cairn serve --store centre --listen 0.0.0.0:4020 --host centre.example --token-file token \\\n"
+    "  cairn serve --store centre --listen 0.0.0.0:4020 --host centre.example:4020 --token-file token \\\n"
     "    --tls-cert cert.pem --tls-key key.pem\n"
     "  cairn serve --store relay --upstream https://centre.example:4020 --upstream-token-file token\n"
     "  cairn serve --store centre --via-folder /media/stick      answers what lies there, and ends";
@@ -173,7 +173,7 @@ void add_serve(CommandLine& line) {
   line.add("serve", "Take what other stores send", kNotes)
       .list("--listen", "ADDRESS", "HOST:PORT or unix:PATH (default 127.0.0.1:4020); may be given several times",
             a->listen)
-      .list("--host", "NAME", "A name under which others reach it; may be given several times", a->hosts)
+      .list("--host", "NAME", "How others name it, with the port: relay.example:4020; may be given several times", a->hosts)
       .option("--token-file", "FILE", "Ask every request for the token in this file of mode 0600", a->token_file)
       .option("--tls-cert", "FILE", "Certificate chain (PEM)", a->tls_cert)
       .option("--tls-key", "FILE", "Its key (PEM)", a->tls_key)
