@@ -4,6 +4,7 @@
 
 #include "api/handles.h"
 #include "api/structs.h"
+#include "engine/json.h"
 #include "engine/sync/receiver.h"
 #include "engine/sync/store_storage.h"
 
@@ -33,6 +34,23 @@ sync_engine::Receiver& receiver_of(cairn_store* store) {
 }
 
 constexpr size_t kLettersMax = 10'000;
+constexpr int64_t kForeverMs = int64_t{1000} * 365 * 86'400'000;  // added to any clock it is no overflow
+
+/// What is not UTF-8 becomes question marks: a transport quotes whatever a proxy said.
+std::string utf8_of(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    size_t bytes = 1;
+    while (bytes <= 4 && !cairn::engine::valid_utf8(text.substr(0, bytes))) {
+      ++bytes;
+    }
+    const bool valid = bytes <= 4 && bytes <= text.size();
+    out += valid ? text.substr(0, bytes) : "?";
+    text.remove_prefix(valid ? bytes : 1);
+  }
+  return out;
+}
 
 void copy_text(const std::string& text, char* out, size_t capacity) {
   size_t bytes = std::min(text.size(), capacity - 1);
@@ -118,8 +136,9 @@ cairn_status cairn_sync_failed(cairn_store* store, int32_t why, const char* text
     if (why < CAIRN_SYNC_TRANSIENT || why > CAIRN_SYNC_PROTOCOL) {
       return invalid("why: not one of CAIRN_SYNC_TRANSIENT to CAIRN_SYNC_PROTOCOL");
     }
-    return store->engine->sync_failed(static_cast<sync_engine::Failure>(why), text == nullptr ? "no answer" : text,
-                                      std::max<int64_t>(0, retry_after_ms));
+    return store->engine->sync_failed(static_cast<sync_engine::Failure>(why),
+                                      utf8_of(text == nullptr ? "no answer" : text),
+                                      std::clamp<int64_t>(retry_after_ms, 0, kForeverMs));
   });
 }
 
@@ -182,7 +201,14 @@ cairn_status cairn_sync_get_state(cairn_store* store, const char* run, cairn_syn
     out.lost_deltas = all.sender.lost_deltas;
     out.dropped_runs = all.dropped_runs;
     copy_text(all.last_error, out.last_error, sizeof out.last_error);
-    if (run != nullptr && all.sender.attached) {
+    if (run != nullptr && !all.sender.attached) {
+      auto seen = store->engine->peek(run, false);
+      CAIRN_TRY(seen.status());
+      if (!*seen || (*seen)->erased) {
+        return {Code::kNoSuchRun, "there is no such run in this store"};
+      }
+      out.sequence = (*seen)->record.sequence;
+    } else if (run != nullptr) {
       Store::RunSyncState of;
       CAIRN_TRY(store->engine->sync_state(run, of));
       acknowledged = of.all_acknowledged;
@@ -202,7 +228,8 @@ cairn_status cairn_sync_get_state(cairn_store* store, const char* run, cairn_syn
 cairn_status cairn_sync_wait(cairn_store* store, int64_t timeout_ms) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(store));
-    return store->engine->wait_synced(store->engine->monotonic_ms() + std::max<int64_t>(0, timeout_ms));
+    const int64_t deadline = store->engine->monotonic_ms() + std::clamp<int64_t>(timeout_ms, 0, kForeverMs);
+    return store->engine->wait_synced(timeout_ms < 0 ? 0 : std::max<int64_t>(1, deadline));
   });
 }
 

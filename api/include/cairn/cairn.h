@@ -1049,8 +1049,8 @@ enum {
   CAIRN_SYNC_DENIED = 2,    /* not allowed: tried again after five minutes, or after CAIRN_SYNC_RESUME */
   CAIRN_SYNC_PROTOCOL = 3   /* what answers is no receiver */
 };
-/** There is no answer. `text` (may be null) says why, for cairn_sync_get_state; `retry_after_ms`: not before, as the
- * other side asked; 0 if it did not.
+/** There is no answer. `text` (may be null) says why, for cairn_sync_get_state; what of it is no UTF-8 becomes "?".
+ * `retry_after_ms`: not before, as the other side asked; 0 if it did not.
  * Errors:   as cairn_sync_next. */
 CAIRN_API cairn_status cairn_sync_failed(cairn_store* store, int32_t why, const char* text,
                                          int64_t retry_after_ms) CAIRN_NOEXCEPT;
@@ -1110,7 +1110,8 @@ CAIRN_API cairn_status cairn_sync_get_state(cairn_store* store, const char* run,
 
 /** Waits until the upstream has acknowledged everything that was updated before the call. Somebody (another thread)
  * must carry the messages meanwhile.
- * Errors:   TIMEOUT, INVALID_ARGUMENT without an upstream, those of the barrier. */
+ * Errors:   TIMEOUT (over `timeout_ms`; below 0: no limit), INVALID_ARGUMENT without an upstream, those of the
+ *           barrier. */
 CAIRN_API cairn_status cairn_sync_wait(cairn_store* store, int64_t timeout_ms) CAIRN_NOEXCEPT;
 
 enum {
