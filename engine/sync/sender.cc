@@ -14,6 +14,15 @@ constexpr size_t kErrorBytesMax = 255;
 constexpr size_t kAskedAtOnce = 200;
 constexpr int kRefusedMax = 3;  // bytes may be spoiled on the way; what is refused so often is itself at fault
 
+/// At most so many bytes, and no character in halves.
+std::string_view shortened(std::string_view text, size_t bytes_max) {
+  size_t bytes = std::min(text.size(), bytes_max);
+  while (bytes > 0 && bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) {
+    --bytes;
+  }
+  return text.substr(0, bytes);
+}
+
 }  // namespace
 
 Sender::Sender(Outbox& outbox, Tables& tables, SenderOptions options, Host host)
@@ -270,7 +279,7 @@ Status Sender::failed(Failure failure, const std::string& text, int64_t retry_af
   }
   ++failures_;
   last_error_ = text;
-  (void)outbox_.note_error(std::string_view(text).substr(0, kErrorBytesMax));  // a full disk is no reason to fail here
+  (void)outbox_.note_error(shortened(text, kErrorBytesMax));  // a full disk is no reason to fail here
   last_failure_ = failure;
   if (failure == Failure::kTooLarge && batch) {
     return outbox_.split(0).status();

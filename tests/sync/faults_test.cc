@@ -234,6 +234,15 @@ TEST_F(Faults, WaitsLongerAfterEachFailureAndNeverInStep) {
   EXPECT_GT(std::unique(waits.begin(), waits.end()) - waits.begin(), 5) << "drawn, not a table";
 }
 
+TEST_F(Faults, TheErrorThatIsKeptEndsWithAWholeCharacter) {
+  worker.start("r");
+  ASSERT_FALSE(worker.next().empty());
+  std::string text(254, 'x');
+  text += "\xc3\xa9 and more";
+  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTransient, text).ok());
+  EXPECT_EQ(worker.sync_state().sender.last_error, std::string(254, 'x'));
+}
+
 TEST_F(Faults, RetryAfterIsKept) {
   worker.start("r");
   ASSERT_FALSE(worker.next().empty());
