@@ -173,7 +173,8 @@ void add_serve(CommandLine& line) {
   line.add("serve", "Take what other stores send", kNotes)
       .list("--listen", "ADDRESS", "HOST:PORT or unix:PATH (default 127.0.0.1:4020); may be given several times",
             a->listen)
-      .list("--host", "NAME", "How others name it, with the port: relay.example:4020; may be given several times", a->hosts)
+      .list("--host", "NAME", "How others name it, with the port: relay.example:4020; may be given several times",
+            a->hosts)
       .option("--token-file", "FILE", "Ask every request for the token in this file of mode 0600", a->token_file)
       .option("--tls-cert", "FILE", "Certificate chain (PEM)", a->tls_cert)
       .option("--tls-key", "FILE", "Its key (PEM)", a->tls_key)
