@@ -115,6 +115,11 @@ Status Store::detach_upstream() {
   if (const Code gate = this->gate(); gate != Code::kOk || tables() == nullptr) {
     return refuse(gate == Code::kOk ? Code::kClosed : gate);
   }
+  if (outbox_->state().halt != sync::Halt::kNone) {
+    // Detached and attached again it would go on under a name that another store has, too.
+    return fail(Code::kInvalidArgument,
+                "the store's files were moved or copied: say which first (cairn sync --moved or --copied)");
+  }
   CAIRN_TRY(synced(writer_->written_lsn()));
   CAIRN_TRY(checkpoint_locked());
   CAIRN_TRY(outbox_->detach());
@@ -435,7 +440,7 @@ Status Store::rebase(std::string_view id, const sync::Documents::Run& upstream, 
         }
         const int at = to.document.find(e.key);
         std::optional<Value> value = at < 0 ? std::nullopt : std::optional<Value>(to.document.member(at).value);
-        if (r.record.ships_forms) {
+        if ((*record)->ships_forms) {
           evaluate(e.key, e.form, value);
           e.value = value;
           e.form = Form(value ? FormKind::kSet : FormKind::kDelete);

@@ -364,7 +364,20 @@ Status Outbox::note_error(std::string_view text) {
   return {};
 }
 
-Status Outbox::note_copied() { return state_.attached && state_.halt == Halt::kNone ? halt(Halt::kCopied) : Status(); }
+Status Outbox::note_copied() {
+  if (state_.attached) {
+    return state_.halt == Halt::kNone ? halt(Halt::kCopied) : Status();
+  }
+  if (!is_zero(state_.owner)) {
+    return {};  // known upstream under this name, and detached
+  }
+  // No upstream knows it yet: it gets a name of its own, so that the other one may have an upstream, too.
+  SenderState next = state_;
+  seams_.random_bytes(next.owner.data(), next.owner.size());
+  CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
+  state_ = std::move(next);
+  return {};
+}
 
 Status Outbox::begin_pull() {
   // What was frozen is pending again: it goes on top of what is pulled.

@@ -440,6 +440,41 @@ TEST_F(Copies, ACopySendsNothingUntilSomebodySaysWhatItIs) {
   EXPECT_EQ(up.state("c_original"), R"({"from":"original"})");
 }
 
+TEST_F(Copies, ACopyOfAStoreThatHadNoUpstreamIsAStoreOfItsOwn) {
+  Site& original = site("original");
+  original.open();
+  original.start("r", R"({"n":1})");
+  Site& copy = site("copy");
+  original.copy_to(copy);
+  copy.open();
+  copy.start("mine", "{}");
+  copy.set("r", "n", "7");
+  original.attach();
+  copy.attach();
+  original.sync_with(up);
+  copy.sync_with(up);
+  EXPECT_EQ(up.state("r"), R"({"n":1})");
+  EXPECT_EQ(up.state("mine"), "{}");
+  EXPECT_EQ(copy.dead(), std::vector<std::string>{"r: owned by another store"}) << "nothing is passed over in silence";
+  original.set("r", "n", "2");
+  original.sync_with(up);
+  EXPECT_EQ(up.state("r"), R"({"n":2})");
+}
+
+TEST_F(Copies, ACopyCannotBeDetachedBeforeSomebodySaysWhatItIs) {
+  Site& original = site("original");
+  original.open();
+  original.attach();
+  original.start("r");
+  original.sync_with(up);
+  Site& copy = site("copy");
+  original.copy_to(copy);
+  copy.open();
+  EXPECT_EQ(copy.store().detach_upstream().code, Code::kInvalidArgument);
+  ASSERT_TRUE(copy.store().resolve_copy(false).ok());
+  EXPECT_TRUE(copy.store().detach_upstream().ok());
+}
+
 TEST_F(Copies, AStoreThatWasMovedGoesOn) {
   worker.start("p", R"({"n":0})");
   worker.sync_with(up);

@@ -129,6 +129,20 @@ TEST_F(SeveralWriters, ARefreshKeepsWhatIsNotSentYet) {
   EXPECT_EQ(up.state("p"), R"({"a":2,"n":7})");
 }
 
+// The run is in memory, so its handle sees what comes down with what is not sent on top.
+TEST_F(SeveralWriters, ARefreshOfAnOpenRunHasBothIncrements) {
+  auto run = worker.start("r", R"({"n":0})");
+  worker.sync_with(up);
+  up.apply("r", OperationType::kIncrement, "n", "5");
+  worker.apply(run, OperationType::kIncrement, "n", "1");
+  worker.sync_with(up);
+  worker.apply(run, OperationType::kIncrement, "n", "1");
+  ASSERT_TRUE(worker.store().refresh("r").ok());
+  worker.sync_with(up);
+  EXPECT_EQ(worker.state("r"), R"({"n":7})");
+  EXPECT_EQ(up.state("r"), R"({"n":7})");
+}
+
 TEST_F(SeveralWriters, AnotherStoreCannotTakeARunOver) {
   worker.start("p", R"({"a":1})");
   worker.sync_with(up);

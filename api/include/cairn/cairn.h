@@ -1029,7 +1029,7 @@ typedef struct cairn_sync_options {
 CAIRN_API cairn_status cairn_sync_attach(cairn_store* store, const char* name,
                                          const cairn_sync_options* options) CAIRN_NOEXCEPT;
 /** Nothing is kept for an upstream any more, but what waits for the owners of runs of elsewhere.
- * Errors:   CLOSED, IO, NO_SPACE. */
+ * Errors:   INVALID_ARGUMENT while CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED is to be said; CLOSED, IO, NO_SPACE. */
 CAIRN_API cairn_status cairn_sync_detach(cairn_store* store) CAIRN_NOEXCEPT;
 
 /** Calls give(context, bytes, count) with the next message for the upstream, if there is one now; the bytes live until
