@@ -315,7 +315,7 @@ uint64_t bytes_below(const std::string& directory) {
 Json drain(const Scale& scale) {
   const StoreDirectory directory(scale.directory);
   Serve serve(directory.path() + "/upstream");
-  cairn_store* store = open_store(directory.store(), options_with(0));
+  cairn_store* store = open_store(directory.store(), options_with(CAIRN_OPEN_BACKGROUND));
   std::vector<cairn_run*> runs = start_runs(store, scale.runs);
   {
     Way way(store, serve.url(), 10'000, 1U << 20);
@@ -332,7 +332,7 @@ Json drain(const Scale& scale) {
   close_all(store, runs);
   const uint64_t disk = bytes_below(directory.store());
   const auto opening = Clock::now();
-  store = open_store(directory.store(), options_with(0));
+  store = open_store(directory.store(), options_with(CAIRN_OPEN_BACKGROUND));
   const double open_s = since(opening);
   const uint64_t before = peak_rss_bytes();
   const double cpu = cpu_of_this();
