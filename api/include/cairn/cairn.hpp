@@ -12,6 +12,7 @@
 #include "cairn/options.h"
 #include "cairn/run.h"
 #include "cairn/store.h"
+#include "cairn/sync.h"
 #include "cairn/time.h"
 #include "cairn/transaction.h"
 #include "cairn/value.h"

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cairn/run.h"
+#include "cairn/sync.h"
 #include "cairn/transaction.h"
 #include "cairn/watch.h"
 
@@ -191,6 +192,9 @@ class Store {
     detail::check(watch.open(handle_.get(), options, std::move(changed)));
     return watch;
   }
+
+  /// Its upstream: messages out, answers in; and messages of other stores. Lifetime: the Store outlives it.
+  [[nodiscard]] Sync sync() noexcept { return Sync(handle_.get()); }
 
   /// A transaction to fill and commit.
   Transaction begin() {

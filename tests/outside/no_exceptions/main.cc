@@ -39,6 +39,17 @@ bool inside(const cairn::Run& run) {
   return cairn::metadata::try_set("inside", true).ok() && cairn::metadata::try_get<bool>("inside")->value_or(false);
 }
 
+bool carry(cairn::Sync sync) {
+  size_t bytes = 0;
+  const auto deliver = [&bytes](std::string_view message) { bytes = message.size(); };
+  const auto next = sync.try_attach("up").ok() ? sync.try_next(deliver) : sync.try_next([](std::string_view) {});
+  const auto state = sync.try_state();
+  const auto released = sync.try_release("outside", cairn::SyncRelease::kSkip);
+  return next.ok() && bytes != 0 && state.ok() && state->in_flight_bytes == bytes && sync.try_feed("none").ok() &&
+         !sync.try_receive("none", deliver).ok() && sync.try_each_dead_letter([](const cairn::DeadLetter&) {}).ok() &&
+         released.ok() && !*released && sync.try_detach().ok();
+}
+
 }  // namespace
 
 int main(int, char** argv) {
@@ -51,6 +62,10 @@ int main(int, char** argv) {
   size_t count = 0;
   if (!run.ok() || !write(*store, *run) || !inside(*run) || !read(*run) ||
       !store->try_each([&count](const cairn::RunInfo&) { ++count; }).ok() || count != 1 || !run->try_finish().ok()) {
+    std::printf("%s\n", cairn::last_error().what());
+    return 1;
+  }
+  if (!store->try_barrier().ok() || !carry(store->sync())) {
     std::printf("%s\n", cairn::last_error().what());
     return 1;
   }
