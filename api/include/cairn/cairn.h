@@ -1024,19 +1024,23 @@ typedef struct cairn_sync_options {
 /** From now on changes are kept for an upstream; all runs are sent to it first. `name` is for people: no secret in it.
  * Kept in the store: the next open goes on by itself, with the default options; attach again to give others. With
  * another name, which may be another upstream, all runs are sent once more.
- * Errors:   INVALID_ARGUMENT, NO_SPACE, LATCHED, CLOSED.
+ * Durable:  that it is attached survives kill -9 of this process once the call returns; power loss after the next
+ *           checkpoint.
+ * Errors:   INVALID_ARGUMENT, NO_SPACE, IO, LATCHED.
  * Cost:     the first time a checkpoint; afterwards each checkpoint also writes what waits, about 100 bytes a run. */
 CAIRN_API cairn_status cairn_sync_attach(cairn_store* store, const char* name,
                                          const cairn_sync_options* options) CAIRN_NOEXCEPT;
-/** Nothing is kept for an upstream any more, but what waits for the owners of runs of elsewhere.
- * Errors:   INVALID_ARGUMENT while CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED is to be said; CLOSED, IO, NO_SPACE. */
+/** Nothing is kept for an upstream any more, but what waits for the owners of runs of elsewhere. Dead letters are gone.
+ * OK also without an upstream.
+ * Errors:   INVALID_ARGUMENT while CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED is to be said; IO, NO_SPACE, LATCHED. */
 CAIRN_API cairn_status cairn_sync_detach(cairn_store* store) CAIRN_NOEXCEPT;
 
 /** Calls give(context, bytes, count) with the next message for the upstream, if there is one now; the bytes live until
  * it returns. *in_ms (may be null) says when to ask again: -1 after cairn_sync_feed or cairn_sync_failed. The same
  * message comes again after a failure or a crash, to the byte. At most 8 MiB.
- * Errors:   INVALID_ARGUMENT without an upstream, CLOSED, CORRUPT, IO, NO_SPACE.
- * Threads:  any, one at a time. Cost: a checkpoint of what the log holds, and one or two syncs. */
+ * Errors:   INVALID_ARGUMENT without an upstream, CORRUPT, IO, NO_SPACE; nothing is lost.
+ * Threads:  any, one at a time; give may call the store.
+ * Cost:     a checkpoint of what the log holds, and one or two syncs. */
 CAIRN_API cairn_status cairn_sync_next(cairn_store* store, void (*give)(void* context, const void* bytes, size_t count),
                                        void* context, int64_t* in_ms) CAIRN_NOEXCEPT;
 /** The upstream's answer to that message. One that is none counts as a failure.
@@ -1058,8 +1062,10 @@ CAIRN_API cairn_status cairn_sync_failed(cairn_store* store, int32_t why, const 
 /** Takes a message of another store and calls reply(context, bytes, count) with the answer, which goes back to it. What
  * the message says is done and durable by then, exactly once however often it comes. Runs that come in are their
  * sender's: their metadata can be changed here, too, their status cannot.
- * Errors:   what went wrong here, if anything did; there is an answer all the same unless the call itself is wrong.
- * Threads:  any; callers share a sync. Cost: about 10 us a run, and one sync. */
+ * Errors:   CORRUPT or NEWER_VERSION for bytes that are no message, and what went wrong here, if anything did; there is
+ *           an answer all the same unless the call itself is wrong, and it goes back, too.
+ * Threads:  any; callers share a sync.
+ * Cost:     about 10 us a run, and one sync. */
 CAIRN_API cairn_status cairn_sync_receive(cairn_store* store, const void* message, size_t message_bytes,
                                           void (*reply)(void* context, const void* bytes, size_t count),
                                           void* context) CAIRN_NOEXCEPT;
@@ -1069,21 +1075,22 @@ enum {
   CAIRN_SYNC_PAUSE = 1, /* nothing is given out until CAIRN_SYNC_RESUME or the next open */
   CAIRN_SYNC_RESUME = 2,
   CAIRN_SYNC_MOVED = 3, /* the store was moved here: it goes on */
-  CAIRN_SYNC_COPIED =
-      4 /* it is a copy: it becomes a store of its own; what waits for others' runs the other one sends */
+  CAIRN_SYNC_COPIED = 4 /* it is a copy: it becomes a store of its own. What waits for others' runs is dropped here: the
+                           store that it was copied from sends it */
 };
-/** Errors:   INVALID_ARGUMENT without an upstream, or where nothing is to be decided; CLOSED. */
+/** Says when and whether messages are made. MOVED and COPIED answer CAIRN_SYNC_STATE_COPIED and _FORKED.
+ * Durable:  MOVED and COPIED, as cairn_sync_attach; the others live as long as the store is open.
+ * Errors:   INVALID_ARGUMENT without an upstream, or where nothing is to be decided. */
 CAIRN_API cairn_status cairn_sync_control(cairn_store* store, int32_t what) CAIRN_NOEXCEPT;
 
 typedef struct cairn_sync_state {
   uint32_t struct_bytes;
-  uint32_t flags;        /* CAIRN_SYNC_STATE_* */
-  uint64_t acknowledged; /* of one run: the upstream has it up to this sequence */
-  uint64_t sequence;     /* of one run: now */
-  uint64_t waiting_runs; /* with something that is not acknowledged */
-  uint64_t held_runs;    /* that the upstream refused: dead letters */
-  uint64_t
-      unsent_records; /* of the log, that no message can have yet; runs changed since the last flush count 1 each */
+  uint32_t flags;          /* CAIRN_SYNC_STATE_* */
+  uint64_t acknowledged;   /* of one run: the upstream has it up to this sequence */
+  uint64_t sequence;       /* of one run: now */
+  uint64_t waiting_runs;   /* with something that is not acknowledged */
+  uint64_t held_runs;      /* that the upstream refused: dead letters */
+  uint64_t unsent_records; /* of the log, not in any message yet; each run changed since the last flush counts 1 */
   uint64_t in_flight_runs;
   uint64_t in_flight_bytes;
   int64_t oldest_us;     /* wall clock of the change that has waited longest; 0: none */
@@ -1098,13 +1105,14 @@ enum {
   CAIRN_SYNC_STATE_ALL_ACKNOWLEDGED = 1, /* of what was asked for, up to this call */
   CAIRN_SYNC_STATE_ATTACHED = 2,
   CAIRN_SYNC_STATE_PAUSED = 4,
-  CAIRN_SYNC_STATE_COPIED = 8,   /* say CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED first */
-  CAIRN_SYNC_STATE_FORKED = 16,  /* another store sends under this one's name: as COPIED */
-  CAIRN_SYNC_STATE_BACKLOG = 64, /* more waits than cairn_sync_options allows: no new runs */
-  CAIRN_SYNC_STATE_FORMS = 32    /* of one run: others write it upstream, too */
+  CAIRN_SYNC_STATE_COPIED = 8,  /* say CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED first */
+  CAIRN_SYNC_STATE_FORKED = 16, /* another store sends under this one's name: as COPIED */
+  CAIRN_SYNC_STATE_FORMS = 32,  /* of one run: others write it upstream, too */
+  CAIRN_SYNC_STATE_BACKLOG = 64 /* more waits than cairn_sync_options allows: no new runs */
 };
 /** What of the store, or of `run` (null: all), is upstream, and why the rest is not. Exact, also without a network.
- * Errors:   NO_SUCH_RUN, CLOSED, CORRUPT. Cost: microseconds; of one run what is in flight is looked through. */
+ * Errors:   NO_SUCH_RUN, CORRUPT. Without an upstream it says so (flags), and no more.
+ * Cost:     microseconds; of one run what is in flight is looked through. */
 CAIRN_API cairn_status cairn_sync_get_state(cairn_store* store, const char* run,
                                             cairn_sync_state* state) CAIRN_NOEXCEPT;
 
@@ -1119,11 +1127,15 @@ enum {
   CAIRN_SYNC_SKIP = 1,   /* the refused change is given up; what came after it is sent */
   CAIRN_SYNC_REPLACE = 2 /* all of the run is sent, as it is now */
 };
-/** Lets go of a run's dead letter. Errors: NOT_FOUND if it has none, INVALID_ARGUMENT. */
+/** Lets go of a run's dead letter, and its changes flow again.
+ * Durable:  as cairn_sync_attach.
+ * Errors:   NOT_FOUND if the run has none, INVALID_ARGUMENT (without an upstream; REPLACE of a run owned elsewhere),
+ *           CORRUPT. */
 CAIRN_API cairn_status cairn_sync_release(cairn_store* store, const char* run, int32_t how) CAIRN_NOEXCEPT;
 /** Calls visit(context, run, reason, since_us) for each dead letter, in the order of ids, until it returns something
- * else than 0; at most 10,000. The strings live until it returns. Errors:   INVALID_ARGUMENT without an upstream,
- * CLOSED. */
+ * else than 0; at most 10,000. visit may call the store.
+ * Errors:   INVALID_ARGUMENT without an upstream, CORRUPT.
+ * Lifetime: the strings live until visit returns. */
 CAIRN_API cairn_status cairn_sync_dead_letters(cairn_store* store,
                                                int32_t (*visit)(void* context, const char* run, const char* reason,
                                                                 int64_t since_us),
