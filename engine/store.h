@@ -257,7 +257,8 @@ class Store {
     bool all_acknowledged = false;
   };
   Status sync_state(std::string_view id, RunSyncState& state);
-  /// Everything updated before the call is acknowledged by the upstream. Somebody must drive the transport. kTimeout.
+  /// Everything updated before the call is acknowledged by the upstream. Somebody must drive the transport. INT64_MAX:
+  /// no limit. kTimeout.
   Status wait_synced(int64_t deadline_ms);
   /// Asks the upstream for the run's document, with the next messages: a run owned elsewhere can be read then; one of
   /// this store takes what others did to it upstream. Never backwards.

@@ -285,7 +285,7 @@ Status Store::wait_synced(int64_t deadline_ms) {
       return {};
     }
     const int64_t now = now_ms();
-    if (deadline_ms > 0 && now >= deadline_ms) {
+    if (now >= deadline_ms) {
       return fail(Code::kTimeout, "not everything is upstream yet: it stays here and is sent later");
     }
     // Whoever drives the transport wakes this; the bound is for clocks that do not go with the machine's.
