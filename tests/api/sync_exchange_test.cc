@@ -418,6 +418,7 @@ TEST_F(SyncCopies, NothingIsSentUntilSomebodyDecides) {
   EXPECT_EQ(copy.state().flags & CAIRN_SYNC_STATE_ALL_ACKNOWLEDGED, 0u);
   EXPECT_EQ(copy.state().next_try_ms, -1);
   EXPECT_EQ(copy.next(), "");
+  CAIRN_EXPECT(CAIRN_INVALID_ARGUMENT, cairn_sync_detach(copy.store()));
   CAIRN_EXPECT(CAIRN_TIMEOUT, cairn_sync_wait(copy.store(), 1));
   copy.reopen();
   EXPECT_NE(copy.state().flags & CAIRN_SYNC_STATE_COPIED, 0u) << "a reopen decides nothing";

@@ -3,20 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <fstream>
 
-#include "engine/tables.h"
-#include "engine/tables_format.h"
-#include "tests/api/host_fixture.h"
 #include "tests/api/sync_fixture.h"
 
 namespace cairn::tests {
 namespace {
-
-using testing::FileCall;
 
 void ignore_bytes(void*, const void*, size_t) {}
 int32_t ignore_letter(void*, const char*, const char*, int64_t) { return 0; }
@@ -463,46 +456,6 @@ TEST_F(SyncState, MoreThanMayWaitRefusesNewRuns) {
   worker.start("c");
   worker.send_to(up);
   expect_equal();
-}
-
-// --- the disk ---
-
-class SyncDisk : public HostTest {
- protected:
-  cairn_status next() { return cairn_sync_next(store_, append_bytes, &message_, nullptr); }
-  std::string message_;
-};
-
-TEST_F(SyncDisk, ALatchedStoreIsNotAttached) {
-  reopen(CAIRN_DURABILITY_POWER);
-  faults_->fail({FileCall::kSync, 1, Status(Code::kIo, "injected", EIO), false});
-  CAIRN_EXPECT(CAIRN_INDETERMINATE, set("a", 3));
-  CAIRN_EXPECT(CAIRN_LATCHED, cairn_sync_attach(store_, "up", nullptr));
-  CAIRN_EXPECT(CAIRN_LATCHED, cairn_sync_detach(store_));
-  close_run();
-  CAIRN_EXPECT(CAIRN_LATCHED, cairn_store_close(store_, -1));
-  store_ = nullptr;
-  open_with_host();
-}
-
-TEST_F(SyncDisk, NoSpaceAndTheDisksErrorsEndTheCallAndNothingIsLost) {
-  CAIRN_ASSERT_OK(cairn_sync_attach(store_, "up", nullptr));
-  const std::pair<Status, cairn_status> faults[] = {{Status(Code::kNoSpace, "injected", ENOSPC), CAIRN_NO_SPACE},
-                                                    {Status(Code::kIo, "injected", EIO), CAIRN_IO}};
-  int n = 10;
-  for (const auto& [fault, expected] : faults) {
-    CAIRN_EXPECT(CAIRN_OK, set("a", ++n));
-    CAIRN_EXPECT(CAIRN_OK, cairn_store_barrier(store_));
-    for (const FileCall call : {FileCall::kWrite, FileCall::kResize, FileCall::kOpen, FileCall::kRead}) {
-      faults_->fail({call, 1, fault, true});
-    }
-    const cairn_status s = next();
-    EXPECT_EQ(s, expected) << explain(s);
-    faults_->fail_none();
-  }
-  CAIRN_EXPECT(CAIRN_OK, cairn_sync_control(store_, CAIRN_SYNC_HURRY));
-  CAIRN_EXPECT(CAIRN_OK, next());
-  EXPECT_NE(message_, "");
 }
 
 }  // namespace
