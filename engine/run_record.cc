@@ -136,6 +136,9 @@ constexpr uint8_t kOutboxFirstRow = 0x95;  // the head of an array of five: a di
 constexpr size_t kOutboxRowBytes = 18;     // in front of the diff
 constexpr uint8_t kRowHead = 1;
 constexpr uint8_t kRowFull = 2;
+constexpr uint8_t kRowAnew = 4;
+constexpr uint8_t kRowOver = 8;
+constexpr uint8_t kRowFlags = kRowHead | kRowFull | kRowAnew | kRowOver;
 
 void append_little_endian(std::string& out, uint64_t v) {
   for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(v >> shift & 0xff));
@@ -266,7 +269,8 @@ Status check_run_record(const RunRecord& r) {
 
 void append_outbox_row(std::string& out, const OutboxRow& row) {
   out.push_back(static_cast<char>(kOutboxRowFormat));
-  out.push_back(static_cast<char>((row.head ? kRowHead : 0) | (row.full ? kRowFull : 0)));
+  out.push_back(static_cast<char>((row.head ? kRowHead : 0) | (row.full ? kRowFull : 0) | (row.anew ? kRowAnew : 0) |
+                                  (row.over ? kRowOver : 0)));
   append_little_endian(out, row.since_lsn);
   append_little_endian(out, static_cast<uint64_t>(row.since_us));
   append_diff(out, row.diff);
@@ -278,11 +282,14 @@ Result<OutboxRow> decode_outbox_row(std::string_view bytes) {
   // Of a store that has met no newer version: the diff alone, an msgpack array.
   if (bytes.empty() || static_cast<uint8_t>(bytes[0]) != kOutboxFirstRow) {
     if (bytes.size() < kOutboxRowBytes || static_cast<uint8_t>(bytes[0]) != kOutboxRowFormat ||
-        (static_cast<uint8_t>(bytes[1]) & ~(kRowHead | kRowFull)) != 0) {
+        (static_cast<uint8_t>(bytes[1]) & ~kRowFlags) != 0) {
       return Status{Code::kCorrupt, "an outbox row that is none"};
     }
-    row.head = (static_cast<uint8_t>(bytes[1]) & kRowHead) != 0;
-    row.full = (static_cast<uint8_t>(bytes[1]) & kRowFull) != 0;
+    const auto flags = static_cast<uint8_t>(bytes[1]);
+    row.head = (flags & kRowHead) != 0;
+    row.full = (flags & kRowFull) != 0;
+    row.anew = (flags & kRowAnew) != 0;
+    row.over = (flags & kRowOver) != 0;
     row.since_lsn = little_endian(bytes.data() + 2);
     row.since_us = static_cast<int64_t>(little_endian(bytes.data() + 10));
     diff.remove_prefix(kOutboxRowBytes);

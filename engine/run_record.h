@@ -59,9 +59,13 @@ struct OutboxRow {
   uint64_t since_lsn = 0;  // of the first change in it; 0: recovered from staging
   int64_t since_us = 0;    // wall clock of that change; data only
   bool head = false;       // status, tags and the like changed, or the run started: they go with it
-  bool full = false;       // the upstream asked for the whole document
+  bool full = false;       // it goes whole: the upstream asked for it, or this store wants it so
+  bool anew = false;       // began with nothing to be sent: the first step of the diff is none
+  bool over = false;       // sent whole it also takes the place of what others wrote there: a person decided so
   Diff diff;
   [[nodiscard]] bool waits() const { return diff.last != 0; }
+  /// The sequence up to which the upstream has the run, as far as is known here.
+  [[nodiscard]] uint64_t base() const { return diff.base + (anew ? 1 : 0); }
 };
 
 /// Of an erased run: that it is to be erased upstream.

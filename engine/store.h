@@ -394,6 +394,8 @@ class Store {
   Status append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed);
   // store_receive.cc
   struct Incoming;
+  Status receive_settled(const sync::Batch& batch, const std::function<std::vector<Received::Cursor>()>& cursors,
+                         std::vector<sync::Verdict>& verdicts, size_t& limit, bool settled, uint64_t& lsn);
   Status plan_start(const sync::Batch& batch, Incoming& in, Run* old);
   Status plan_change(Incoming& in, const Run& run);
   Status plan_waiting(Incoming& in, const Run* run);
@@ -411,7 +413,9 @@ class Store {
   Status with_sender(const FunctionRef<Status(sync::Sender&)>& body);
   void outbox_taken(const std::string& id, uint64_t last);
   Status rebase(std::string_view id, const sync::Documents::Run& upstream, uint64_t sequence);
-  Status take_document(const sync::Documents::Run& run);
+  Status fold_for_sync();
+  Status land_stranded();
+  Result<bool> take_document(const sync::Documents::Run& run);
   void refreshed(const sync::Documents::Run& upstream);
 
   // store_retain.cc; the first two with step_mutex_ held

@@ -76,6 +76,20 @@ Result<std::optional<RunRecord>> StoreImage::find(std::string_view id) {
   return tables_->find(id);
 }
 
+Status StoreImage::put(const std::vector<TablesSalvage::Kept>& values) {
+  uint64_t bytes = 0;
+  for (const auto& v : values) {
+    bytes += v.key.size() + v.payload.size() + 64;
+  }
+  const Status s = tables_->transact(bytes, [&](TablesTxn& txn) -> Status {
+    for (const auto& v : values) {
+      CAIRN_TRY(txn.put(v.table, v.key, v.payload));
+    }
+    return {};
+  });
+  return s.ok() ? s : fail(s, directory_ + ": the tables cannot be written: " + s.what);
+}
+
 Result<uint64_t> StoreImage::runs() {
   CAIRN_TRY(flush());
   return tables_->stats().runs;

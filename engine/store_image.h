@@ -10,6 +10,7 @@
 #include "cairn/status.h"
 #include "engine/hooks.h"
 #include "engine/tables.h"
+#include "engine/tables_salvage.h"
 #include "wal/files.h"
 #include "wal/format.h"
 
@@ -30,6 +31,8 @@ class StoreImage {
   /// What was added, by id: for what is folded onto it.
   Result<std::optional<RunRecord>> find(std::string_view id);
   Status write(std::vector<Tables::Change> changes);
+  /// Into tables of sync: keys and payloads as they are there.
+  Status put(const std::vector<TablesSalvage::Kept>& values);
   /// How many runs there are.
   Result<uint64_t> runs();
   /// The tables hold everything up to `last_lsn`, and the log, of one segment without a record, goes on behind it:

@@ -17,7 +17,8 @@ using sync::Entry;
 using sync::EntryKind;
 using sync::VerdictCode;
 
-constexpr uint64_t kThisRecord = 0;           // creation LSN of a part whose run starts in the same record
+constexpr uint64_t kThisRecord = 0;  // creation LSN of a part whose run starts in the same record
+constexpr int kSettleTries = 20;
 constexpr size_t kDocumentsBytes = 2u << 20;  // of an answer to a question
 
 /// What the entry makes of the document: a diff with values, as an update of this store would have made.
@@ -86,6 +87,7 @@ struct Store::Incoming {
   int64_t updated_us = 0;
   std::optional<Origin> origin;
   bool others_write = false;
+  Diff waited;  // for the owner, whose first word this is: it goes on top; as the tables have it
 };
 
 // All errors are the entry's own: a verdict.
@@ -100,9 +102,9 @@ Status Store::plan_start(const sync::Batch& batch, Incoming& in, Run* old) {
   Diff whole = changes_of(Document(), e.changes, true, 0, e.updated_us);
   CAIRN_TRY(engine::apply(whole, in.document));
   const bool waited = old != nullptr && old->record.foreign;
-  if (waited && old->record.outbox.waits()) {
+  if (in.waited.last != 0) {
     // What others did to the run before its owner's first word came.
-    const Diff after = changes_of(in.document, old->record.outbox.diff.entries, old->record.outbox.diff.replace, 0, 0);
+    const Diff after = changes_of(in.document, in.waited.entries, in.waited.replace, 0, 0);
     CAIRN_TRY(engine::apply(after, in.document));
   }
   in.others_write = waited;
@@ -215,8 +217,10 @@ Status Store::plan_incoming(const sync::Batch& batch, Incoming& in, std::optiona
     return plan_start(batch, in, run);
   }
   if (e.kind == EntryKind::kValues && run->record.others_write) {
-    verdict = VerdictCode::kShared;
-    return {};
+    if (!e.whole() || e.sequence != run->record.origin.sequence) {
+      verdict = VerdictCode::kShared;
+    }
+    return {};  // whole: that very state of the owner's is in here
   }
   in.origin = origin;
   CAIRN_TRY(plan_change(in, *run));
@@ -305,8 +309,29 @@ Status Store::receive(const sync::Batch& batch, const std::function<std::vector<
   if (forked()) {
     return fail(Code::kForked, "this process is a forked child of the store's owner");
   }
-  std::vector<Incoming> incoming(batch.entries.size());
   uint64_t lsn = 0;
+  Status s = receive_settled(batch, cursors, verdicts, limit, false, lsn);
+  if (s.code == Code::kAgain) {
+    // The owner's first word of a run for which something waits here: the sender, which may be sending it on at this
+    // moment, stands still, so that it goes either into the run or upstream.
+    const std::lock_guard sync_guard(sync_mutex_);
+    const std::lock_guard checkpoint_guard(checkpoint_mutex_);
+    for (int i = 0; i < kSettleTries && s.code == Code::kAgain; ++i) {
+      CAIRN_TRY(synced(writer_->written_lsn()));
+      CAIRN_TRY(checkpoint_locked());
+      s = receive_settled(batch, cursors, verdicts, limit, true, lsn);
+    }
+    return s.ok() ? synced(lsn) : s;  // the next fold, which may be the sender's, has it
+  }
+  return s.ok() ? synced(lsn) : s;
+}
+
+// kAgain: something waits for the owner of a run whose first word this is, and `settled` is false, or the tables do not
+// have all of it; nothing happened. `settled`: with sync_mutex_ and checkpoint_mutex_ held.
+Status Store::receive_settled(const sync::Batch& batch, const std::function<std::vector<Received::Cursor>()>& cursors,
+                              std::vector<sync::Verdict>& verdicts, size_t& limit, bool settled, uint64_t& lsn) {
+  verdicts.clear();
+  std::vector<Incoming> incoming(batch.entries.size());
   {
     const std::lock_guard start_guard(start_mutex_);
     if (const Code gate = this->gate(); gate != Code::kOk) {
@@ -324,6 +349,17 @@ Status Store::receive(const sync::Batch& batch, const std::function<std::vector<
       }
     }
     const RunLocks locks(std::move(known));
+    for (Incoming& in : incoming) {
+      if (!in.run || in.run->gate == Code::kErased || !in.run->record.foreign || !in.entry->whole()) {
+        continue;
+      }
+      auto record = settled ? tables()->find_for_fold(in.entry->id) : Result<std::optional<RunRecord>>(std::nullopt);
+      CAIRN_TRY(record.status());
+      if (!*record || (*record)->created_lsn != in.run->record.created_lsn || (*record)->sequence != in.run->sequence) {
+        return {Code::kAgain, "changes of the run are on their way"};
+      }
+      in.waited = std::move((*record)->outbox.diff);
+    }
     for (size_t i = 0; i < incoming.size(); ++i) {
       std::optional<VerdictCode> verdict;
       Incoming& in = incoming[i];
@@ -337,7 +373,8 @@ Status Store::receive(const sync::Batch& batch, const std::function<std::vector<
       }
       if (verdict) {
         in.changes = false;
-        verdicts.push_back({static_cast<uint32_t>(i), *verdict, planned.ok() ? "" : planned.what});
+        const uint64_t has = *verdict == VerdictCode::kShared ? in.run->record.origin.sequence : 0;
+        verdicts.push_back({static_cast<uint32_t>(i), *verdict, planned.ok() ? "" : planned.what, has});
       }
     }
     // What is pending of runs that change goes into the log before.
@@ -433,7 +470,7 @@ Status Store::receive(const sync::Batch& batch, const std::function<std::vector<
       }
     }
   }
-  return synced(lsn);
+  return {};
 }
 
 // With the run's lock held: a change by this store of a run that another one owns. From now on that one sends forms.

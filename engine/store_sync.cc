@@ -3,10 +3,12 @@
 // sync_mutex_ comes before checkpoint_mutex_, and is held with it whenever the sender works: nobody folds the log into
 // rows of the outbox while they are taken out or put back.
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "engine/evaluate.h"
 #include "engine/store.h"
+#include "engine/sync/receiver.h"
 #include "engine/tables_format.h"
 
 namespace cairn::engine {
@@ -29,6 +31,7 @@ Status Store::recover_sync() {
     options_.hooks.random_bytes(options_.hooks.context, out, bytes);
   };
   seams.store = identity_.store_id;
+  seams.fold = [this] { return fold_for_sync(); };
   outbox_ = std::make_unique<sync::Outbox>(*tables_, std::move(seams));
   if (const Status s = outbox_->load(); !s.ok()) {
     return fail(s, std::string("the state of sync cannot be read: ") + s.what);
@@ -37,18 +40,21 @@ Status Store::recover_sync() {
   return {};
 }
 
+// With sync_mutex_ and checkpoint_mutex_ held.
+Status Store::fold_for_sync() {
+  const std::shared_ptr<Tables> tables = this->tables();
+  return tables != nullptr && tables->applied_lsn() >= writer_->durable_lsn() ? Status() : checkpoint_locked();
+}
+
 void Store::make_sender(const sync::SenderOptions& options) {
   sync::Sender::Host host;
   host.fold = [this](uint64_t* lsn) {
-    // With sync_mutex_ and checkpoint_mutex_ held.
-    const std::shared_ptr<Tables> tables = this->tables();
-    const Status folded =
-        tables != nullptr && tables->applied_lsn() >= writer_->durable_lsn() ? Status() : checkpoint_locked();
-    *lsn = tables != nullptr ? tables->applied_lsn() : 0;
-    return folded;
+    CAIRN_TRY(fold_for_sync());
+    *lsn = tables()->applied_lsn();
+    return Status();
   };
   host.taken = [this](const std::string& id, uint64_t last) { outbox_taken(id, last); };
-  host.take_document = [this](const sync::Documents::Run& run, bool) { return take_document(run); };
+  host.take_document = [this](const sync::Documents::Run& run) { return take_document(run); };
   host.refreshed = [this](const sync::Documents::Run& run) { refreshed(run); };
   host.random = [this] {
     uint64_t v = 0;
@@ -70,7 +76,45 @@ Status Store::with_sender(const FunctionRef<Status(sync::Sender&)>& body) {
   if (sender_ == nullptr) {
     return not_attached();
   }
-  return body(*sender_);
+  const Status done = body(*sender_);
+  const Status landed = land_stranded();
+  return done.ok() ? landed : done;
+}
+
+// Deltas whose run came here from its owner while they were on their way, and that came back: taken as a batch that
+// comes in. Its stream's cursor says after a kill that it was.
+Status Store::land_stranded() {
+  if (!outbox_->has_stranded()) {
+    return {};
+  }
+  // One may have been taken by a call that failed after that: then its cursor is in the log.
+  CAIRN_TRY(synced(writer_->written_lsn()));
+  CAIRN_TRY(fold_for_sync());
+  auto batches = outbox_->stranded();
+  CAIRN_TRY(batches.status());
+  for (const sync::Batch& batch : *batches) {
+    sync::StreamCursor cursor;
+    cursor.owner = batch.header.owner;
+    cursor.seq = batch.header.seq;
+    auto known = stream_cursor(batch.header.stream);
+    CAIRN_TRY(known.status());
+    std::vector<sync::Verdict> verdicts;
+    if (!*known) {
+      size_t limit = 0;
+      const auto cursors = [&] {
+        cursor.verdicts = verdicts;
+        return std::vector<Received::Cursor>{{batch.header.stream, sync::encode_cursor(cursor)}};
+      };
+      CAIRN_TRY(receive(batch, cursors, verdicts, limit));
+      CAIRN_TRY(checkpoint_locked());
+    } else {
+      auto stored = sync::decode_cursor(**known);
+      CAIRN_TRY(stored.status());
+      verdicts = std::move(stored->verdicts);
+    }
+    CAIRN_TRY(outbox_->landed(batch, verdicts));
+  }
+  return {};
 }
 
 Status Store::attach_upstream(const std::string& name, const sync::SenderOptions& options) {
@@ -122,6 +166,8 @@ Status Store::detach_upstream() {
   }
   CAIRN_TRY(synced(writer_->written_lsn()));
   CAIRN_TRY(checkpoint_locked());
+  CAIRN_TRY(outbox_->take_back());
+  CAIRN_TRY(land_stranded());
   CAIRN_TRY(outbox_->detach());
   ships_ = false;
   sender_.reset();
@@ -243,7 +289,7 @@ Status Store::sync_state(SyncState& state) {
   state.now_ms = now_ms();
   state.next_ms = sender_->next_due(state.now_ms);
   const sync::SenderState& s = state.sender;
-  state.all_acknowledged = s.halt == sync::Halt::kNone && !s.resends && !s.pulls && waiting->runs == 0 &&
+  state.all_acknowledged = s.halt == sync::Halt::kNone && !s.resends && !s.pulls() && waiting->runs == 0 &&
                            waiting->held == 0 && state.not_folded == 0 && state.not_logged == 0;
   return {};
 }
@@ -463,8 +509,21 @@ Status Store::rebase(std::string_view id, const sync::Documents::Run& upstream, 
   }
 }
 
-// Of a pull: the upstream has a later state of a run of this store, which was restored.
-Status Store::take_document(const sync::Documents::Run& run) { return rebase(run.id, run, run.origin.sequence); }
+// Of a pull: the upstream may have a later state of a run of this store, which was restored or repaired. False: it has
+// not.
+Result<bool> Store::take_document(const sync::Documents::Run& run) {
+  if (run.origin.owner != outbox_->state().owner) {
+    return false;
+  }
+  auto record = tables()->find_for_fold(run.id);
+  CAIRN_TRY(record.status());
+  const uint64_t here = !*record ? 0 : (*record)->outbox.waits() ? (*record)->outbox.base() : (*record)->sequence;
+  if (*record && std::tie(run.origin.life, run.origin.sequence) <= std::tie((*record)->created_lsn, here)) {
+    return false;  // of another generation, and no later
+  }
+  CAIRN_TRY(rebase(run.id, run, run.origin.sequence));
+  return true;
+}
 
 void Store::refreshed(const sync::Documents::Run& upstream) {
   auto found = load_run(upstream.id);

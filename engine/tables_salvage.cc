@@ -16,6 +16,7 @@
 
 #include "engine/diff.h"
 #include "engine/error_detail.h"
+#include "engine/sync/outbox.h"
 #include "engine/tables_environment.h"
 #include "engine/tables_format.h"
 #include "engine/tables_layout.h"
@@ -157,9 +158,24 @@ class Salvager {
 };
 
 struct Outbox {
+  std::map<std::string, OutboxRow, std::less<>> before;  // of the rows: on their way, or refused
   std::map<std::string, OutboxRow, std::less<>> rows;
   bool whole = true;
 };
+
+Status salvage_sync(Salvager& salvager, Table table, const Tree& tree, Outbox& outbox, TablesSalvage& out) {
+  return salvager.walk(tree, false, [&](std::string_view key, std::string_view value) -> Status {
+    const auto payload = open_value(table, key, value);
+    if (!payload) {
+      ++out.bad_values;
+    } else if (table == Table::kCursors || sync::is_stranded(table, key)) {
+      out.sync.push_back({table, std::string(key), std::string(*payload)});
+    } else {
+      sync::foreign_rows(table, key, *payload, outbox.before);
+    }
+    return {};
+  });
+}
 
 Status salvage_outbox(Salvager& salvager, const Tree& tree, Outbox& outbox, TablesSalvage& out) {
   const uint64_t pages = out.bad_pages;
@@ -174,6 +190,13 @@ Status salvage_outbox(Salvager& salvager, const Tree& tree, Outbox& outbox, Tabl
     }
     return {};
   });
+  for (auto& [id, row] : outbox.before) {
+    OutboxRow& newer = outbox.rows[id];
+    if (newer.waits() && fold(row.diff, newer.diff).ok()) {
+      row.head = row.head || newer.head;
+    }
+    newer = std::move(row);
+  }
   outbox.whole = out.bad_pages == pages && out.bad_values == values;
   return s;
 }
@@ -243,6 +266,11 @@ Status salvage_tables(const std::string& directory, const FunctionRef<Status(Run
     return trees[static_cast<size_t>(std::find(kTables.begin(), kTables.end(), t) - kTables.begin())];
   };
   Outbox outbox;
+  for (const Table table : {Table::kInflight, Table::kDead, Table::kCursors}) {
+    if (const auto tree = tree_of(table)) {
+      CAIRN_TRY(salvage_sync(salvager, table, *tree, outbox, out));
+    }
+  }
   if (const auto rows = tree_of(Table::kOutbox)) {
     CAIRN_TRY(salvage_outbox(salvager, *rows, outbox, out));
   }
@@ -256,12 +284,20 @@ Status salvage_tables(const std::string& directory, const FunctionRef<Status(Run
     }
   }
   if (const auto meta = tree_of(Table::kMeta)) {
+    const uint64_t pages = out.bad_pages;
+    const uint64_t values = out.bad_values;
     CAIRN_TRY(salvager.walk(*meta, false, [&](std::string_view key, std::string_view value) -> Status {
-      if (const auto payload = open_value(Table::kMeta, key, value); payload && key == meta_key::kAppliedLsn) {
+      const auto payload = open_value(Table::kMeta, key, value);
+      if (!payload) {
+        ++out.bad_values;
+      } else if (key == meta_key::kAppliedLsn) {
         out.applied_lsn = decode_u64(*payload);
+      } else if (key == meta_key::kSync) {
+        out.sender_state.emplace(*payload);
       }
       return {};
     }));
+    out.meta_whole = out.bad_pages == pages && out.bad_values == values;
   }
   return {};
 }

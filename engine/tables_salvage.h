@@ -6,14 +6,26 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "cairn/status.h"
 #include "engine/run_record.h"
+#include "engine/tables.h"
 #include "wal/function_ref.h"
 
 namespace cairn::engine {
 
 struct TablesSalvage {
+  /// Of the tables of sync, what a repair keeps as it is: cursors of streams that came in, deltas that are to be taken
+  /// here, and the sender's state.
+  struct Kept {
+    Table table;
+    std::string key;
+    std::string payload;
+  };
+  std::vector<Kept> sync;
+  std::optional<std::string> sender_state;
+  bool meta_whole = false;  // all of it was read: without a sender's state there was none
   uint64_t records = 0;
   std::optional<uint64_t> records_promised;  // as the table of runs counts them
   std::optional<uint64_t> applied_lsn;

@@ -34,7 +34,7 @@ Status drive(engine::Store& store, Carrier& carrier, int64_t until_ms, DriveResu
       const bool halted = state.sender.halt != engine::sync::Halt::kNone;
       // What is held waits for somebody's decision, not for the network.
       const bool only_held = state.waiting.held > 0 && state.waiting.runs <= state.waiting.held &&
-                             state.in_flight_entries == 0 && !state.sender.resends && !state.sender.pulls;
+                             state.in_flight_entries == 0 && !state.sender.resends && !state.sender.pulls();
       const int64_t now = monotonic_ms();
       if (state.all_acknowledged || halted || only_held || due == INT64_MAX || now >= until_ms) {
         return {};

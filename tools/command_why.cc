@@ -57,7 +57,7 @@ Why why_of(const RunRecord& run, const SenderState& sender, const Outbox::OfRun&
             "another store sends under this one's name: `cairn sync --moved` if this is the store, `--copied` if it is "
             "the copy"};
   }
-  if (sender.pulls && (of.waits || of.in_flight)) {
+  if (sender.pulls() && (of.waits || of.in_flight)) {
     return {"restored", "this store was restored from an older state: what the upstream has is asked for first"};
   }
   if (of.in_flight) {

@@ -420,10 +420,13 @@ void append_verdicts(std::string& out, const std::vector<Verdict>& verdicts) {
   Packer pack(out);
   pack.array(verdicts.size());
   for (const Verdict& v : verdicts) {
-    pack.array(3);
+    pack.array(v.sequence != 0 ? 4 : 3);
     pack.number(v.entry);
     pack.number(static_cast<uint8_t>(v.code));
     pack.text(v.text);
+    if (v.sequence != 0) {
+      pack.number(v.sequence);
+    }
   }
 }
 
@@ -440,9 +443,9 @@ Result<std::vector<Verdict>> decode_verdicts(std::string_view bytes) {
     uint64_t entry = 0;
     uint64_t code = 0;
     Verdict v;
-    if (!in.read_array(fields) || fields != 3 || !in.read_unsigned(entry) || entry >= kEntriesMax ||
+    if (!in.read_array(fields) || fields < 3 || fields > 4 || !in.read_unsigned(entry) || entry >= kEntriesMax ||
         !in.read_unsigned(code) || code == 0 || code > static_cast<uint64_t>(VerdictCode::kBacklog) ||
-        !read_text(in, v.text, 4096)) {
+        !read_text(in, v.text, 4096) || (fields == 4 && !in.read_unsigned(v.sequence))) {
       return kBadReply;
     }
     v.entry = static_cast<uint32_t>(entry);

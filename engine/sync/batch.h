@@ -114,7 +114,7 @@ enum class Answer : uint8_t {
 };
 
 enum class VerdictCode : uint8_t {
-  kShared = 1,      // nothing applied: others write this run; send forms (to a whole entry: a dead letter)
+  kShared = 1,      // nothing applied: others write this run; send forms
   kWantFull = 2,    // nothing applied: the run is not here; send all of it
   kNotOwner = 3,    // another store's run
   kTooLarge = 4,    // the document would be over the limit here
@@ -130,6 +130,7 @@ struct Verdict {
   uint32_t entry = 0;
   VerdictCode code = VerdictCode::kShared;
   std::string text;
+  uint64_t sequence = 0;  // kShared: of the owner's states of this life, the one that is here; else 0
   bool operator==(const Verdict&) const = default;
 };
 void append_verdicts(std::string& out, const std::vector<Verdict>& verdicts);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kIdsAtOnce = 4096;  // taken out of a table before any of them is changed
 constexpr uint8_t kPartForeign = 0x10;
+constexpr char kStranded = '\xff';  // keys in `inflight` of deltas that have no way upstream; behind all batches
 constexpr uint8_t kLetterForeign = 1;
 constexpr Status kBadFrozen{Code::kCorrupt, "a frozen batch does not decode"};
 constexpr Status kBadLetter{Code::kCorrupt, "a dead letter does not decode"};
@@ -99,7 +100,7 @@ std::vector<DiffEntry> forms_of(const Diff& diff) {
 /// A row for a run of which nothing waits: all of it.
 OutboxRow whole_row(const RunRecord& record) {
   OutboxRow row;
-  row.head = row.full = true;
+  row.head = row.full = row.anew = true;
   row.since_us = record.updated_us;
   row.diff.base = record.sequence - 1;
   row.diff.last = record.sequence;
@@ -130,7 +131,39 @@ Status erase_all(TablesTxn& txn, Table t) {
   }
 }
 
+// All frozen batches; what is stranded stays.
+Status erase_in_flight(TablesTxn& txn) {
+  auto keys = keys_behind(txn, Table::kInflight, {}, UINT8_MAX);
+  CAIRN_TRY(keys.status());
+  for (const std::string& key : *keys) {
+    if (key[0] != kStranded) {
+      CAIRN_TRY(txn.erase(Table::kInflight, key));
+    }
+  }
+  return {};
+}
+
 }  // namespace
+
+bool is_stranded(Table table, std::string_view key) {
+  return table == Table::kInflight && !key.empty() && key[0] == kStranded;
+}
+
+void foreign_rows(Table table, std::string_view key, std::string_view payload,
+                  std::map<std::string, OutboxRow, std::less<>>& rows) {
+  if (table == Table::kDead) {
+    if (auto letter = decode_letter(payload); letter.ok() && letter->foreign && letter->row.waits()) {
+      rows.emplace(key, std::move(letter->row));
+    }
+  } else if (table == Table::kInflight && key == std::string_view("", 1)) {  // the others are parts of it
+    auto frozen = Outbox::decode(payload);
+    for (size_t i = 0; frozen.ok() && i < frozen->parts.size(); ++i) {
+      if (Outbox::Part& part = frozen->parts[i]; part.foreign && part.kind == Outbox::Part::Kind::kRow) {
+        rows.emplace(part.id, std::move(part.row));
+      }
+    }
+  }
+}
 
 Outbox::Outbox(Tables& tables, Seams seams) : tables_(tables), seams_(std::move(seams)) {}
 
@@ -211,7 +244,10 @@ Result<Outbox::Frozen> Outbox::decode(std::string_view payload) {
 Result<std::vector<Outbox::Frozen>> Outbox::frozen(TablesTxn& txn) const {
   std::vector<Frozen> all;
   Status bad;
-  CAIRN_TRY(txn.walk(Table::kInflight, {}, [&](std::string_view, std::string_view payload) {
+  CAIRN_TRY(txn.walk(Table::kInflight, {}, [&](std::string_view key, std::string_view payload) {
+    if (key[0] == kStranded) {
+      return false;
+    }
     Result<Frozen> one = decode(payload);
     bad = one.status();
     if (one.ok()) {
@@ -226,7 +262,11 @@ Result<std::vector<Outbox::Frozen>> Outbox::frozen(TablesTxn& txn) const {
 Status Outbox::read_in_flight() {
   in_flight_.clear();
   in_flight_header_ = BatchHeader();
+  has_stranded_ = false;
   return tables_.look([&](TablesTxn& txn) -> Status {
+    auto behind = keys_behind(txn, Table::kInflight, std::string(1, '\xfe'), 1);
+    CAIRN_TRY(behind.status());
+    has_stranded_ = !behind->empty();
     auto all = frozen(txn);
     if (all.ok() && !all->empty()) {
       in_flight_ = std::move(all->back().bytes);
@@ -264,7 +304,8 @@ Status Outbox::begin_stream(SenderState& state) const {
   if (is_zero(state.stream)) {
     return {Code::kInternal, "random bytes that are none"};
   }
-  ++state.generation;
+  // The stream of a store that asks first has no batch, and what it asks for is compared with the generation before.
+  state.generation += state.pulls() ? 0 : 1;
   state.seq = 0;
   state.digest = Digest{};
   state.deltas = 0;
@@ -281,8 +322,9 @@ Status Outbox::attach(const std::string& upstream) {
   if (fresh) {
     next.attached = true;
     next.owner = is_zero(next.owner) ? seams_.store : next.owner;
-    next.parent = StreamId{};
-    next.parent_seq = 0;
+    // The stream from before it was detached, if the same upstream knows it: a copy of this store may be on it.
+    next.parent = state_.stream;
+    next.parent_seq = state_.seq;
     CAIRN_TRY(begin_stream(next));
   }
   // Another name may be another upstream, which has nothing yet.
@@ -314,7 +356,7 @@ Status Outbox::detach() {
   }
   CAIRN_TRY(take_back());
   SenderState next = state_;
-  next.attached = next.resends = next.pulls = false;
+  next.attached = next.resends = false;  // what was to be asked for first is asked of the next one
   next.halt = Halt::kNone;
   CAIRN_TRY(tables_.transact(1u << 20, [&](TablesTxn& txn) -> Status {
     // Own runs are sent whole when there is an upstream again.
@@ -368,8 +410,8 @@ Status Outbox::note_copied() {
   if (state_.attached) {
     return state_.halt == Halt::kNone ? halt(Halt::kCopied) : Status();
   }
-  if (!is_zero(state_.owner)) {
-    return {};  // known upstream under this name, and detached
+  if (state_.generation != 0) {
+    return halt(Halt::kCopied);  // an upstream knows its runs: whoever attaches it says which of the two it is
   }
   // No upstream knows it yet: it gets a name of its own, so that the other one may have an upstream, too.
   SenderState next = state_;
@@ -379,32 +421,58 @@ Status Outbox::note_copied() {
   return {};
 }
 
+void Outbox::finish_pull(SenderState& state) {
+  state.generation = std::max(state.generation, state.pull_generation);
+  state.pull = Pull::kNone;
+  state.pull_after.clear();
+}
+
+void Outbox::begin_pull(SenderState& state, Pull why) const {
+  state.pull = why;
+  state.pull_after.clear();
+  state.pull_generation = 0;
+  seams_.random_bytes(&state.pull_number, sizeof state.pull_number);
+}
+
 Status Outbox::begin_pull() {
   // What was frozen is pending again: it goes on top of what is pulled.
   CAIRN_TRY(take_back());
   SenderState next = state_;
-  next.pulls = true;
-  next.pull_after.clear();
+  begin_pull(next, Pull::kRestored);
   CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
   state_ = std::move(next);
   return {};
 }
 
-Status Outbox::pulled(const std::string& id) {
+Status Outbox::pulled(const std::string& id, bool newer, uint64_t generation) {
   SenderState next = state_;
-  next.pulls = !id.empty();
   next.pull_after = id;
+  next.pull_generation = std::max(next.pull_generation, generation);
+  if (newer) {
+    next.pull = Pull::kRestored;
+  }
+  CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
+  state_ = std::move(next);
+  return {};
+}
+
+Status Outbox::end_pull() {
+  if (state_.pull == Pull::kRestored) {
+    return rotate(Rotation::kRestored, 0);
+  }
+  SenderState next = state_;
+  finish_pull(next);
   CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
   state_ = std::move(next);
   return {};
 }
 
 Status Outbox::rotate(Rotation why, uint64_t kept_deltas) {
+  CAIRN_TRY(seams_.fold());
   SenderState next = state_;
   next.parent = state_.stream;
   next.parent_seq = state_.seq;
-  next.pulls = false;
-  next.pull_after.clear();
+  finish_pull(next);
   next.halt = Halt::kNone;
   ++next.rotations;
   if (why == Rotation::kLost) {
@@ -419,7 +487,7 @@ Status Outbox::rotate(Rotation why, uint64_t kept_deltas) {
     for (size_t i = 0; !all->empty() && i < all->front().parts.size(); ++i) {
       CAIRN_TRY(put_back(txn, all->front().parts[i], false));
     }
-    CAIRN_TRY(erase_all(txn, Table::kInflight));
+    CAIRN_TRY(erase_in_flight(txn));
     if (why == Rotation::kRestored) {
       std::vector<Part> doubtful;
       CAIRN_TRY(txn.walk(Table::kOutbox, {}, [&](std::string_view id, std::string_view) {
@@ -434,8 +502,9 @@ Status Outbox::rotate(Rotation why, uint64_t kept_deltas) {
         }
         part.foreign = true;
         part.row = (*record)->outbox;
-        CAIRN_TRY(bury(txn, part, VerdictCode::kMayBeSent,
-                       "this store was restored from an earlier state: whether this was sent before is not known"));
+        CAIRN_TRY(bury(
+            txn, part, VerdictCode::kMayBeSent,
+            "this store was restored from an earlier state, or repaired: whether this was sent before is not known"));
         (*record)->outbox = OutboxRow();
         CAIRN_TRY(txn.put_run(**record));
       }
@@ -452,10 +521,15 @@ Status Outbox::resolve(bool moved, uint64_t* dropped) {
     CAIRN_TRY(halt(Halt::kNone));
     return begin_pull();
   }
+  CAIRN_TRY(seams_.fold());
   SenderState next = state_;
   next.halt = Halt::kNone;
   uint64_t count = 0;
+  if (moved && !next.pulls()) {
+    begin_pull(next, Pull::kMoved);  // it may be a copy that was restored here
+  }
   if (!moved) {
+    finish_pull(next);
     seams_.random_bytes(next.owner.data(), next.owner.size());
     next.generation = 0;
     next.parent = StreamId{};
@@ -543,6 +617,9 @@ Status Outbox::add_part(TablesTxn& txn, const std::string& id, std::string& body
         entry.head = head_of(record);
         entry.replace = true;
         entry.changes = whole_document(record.document);
+        if (row.over) {
+          entry.kind = EntryKind::kForms;
+        }
       } else {
         entry.kind = record.ships_forms ? EntryKind::kForms : EntryKind::kValues;
         entry.replace = row.diff.replace;
@@ -560,7 +637,7 @@ Status Outbox::add_part(TablesTxn& txn, const std::string& id, std::string& body
 
 Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
                       const std::function<void(const std::string& id, uint64_t last)>& taken) {
-  if (!in_flight_.empty() || !state_.attached || state_.halt != Halt::kNone || state_.pulls) {
+  if (!in_flight_.empty() || !state_.attached || state_.halt != Halt::kNone || state_.pulls()) {
     return {};
   }
   if (!state_.resends) {
@@ -687,6 +764,7 @@ Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
 }
 
 Result<bool> Outbox::split(size_t max_bytes) {
+  CAIRN_TRY(seams_.fold());
   bool alone = false;
   CAIRN_TRY(tables_.transact(3 * in_flight_.size() + 4096, [&](TablesTxn& txn) -> Status {
     auto all = frozen(txn);
@@ -702,7 +780,7 @@ Result<bool> Outbox::split(size_t max_bytes) {
       for (size_t i = 1; i < all->front().parts.size(); ++i) {
         CAIRN_TRY(put_back(txn, all->front().parts[i], false));
       }
-      return erase_all(txn, Table::kInflight);
+      return erase_in_flight(txn);
     }
     // The entries stand one behind the other: half of them is the front of the body.
     const size_t keep = last.parts.size() / 2;
@@ -734,6 +812,9 @@ Status Outbox::put_back(TablesTxn& txn, const Part& part, bool whole) const {
     CAIRN_TRY(txn.put(Table::kTombstones, part.id, payload));
     return txn.put(Table::kOutboxOrder, outbox_order_key(part.tombstone.since_lsn, part.id), {});
   }
+  if (*found && part.foreign && !(*found)->foreign) {
+    return strand(txn, part);
+  }
   if (!*found || (*found)->created_lsn != part.life) {
     return {};  // erased meanwhile
   }
@@ -745,15 +826,72 @@ Status Outbox::put_back(TablesTxn& txn, const Part& part, bool whole) const {
   } else {
     record.outbox = part.row;
     if (newer.waits()) {
+      record.outbox.diff.last = newer.diff.base;
       CAIRN_TRY(fold(record.outbox.diff, newer.diff));
       record.outbox.head = record.outbox.head || newer.head;
       record.outbox.full = record.outbox.full || newer.full;
+      record.outbox.over = record.outbox.over || newer.over;
     } else {
       record.outbox.diff.last = record.sequence;  // a rebase may have gone on from there
     }
   }
   record.outbox.full = record.outbox.full || whole;
   return txn.put_run(record);
+}
+
+// The owner's first word came here while they were on their way, and now they go no further: they belong into the run
+// that is here. A batch of their own, so that they are taken once, as any that comes in.
+Status Outbox::strand(TablesTxn& txn, const Part& part) const {
+  Entry entry;
+  entry.kind = EntryKind::kDelta;
+  entry.id = part.id;
+  entry.updated_us = part.row.diff.updated_us;
+  entry.changes = forms_of(part.row.diff);
+  BatchHeader header;
+  header.owner = state_.owner;
+  header.seq = 1;
+  header.wall_us = seams_.wall_us();
+  seams_.random_bytes(header.stream.data(), header.stream.size());
+  std::string body;
+  sync::append_entry(body, entry, header.wall_us);
+  std::string key(1, kStranded);
+  key.append(reinterpret_cast<const char*>(header.stream.data()), header.stream.size());
+  return txn.put(Table::kInflight, key, seal_batch(header, 1, body));
+}
+
+Result<std::vector<Batch>> Outbox::stranded() {
+  std::vector<Batch> all;
+  Status bad;
+  CAIRN_TRY(tables_.look([&](TablesTxn& txn) {
+    return txn.walk(Table::kInflight, std::string(1, '\xfe'), [&](std::string_view, std::string_view bytes) {
+      auto batch = decode_batch(bytes);
+      bad = batch.status();
+      if (batch.ok()) {
+        all.push_back(std::move(*batch));
+      }
+      return bad.ok() && all.size() < kIdsAtOnce;
+    });
+  }));
+  CAIRN_TRY(bad);
+  return all;
+}
+
+Status Outbox::landed(const Batch& batch, const std::vector<Verdict>& verdicts) {
+  const std::string_view stream(reinterpret_cast<const char*>(batch.header.stream.data()), batch.header.stream.size());
+  CAIRN_TRY(tables_.transact(1u << 16, [&](TablesTxn& txn) -> Status {
+    for (const Verdict& v : verdicts) {
+      Part part;
+      part.id = batch.entries[v.entry].id;
+      part.foreign = true;
+      part.row.diff.last = 1;
+      part.row.diff.updated_us = batch.entries[v.entry].updated_us;
+      part.row.diff.entries = batch.entries[v.entry].changes;
+      CAIRN_TRY(bury(txn, part, v.code, v.text));
+    }
+    CAIRN_TRY(txn.erase(Table::kInflight, kStranded + std::string(stream)));
+    return txn.erase(Table::kCursors, stream);
+  }));
+  return read_in_flight();
 }
 
 Status Outbox::bury(TablesTxn& txn, const Part& part, VerdictCode code, const std::string& text) const {
@@ -770,6 +908,9 @@ Status Outbox::bury(TablesTxn& txn, const Part& part, VerdictCode code, const st
 }
 
 Status Outbox::acknowledge(const ReplyHeader& header, const std::vector<Verdict>& verdicts) {
+  if (!verdicts.empty() || header.digest != in_flight_header_.digest) {
+    CAIRN_TRY(seams_.fold());
+  }
   SenderState next;
   CAIRN_TRY(tables_.transact(4 * in_flight_.size() + 4096, [&](TablesTxn& txn) -> Status {
     next = state_;
@@ -788,7 +929,7 @@ Status Outbox::acknowledge(const ReplyHeader& header, const std::vector<Verdict>
       }
       of[v.entry] = &v;
     }
-    CAIRN_TRY(erase_all(txn, Table::kInflight));
+    CAIRN_TRY(erase_in_flight(txn));
     uint64_t deltas = 0;
     for (size_t i = 0; i < of.size(); ++i) {
       const Part& part = taken->parts[i];
@@ -797,8 +938,15 @@ Status Outbox::acknowledge(const ReplyHeader& header, const std::vector<Verdict>
         continue;
       }
       const bool starts = part.kind == Part::Kind::kWhole || starts_here(part.row);
-      if (of[i]->code == VerdictCode::kShared && !starts && !part.foreign) {
-        CAIRN_TRY(put_back(txn, part, false));
+      // Sent whole, what waited of it is all that is to be sent if the upstream has what was before.
+      const bool fits = part.kind == Part::Kind::kRow && of[i]->sequence != 0 && part.row.base() == of[i]->sequence;
+      if (of[i]->code == VerdictCode::kShared && (!starts || fits) && !part.foreign) {
+        Part forms = part;
+        forms.row.full = false;
+        if (std::exchange(forms.row.anew, false)) {
+          ++forms.row.diff.base;
+        }
+        CAIRN_TRY(put_back(txn, forms, false));
         auto record = txn.find(part.id);
         CAIRN_TRY(record.status());
         if (*record && (*record)->created_lsn == part.life) {
@@ -829,13 +977,14 @@ Status Outbox::acknowledge(const ReplyHeader& header, const std::vector<Verdict>
 }
 
 Status Outbox::take_back() {
+  CAIRN_TRY(seams_.fold());
   CAIRN_TRY(tables_.transact(4 * in_flight_.size() + 4096, [&](TablesTxn& txn) -> Status {
     auto all = frozen(txn);
     CAIRN_TRY(all.status());
     for (size_t i = 0; !all->empty() && i < all->front().parts.size(); ++i) {
       CAIRN_TRY(put_back(txn, all->front().parts[i], false));
     }
-    return erase_all(txn, Table::kInflight);
+    return erase_in_flight(txn);
   }));
   return read_in_flight();
 }
@@ -870,7 +1019,10 @@ Result<uint64_t> Outbox::dead_count() {
 }
 
 Status Outbox::release(const std::string& id, Release how) {
-  return tables_.transact(1u << 16, [&](TablesTxn& txn) -> Status {
+  CAIRN_TRY(seams_.fold());
+  bool strands = false;
+  CAIRN_TRY(tables_.transact(1u << 16, [&](TablesTxn& txn) -> Status {
+    strands = false;
     auto payload = txn.get(Table::kDead, id);
     CAIRN_TRY(payload.status());
     if (!payload->has_value()) {
@@ -894,11 +1046,13 @@ Status Outbox::release(const std::string& id, Release how) {
       part.foreign = letter->foreign;
       part.row = letter->row;
       CAIRN_TRY(put_back(txn, part, false));
+      strands = !(*found)->foreign && letter->foreign;
     } else if (how == Release::kReplace || (how == Release::kRetry && !letter->foreign)) {
       if (!(*found)->outbox.waits()) {
         (*found)->outbox = whole_row(**found);
       }
       (*found)->outbox.full = true;
+      (*found)->outbox.over = how == Release::kReplace;
       CAIRN_TRY(txn.put_run(**found));
     }
     auto record = txn.find(id);
@@ -908,7 +1062,8 @@ Status Outbox::release(const std::string& id, Release how) {
       return txn.put(Table::kOutboxOrder, outbox_order_key((*record)->outbox.since_lsn, id), {});
     }
     return {};
-  });
+  }));
+  return strands ? read_in_flight() : Status();
 }
 
 // --- looking ---
@@ -951,7 +1106,7 @@ Result<Outbox::Waiting> Outbox::waiting() {
 }
 
 bool Outbox::acknowledged_up_to(uint64_t lsn) {
-  if (state_.halt != Halt::kNone || state_.resends || state_.pulls || !in_flight_.empty()) {
+  if (state_.halt != Halt::kNone || state_.resends || state_.pulls() || !in_flight_.empty()) {
     return false;
   }
   bool none = false;
@@ -1037,7 +1192,7 @@ Result<Outbox::OfRun> Outbox::of_run(const std::string& id) {
       if (record.outbox.waits()) {
         of.waits = true;
         of.whole = record.outbox.full;
-        of.acked_sequence = record.outbox.diff.base;
+        of.acked_sequence = record.outbox.base();
         of.since_us = record.outbox.since_us;
         std::string bytes;
         append_outbox_row(bytes, record.outbox);
@@ -1058,7 +1213,7 @@ Result<Outbox::OfRun> Outbox::of_run(const std::string& id) {
       const Part& part = all->front().parts[i];
       if (part.id == id) {
         of.known = of.in_flight = true;
-        of.acked_sequence = part.kind == Part::Kind::kRow ? part.row.diff.base : 0;
+        of.acked_sequence = part.kind == Part::Kind::kRow ? part.row.base() : 0;
         of.since_us = part.kind == Part::Kind::kRow ? part.row.since_us : of.since_us;
       }
     }
@@ -1069,7 +1224,7 @@ Result<Outbox::OfRun> Outbox::of_run(const std::string& id) {
       CAIRN_TRY(letter.status());
       of.held = true;
       of.since_us = letter->since_us;
-      of.acked_sequence = letter->row.waits() ? letter->row.diff.base : of.acked_sequence;
+      of.acked_sequence = letter->row.waits() ? letter->row.base() : of.acked_sequence;
       of.dead = std::move(*letter);
     }
     return {};

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,12 +41,23 @@ struct DeadLetter {
   OutboxRow row;
 };
 
+/// For a repair: what was on its way to runs owned elsewhere, or was refused, out of a value of `inflight` or `dead`,
+/// by run. Values that say nothing of that, or that are damaged, add nothing.
+void foreign_rows(Table table, std::string_view key, std::string_view payload,
+                  std::map<std::string, OutboxRow, std::less<>>& rows);
+/// A delta in `inflight` that has no way upstream: Outbox::stranded().
+bool is_stranded(Table table, std::string_view key);
+
 class Outbox {
  public:
+  friend void foreign_rows(Table table, std::string_view key, std::string_view payload,
+                           std::map<std::string, OutboxRow, std::less<>>& rows);
   struct Seams {
     std::function<int64_t()> wall_us;
     std::function<void(void* out, size_t bytes)> random_bytes;
     OwnerId store{};
+    /// Folds the log, before what was taken out is put back: a run may have come here from its owner since.
+    std::function<Status()> fold;
   };
   Outbox(Tables& tables, Seams seams);
 
@@ -76,7 +88,7 @@ class Outbox {
   /// Carries out an answer about a batch of ours. kCorrupt: it is about none.
   Status acknowledge(const ReplyHeader& header, const std::vector<Verdict>& verdicts);
   /// The batch in flight goes back into the outbox, as if it had never been made; but the part of a run that was erased
-  /// or started anew meanwhile is dropped.
+  /// or started anew meanwhile is dropped. A delta whose run came here from its owner meanwhile is stranded.
   Status take_back();
 
   enum class Rotation : uint8_t {
@@ -89,8 +101,17 @@ class Outbox {
   /// Keeps why a try failed, if it is another reason than before.
   Status note_error(std::string_view text);
   Status begin_pull();
-  /// All runs up to `id` were asked for, and what was newer is taken; "" ends the pull.
-  Status pulled(const std::string& id);
+  /// All runs up to `id` were asked for, and what was newer is taken. `newer`: something was, so this store was
+  /// restored. `generation`: the highest that the upstream has of them; the next stream's is above it.
+  Status pulled(const std::string& id, bool newer, uint64_t generation);
+  Status end_pull();
+
+  /// Deltas of others' runs that were on their way when the owner's first word came here, and then came back: they are
+  /// to be taken here, as batches that come in, each once.
+  [[nodiscard]] bool has_stranded() const { return has_stranded_; }
+  Result<std::vector<Batch>> stranded();
+  /// One of them was: in the tables, with its stream's cursor. What was refused is a dead letter.
+  Status landed(const Batch& batch, const std::vector<Verdict>& verdicts);
 
   Result<std::vector<std::pair<std::string, DeadLetter>>> dead_letters(size_t most);
   Result<uint64_t> dead_count();
@@ -152,7 +173,10 @@ class Outbox {
   Status read_in_flight();
   Status put_back(TablesTxn& txn, const Part& part, bool whole) const;
   Status bury(TablesTxn& txn, const Part& part, VerdictCode code, const std::string& text) const;
+  Status strand(TablesTxn& txn, const Part& part) const;
   Status begin_stream(SenderState& state) const;
+  void begin_pull(SenderState& state, Pull why) const;
+  static void finish_pull(SenderState& state);
   Status add_part(TablesTxn& txn, const std::string& id, std::string& body, int64_t wall_us, bool resend,
                   std::vector<Part>& parts) const;
 
@@ -161,6 +185,7 @@ class Outbox {
   SenderState state_;
   std::string in_flight_;
   BatchHeader in_flight_header_;
+  bool has_stranded_ = false;
   std::unordered_set<std::string> in_flight_ids_;  // of the batch with this digest, read when they are asked for
   Digest in_flight_ids_of_{};
 };

@@ -1,6 +1,7 @@
 #include "engine/sync/sender.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "engine/tables_format.h"
@@ -11,7 +12,7 @@ namespace {
 
 constexpr int64_t kDeniedMs = 300'000;
 constexpr size_t kErrorBytesMax = 255;
-constexpr size_t kAskedAtOnce = 200;
+constexpr size_t kAskedAtOnce = 1000;
 constexpr int kRefusedMax = 3;  // bytes may be spoiled on the way; what is refused so often is itself at fault
 
 /// At most so many bytes, and no character in halves.
@@ -44,15 +45,17 @@ int64_t Sender::next_due(int64_t now_ms) const {
   if (outbox_.state().halt != Halt::kNone && refreshes_.empty()) {
     return std::numeric_limits<int64_t>::max();
   }
-  const bool ready = !outbox_.in_flight().empty() || outbox_.state().pulls || !refreshes_.empty() || hurry_ || more_ ||
-                     outbox_.state().resends || !frozen_once_;
+  const bool ready = !outbox_.in_flight().empty() || outbox_.state().pulls() || !refreshes_.empty() || hurry_ ||
+                     more_ || outbox_.state().resends || !frozen_once_;
   return std::max(not_before_ms_, ready ? now_ms : last_freeze_ms_ + options_.interval_ms);
 }
 
+// A pull's question is the same to the byte in each process that comes to ask it: over a folder its answer may come to
+// a later one.
 Status Sender::ask(const std::vector<std::string>& ids, bool if_newer) {
   Question question;
   question.owner = outbox_.state().owner;
-  question.number = asked_number_ = host_.random();
+  question.number = if_newer ? outbox_.state().pull_number : host_.random();
   asked_newer_ = if_newer;
   asked_ = ids;
   for (const std::string& id : ids) {
@@ -66,11 +69,16 @@ Status Sender::ask(const std::vector<std::string>& ids, bool if_newer) {
         run.generation = outbox_.state().generation;
         run.life = (*record)->created_lsn;
         // Up to where both sides are alike, as far as this one knows; what waits goes on top of what is newer there.
-        run.sequence = (*record)->outbox.waits() ? (*record)->outbox.diff.base : (*record)->sequence;
+        run.sequence = (*record)->outbox.waits() ? (*record)->outbox.base() : (*record)->sequence;
       }
     }
     question.runs.push_back(std::move(run));
   }
+  if (if_newer) {
+    const Digest digest = digest_of(encode_question(question));
+    std::memcpy(&question.number, digest.data(), sizeof question.number);
+  }
+  asked_number_ = question.number;
   question_ = encode_question(question);
   under_way_ = MessageKind::kQuestion;
   return {};
@@ -86,7 +94,7 @@ Status Sender::ask_for_newer() {
     });
   }));
   if (ids.empty()) {
-    return outbox_.rotate(Outbox::Rotation::kRestored, 0);
+    return outbox_.end_pull();
   }
   return ask(ids, true);
 }
@@ -105,7 +113,7 @@ Result<std::string_view> Sender::next(int64_t now_ms) {
     CAIRN_TRY(ask(ids, false));
     sent_ = question_;
   } else {
-    while (outbox_.state().pulls && !under_way()) {
+    while (outbox_.state().pulls() && !under_way()) {
       uint64_t lsn = 0;
       CAIRN_TRY(host_.fold(&lsn));
       CAIRN_TRY(ask_for_newer());
@@ -216,17 +224,22 @@ Status Sender::answer_question(const Documents& documents) {
   }
   const std::vector<std::string> asked = std::move(asked_);
   under_way_ = MessageKind::kUnknown;
+  bool newer = false;
+  uint64_t generation = 0;
   for (const Documents::Run& run : documents.runs) {
     if (asked_newer_) {
       if (run.found) {
-        CAIRN_TRY(host_.take_document(run, true));
+        generation = std::max(generation, run.origin.generation);
+        auto taken = host_.take_document(run);
+        CAIRN_TRY(taken.status());
+        newer = newer || *taken;
       }
     } else {
       host_.refreshed(run);
     }
   }
   if (asked_newer_) {
-    return next == 0 ? Status() : outbox_.pulled(asked[next - 1]);
+    return next == 0 ? Status() : outbox_.pulled(asked[next - 1], newer, generation);
   }
   for (; next < asked.size(); ++next) {
     refreshes_.push_back(asked[next]);
@@ -253,6 +266,9 @@ Status Sender::carry_out(std::string_view bytes, int64_t now_ms) {
       return failed(Failure::kProtocol, reply.status().what, 0, now_ms);
     }
     return answer_batch(*reply, now_ms);
+  }
+  if (auto reply = decode_reply(bytes); reply.ok() && reply->answer() == Answer::kUnable) {
+    return failed(Failure::kTransient, "the upstream cannot answer now", 0, now_ms);
   }
   auto documents = decode_documents(bytes);
   if (!documents.ok() || documents->number != asked_number_) {

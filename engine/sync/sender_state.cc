@@ -65,8 +65,10 @@ std::string encode_sender_state(const SenderState& s) {
   put(out, s.parent_seq);
   put(out, static_cast<uint8_t>(s.resends));
   put_text(out, s.resend_after);
-  put(out, static_cast<uint8_t>(s.pulls));
+  put(out, static_cast<uint8_t>(s.pull));
   put_text(out, s.pull_after);
+  put(out, s.pull_number);
+  put(out, s.pull_generation);
   put(out, static_cast<uint8_t>(s.halt));
   for (const uint64_t v : {s.batches, s.entries, s.bytes, s.lost_deltas, s.rotations}) {
     put(out, v);
@@ -80,6 +82,7 @@ std::string encode_sender_state(const SenderState& s) {
 Result<SenderState> decode_sender_state(std::string_view payload) {
   SenderState s;
   uint8_t format = 0;
+  uint8_t pull = 0;
   uint8_t halt = 0;
   if (!take(payload, format) || format == 0) {
     return kBad;
@@ -87,17 +90,20 @@ Result<SenderState> decode_sender_state(std::string_view payload) {
   if (format > kFormat) {
     return Status{Code::kVersion, "the state of sync was written by a newer version"};
   }
-  const bool whole =
-      take_flag(payload, s.attached) && take_text(payload, s.upstream) && take(payload, s.owner) &&
-      take(payload, s.stream) && take(payload, s.generation) && take(payload, s.seq) && take(payload, s.digest) &&
-      take(payload, s.deltas) && take(payload, s.parent) && take(payload, s.parent_seq) &&
-      take_flag(payload, s.resends) && take_text(payload, s.resend_after) && take_flag(payload, s.pulls) &&
-      take_text(payload, s.pull_after) && take(payload, halt) && take(payload, s.batches) && take(payload, s.entries) &&
-      take(payload, s.bytes) && take(payload, s.lost_deltas) && take(payload, s.rotations) &&
-      take(payload, s.acked_us) && take_text(payload, s.last_error) && take(payload, s.last_error_us);
-  if (!whole || !payload.empty() || halt > static_cast<uint8_t>(Halt::kForked)) {
+  const bool whole = take_flag(payload, s.attached) && take_text(payload, s.upstream) && take(payload, s.owner) &&
+                     take(payload, s.stream) && take(payload, s.generation) && take(payload, s.seq) &&
+                     take(payload, s.digest) && take(payload, s.deltas) && take(payload, s.parent) &&
+                     take(payload, s.parent_seq) && take_flag(payload, s.resends) &&
+                     take_text(payload, s.resend_after) && take(payload, pull) && take_text(payload, s.pull_after) &&
+                     take(payload, s.pull_number) && take(payload, s.pull_generation) && take(payload, halt) &&
+                     take(payload, s.batches) && take(payload, s.entries) && take(payload, s.bytes) &&
+                     take(payload, s.lost_deltas) && take(payload, s.rotations) && take(payload, s.acked_us) &&
+                     take_text(payload, s.last_error) && take(payload, s.last_error_us);
+  if (!whole || !payload.empty() || pull > static_cast<uint8_t>(Pull::kMoved) ||
+      halt > static_cast<uint8_t>(Halt::kForked)) {
     return kBad;
   }
+  s.pull = static_cast<Pull>(pull);
   s.halt = static_cast<Halt>(halt);
   return s;
 }

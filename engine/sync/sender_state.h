@@ -17,6 +17,13 @@ enum class Halt : uint8_t {
   kForked = 2,  // another store sends under this one's name, and was first
 };
 
+/// The upstream may be ahead of this store: before anything is sent, it is asked for what it has that is newer.
+enum class Pull : uint8_t {
+  kNone = 0,
+  kRestored = 1,  // it is: then a new stream takes the place of this one
+  kMoved = 2,     // nobody knows: the files were moved, or restored elsewhere
+};
+
 struct SenderState {
   bool attached = false;
   std::string upstream;  // its name, for people: an address without secrets
@@ -30,8 +37,10 @@ struct SenderState {
   uint64_t parent_seq = 0;   // of its last batch that was acknowledged
   bool resends = false;      // every run is sent whole once more
   std::string resend_after;  // runs up to this id were
-  bool pulls = false;        // the upstream is ahead of this store: what it has is asked for first
-  std::string pull_after;
+  Pull pull = Pull::kNone;
+  std::string pull_after;        // runs up to this id were asked for
+  uint64_t pull_number = 0;      // random, of this pull
+  uint64_t pull_generation = 0;  // the highest that the upstream was seen to have
   Halt halt = Halt::kNone;
   // Counted since the upstream was attached.
   uint64_t batches = 0;
@@ -44,6 +53,8 @@ struct SenderState {
   // before it leaves both.
   std::string last_error;
   int64_t last_error_us = 0;
+
+  [[nodiscard]] bool pulls() const { return pull != Pull::kNone; }
 };
 
 std::string encode_sender_state(const SenderState& state);

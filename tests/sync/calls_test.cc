@@ -138,9 +138,62 @@ class CallsTest : public SyncTest {
   /// The disk is full below sync; an update is refused, or done.
   static void writers_go_on(Site& sender) { EXPECT_EQ(sender.state("r"), expected_); }
 
+  /// A relay takes back a delta on its way whose run has come from its owner meanwhile.
+  bool take_back(int at, bool full) {
+    const std::string number = std::to_string(pairs_++);
+    Site& child = site("child" + number);
+    Site& owner = site("owner" + number);
+    Site& relay = site("relay" + number);
+    Site& centre = site("centre" + number);
+    for (Site* s : {&child, &owner, &relay, &centre}) {
+      s->fixed_identity = true;
+      s->open();
+    }
+    for (Site* s : {&child, &owner, &relay}) {
+      s->attach();
+    }
+    child.start("c", "{}", "p");
+    child.apply(*child.store().parent(*child.run("c")), OperationType::kIncrement, "n", "5");
+    child.sync_with(relay);
+    EXPECT_FALSE(relay.next().empty());
+    owner.start("p", R"({"n":10})");
+    owner.sync_with(relay);
+    calls = {};
+    calls.at = at;
+    calls.full = full;
+    calls.from = relay.directory();
+    calls.to = relay.directory() + ".image";
+    calls.counts = true;
+    const Status status = relay.store().detach_upstream();
+    calls.counts = false;
+    const bool happened = calls.happened;
+    EXPECT_TRUE(status.ok() || (full && happened && status.code == Code::kNoSpace)) << said(status);
+    if (!full && happened) {
+      relay.replace_by(calls.to);
+    } else if (!status.ok()) {
+      EXPECT_TRUE(relay.store().sync_failed(sync::Failure::kTransient, "no answer").ok());  // the batch is still sent
+    }
+    relay.attach();
+    relay.clock().advance_ms(120'000);
+    relay.sync_with(centre);
+    EXPECT_EQ(centre.state("p"), R"({"n":15})") << "call " << at;
+    relay.reopen();
+    relay.apply("p", OperationType::kIncrement, "n", "1");
+    relay.clock().advance_ms(120'000);
+    relay.sync_with(centre);
+    EXPECT_EQ(centre.state("p"), R"({"n":16})") << "call " << at;
+    for (Site* s : {&child, &owner, &relay, &centre}) {
+      s->close();
+    }
+    return happened;
+  }
+
   void at_every_call(Phase phase, bool full, const char* what) {
+    at_every_call([&](int at) { return exchange(phase, at, full); }, full, what);
+  }
+  void at_every_call(const std::function<bool(int at)>& once, bool full, const char* what) {
     int at = 1;
-    while (at < 200 && exchange(phase, at, full) && !HasFailure()) {
+    while (at < 200 && once(at) && !HasFailure()) {
       ++at;
     }
     EXPECT_GT(at, 2) << "there are calls at all";
@@ -159,6 +212,12 @@ class CallsTest : public SyncTest {
 TEST_F(CallsTest, TheSenderIsKilledWhileItFreezes) { at_every_call(Phase::kFreeze, false, "freeze"); }
 TEST_F(CallsTest, TheReceiverIsKilledWhileItTakes) { at_every_call(Phase::kTake, false, "take"); }
 TEST_F(CallsTest, TheSenderIsKilledWhileItAcknowledges) { at_every_call(Phase::kAcknowledge, false, "acknowledge"); }
+TEST_F(CallsTest, ARelayIsKilledWhileItTakesBackWhatBelongsIntoARun) {
+  at_every_call([this](int at) { return take_back(at, false); }, false, "take back");
+}
+TEST_F(CallsTest, ARelaysDiskIsFullWhileItTakesBackWhatBelongsIntoARun) {
+  at_every_call([this](int at) { return take_back(at, true); }, true, "take back");
+}
 TEST_F(CallsTest, TheSendersDiskIsFullWhileItFreezes) { at_every_call(Phase::kFreeze, true, "freeze"); }
 TEST_F(CallsTest, TheReceiversDiskIsFullWhileItTakes) { at_every_call(Phase::kTake, true, "take"); }
 TEST_F(CallsTest, TheSendersDiskIsFullWhileItAcknowledges) { at_every_call(Phase::kAcknowledge, true, "acknowledge"); }

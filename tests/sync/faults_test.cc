@@ -475,6 +475,144 @@ TEST_F(Copies, ACopyCannotBeDetachedBeforeSomebodySaysWhatItIs) {
   EXPECT_TRUE(copy.store().detach_upstream().ok());
 }
 
+// Known upstream, and detached: whoever attaches the copy says which of the two it is.
+TEST_F(Copies, ACopyOfADetachedStoreThatWasKnownHaltsWhenItIsAttached) {
+  Site& original = site("original");
+  original.open();
+  original.attach();
+  original.start("r", R"({"n":1})");
+  original.sync_with(up);
+  ASSERT_TRUE(original.store().detach_upstream().ok());
+  Site& copy = site("copy");
+  original.copy_to(copy);
+  Site& moved = site("moved");
+  original.copy_to(moved);
+  copy.open();
+  copy.set("r", "n", "7");
+  copy.attach();
+  copy.reopen();
+  EXPECT_EQ(copy.sync_state().sender.halt, Halt::kCopied);
+  EXPECT_EQ(copy.sync_with(up), 0);
+  original.attach();
+  original.set("r", "n", "2");
+  original.sync_with(up);
+  ASSERT_TRUE(copy.store().resolve_copy(false).ok());
+  copy.sync_with(up);
+  EXPECT_EQ(copy.dead(), std::vector<std::string>{"r: owned by another store"});
+  EXPECT_EQ(up.state("r"), R"({"n":2})");
+  original.close();
+  moved.open();
+  moved.attach();
+  ASSERT_TRUE(moved.store().resolve_copy(true).ok());
+  moved.sync_with(up);
+  EXPECT_EQ(moved.state("r"), R"({"n":2})") << "what the upstream has is newer";
+  moved.set("r", "n", "3");
+  moved.sync_with(up);
+  EXPECT_EQ(up.state("r"), R"({"n":3})");
+}
+
+TEST_F(Copies, ACopyOfACopyIsAStoreOfItsOwnToo) {
+  Site& original = site("original");
+  original.open();
+  original.start("r", R"({"n":1})");
+  Site& copy = site("copy");
+  original.copy_to(copy);
+  copy.open();
+  Site& second = site("second");
+  copy.copy_to(second);
+  second.open();
+  for (Site* s : {&original, &copy, &second}) {
+    s->attach();
+    s->sync_with(up);
+  }
+  EXPECT_TRUE(original.dead().empty());
+  EXPECT_EQ(copy.dead(), std::vector<std::string>{"r: owned by another store"});
+  EXPECT_EQ(second.dead(), std::vector<std::string>{"r: owned by another store"});
+}
+
+// Restored elsewhere from a copy of its files, and idle: only the upstream knows that it is behind.
+TEST_F(Copies, AStoreThatIsToldItWasMovedAsksForWhatIsNewer) {
+  Site& before = site("before");
+  before.open();
+  before.attach();
+  before.start("r", R"({"n":1})");
+  before.start("q", R"({"n":1})");
+  before.sync_with(up);
+  Site& after = site("after");
+  before.copy_to(after);
+  before.set("r", "n", "2");
+  before.sync_with(up);
+  before.close();
+  after.open();
+  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  EXPECT_FALSE(after.sync_state().all_acknowledged);
+  after.sync_with(up);
+  EXPECT_TRUE(after.sync_state().all_acknowledged);
+  EXPECT_EQ(after.state("r"), R"({"n":2})");
+  EXPECT_EQ(after.sync_state().sender.rotations, 1u) << "it was restored, so it has a stream of its own";
+  after.set("r", "n", "3");
+  after.sync_with(up);
+  EXPECT_EQ(up.state("r"), R"({"n":3})");
+  EXPECT_EQ(after.all(), up.all());
+}
+
+// The stream that the upstream knows was rotated since: the store's generation is behind, too.
+TEST_F(Copies, ARestoredStoreGoesBeyondTheGenerationsThatCameSince) {
+  Site& machine = site("machine");
+  machine.fixed_identity = true;
+  machine.open();
+  machine.attach();
+  machine.start("r", R"({"n":1})");
+  machine.sync_with(up);
+  Site& snapshot = site("snapshot");
+  snapshot.fixed_identity = true;
+  machine.copy_to(snapshot);
+  for (int i = 2; i < 5; ++i) {
+    ASSERT_TRUE(machine.store().detach_upstream().ok());
+    machine.attach();
+    machine.set("r", "n", std::to_string(i));
+    machine.sync_with(up);
+  }
+  machine.close();
+  snapshot.open();
+  snapshot.start("q", "{}");
+  snapshot.sync_with(up);
+  ASSERT_EQ(snapshot.sync_state().sender.halt, Halt::kForked) << "its stream has a successor";
+  ASSERT_TRUE(snapshot.store().resolve_copy(true).ok());
+  snapshot.sync_with(up);
+  EXPECT_EQ(snapshot.state("r"), R"({"n":4})");
+  snapshot.set("r", "n", "9");
+  snapshot.sync_with(up);
+  EXPECT_EQ(snapshot.all(), up.all());
+  EXPECT_EQ(up.state("r"), R"({"n":9})");
+}
+
+// As over a folder that is read by one command after the other.
+TEST_F(Copies, AQuestionIsTheSameInEachProcessThatAsksIt) {
+  Site& before = site("before");
+  before.open();
+  before.attach();
+  before.start("r", R"({"n":1})");
+  before.sync_with(up);
+  Site& after = site("after");
+  before.copy_to(after);
+  before.set("r", "n", "2");
+  before.sync_with(up);
+  before.close();
+  after.open();
+  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  const std::string question = after.next();
+  ASSERT_EQ(sync::kind_of(question), sync::MessageKind::kQuestion);
+  const std::string answer = up.receiver().handle(question);
+  after.reopen();
+  EXPECT_EQ(after.next(), question);
+  after.set("r", "seen", "true");
+  after.reopen();
+  EXPECT_EQ(after.next(), question) << "what is done meanwhile changes nothing of what was sent";
+  after.feed(answer);
+  EXPECT_EQ(after.state("r"), R"({"n":2,"seen":true})");
+}
+
 TEST_F(Copies, AStoreThatWasMovedGoesOn) {
   worker.start("p", R"({"n":0})");
   worker.sync_with(up);
@@ -489,6 +627,7 @@ TEST_F(Copies, AStoreThatWasMovedGoesOn) {
   ASSERT_TRUE(after.store().resolve_copy(true).ok());
   after.sync_with(up);
   EXPECT_EQ(up.state("p"), R"({"n":1})");
+  EXPECT_EQ(after.sync_state().sender.rotations, 0u) << "nothing was newer: the stream goes on";
   after.set("c_before", "x", "1");
   after.sync_with(up);
   EXPECT_EQ(up.state("c_before"), R"({"x":1})");

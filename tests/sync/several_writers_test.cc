@@ -143,6 +143,50 @@ TEST_F(SeveralWriters, ARefreshOfAnOpenRunHasBothIncrements) {
   EXPECT_EQ(up.state("r"), R"({"n":7})");
 }
 
+// Sent whole once more, to the upstream that has it: others' changes stay, and so does what waited here.
+TEST_F(SeveralWriters, AnotherNameOfTheUpstreamLosesNothingOfWhatOthersWrote) {
+  worker.start("p", R"({"n":1,"a":1})");
+  worker.start("q", R"({"a":1})");
+  worker.sync_with(up);
+  for (const char* id : {"p", "q"}) {
+    up.apply(id, OperationType::kIncrement, "n", "5");
+  }
+  ASSERT_TRUE(worker.store().attach_upstream("another name", {}).ok());
+  worker.sync_with(up);
+  EXPECT_TRUE(worker.dead().empty());
+  worker.set("p", "a", "2");
+  worker.apply("p", OperationType::kIncrement, "n", "1");
+  ASSERT_TRUE(worker.store().attach_upstream("a third name", {}).ok());
+  worker.sync_with(up);
+  EXPECT_TRUE(worker.dead().empty());
+  EXPECT_EQ(up.state("p"), R"({"n":7,"a":2})");
+  EXPECT_EQ(up.state("q"), R"({"a":1,"n":5})");
+  EXPECT_TRUE(worker.sync_state().all_acknowledged);
+}
+
+// The upstream lost some of the owner's changes, and others have written since: what is right a person decides.
+TEST_F(SeveralWriters, ARestoredUpstreamThatOthersWroteToIsADeadLetterThatCanBeReplaced) {
+  worker.start("p", R"({"n":1,"a":1})");
+  worker.sync_with(up);
+  up.apply("p", OperationType::kIncrement, "n", "5");
+  Site& backup = site("backup");
+  up.copy_to(backup);
+  worker.set("p", "a", "2");
+  worker.sync_with(up);
+  worker.set("p", "a", "3");
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"n":6,"a":3})");
+  backup.open();
+  worker.set("p", "b", "1");
+  worker.sync_with(backup);
+  EXPECT_EQ(worker.dead(), std::vector<std::string>{"p: shared"});
+  EXPECT_EQ(backup.state("p"), R"({"n":6,"a":1})");
+  ASSERT_TRUE(worker.store().release_dead("p", sync::Outbox::Release::kReplace).ok());
+  worker.sync_with(backup);
+  EXPECT_TRUE(worker.dead().empty());
+  EXPECT_EQ(backup.state("p"), worker.state("p")) << "as it is here";
+}
+
 TEST_F(SeveralWriters, AnotherStoreCannotTakeARunOver) {
   worker.start("p", R"({"a":1})");
   worker.sync_with(up);
