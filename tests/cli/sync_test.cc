@@ -271,6 +271,42 @@ TEST_F(Sync, ByAFolderThatTravels) {
   EXPECT_EQ(why(), "acknowledged");
 }
 
+// A store that was restored from a copy asks the other side what is newer there: also a journey, and each command is a
+// process of its own.
+TEST_F(Sync, ARestoredStoreAsksByTheFolder) {
+  const auto journey = [&](std::vector<std::string> options = {}) {
+    std::vector<std::string> line = {"sync", "--via-folder", path("stick")};
+    line.insert(line.end(), options.begin(), options.end());
+    const int exit = cairn(line).exit;
+    EXPECT_EQ(at("up", {"serve", "--via-folder", path("stick")}).exit, 0);
+    return exit;
+  };
+  started("r", R"({"n":1})");
+  std::filesystem::create_directory(path("stick"));
+  EXPECT_EQ(journey(), 75);
+  EXPECT_EQ(journey(), 0);
+  std::filesystem::copy(store(), path("older"), std::filesystem::copy_options::recursive);
+  for (const char* n : {"2", "3"}) {
+    EXPECT_EQ(cairn({"set", "r", "n", n}).exit, 0);
+    EXPECT_EQ(journey(), 75);
+    EXPECT_EQ(journey(), 0);
+  }
+  std::filesystem::remove_all(store());
+  std::filesystem::copy(path("older"), store(), std::filesystem::copy_options::recursive);
+  EXPECT_EQ(cairn({"set", "r", "seen", "true"}).exit, 0);
+  EXPECT_EQ(journey(), 76) << "moved, or copied?";
+  int exit = journey({"--moved"});
+  int journeys = 1;
+  for (; exit == 75 && journeys < 6; ++journeys) {
+    exit = journey();
+  }
+  EXPECT_EQ(exit, 0);
+  EXPECT_LE(journeys, 4);
+  EXPECT_EQ(cairn({"get", "r"}).out, "{\"n\":3,\"seen\":true}\n");
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":3,\"seen\":true}\n");
+  EXPECT_TRUE(std::filesystem::is_empty(path("stick")));
+}
+
 TEST_F(Sync, StoresChain) {
   const std::string centre = serve("centre");
   const std::string relay = serve("relay", {"--upstream", "http://" + centre});
