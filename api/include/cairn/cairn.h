@@ -1074,7 +1074,8 @@ enum {
   CAIRN_SYNC_HURRY = 0, /* the next message need not wait for the interval */
   CAIRN_SYNC_PAUSE = 1, /* nothing is given out until CAIRN_SYNC_RESUME or the next open */
   CAIRN_SYNC_RESUME = 2,
-  CAIRN_SYNC_MOVED = 3, /* the store was moved here: it goes on */
+  CAIRN_SYNC_MOVED = 3, /* the store was moved here: it goes on. First it asks the upstream for what is newer there, for
+                           the files may be older ones, restored */
   CAIRN_SYNC_COPIED = 4 /* it is a copy: it becomes a store of its own. What waits for others' runs is dropped here: the
                            store that it was copied from sends it */
 };
@@ -1125,7 +1126,7 @@ CAIRN_API cairn_status cairn_sync_wait(cairn_store* store, int64_t timeout_ms) C
 enum {
   CAIRN_SYNC_RETRY = 0,  /* the same again */
   CAIRN_SYNC_SKIP = 1,   /* the refused change is given up; what came after it is sent */
-  CAIRN_SYNC_REPLACE = 2 /* all of the run is sent, as it is now */
+  CAIRN_SYNC_REPLACE = 2 /* all of the run is sent, as it is now, also over what others wrote there */
 };
 /** Lets go of a run's dead letter, and its changes flow again.
  * Durable:  as cairn_sync_attach.

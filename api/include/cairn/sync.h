@@ -41,7 +41,7 @@ enum class SyncControl : int32_t {
   kHurry = CAIRN_SYNC_HURRY,    // the next message need not wait for the interval
   kPause = CAIRN_SYNC_PAUSE,    // nothing is given out until kResume or the next open
   kResume = CAIRN_SYNC_RESUME,  // also after a failure: tries at once
-  kMoved = CAIRN_SYNC_MOVED,    // the store was moved here: it goes on
+  kMoved = CAIRN_SYNC_MOVED,    // the store was moved here: it goes on, after it has asked for what is newer upstream
   kCopied = CAIRN_SYNC_COPIED,  // it is a copy: it becomes a store of its own
 };
 
@@ -49,7 +49,7 @@ enum class SyncControl : int32_t {
 enum class SyncRelease : int32_t {
   kRetry = CAIRN_SYNC_RETRY,      // the same again
   kSkip = CAIRN_SYNC_SKIP,        // the refused change is given up
-  kReplace = CAIRN_SYNC_REPLACE,  // all of the run is sent, as it is now
+  kReplace = CAIRN_SYNC_REPLACE,  // all of the run is sent, as it is now, also over what others wrote there
 };
 
 /// Of all runs or of one; see cairn_sync_state.
