@@ -61,7 +61,8 @@ void print_result(const Globals& globals, uint64_t seed, const sim::Result& r) {
                                                         {"worker_kills", r.worker_kills},
                                                         {"upstream_kills", r.upstream_kills},
                                                         {"clock_jumps", r.clock_jumps},
-                                                        {"splits", r.splits},
+                                                        {"too_large", r.too_large},
+                                                        {"renamed", r.renamed},
                                                         {"duplicates", r.duplicates},
                                                         {"dead_letters", r.dead_letters},
                                                         {"trace", r.trace}};

@@ -55,6 +55,7 @@ class Simulation {
  private:
   struct Worker {
     std::unique_ptr<SimulatedStore> site;
+    std::string upstream = "upstream";  // its name
     std::vector<std::string> runs;
     uint32_t made = 0;
   };
@@ -68,14 +69,14 @@ class Simulation {
     if (options_.chain) {
       centre_ = std::make_unique<SimulatedStore>(options_.directory + "/centre", clock_, random_.next());
       CAIRN_TRY(centre_->open());
-      CAIRN_TRY(upstream_->store().attach_upstream("centre", sender_options()));
+      CAIRN_TRY(upstream_->store().attach_upstream(centre_name_, sender_options()));
     }
     for (uint32_t i = 0; i < options_.workers; ++i) {
       Worker& w = workers_.emplace_back();
       w.site =
           std::make_unique<SimulatedStore>(options_.directory + "/worker" + std::to_string(i), clock_, random_.next());
       CAIRN_TRY(w.site->open());
-      CAIRN_TRY(w.site->store().attach_upstream("upstream", sender_options()));
+      CAIRN_TRY(w.site->store().attach_upstream(w.upstream, sender_options()));
     }
     return {};
   }
@@ -106,7 +107,7 @@ class Simulation {
       count_receiver();
       CAIRN_TRY(upstream().kill());
       if (options_.chain) {
-        CAIRN_TRY(upstream().store().attach_upstream("centre", sender_options()));
+        CAIRN_TRY(upstream().store().attach_upstream(centre_name_, sender_options()));
       }
     }
     const auto index = static_cast<uint32_t>(random_.below(workers_.size()));
@@ -114,7 +115,7 @@ class Simulation {
     if (random_.one_in(options_.kill_worker)) {
       ++result.worker_kills;
       CAIRN_TRY(w.site->kill());
-      CAIRN_TRY(w.site->store().attach_upstream("upstream", sender_options()));
+      CAIRN_TRY(w.site->store().attach_upstream(w.upstream, sender_options()));
     }
     for (uint64_t n = random_.below(4); n > 0; --n) {
       CAIRN_TRY(operate(index));
@@ -195,6 +196,9 @@ class Simulation {
   Status send(uint32_t index, bool calm) {
     engine::Store& store = workers_[index].site->store();
     std::string message;
+    if (!calm) {
+      CAIRN_TRY(rename(store, workers_[index].upstream));
+    }
     CAIRN_TRY(store.sync_next(message));
     if (message.empty()) {
       return {};
@@ -215,6 +219,12 @@ class Simulation {
     if (random_.one_in(options_.busy)) {
       ++result.busy;
       return store.sync_failed(sync::Failure::kTransient, "503", static_cast<int64_t>(random_.below(5000)));
+    }
+    if (calls_too_large(air.message)) {
+      if (random_.one_in(2)) {
+        upstream().receiver().handle(air.message);  // and who stands between says that it was too large
+      }
+      return store.sync_failed(sync::Failure::kTooLarge, "413");
     }
     if (random_.one_in(options_.lose_request)) {
       ++result.lost_requests;
@@ -247,6 +257,24 @@ class Simulation {
     return {};
   }
 
+  // Perhaps another one, for all the sender knows: everything is sent whole.
+  Status rename(engine::Store& store, std::string& upstream) {
+    if (!random_.one_in(options_.rename)) {
+      return {};
+    }
+    ++result.renamed;
+    upstream = upstream.substr(0, upstream.find('-')) + "-" + std::to_string(result.renamed);
+    return store.attach_upstream(upstream, sender_options());
+  }
+
+  // A single run would be held.
+  bool calls_too_large(const std::string& message) {
+    const auto header = sync::decode_batch_header(message);
+    const bool so = header.ok() && header->entries > 1 && random_.one_in(options_.too_large);
+    result.too_large += so ? 1 : 0;
+    return so;
+  }
+
   Status deliver(bool all) {
     for (size_t i = 0; i < air_.size();) {
       if (!all && air_[i].arrives_ms > clock_.monotonic_ms) {
@@ -273,9 +301,16 @@ class Simulation {
 
   Status forward() {
     std::string message;
+    CAIRN_TRY(rename(upstream().store(), centre_name_));
     CAIRN_TRY(upstream().store().sync_next(message));
     if (message.empty()) {
       return {};
+    }
+    if (calls_too_large(message)) {
+      if (random_.one_in(2)) {
+        centre_->receiver().handle(message);
+      }
+      return upstream().store().sync_failed(sync::Failure::kTooLarge, "413");
     }
     const std::string answer = centre_->receiver().handle(message);
     return random_.one_in(options_.lose_answer)
@@ -416,6 +451,7 @@ class Simulation {
   Clock clock_;
   std::unique_ptr<SimulatedStore> upstream_;
   std::unique_ptr<SimulatedStore> centre_;
+  std::string centre_name_ = "centre";
   std::vector<Worker> workers_;
   std::vector<InTheAir> air_;
   std::map<std::string, Expected> expected_;

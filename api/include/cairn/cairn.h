@@ -1030,8 +1030,8 @@ typedef struct cairn_sync_options {
  * Cost:     the first time a checkpoint; afterwards each checkpoint also writes what waits, about 100 bytes a run. */
 CAIRN_API cairn_status cairn_sync_attach(cairn_store* store, const char* name,
                                          const cairn_sync_options* options) CAIRN_NOEXCEPT;
-/** Nothing is kept for an upstream any more, but what waits for the owners of runs of elsewhere. Dead letters are gone.
- * OK also without an upstream.
+/** Nothing is kept for an upstream any more, but what waits for the owners of runs of elsewhere. Dead letters are gone,
+ * and so are erases that were not sent: an upstream keeps those runs. OK also without an upstream.
  * Errors:   INVALID_ARGUMENT while CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED is to be said; IO, NO_SPACE, LATCHED. */
 CAIRN_API cairn_status cairn_sync_detach(cairn_store* store) CAIRN_NOEXCEPT;
 
