@@ -155,7 +155,7 @@ void foreign_rows(Table table, std::string_view key, std::string_view payload,
     if (auto letter = decode_letter(payload); letter.ok() && letter->foreign && letter->row.waits()) {
       rows.emplace(key, std::move(letter->row));
     }
-  } else if (table == Table::kInflight && key == std::string_view("", 1)) {  // the others are parts of it
+  } else if (table == Table::kInflight && key.size() == 1 && key[0] == 0) {  // the others are parts of it
     auto frozen = Outbox::decode(payload);
     for (size_t i = 0; frozen.ok() && i < frozen->parts.size(); ++i) {
       if (Outbox::Part& part = frozen->parts[i]; part.foreign && part.kind == Outbox::Part::Kind::kRow) {
