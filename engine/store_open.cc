@@ -346,11 +346,19 @@ Status Store::recover() {
     }
     finished_ = *finished;
   }
-  if (!born || identity->copied) {
-    copied_ = born;
-    if (copied_) {
-      log(LogLevel::kWarning, Code::kOk, "this store was copied, moved or restored since it was last open");
+  copied_ = born && identity->copied;
+  if (copied_) {
+    log(LogLevel::kWarning, Code::kOk, "this store was copied, moved or restored since it was last open");
+    // Durable before STORE is that of this place: from then on nothing shows the copy. Noting it twice is harmless.
+    Status noted = outbox_->note_copied();
+    if (noted.ok()) {
+      noted = tables_->sync();
     }
+    if (!noted.ok()) {
+      return fail(noted, std::string("that the store was copied cannot be noted: ") + noted.what);
+    }
+  }
+  if (!born || copied_) {
     if (const Status s = write_identity(*files_, *identity); !s.ok()) {
       return fail(s, "STORE cannot be written");
     }
@@ -360,9 +368,6 @@ Status Store::recover() {
     if (const Status s = checkpoint(); !s.ok() && s.code != Code::kNoSpace) {
       return s;
     }
-  }
-  if (copied_) {
-    CAIRN_TRY(outbox_->note_copied());
   }
   if (ships_) {
     make_sender({});

@@ -440,6 +440,24 @@ TEST_F(Copies, ACopySendsNothingUntilSomebodySaysWhatItIs) {
   EXPECT_EQ(up.state("c_original"), R"({"from":"original"})");
 }
 
+TEST_F(Copies, ACopyIsSeenHoweverOftenItsFirstOpenIsKilled) {
+  worker.start("r", R"({"n":0})");
+  worker.sync_with(up);
+  worker.set("r", "n", "1");
+  Site& copy = site("copy");
+  int kills = 0;
+  for (bool opened = false; !opened && kills < 200 && !HasFailure(); kills += opened ? 0 : 1) {
+    worker.copy_to(copy);
+    opened = !copy.killed_at_open(static_cast<uint64_t>(kills));
+    copy.open();
+    EXPECT_EQ(copy.sync_state().sender.halt, Halt::kCopied) << "killed at call " << kills;
+    EXPECT_EQ(copy.sync_with(up), 0);
+    copy.close();
+  }
+  EXPECT_GT(kills, 5) << "there are calls at all";
+  std::printf("sync: a copy's first open: killed at each of %d calls; the copy is seen each time\n", kills);
+}
+
 TEST_F(Copies, ACopyOfAStoreThatHadNoUpstreamIsAStoreOfItsOwn) {
   Site& original = site("original");
   original.open();

@@ -15,6 +15,7 @@
 #include "engine/sync/receiver.h"
 #include "engine/sync/store_storage.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/fault_files.h"
 #include "tests/support/fixed_identity_files.h"
 #include "tests/support/store_fixture.h"
 #include "tests/support/updates.h"
@@ -58,6 +59,22 @@ class Site {
     store_ = std::move(*opened);
     storage_ = std::make_unique<sync::StoreStorage>(*store_);
     receiver_ = std::make_unique<sync::Receiver>(*storage_);
+  }
+  /// Opens it in a process that dies at the n-th call, from 0, that changes a file of the log or STORE. False: there
+  /// are not so many.
+  bool killed_at_open(uint64_t n) {
+    auto files = wal::open_posix_files(directory_);
+    testing::FaultFiles dying(**files);
+    dying.stop_after(n);
+    engine::StoreOptions o;
+    o.directory = directory_;
+    o.segment_bytes = segment_bytes;
+    testing::use_clock(o.hooks, *this);
+    o.hooks.files = &dying;
+    auto opened = engine::Store::open(std::move(o));
+    EXPECT_EQ(opened.ok(), !dying.dead()) << engine::error_detail().message;
+    dying.stop_after(0);
+    return !opened.ok();
   }
   void close() {
     receiver_.reset();
