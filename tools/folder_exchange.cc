@@ -100,6 +100,34 @@ Status write_file(const std::string& directory, const std::string& name, const s
   return {};
 }
 
+/// Messages that could not be read: what is told of them at the end.
+class Unreadable {
+ public:
+  void add(const Status& status) {
+    if (++count_ == 1) {
+      first_ = status;
+    }
+    if (count_ <= kNamed) {
+      text_ += (count_ == 1 ? "" : "; ") + engine::error_detail().message;
+    }
+  }
+  [[nodiscard]] Status status() const {
+    if (count_ == 0) {
+      return {};
+    }
+    return fail(Status(Code::kIo, "folder", first_.cause),
+                std::to_string(count_) + (count_ == 1 ? " message" : " messages") +
+                    " could not be read, all others have an answer: " + text_ +
+                    (count_ > kNamed ? "; and " + std::to_string(count_ - kNamed) + " more" : ""));
+  }
+
+ private:
+  static constexpr size_t kNamed = 3;
+  size_t count_ = 0;
+  Status first_;
+  std::string text_;
+};
+
 class FolderCarrier final : public Carrier {
  public:
   explicit FolderCarrier(std::string directory) : directory_(std::move(directory)) {}
@@ -160,20 +188,26 @@ Status answer_messages(const std::string& directory, const std::function<std::st
     return io(directory, error.value());
   }
   std::sort(names.begin(), names.end());
+  Unreadable unreadable;
   for (const std::string& name : names) {
     const std::string path = std::string(directory).append("/").append(name);
     if (fs::exists(path + ".answer", error)) {
       continue;
     }
     std::string message;
-    CAIRN_TRY(read_file(path + ".message", message));
+    if (const Status s = read_file(path + ".message", message); !s.ok()) {
+      if (s.cause != ENOENT) {  // else its sender has removed it
+        unreadable.add(s);
+      }
+      continue;
+    }
     if (name_of(message) != name) {
       continue;  // cut, or spoiled on its way: the sender's comes again
     }
     CAIRN_TRY(write_file(directory, name + ".answer", handle(message)));
     ++answered;
   }
-  return {};
+  return unreadable.status();
 }
 
 std::unique_ptr<Carrier> make_folder_carrier(std::string directory) {

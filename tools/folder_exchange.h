@@ -15,7 +15,8 @@ Status lay_message(const std::string& directory, const std::string& message, std
 /// The answer was carried out: removes both files.
 void remove_message(const std::string& directory, const std::string& message);
 
-/// Answers each message that has no answer, by `handle`. `answered`: how many.
+/// Answers each message that has no answer, by `handle`. `answered`: how many. kIo: some could not be read; the others
+/// are answered all the same. An answer that cannot be written ends it.
 Status answer_messages(const std::string& directory, const std::function<std::string(const std::string&)>& handle,
                        uint64_t& answered);
 

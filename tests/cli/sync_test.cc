@@ -271,6 +271,34 @@ TEST_F(Sync, ByAFolderThatTravels) {
   EXPECT_EQ(why(), "acknowledged");
 }
 
+// Root reads what is 0000, so what cannot be read is no file here: a directory, a link.
+TEST_F(Sync, AMessageInAFolderThatCannotBeReadHidesNoOther) {
+  started("r", R"({"n":1})");
+  const std::string stick = path("stick");
+  std::filesystem::create_directory(stick);
+  EXPECT_EQ(cairn({"sync", "--via-folder", stick}).exit, 75);
+  // Some in front of every other, and one behind.
+  const std::string front(32, '0');
+  for (const char* last : {"1", "2", "3"}) {
+    std::filesystem::create_directory(stick + "/" + front.substr(1) + last + ".message");
+  }
+  std::filesystem::create_symlink("/nowhere", stick + "/" + std::string(32, 'f') + ".message");
+  const Ran ran = at("up", {"serve", "--via-folder", stick});
+  EXPECT_EQ(ran.exit, 74);
+  EXPECT_THAT(ran.out, HasSubstr("1 batches with 1 changes"));
+  EXPECT_THAT(ran.err, HasSubstr("4 messages could not be read, all others have an answer"));
+  EXPECT_THAT(ran.err, HasSubstr(front.substr(1) + "1.message"));
+  EXPECT_THAT(ran.err, HasSubstr("and 1 more"));
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":1}\n");
+  EXPECT_EQ(cairn({"sync", "--via-folder", stick}).exit, 0) << "the answer lies there";
+  EXPECT_EQ(why(), "acknowledged");
+  EXPECT_EQ(at("up", {"serve", "--via-folder", stick, "--json"}).exit, 74) << "as long as they lie there";
+  for (const auto& entry : std::filesystem::directory_iterator(stick)) {
+    std::filesystem::remove(entry.path());
+  }
+  EXPECT_EQ(at("up", {"serve", "--via-folder", stick}).exit, 0);
+}
+
 // A store that was restored from a copy asks the other side what is newer there: also a journey, and each command is a
 // process of its own.
 TEST_F(Sync, ARestoredStoreAsksByTheFolder) {
