@@ -444,7 +444,10 @@ class Store {
   Status erase_once(std::string_view id, Durability durability, const EraseIf& only_if);
   Status mark_crashed_runs();
   void evict(uint64_t applied);
-  void evict_many();           // with step_mutex_ held
+  void evict_many();  // with step_mutex_ held
+  [[nodiscard]] bool eviction_due() const;
+  [[nodiscard]] bool many_wait_for_checkpoint() const;
+  void wake_for_eviction(size_t hot);
   Status checkpoint_locked();  // with checkpoint_mutex_ held
   Status fold_log();           // likewise
   Status make_room();
@@ -497,13 +500,20 @@ class Store {
   uint64_t evictions_ = 0;    // grows with each eviction of any run
   uint64_t evicted_lsn_ = 0;  // what was evicted, or never loaded, has nothing in the log above
   uint64_t next_run_number_ = 1;
+  // Written with table_mutex_ held, by evictions.
+  std::atomic<size_t> evict_at_{kHotRunsMin};    // with so many runs in memory the next one is due
+  std::atomic<size_t> runs_only_in_log_{0};      // runs that the last one would have taken, but for the checkpoint
+  std::atomic<bool> eviction_noted_{false};      // the timer was set for it
+  static constexpr size_t kHotRunsMin = 1024;    // fewer in memory are not worth an eviction of their own
+  static constexpr size_t kOnlyInLogMax = 4096;  // more are worth a checkpoint of their own: 1 KiB each, and more
 
   std::mutex start_mutex_;  // one start or erase at a time; taken before any run lock
 
   std::mutex dirty_mutex_;
   std::vector<RunRef> dirty_;  // Guarded by dirty_mutex_.
 
-  std::mutex sync_mutex_;  // one use of the sender at a time; taken before checkpoint_mutex_, never by a step
+  // One use of the sender at a time; taken before checkpoint_mutex_. A step only tries it (retention), and never waits.
+  std::mutex sync_mutex_;
   // Guarded by sync_mutex_ and checkpoint_mutex_.
   bool rebased_ = false;  // by the answer that is carried out now
   std::unique_ptr<sync::Outbox> outbox_;
@@ -531,7 +541,6 @@ class Store {
   int64_t ahead_backoff_ms_ = 0;
   int64_t checkpoint_retry_ms_ = 0;
   int64_t checkpoint_backoff_ms_ = 0;
-  size_t hot_after_eviction_ = 0;
   std::deque<RunPosition> retain_queue_;  // finished runs, oldest first, as of a look some steps ago at most
   std::string retain_cursor_;             // behind them; "": nothing is
   bool retain_waits_ = false;             // for runs that may not be erased yet

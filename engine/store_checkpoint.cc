@@ -75,21 +75,26 @@ Status Store::fold_log() {
 }
 
 // A run that nobody holds, with nothing on its way, and whose last record LMDB holds, is loaded from there when it is
-// asked for again.
+// asked for again. Those that only lack the last are counted: a checkpoint makes them fit.
 void Store::evict(uint64_t applied) {
   const std::lock_guard guard(table_mutex_);
+  size_t only_in_log = 0;
   for (auto at = runs_.begin(); at != runs_.end();) {
     const RunRef& run = at->second;
     // Under table_mutex_ nobody can make a new reference from the table; a count of 1 is ours alone.
     bool clean = run.use_count() == 1;
     if (clean) {
       const std::lock_guard lock(run->lock);
-      clean = run->last_lsn <= applied && !run->detached && run->live.pending().empty();
+      clean = !run->detached && run->live.pending().empty();
+      only_in_log += clean && run->last_lsn > applied ? 1 : 0;
+      clean = clean && run->last_lsn <= applied;
     }
     evictions_ += clean ? 1 : 0;
     evicted_lsn_ = clean ? std::max(evicted_lsn_, run->last_lsn) : evicted_lsn_;
     at = clean ? runs_.erase(at) : std::next(at);
   }
+  runs_only_in_log_ = only_in_log;
+  evict_at_ = std::max(kHotRunsMin, 2 * runs_.size());
 }
 
 }  // namespace cairn::engine

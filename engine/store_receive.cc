@@ -411,6 +411,7 @@ Status Store::receive_settled(const sync::Batch& batch, const std::function<std:
       }
     });
     std::vector<std::unique_lock<RunLock>> made_locks;
+    size_t hot = 0;
     {
       const std::lock_guard guard(table_mutex_);
       for (Incoming& in : incoming) {
@@ -428,6 +429,7 @@ Status Store::receive_settled(const sync::Batch& batch, const std::function<std:
           made.push_back(&in);
         }
       }
+      hot = runs_.size();
     }
     size_t seal_bytes = 0;
     for (Incoming& in : incoming) {
@@ -454,6 +456,7 @@ Status Store::receive_settled(const sync::Batch& batch, const std::function<std:
       }
       lsn = *committed;
       wake_for_flush();
+      wake_for_eviction(hot);
       for (Detached* detached : added) {
         detached->written = true;
         detached->lsn = lsn;

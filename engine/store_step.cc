@@ -20,7 +20,6 @@ constexpr int64_t kNothingDueMs = 3600'000;
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 constexpr int64_t kBackoffFirstMs = 1000;
 constexpr int64_t kBackoffMaxMs = 30'000;
-constexpr size_t kHotRunsMin = 1024;  // fewer in memory are not worth an eviction of their own
 
 /// The wait after a failure: twice the one before.
 int64_t next_backoff(int64_t before) { return before == 0 ? kBackoffFirstMs : std::min(before * 2, kBackoffMaxMs); }
@@ -99,7 +98,8 @@ Status Store::step_locked(int64_t budget_us, std::vector<std::shared_ptr<StepLis
   const bool goes_on = more_;
   more_ = false;
 
-  const bool grown = log_has_grown();
+  evict_many();
+  const bool grown = log_has_grown() || many_wait_for_checkpoint();
   // A checkpoint folds what is durable. Not again where the step before had no time left for it.
   const bool sync_for_checkpoint = grown && !goes_on;
   Due due = flush_due(begin_ms, sync_for_checkpoint);
@@ -141,8 +141,6 @@ Status Store::step_locked(int64_t budget_us, std::vector<std::shared_ptr<StepLis
     } else {
       keep_first(checkpoint_due(begin_ms));
     }
-  } else {
-    evict_many();
   }
   if (begin_ms >= retain_deadline()) {
     keep_first(retain(begin_ms, used_up));
@@ -168,22 +166,21 @@ Status Store::step_locked(int64_t budget_us, std::vector<std::shared_ptr<StepLis
   return status;
 }
 
-// Runs that were only looked at are not in the log, so no checkpoint comes for them.
+// Runs that were only looked at are not in the log, so no checkpoint comes for them. Of those that are, many small ones
+// may be in memory before the log has grown: runs that came in from other stores, and that nobody holds.
 void Store::evict_many() {
-  size_t hot = 0;
-  {
-    const std::lock_guard guard(table_mutex_);
-    hot = runs_.size();
-  }
-  if (hot < std::max(kHotRunsMin, 2 * hot_after_eviction_)) {
-    return;
-  }
-  if (const std::shared_ptr<Tables> tables = this->tables(); tables != nullptr) {
+  const std::shared_ptr<Tables> tables = eviction_due() ? this->tables() : nullptr;
+  if (tables != nullptr) {
     evict(tables->applied_lsn());
   }
-  const std::lock_guard guard(table_mutex_);
-  hot_after_eviction_ = runs_.size();
 }
+
+bool Store::eviction_due() const {
+  const std::lock_guard guard(table_mutex_);
+  return runs_.size() >= evict_at_;
+}
+
+bool Store::many_wait_for_checkpoint() const { return runs_only_in_log_ >= kOnlyInLogMax; }
 
 int64_t Store::flush_deadline() {
   if (retry_ms_ != 0) {
@@ -203,7 +200,10 @@ int64_t Store::other_deadline() const {
   }
   int64_t deadline = now_ms() + kNothingDueMs;
   const auto due_at = [&deadline](int64_t at) { deadline = std::min(deadline, at); };
-  if (log_has_grown()) {
+  if (eviction_due()) {
+    due_at(now_ms());
+  }
+  if (log_has_grown() || many_wait_for_checkpoint()) {
     due_at(checkpoint_retry_ms_ != 0 ? checkpoint_retry_ms_ : now_ms());
   }
   if (ahead_retry_ms_ != 0) {
@@ -255,6 +255,7 @@ void Store::arm_timer() {
   if (wait_fd_ < 0) {
     return;
   }
+  eviction_noted_ = false;
   growth_noted_ = checkpoint_retry_ms_ != 0;  // else each append would make a failed checkpoint due again
   const int64_t other = other_deadline();
   timer_ms_ = other;
@@ -289,6 +290,13 @@ void Store::wake_for_flush() {
     set_timer(std::min(timer_ms_.load(), now_ms() + wait_ms));
   } else if (no_listener_due_.load(std::memory_order_relaxed) && listen_ms_ != 0 && no_listener_due_.exchange(false)) {
     set_timer(std::min(timer_ms_.load(), now_ms() + listen_ms_));
+  }
+}
+
+// As above, after `hot` runs were in memory.
+void Store::wake_for_eviction(size_t hot) {
+  if (wait_fd_.load(std::memory_order_relaxed) >= 0 && hot >= evict_at_ && !eviction_noted_.exchange(true)) {
+    set_timer(now_ms());
   }
 }
 

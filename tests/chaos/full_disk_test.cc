@@ -1,0 +1,112 @@
+// The receiver's disk is full, and has space again, over real sockets. Needs root and the right to mount.
+#include "tests/chaos/one_site.h"
+#include "tests/support/mounted_disk.h"
+
+namespace cairn::tests {
+namespace {
+
+constexpr int kRounds = 5;
+constexpr int kBigRuns = 200;
+constexpr int kBigBytes = 12'000;  // of each
+constexpr uint64_t kDiskBytes = 320u << 20;
+
+class FullDisk : public OneSite {
+ protected:
+  void SetUp() override {
+    CAIRN_NEEDS_MOUNTS();
+    OneSite::SetUp();
+    disk_.mount_tmpfs(kDiskBytes);
+    proxy_.set_answered([this](Fault, const std::string& body) {
+      answers_.count(body);
+      const auto reply = engine::sync::decode_reply(body);
+      const auto answer = reply.ok() ? reply->answer() : engine::sync::Answer::kRefused;
+      unable_ += answer == engine::sync::Answer::kUnable ? 1 : 0;
+    });
+  }
+  [[nodiscard]] std::string up() const override { return disk_.path("up"); }
+  /// More runs, for which a full disk has no place.
+  void start_many() {
+    with_store(store(), [this](engine::Store& s) {
+      for (int i = 0; i < kBigRuns; ++i) {
+        const std::string id = "big-" + std::to_string(big_runs_++);
+        start(s, id);
+        engine::Outcome outcome;
+        auto text = engine::Value(std::string(kBigBytes, static_cast<char>('a' + i % 26)));
+        ASSERT_TRUE(s.apply(**s.find(id), {Type::kSet, "text", std::move(text)}, outcome).worked())
+            << engine::error_detail().message;
+      }
+    });
+  }
+  pid_t start_sync() {
+    std::ofstream(path("in")) << "";
+    return spawn({"sync", "--upstream", proxy_.url(), "--deadline", "60s"}, path("in"));
+  }
+  /// Until `so`; false: it took too long.
+  static bool wait_until(const std::function<bool()>& so) {
+    for (int i = 0; i < 30'000 && !so(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return so();
+  }
+  /// The three runs at the sender, whatever became of what it sent.
+  void expect_kept() {
+    const StoredRuns here = runs_of(store());
+    for (const char* id : {"r", "c"}) {
+      ASSERT_EQ(here.count(id), 1u) << id;
+      EXPECT_EQ(here.at(id).document.to_json(), document_of(all_numbers())) << id;
+    }
+  }
+  void report_full() {
+    if (!HasFailure()) {
+      std::printf(
+          "sync: receiver's disk full: rounds %d, answers unable %lu, updates %ld, batches taken %lu, duplicates known "
+          "%lu; lost 0, "
+          "doubled "
+          "0\n",
+          kRounds, unable_.load(), static_cast<long>(updates_), answers_.taken.load(), answers_.known.load());
+    }
+  }
+
+  MountedDisk disk_;
+  int big_runs_ = 0;
+  std::atomic<uint64_t> unable_{0};
+};
+
+// The sender waits in one process: it is not started anew when there is space.
+TEST_F(FullDisk, OfTheReceiverMakesTheSenderWaitAndLosesNothing) {
+  begin();
+  for (int round = 0; round < kRounds && !HasFailure(); ++round) {
+    const uint64_t before = unable_;
+    pid_t waits = -1;
+    // What the receiver has laid out ahead takes some batches more, and its reserve goes.
+    for (int i = 0; i < 60 && waits < 0 && !HasFailure(); ++i) {
+      disk_.add_ballast();
+      update();
+      start_many();
+      const pid_t pid = start_sync();
+      siginfo_t ended = {};
+      ASSERT_TRUE(wait_until([&] {
+        EXPECT_EQ(waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED | WNOHANG | WNOWAIT), 0);
+        return ended.si_pid == pid || unable_ >= before + 2;
+      }));
+      if (ended.si_pid == pid) {
+        const Ran ran = wait_for(pid);
+        ASSERT_EQ(ran.exit, 0) << ran.out << ran.err;
+      } else {
+        waits = pid;
+      }
+    }
+    ASSERT_GT(waits, 0) << "the disk is never full";
+    expect_kept();
+    ASSERT_EQ(waitpid(server_, nullptr, WNOHANG), 0) << "the receiver goes on";
+    disk_.remove_ballast();
+    const Ran ran = wait_for(waits);
+    ASSERT_EQ(ran.exit, 0) << ran.out << ran.err << read_file(path("up.err")) << disk_.free_bytes();
+    expect_all_there();
+  }
+  EXPECT_GE(unable_, 2u * kRounds);
+  report_full();
+}
+
+}  // namespace
+}  // namespace cairn::tests
