@@ -101,6 +101,8 @@ struct RunRecord {
 
   /// Its status, tags and end are this store's matter.
   [[nodiscard]] bool owned_here() const { return !foreign && !origin.received(); }
+  /// Up to here this store and its upstream are alike, as far as this one knows.
+  [[nodiscard]] uint64_t shared_sequence() const { return outbox.waits() ? outbox.base() : sequence; }
 };
 
 /// That the record can be stored: ids, lengths, UTF-8, status; a foreign run has no document. kInvalidArgument,

@@ -517,8 +517,7 @@ Result<bool> Store::take_document(const sync::Documents::Run& run) {
   }
   auto record = tables()->find_for_fold(run.id);
   CAIRN_TRY(record.status());
-  const uint64_t here = !*record ? 0 : (*record)->outbox.waits() ? (*record)->outbox.base() : (*record)->sequence;
-  if (*record && std::tie(run.origin.life, run.origin.sequence) <= std::tie((*record)->created_lsn, here)) {
+  if (*record && std::pair(run.origin.life, run.origin.sequence) <= std::pair((*record)->created_lsn, (*record)->shared_sequence())) {
     return false;  // of another generation, and no later
   }
   CAIRN_TRY(rebase(run.id, run, run.origin.sequence));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/sync/raw_fields.h"
 #include "engine/tables_format.h"
 
 namespace cairn::engine::sync {
@@ -16,38 +17,12 @@ constexpr uint8_t kLetterForeign = 1;
 constexpr Status kBadFrozen{Code::kCorrupt, "a frozen batch does not decode"};
 constexpr Status kBadLetter{Code::kCorrupt, "a dead letter does not decode"};
 
-template <class T>
-void put(std::string& out, const T& v) {
-  out.append(reinterpret_cast<const char*>(&v), sizeof v);
-}
-
-template <class T>
-bool take(std::string_view& from, T& v) {
-  if (from.size() < sizeof v) {
-    return false;
-  }
-  std::memcpy(&v, from.data(), sizeof v);
-  from.remove_prefix(sizeof v);
-  return true;
-}
-
-bool take_bytes(std::string_view& from, std::string_view& bytes) {
-  uint32_t count = 0;
-  if (!take(from, count) || count > from.size()) {
-    return false;
-  }
-  bytes = from.substr(0, count);
-  from.remove_prefix(count);
-  return true;
-}
-
 std::string encode_letter(const DeadLetter& letter) {
   std::string out;
   put(out, static_cast<uint8_t>(letter.code));
   put(out, static_cast<uint8_t>(letter.foreign ? kLetterForeign : 0));
   put(out, letter.since_us);
-  put(out, static_cast<uint32_t>(letter.text.size()));
-  out += letter.text;
+  put_text(out, letter.text);
   if (letter.row.waits()) {
     append_outbox_row(out, letter.row);
   }
@@ -60,8 +35,7 @@ Result<DeadLetter> decode_letter(std::string_view payload) {
   uint8_t flags = 0;
   std::string_view text;
   if (!take(payload, code) || code == 0 || code > static_cast<uint8_t>(VerdictCode::kMayBeSent) ||
-      !take(payload, flags) || flags > kLetterForeign || !take(payload, letter.since_us) ||
-      !take_bytes(payload, text)) {
+      !take(payload, flags) || flags > kLetterForeign || !take(payload, letter.since_us) || !take_text(payload, text)) {
     return kBadLetter;
   }
   letter.code = static_cast<VerdictCode>(code);
@@ -171,8 +145,7 @@ Outbox::Outbox(Tables& tables, Seams seams) : tables_(tables), seams_(std::move(
 
 std::string Outbox::encode(const Frozen& frozen) {
   std::string out;
-  put(out, static_cast<uint32_t>(frozen.bytes.size()));
-  out += frozen.bytes;
+  put_text(out, frozen.bytes);
   for (const Part& part : frozen.parts) {
     put(out, static_cast<uint8_t>(static_cast<uint8_t>(part.kind) | (part.foreign ? kPartForeign : 0)));
     put(out, static_cast<uint8_t>(part.id.size()));
@@ -185,8 +158,7 @@ std::string Outbox::encode(const Frozen& frozen) {
     } else if (part.kind == Part::Kind::kTombstone) {
       append_tombstone(what, part.tombstone);
     }
-    put(out, static_cast<uint32_t>(what.size()));
-    out += what;
+    put_text(out, what);
   }
   return out;
 }
@@ -194,7 +166,7 @@ std::string Outbox::encode(const Frozen& frozen) {
 Result<Outbox::Frozen> Outbox::decode(std::string_view payload) {
   Frozen frozen;
   std::string_view bytes;
-  if (!take_bytes(payload, bytes)) {
+  if (!take_text(payload, bytes)) {
     return kBadFrozen;
   }
   Result<BatchHeader> header = decode_batch_header(bytes);
@@ -213,7 +185,7 @@ Result<Outbox::Frozen> Outbox::decode(std::string_view payload) {
     }
     part.id = payload.substr(0, id_bytes);
     payload.remove_prefix(id_bytes);
-    if (!take(payload, part.life) || !take(payload, part.sequence) || !take_bytes(payload, what)) {
+    if (!take(payload, part.life) || !take(payload, part.sequence) || !take_text(payload, what)) {
       return kBadFrozen;
     }
     part.foreign = (kind & kPartForeign) != 0;
@@ -354,7 +326,6 @@ Status Outbox::detach() {
   if (!state_.attached) {
     return {};
   }
-  CAIRN_TRY(take_back());
   SenderState next = state_;
   next.attached = next.resends = false;  // what was to be asked for first is asked of the next one
   next.halt = Halt::kNone;

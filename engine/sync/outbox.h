@@ -66,6 +66,7 @@ class Outbox {
 
   /// From now on changes wait for an upstream; all runs are sent whole first, and again where the name is another.
   Status attach(const std::string& upstream);
+  /// After take_back(): nothing is in flight.
   Status detach();
   /// The store's files are others than before.
   Status note_copied();

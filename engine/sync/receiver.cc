@@ -1,6 +1,6 @@
 #include "engine/sync/receiver.h"
 
-#include <cstring>
+#include "engine/sync/raw_fields.h"
 
 namespace cairn::engine::sync {
 
@@ -8,21 +8,6 @@ namespace {
 
 constexpr uint8_t kFormat = 1;
 constexpr Status kBadCursor{Code::kCorrupt, "a stream's cursor does not decode"};
-
-template <class T>
-void put(std::string& out, const T& v) {
-  out.append(reinterpret_cast<const char*>(&v), sizeof v);
-}
-
-template <class T>
-bool take(std::string_view& from, T& v) {
-  if (from.size() < sizeof v) {
-    return false;
-  }
-  std::memcpy(&v, from.data(), sizeof v);
-  from.remove_prefix(sizeof v);
-  return true;
-}
 
 /// Before the entries are looked at. kOk: it is the next one.
 Answer decide(const BatchHeader& batch, const std::optional<StreamCursor>& cursor) {

@@ -69,7 +69,7 @@ Status Sender::ask(const std::vector<std::string>& ids, bool if_newer) {
         run.generation = outbox_.state().generation;
         run.life = (*record)->created_lsn;
         // Up to where both sides are alike, as far as this one knows; what waits goes on top of what is newer there.
-        run.sequence = (*record)->outbox.waits() ? (*record)->outbox.base() : (*record)->sequence;
+        run.sequence = (*record)->shared_sequence();
       }
     }
     question.runs.push_back(std::move(run));

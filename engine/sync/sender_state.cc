@@ -1,6 +1,6 @@
 #include "engine/sync/sender_state.h"
 
-#include <cstring>
+#include "engine/sync/raw_fields.h"
 
 namespace cairn::engine::sync {
 
@@ -8,36 +8,6 @@ namespace {
 
 constexpr uint8_t kFormat = 1;
 constexpr Status kBad{Code::kCorrupt, "the state of sync does not decode"};
-
-template <class T>
-void put(std::string& out, const T& v) {
-  out.append(reinterpret_cast<const char*>(&v), sizeof v);
-}
-
-void put_text(std::string& out, const std::string& s) {
-  put(out, static_cast<uint32_t>(s.size()));
-  out += s;
-}
-
-template <class T>
-bool take(std::string_view& from, T& v) {
-  if (from.size() < sizeof v) {
-    return false;
-  }
-  std::memcpy(&v, from.data(), sizeof v);
-  from.remove_prefix(sizeof v);
-  return true;
-}
-
-bool take_text(std::string_view& from, std::string& s) {
-  uint32_t bytes = 0;
-  if (!take(from, bytes) || bytes > from.size()) {
-    return false;
-  }
-  s = from.substr(0, bytes);
-  from.remove_prefix(bytes);
-  return true;
-}
 
 bool take_flag(std::string_view& from, bool& flag) {
   uint8_t v = 0;

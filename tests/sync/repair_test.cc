@@ -20,6 +20,19 @@ class Repaired : public SyncTest {
       }
     }
   }
+  void begin_child() {
+    worker.start("p", R"({"n":0})");
+    worker.sync_with(up);
+    child.open();
+    child.attach();
+    child.start("c", "{}", "p");
+    child.sync_with(up);
+  }
+  void increment_parent(int by) {
+    auto parent = child.store().parent(*child.run("c"));
+    ASSERT_TRUE(parent.ok()) << said(parent.status());
+    child.apply(*parent, OperationType::kIncrement, "n", std::to_string(by));
+  }
   void repair(Site& of) {
     engine::RepairOptions o;
     o.directory = of.directory();
@@ -28,6 +41,8 @@ class Repaired : public SyncTest {
     auto report = engine::repair(o);
     ASSERT_TRUE(report.ok()) << said(report.status());
   }
+
+  Site& child = site("child");
 };
 
 TEST_F(Repaired, ASenderGoesOnAboveItsEarlierGenerations) {
@@ -99,21 +114,12 @@ TEST_F(Repaired, ASenderWithoutTablesLearnsItsGenerationFromTheUpstream) {
 }
 
 TEST_F(Repaired, DeltasThatWereOnTheirWayAreHeld) {
-  worker.start("p", R"({"n":0})");
-  worker.sync_with(up);
-  Site& child = site("child");
-  child.open();
-  child.attach();
-  child.start("c", "{}", "p");
-  child.sync_with(up);
-  const engine::RunRef run = child.run("c");
-  auto parent = child.store().parent(*run);
-  ASSERT_TRUE(parent.ok());
-  child.apply(*parent, OperationType::kIncrement, "n", "5");
+  begin_child();
+  increment_parent(5);
   (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
   const std::string batch = child.next();
   up.receiver().handle(batch);  // and the answer is lost
-  child.apply(*parent, OperationType::kIncrement, "n", "1");
+  increment_parent(1);
   child.close();
   damage_log(child);
   repair(child);
@@ -125,17 +131,8 @@ TEST_F(Repaired, DeltasThatWereOnTheirWayAreHeld) {
 }
 
 TEST_F(Repaired, AReceiverKnowsWhatItTook) {
-  worker.start("p", R"({"n":0})");
-  worker.sync_with(up);
-  Site& child = site("child");
-  child.open();
-  child.attach();
-  child.start("c", "{}", "p");
-  child.sync_with(up);
-  const engine::RunRef run = child.run("c");
-  auto parent = child.store().parent(*run);
-  ASSERT_TRUE(parent.ok());
-  child.apply(*parent, OperationType::kIncrement, "n", "5");
+  begin_child();
+  increment_parent(5);
   (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
   const std::string batch = child.next();
   up.receiver().handle(batch);  // and the answer is lost

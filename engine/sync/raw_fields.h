@@ -1,0 +1,52 @@
+// Fields of stored values as they lie in memory, one behind the other: of the sender's state, cursors, batches that are
+// frozen, dead letters. Little endian, as all formats here. *Text* is u32 bytes and the bytes.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace cairn::engine::sync {
+
+template <class T>
+void put(std::string& out, const T& v) {
+  out.append(reinterpret_cast<const char*>(&v), sizeof v);
+}
+
+inline void put_text(std::string& out, std::string_view text) {
+  put(out, static_cast<uint32_t>(text.size()));
+  out += text;
+}
+
+/// False: there is less left.
+template <class T>
+bool take(std::string_view& from, T& v) {
+  if (from.size() < sizeof v) {
+    return false;
+  }
+  std::memcpy(&v, from.data(), sizeof v);
+  from.remove_prefix(sizeof v);
+  return true;
+}
+
+inline bool take_text(std::string_view& from, std::string_view& text) {
+  uint32_t bytes = 0;
+  if (!take(from, bytes) || bytes > from.size()) {
+    return false;
+  }
+  text = from.substr(0, bytes);
+  from.remove_prefix(bytes);
+  return true;
+}
+
+inline bool take_text(std::string_view& from, std::string& text) {
+  std::string_view view;
+  if (!take_text(from, view)) {
+    return false;
+  }
+  text = view;
+  return true;
+}
+
+}  // namespace cairn::engine::sync
