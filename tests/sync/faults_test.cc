@@ -253,6 +253,22 @@ TEST_F(Faults, RetryAfterIsKept) {
   EXPECT_NE(worker.next(), "");
 }
 
+// As a batch is: an upstream whose disk is full, say, is asked again after a short wait.
+TEST_F(Faults, AQuestionThatCannotBeAnsweredNowIsAskedAgainSoon) {
+  worker.start("r", R"({"n":1})");
+  worker.sync_with(up);
+  ASSERT_TRUE(worker.store().refresh("r").ok());
+  ASSERT_TRUE(worker.store().sync_control(engine::Store::SyncControl::kHurry).ok());
+  const std::string question = worker.next();
+  ASSERT_EQ(sync::kind_of(question), sync::MessageKind::kQuestion);
+  worker.feed(sync::encode_reply({.answer = static_cast<uint8_t>(sync::Answer::kUnable)}, {}));
+  const auto state = worker.sync_state();
+  EXPECT_EQ(state.last_failure, sync::Failure::kTransient);
+  EXPECT_LT(state.next_ms - state.now_ms, 5000);
+  worker.clock().advance_ms(5000);
+  EXPECT_EQ(sync::kind_of(worker.next()), sync::MessageKind::kQuestion);
+}
+
 TEST_F(Faults, ADenialPausesUntilTheTokenIsAnother) {
   worker.start("r");
   const std::string batch = worker.next();

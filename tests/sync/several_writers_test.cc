@@ -187,6 +187,35 @@ TEST_F(SeveralWriters, ARestoredUpstreamThatOthersWroteToIsADeadLetterThatCanBeR
   EXPECT_EQ(backup.state("p"), worker.state("p")) << "as it is here";
 }
 
+// A run that was to be sent whole, with nothing new, begins nowhere: it does not pass for one step beyond what is
+// there.
+TEST_F(SeveralWriters, ARestoredUpstreamThatLacksTheLastChangeIsNotToldThatItHasIt) {
+  worker.start("p", R"({"a":1})");
+  worker.sync_with(up);
+  up.apply("p", OperationType::kIncrement, "n", "5");
+  Site& backup = site("backup");
+  up.copy_to(backup);
+  worker.set("p", "a", "2");
+  worker.sync_with(up);
+  backup.open();
+  worker.start("q");
+  for (int gaps = 0; gaps < 2; ++gaps) {  // the second one puts back what was to be sent whole
+    ASSERT_TRUE(worker.store().sync_control(engine::Store::SyncControl::kHurry).ok());
+    const auto sent = sync::decode_batch_header(worker.next());
+    ASSERT_TRUE(sent.ok());
+    sync::ReplyHeader gap;
+    gap.answer = static_cast<uint8_t>(sync::Answer::kGap);
+    gap.stream = sent->stream;
+    gap.for_seq = sent->seq;
+    gap.for_digest = sent->digest;
+    worker.feed(sync::encode_reply(gap, {}));
+  }
+  worker.sync_with(backup);
+  EXPECT_EQ(worker.dead(), std::vector<std::string>{"p: shared"});
+  EXPECT_EQ(backup.state("p"), R"({"a":1,"n":5})");
+  EXPECT_EQ(backup.state("q"), "{}");
+}
+
 TEST_F(SeveralWriters, AnotherStoreCannotTakeARunOver) {
   worker.start("p", R"({"a":1})");
   worker.sync_with(up);
