@@ -116,11 +116,11 @@ bool needs_list(const Form& f, const Form& g) {
          !add_exactly(f.delta, g.delta, sum);
 }
 
-Status join_lists(DiffEntry& entry, const DiffEntry& next) {
+Status join_lists(DiffEntry& entry, const DiffEntry& next, size_t operations_max) {
   std::vector<Operation> joined;
   append_operations(joined, entry.key, entry.form);
   append_operations(joined, entry.key, next.form);
-  if (joined.size() > kOperationsMax) {
+  if (joined.size() > operations_max) {
     return {Code::kBacklog, "too many ordered operations on one key of a run owned elsewhere"};
   }
   entry.form = Form(FormKind::kOperations);
@@ -129,7 +129,7 @@ Status join_lists(DiffEntry& entry, const DiffEntry& next) {
   return {};
 }
 
-Status compose_foreign(DiffEntry& entry, const DiffEntry& next) {
+Status compose_foreign(DiffEntry& entry, const DiffEntry& next, size_t operations_max) {
   if (entry.form.kind == FormKind::kSet) {
     evaluate(entry.key, next.form, entry.value);
     return {};
@@ -144,7 +144,7 @@ Status compose_foreign(DiffEntry& entry, const DiffEntry& next) {
     return {};
   }
   if (needs_list(entry.form, next.form)) {
-    return join_lists(entry, next);
+    return join_lists(entry, next, operations_max);
   }
   const bool array_before =
       entry.form.kind == FormKind::kIncrementList || (entry.form.kind == FormKind::kList && entry.form.lists->coerce);
@@ -243,7 +243,7 @@ Result<DiffEntry> entry_of(const Operation& op) {
   return entry;
 }
 
-Status compose(DiffEntry& entry, const DiffEntry& next, bool& moves) {
+Status compose(DiffEntry& entry, const DiffEntry& next, bool& moves, size_t operations_max) {
   const FormKind kind_before = entry.form.kind;
   const bool created_before = creates(entry);
   // A run's own entries have values: there a list without coercion says that the key is there.
@@ -265,7 +265,7 @@ Status compose(DiffEntry& entry, const DiffEntry& next, bool& moves) {
     case FormKind::kIncrementList:
     case FormKind::kOperations:
       if (!next.value) {
-        CAIRN_TRY(compose_foreign(entry, next));
+        CAIRN_TRY(compose_foreign(entry, next, operations_max));
       } else {
         if (next.form.kind != FormKind::kOperations) {
           compose_forms(entry.form, next.form);

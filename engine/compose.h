@@ -11,9 +11,9 @@
 namespace cairn::engine {
 
 /// Folds `next`, of the same key, behind `entry`. `moves` says that the entry belongs behind all others now, because
-/// the key was made anew. kBacklog: the ordered list would exceed kOperationsMax; `entry` is then
-/// unchanged.
-Status compose(DiffEntry& entry, const DiffEntry& next, bool& moves);
+/// the key was made anew. kBacklog: the ordered list would exceed `operations_max`; `entry` is
+/// then unchanged.
+Status compose(DiffEntry& entry, const DiffEntry& next, bool& moves, size_t operations_max);
 
 /// A foreign operation as an entry: its top-level key and its form. Errors: kKeyRefused, kInvalidUtf8,
 /// kInvalidArgument (its first segment names no single key, or a replace), kUnapplied (an empty path).

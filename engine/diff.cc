@@ -19,8 +19,10 @@ constexpr size_t kFewEntries = 4;  // for so few, searching costs less than buil
 /// stay good; finish() closes the holes.
 class Folding {
  public:
-  Folding(Diff& into, size_t more)
-      : into_(into), hashed_(more > kFewEntries && into.entries.size() + more > kLinearMax) {
+  Folding(Diff& into, size_t more, size_t operations_max)
+      : into_(into),
+        operations_max_(operations_max),
+        hashed_(more > kFewEntries && into.entries.size() + more > kLinearMax) {
     into_.entries.reserve(into_.entries.size() + more);  // the index holds views of keys, so entries must not move
     hole_.resize(into_.entries.size(), false);
     if (hashed_) {
@@ -88,7 +90,7 @@ class Folding {
       return {};
     }
     bool moves = false;
-    CAIRN_TRY(compose(into_.entries[i], next, moves));
+    CAIRN_TRY(compose(into_.entries[i], next, moves, operations_max_));
     if (moves) {
       move_to_end(i);
     }
@@ -121,6 +123,7 @@ class Folding {
   }
 
   Diff& into_;
+  const size_t operations_max_;
   const bool hashed_;
   std::vector<bool> hole_;
   std::unordered_map<std::string_view, size_t> at_;
@@ -133,8 +136,8 @@ bool may_fail(const Diff& next) {
   });
 }
 
-Status fold_entries(Diff& into, const Diff& next) {
-  Folding folding(into, next.entries.size());
+Status fold_entries(Diff& into, const Diff& next, size_t operations_max) {
+  Folding folding(into, next.entries.size(), operations_max);
   for (const DiffEntry& entry : next.entries) {
     CAIRN_TRY(folding.add(entry));
   }
@@ -159,7 +162,7 @@ bool is_of_local_run(const Diff& diff) {
 
 }  // namespace
 
-Status fold(Diff& into, const Diff& next) {
+Status fold(Diff& into, const Diff& next, size_t operations_max) {
   if (next.base != into.last) {
     return {Code::kInternal, "gap"};
   }
@@ -168,10 +171,10 @@ Status fold(Diff& into, const Diff& next) {
     into.entries = next.entries;
   } else if (may_fail(next)) {
     Diff copy = into;
-    CAIRN_TRY(fold_entries(copy, next));
+    CAIRN_TRY(fold_entries(copy, next, operations_max));
     into = std::move(copy);
   } else {
-    CAIRN_TRY(fold_entries(into, next));
+    CAIRN_TRY(fold_entries(into, next, operations_max));
   }
   into.last = next.last;
   into.updated_us = next.updated_us;
@@ -219,7 +222,7 @@ Status fold_foreign(Diff& diff, const Operation& op) {
   if (!entry.ok()) {
     return entry.status();
   }
-  Folding folding(diff, 1);
+  Folding folding(diff, 1, kOperationsMax);
   CAIRN_TRY(folding.add(*entry));
   folding.finish();
   ++diff.last;

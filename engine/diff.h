@@ -41,8 +41,10 @@ class ByteSink;
 
 enum class FormKind : uint8_t { kSet = 0, kDelete = 1, kIncrement = 2, kList = 3, kIncrementList = 4, kOperations = 5 };
 
-/// An ordered list of a run owned elsewhere holds at most this many operations (then: kBacklog).
+/// An ordered list of a run owned elsewhere takes no update beyond this many operations (then: kBacklog).
 inline constexpr size_t kOperationsMax = 64;
+/// What was accepted apart is folded together up to here: what came back from the upstream, and what came meanwhile.
+inline constexpr size_t kStoredOperationsMax = 4096;
 
 struct FormLists {
   Array removed_before;
@@ -91,10 +93,10 @@ struct Diff {
   bool operator==(const Diff&) const = default;
 };
 
-/// Folds `next` behind `into`. kInternal("gap") unless next.base == into.last; kBacklog as kOperationsMax says. On
-/// error `into` is unchanged. Associative; values are those of `next` where it has them, and evaluated where it has
-/// none.
-Status fold(Diff& into, const Diff& next);
+/// Folds `next` behind `into`. kInternal("gap") unless next.base == into.last; kBacklog: an ordered list would be
+/// over `operations_max`. On error `into` is unchanged. Associative; values are those of `next` where it has them, and
+/// evaluated where it has none.
+Status fold(Diff& into, const Diff& next, size_t operations_max = kOperationsMax);
 
 /// Stores the diff's values into the document of a local run. The document's sequence is the caller's matter (fold by
 /// sequence). kCorrupt when the diff cannot be one of a local run (an entry without value).

@@ -170,7 +170,7 @@ bool read_operation(MsgpackCursor& in, const std::string& key, Operation& op) {
 
 bool read_operation_list(MsgpackCursor& in, const std::string& key, std::vector<Operation>& operations) {
   size_t count = 0;
-  if (!in.read_array(count) || count == 0 || count > kOperationsMax) {
+  if (!in.read_array(count) || count == 0 || count > kStoredOperationsMax) {
     return false;
   }
   operations.resize(count);

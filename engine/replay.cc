@@ -24,7 +24,7 @@ namespace {
 /// An absent row starts empty at the record's sequence, which is the diff's base.
 Status wait_in_outbox(OutboxRow& row, const Diff& diff, uint64_t lsn) {
   if (row.waits()) {
-    return fold(row.diff, diff);
+    return fold(row.diff, diff, kStoredOperationsMax);  // each was accepted: nothing is refused here
   }
   row.since_lsn = lsn;
   row.since_us = diff.updated_us;

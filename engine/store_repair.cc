@@ -20,6 +20,7 @@
 #include "engine/store_image.h"
 #include "engine/store_lock.h"
 #include "engine/store_reader.h"
+#include "engine/sync/receiver.h"
 #include "engine/sync/sender_state.h"
 #include "engine/tables_format.h"
 #include "engine/tables_salvage.h"
@@ -386,8 +387,21 @@ Status Repair::fold_staging(Replay& replay) {
 // what is newer there. What came in before stays known.
 Status Repair::keep_sync(const Replay& replay, StoreImage& image) const {
   std::vector<TablesSalvage::Kept> keep = tables_.sync;
+  // Of a log whose end is gone the tables may be ahead.
   for (const Tables::CursorChange& cursor : replay.cursors()) {
-    keep.push_back({Table::kCursors, cursor.stream, cursor.payload});
+    const auto kept = std::find_if(keep.begin(), keep.end(), [&](const TablesSalvage::Kept& k) {
+      return k.table == Table::kCursors && k.key == cursor.stream;
+    });
+    if (kept == keep.end()) {
+      keep.push_back({Table::kCursors, cursor.stream, cursor.payload});
+      continue;
+    }
+    auto of_tables = sync::decode_cursor(kept->payload);
+    auto of_log = sync::decode_cursor(cursor.payload);
+    if (of_log.ok() && (!of_tables.ok() || of_log->seq > of_tables->seq ||
+                        (of_log->seq == of_tables->seq && sync::is_zero(of_tables->retired_by)))) {
+      kept->payload = cursor.payload;
+    }
   }
   if (tables_.sender_state || !tables_.meta_whole) {
     auto before = tables_.sender_state ? sync::decode_sender_state(*tables_.sender_state) : sync::SenderState();
@@ -397,7 +411,8 @@ Status Repair::keep_sync(const Replay& replay, StoreImage& image) const {
     sync::SenderState state;
     state.owner = before.ok() ? before->owner : state.owner;
     state.generation = before.ok() ? before->generation : state.generation;
-    state.halt = before.ok() ? before->halt : state.halt;
+    // Under whose name a store sent that forgot it, somebody must say: it may have been a copy.
+    state.halt = tables_.sender_state && before.ok() ? before->halt : sync::Halt::kCopied;
     state.pull = sync::Pull::kRestored;
     options_.hooks.random_bytes(options_.hooks.context, &state.pull_number, sizeof state.pull_number);
     keep.push_back({Table::kMeta, std::string(meta_key::kSync), sync::encode_sender_state(state)});

@@ -76,9 +76,12 @@ Status Store::with_sender(const FunctionRef<Status(sync::Sender&)>& body) {
   if (sender_ == nullptr) {
     return not_attached();
   }
+  CAIRN_TRY(land_stranded());
   const Status done = body(*sender_);
-  const Status landed = land_stranded();
-  return done.ok() ? landed : done;
+  if (const Status landed = land_stranded(); !landed.ok()) {
+    log(LogLevel::kWarning, landed.code, std::string("deltas that came back are taken later: ") + landed.what);
+  }
+  return done;
 }
 
 // Deltas whose run came here from its owner while they were on their way, and that came back: taken as a batch that
@@ -517,7 +520,8 @@ Result<bool> Store::take_document(const sync::Documents::Run& run) {
   }
   auto record = tables()->find_for_fold(run.id);
   CAIRN_TRY(record.status());
-  if (*record && std::pair(run.origin.life, run.origin.sequence) <= std::pair((*record)->created_lsn, (*record)->shared_sequence())) {
+  if (*record && std::pair(run.origin.life, run.origin.sequence) <=
+                     std::pair((*record)->created_lsn, (*record)->shared_sequence())) {
     return false;  // of another generation, and no later
   }
   CAIRN_TRY(rebase(run.id, run, run.origin.sequence));

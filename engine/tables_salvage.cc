@@ -192,7 +192,7 @@ Status salvage_outbox(Salvager& salvager, const Tree& tree, Outbox& outbox, Tabl
   });
   for (auto& [id, row] : outbox.before) {
     OutboxRow& newer = outbox.rows[id];
-    if (newer.waits() && fold(row.diff, newer.diff).ok()) {
+    if (newer.waits() && fold(row.diff, newer.diff, kStoredOperationsMax).ok()) {
       row.head = row.head || newer.head;
     }
     newer = std::move(row);

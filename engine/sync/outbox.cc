@@ -327,7 +327,8 @@ Status Outbox::detach() {
     return {};
   }
   SenderState next = state_;
-  next.attached = next.resends = false;  // what was to be asked for first is asked of the next one
+  next.attached = next.resends = false;
+  next.pull_after.clear();  // what was to be asked for first is asked of the next one
   next.halt = Halt::kNone;
   CAIRN_TRY(tables_.transact(1u << 20, [&](TablesTxn& txn) -> Status {
     // Own runs are sent whole when there is an upstream again.
@@ -347,7 +348,19 @@ Status Outbox::detach() {
         }
       }
     }
-    for (const Table t : {Table::kOutboxOrder, Table::kTombstones, Table::kDead}) {
+    // So are dead letters, but for those of deltas: only here is that somebody made these changes.
+    std::vector<std::string> own;
+    CAIRN_TRY(txn.walk(Table::kDead, {}, [&](std::string_view id, std::string_view payload) {
+      auto letter = decode_letter(payload);
+      if (!letter.ok() || !letter->foreign || !letter->row.waits()) {
+        own.emplace_back(id);
+      }
+      return true;
+    }));
+    for (const std::string& id : own) {
+      CAIRN_TRY(txn.erase(Table::kDead, id));
+    }
+    for (const Table t : {Table::kOutboxOrder, Table::kTombstones}) {
       CAIRN_TRY(erase_all(txn, t));
     }
     return save(txn, next);
@@ -419,7 +432,7 @@ Status Outbox::pulled(const std::string& id, bool newer, uint64_t generation) {
   SenderState next = state_;
   next.pull_after = id;
   next.pull_generation = std::max(next.pull_generation, generation);
-  if (newer) {
+  if (newer || generation > next.generation) {
     next.pull = Pull::kRestored;
   }
   CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
@@ -798,7 +811,7 @@ Status Outbox::put_back(TablesTxn& txn, const Part& part, bool whole) const {
     record.outbox = part.row;
     if (newer.waits()) {
       record.outbox.diff.last = newer.diff.base;
-      CAIRN_TRY(fold(record.outbox.diff, newer.diff));
+      CAIRN_TRY(fold(record.outbox.diff, newer.diff, kStoredOperationsMax));
       record.outbox.head = record.outbox.head || newer.head;
       record.outbox.full = record.outbox.full || newer.full;
       record.outbox.over = record.outbox.over || newer.over;
@@ -875,6 +888,19 @@ Status Outbox::bury(TablesTxn& txn, const Part& part, VerdictCode code, const st
   letter.since_us = seams_.wall_us();
   letter.foreign = part.foreign;
   letter.row = part.row;
+  // One that is held already keeps its reason, and what waited behind it joins it.
+  auto held = txn.get(Table::kDead, part.id);
+  CAIRN_TRY(held.status());
+  auto before = held->has_value() ? decode_letter(**held) : Result<DeadLetter>(DeadLetter());
+  CAIRN_TRY(before.status());
+  if (before->row.waits() && part.row.waits()) {
+    Diff behind = part.row.diff;
+    behind.base = before->row.diff.last;
+    behind.last = std::max(behind.last, behind.base + 1);
+    CAIRN_TRY(fold(before->row.diff, behind, kStoredOperationsMax));
+    before->row.head = before->row.head || part.row.head;
+    letter = std::move(*before);
+  }
   return txn.put(Table::kDead, part.id, encode_letter(letter));
 }
 

@@ -226,6 +226,10 @@ Status Sender::answer_question(const Documents& documents) {
   under_way_ = MessageKind::kUnknown;
   bool newer = false;
   uint64_t generation = 0;
+  if (asked_newer_ && !outbox_.in_flight().empty() &&
+      std::any_of(documents.runs.begin(), documents.runs.end(), [](const Documents::Run& run) { return run.found; })) {
+    CAIRN_TRY(outbox_.take_back());  // what is newer there goes below it
+  }
   for (const Documents::Run& run : documents.runs) {
     if (asked_newer_) {
       if (run.found) {

@@ -144,13 +144,13 @@ TEST(DiffCodec, RefusesWhatIsNoEntry) {
 }
 
 TEST(DiffCodec, AListHoldsAtMostItsLimit) {
-  std::string many = bytes_of("93 a16b 05 dc0041");
-  for (int i = 0; i < 65; ++i) {
+  std::string many = bytes_of("93 a16b 05 dc1001");
+  for (int i = 0; i < 4097; ++i) {
     many += bytes_of("9300a5242e6b2e6101");
   }
   EXPECT_EQ(decode_entry(many).code(), Code::kCorrupt);
-  many = bytes_of("93 a16b 05 dc0040");
-  for (int i = 0; i < 64; ++i) {
+  many = bytes_of("93 a16b 05 dc1000");
+  for (int i = 0; i < 4096; ++i) {
     many += bytes_of("9300a5242e6b2e6101");
   }
   EXPECT_TRUE(decode_entry(many).ok());
