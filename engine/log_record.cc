@@ -169,6 +169,20 @@ Result<RunChange> decode_change(std::string_view payload) {
   return change;
 }
 
+void take_change(RunRecord& record, const RunChange& change) {
+  if (change.status) {
+    record.status = *change.status;
+    record.finished_us = is_final(*change.status) ? change.updated_us : 0;
+    record.error = change.error;
+  }
+  if (change.session) {
+    record.session = *change.session;
+  }
+  if (change.tags) {
+    record.tags = *change.tags;
+  }
+}
+
 Status read_run_id(std::string_view payload, std::string& id) {
   uint64_t created_lsn;
   return take_identity(payload, id, created_lsn) ? Status() : kBad;
@@ -177,7 +191,8 @@ Status read_run_id(std::string_view payload, std::string& id) {
 void append_received_head(std::string& out, const std::vector<Received::Cursor>& cursors) {
   append_raw(out, static_cast<uint8_t>(cursors.size()));
   for (const Received::Cursor& cursor : cursors) {
-    append_raw(out, cursor.stream);
+    append_raw(out, static_cast<uint8_t>(cursor.key.size()));
+    out += cursor.key;
     append_raw(out, static_cast<uint32_t>(cursor.payload.size()));
     out += cursor.payload;
   }
@@ -205,7 +220,13 @@ Result<Received> decode_received(std::string_view payload) {
   }
   for (uint8_t i = 0; i < cursors; ++i) {
     Received::Cursor& cursor = received.cursors.emplace_back();
-    if (!take_raw(payload, cursor.stream) || !take_raw(payload, bytes) || bytes > payload.size()) {
+    uint8_t key_bytes;
+    if (!take_raw(payload, key_bytes) || key_bytes == 0 || key_bytes > payload.size()) {
+      return kBad;
+    }
+    cursor.key = payload.substr(0, key_bytes);
+    payload.remove_prefix(key_bytes);
+    if (!take_raw(payload, bytes) || bytes > payload.size()) {
       return kBad;
     }
     cursor.payload = payload.substr(0, bytes);
@@ -243,7 +264,15 @@ void append_rebase(std::string& out, const RunRebase& rebase) {
   append_diff_prefix(out, rebase.id, rebase.created_lsn);
   append_raw(out, rebase.base);
   append_raw(out, rebase.last);
+  append_raw(out, rebase.upstream);
   append_raw(out, rebase.updated_us);
+  append_raw(out, static_cast<uint8_t>(rebase.ships_forms));
+  std::string head;
+  if (rebase.head) {
+    append_change(head, *rebase.head);
+  }
+  append_raw(out, static_cast<uint32_t>(head.size()));
+  out += head;
   Object object;
   for (int i = 0; i < rebase.document.size(); ++i) {
     object.push_back({rebase.document.member(i).key, rebase.document.member(i).value});
@@ -253,9 +282,21 @@ void append_rebase(std::string& out, const RunRebase& rebase) {
 
 Result<RunRebase> decode_rebase(std::string_view payload) {
   RunRebase rebase;
+  uint32_t head_bytes;
+  uint8_t ships_forms;
   if (!take_identity(payload, rebase.id, rebase.created_lsn) || !take_raw(payload, rebase.base) ||
-      !take_raw(payload, rebase.last) || !take_raw(payload, rebase.updated_us) || rebase.last <= rebase.base) {
+      !take_raw(payload, rebase.last) || !take_raw(payload, rebase.upstream) || !take_raw(payload, rebase.updated_us) ||
+      !take_raw(payload, ships_forms) || ships_forms > 1 || !take_raw(payload, head_bytes) ||
+      head_bytes > payload.size() || rebase.last <= rebase.base || rebase.upstream == 0 ||
+      rebase.upstream > rebase.last) {
     return kBad;
+  }
+  rebase.ships_forms = ships_forms != 0;
+  if (head_bytes != 0) {
+    auto head = decode_change(payload.substr(0, head_bytes));
+    CAIRN_TRY(head.status());
+    rebase.head = std::move(*head);
+    payload.remove_prefix(head_bytes);
   }
   auto decoded = decode_msgpack(payload);
   if (!decoded.ok() || !decoded->is(Type::kObject)) {

@@ -66,8 +66,8 @@ struct ReceivedPart {
 };
 struct Received {
   struct Cursor {
-    std::array<uint8_t, 16> stream{};
-    std::string payload;  // sync/receiver.h
+    std::string key;  // in the table `cursors`
+    std::string payload;
   };
   std::vector<Cursor> cursors;  // none: something of this store did it
   std::vector<ReceivedPart> parts;
@@ -81,6 +81,9 @@ struct RunRebase {
   uint64_t created_lsn = 0;
   uint64_t base = 0;
   uint64_t last = 0;
+  uint64_t upstream = 0;          // of the owner's states the one that this is: what waits goes on from there
+  bool ships_forms = false;       // others write it there
+  std::optional<RunChange> head;  // status, tags and error, likewise the upstream's
   int64_t updated_us = 0;
   Document document;
 };
@@ -93,5 +96,7 @@ Status check_log_record(uint8_t type, std::string_view payload);
 
 void append_change(std::string& out, const RunChange& change);
 Result<RunChange> decode_change(std::string_view payload);
+/// Status with end and error, session, tags: those that the change has.
+void take_change(RunRecord& record, const RunChange& change);
 
 }  // namespace cairn::engine

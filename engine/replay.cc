@@ -21,25 +21,27 @@ Result<Replay::State*> Replay::state(std::string_view id) {
 
 namespace {
 
-/// An absent row starts empty at the record's sequence, which is the diff's base.
-Status wait_in_outbox(OutboxRow& row, const Diff& diff, uint64_t lsn) {
+/// An absent row starts empty at the record's sequence, which is the diff's base, as the upstream counts it.
+Status wait_in_outbox(RunRecord& record, const Diff& diff, uint64_t lsn) {
+  OutboxRow& row = record.outbox;
   if (row.waits()) {
     return fold(row.diff, diff, kStoredOperationsMax);  // each was accepted: nothing is refused here
   }
   row.since_lsn = lsn;
   row.since_us = diff.updated_us;
   row.diff = diff;
+  row.diff.base = record.shared != 0 ? std::exchange(record.shared, 0) : diff.base;
   return {};
 }
 
 /// The change took `sequence` and is no change of the document.
-Status wait_with_head(OutboxRow& row, uint64_t sequence, int64_t updated_us, uint64_t lsn) {
+Status wait_with_head(RunRecord& record, uint64_t sequence, int64_t updated_us, uint64_t lsn) {
   Diff none;
   none.base = sequence - 1;
   none.last = sequence;
   none.updated_us = updated_us;
-  CAIRN_TRY(wait_in_outbox(row, none, lsn));
-  row.head = true;
+  CAIRN_TRY(wait_in_outbox(record, none, lsn));
+  record.outbox.head = true;
   return {};
 }
 
@@ -71,7 +73,7 @@ Result<bool> Replay::fold_diff(RunRecord& record, const Diff& diff, bool ship, u
     CAIRN_TRY(apply(diff, record.document));
   }
   if (record.foreign || ship) {
-    CAIRN_TRY(wait_in_outbox(record.outbox, diff, lsn));
+    CAIRN_TRY(wait_in_outbox(record, diff, lsn));
   }
   record.sequence = diff.last;
   record.updated_us = diff.updated_us;
@@ -229,21 +231,11 @@ Status Replay::visit_change(std::string_view payload, uint64_t lsn, LogType type
     return {};
   }
   if (ship_ && !r.foreign) {
-    CAIRN_TRY(wait_with_head(r.outbox, c.sequence, c.updated_us, lsn));
+    CAIRN_TRY(wait_with_head(r, c.sequence, c.updated_us, lsn));
   }
   r.sequence = c.sequence;
   r.updated_us = c.updated_us;
-  if (c.status) {
-    r.status = *c.status;
-    r.finished_us = is_final(*c.status) ? c.updated_us : 0;
-    r.error = c.error;
-  }
-  if (c.session) {
-    r.session = *c.session;
-  }
-  if (c.tags) {
-    r.tags = *c.tags;
-  }
+  take_change(r, c);
   return {};
 }
 
@@ -293,7 +285,7 @@ Status Replay::visit_received(std::string_view payload, uint64_t lsn) {
     s.record->others_write = s.record->others_write || part.others_write;
   }
   for (const Received::Cursor& cursor : received->cursors) {
-    cursors_[std::string(cursor.stream.begin(), cursor.stream.end())] = cursor.payload;
+    cursors_[cursor.key] = cursor.payload;
   }
   return {};
 }
@@ -318,7 +310,7 @@ Status Replay::visit_rebase(std::string_view payload, uint64_t lsn) {
     return {};
   }
   RunRecord& r = *s.record;
-  if (r.created_lsn > rebase->created_lsn || rebase->last <= r.sequence) {
+  if (r.created_lsn > rebase->created_lsn || rebase->last <= r.sequence || r.foreign) {
     return {};
   }
   if (rebase->base != r.sequence) {
@@ -328,8 +320,18 @@ Status Replay::visit_rebase(std::string_view payload, uint64_t lsn) {
   r.document = std::move(rebase->document);
   r.sequence = rebase->last;
   r.updated_us = rebase->updated_us;
-  if (r.outbox.waits()) {
+  if (rebase->head) {
+    take_change(r, *rebase->head);
+  }
+  r.ships_forms = r.ships_forms || rebase->ships_forms;
+  if (!r.outbox.waits()) {
+    r.shared = rebase->upstream != r.sequence ? rebase->upstream : 0;
+  } else {
     r.outbox.diff.last = r.sequence;
+    if (r.outbox.diff.base != 0) {
+      r.outbox.diff.base = rebase->upstream;
+      r.outbox.anew = false;
+    }
   }
   s.changed = true;
   ++folded_;

@@ -18,6 +18,7 @@ constexpr uint64_t kFormat = 3;
 constexpr std::array<uint32_t, 4> kFields = {0, 15, 16, 17};
 constexpr uint64_t kOthersWrite = 1;
 constexpr uint64_t kShipsForms = 2;
+constexpr uint64_t kShared = 4;
 constexpr size_t kOwnerBytes = 16;
 
 constexpr std::array<const char*, 13> kStatusNames = {
@@ -152,24 +153,30 @@ uint64_t little_endian(const char* bytes) {
 
 constexpr Status kBad = {Code::kCorrupt, "a run record that is none"};
 
-/// [flags] or [flags, owner, generation, life, sequence]
+/// [flags], or [flags, owner, generation, life, sequence], or either with the shared sequence behind it
 bool read_sync(Cursor& in, RunRecord& r) {
   uint64_t fields = 0;
   uint64_t flags = 0;
-  if (!in.array(fields) || (fields != 1 && fields != 5) || !in.unsigned_integer(flags) ||
-      flags > (kOthersWrite | kShipsForms)) {
+  if (!in.array(fields) || fields > 6 || !in.unsigned_integer(flags) ||
+      flags > (kOthersWrite | kShipsForms | kShared)) {
+    return false;
+  }
+  const bool shares = (flags & kShared) != 0;
+  fields -= shares && fields != 0 ? 1 : 0;
+  if (fields != 1 && fields != 5) {
     return false;
   }
   r.others_write = (flags & kOthersWrite) != 0;
   r.ships_forms = (flags & kShipsForms) != 0;
-  if (fields == 1) return flags != 0;
+  const auto shared = [&] { return !shares || (in.unsigned_integer(r.shared) && r.shared != 0); };
+  if (fields == 1) return flags != 0 && shared();
   std::string owner;
   if (!in.text(owner, kOwnerBytes) || owner.size() != kOwnerBytes || !in.unsigned_integer(r.origin.generation) ||
       !in.unsigned_integer(r.origin.life) || !in.unsigned_integer(r.origin.sequence)) {
     return false;
   }
   std::memcpy(r.origin.owner.data(), owner.data(), kOwnerBytes);
-  return r.origin.received();
+  return r.origin.received() && shared();
 }
 
 /// Reads everything in front of the document; `document` gets the bytes of that.
@@ -320,7 +327,7 @@ void append_run_record(std::string& out, const RunRecord& r) {
     pack.pack_str(static_cast<uint32_t>(s.size()));
     pack.pack_str_body(s.data(), static_cast<uint32_t>(s.size()));
   };
-  const bool sync = r.origin.received() || r.others_write || r.ships_forms;
+  const bool sync = r.origin.received() || r.others_write || r.ships_forms || r.shared != 0;
   const uint64_t format = sync ? kFormat : 2;
   pack.pack_array(kFields[format]);
   pack.pack_uint64(format);
@@ -344,13 +351,17 @@ void append_run_record(std::string& out, const RunRecord& r) {
   }
   text(r.error);
   if (sync) {
-    pack.pack_array(r.origin.received() ? 5 : 1);
-    pack.pack_uint64((r.others_write ? kOthersWrite : 0) | (r.ships_forms ? kShipsForms : 0));
+    pack.pack_array((r.origin.received() ? 5 : 1) + (r.shared != 0 ? 1 : 0));
+    pack.pack_uint64((r.others_write ? kOthersWrite : 0) | (r.ships_forms ? kShipsForms : 0) |
+                     (r.shared != 0 ? kShared : 0));
     if (r.origin.received()) {
       text({reinterpret_cast<const char*>(r.origin.owner.data()), kOwnerBytes});
       pack.pack_uint64(r.origin.generation);
       pack.pack_uint64(r.origin.life);
       pack.pack_uint64(r.origin.sequence);
+    }
+    if (r.shared != 0) {
+      pack.pack_uint64(r.shared);
     }
   }
   pack.pack_map(static_cast<uint32_t>(r.document.size()));

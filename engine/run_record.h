@@ -95,6 +95,7 @@ struct RunRecord {
   Origin origin;
   bool others_write = false;  // somebody beside its owner has written here: absolute values of the owner are refused
   bool ships_forms = false;   // the upstream said so of it: forms go there, not values
+  uint64_t shared = 0;        // what waits nowhere is upstream under this sequence; 0: under its own (see Rebase)
   // Stored beside the record, in the table `outbox`: of a run owned elsewhere what waits for its owner; of others, with
   // an upstream, what waits for that (read by Tables::find_for_fold alone).
   OutboxRow outbox;
@@ -102,7 +103,9 @@ struct RunRecord {
   /// Its status, tags and end are this store's matter.
   [[nodiscard]] bool owned_here() const { return !foreign && !origin.received(); }
   /// Up to here this store and its upstream are alike, as far as this one knows.
-  [[nodiscard]] uint64_t shared_sequence() const { return outbox.waits() ? outbox.base() : sequence; }
+  [[nodiscard]] uint64_t shared_sequence() const {
+    return outbox.waits() ? outbox.base() : shared != 0 ? shared : sequence;
+  }
 };
 
 /// That the record can be stored: ids, lengths, UTF-8, status; a foreign run has no document. kInvalidArgument,

@@ -219,9 +219,10 @@ class Store {
   /// open attaches by itself what was attached; call it again for other options. With another name, which may be
   /// another upstream, all runs are sent once more.
   Status attach_upstream(const std::string& name, const sync::SenderOptions& options);
-  /// Nothing waits any more. What waits for runs owned elsewhere stays.
+  /// Nothing is sent until it is attached again. Changes go on waiting, and what is in flight stays: it may have
+  /// arrived.
   Status detach_upstream();
-  [[nodiscard]] bool has_upstream() const { return ships_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool has_upstream() const { return has_upstream_.load(std::memory_order_relaxed); }
   /// The next message for the upstream; empty: nothing now, ask again at `due_ms` (monotonic_ms), or after feed.
   /// Only what is durable is sent. Cost: of a checkpoint of what the log holds, and one sync.
   Status sync_next(std::string& message, int64_t* due_ms = nullptr);
@@ -270,7 +271,7 @@ class Store {
   /// What deadlines of this store are in.
   [[nodiscard]] int64_t monotonic_ms() const { return now_ms(); }
   /// As the tables have it.
-  Result<std::optional<std::string>> stream_cursor(const sync::StreamId& stream);
+  Result<std::optional<std::string>> stored_cursor(std::string_view key);
 
   // --- watching ---
   /// Changes when what was acknowledged before an open may be lost.
@@ -341,6 +342,7 @@ class Store {
   // store_seal.cc: with the run's lock held
   void detach(Run& run);
   Status write_detached(Run& run);
+  Status seal(Run& run);
   /// Appends the detached diff (if it is not yet written), then `records`; on success frees the detached slots.
   Status append_for(Run& run, const std::vector<std::pair<LogType, std::string>>& records, uint64_t* lsn);
   void free_detached(Run& run);
@@ -411,8 +413,10 @@ class Store {
   Status judge_unsynced();  // with checkpoint_mutex_ held
   void make_sender(const sync::SenderOptions& options);
   Status with_sender(const FunctionRef<Status(sync::Sender&)>& body);
+  Status with_outbox(const FunctionRef<Status()>& body);
   void outbox_taken(const std::string& id, uint64_t last);
-  Status rebase(std::string_view id, const sync::Documents::Run& upstream, uint64_t sequence);
+  Result<RunRecord> folded_record(Run& run);
+  Status rebase(const sync::Documents::Run& upstream, bool newer);
   Status fold_for_sync();
   Status land_stranded();
   Result<bool> take_document(const sync::Documents::Run& run);
@@ -517,8 +521,9 @@ class Store {
   // Guarded by sync_mutex_ and checkpoint_mutex_.
   bool rebased_ = false;  // by the answer that is carried out now
   std::unique_ptr<sync::Outbox> outbox_;
-  std::unique_ptr<sync::Sender> sender_;  // null: no upstream
-  std::atomic<bool> ships_{false};        // outbox rows are kept for all runs
+  std::unique_ptr<sync::Sender> sender_;   // null: no upstream
+  std::atomic<bool> ships_{false};         // outbox rows are kept for all runs
+  std::atomic<bool> has_upstream_{false};  // and are sent
   std::atomic<bool> over_unsynced_{false};
   std::atomic<uint64_t> dropped_runs_{0};
   std::mutex synced_mutex_;  // for waiting alone

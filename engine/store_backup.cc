@@ -15,6 +15,8 @@
 #include "engine/store_directory.h"
 #include "engine/store_image.h"
 #include "engine/store_reader.h"
+#include "engine/sync/outbox.h"
+#include "engine/tables_format.h"
 
 namespace cairn::engine {
 
@@ -68,7 +70,20 @@ Status copy(StoreReader& reader, StoreImage& image, Identity identity, BackupRep
             const std::function<bool(uint64_t)>& go_on) {
   Status status;
   CAIRN_TRY(reader.each([&](const RunView& run) {
-    status = image.add(run.record);
+    RunRecord record = run.record;
+    sync::SenderState sender;
+    sync::Outbox::OfRun of;
+    if (record.foreign && record.outbox.waits()) {
+      status = reader.sync_state(record.id, sender, of);
+    }
+    if (status.ok() && sender.keeps_changes()) {
+      status =
+          image.put({{Table::kDead, record.id,
+                      sync::held_delta(record.outbox, "this is a backup: whether the original sent this is not known",
+                                       identity.created_us)}});
+      record.outbox = OutboxRow();
+    }
+    status = status.ok() ? image.add(std::move(record)) : status;
     ++report.runs;
     if (status.ok() && go_on && !go_on(report.runs)) {
       status = fail(Code::kTimeout, "stopped before the copy was complete: nothing is left of it");

@@ -369,7 +369,7 @@ Status Store::recover() {
       return s;
     }
   }
-  if (ships_) {
+  if (has_upstream_) {
     make_sender({});
   }
   opening_ = false;

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "engine/evaluate.h"
+#include "engine/path.h"
 #include "engine/run_locks.h"
 #include "engine/store.h"
 #include "engine/undo_unless_done.h"
@@ -17,9 +18,24 @@ using sync::Entry;
 using sync::EntryKind;
 using sync::VerdictCode;
 
-constexpr uint64_t kThisRecord = 0;  // creation LSN of a part whose run starts in the same record
-constexpr int kSettleTries = 20;
+constexpr uint64_t kThisRecord = 0;           // creation LSN of a part whose run starts in the same record
 constexpr size_t kDocumentsBytes = 2u << 20;  // of an answer to a question
+
+/// An ordered list, as a form of a run that is here: what only counts goes on counting, all else is its result.
+Form form_here(const Form& form) {
+  Form counts;
+  for (const Operation& op : form.lists->operations) {
+    if (op.type != OperationType::kIncrement || is_path(op.key)) {
+      return Form(FormKind::kSet);
+    }
+    if (counts.kind == FormKind::kIncrement) {
+      fold_operation(counts, op);
+    } else {
+      counts = form_of(op);
+    }
+  }
+  return counts;
+}
 
 /// What the entry makes of the document: a diff with values, as an update of this store would have made.
 Diff changes_of(const Document& document, const std::vector<DiffEntry>& changes, bool replace, uint64_t base,
@@ -41,7 +57,7 @@ Diff changes_of(const Document& document, const std::vector<DiffEntry>& changes,
       DiffEntry& e = diff.entries.emplace_back(change);
       e.value = std::move(value);
       if (e.form.kind == FormKind::kOperations) {
-        e.form = Form(FormKind::kSet);
+        e.form = form_here(e.form);
       }
     } else if (at >= 0) {
       diff.entries.push_back({change.key, Form(FormKind::kDelete), std::nullopt});
@@ -80,10 +96,11 @@ struct Store::Incoming {
   bool with_document = false;
   bool with_head = false;
   bool with_outbox = false;
-  Diff outbox;            // what waits for the owner after it; or the change of the document
-  Diff waiting;           // what comes to that
-  RunRef replaced;        // the erased run whose place in the table it takes
-  uint64_t sequence = 0;  // after it
+  bool with_note = false;  // of the origin alone
+  Diff outbox;             // what waits for the owner after it; or the change of the document
+  Diff waiting;            // what comes to that
+  RunRef replaced;         // the erased run whose place in the table it takes
+  uint64_t sequence = 0;   // after it
   int64_t updated_us = 0;
   std::optional<Origin> origin;
   bool others_write = false;
@@ -225,8 +242,9 @@ Status Store::plan_incoming(const sync::Batch& batch, Incoming& in, std::optiona
   in.origin = origin;
   CAIRN_TRY(plan_change(in, *run));
   if (!in.changes) {
-    // Nothing is different, and yet the owner's state is a later one: noted with the next change.
-    in.origin.reset();
+    // Nothing is different, and yet the owner's state is a later one.
+    in.with_note = in.changes = true;
+    ++in.sequence;
   }
   return {};
 }
@@ -251,7 +269,7 @@ void Store::append_parts(const Incoming& in, std::string& payload) const {
     append_diff(bytes, *diff);
     part(LogType::kDiff, std::move(bytes));
   }
-  if (in.with_head || in.erases) {
+  if (in.with_head || in.erases || in.with_note) {
     RunChange change;
     change.id = id;
     change.created_lsn = created;
@@ -316,18 +334,16 @@ Status Store::receive(const sync::Batch& batch, const std::function<std::vector<
     // moment, stands still, so that it goes either into the run or upstream.
     const std::lock_guard sync_guard(sync_mutex_);
     const std::lock_guard checkpoint_guard(checkpoint_mutex_);
-    for (int i = 0; i < kSettleTries && s.code == Code::kAgain; ++i) {
-      CAIRN_TRY(synced(writer_->written_lsn()));
-      CAIRN_TRY(checkpoint_locked());
-      s = receive_settled(batch, cursors, verdicts, limit, true, lsn);
-    }
+    CAIRN_TRY(synced(writer_->written_lsn()));
+    CAIRN_TRY(checkpoint_locked());  // so that little is left to do under the runs' locks
+    s = receive_settled(batch, cursors, verdicts, limit, true, lsn);
     return s.ok() ? synced(lsn) : s;  // the next fold, which may be the sender's, has it
   }
   return s.ok() ? synced(lsn) : s;
 }
 
-// kAgain: something waits for the owner of a run whose first word this is, and `settled` is false, or the tables do not
-// have all of it; nothing happened. `settled`: with sync_mutex_ and checkpoint_mutex_ held.
+// kAgain: something waits for the owner of a run whose first word this is, and `settled` is false; nothing happened.
+// `settled`: with sync_mutex_ and checkpoint_mutex_ held.
 Status Store::receive_settled(const sync::Batch& batch, const std::function<std::vector<Received::Cursor>()>& cursors,
                               std::vector<sync::Verdict>& verdicts, size_t& limit, bool settled, uint64_t& lsn) {
   verdicts.clear();
@@ -353,12 +369,12 @@ Status Store::receive_settled(const sync::Batch& batch, const std::function<std:
       if (!in.run || in.run->gate == Code::kErased || !in.run->record.foreign || !in.entry->whole()) {
         continue;
       }
-      auto record = settled ? tables()->find_for_fold(in.entry->id) : Result<std::optional<RunRecord>>(std::nullopt);
-      CAIRN_TRY(record.status());
-      if (!*record || (*record)->created_lsn != in.run->record.created_lsn || (*record)->sequence != in.run->sequence) {
+      if (!settled) {
         return {Code::kAgain, "changes of the run are on their way"};
       }
-      in.waited = std::move((*record)->outbox.diff);
+      auto record = folded_record(*in.run);
+      CAIRN_TRY(record.status());
+      in.waited = std::move(record->outbox.diff);
     }
     for (size_t i = 0; i < incoming.size(); ++i) {
       std::optional<VerdictCode> verdict;
@@ -517,6 +533,7 @@ Status Store::documents(const sync::Question& question, sync::Documents& documen
     }
     run.found = true;
     run.origin = record.origin;
+    run.others_write = record.others_write;
     run.version = record.sequence;
     run.life = record.created_lsn;
     run.head = sync::head_of(record);

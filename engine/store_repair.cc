@@ -20,8 +20,7 @@
 #include "engine/store_image.h"
 #include "engine/store_lock.h"
 #include "engine/store_reader.h"
-#include "engine/sync/receiver.h"
-#include "engine/sync/sender_state.h"
+#include "engine/sync/repaired_sync.h"
 #include "engine/tables_format.h"
 #include "engine/tables_salvage.h"
 
@@ -68,7 +67,6 @@ class Repair {
   Result<bool> fold(Replay& replay, const wal::RecordView& record);
   Result<bool> fold_transaction(Replay& replay, const wal::RecordView& record);
   Status fold_staging(Replay& replay);
-  Status keep_sync(const Replay& replay, StoreImage& image) const;
   Status find_lost_runs(StoreImage& image, const std::vector<Gap>& gaps);
   void find_lost_lsns();
   void shorten(const std::string& id, uint64_t sequence, uint64_t lsn);
@@ -269,7 +267,9 @@ Status Repair::build_from(StoreImage& image) {
   const std::vector<Gap> gaps = replay.gaps();
   CAIRN_TRY(fold_staging(replay));
   CAIRN_TRY(image.write(replay.take_changes()));
-  CAIRN_TRY(keep_sync(replay, image));
+  auto sync = sync::repaired_sync(tables_, replay.cursors(), options_.hooks);
+  CAIRN_TRY(sync.status());
+  CAIRN_TRY(image.put(*sync));
   find_lost_lsns();
   CAIRN_TRY(find_lost_runs(image, gaps));
   return image.finish(log_end_, segment_bytes_);
@@ -381,43 +381,6 @@ Status Repair::fold_staging(Replay& replay) {
     }
   }
   return replay.fold_staged(scan.diffs, nullptr);
-}
-
-// The repaired store has no upstream, and may be behind what an upstream has of it: attached again it first asks for
-// what is newer there. What came in before stays known.
-Status Repair::keep_sync(const Replay& replay, StoreImage& image) const {
-  std::vector<TablesSalvage::Kept> keep = tables_.sync;
-  // Of a log whose end is gone the tables may be ahead.
-  for (const Tables::CursorChange& cursor : replay.cursors()) {
-    const auto kept = std::find_if(keep.begin(), keep.end(), [&](const TablesSalvage::Kept& k) {
-      return k.table == Table::kCursors && k.key == cursor.stream;
-    });
-    if (kept == keep.end()) {
-      keep.push_back({Table::kCursors, cursor.stream, cursor.payload});
-      continue;
-    }
-    auto of_tables = sync::decode_cursor(kept->payload);
-    auto of_log = sync::decode_cursor(cursor.payload);
-    if (of_log.ok() && (!of_tables.ok() || of_log->seq > of_tables->seq ||
-                        (of_log->seq == of_tables->seq && sync::is_zero(of_tables->retired_by)))) {
-      kept->payload = cursor.payload;
-    }
-  }
-  if (tables_.sender_state || !tables_.meta_whole) {
-    auto before = tables_.sender_state ? sync::decode_sender_state(*tables_.sender_state) : sync::SenderState();
-    if (!before.ok() && before.code() == Code::kVersion) {
-      return fail(before.status(), before.status().what);
-    }
-    sync::SenderState state;
-    state.owner = before.ok() ? before->owner : state.owner;
-    state.generation = before.ok() ? before->generation : state.generation;
-    // Under whose name a store sent that forgot it, somebody must say: it may have been a copy.
-    state.halt = tables_.sender_state && before.ok() ? before->halt : sync::Halt::kCopied;
-    state.pull = sync::Pull::kRestored;
-    options_.hooks.random_bytes(options_.hooks.context, &state.pull_number, sizeof state.pull_number);
-    keep.push_back({Table::kMeta, std::string(meta_key::kSync), sync::encode_sender_state(state)});
-  }
-  return image.put(keep);
 }
 
 void Repair::find_lost_lsns() {

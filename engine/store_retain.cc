@@ -100,7 +100,7 @@ Status Store::retain(int64_t now, const FunctionRef<bool()>& used_up) {
       return {};
     }
     bool waits = false;
-    const bool ships = has_upstream();
+    const bool ships = ships_.load(std::memory_order_relaxed);
     bool drops = false;
     const uint64_t acknowledged = ships ? acknowledged_upstream(oldest.id, drops) : 0;
     bool dropped = false;

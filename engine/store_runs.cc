@@ -470,7 +470,7 @@ Status Store::erase_once(std::string_view id, Durability durability, const Erase
       return Code::kUnchanged;
     }
     // Retention is this store's own affair.
-    CAIRN_TRY(append_change(r, RunChange(), &lsn, only_if && has_upstream()));
+    CAIRN_TRY(append_change(r, RunChange(), &lsn, only_if && ships_.load(std::memory_order_relaxed)));
     if (only_if) {
       r.live.reset(Document(), r.sequence);  // no handle reads it; the run stays here until a checkpoint
     }

@@ -132,6 +132,17 @@ Status Store::append_for(Run& run, const std::vector<std::pair<LogType, std::str
 
 Status Store::write_detached(Run& run) { return run.detached ? append_for(run, {}, nullptr) : Status(); }
 
+// With the run's lock held: all that was done to it is in the log.
+Status Store::seal(Run& run) {
+  CAIRN_TRY(write_detached(run));
+  if (!run.live.pending().empty()) {
+    detach(run);
+    CAIRN_TRY(write_detached(run));
+  }
+  mark_clean(run);
+  return {};
+}
+
 Status Store::append_failed(Status status) {
   if (status.code == Code::kNoSpace) {
     return fail(status, "the disk, or the store's budget, is full: nothing changed; it works again when space returns");

@@ -3,10 +3,8 @@
 // sync_mutex_ comes before checkpoint_mutex_, and is held with it whenever the sender works: nobody folds the log into
 // rows of the outbox while they are taken out or put back.
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
-#include "engine/evaluate.h"
 #include "engine/store.h"
 #include "engine/sync/receiver.h"
 #include "engine/tables_format.h"
@@ -14,8 +12,6 @@
 namespace cairn::engine {
 
 namespace {
-
-constexpr int kRebaseTries = 20;
 
 Status not_attached() {
   return fail(Code::kInvalidArgument, "the store has no upstream: attach one first (cairn sync --upstream URL)");
@@ -36,7 +32,8 @@ Status Store::recover_sync() {
   if (const Status s = outbox_->load(); !s.ok()) {
     return fail(s, std::string("the state of sync cannot be read: ") + s.what);
   }
-  ships_ = outbox_->state().attached;
+  ships_ = outbox_->state().keeps_changes();
+  has_upstream_ = outbox_->state().attached;
   return {};
 }
 
@@ -55,6 +52,11 @@ void Store::make_sender(const sync::SenderOptions& options) {
   };
   host.taken = [this](const std::string& id, uint64_t last) { outbox_taken(id, last); };
   host.take_document = [this](const sync::Documents::Run& run) { return take_document(run); };
+  host.expect_documents = [this] {
+    CAIRN_TRY(flush(true));
+    return checkpoint_locked();
+  };
+  host.keep_documents = [this] { return std::exchange(rebased_, false) ? flush(true) : Status(); };
   host.refreshed = [this](const sync::Documents::Run& run) { refreshed(run); };
   host.random = [this] {
     uint64_t v = 0;
@@ -65,6 +67,10 @@ void Store::make_sender(const sync::SenderOptions& options) {
 }
 
 Status Store::with_sender(const FunctionRef<Status(sync::Sender&)>& body) {
+  return with_outbox([&]() -> Status { return sender_ != nullptr ? body(*sender_) : not_attached(); });
+}
+
+Status Store::with_outbox(const FunctionRef<Status()>& body) {
   if (forked()) {
     return fail(Code::kForked, "this process is a forked child of the store's owner");
   }
@@ -73,11 +79,8 @@ Status Store::with_sender(const FunctionRef<Status(sync::Sender&)>& body) {
   if (const Code gate = this->gate(); gate == Code::kClosed || tables() == nullptr) {
     return refuse(Code::kClosed);
   }
-  if (sender_ == nullptr) {
-    return not_attached();
-  }
   CAIRN_TRY(land_stranded());
-  const Status done = body(*sender_);
+  const Status done = body();
   if (const Status landed = land_stranded(); !landed.ok()) {
     log(LogLevel::kWarning, landed.code, std::string("deltas that came back are taken later: ") + landed.what);
   }
@@ -99,14 +102,14 @@ Status Store::land_stranded() {
     sync::StreamCursor cursor;
     cursor.owner = batch.header.owner;
     cursor.seq = batch.header.seq;
-    auto known = stream_cursor(batch.header.stream);
+    auto known = stored_cursor(sync::cursor_key(batch.header.stream));
     CAIRN_TRY(known.status());
     std::vector<sync::Verdict> verdicts;
     if (!*known) {
       size_t limit = 0;
       const auto cursors = [&] {
         cursor.verdicts = verdicts;
-        return std::vector<Received::Cursor>{{batch.header.stream, sync::encode_cursor(cursor)}};
+        return std::vector<Received::Cursor>{{sync::cursor_key(batch.header.stream), sync::encode_cursor(cursor)}};
       };
       CAIRN_TRY(receive(batch, cursors, verdicts, limit));
       CAIRN_TRY(checkpoint_locked());
@@ -135,7 +138,7 @@ Status Store::attach_upstream(const std::string& name, const sync::SenderOptions
   if (const Code gate = this->gate(); gate != Code::kOk || tables() == nullptr) {
     return refuse(gate == Code::kOk ? Code::kClosed : gate);
   }
-  const bool first = !outbox_->state().attached;
+  const bool first = !outbox_->state().keeps_changes();
   if (first) {
     // What the log holds now is no diff for the outbox: all runs are sent whole.
     CAIRN_TRY(synced(writer_->written_lsn()));
@@ -144,8 +147,8 @@ Status Store::attach_upstream(const std::string& name, const sync::SenderOptions
   if (const Status s = outbox_->attach(name); !s.ok()) {
     return fail(s, std::string("the upstream cannot be set: ") + s.what);
   }
-  ships_ = true;
-  if (first || sender_ == nullptr) {
+  ships_ = has_upstream_ = true;
+  if (sender_ == nullptr) {
     make_sender(options);
   } else {
     sender_->set_options(options);
@@ -167,12 +170,10 @@ Status Store::detach_upstream() {
     return fail(Code::kInvalidArgument,
                 "the store's files were moved or copied: say which first (cairn sync --moved or --copied)");
   }
-  CAIRN_TRY(synced(writer_->written_lsn()));
-  CAIRN_TRY(checkpoint_locked());
-  CAIRN_TRY(outbox_->take_back());
-  CAIRN_TRY(land_stranded());
-  CAIRN_TRY(outbox_->detach());
-  ships_ = false;
+  if (const Status s = outbox_->detach(); !s.ok()) {
+    return fail(s, std::string("the upstream cannot be given up: ") + s.what);
+  }
+  has_upstream_ = false;
   sender_.reset();
   over_unsynced_ = false;
   return {};
@@ -241,7 +242,7 @@ Status Store::resolve_copy(bool moved, uint64_t* dropped) {
 }
 
 Status Store::dead_letters(size_t most, std::vector<std::pair<std::string, sync::DeadLetter>>& letters) {
-  return with_sender([&](sync::Sender&) -> Status {
+  return with_outbox([&]() -> Status {
     auto all = outbox_->dead_letters(most);
     CAIRN_TRY(all.status());
     letters = std::move(*all);
@@ -250,8 +251,10 @@ Status Store::dead_letters(size_t most, std::vector<std::pair<std::string, sync:
 }
 
 Status Store::release_dead(const std::string& id, sync::Outbox::Release how) {
-  const Status s = with_sender([&](sync::Sender& sender) -> Status {
-    sender.hurry();
+  const Status s = with_outbox([&]() -> Status {
+    if (sender_ != nullptr) {
+      sender_->hurry();
+    }
     return outbox_->release(id, how);
   });
   return s.code == Code::kNotFound ? fail(s, "the run has no dead letter", id) : s;
@@ -450,135 +453,14 @@ void Store::outbox_taken(const std::string& id, uint64_t last) {
   }
 }
 
-// The run takes the upstream's document, with what waits here on top, by one log record. `sequence`: at least.
-Status Store::rebase(std::string_view id, const sync::Documents::Run& upstream, uint64_t sequence) {
-  for (int i = 0;; ++i) {
-    // What is not folded yet is not known as a diff: first it is.
-    CAIRN_TRY(flush(true));
-    CAIRN_TRY(checkpoint_locked());
-    auto run = load_run(id);
-    if (!run.ok()) {
-      return run.code() == Code::kNoSuchRun ? Status() : run.status();
-    }
-    auto record = tables()->find_for_fold(id);
-    CAIRN_TRY(record.status());
-    Run& r = **run;
-    const std::lock_guard guard(r.lock);
-    if (!*record || r.gate == Code::kErased || (*record)->created_lsn != r.record.created_lsn) {
-      return {};
-    }
-    if ((*record)->sequence != r.sequence) {
-      if (i + 1 < kRebaseTries) {
-        continue;
-      }
-      return {Code::kAgain, "the run changes too fast to take its upstream's state"};
-    }
-    RunRebase to;
-    to.id = r.id;
-    to.created_lsn = r.record.created_lsn;
-    to.base = r.sequence;
-    to.last = std::max(r.sequence, sequence) + 1;
-    to.updated_us = r.updated_us;
-    to.document = upstream.document;
-    const OutboxRow& row = (*record)->outbox;
-    if (row.waits()) {
-      Diff waits = row.diff;
-      for (DiffEntry& e : waits.entries) {
-        if (!upstream.origin.received() || e.form.kind == FormKind::kSet || e.form.kind == FormKind::kDelete) {
-          continue;
-        }
-        const int at = to.document.find(e.key);
-        std::optional<Value> value = at < 0 ? std::nullopt : std::optional<Value>(to.document.member(at).value);
-        if ((*record)->ships_forms) {
-          evaluate(e.key, e.form, value);
-          e.value = value;
-          e.form = Form(value ? FormKind::kSet : FormKind::kDelete);
-        }
-      }
-      CAIRN_TRY(engine::apply(waits, to.document));
-    }
-    if (!row.waits() && to.document == r.live.document() && to.last == r.sequence + 1) {
-      return {};  // nothing is different
-    }
-    std::string payload;
-    append_rebase(payload, to);
-    CAIRN_TRY(append_for(r, {{LogType::kRebase, std::move(payload)}}, nullptr));
-    rebased_ = true;
-    r.sequence = to.last;
-    r.live.reset(std::move(to.document), r.sequence);
-    r.version.store(r.sequence, std::memory_order_release);
-    mark_clean(r);
-    return {};
-  }
-}
-
-// Of a pull: the upstream may have a later state of a run of this store, which was restored or repaired. False: it has
-// not.
-Result<bool> Store::take_document(const sync::Documents::Run& run) {
-  if (run.origin.owner != outbox_->state().owner) {
-    return false;
-  }
-  auto record = tables()->find_for_fold(run.id);
-  CAIRN_TRY(record.status());
-  if (*record && std::pair(run.origin.life, run.origin.sequence) <=
-                     std::pair((*record)->created_lsn, (*record)->shared_sequence())) {
-    return false;  // of another generation, and no later
-  }
-  CAIRN_TRY(rebase(run.id, run, run.origin.sequence));
-  return true;
-}
-
-void Store::refreshed(const sync::Documents::Run& upstream) {
-  auto found = load_run(upstream.id);
-  if (!found.ok() || !upstream.found) {
-    return;
-  }
-  Run& run = **found;
-  bool own = false;
-  {
-    const std::lock_guard guard(run.lock);
-    if (std::tie(upstream.life, upstream.version) < std::tie(run.seen_life, run.seen_version)) {
-      return;  // an older answer: never backwards
-    }
-    run.seen_life = upstream.life;
-    run.seen_version = upstream.version;
-    own = !run.record.foreign;
-    if (!own) {
-      // Only here, and only in memory: what waits for the owner is on top.
-      Document document = upstream.document;
-      Diff waits = run.record.outbox.diff;
-      for (DiffEntry& e : waits.entries) {
-        const int at = document.find(e.key);
-        std::optional<Value> value = at < 0 ? std::nullopt : std::optional<Value>(document.member(at).value);
-        if (e.form.kind == FormKind::kSet || e.form.kind == FormKind::kDelete) {
-          continue;
-        }
-        evaluate(e.key, e.form, value);
-        e.value = value;
-        e.form = Form(value ? FormKind::kSet : FormKind::kDelete);
-      }
-      if (waits.last != 0) {
-        (void)engine::apply(waits, document);
-      }
-      run.live.reset(std::move(document), run.sequence);
-    }
-  }
-  if (own && upstream.origin.owner == outbox_->state().owner) {
-    const Status s = rebase(upstream.id, upstream, 0);
-    if (!s.ok()) {
-      log(LogLevel::kWarning, s.code, "run " + upstream.id + " could not take its upstream's state: " + s.what);
-    }
-  }
-}
-
-Result<std::optional<std::string>> Store::stream_cursor(const sync::StreamId& stream) {
+Result<std::optional<std::string>> Store::stored_cursor(std::string_view key) {
   const std::shared_ptr<Tables> tables = this->tables();
   if (tables == nullptr) {
     return refuse(Code::kClosed);
   }
   std::optional<std::string> cursor;
   CAIRN_TRY(tables->look([&](TablesTxn& txn) -> Status {
-    auto payload = txn.get(Table::kCursors, {reinterpret_cast<const char*>(stream.data()), stream.size()});
+    auto payload = txn.get(Table::kCursors, key);
     CAIRN_TRY(payload.status());
     if (payload->has_value()) {
       cursor.emplace(**payload);

@@ -483,7 +483,7 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const st
       if (last && life) CAIRN_TRY(put_life(environment, txn, *life));
       for (size_t i = 0; last && i < cursors.size(); ++i) {
         const CursorChange& c = cursors[i];
-        CAIRN_TRY(environment.put(txn, Table::kCursors, c.stream, sealed_value(Table::kCursors, c.stream, c.payload)));
+        CAIRN_TRY(environment.put(txn, Table::kCursors, c.key, sealed_value(Table::kCursors, c.key, c.payload)));
       }
       return {};
     };

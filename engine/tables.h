@@ -124,7 +124,7 @@ class Tables {
   };
   /// The cursor of a stream that comes in (sync/PROTOCOL.md), as the log has it: written with applied_lsn.
   struct CursorChange {
-    std::string stream;  // key: 16 bytes
+    std::string key;
     std::string payload;
   };
   /// Writes the changes, erases first, sorted by id, with their index entries, in transactions of bounded size; the

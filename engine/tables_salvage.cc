@@ -158,7 +158,7 @@ class Salvager {
 };
 
 struct Outbox {
-  std::map<std::string, OutboxRow, std::less<>> before;  // of the rows: on their way, or refused
+  std::map<std::string, OutboxRow, std::less<>> before;  // of runs owned elsewhere: on their way, or refused
   std::map<std::string, OutboxRow, std::less<>> rows;
   bool whole = true;
 };
@@ -190,13 +190,6 @@ Status salvage_outbox(Salvager& salvager, const Tree& tree, Outbox& outbox, Tabl
     }
     return {};
   });
-  for (auto& [id, row] : outbox.before) {
-    OutboxRow& newer = outbox.rows[id];
-    if (newer.waits() && fold(row.diff, newer.diff, kStoredOperationsMax).ok()) {
-      row.head = row.head || newer.head;
-    }
-    newer = std::move(row);
-  }
   outbox.whole = out.bad_pages == pages && out.bad_values == values;
   return s;
 }
@@ -277,6 +270,12 @@ Status salvage_tables(const std::string& directory, const FunctionRef<Status(Run
   if (const auto runs = tree_of(Table::kRuns)) {
     out.records_promised = runs->entries;
     CAIRN_TRY(salvage_runs(salvager, *runs, outbox, visit, out));
+  }
+  for (const auto& [id, row] : outbox.before) {
+    // Not put back in front of what waits: it may have arrived.
+    out.sync.push_back(
+        {Table::kDead, id,
+         sync::held_delta(row, "the store was repaired: whether this was sent before is not known", row.since_us)});
   }
   for (const Table index : {Table::kByStatus, Table::kByUpdated}) {
     if (const auto tree = tree_of(index)) {

@@ -63,6 +63,8 @@ void print_result(const Globals& globals, uint64_t seed, const sim::Result& r) {
                                                         {"clock_jumps", r.clock_jumps},
                                                         {"too_large", r.too_large},
                                                         {"renamed", r.renamed},
+                                                        {"detached", r.detached},
+                                                        {"backlogs", r.backlogs},
                                                         {"duplicates", r.duplicates},
                                                         {"dead_letters", r.dead_letters},
                                                         {"trace", r.trace}};

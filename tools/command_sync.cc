@@ -107,20 +107,26 @@ Status attach(const Globals& globals, const Arguments& a, Store& store, Exit& ex
   Store::SyncState before;
   CAIRN_TRY(store.sync_state(before));
   engine::sync::SenderOptions sender;
-  std::string name = a.upstream.empty() ? before.sender.upstream : without_secrets(a.upstream);
+  const bool goes_on = before.sender.attached || !a.folder.empty();
+  std::string name = !a.upstream.empty() ? without_secrets(a.upstream) : goes_on ? before.sender.upstream : "";
   if (!a.folder.empty()) {
     name = name.empty() ? kFolderName : name;
     sender.limits = {engine::sync::kEntriesMax, 4u << 20};  // a journey each
   }
-  if (name.empty() || (name == kFolderName && a.folder.empty() && !a.dry_run && !a.dead)) {
-    exit = report_usage(globals, "no upstream is known: give --upstream URL, or --via-folder DIR");
+  const bool decides = !a.retry.empty() || !a.skip.empty() || !a.replace.empty();
+  if ((name.empty() && !decides) || (name == kFolderName && a.folder.empty() && !a.dry_run)) {
+    exit = report_usage(globals, before.sender.upstream.empty() || before.sender.attached
+                                     ? "no upstream is known: give --upstream URL, or --via-folder DIR"
+                                     : "the store was detached: give --upstream URL, or --via-folder DIR, to go on");
     return {};
   }
   if (a.batch_runs != 0) {
     sender.limits.entries = std::min<size_t>(a.batch_runs, engine::sync::kEntriesMax);
     sender.limits.bytes = 4u << 20;
   }
-  CAIRN_TRY(store.attach_upstream(name, sender));
+  if (!name.empty()) {
+    CAIRN_TRY(store.attach_upstream(name, sender));
+  }
   if (a.moved || a.copied) {
     uint64_t dropped = 0;
     CAIRN_TRY(store.resolve_copy(a.moved, &dropped));
@@ -181,9 +187,12 @@ Exit sync(const Globals& globals, const Arguments& a) {
     if (a.detach) {
       return store.detach_upstream();
     }
+    if (a.dead) {
+      return show_dead(globals, store);
+    }
     CAIRN_TRY(attach(globals, a, store, exit));
-    if (exit != Exit::kDone || a.dead) {
-      return exit != Exit::kDone ? Status() : show_dead(globals, store);
+    if (exit != Exit::kDone || !store.has_upstream()) {
+      return {};
     }
     Store::SyncState state;
     DriveResult driven;
@@ -230,7 +239,7 @@ void add_sync(CommandLine& line) {
       .option("--replace", "RUN", "Send all of the run instead, also over what others wrote", a->replace)
       .number("--batch-runs", "N", "Runs in one message, at most (1000)", a->batch_runs)
       .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)
-      .flag("--detach", "Keep nothing for an upstream any more", a->detach)
+      .flag("--detach", "Send nothing any more; what waits is kept until --upstream names one again", a->detach)
       .run([a](const Globals& globals) { return sync(globals, *a); });
 }
 

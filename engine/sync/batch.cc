@@ -569,11 +569,12 @@ Result<Question> decode_question(std::string_view bytes) {
 std::string encode_documents(const Documents& documents) {
   std::string out = begin_plain("CRND");
   Packer pack(out);
-  pack.array(2);
+  pack.array(3);
   pack.number(documents.number);
+  pack.number(documents.generation);
   pack.array(documents.runs.size());
   for (const Documents::Run& run : documents.runs) {
-    pack.array(run.found ? 9 : 1);
+    pack.array(run.found ? 10 : 1);
     pack.text(run.id);
     if (!run.found) {
       continue;
@@ -584,6 +585,7 @@ std::string encode_documents(const Documents& documents) {
     pack.number(run.origin.sequence);
     pack.number(run.version);
     pack.number(run.life);
+    pack.boolean(run.others_write);
     pack_head(pack, run.head);
     pack.map(static_cast<size_t>(run.document.size()));
     for (int i = 0; i < run.document.size(); ++i) {
@@ -602,25 +604,25 @@ Result<Documents> decode_documents(std::string_view bytes) {
   Documents documents;
   size_t fields = 0;
   size_t count = 0;
-  if (!in.read_array(fields) || fields != 2 || !in.read_unsigned(documents.number) || !in.read_array(count) ||
-      count > in.remaining() / 2) {
+  if (!in.read_array(fields) || fields != 3 || !in.read_unsigned(documents.number) ||
+      !in.read_unsigned(documents.generation) || !in.read_array(count) || count > in.remaining() / 2) {
     return kBadDocuments;
   }
   documents.runs.reserve(std::min(count, kReservedMax));
   for (size_t i = 0; i < count; ++i) {
     Documents::Run& run = documents.runs.emplace_back();
-    if (!in.read_array(fields) || (fields != 1 && fields != 9) || !read_run_id(in, run.id)) {
+    if (!in.read_array(fields) || (fields != 1 && fields != 10) || !read_run_id(in, run.id)) {
       return kBadDocuments;
     }
-    run.found = fields == 9;
+    run.found = fields == 10;
     if (!run.found) {
       continue;
     }
     Object object;
     if (!read_id(in, run.origin.owner) || !in.read_unsigned(run.origin.generation) ||
         !in.read_unsigned(run.origin.life) || !in.read_unsigned(run.origin.sequence) ||
-        !in.read_unsigned(run.version) || !in.read_unsigned(run.life) || !read_head(in, run.head) ||
-        !read_object(in, object)) {
+        !in.read_unsigned(run.version) || !in.read_unsigned(run.life) || !in.read_bool(run.others_write) ||
+        !read_head(in, run.head) || !read_object(in, object)) {
       return kBadDocuments;
     }
     run.document = Document::from_object(std::move(object));

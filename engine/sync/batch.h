@@ -147,9 +147,9 @@ struct ReplyHeader {
   uint64_t for_seq = 0;  // the batch that this answers; 0: none could be read
   Digest for_digest{};   // of that batch: an answer that comes late must not pass for that of a later one
   uint64_t seq = 0;      // the cursor here: of the last batch taken
-  uint64_t lsn_hi = 0;   // of that batch
+  uint64_t lsn_hi = 0;   // of that batch. kRetired, and seq 0: the generation of the stream in `digest`
   uint64_t deltas = 0;   // entries of other owners' runs taken up to it
-  Digest digest{};       // of that batch
+  Digest digest{};       // of that batch. kRetired, and seq 0: the owner's stream that goes on here
   Digest check{};        // of all bytes but these
 };
 static_assert(sizeof(ReplyHeader) == 112);
@@ -187,11 +187,13 @@ struct Documents {
     Origin origin;         // zero owner: the answering store's own
     uint64_t version = 0;  // of the run there: grows with each of its changes
     uint64_t life = 0;     // of the run there: a larger one is another run of that id
+    bool others_write = false;
     Head head;
     Document document;
   };
   uint64_t number = 0;
-  std::vector<Run> runs;  // in the question's order; it may end before the question does: ask for the rest again
+  uint64_t generation = 0;  // of the question's owner, its latest stream's here; 0: none came
+  std::vector<Run> runs;    // in the question's order; it may end before the question does: ask for the rest again
 };
 std::string encode_documents(const Documents& documents);
 Result<Documents> decode_documents(std::string_view bytes);

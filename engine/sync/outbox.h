@@ -6,12 +6,13 @@
 // - a number has several frozen batches only after the upstream called the first too large: each later one holds the
 //   first part of the rows of the one before. What the acknowledged one lacks goes back, before what is newer;
 // - a run with a dead letter sends nothing until that is retried, skipped or replaced; its changes are still folded.
-// Threads: one at a time, with nobody folding the log meanwhile.
+// Threads: one at a time, with nobody folding the log meanwhile. Files: outbox.cc makes batches and carries answers
+// out, outbox_stream.cc has attaching, copies, restores and pulls, outbox_letters.cc dead letters, outbox_look.cc
+// questions.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,8 @@
 
 #include "cairn/status.h"
 #include "engine/sync/batch.h"
+#include "engine/sync/dead_letter.h"
+#include "engine/sync/frozen_batch.h"
 #include "engine/sync/sender_state.h"
 #include "engine/tables.h"
 
@@ -31,27 +34,8 @@ struct FreezeLimits {
   size_t bytes = 256u << 10;  // a single run may be more
 };
 
-/// A run whose change the upstream refused, and the change: `row` is empty if the run was sent whole with nothing
-/// waiting.
-struct DeadLetter {
-  VerdictCode code = VerdictCode::kRefusedRun;
-  std::string text;
-  int64_t since_us = 0;
-  bool foreign = false;
-  OutboxRow row;
-};
-
-/// For a repair: what was on its way to runs owned elsewhere, or was refused, out of a value of `inflight` or `dead`,
-/// by run. Values that say nothing of that, or that are damaged, add nothing.
-void foreign_rows(Table table, std::string_view key, std::string_view payload,
-                  std::map<std::string, OutboxRow, std::less<>>& rows);
-/// A delta in `inflight` that has no way upstream: Outbox::stranded().
-bool is_stranded(Table table, std::string_view key);
-
 class Outbox {
  public:
-  friend void foreign_rows(Table table, std::string_view key, std::string_view payload,
-                           std::map<std::string, OutboxRow, std::less<>>& rows);
   struct Seams {
     std::function<int64_t()> wall_us;
     std::function<void(void* out, size_t bytes)> random_bytes;
@@ -66,7 +50,8 @@ class Outbox {
 
   /// From now on changes wait for an upstream; all runs are sent whole first, and again where the name is another.
   Status attach(const std::string& upstream);
-  /// After take_back(): nothing is in flight.
+  /// Nothing is sent until it is attached again. All that waits stays, the batch in flight too, for it may have
+  /// arrived.
   Status detach();
   /// The store's files are others than before.
   Status note_copied();
@@ -98,6 +83,12 @@ class Outbox {
   };
   /// A new stream takes the old one's place. `kept_deltas`: of those sent, how many the upstream has.
   Status rotate(Rotation why, uint64_t kept_deltas);
+  /// The upstream goes on with `stream`, of that generation, of this owner and not with the one that this store's first
+  /// batch names. If it is an earlier one of this store, or somebody said that this store goes on, a new stream takes
+  /// that one's place. False: it is another store's.
+  Result<bool> succeed(const StreamId& stream, uint64_t generation);
+  /// The upstream has a later state of a run of this store.
+  Status note_restored();
   Status halt(Halt why);
   /// Keeps why a try failed, if it is another reason than before.
   Status note_error(std::string_view text);
@@ -150,36 +141,16 @@ class Outbox {
   Result<OfRun> of_run(const std::string& id);
 
  private:
-  /// One thing that a frozen batch was made of.
-  struct Part {
-    enum class Kind : uint8_t { kRow = 0, kWhole = 1, kTombstone = 2 };  // kWhole: sent anew, no row waited
-    Kind kind = Kind::kRow;
-    std::string id;
-    uint64_t life = 0;
-    uint64_t sequence = 0;
-    bool foreign = false;
-    OutboxRow row;
-    Tombstone tombstone;
-  };
-  struct Frozen {
-    std::string bytes;
-    BatchHeader header;
-    std::vector<Part> parts;
-  };
-  static std::string encode(const Frozen& frozen);
-  static Result<Frozen> decode(std::string_view payload);
-
   Status save(TablesTxn& txn, const SenderState& state) const;
-  Result<std::vector<Frozen>> frozen(TablesTxn& txn) const;
   Status read_in_flight();
-  Status put_back(TablesTxn& txn, const Part& part, bool whole) const;
-  Status bury(TablesTxn& txn, const Part& part, VerdictCode code, const std::string& text) const;
-  Status strand(TablesTxn& txn, const Part& part) const;
+  Status put_back(TablesTxn& txn, const FrozenPart& part, bool whole) const;
+  Status bury(TablesTxn& txn, const FrozenPart& part, VerdictCode code, const std::string& text) const;
+  Status strand(TablesTxn& txn, const FrozenPart& part) const;
   Status begin_stream(SenderState& state) const;
   void begin_pull(SenderState& state, Pull why) const;
   static void finish_pull(SenderState& state);
   Status add_part(TablesTxn& txn, const std::string& id, std::string& body, int64_t wall_us, bool resend,
-                  std::vector<Part>& parts) const;
+                  std::vector<FrozenPart>& parts) const;
 
   Tables& tables_;
   const Seams seams_;

@@ -7,6 +7,8 @@ namespace cairn::engine::sync {
 namespace {
 
 constexpr uint8_t kFormat = 1;
+constexpr uint8_t kLiveFormat = 1;
+constexpr char kLiveKey = 'o';  // then the owner: 17 bytes, where a stream has 16
 constexpr Status kBadCursor{Code::kCorrupt, "a stream's cursor does not decode"};
 
 /// Before the entries are looked at. kOk: it is the next one.
@@ -34,6 +36,8 @@ Answer decide(const BatchHeader& batch, const std::optional<StreamCursor>& curso
 }
 
 }  // namespace
+
+std::string cursor_key(const StreamId& stream) { return {reinterpret_cast<const char*>(stream.data()), stream.size()}; }
 
 std::string encode_cursor(const StreamCursor& c) {
   std::string out;
@@ -70,6 +74,28 @@ Result<StreamCursor> decode_cursor(std::string_view payload) {
   return c;
 }
 
+std::string live_stream_key(const OwnerId& owner) {
+  return kLiveKey + std::string(reinterpret_cast<const char*>(owner.data()), owner.size());
+}
+
+std::string encode_live_stream(const LiveStream& live) {
+  std::string out;
+  put(out, kLiveFormat);
+  put(out, live.stream);
+  put(out, live.generation);
+  return out;
+}
+
+Result<LiveStream> decode_live_stream(std::string_view payload) {
+  LiveStream live;
+  uint8_t format = 0;
+  if (!take(payload, format) || format != kLiveFormat || !take(payload, live.stream) ||
+      !take(payload, live.generation) || !payload.empty()) {
+    return Status{Code::kCorrupt, "an owner's live stream does not decode"};
+  }
+  return live;
+}
+
 Receiver::Counters Receiver::counters() const {
   const std::lock_guard guard(counters_mutex_);
   return counters_;
@@ -98,7 +124,7 @@ std::string Receiver::handle_batch(std::string_view bytes, Status& status) {
   reply.stream = header->stream;
   reply.for_seq = header->seq;
   reply.for_digest = header->digest;
-  const std::lock_guard stream_guard(streams_[header->stream[0] % streams_.size()]);
+  const std::lock_guard owner_guard(owners_[header->owner[0] % owners_.size()]);
   auto cursor = storage_.cursor(header->stream);
   if (!cursor.ok()) {
     status = cursor.status();
@@ -111,6 +137,19 @@ std::string Receiver::handle_batch(std::string_view bytes, Status& status) {
     reply.digest = (*cursor)->digest;
   }
   Answer decision = decide(*header, *cursor);
+  const bool first = decision == Answer::kOk && !*cursor;
+  if (first) {
+    auto live = storage_.live(header->owner);
+    if (!live.ok()) {
+      status = live.status();
+      return answer(Answer::kUnable);
+    }
+    if (*live && ((*live)->stream != header->parent || (*live)->generation >= header->generation)) {
+      decision = Answer::kRetired;
+      reply.digest = (*live)->stream;
+      reply.lsn_hi = (*live)->generation;
+    }
+  }
   if (decision == Answer::kDup && faults_.no_duplicate_check) {
     decision = Answer::kOk;
   }
@@ -148,7 +187,7 @@ std::string Receiver::handle_batch(std::string_view bytes, Status& status) {
     next.deltas += e.kind == EntryKind::kDelta ? 1 : 0;
   }
   size_t limit = 0;
-  status = storage_.take(*batch, next, header->parent, limit);
+  status = storage_.take(*batch, next, first, limit);
   if (status.code == Code::kTooLarge) {
     reply.max_bytes = static_cast<uint32_t>(limit);
     return answer(Answer::kTooLarge);

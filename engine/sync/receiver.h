@@ -27,18 +27,32 @@ struct StreamCursor {
   StreamId retired_by{};          // zero: it goes on
   std::vector<Verdict> verdicts;  // of its last batch
 };
+std::string cursor_key(const StreamId& stream);
 std::string encode_cursor(const StreamCursor& cursor);
 Result<StreamCursor> decode_cursor(std::string_view payload);
+
+/// Which of its streams an owner goes on with: one at a time, so that of copies that nobody saw one is stopped.
+struct LiveStream {
+  StreamId stream{};
+  uint64_t generation = 0;
+};
+/// Kept among the cursors, under a key that no stream has.
+std::string live_stream_key(const OwnerId& owner);
+std::string encode_live_stream(const LiveStream& live);
+Result<LiveStream> decode_live_stream(std::string_view payload);
 
 class ReceiverStorage {
  public:
   virtual ~ReceiverStorage() = default;
   /// Nothing: the stream is not known. As durable as the batches are.
   virtual Result<std::optional<StreamCursor>> cursor(const StreamId& stream) = 0;
+  /// Nothing: none of it came yet.
+  virtual Result<std::optional<LiveStream>> live(const OwnerId& owner) = 0;
   /// Applies the batch and stores its stream's cursor `next`, with the verdicts that come out, all at once and durably.
-  /// `retire`, if not zero: the stream that the batch's, with its first batch, takes the place of. kTooLarge: `limit`
-  /// says how many bytes would do. Other errors: nothing happened, or what happened is found by cursor().
-  virtual Status take(const Batch& batch, StreamCursor& next, const StreamId& retire, size_t& limit) = 0;
+  /// `first`: it is the stream's first batch, so it becomes its owner's live one, and the one before is retired.
+  /// kTooLarge: `limit` says how many bytes would do. Other errors: nothing happened, or what happened is found by
+  /// cursor().
+  virtual Status take(const Batch& batch, StreamCursor& next, bool first, size_t& limit) = 0;
   virtual Status documents(const Question& question, Documents& documents) = 0;
 };
 
@@ -63,7 +77,7 @@ class Receiver {
   std::string handle_batch(std::string_view bytes, Status& status);
 
   ReceiverStorage& storage_;
-  std::array<std::mutex, 64> streams_;  // by the first byte: batches of one stream one by one
+  std::array<std::mutex, 64> owners_;  // by the first byte: batches of one owner one by one
   Faults faults_;
   mutable std::mutex counters_mutex_;
   Counters counters_;  // guarded by counters_mutex_

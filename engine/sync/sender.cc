@@ -93,10 +93,10 @@ Status Sender::ask_for_newer() {
       return ids.size() < kAskedAtOnce;
     });
   }));
-  if (ids.empty()) {
+  if (ids.empty() && !outbox_.state().pull_after.empty()) {
     return outbox_.end_pull();
   }
-  return ask(ids, true);
+  return ask(ids, true);  // of none: for the generation alone
 }
 
 Result<std::string_view> Sender::next(int64_t now_ms) {
@@ -104,7 +104,8 @@ Result<std::string_view> Sender::next(int64_t now_ms) {
     return std::string_view();
   }
   denied_ = false;
-  if (!refreshes_.empty()) {
+  // What is in flight goes first: it is not in the upstream's documents, and not among what waits here.
+  if (!refreshes_.empty() && (outbox_.in_flight().empty() || outbox_.state().halt != Halt::kNone)) {
     std::vector<std::string> ids;
     while (!refreshes_.empty() && ids.size() < kAskedAtOnce) {
       ids.push_back(std::move(refreshes_.front()));
@@ -187,6 +188,15 @@ Status Sender::answer_batch(const Reply& reply, int64_t now_ms) {
       }
       [[fallthrough]];
     case Answer::kRetired:
+      if (reply.answer() == Answer::kRetired && header.seq == 0) {
+        auto succeeds = outbox_.succeed(header.digest, header.lsn_hi);
+        CAIRN_TRY(succeeds.status());
+        if (*succeeds) {
+          done(now_ms);
+          hurry_ = true;
+          return {};
+        }
+      }
       done(now_ms);
       last_error_ = "another store sends under this one's name, and was first";
       return outbox_.halt(Halt::kForked);
@@ -222,18 +232,18 @@ Status Sender::answer_question(const Documents& documents) {
     }
     ++next;
   }
-  const std::vector<std::string> asked = std::move(asked_);
-  under_way_ = MessageKind::kUnknown;
+  const std::vector<std::string> asked = asked_;  // kept until the answer is
   bool newer = false;
-  uint64_t generation = 0;
-  if (asked_newer_ && !outbox_.in_flight().empty() &&
+  if (asked_newer_ &&
       std::any_of(documents.runs.begin(), documents.runs.end(), [](const Documents::Run& run) { return run.found; })) {
-    CAIRN_TRY(outbox_.take_back());  // what is newer there goes below it
+    if (!outbox_.in_flight().empty()) {
+      CAIRN_TRY(outbox_.take_back());  // what is newer there goes below it
+    }
+    CAIRN_TRY(host_.expect_documents());
   }
   for (const Documents::Run& run : documents.runs) {
     if (asked_newer_) {
       if (run.found) {
-        generation = std::max(generation, run.origin.generation);
         auto taken = host_.take_document(run);
         CAIRN_TRY(taken.status());
         newer = newer || *taken;
@@ -243,7 +253,12 @@ Status Sender::answer_question(const Documents& documents) {
     }
   }
   if (asked_newer_) {
-    return next == 0 ? Status() : outbox_.pulled(asked[next - 1], newer, generation);
+    CAIRN_TRY(host_.keep_documents());
+    if (asked.empty()) {
+      CAIRN_TRY(outbox_.pulled({}, false, documents.generation));
+      return outbox_.end_pull();
+    }
+    return next == 0 ? Status() : outbox_.pulled(asked[next - 1], newer, documents.generation);
   }
   for (; next < asked.size(); ++next) {
     refreshes_.push_back(asked[next]);

@@ -44,7 +44,9 @@ class Sender {
   struct Host {
     std::function<Status(uint64_t* lsn)> fold;  // the durable log into the tables; `lsn`: up to where
     std::function<void(const std::string& id, uint64_t last)> taken;
+    std::function<Status()> expect_documents;  // what waits is folded, so that each need not see to it
     std::function<Result<bool>(const Documents::Run& run)> take_document;  // of a pull; false: it is not newer
+    std::function<Status()> keep_documents;                                // those that were taken are on the disk
     std::function<void(const Documents::Run& run)> refreshed;
     std::function<uint64_t()> random;
   };

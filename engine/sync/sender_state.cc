@@ -1,5 +1,7 @@
 #include "engine/sync/sender_state.h"
 
+#include <algorithm>
+
 #include "engine/sync/raw_fields.h"
 
 namespace cairn::engine::sync {
@@ -18,7 +20,26 @@ bool take_flag(std::string_view& from, bool& flag) {
   return true;
 }
 
+bool take_streams(std::string_view& from, std::vector<StreamId>& streams) {
+  uint8_t count = 0;
+  if (!take(from, count) || count > kFormerStreamsMax) {
+    return false;
+  }
+  streams.resize(count);
+  return std::all_of(streams.begin(), streams.end(), [&from](StreamId& stream) { return take(from, stream); });
+}
+
 }  // namespace
+
+void SenderState::add_former(const StreamId& before) {
+  if (is_zero(before)) {
+    return;
+  }
+  former.push_back(before);
+  if (former.size() > kFormerStreamsMax) {
+    former.erase(former.begin());
+  }
+}
 
 std::string encode_sender_state(const SenderState& s) {
   std::string out;
@@ -33,6 +54,11 @@ std::string encode_sender_state(const SenderState& s) {
   put(out, s.deltas);
   put(out, s.parent);
   put(out, s.parent_seq);
+  put(out, static_cast<uint8_t>(s.former.size()));
+  for (const StreamId& stream : s.former) {
+    put(out, stream);
+  }
+  put(out, static_cast<uint8_t>(s.told));
   put(out, static_cast<uint8_t>(s.resends));
   put_text(out, s.resend_after);
   put(out, static_cast<uint8_t>(s.pull));
@@ -63,12 +89,13 @@ Result<SenderState> decode_sender_state(std::string_view payload) {
   const bool whole = take_flag(payload, s.attached) && take_text(payload, s.upstream) && take(payload, s.owner) &&
                      take(payload, s.stream) && take(payload, s.generation) && take(payload, s.seq) &&
                      take(payload, s.digest) && take(payload, s.deltas) && take(payload, s.parent) &&
-                     take(payload, s.parent_seq) && take_flag(payload, s.resends) &&
-                     take_text(payload, s.resend_after) && take(payload, pull) && take_text(payload, s.pull_after) &&
-                     take(payload, s.pull_number) && take(payload, s.pull_generation) && take(payload, halt) &&
-                     take(payload, s.batches) && take(payload, s.entries) && take(payload, s.bytes) &&
-                     take(payload, s.lost_deltas) && take(payload, s.rotations) && take(payload, s.acked_us) &&
-                     take_text(payload, s.last_error) && take(payload, s.last_error_us);
+                     take(payload, s.parent_seq) && take_streams(payload, s.former) && take_flag(payload, s.told) &&
+                     take_flag(payload, s.resends) && take_text(payload, s.resend_after) && take(payload, pull) &&
+                     take_text(payload, s.pull_after) && take(payload, s.pull_number) &&
+                     take(payload, s.pull_generation) && take(payload, halt) && take(payload, s.batches) &&
+                     take(payload, s.entries) && take(payload, s.bytes) && take(payload, s.lost_deltas) &&
+                     take(payload, s.rotations) && take(payload, s.acked_us) && take_text(payload, s.last_error) &&
+                     take(payload, s.last_error_us);
   if (!whole || !payload.empty() || pull > static_cast<uint8_t>(Pull::kMoved) ||
       halt > static_cast<uint8_t>(Halt::kForked)) {
     return kBad;

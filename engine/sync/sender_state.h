@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cairn/status.h"
 #include "engine/sync/batch.h"
@@ -30,11 +31,14 @@ struct SenderState {
   OwnerId owner{};       // under which this store's runs are known there
   StreamId stream{};
   uint64_t generation = 0;
-  uint64_t seq = 0;          // of the last batch that was acknowledged
-  Digest digest{};           // of that batch
-  uint64_t deltas = 0;       // entries of other owners' runs up to it
-  StreamId parent{};         // the stream that this one took the place of; zero: none
-  uint64_t parent_seq = 0;   // of its last batch that was acknowledged
+  uint64_t seq = 0;         // of the last batch that was acknowledged
+  Digest digest{};          // of that batch
+  uint64_t deltas = 0;      // entries of other owners' runs up to it
+  StreamId parent{};        // the stream that this one took the place of; zero: none
+  uint64_t parent_seq = 0;  // of its last batch that was acknowledged
+  // Streams before this one, the latest last: each upstream goes on with one of them, and not with a copy's.
+  std::vector<StreamId> former;
+  bool told = false;         // somebody said that this store goes on, whatever stream the upstream knows; until it has
   bool resends = false;      // every run is sent whole once more
   std::string resend_after;  // runs up to this id were
   Pull pull = Pull::kNone;
@@ -55,7 +59,12 @@ struct SenderState {
   int64_t last_error_us = 0;
 
   [[nodiscard]] bool pulls() const { return pull != Pull::kNone; }
+  void add_former(const StreamId& before);
+  /// What is changed waits for the upstream: there is one, or was, and what it has is the base of these changes.
+  [[nodiscard]] bool keeps_changes() const { return attached || pulls() || stream != StreamId{}; }
 };
+
+constexpr size_t kFormerStreamsMax = 32;
 
 std::string encode_sender_state(const SenderState& state);
 Result<SenderState> decode_sender_state(std::string_view payload);

@@ -53,24 +53,23 @@ TEST_F(SyncDisk, NoSpaceAndTheDisksErrorsEndTheCallAndNothingIsLost) {
   EXPECT_NE(message_, "");
 }
 
-TEST_F(SyncDisk, AttachAndDetachEndWithTheDisksErrorsAndWorkLater) {
+TEST_F(SyncDisk, TheFirstAttachEndsWithTheDisksErrorsAndWorksLater) {
   const std::pair<Status, cairn_status> faults[] = {{Status(Code::kNoSpace, "injected", ENOSPC), CAIRN_NO_SPACE},
                                                     {Status(Code::kIo, "injected", EIO), CAIRN_IO}};
-  int n = 10;
   for (const auto& [fault, expected] : faults) {
-    for (const bool attach : {true, false}) {
-      CAIRN_EXPECT(CAIRN_OK, set("a", ++n));
-      CAIRN_EXPECT(CAIRN_OK, cairn_store_barrier(store_));
-      for (const FileCall call : {FileCall::kWrite, FileCall::kResize, FileCall::kOpen, FileCall::kRead}) {
-        faults_->fail({call, 1, fault, true});
-      }
-      const cairn_status s = attach ? cairn_sync_attach(store_, "up", nullptr) : cairn_sync_detach(store_);
-      EXPECT_EQ(s, expected) << explain(s) << (attach ? " attach" : " detach");
-      faults_->fail_none();
-      CAIRN_EXPECT(CAIRN_OK, cairn_store_step(store_, 0));
-      CAIRN_EXPECT(CAIRN_OK, attach ? cairn_sync_attach(store_, "up", nullptr) : cairn_sync_detach(store_));
+    CAIRN_EXPECT(CAIRN_OK, set("a", 11));
+    CAIRN_EXPECT(CAIRN_OK, cairn_store_barrier(store_));
+    for (const FileCall call : {FileCall::kWrite, FileCall::kResize, FileCall::kOpen, FileCall::kRead}) {
+      faults_->fail({call, 1, fault, true});
     }
+    const cairn_status s = cairn_sync_attach(store_, "up", nullptr);
+    EXPECT_EQ(s, expected) << explain(s);
+    faults_->fail_none();
+    CAIRN_EXPECT(CAIRN_OK, cairn_store_step(store_, 0));
   }
+  CAIRN_EXPECT(CAIRN_OK, cairn_sync_attach(store_, "up", nullptr));
+  CAIRN_EXPECT(CAIRN_OK, cairn_sync_detach(store_));
+  CAIRN_EXPECT(CAIRN_OK, cairn_sync_attach(store_, "up", nullptr));
 }
 
 TEST_F(SyncDisk, AReceiverWithoutSpaceAnswersAndTakesItLater) {

@@ -130,6 +130,23 @@ TEST_F(Sync, WithoutAnswerEverythingWaitsAndIsSaid) {
   EXPECT_EQ(cairn({"why", "r"}).exit, 0);
 }
 
+TEST_F(Sync, ADetachedStoreIsSentWhenAnUpstreamIsNamedAgain) {
+  const std::string url = "http://" + serve();
+  started("r", R"({"n":1})");
+  EXPECT_EQ(cairn({"sync", "--upstream", url}).exit, 0);
+  EXPECT_EQ(cairn({"sync", "--detach"}).exit, 0);
+  EXPECT_EQ(cairn({"increment", "r", "n", "1"}).exit, 0);
+  const Ran refused = cairn({"sync"});
+  EXPECT_EQ(refused.exit, 64);
+  EXPECT_THAT(refused.err, HasSubstr("the store was detached: give --upstream URL"));
+  EXPECT_EQ(cairn({"sync", "--dead"}).exit, 0) << "what is held can be seen all the same";
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":1}\n");
+  const Ran again = cairn({"sync", "--upstream", url, "--json"});
+  EXPECT_EQ(again.exit, 0) << again.err;
+  EXPECT_EQ(again.parsed()["messages"], 1);
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":2}\n");
+}
+
 TEST_F(Sync, WrongLinesAreRefusedAndChangeNothing) {
   started();
   EXPECT_EQ(cairn({"sync", "--upstream", "ftp://x", "--deadline", "1s"}).exit, 64);

@@ -590,6 +590,64 @@ TEST_F(Copies, AStoreThatIsToldItWasMovedAsksForWhatIsNewer) {
   EXPECT_EQ(after.all(), up.all());
 }
 
+// Also that it had finished there: here the run was at work, and then nobody was.
+TEST_F(Copies, ARestoredStoreLearnsThatItsRunsHadFinished) {
+  Site& machine = site("machine");
+  Site& snapshot = site("snapshot");
+  machine.fixed_identity = snapshot.fixed_identity = true;
+  machine.open();
+  machine.attach();
+  machine.start("r", R"({"n":1})");
+  machine.start("q", R"({"n":1})");
+  machine.sync_with(up);
+  machine.copy_to(snapshot);
+  machine.set("r", "n", "2");
+  machine.finish("r");
+  machine.sync_with(up);
+  machine.finish("q");
+  machine.sync_with(up);
+  machine.close();
+  snapshot.open();
+  snapshot.set("q", "x", "1");
+  snapshot.sync_with(up);
+  EXPECT_EQ(snapshot.state("r"), R"(COMPLETED {"n":2})");
+  EXPECT_EQ(snapshot.state("q"), R"(COMPLETED {"n":1,"x":1})");
+  EXPECT_EQ(snapshot.all(), up.all());
+  snapshot.reopen();
+  EXPECT_EQ(snapshot.all(), up.all());
+  engine::Store::RunSyncState state;
+  ASSERT_TRUE(snapshot.store().sync_state("r", state).ok());
+  EXPECT_TRUE(state.all_acknowledged);
+}
+
+// That they crashed is what this store thinks of runs that nobody works on; the upstream knows better.
+TEST_F(Copies, ARestoredStoreLearnsThatWhatItTookForCrashedHadFinished) {
+  Site& machine = site("machine");
+  Site& snapshot = site("snapshot");
+  machine.fixed_identity = snapshot.fixed_identity = true;
+  machine.open();
+  machine.attach();
+  machine.start("r", R"({"n":1})");
+  machine.sync_with(up);
+  machine.copy_to(snapshot);
+  for (const char* n : {"2", "3"}) {
+    machine.set("r", "n", n);
+    machine.sync_with(up);
+  }
+  machine.finish("r");
+  machine.sync_with(up);
+  machine.close();
+  snapshot.open();
+  for (int i = 0; i < 3; ++i) {
+    snapshot.clock().advance_ms(24 * 3600 * 1000);
+    ASSERT_TRUE(snapshot.store().step(1'000'000).ok());
+  }
+  ASSERT_EQ(snapshot.state("r"), R"(CRASHED {"n":1})");
+  snapshot.sync_with(up);
+  EXPECT_EQ(snapshot.state("r"), R"(COMPLETED {"n":3})");
+  EXPECT_EQ(snapshot.all(), up.all());
+}
+
 // The stream that the upstream knows was rotated since: the store's generation is behind, too.
 TEST_F(Copies, ARestoredStoreGoesBeyondTheGenerationsThatCameSince) {
   Site& machine = site("machine");
@@ -601,10 +659,12 @@ TEST_F(Copies, ARestoredStoreGoesBeyondTheGenerationsThatCameSince) {
   Site& snapshot = site("snapshot");
   snapshot.fixed_identity = true;
   machine.copy_to(snapshot);
+  Site& other = site("other");
+  other.open();
   for (int i = 2; i < 5; ++i) {
-    ASSERT_TRUE(machine.store().detach_upstream().ok());
-    machine.attach();
     machine.set("r", "n", std::to_string(i));
+    machine.sync_with(other);  // does not know it, nor does `up` then: two streams more
+    machine.set("r", "m", std::to_string(i));
     machine.sync_with(up);
   }
   machine.close();
@@ -614,11 +674,11 @@ TEST_F(Copies, ARestoredStoreGoesBeyondTheGenerationsThatCameSince) {
   ASSERT_EQ(snapshot.sync_state().sender.halt, Halt::kForked) << "its stream has a successor";
   ASSERT_TRUE(snapshot.store().resolve_copy(true).ok());
   snapshot.sync_with(up);
-  EXPECT_EQ(snapshot.state("r"), R"({"n":4})");
+  EXPECT_EQ(snapshot.state("r"), R"({"n":4,"m":4})");
   snapshot.set("r", "n", "9");
   snapshot.sync_with(up);
   EXPECT_EQ(snapshot.all(), up.all());
-  EXPECT_EQ(up.state("r"), R"({"n":9})");
+  EXPECT_EQ(up.state("r"), R"({"n":9,"m":4})");
 }
 
 // As over a folder that is read by one command after the other.

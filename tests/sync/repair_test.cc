@@ -1,7 +1,7 @@
 // A store that was damaged and repaired, as a sender and as a receiver.
 #include <fstream>
 
-#include "engine/store_repair.h"
+#include "engine/store_backup.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -9,17 +9,6 @@ namespace {
 
 class Repaired : public SyncTest {
  protected:
-  void damage_log(const Site& of) {
-    for (const auto& e : std::filesystem::directory_iterator(of.directory() + "/wal")) {
-      if (e.path().extension() == ".wal") {
-        std::fstream f(e.path(), std::ios::in | std::ios::out | std::ios::binary);
-        for (const int at : {0, 4096}) {
-          f.seekp(at);
-          f << std::string(200, '\x5a');
-        }
-      }
-    }
-  }
   void begin_child() {
     worker.start("p", R"({"n":0})");
     worker.sync_with(up);
@@ -32,14 +21,6 @@ class Repaired : public SyncTest {
     auto parent = child.store().parent(*child.run("c"));
     ASSERT_TRUE(parent.ok()) << said(parent.status());
     child.apply(*parent, OperationType::kIncrement, "n", std::to_string(by));
-  }
-  void repair(Site& of) {
-    engine::RepairOptions o;
-    o.directory = of.directory();
-    o.commit = true;
-    testing::use_clock(o.hooks, of);
-    auto report = engine::repair(o);
-    ASSERT_TRUE(report.ok()) << said(report.status());
   }
 
   Site& child = site("child");
@@ -130,6 +111,141 @@ TEST_F(Repaired, DeltasThatWereOnTheirWayAreHeld) {
   child.sync_with(up);
   EXPECT_EQ(up.state("p"), R"({"n":5})");
   EXPECT_EQ(child.dead(), std::vector<std::string>{"p: may have been sent"});
+}
+
+// What it lost and what it was changed by before it asked are both there.
+TEST_F(Repaired, ASenderThatIsChangedBeforeItIsAttachedKeepsBoth) {
+  begin_child();
+  worker.start("r", R"({"n":0})");
+  worker.sync_with(up);
+  worker.reopen();  // the tables have it
+  const std::string image = worker.directory() + ".image";
+  std::filesystem::copy(worker.directory(), image, std::filesystem::copy_options::recursive);
+  worker.set("r", "n", "1");
+  worker.set("p", "mine", "1");
+  worker.sync_with(up);
+  increment_parent(5);  // others write that one
+  child.sync_with(up);
+  worker.set("p", "mine", "2");
+  worker.sync_with(up);
+  worker.close();
+  std::filesystem::remove_all(worker.directory() + "/data");
+  std::filesystem::rename(image + "/data", worker.directory() + "/data");
+  std::filesystem::remove_all(image);
+  damage_log(worker);
+  repair(worker);
+  worker.open();
+  worker.set("r", "new", "1");
+  worker.set("p", "new", "1");
+  worker.reopen();
+  worker.attach();
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("r"), R"({"n":1,"new":1})");
+  EXPECT_EQ(up.state("p"), R"({"n":5,"mine":2,"new":1})");
+  for (const char* id : {"r", "p"}) {
+    EXPECT_EQ(worker.state(id), up.state(id));
+  }
+  EXPECT_TRUE(worker.dead().empty());
+}
+
+// Its ids are taken again: what the upstream has under them is of an earlier life.
+TEST_F(Repaired, ASenderThatLostAllItsRunsIsHeardAgain) {
+  for (const char* id : {"q", "r"}) {
+    worker.start(id, R"({"n":0})");
+    for (int i = 1; i < 4; ++i) {
+      worker.set(id, "n", std::to_string(i));
+      worker.sync_with(up);
+    }
+  }
+  worker.close();
+  std::filesystem::remove_all(worker.directory() + "/data");
+  for (const auto& e : std::filesystem::directory_iterator(worker.directory() + "/wal")) {
+    std::filesystem::resize_file(e.path(), 0);
+  }
+  repair(worker);
+  worker.open();
+  ASSERT_EQ(worker.all().size(), 0u);
+  worker.attach();
+  ASSERT_TRUE(worker.store().resolve_copy(true).ok());
+  worker.sync_with(up);
+  worker.start("q", R"({"x":1})");
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("q"), R"({"x":1})");
+  worker.set("q", "x", "2");
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("q"), R"({"x":2})");
+}
+
+TEST_F(Repaired, ARelayHoldsTheDeltaWhoseRunCameFromItsOwner) {
+  Site& relay = site("relay");
+  relay.open();
+  relay.attach();
+  child.open();
+  child.attach();
+  child.start("c", "{}", "p");
+  increment_parent(5);
+  child.sync_with(relay);
+  (void)relay.store().sync_control(engine::Store::SyncControl::kHurry);
+  ASSERT_FALSE(relay.next().empty());
+  worker.start("p", R"({"n":10})");
+  worker.sync_with(relay);
+  relay.close();
+  damage_log(relay);
+  repair(relay);
+  relay.open();
+  relay.attach();
+  relay.sync_with(up);
+  ASSERT_EQ(relay.dead(), std::vector<std::string>{"p: may have been sent"});
+  ASSERT_TRUE(relay.store().release_dead("p", sync::Outbox::Release::kRetry).ok());
+  relay.sync_with(up);
+  EXPECT_EQ(relay.state("p"), R"({"n":15})");
+  EXPECT_EQ(up.state("p"), R"({"n":15})");
+}
+
+TEST_F(Repaired, ABackupHoldsWhatTheOriginalSends) {
+  begin_child();
+  increment_parent(5);
+  ASSERT_TRUE(child.store().barrier().ok());
+  Site& backup = site("backup");
+  engine::BackupOptions o;
+  o.directory = child.directory();
+  o.target = backup.directory();
+  ASSERT_TRUE(engine::back_up(o).ok());
+  child.sync_with(up);
+  backup.open();
+  backup.attach();
+  backup.start("mine", "{}");
+  backup.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"n":5})");
+  ASSERT_EQ(backup.dead(), (std::vector<std::string>{"c: owned by another store", "p: may have been sent"}));
+  ASSERT_TRUE(backup.store().release_dead("p", sync::Outbox::Release::kRetry).ok());
+  backup.sync_with(up);
+  EXPECT_EQ(up.state("p"), R"({"n":10})") << "as somebody decided";
+}
+
+TEST_F(Repaired, AReceiverStillStopsTheSecondOfTwo) {
+  Site& first = site("first");
+  Site& second = site("second");
+  first.fixed_identity = second.fixed_identity = true;
+  first.open();
+  first.attach();
+  first.start("r", R"({"n":1})");
+  first.sync_with(up);
+  first.copy_to(second);
+  second.open();
+  up.close();
+  damage_log(up);
+  repair(up);
+  up.open();
+  first.set("r", "n", "2");
+  first.feed(answer_to(first.next(), sync::Answer::kGap));  // so it begins anew
+  first.sync_with(up);
+  second.set("r", "n", "3");
+  second.feed(answer_to(second.next(), sync::Answer::kGap));
+  second.sync_with(up);
+  EXPECT_EQ(first.sync_state().sender.halt, sync::Halt::kNone);
+  EXPECT_EQ(second.sync_state().sender.halt, sync::Halt::kForked);
+  EXPECT_EQ(up.state("r"), R"({"n":2})");
 }
 
 TEST_F(Repaired, AReceiverKnowsWhatItTook) {

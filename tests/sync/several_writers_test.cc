@@ -129,6 +129,35 @@ TEST_F(SeveralWriters, ARefreshKeepsWhatIsNotSentYet) {
   EXPECT_EQ(up.state("p"), R"({"a":2,"n":7})");
 }
 
+// The answer to the batch is lost, and the host asks for a refresh: the upstream may have the batch, or not.
+TEST_F(SeveralWriters, ARefreshKeepsWhatIsOnItsWay) {
+  worker.start("p", R"({"a":1})");
+  worker.sync_with(up);
+  worker.set("p", "b", "2");
+  (void)worker.store().sync_control(engine::Store::SyncControl::kHurry);
+  ASSERT_FALSE(worker.next().empty());
+  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTransient, "lost").ok());
+  ASSERT_TRUE(worker.store().refresh("p").ok());
+  worker.clock().advance_ms(120'000);
+  worker.sync_with(up);
+  EXPECT_EQ(worker.state("p"), R"({"a":1,"b":2})");
+  EXPECT_EQ(up.state("p"), R"({"a":1,"b":2})");
+}
+
+TEST_F(SeveralWriters, ARefreshKeepsWhatIsHeld) {
+  worker.start("p", R"({"a":1})");
+  worker.sync_with(up);
+  up.set("p", "theirs", "1");
+  worker.set("p", "b", "2");
+  (void)worker.store().sync_control(engine::Store::SyncControl::kHurry);
+  worker.feed(answer_to(worker.next(), sync::Answer::kOk, {{0, sync::VerdictCode::kTooLarge, ""}}));
+  ASSERT_EQ(worker.dead(), std::vector<std::string>{"p: too large"});
+  worker.set("p", "c", "3");
+  ASSERT_TRUE(worker.store().refresh("p").ok());
+  worker.sync_with(up);
+  EXPECT_EQ(worker.state("p"), R"({"a":1,"theirs":1,"b":2,"c":3})");
+}
+
 // The run is in memory, so its handle sees what comes down with what is not sent on top.
 TEST_F(SeveralWriters, ARefreshOfAnOpenRunHasBothIncrements) {
   auto run = worker.start("r", R"({"n":0})");

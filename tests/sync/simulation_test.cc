@@ -45,6 +45,8 @@ void add(sim::Result& sum, const sim::Result& r) {
   sum.clock_jumps += r.clock_jumps;
   sum.too_large += r.too_large;
   sum.renamed += r.renamed;
+  sum.detached += r.detached;
+  sum.backlogs += r.backlogs;
   sum.duplicates += r.duplicates;
   sum.refused += r.refused;
 }
@@ -54,12 +56,13 @@ void print(const char* name, const sim::Result& s, uint64_t lives) {
   std::printf(
       "sync: %s: %llu lives, %llu operations, %llu messages; lost requests %llu, lost answers %llu, cut %llu, spoiled "
       "%llu, "
-      "late %llu, doubled %llu, denied %llu, busy %llu, too large %llu, renamed %llu; worker kills %llu, "
+      "late %llu, doubled %llu, denied %llu, busy %llu, too large %llu, renamed %llu, detached %llu; refused for what "
+      "waited %llu; worker kills %llu, "
       "upstream kills %llu, clock jumps %llu; "
       "duplicates recognised %llu, unreadable %llu; lost 0, doubled 0\n",
       name, n(lives), n(s.operations), n(s.messages), n(s.lost_requests), n(s.lost_answers), n(s.cut), n(s.flipped),
-      n(s.delayed), n(s.doubled), n(s.denied), n(s.busy), n(s.too_large), n(s.renamed), n(s.worker_kills),
-      n(s.upstream_kills), n(s.clock_jumps), n(s.duplicates), n(s.refused));
+      n(s.delayed), n(s.doubled), n(s.denied), n(s.busy), n(s.too_large), n(s.renamed), n(s.detached), n(s.backlogs),
+      n(s.worker_kills), n(s.upstream_kills), n(s.clock_jumps), n(s.duplicates), n(s.refused));
 }
 
 void all_equal(const char* name, const sim::Options& o, uint64_t first, uint64_t count) {

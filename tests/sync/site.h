@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "engine/json.h"
+#include "engine/store_repair.h"
 #include "engine/sync/receiver.h"
 #include "engine/sync/store_storage.h"
 #include "tests/support/fake_clock.h"
@@ -28,6 +30,23 @@ using engine::Value;
 
 inline std::string said(const Status& s) {
   return s.ok() ? "ok" : std::to_string(static_cast<int>(s.code)) + " " + engine::error_detail().message;
+}
+
+/// An answer of the upstream's to a batch that it did not see.
+inline std::string answer_to(const std::string& batch, sync::Answer answer,
+                             const std::vector<sync::Verdict>& verdicts = {}) {
+  const auto sent = sync::decode_batch_header(batch);
+  EXPECT_TRUE(sent.ok());
+  sync::ReplyHeader header;
+  header.answer = static_cast<uint8_t>(answer);
+  header.stream = sent->stream;
+  header.for_seq = sent->seq;
+  header.for_digest = sent->digest;
+  if (answer == sync::Answer::kOk) {
+    header.seq = sent->seq;
+    header.digest = sent->digest;
+  }
+  return sync::encode_reply(header, verdicts);
 }
 
 /// A store, and what of it sends and receives.
@@ -249,6 +268,26 @@ class SyncTest : public ::testing::Test {
     for (auto& [name, site] : sites_) {
       site->close();
     }
+  }
+  /// Each segment of the log has lost its head.
+  static void damage_log(const Site& of) {
+    for (const auto& e : std::filesystem::directory_iterator(of.directory() + "/wal")) {
+      if (e.path().extension() == ".wal") {
+        std::fstream f(e.path(), std::ios::in | std::ios::out | std::ios::binary);
+        for (const int at : {0, 4096}) {
+          f.seekp(at);
+          f << std::string(200, '\x5a');
+        }
+      }
+    }
+  }
+  static void repair(Site& of) {
+    engine::RepairOptions o;
+    o.directory = of.directory();
+    o.commit = true;
+    testing::use_clock(o.hooks, of);
+    auto report = engine::repair(o);
+    ASSERT_TRUE(report.ok()) << said(report.status());
   }
   void expect_equal() { EXPECT_EQ(worker.all(), up.all()); }
 

@@ -16,11 +16,13 @@ using engine::OperationType;
 using engine::Value;
 namespace sync = engine::sync;
 
-/// What a run must be in the end, from the operations alone: numbers that are set, numbers that are counted, and lists
-/// of which only the items are compared, for their order is that of arrival.
+/// What a run must be in the end, from the operations alone: numbers that are set, numbers that are counted, in whole
+/// and in quarters (their sum is exact in any order), and lists of which only the items are compared, for their order
+/// is that of arrival.
 struct Expected {
   std::map<std::string, int64_t> set;
   std::map<std::string, int64_t> counted;
+  std::map<std::string, int64_t> quarters;
   std::map<std::string, std::vector<int64_t>> listed;
   bool finished = false;
   bool erased = false;
@@ -56,6 +58,7 @@ class Simulation {
   struct Worker {
     std::unique_ptr<SimulatedStore> site;
     std::string upstream = "upstream";  // its name
+    bool detached = false;
     std::vector<std::string> runs;
     uint32_t made = 0;
   };
@@ -115,7 +118,12 @@ class Simulation {
     if (random_.one_in(options_.kill_worker)) {
       ++result.worker_kills;
       CAIRN_TRY(w.site->kill());
-      CAIRN_TRY(w.site->store().attach_upstream(w.upstream, sender_options()));
+      CAIRN_TRY(attach(w));
+    }
+    if (w.detached ? random_.one_in(10) : random_.one_in(options_.detach)) {
+      w.detached = !w.detached;
+      result.detached += w.detached ? 1 : 0;
+      CAIRN_TRY(w.detached ? w.site->store().detach_upstream() : attach(w));
     }
     for (uint64_t n = random_.below(4); n > 0; --n) {
       CAIRN_TRY(operate(index));
@@ -127,6 +135,10 @@ class Simulation {
       CAIRN_TRY(forward());
     }
     return {};
+  }
+
+  Status attach(Worker& w) {
+    return w.detached ? Status() : w.site->store().attach_upstream(w.upstream, sender_options());
   }
 
   Status operate(uint32_t index) {
@@ -173,7 +185,19 @@ class Simulation {
     const auto number = static_cast<int64_t>(random_.below(1000));
     engine::Outcome outcome;
     ++result.operations;
-    switch (random_.below(own ? 3 : 2)) {
+    switch (random_.below(own ? 4 : 3)) {
+      case 2: {
+        e.quarters[std::string("f_") + key] += number;
+        const Status s = store.apply(
+            *run, {OperationType::kIncrement, std::string("f_") + key, Value(static_cast<double>(number) / 4)},
+            outcome);
+        if (s.code == Code::kBacklog) {  // of a run owned elsewhere so many wait at most
+          ++result.backlogs;
+          e.quarters[std::string("f_") + key] -= number;
+          return {};
+        }
+        return worked(s);
+      }
       case 0:
         e.counted[std::string("n_") + key] += number;
         return worked(store.apply(*run, {OperationType::kIncrement, std::string("n_") + key, Value(number)}, outcome));
@@ -196,6 +220,9 @@ class Simulation {
   Status send(uint32_t index, bool calm) {
     engine::Store& store = workers_[index].site->store();
     std::string message;
+    if (workers_[index].detached) {
+      return {};
+    }
     if (!calm) {
       CAIRN_TRY(rename(store, workers_[index].upstream));
     }
@@ -285,7 +312,7 @@ class Simulation {
       air_.erase(air_.begin() + static_cast<ptrdiff_t>(i));
       const std::string answer = upstream().receiver().handle(air.message);
       trace_ = xxh3(answer.data(), answer.size(), trace_);
-      if (!air.answer_counts) {
+      if (!air.answer_counts || workers_[air.worker].detached) {
         continue;
       }
       engine::Store& store = workers_[air.worker].site->store();
@@ -320,6 +347,10 @@ class Simulation {
 
   // The network is well from here on: everything arrives.
   Status drain() {
+    for (Worker& w : workers_) {
+      w.detached = false;
+      CAIRN_TRY(attach(w));
+    }
     CAIRN_TRY(deliver(true));
     for (int round = 0; round < 100'000; ++round) {
       bool done = true;
@@ -392,6 +423,18 @@ class Simulation {
     for (const auto& [key, expected] : e.counted) {
       number(key, expected);
     }
+    for (const auto& [key, expected] : e.quarters) {
+      const Value* v = value(key);
+      const double wanted = static_cast<double>(expected) / 4;
+      const double is = v == nullptr                   ? -1
+                        : v->get<double>() != nullptr  ? *v->get<double>()
+                        : v->get<int64_t>() != nullptr ? static_cast<double>(*v->get<int64_t>())
+                                                       : -1;
+      if (is != wanted && !(expected == 0 && v == nullptr)) {
+        differ(std::string(id).append(" ").append(key) + " is " + std::to_string(is) + ", not " +
+               std::to_string(wanted));
+      }
+    }
     for (const auto& [key, expected] : e.listed) {
       const Value* v = value(key);
       std::vector<int64_t> items;
@@ -408,7 +451,9 @@ class Simulation {
                std::to_string(wanted.size()) + " that were appended");
       }
     }
-    const size_t keys = e.set.size() + e.counted.size() + e.listed.size();
+    const auto absent = static_cast<size_t>(
+        std::count_if(e.quarters.begin(), e.quarters.end(), [&](const auto& q) { return value(q.first) == nullptr; }));
+    const size_t keys = e.set.size() + e.counted.size() + e.quarters.size() - absent + e.listed.size();
     if (static_cast<size_t>(record.document.size()) != keys) {
       differ(id + " has " + std::to_string(record.document.size()) + " keys, not " + std::to_string(keys));
     }

@@ -30,6 +30,7 @@ struct Options {
   uint32_t clock_jump = 100;
   uint32_t too_large = 30;          // a batch of several entries is, also one that was taken
   uint32_t rename = 150;            // the upstream gets another name
+  uint32_t detach = 100;            // a worker sends nothing for a while
   bool no_duplicate_check = false;  // a planted fault: the check that finds it must find it
 };
 
@@ -38,9 +39,10 @@ struct Result {
   std::vector<std::string> differences;  // at most 20
   uint64_t operations = 0, messages = 0, batches = 0, bytes = 0;
   uint64_t lost_requests = 0, lost_answers = 0, cut = 0, flipped = 0, delayed = 0, doubled = 0, denied = 0, busy = 0;
-  uint64_t worker_kills = 0, upstream_kills = 0, clock_jumps = 0, too_large = 0, renamed = 0;
+  uint64_t worker_kills = 0, upstream_kills = 0, clock_jumps = 0, too_large = 0, renamed = 0, detached = 0;
   uint64_t duplicates = 0;    // batches that the upstream knew
   uint64_t refused = 0;       // that it could not read
+  uint64_t backlogs = 0;      // operations that were refused because so many waited
   uint64_t dead_letters = 0;  // at the end
   int64_t simulated_ms = 0;
   uint64_t trace = 0;  // a hash over all messages: the same seed gives the same

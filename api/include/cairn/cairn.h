@@ -1030,8 +1030,9 @@ typedef struct cairn_sync_options {
  * Cost:     the first time a checkpoint; afterwards each checkpoint also writes what waits, about 100 bytes a run. */
 CAIRN_API cairn_status cairn_sync_attach(cairn_store* store, const char* name,
                                          const cairn_sync_options* options) CAIRN_NOEXCEPT;
-/** Nothing is kept for an upstream any more, but what waits for the owners of runs of elsewhere. Dead letters are gone,
- * and so are erases that were not sent: an upstream keeps those runs. OK also without an upstream.
+/** Nothing is sent until the store is attached again; then it goes on where it was. Changes wait meanwhile, folded, one
+ * diff a run and one entry an erased run; retention (retain_finished_*) keeps what the upstream lacks. What was on its
+ * way when this was called may have arrived, and is not done twice. OK also without an upstream.
  * Errors:   INVALID_ARGUMENT while CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED is to be said; IO, NO_SPACE, LATCHED. */
 CAIRN_API cairn_status cairn_sync_detach(cairn_store* store) CAIRN_NOEXCEPT;
 
@@ -1130,12 +1131,11 @@ enum {
 };
 /** Lets go of a run's dead letter, and its changes flow again.
  * Durable:  as cairn_sync_attach.
- * Errors:   NOT_FOUND if the run has none, INVALID_ARGUMENT (without an upstream; REPLACE of a run owned elsewhere),
- *           CORRUPT. */
+ * Errors:   NOT_FOUND if the run has none, INVALID_ARGUMENT (REPLACE of a run owned elsewhere), CORRUPT. */
 CAIRN_API cairn_status cairn_sync_release(cairn_store* store, const char* run, int32_t how) CAIRN_NOEXCEPT;
 /** Calls visit(context, run, reason, since_us) for each dead letter, in the order of ids, until it returns something
- * else than 0; at most 10,000. visit may call the store.
- * Errors:   INVALID_ARGUMENT without an upstream, CORRUPT.
+ * else than 0; at most 10,000. visit may call the store. Also without an upstream.
+ * Errors:   CORRUPT.
  * Lifetime: the strings live until visit returns. */
 CAIRN_API cairn_status cairn_sync_dead_letters(cairn_store* store,
                                                int32_t (*visit)(void* context, const char* run, const char* reason,

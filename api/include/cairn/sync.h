@@ -96,7 +96,7 @@ class Sync {
   Status try_attach(const std::string& name, const SyncOptions& options = {}) noexcept {
     return detail::attempt([&] { return attach_to(name, options); });
   }
-  /// Nothing is kept for an upstream any more.
+  /// Nothing is sent until it is attached again; what is changed meanwhile waits. See cairn_sync_detach.
   void detach() { detail::check(cairn_sync_detach(store_)); }
   Status try_detach() noexcept { return detail::status_of(cairn_sync_detach(store_)); }
 

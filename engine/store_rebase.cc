@@ -1,0 +1,186 @@
+// A run of this store takes over what its upstream has of it: after a restore or a repair, and where its host asks.
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "engine/evaluate.h"
+#include "engine/store.h"
+#include "engine/tables_format.h"
+
+namespace cairn::engine {
+
+// With checkpoint_mutex_ and the run's lock held, by a caller who keeps the run in memory: its record with all that was
+// done to it and what of that waits. Nobody changes the run meanwhile, however many try.
+Result<RunRecord> Store::folded_record(Run& run) {
+  for (const bool last : {false, true}) {
+    auto record = tables()->find_for_fold(run.id);
+    CAIRN_TRY(record.status());
+    if (*record && (*record)->created_lsn == run.record.created_lsn && (*record)->sequence == run.sequence) {
+      return std::move(**record);
+    }
+    if (!last) {
+      CAIRN_TRY(seal(run));
+      CAIRN_TRY(synced(writer_->written_lsn()));
+      CAIRN_TRY(checkpoint_locked());
+    }
+  }
+  return fail(Code::kInternal, "the tables do not have what the log was folded into", run.id);
+}
+
+// The run takes the upstream's document, with what waits here on top, by one log record. `newer`: and the rest of it,
+// for it is a later state of the owner's, which this store is.
+Status Store::rebase(const sync::Documents::Run& upstream, bool newer) {
+  auto run = load_run(upstream.id);
+  if (!run.ok()) {
+    return run.code() == Code::kNoSuchRun ? Status() : run.status();
+  }
+  Run& r = **run;
+  const std::lock_guard guard(r.lock);
+  if (r.gate == Code::kErased || r.record.foreign) {
+    return {};
+  }
+  auto record = folded_record(r);
+  CAIRN_TRY(record.status());
+  const OutboxRow& row = record->outbox;
+  auto of = outbox_->of_run(r.id);
+  CAIRN_TRY(of.status());
+  if (of->in_flight) {
+    return {};  // halted: what is on its way is neither there nor here
+  }
+  const bool held = of->dead && of->dead->row.waits();
+  if (!newer && std::pair(upstream.origin.life, upstream.origin.sequence) !=
+                    std::pair(r.record.created_lsn, held ? of->dead->row.base() : record->shared_sequence())) {
+    return {};  // the upstream was restored, or this store was: the next batch finds that out
+  }
+  RunRebase to;
+  to.id = r.id;
+  to.created_lsn = r.record.created_lsn;
+  to.base = r.sequence;
+  // Where nothing waits here the run is at the very sequence that the upstream has, and known to be.
+  to.last = std::max(r.sequence + 1, newer ? upstream.origin.sequence + (record->outbox.waits() ? 1 : 0) : 0);
+  to.upstream = upstream.origin.sequence;
+  to.ships_forms = upstream.others_write;
+  to.updated_us = r.updated_us;
+  to.document = upstream.document;
+  Diff waits = row.diff;
+  if (held) {
+    // That was before it.
+    Diff all = of->dead->row.diff;
+    if (row.waits()) {
+      all.last = waits.base;
+      CAIRN_TRY(fold(all, waits, kStoredOperationsMax));
+    }
+    waits = std::move(all);
+  }
+  // That it crashed is this store's own guess.
+  if (newer && (!row.head || (record->status == RunStatus::kCrashed && is_final(upstream.head.status)))) {
+    RunChange& head = to.head.emplace();
+    head.id = r.id;
+    head.created_lsn = r.record.created_lsn;
+    head.sequence = to.last;
+    head.updated_us = is_final(upstream.head.status) ? upstream.head.finished_us : r.updated_us;
+    head.status = upstream.head.status;
+    head.tags = upstream.head.tags;
+    head.error = upstream.head.error;
+    to.updated_us = head.updated_us;
+  }
+  if (waits.last != 0) {
+    for (DiffEntry& e : waits.entries) {
+      if (!upstream.origin.received() || e.form.kind == FormKind::kSet || e.form.kind == FormKind::kDelete) {
+        continue;
+      }
+      const int at = to.document.find(e.key);
+      std::optional<Value> value = at < 0 ? std::nullopt : std::optional<Value>(to.document.member(at).value);
+      if (record->ships_forms || upstream.others_write) {
+        evaluate(e.key, e.form, value);
+        e.value = value;
+        e.form = Form(value ? FormKind::kSet : FormKind::kDelete);
+      }
+    }
+    CAIRN_TRY(engine::apply(waits, to.document));
+  }
+  if (!newer && waits.last == 0 && to.document == r.live.document()) {
+    return {};  // nothing is different
+  }
+  std::string payload;
+  append_rebase(payload, to);
+  CAIRN_TRY(append_for(r, {{LogType::kRebase, std::move(payload)}}, nullptr));
+  rebased_ = true;
+  if (to.head) {
+    finished_ -= r.gate == Code::kFinished ? 1 : 0;
+    take_change(r.record, *to.head);
+    r.gate = gate_of(r.record);
+    finished_ += r.gate == Code::kFinished ? 1 : 0;
+    r.updated_us = to.updated_us;
+  }
+  r.sequence = to.last;
+  r.live.reset(std::move(to.document), r.sequence);
+  r.version.store(r.sequence, std::memory_order_release);
+  mark_clean(r);
+  return {};
+}
+
+// Of a pull: the upstream may have a later state of a run of this store, which was restored or repaired. False: it has
+// not.
+Result<bool> Store::take_document(const sync::Documents::Run& run) {
+  if (run.origin.owner != outbox_->state().owner) {
+    return false;
+  }
+  auto record = tables()->find_for_fold(run.id);
+  CAIRN_TRY(record.status());
+  if (*record && (*record)->foreign) {
+    return false;  // started here before this store was restored: known again as one of elsewhere
+  }
+  if (*record && std::pair(run.origin.life, run.origin.sequence) <=
+                     std::pair((*record)->created_lsn, (*record)->shared_sequence())) {
+    return false;  // of another generation, and no later
+  }
+  CAIRN_TRY(outbox_->note_restored());
+  CAIRN_TRY(rebase(run, true));
+  return true;
+}
+
+void Store::refreshed(const sync::Documents::Run& upstream) {
+  auto found = load_run(upstream.id);
+  if (!found.ok() || !upstream.found) {
+    return;
+  }
+  Run& run = **found;
+  bool own = false;
+  {
+    const std::lock_guard guard(run.lock);
+    if (std::tie(upstream.life, upstream.version) < std::tie(run.seen_life, run.seen_version)) {
+      return;  // an older answer: never backwards
+    }
+    run.seen_life = upstream.life;
+    run.seen_version = upstream.version;
+    own = !run.record.foreign;
+    if (!own) {
+      // Only here, and only in memory: what waits for the owner is on top.
+      Document document = upstream.document;
+      Diff waits = run.record.outbox.diff;
+      for (DiffEntry& e : waits.entries) {
+        const int at = document.find(e.key);
+        std::optional<Value> value = at < 0 ? std::nullopt : std::optional<Value>(document.member(at).value);
+        if (e.form.kind == FormKind::kSet || e.form.kind == FormKind::kDelete) {
+          continue;
+        }
+        evaluate(e.key, e.form, value);
+        e.value = value;
+        e.form = Form(value ? FormKind::kSet : FormKind::kDelete);
+      }
+      if (waits.last != 0) {
+        (void)engine::apply(waits, document);
+      }
+      run.live.reset(std::move(document), run.sequence);
+    }
+  }
+  if (own && upstream.origin.owner == outbox_->state().owner) {
+    const Status s = rebase(upstream, false);
+    if (!s.ok()) {
+      log(LogLevel::kWarning, s.code, "run " + upstream.id + " could not take its upstream's state: " + s.what);
+    }
+  }
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,60 @@
+#include "engine/sync/dead_letter.h"
+
+#include <utility>
+
+#include "engine/sync/raw_fields.h"
+
+namespace cairn::engine::sync {
+
+namespace {
+
+constexpr uint8_t kLetterForeign = 1;
+constexpr Status kBadLetter{Code::kCorrupt, "a dead letter does not decode"};
+
+}  // namespace
+
+std::string encode_dead_letter(const DeadLetter& letter) {
+  std::string out;
+  put(out, static_cast<uint8_t>(letter.code));
+  put(out, static_cast<uint8_t>(letter.foreign ? kLetterForeign : 0));
+  put(out, letter.since_us);
+  put_text(out, letter.text);
+  if (letter.row.waits()) {
+    append_outbox_row(out, letter.row);
+  }
+  return out;
+}
+
+Result<DeadLetter> decode_dead_letter(std::string_view payload) {
+  DeadLetter letter;
+  uint8_t code = 0;
+  uint8_t flags = 0;
+  std::string_view text;
+  if (!take(payload, code) || code == 0 || code > static_cast<uint8_t>(VerdictCode::kMayBeSent) ||
+      !take(payload, flags) || flags > kLetterForeign || !take(payload, letter.since_us) || !take_text(payload, text)) {
+    return kBadLetter;
+  }
+  letter.code = static_cast<VerdictCode>(code);
+  letter.foreign = flags != 0;
+  letter.text = text;
+  if (!payload.empty()) {
+    Result<OutboxRow> row = decode_outbox_row(payload);
+    if (!row.ok()) {
+      return row.status();
+    }
+    letter.row = std::move(*row);
+  }
+  return letter;
+}
+
+std::string held_delta(const OutboxRow& row, const std::string& why, int64_t since_us) {
+  DeadLetter letter;
+  letter.code = VerdictCode::kMayBeSent;
+  letter.text = why;
+  letter.since_us = since_us;
+  letter.foreign = true;
+  letter.row = row;
+  return encode_dead_letter(letter);
+}
+
+}  // namespace cairn::engine::sync
