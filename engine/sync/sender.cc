@@ -114,7 +114,12 @@ Result<std::string_view> Sender::next(int64_t now_ms) {
     CAIRN_TRY(ask(ids, false));
     sent_ = question_;
   } else {
-    while (outbox_.state().pulls() && !under_way()) {
+    // A store that was moved learns what became of its batch first: asked for what is newer, the upstream would also
+    // name the runs of that very batch.
+    const auto pulls_now = [this] {
+      return outbox_.state().pulls() && (outbox_.state().pull != Pull::kMoved || outbox_.in_flight().empty());
+    };
+    while (pulls_now() && !under_way()) {
       uint64_t lsn = 0;
       CAIRN_TRY(host_.fold(&lsn));
       CAIRN_TRY(ask_for_newer());
@@ -198,10 +203,16 @@ Status Sender::answer_batch(const Reply& reply, int64_t now_ms) {
         }
       }
       done(now_ms);
+      if (outbox_.state().pull == Pull::kMoved) {
+        return outbox_.begin_pull();  // somebody said that this one goes on: what the other one sent is taken over
+      }
       last_error_ = "another store sends under this one's name, and was first";
       return outbox_.halt(Halt::kForked);
     case Answer::kGap:
       done(now_ms);
+      if (outbox_.state().pull == Pull::kMoved) {
+        return outbox_.take_back();  // the upstream is asked first; the next batch hears the same
+      }
       return outbox_.rotate(Outbox::Rotation::kLost, header.deltas);
     case Answer::kRewind:
       done(now_ms);

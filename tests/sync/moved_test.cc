@@ -1,0 +1,182 @@
+// A store that was moved while a batch was on its way: what became of that batch is learnt first, and counts once.
+#include "tests/sync/site.h"
+
+namespace cairn::tests {
+namespace {
+
+using sync::Halt;
+
+class Moved : public SyncTest {
+ protected:
+  // `before` has a run that others write, one of its own, and a child of a run of the worker's; of each something is in
+  // `batch`, frozen and not yet sent.
+  void SetUp() override {
+    SyncTest::SetUp();
+    worker.start("p", R"({"n":0})");
+    worker.sync_with(up);
+    before.fixed_identity = true;
+    before.open();
+    before.attach();
+    before.start("shared", R"({"n":0})");
+    before.start("own", R"({"n":0})");
+    before.start("child", "{}", "p");
+    before.sync_with(up);
+    up.apply("shared", OperationType::kIncrement, "n", "100");
+    before.apply("shared", OperationType::kIncrement, "n", "1");
+    before.sync_with(up);
+    before.apply("shared", OperationType::kIncrement, "n", "1");
+    before.apply("own", OperationType::kIncrement, "n", "1");
+    on_parent(before);
+    batch = frozen(before);
+    ASSERT_FALSE(batch.empty());
+    ASSERT_EQ(up.state("shared"), R"({"n":101})");
+  }
+  static std::string frozen(Site& s) {
+    EXPECT_TRUE(s.store().sync_control(engine::Store::SyncControl::kHurry).ok());
+    return s.next();
+  }
+  static void on_parent(Site& s) {
+    auto parent = s.store().parent(*s.run("child"));
+    ASSERT_TRUE(parent.ok()) << said(parent.status());
+    s.apply(*parent, OperationType::kIncrement, "n", "1");
+  }
+  void send(const std::string& expected) {
+    const std::string message = after.next();
+    EXPECT_EQ(message, expected);
+    after.feed(up.receiver().handle(message));
+  }
+  void move() {
+    before.copy_to(after);
+    before.close();
+    after.open();
+    ASSERT_EQ(after.sync_state().sender.halt, Halt::kCopied);
+    ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  }
+  void expect(const std::string& shared, const std::string& own, const std::string& parent) {
+    EXPECT_EQ(up.state("shared"), shared);
+    EXPECT_EQ(up.state("own"), own);
+    EXPECT_EQ(up.state("p"), parent);
+    EXPECT_EQ(after.dead(), std::vector<std::string>{});
+    EXPECT_EQ(after.sync_state().sender.halt, Halt::kNone) << after.sync_state().last_error;
+  }
+
+  Site& before = site("before");
+  Site& after = site("after");
+  std::string batch;
+};
+
+TEST_F(Moved, ABatchThatHadArrivedCountsOnce) {
+  up.receiver().handle(batch);  // and the answer does not arrive
+  move();
+  send(batch);
+  after.apply("shared", OperationType::kIncrement, "n", "1");
+  on_parent(after);
+  after.sync_with(up);
+  expect(R"({"n":103})", R"({"n":1})", R"({"n":2})");
+  EXPECT_EQ(after.sync_state().sender.rotations, 0u) << "the stream goes on";
+}
+
+TEST_F(Moved, ABatchThatHadNotArrivedIsSent) {
+  move();
+  EXPECT_EQ(after.next(), batch);
+  after.reopen();
+  send(batch);  // of a process that was killed, too
+  after.sync_with(up);
+  expect(R"({"n":102})", R"({"n":1})", R"({"n":1})");
+  EXPECT_EQ(after.sync_state().sender.rotations, 0u) << "the stream goes on";
+}
+
+// The copy is older than what the original sent: it takes that over before it goes on.
+TEST_F(Moved, AnOlderStateTakesWhatWasSentSince) {
+  before.copy_to(after);
+  before.sync_with(up);
+  before.set("own", "later", "true");
+  before.sync_with(up);
+  before.close();
+  after.open();
+  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  after.sync_with(up);
+  EXPECT_EQ(after.sync_state().sender.halt, Halt::kNone) << "it was told once, which is enough";
+  EXPECT_EQ(after.state("own"), R"({"n":1,"later":true})");
+  after.set("own", "seen", "true");
+  after.sync_with(up);
+  EXPECT_EQ(up.state("own"), R"({"n":1,"later":true,"seen":true})");
+  EXPECT_EQ(up.state("p"), R"({"n":1})");
+  EXPECT_EQ(after.dead(), std::vector<std::string>{"p: may have been sent"});
+}
+
+// Another batch of the same number was there first.
+TEST_F(Moved, ACopyThatWasTooLateTakesWhatTheOtherOneSent) {
+  before.feed(up.receiver().handle(batch));
+  before.copy_to(after);
+  before.set("own", "by", R"("before")");
+  before.sync_with(up);
+  before.close();
+  after.open();
+  after.set("own", "late", "true");
+  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  // It is asked for what is newer first; what is sent since comes in between.
+  const std::string question = after.next();
+  after.feed(up.receiver().handle(question));
+  after.sync_with(up);
+  EXPECT_EQ(after.sync_state().sender.halt, Halt::kNone);
+  EXPECT_EQ(up.state("own"), R"({"n":1,"by":"before","late":true})");
+  EXPECT_EQ(after.state("own"), up.state("own"));
+}
+
+// Frozen by both from the same state, with other changes: the copy is told that it goes on, and is second.
+TEST_F(Moved, AForkOfOneThatWasToldToGoOnIsNoHalt) {
+  before.feed(up.receiver().handle(batch));
+  before.copy_to(after);
+  after.fixed_identity = true;  // it is not seen, and freezes
+  after.open();
+  after.set("own", "copy", "true");
+  const std::string second = frozen(after);
+  ASSERT_FALSE(second.empty());
+  after.fixed_identity = false;
+  after.reopen();
+  ASSERT_EQ(after.sync_state().sender.halt, Halt::kCopied);
+  before.set("own", "original", "true");
+  before.sync_with(up);
+  before.close();
+  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  send(second);
+  after.sync_with(up);
+  EXPECT_EQ(after.sync_state().sender.halt, Halt::kNone) << after.sync_state().last_error;
+  EXPECT_EQ(up.state("own"), R"({"n":1,"original":true,"copy":true})");
+  EXPECT_EQ(after.state("own"), up.state("own"));
+}
+
+TEST_F(Moved, AnUpstreamThatLostEverythingGetsEverything) {
+  up.receiver().handle(batch);
+  move();
+  Site& fresh = site("fresh");
+  fresh.open();
+  after.sync_with(fresh);
+  EXPECT_EQ(after.sync_state().sender.halt, Halt::kNone) << after.sync_state().last_error;
+  EXPECT_EQ(fresh.state("shared"), after.state("shared"));
+  EXPECT_EQ(fresh.state("own"), R"({"n":1})");
+  EXPECT_EQ(fresh.state("child"), "{}");
+}
+
+// The original had gone to another upstream, which does not know the stream of the copy: nor is the copy's state newer.
+TEST_F(Moved, WhereTheOriginalWentOnNothingIsTakenBack) {
+  before.copy_to(after);
+  Site& elsewhere = site("elsewhere");
+  elsewhere.open();
+  ASSERT_TRUE(before.store().attach_upstream("elsewhere", {}).ok());
+  before.sync_with(elsewhere);
+  before.set("own", "later", "true");
+  before.sync_with(elsewhere);
+  before.close();
+  after.open();
+  ASSERT_TRUE(after.store().attach_upstream("elsewhere", {}).ok());
+  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  after.sync_with(elsewhere);
+  EXPECT_EQ(after.sync_state().sender.halt, Halt::kNone) << after.sync_state().last_error;
+  EXPECT_EQ(elsewhere.state("own"), R"({"n":1,"later":true})");
+  EXPECT_EQ(after.state("own"), R"({"n":1,"later":true})");
+}
+
+}  // namespace
+}  // namespace cairn::tests
