@@ -158,7 +158,6 @@ Status Outbox::note_copied() {
 }
 
 void Outbox::finish_pull(SenderState& state) {
-  state.generation = std::max(state.generation, state.pull_generation);
   state.pull = Pull::kNone;
   state.pull_after.clear();
 }
@@ -166,7 +165,6 @@ void Outbox::finish_pull(SenderState& state) {
 void Outbox::begin_pull(SenderState& state, Pull why) const {
   state.pull = why;
   state.pull_after.clear();
-  state.pull_generation = 0;
   seams_.random_bytes(&state.pull_number, sizeof state.pull_number);
 }
 
@@ -183,7 +181,6 @@ Status Outbox::begin_pull() {
 Status Outbox::pulled(const std::string& id, bool newer, uint64_t generation) {
   SenderState next = state_;
   next.pull_after = id;
-  next.pull_generation = std::max(next.pull_generation, generation);
   if (newer || generation > next.generation) {
     next.pull = Pull::kRestored;
   }

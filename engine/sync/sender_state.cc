@@ -64,7 +64,6 @@ std::string encode_sender_state(const SenderState& s) {
   put(out, static_cast<uint8_t>(s.pull));
   put_text(out, s.pull_after);
   put(out, s.pull_number);
-  put(out, s.pull_generation);
   put(out, static_cast<uint8_t>(s.halt));
   for (const uint64_t v : {s.batches, s.entries, s.bytes, s.lost_deltas, s.rotations}) {
     put(out, v);
@@ -91,11 +90,10 @@ Result<SenderState> decode_sender_state(std::string_view payload) {
                      take(payload, s.digest) && take(payload, s.deltas) && take(payload, s.parent) &&
                      take(payload, s.parent_seq) && take_streams(payload, s.former) && take_flag(payload, s.told) &&
                      take_flag(payload, s.resends) && take_text(payload, s.resend_after) && take(payload, pull) &&
-                     take_text(payload, s.pull_after) && take(payload, s.pull_number) &&
-                     take(payload, s.pull_generation) && take(payload, halt) && take(payload, s.batches) &&
-                     take(payload, s.entries) && take(payload, s.bytes) && take(payload, s.lost_deltas) &&
-                     take(payload, s.rotations) && take(payload, s.acked_us) && take_text(payload, s.last_error) &&
-                     take(payload, s.last_error_us);
+                     take_text(payload, s.pull_after) && take(payload, s.pull_number) && take(payload, halt) &&
+                     take(payload, s.batches) && take(payload, s.entries) && take(payload, s.bytes) &&
+                     take(payload, s.lost_deltas) && take(payload, s.rotations) && take(payload, s.acked_us) &&
+                     take_text(payload, s.last_error) && take(payload, s.last_error_us);
   if (!whole || !payload.empty() || pull > static_cast<uint8_t>(Pull::kMoved) ||
       halt > static_cast<uint8_t>(Halt::kForked)) {
     return kBad;

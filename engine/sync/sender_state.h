@@ -42,9 +42,8 @@ struct SenderState {
   bool resends = false;      // every run is sent whole once more
   std::string resend_after;  // runs up to this id were
   Pull pull = Pull::kNone;
-  std::string pull_after;        // runs up to this id were asked for
-  uint64_t pull_number = 0;      // random, of this pull
-  uint64_t pull_generation = 0;  // the highest that the upstream was seen to have
+  std::string pull_after;    // runs up to this id were asked for
+  uint64_t pull_number = 0;  // random, of this pull
   Halt halt = Halt::kNone;
   // Counted since the upstream was attached.
   uint64_t batches = 0;

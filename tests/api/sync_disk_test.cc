@@ -13,8 +13,6 @@ namespace {
 
 using testing::FileCall;
 
-int32_t ignore_letter(void*, const char*, const char*, int64_t) { return 0; }
-
 class SyncDisk : public HostTest {
  protected:
   cairn_status next() { return cairn_sync_next(store_, append_bytes, &message_, nullptr); }

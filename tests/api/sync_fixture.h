@@ -17,6 +17,8 @@ inline void append_bytes(void* context, const void* bytes, size_t count) {
   static_cast<std::string*>(context)->append(static_cast<const char*>(bytes), count);
 }
 
+inline int32_t ignore_letter(void*, const char*, const char*, int64_t) { return 0; }
+
 /// A store of one process, with handles of its runs.
 class SyncSide {
  public:

@@ -12,8 +12,6 @@ namespace cairn::tests {
 namespace {
 
 void ignore_bytes(void*, const void*, size_t) {}
-int32_t ignore_letter(void*, const char*, const char*, int64_t) { return 0; }
-
 /// Every call of a store's that is about its upstream. An upstream is attached first, if that works.
 void expect_all(cairn_store* store, cairn_status expected) {
   int64_t in_ms = 0;

@@ -3,37 +3,17 @@
 #include <string>
 
 #include "engine/diff.h"
+#include "tests/support/hex.h"
 #include "tests/support/json_literal.h"
 
 namespace cairn::engine {
 namespace {
 
-std::string hex(std::string_view bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const char c : bytes) {
-    text += kDigits[static_cast<unsigned char>(c) >> 4];
-    text += kDigits[static_cast<unsigned char>(c) & 15];
-  }
-  return text;
-}
+using testing::hex;
+using testing::unhex;
 
-std::string bytes_of(std::string_view hex_text) {
-  std::string bytes;
-  std::string digits;
-  for (const char c : hex_text) {
-    if (c != ' ') {
-      digits += c;
-    }
-  }
-  for (size_t i = 0; i + 1 < digits.size(); i += 2) {
-    bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
-  }
-  return bytes;
-}
-
-bool is_diff(std::string_view hex_text) { return decode_diff(bytes_of(hex_text)).ok(); }
-bool is_entry(std::string_view hex_text) { return decode_entry(bytes_of(hex_text)).ok(); }
+bool is_diff(std::string_view hex_text) { return decode_diff(unhex(hex_text)).ok(); }
+bool is_entry(std::string_view hex_text) { return decode_entry(unhex(hex_text)).ok(); }
 
 std::string encoded(const Form& form, const Value* value) {
   std::string out;
@@ -144,14 +124,14 @@ TEST(DiffCodec, RefusesWhatIsNoEntry) {
 }
 
 TEST(DiffCodec, AListHoldsAtMostItsLimit) {
-  std::string many = bytes_of("93 a16b 05 dc1001");
+  std::string many = unhex("93 a16b 05 dc1001");
   for (int i = 0; i < 4097; ++i) {
-    many += bytes_of("9300a5242e6b2e6101");
+    many += unhex("9300a5242e6b2e6101");
   }
   EXPECT_EQ(decode_entry(many).code(), Code::kCorrupt);
-  many = bytes_of("93 a16b 05 dc1000");
+  many = unhex("93 a16b 05 dc1000");
   for (int i = 0; i < 4096; ++i) {
-    many += bytes_of("9300a5242e6b2e6101");
+    many += unhex("9300a5242e6b2e6101");
   }
   EXPECT_TRUE(decode_entry(many).ok());
 }

@@ -65,7 +65,7 @@ TEST(DoubleText, AgreesWithNodesJsonStringifyWhereNodeIsPresent) {
   if (std::system("command -v node >/dev/null 2>&1") != 0) {  // NOLINT(cert-env33-c, concurrency-mt-unsafe)
     GTEST_SKIP() << "no node";
   }
-  std::string name = testing::TempDir() + "cairn_doubles_XXXXXX";
+  std::string name = ::testing::TempDir() + "cairn_doubles_XXXXXX";
   const int fd = mkstemp(name.data());
   ASSERT_GE(fd, 0);
   std::FILE* file = fdopen(fd, "w");

@@ -31,7 +31,7 @@ std::string parsed(std::string_view text) {
   return kNames[static_cast<size_t>(v->type())] + to_json(*v);
 }
 
-std::string nested(int levels) {
+std::string arrays(int levels) {
   return std::string(static_cast<size_t>(levels), '[') + std::string(static_cast<size_t>(levels), ']');
 }
 
@@ -183,16 +183,16 @@ TEST(JsonParse, EveryPrefixOfATextIsRefused) {
 }
 
 TEST(JsonParse, SixtyFourLevelsPassAndMoreAreTooDeep) {
-  EXPECT_EQ(parsed(nested(64)), nested(64));
-  EXPECT_EQ(parsed(nested(65)), "too deep");
-  EXPECT_EQ(parsed("{\"a\":" + nested(63) + "}"), "{\"a\":" + nested(63) + "}");
-  EXPECT_EQ(parsed("{\"a\":" + nested(64) + "}"), "too deep");
-  EXPECT_TRUE(parse_json(nested(66), 1000, 66).ok());
+  EXPECT_EQ(parsed(arrays(64)), arrays(64));
+  EXPECT_EQ(parsed(arrays(65)), "too deep");
+  EXPECT_EQ(parsed("{\"a\":" + arrays(63) + "}"), "{\"a\":" + arrays(63) + "}");
+  EXPECT_EQ(parsed("{\"a\":" + arrays(64) + "}"), "too deep");
+  EXPECT_TRUE(parse_json(arrays(66), 1000, 66).ok());
 }
 
 TEST(JsonParse, DepthBombsAreTooDeep) {
   EXPECT_EQ(parsed(std::string(1'000'000, '[')), "too deep");
-  EXPECT_EQ(parsed(nested(1'000'000)), "too deep");
+  EXPECT_EQ(parsed(arrays(1'000'000)), "too deep");
   std::string objects;
   for (int i = 0; i < 100'000; ++i) {
     objects += "{\"a\":";

@@ -104,14 +104,14 @@ std::string encoded(const Diff& diff) {
 }
 
 /// All ways to bracket diffs[from..to).
-std::vector<Diff> folds(const std::vector<Diff>& diffs, size_t from, size_t to) {
+std::vector<Diff> all_folds(const std::vector<Diff>& diffs, size_t from, size_t to) {
   if (to - from == 1) {
     return {diffs[from]};
   }
   std::vector<Diff> all;
   for (size_t cut = from + 1; cut < to; ++cut) {
-    for (const Diff& left : folds(diffs, from, cut)) {
-      for (const Diff& right : folds(diffs, cut, to)) {
+    for (const Diff& left : all_folds(diffs, from, cut)) {
+      for (const Diff& right : all_folds(diffs, cut, to)) {
         Diff both = left;
         RC_ASSERT(fold(both, right).ok());
         all.push_back(both);
@@ -204,7 +204,7 @@ void split_and_fold(const rc::Gen<Value>& numbers, bool compare_encodings) {
     RC_ASSERT(apply(diff, one_by_one).ok());
   }
   RC_ASSERT(one_by_one == whole.document());
-  for (const Diff& folded : folds(diffs, 0, diffs.size())) {
+  for (const Diff& folded : all_folds(diffs, 0, diffs.size())) {
     Document document = Document::from_object(initial);
     RC_ASSERT(apply(folded, document).ok());
     RC_ASSERT(document == whole.document());

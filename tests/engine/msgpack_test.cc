@@ -7,11 +7,14 @@
 
 #include "engine/json.h"
 #include "tests/support/generate.h"
+#include "tests/support/hex.h"
 #include "tests/support/json_literal.h"
 #include "tests/support/property.h"
 
 namespace cairn::engine {
 namespace {
+
+using testing::unhex;
 
 std::string encoded(const Value& v) {
   std::string out;
@@ -25,18 +28,10 @@ std::string minimal(const Value& v) {
   return out;
 }
 
-std::string bytes_of(std::string_view hex) {
-  std::string out;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
-    out += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
-  }
-  return out;
-}
-
-Code error_of(std::string_view hex) { return decode_msgpack(bytes_of(hex)).code(); }
+Code error_of(std::string_view hex) { return decode_msgpack(unhex(hex)).code(); }
 
 Value decoded(std::string_view hex) {
-  Result<Value> v = decode_msgpack(bytes_of(hex));
+  Result<Value> v = decode_msgpack(unhex(hex));
   EXPECT_TRUE(v.ok()) << hex;
   return v.ok() ? *v : Value("not decoded");
 }
@@ -46,22 +41,22 @@ TEST(Msgpack, TopLevelNumbersHaveALengthOfTheirType) {
     EXPECT_EQ(encoded(i).size(), 9U);
     EXPECT_EQ(encoded(i)[0], '\xd3');
   }
-  EXPECT_EQ(encoded(uint64_t{UINT64_MAX}), bytes_of("cfffffffffffffffff"));
-  EXPECT_EQ(encoded(0.0), bytes_of("cb0000000000000000"));
+  EXPECT_EQ(encoded(uint64_t{UINT64_MAX}), unhex("cfffffffffffffffff"));
+  EXPECT_EQ(encoded(0.0), unhex("cb0000000000000000"));
   EXPECT_EQ(encoded(true).size(), encoded(false).size());
 }
 
 TEST(Msgpack, NumbersInsideContainersAreMinimal) {
-  EXPECT_EQ(encoded(json("[1,-1,200]")), bytes_of("9301ffccc8"));
-  EXPECT_EQ(encoded(json(R"({"a":1})")), bytes_of("81a16101"));
+  EXPECT_EQ(encoded(json("[1,-1,200]")), unhex("9301ffccc8"));
+  EXPECT_EQ(encoded(json(R"({"a":1})")), unhex("81a16101"));
 }
 
 TEST(Msgpack, MinimalIsTheStandardsEncoding) {
-  EXPECT_EQ(minimal(5), bytes_of("05"));
-  EXPECT_EQ(minimal(-33), bytes_of("d0df"));
-  EXPECT_EQ(minimal(0.5), bytes_of("cb3fe0000000000000"));
-  EXPECT_EQ(minimal("h\xc3\xa9"), bytes_of("a368c3a9"));
-  EXPECT_EQ(minimal(nullptr), bytes_of("c0"));
+  EXPECT_EQ(minimal(5), unhex("05"));
+  EXPECT_EQ(minimal(-33), unhex("d0df"));
+  EXPECT_EQ(minimal(0.5), unhex("cb3fe0000000000000"));
+  EXPECT_EQ(minimal("h\xc3\xa9"), unhex("a368c3a9"));
+  EXPECT_EQ(minimal(nullptr), unhex("c0"));
 }
 
 TEST(Msgpack, EveryWidthIsRead) {
@@ -137,7 +132,7 @@ TEST(Msgpack, SixtyFourLevelsPassAndMoreAreTooDeep) {
   EXPECT_TRUE(decode_msgpack(std::string(65, '\x91') + '\x90', 66).ok());
   std::string maps;
   for (int i = 0; i < 65; ++i) {
-    maps += bytes_of("81a161");
+    maps += unhex("81a161");
   }
   EXPECT_EQ(decode_msgpack(maps + "\x01").code(), Code::kTooDeep);
 }

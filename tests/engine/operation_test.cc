@@ -13,7 +13,7 @@ namespace cairn::engine {
 namespace {
 
 /// The operations as they are written again, or "code N at I".
-std::string parsed(std::string_view text) {
+std::string parsed_operation(std::string_view text) {
   size_t failed = 99;
   const Result<std::vector<Operation>> ops = parse_operations(text, &failed);
   if (!ops.ok()) {
@@ -33,15 +33,16 @@ TEST(Operation, AllSixAreReadAndWritten) {
        {R"({"type":"set","key":"a","value":null})", R"({"type":"delete","key":""})",
         R"({"type":"append","key":"$.a.b","value":[1]})", R"({"type":"remove","key":"l","value":null})",
         R"({"type":"increment","key":"n","value":-1.5})", R"({"type":"update","value":{"a":{}}})"}) {
-    EXPECT_EQ(parsed(std::string("[").append(text).append("]")), text);
+    EXPECT_EQ(parsed_operation(std::string("[").append(text).append("]")), text);
   }
-  EXPECT_EQ(parsed("[]"), "");
+  EXPECT_EQ(parsed_operation("[]"), "");
 }
 
 TEST(Operation, OrderOfMembersAndOthersDoNotMatter) {
-  EXPECT_EQ(parsed(R"([{"value":1,"x":[{}],"key":"k","type":"set"}])"), R"({"type":"set","key":"k","value":1})");
-  EXPECT_EQ(parsed(R"([{"type":"delete","key":"k","value":7}])"), R"({"type":"delete","key":"k"})");
-  EXPECT_EQ(parsed(R"([{"type":"update","key":5,"value":{}}])"), R"({"type":"update","value":{}})");
+  EXPECT_EQ(parsed_operation(R"([{"value":1,"x":[{}],"key":"k","type":"set"}])"),
+            R"({"type":"set","key":"k","value":1})");
+  EXPECT_EQ(parsed_operation(R"([{"type":"delete","key":"k","value":7}])"), R"({"type":"delete","key":"k"})");
+  EXPECT_EQ(parsed_operation(R"([{"type":"update","key":5,"value":{}}])"), R"({"type":"update","value":{}})");
 }
 
 TEST(Operation, WhatIsNoOperationIsRefusedWithItsPosition) {
@@ -53,17 +54,17 @@ TEST(Operation, WhatIsNoOperationIsRefusedWithItsPosition) {
         R"({"type":"increment","key":"a"})", R"({"type":"increment","key":"a","value":null})",
         R"({"type":"increment","key":"a","value":"1"})", R"({"type":"update"})", R"({"type":"update","value":[1]})",
         R"({"type":"update","value":null})", R"({"type":"delete"})"}) {
-    EXPECT_EQ(parsed("[" + good + "," + bad + "]"), invalid_at(1)) << bad;
+    EXPECT_EQ(parsed_operation("[" + good + "," + bad + "]"), invalid_at(1)) << bad;
   }
-  EXPECT_EQ(parsed(R"({"type":"set"})"), "code 16 at 99");
+  EXPECT_EQ(parsed_operation(R"({"type":"set"})"), "code 16 at 99");
 }
 
 TEST(Operation, ErrorsOfTextAndKeysPassThrough) {
-  EXPECT_EQ(parsed("[").substr(0, 7), "code 20");
-  EXPECT_EQ(parsed(R"([{"type":"set","key":"a","value":1e999}])").substr(0, 7), "code 23");
-  EXPECT_EQ(parsed(R"([{"type":"set","key":"\ud800","value":1}])").substr(0, 7), "code 19");
-  EXPECT_EQ(parsed(R"([{"type":"set","key":"__proto__","value":1}])"), "code 25 at 0");
-  EXPECT_EQ(parsed(R"([{"type":"set","key":"$.a.constructor","value":1}])"), "code 25 at 0");
+  EXPECT_EQ(parsed_operation("[").substr(0, 7), "code 20");
+  EXPECT_EQ(parsed_operation(R"([{"type":"set","key":"a","value":1e999}])").substr(0, 7), "code 23");
+  EXPECT_EQ(parsed_operation(R"([{"type":"set","key":"\ud800","value":1}])").substr(0, 7), "code 19");
+  EXPECT_EQ(parsed_operation(R"([{"type":"set","key":"__proto__","value":1}])"), "code 25 at 0");
+  EXPECT_EQ(parsed_operation(R"([{"type":"set","key":"$.a.constructor","value":1}])"), "code 25 at 0");
 }
 
 TEST(Operation, ValuesMayHaveAllLevelsThatAnInputMayHave) {
@@ -109,7 +110,7 @@ TEST(Operation, TextComesBackFromItsOwnParse) {
     const Operation op = *rc::gen::arbitrary<Operation>();
     std::string text;
     append_operation_json(text, op);
-    RC_ASSERT(parsed("[" + text + "]") == text);
+    RC_ASSERT(parsed_operation("[" + text + "]") == text);
   });
 }
 

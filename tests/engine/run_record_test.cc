@@ -8,8 +8,13 @@
 #include <random>
 #include <string>
 
+#include "tests/support/hex.h"
+
 namespace cairn::engine {
 namespace {
+
+using testing::hex;
+using testing::unhex;
 
 /// One record that has every field, and every type of value.
 RunRecord full_record() {
@@ -78,23 +83,6 @@ void expect_equal(const RunRecord& a, const RunRecord& b) {
   EXPECT_EQ(a.others_write, b.others_write);
   EXPECT_EQ(a.ships_forms, b.ships_forms);
   EXPECT_TRUE(a.document == b.document);
-}
-
-std::string hex(std::string_view bytes) {
-  std::string out;
-  for (const char c : bytes) {
-    out.push_back("0123456789abcdef"[static_cast<uint8_t>(c) >> 4]);
-    out.push_back("0123456789abcdef"[static_cast<uint8_t>(c) & 15]);
-  }
-  return out;
-}
-
-std::string unhex(std::string_view digits) {
-  std::string out;
-  for (size_t i = 0; i + 1 < digits.size(); i += 2) {
-    out.push_back(static_cast<char>(std::stoi(std::string(digits.substr(i, 2)), nullptr, 16)));
-  }
-  return out;
 }
 
 std::string golden(int format) {

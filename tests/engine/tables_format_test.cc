@@ -5,17 +5,12 @@
 
 #include <string>
 
+#include "tests/support/hex.h"
+
 namespace cairn::engine {
 namespace {
 
-std::string hex(std::string_view bytes) {
-  std::string out;
-  for (const char c : bytes) {
-    out.push_back("0123456789abcdef"[static_cast<uint8_t>(c) >> 4]);
-    out.push_back("0123456789abcdef"[static_cast<uint8_t>(c) & 15]);
-  }
-  return out;
-}
+using testing::hex;
 
 RunRecord example() {
   RunRecord r;

@@ -17,6 +17,7 @@
 namespace cairn::tests {
 
 inline constexpr const char* kToken = "canary-token-0123456789-abcdefghijklmnop";
+inline constexpr int64_t kNever = 1'000'000;  // ms: longer than any test
 
 struct Reply {
   unsigned status = 0;  // 0: none came before the connection ended

@@ -11,8 +11,6 @@
 namespace cairn::tests {
 namespace {
 
-constexpr int64_t kNever = 1'000'000;
-
 class LimitsTest : public HttpTest {
  protected:
   LimitsTest() {

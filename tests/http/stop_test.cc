@@ -8,8 +8,6 @@
 namespace cairn::tests {
 namespace {
 
-constexpr int64_t kNever = 1'000'000;
-
 class Stop : public HttpTest {
  protected:
   void hold() {

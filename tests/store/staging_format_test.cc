@@ -128,14 +128,14 @@ TEST(StagingHash, IsTheOneOfVersion2) {
   }
   using engine::staging::head_hash;
   using engine::staging::tail_hash;
-  constexpr uint64_t kSeed = 0x0123456789abcdef;
-  EXPECT_EQ(head_hash(bytes.data(), 32, kSeed, 3), xxh3(bytes.data(), 24, kSeed + 7));
-  EXPECT_EQ(tail_hash(bytes.data(), 32, kSeed, 3), xxh3(bytes.data() + 24, 8, kSeed + 8));
-  EXPECT_EQ(head_hash(bytes.data(), 10, kSeed, 0), xxh3(bytes.data(), 10, kSeed + 1));
-  EXPECT_EQ(tail_hash(bytes.data(), 10, kSeed, 0), 0u);
+  constexpr uint64_t kOfSlot = 0x0123456789abcdef;
+  EXPECT_EQ(head_hash(bytes.data(), 32, kOfSlot, 3), xxh3(bytes.data(), 24, kOfSlot + 7));
+  EXPECT_EQ(tail_hash(bytes.data(), 32, kOfSlot, 3), xxh3(bytes.data() + 24, 8, kOfSlot + 8));
+  EXPECT_EQ(head_hash(bytes.data(), 10, kOfSlot, 0), xxh3(bytes.data(), 10, kOfSlot + 1));
+  EXPECT_EQ(tail_hash(bytes.data(), 10, kOfSlot, 0), 0u);
   const uint64_t content = xxh3(bytes.data(), 300);
-  EXPECT_EQ(head_hash(bytes.data(), 300, kSeed, 1), xxh3(&content, 8, kSeed + 3));
-  EXPECT_EQ(tail_hash(bytes.data(), 300, kSeed, 1), 0u);
+  EXPECT_EQ(head_hash(bytes.data(), 300, kOfSlot, 1), xxh3(&content, 8, kOfSlot + 3));
+  EXPECT_EQ(tail_hash(bytes.data(), 300, kOfSlot, 1), 0u);
 }
 
 }  // namespace

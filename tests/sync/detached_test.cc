@@ -50,10 +50,12 @@ TEST_F(Detached, ASharedRunThatIsChangedMeanwhileArrives) {
   worker.apply("p", OperationType::kIncrement, "n", "1");
   worker.reopen();
   worker.apply("p", OperationType::kIncrement, "n", "1");
+  worker.start("q", R"({"of":"a process that never was attached"})");
   attach_again(worker);
   worker.sync_with(up);
   EXPECT_TRUE(worker.dead().empty());
   EXPECT_EQ(up.state("p"), R"({"n":7})");
+  EXPECT_EQ(up.state("q"), worker.state("q"));
 }
 
 TEST_F(Detached, WhatIsErasedMeanwhileIsErasedUpstream) {
@@ -61,7 +63,9 @@ TEST_F(Detached, WhatIsErasedMeanwhileIsErasedUpstream) {
   worker.start("stays");
   worker.sync_with(up);
   ASSERT_TRUE(worker.store().detach_upstream().ok());
+  worker.reopen();
   ASSERT_TRUE(worker.store().erase("gone").ok());
+  worker.set("stays", "n", "1");
   worker.reopen();
   attach_again(worker);
   worker.sync_with(up);

@@ -11,9 +11,13 @@
 
 #include "engine/json.h"
 #include "engine/sync/batch.h"
+#include "tests/support/hex.h"
 
 namespace cairn::engine::sync {
 namespace {
+
+using testing::hex;
+using testing::unhex;
 
 constexpr int64_t kWallUs = 1795428000000000;
 
@@ -126,23 +130,6 @@ std::string digits_of(std::istream& text, std::string_view until) {
     }
   }
   return digits;
-}
-
-std::string hex(std::string_view bytes) {
-  std::string out;
-  for (const char c : bytes) {
-    out.push_back("0123456789abcdef"[static_cast<uint8_t>(c) >> 4]);
-    out.push_back("0123456789abcdef"[static_cast<uint8_t>(c) & 15]);
-  }
-  return out;
-}
-
-std::string unhex(std::string_view digits) {
-  std::string out;
-  for (size_t i = 0; i + 1 < digits.size(); i += 2) {
-    out.push_back(static_cast<char>(std::stoi(std::string(digits.substr(i, 2)), nullptr, 16)));
-  }
-  return out;
 }
 
 std::string golden(const std::string& name) {

@@ -178,5 +178,29 @@ TEST_F(Moved, WhereTheOriginalWentOnNothingIsTakenBack) {
   EXPECT_EQ(after.state("own"), R"({"n":1,"later":true})");
 }
 
+// The stream of the copy was retired, and no run is left whose documents could tell.
+TEST_F(Moved, WithoutARunItLearnsThatItsStreamHasASuccessor) {
+  before.feed(up.receiver().handle(batch));
+  for (const char* id : {"child", "own", "shared"}) {
+    ASSERT_TRUE(before.store().erase(id).ok());
+  }
+  before.sync_with(up);
+  before.copy_to(after);
+  Site& elsewhere = site("elsewhere");
+  elsewhere.open();
+  before.start("new", R"({"n":1})");
+  before.sync_with(elsewhere);  // does not know it, nor does `up` then: a new stream at each
+  before.set("new", "n", "2");
+  before.sync_with(up);
+  before.close();
+  after.open();
+  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  after.start("later", "{}");
+  after.sync_with(up);
+  EXPECT_EQ(after.sync_state().sender.halt, Halt::kNone) << after.sync_state().last_error;
+  EXPECT_EQ(up.state("later"), "{}");
+  EXPECT_EQ(up.state("new"), R"({"n":2})");
+}
+
 }  // namespace
 }  // namespace cairn::tests

@@ -76,12 +76,15 @@ TEST_F(Repaired, ASenderTakesWhatItLostAndTheUpstreamHas) {
 TEST_F(Repaired, ASenderWithoutTablesLearnsItsGenerationFromTheUpstream) {
   worker.start("r", R"({"n":0})");
   worker.sync_with(up);
+  Site& other = site("other");
+  other.open();
   for (int i = 1; i < 4; ++i) {
-    ASSERT_TRUE(worker.store().detach_upstream().ok());
-    worker.attach();
     worker.set("r", "n", std::to_string(i));
+    worker.sync_with(other);  // neither knows the stream of the other: a new one each time
+    worker.set("r", "m", std::to_string(i));
     worker.sync_with(up);
   }
+  ASSERT_GT(worker.sync_state().sender.generation, 3u);
   worker.set("r", "n", "7");
   worker.close();
   std::filesystem::remove_all(worker.directory() + "/data");
@@ -90,10 +93,10 @@ TEST_F(Repaired, ASenderWithoutTablesLearnsItsGenerationFromTheUpstream) {
   worker.attach();
   EXPECT_EQ(worker.sync_with(up), 0) << "it may have been a copy: somebody must say";
   ASSERT_TRUE(worker.store().resolve_copy(true).ok());
-  EXPECT_EQ(worker.state("r"), R"({"n":7})");
+  EXPECT_EQ(worker.state("r"), R"({"n":7,"m":3})");
   worker.sync_with(up);
-  EXPECT_EQ(worker.state("r"), R"({"n":7})") << "what is here is newer";
-  EXPECT_EQ(up.state("r"), R"({"n":7})");
+  EXPECT_EQ(worker.state("r"), R"({"n":7,"m":3})") << "what is here is newer";
+  EXPECT_EQ(up.state("r"), R"({"n":7,"m":3})");
 }
 
 TEST_F(Repaired, DeltasThatWereOnTheirWayAreHeld) {

@@ -1,4 +1,5 @@
 // Sequences of events, each of which once lost, doubled or stopped something.
+#include <atomic>
 #include <cstring>
 #include <fstream>
 #include <thread>
@@ -167,11 +168,17 @@ TEST_F(Sequences, ARetiredStreamStaysRetiredThoughItsNextBatchCameAtThatMoment) 
   (void)second.store().sync_control(engine::Store::SyncControl::kHurry);
   const std::string of_second = second.next();
   std::thread meanwhile;
+  std::atomic<bool> done{false};
   storage.before_take = [&] {
     first.set("r", "n", "3");
     attach(first, "up again");
-    meanwhile = std::thread([&] { send(first); });
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // it goes on now, or waits for this batch
+    meanwhile = std::thread([&] {
+      send(first);
+      done = true;
+    });
+    for (int i = 0; i < 50 && !done; ++i) {  // it goes on now, or waits for this batch
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
   };
   second.feed(receiver.handle(of_second));
   meanwhile.join();

@@ -104,5 +104,75 @@ TEST_F(Streams, AStoreThatLostItsRunsGoesBeyondTheGenerationsThatWere) {
   ASSERT_GT(known->generation, 2u);
 }
 
+// A first batch has to name the stream that it takes the place of, and to be of a higher generation.
+TEST_F(Streams, AFirstBatchThatDoesNotNameTheLiveStreamIsRetired) {
+  const auto stream = [](uint8_t n) {
+    sync::StreamId id{};
+    id[0] = n;
+    return id;
+  };
+  const auto reply_to = [&](uint8_t n, uint64_t generation, uint8_t parent) {
+    sync::BatchHeader h;
+    h.owner[0] = 0xaa;
+    h.stream = stream(n);
+    h.seq = 1;
+    h.generation = generation;
+    h.parent = stream(parent);
+    sync::Entry e;
+    e.kind = sync::EntryKind::kErase;
+    e.id = "none";
+    e.life = e.sequence = 1;
+    std::string body;
+    sync::append_entry(body, e, 0);
+    auto reply = sync::decode_reply(up.receiver().handle(sync::seal_batch(h, 1, body)));
+    EXPECT_TRUE(reply.ok());
+    return reply.ok() ? *reply : sync::Reply();
+  };
+  EXPECT_EQ(reply_to(1, 5, 0).answer(), sync::Answer::kOk);
+  for (const uint8_t parent : {0, 2, 3}) {
+    const sync::Reply reply = reply_to(2, 6, parent);
+    EXPECT_EQ(reply.answer(), sync::Answer::kRetired) << "parent " << int{parent};
+    EXPECT_EQ(reply.header.seq, 0u);
+    EXPECT_EQ(reply.header.lsn_hi, 5u) << "the generation of the live stream";
+    EXPECT_EQ(reply.header.digest, stream(1));
+  }
+  EXPECT_EQ(reply_to(2, 4, 1).answer(), sync::Answer::kRetired);
+  EXPECT_EQ(reply_to(2, 5, 1).answer(), sync::Answer::kRetired);
+  EXPECT_EQ(reply_to(2, 6, 1).answer(), sync::Answer::kOk);
+  EXPECT_EQ(reply_to(3, 7, 1).answer(), sync::Answer::kRetired) << "that one was retired";
+  EXPECT_EQ(reply_to(3, 7, 2).answer(), sync::Answer::kOk);
+}
+
+// Once is enough: over a folder each answer is a journey.
+TEST_F(Streams, WhoTakesALiveStreamsPlaceGoesBeyondItsGeneration) {
+  first.start("r", R"({"n":1})");
+  first.sync_with(up);
+  sync::StreamId live{};
+  {
+    first.set("r", "n", "2");
+    ASSERT_TRUE(first.store().sync_control(engine::Store::SyncControl::kHurry).ok());
+    const std::string batch = first.next();
+    live = sync::decode_batch_header(batch)->stream;
+    first.feed(answer_to(batch, sync::Answer::kGap));
+  }
+  const std::string batch = first.next();
+  const auto sent = sync::decode_batch_header(batch);
+  ASSERT_TRUE(sent.ok());
+  ASSERT_EQ(sent->seq, 1u);
+  sync::ReplyHeader retired;
+  retired.answer = static_cast<uint8_t>(sync::Answer::kRetired);
+  retired.stream = sent->stream;
+  retired.for_seq = sent->seq;
+  retired.for_digest = sent->digest;
+  retired.digest = live;
+  retired.lsn_hi = 100;
+  first.feed(sync::encode_reply(retired, {}));
+  const auto again = sync::decode_batch_header(first.next());
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->parent, live);
+  EXPECT_EQ(again->generation, 101u);
+  EXPECT_NE(again->stream, sent->stream) << "the first batch of that one may have arrived elsewhere";
+}
+
 }  // namespace
 }  // namespace cairn::tests
