@@ -195,6 +195,7 @@ TEST_F(Moved, WithoutARunItLearnsThatItsStreamHasASuccessor) {
   before.close();
   after.open();
   ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  after.sync_with(up);
   after.start("later", "{}");
   after.sync_with(up);
   EXPECT_EQ(after.sync_state().sender.halt, Halt::kNone) << after.sync_state().last_error;
