@@ -180,19 +180,22 @@ TEST_F(Moved, WhereTheOriginalWentOnNothingIsTakenBack) {
 
 // The stream of the copy was retired, and no run is left whose documents could tell.
 TEST_F(Moved, WithoutARunItLearnsThatItsStreamHasASuccessor) {
-  before.feed(up.receiver().handle(batch));
-  for (const char* id : {"child", "own", "shared"}) {
-    ASSERT_TRUE(before.store().erase(id).ok());
-  }
-  before.sync_with(up);
-  before.copy_to(after);
+  Site& lone = site("lone");
+  lone.open();
+  lone.attach();
+  lone.start("gone", "{}");
+  lone.sync_with(up);
+  ASSERT_TRUE(lone.store().erase("gone").ok());
+  lone.sync_with(up);
+  lone.copy_to(after);
   Site& elsewhere = site("elsewhere");
   elsewhere.open();
-  before.start("new", R"({"n":1})");
-  before.sync_with(elsewhere);  // does not know it, nor does `up` then: a new stream at each
-  before.set("new", "n", "2");
-  before.sync_with(up);
-  before.close();
+  ASSERT_EQ(lone.sync_state().sender.halt, Halt::kNone);
+  lone.start("new", R"({"n":1})");
+  lone.sync_with(elsewhere);  // does not know it, nor does `up` then: a new stream at each
+  lone.set("new", "n", "2");
+  lone.sync_with(up);
+  lone.close();
   after.open();
   ASSERT_TRUE(after.store().resolve_copy(true).ok());
   after.sync_with(up);
