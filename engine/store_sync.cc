@@ -139,6 +139,7 @@ Status Store::attach_upstream(const std::string& name, const sync::SenderOptions
     return refuse(gate == Code::kOk ? Code::kClosed : gate);
   }
   const bool first = !outbox_->state().keeps_changes();
+  const bool elsewhere = outbox_->state().upstream != name;
   if (first) {
     // What the log holds now is no diff for the outbox: all runs are sent whole.
     CAIRN_TRY(synced(writer_->written_lsn()));
@@ -152,6 +153,9 @@ Status Store::attach_upstream(const std::string& name, const sync::SenderOptions
     make_sender(options);
   } else {
     sender_->set_options(options);
+    if (elsewhere) {
+      sender_->give_up();
+    }
   }
   return judge_unsynced();
 }

@@ -61,7 +61,9 @@ Status Outbox::attach(const std::string& upstream) {
     // Another name may be another upstream, which has nothing yet.
     next.resends = true;
     next.resend_after.clear();
-    next.pull_after.clear();
+    if (next.pulls()) {
+      begin_pull(next, next.pull);
+    }
   }
   next.upstream = upstream;
   CAIRN_TRY(tables_.transact(1u << 20, [&](TablesTxn& txn) -> Status {

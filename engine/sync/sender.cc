@@ -38,6 +38,13 @@ void Sender::resume() {
   backoff_.reset();
 }
 
+void Sender::give_up() {
+  if (under_way_ == MessageKind::kQuestion && !asked_newer_) {
+    refreshes_.insert(refreshes_.end(), asked_.begin(), asked_.end());
+  }
+  under_way_ = MessageKind::kUnknown;
+}
+
 int64_t Sender::next_due(int64_t now_ms) const {
   if (under_way() || paused_ || !outbox_.state().attached) {
     return std::numeric_limits<int64_t>::max();
@@ -319,10 +326,7 @@ Status Sender::failed(Failure failure, const std::string& text, int64_t retry_af
     return {};
   }
   const bool batch = under_way_ == MessageKind::kBatch;
-  under_way_ = MessageKind::kUnknown;
-  if (!batch && !asked_newer_) {
-    refreshes_.insert(refreshes_.end(), asked_.begin(), asked_.end());
-  }
+  give_up();
   ++failures_;
   last_error_ = text;
   (void)outbox_.note_error(shortened(text, kErrorBytesMax));  // a full disk is no reason to fail here

@@ -63,6 +63,8 @@ class Sender {
   /// When next() may have something again; INT64_MAX: when something changes.
   [[nodiscard]] int64_t next_due(int64_t now_ms) const;
 
+  /// The message under way went to another upstream: its answer is not waited for.
+  void give_up();
   /// From the next batch on.
   void set_options(const SenderOptions& options) { options_ = options; }
   /// The next batch need not wait for the interval.

@@ -9,6 +9,23 @@ using sync::Halt;
 
 class Streams : public SyncTest {
  protected:
+  static std::string frozen(Site& s) {
+    EXPECT_TRUE(s.store().sync_control(engine::Store::SyncControl::kHurry).ok());
+    return s.next();
+  }
+  /// The answer to a first batch whose owner has another live stream.
+  static std::string retired(const std::string& batch, const sync::StreamId& live, uint64_t generation) {
+    const auto sent = sync::decode_batch_header(batch);
+    EXPECT_TRUE(sent.ok());
+    sync::ReplyHeader reply;
+    reply.answer = static_cast<uint8_t>(sync::Answer::kRetired);
+    reply.stream = sent->stream;
+    reply.for_seq = sent->seq;
+    reply.for_digest = sent->digest;
+    reply.digest = live;
+    reply.lsn_hi = generation;
+    return sync::encode_reply(reply, {});
+  }
   void SetUp() override {
     SyncTest::SetUp();
     other.open();
@@ -159,19 +176,72 @@ TEST_F(Streams, WhoTakesALiveStreamsPlaceGoesBeyondItsGeneration) {
   const auto sent = sync::decode_batch_header(batch);
   ASSERT_TRUE(sent.ok());
   ASSERT_EQ(sent->seq, 1u);
-  sync::ReplyHeader retired;
-  retired.answer = static_cast<uint8_t>(sync::Answer::kRetired);
-  retired.stream = sent->stream;
-  retired.for_seq = sent->seq;
-  retired.for_digest = sent->digest;
-  retired.digest = live;
-  retired.lsn_hi = 100;
-  first.feed(sync::encode_reply(retired, {}));
+  first.feed(retired(batch, live, 100));
   const auto again = sync::decode_batch_header(first.next());
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(again->parent, live);
   EXPECT_EQ(again->generation, 101u);
   EXPECT_NE(again->stream, sent->stream) << "the first batch of that one may have arrived elsewhere";
+}
+
+// That somebody said "moved" is good for one upstream, until that has taken a batch.
+TEST_F(Streams, WhoWasToldIsNotBelievedForEver) {
+  first.start("r", R"({"n":1})");
+  first.sync_with(up);
+  Site& moved = site("moved");
+  first.copy_to(moved);
+  first.close();
+  moved.open();
+  ASSERT_TRUE(moved.store().resolve_copy(true).ok());
+  moved.set("r", "n", "2");
+  moved.sync_with(up);
+  moved.set("r", "n", "3");
+  moved.feed(answer_to(frozen(moved), sync::Answer::kGap));
+  moved.feed(retired(moved.next(), sync::StreamId{7}, 9));
+  EXPECT_EQ(moved.sync_state().sender.halt, Halt::kForked);
+}
+
+// The streams of the store that it was copied from are none of its own.
+TEST_F(Streams, ACopyThatIsAStoreOfItsOwnHasNoEarlierStreams) {
+  first.start("r", R"({"n":1})");
+  first.sync_with(up);
+  first.set("r", "n", "2");
+  const std::string batch = frozen(first);
+  const sync::StreamId before = sync::decode_batch_header(batch)->stream;
+  first.feed(answer_to(batch, sync::Answer::kGap));
+  first.sync_with(up);
+  Site& copy = site("copy");
+  first.copy_to(copy);
+  copy.open();
+  ASSERT_TRUE(copy.store().resolve_copy(false).ok());
+  copy.start("mine");
+  copy.feed(retired(frozen(copy), before, 9));
+  EXPECT_EQ(copy.sync_state().sender.halt, Halt::kForked);
+}
+
+// What one upstream was asked says nothing of another.
+TEST_F(Streams, AStoreThatIsAttachedElsewhereInItsPullAsksFromTheBeginning) {
+  for (int i = 0; i < 1100; ++i) {
+    first.start("r" + std::to_string(i));
+  }
+  first.sync_with(up);
+  Site& moved = site("moved");
+  first.copy_to(moved);
+  first.close();
+  moved.open();
+  ASSERT_TRUE(moved.store().resolve_copy(true).ok());
+  const std::string begin = moved.next();
+  auto asked = sync::decode_question(begin);
+  ASSERT_TRUE(asked.ok());
+  const std::string first_id = asked->runs.at(0).id;
+  moved.feed(up.receiver().handle(begin));
+  asked = sync::decode_question(moved.next());
+  ASSERT_TRUE(asked.ok());
+  ASSERT_NE(asked->runs.at(0).id, first_id) << "the second portion";
+  ASSERT_TRUE(moved.store().attach_upstream("elsewhere", {}).ok());
+  asked = sync::decode_question(frozen(moved));
+  ASSERT_TRUE(asked.ok());
+  EXPECT_EQ(asked->runs.at(0).id, first_id);
 }
 
 }  // namespace
