@@ -27,13 +27,9 @@ class Moved : public SyncTest {
     before.apply("shared", OperationType::kIncrement, "n", "1");
     before.apply("own", OperationType::kIncrement, "n", "1");
     on_parent(before);
-    batch = frozen(before);
+    batch = before.frozen();
     ASSERT_FALSE(batch.empty());
     ASSERT_EQ(up.state("shared"), R"({"n":101})");
-  }
-  static std::string frozen(Site& s) {
-    EXPECT_TRUE(s.store().sync_control(engine::Store::SyncControl::kHurry).ok());
-    return s.next();
   }
   static void on_parent(Site& s) {
     auto parent = s.store().parent(*s.run("child"));
@@ -131,7 +127,7 @@ TEST_F(Moved, AForkOfOneThatWasToldToGoOnIsNoHalt) {
   after.fixed_identity = true;  // it is not seen, and freezes
   after.open();
   after.set("own", "copy", "true");
-  const std::string second = frozen(after);
+  const std::string second = after.frozen();
   ASSERT_FALSE(second.empty());
   after.fixed_identity = false;
   after.reopen();

@@ -191,6 +191,11 @@ class Site {
     EXPECT_TRUE(s.ok()) << said(s);
     return message;
   }
+  /// The next message, whenever the last one was.
+  std::string frozen() {
+    EXPECT_TRUE(store_->sync_control(engine::Store::SyncControl::kHurry).ok());
+    return next();
+  }
   void feed(const std::string& answer) {
     const Status s = store_->sync_feed(answer);
     EXPECT_TRUE(s.ok()) << said(s);

@@ -9,10 +9,6 @@ using sync::Halt;
 
 class Streams : public SyncTest {
  protected:
-  static std::string frozen(Site& s) {
-    EXPECT_TRUE(s.store().sync_control(engine::Store::SyncControl::kHurry).ok());
-    return s.next();
-  }
   /// The answer to a first batch whose owner has another live stream.
   static std::string retired(const std::string& batch, const sync::StreamId& live, uint64_t generation) {
     const auto sent = sync::decode_batch_header(batch);
@@ -167,8 +163,7 @@ TEST_F(Streams, WhoTakesALiveStreamsPlaceGoesBeyondItsGeneration) {
   sync::StreamId live{};
   {
     first.set("r", "n", "2");
-    ASSERT_TRUE(first.store().sync_control(engine::Store::SyncControl::kHurry).ok());
-    const std::string batch = first.next();
+    const std::string batch = first.frozen();
     live = sync::decode_batch_header(batch)->stream;
     first.feed(answer_to(batch, sync::Answer::kGap));
   }
@@ -196,7 +191,7 @@ TEST_F(Streams, WhoWasToldIsNotBelievedForEver) {
   moved.set("r", "n", "2");
   moved.sync_with(up);
   moved.set("r", "n", "3");
-  moved.feed(answer_to(frozen(moved), sync::Answer::kGap));
+  moved.feed(answer_to(moved.frozen(), sync::Answer::kGap));
   moved.feed(retired(moved.next(), sync::StreamId{7}, 9));
   EXPECT_EQ(moved.sync_state().sender.halt, Halt::kForked);
 }
@@ -206,7 +201,7 @@ TEST_F(Streams, ACopyThatIsAStoreOfItsOwnHasNoEarlierStreams) {
   first.start("r", R"({"n":1})");
   first.sync_with(up);
   first.set("r", "n", "2");
-  const std::string batch = frozen(first);
+  const std::string batch = first.frozen();
   const sync::StreamId before = sync::decode_batch_header(batch)->stream;
   first.feed(answer_to(batch, sync::Answer::kGap));
   first.sync_with(up);
@@ -215,7 +210,7 @@ TEST_F(Streams, ACopyThatIsAStoreOfItsOwnHasNoEarlierStreams) {
   copy.open();
   ASSERT_TRUE(copy.store().resolve_copy(false).ok());
   copy.start("mine");
-  copy.feed(retired(frozen(copy), before, 9));
+  copy.feed(retired(copy.frozen(), before, 9));
   EXPECT_EQ(copy.sync_state().sender.halt, Halt::kForked);
 }
 
@@ -239,7 +234,7 @@ TEST_F(Streams, AStoreThatIsAttachedElsewhereInItsPullAsksFromTheBeginning) {
   ASSERT_TRUE(asked.ok());
   ASSERT_NE(asked->runs.at(0).id, first_id) << "the second portion";
   ASSERT_TRUE(moved.store().attach_upstream("elsewhere", {}).ok());
-  asked = sync::decode_question(frozen(moved));
+  asked = sync::decode_question(moved.frozen());
   ASSERT_TRUE(asked.ok());
   EXPECT_EQ(asked->runs.at(0).id, first_id);
 }

@@ -1075,8 +1075,8 @@ enum {
   CAIRN_SYNC_HURRY = 0, /* the next message need not wait for the interval */
   CAIRN_SYNC_PAUSE = 1, /* nothing is given out until CAIRN_SYNC_RESUME or the next open */
   CAIRN_SYNC_RESUME = 2,
-  CAIRN_SYNC_MOVED = 3, /* the store was moved here: it goes on. First it asks the upstream for what is newer there, for
-                           the files may be older ones, restored */
+  CAIRN_SYNC_MOVED = 3, /* the store was moved here: it goes on. First it sends what was on its way, then it asks the
+                           upstream for what is newer there, for the files may be older ones, restored */
   CAIRN_SYNC_COPIED = 4 /* it is a copy: it becomes a store of its own. What waits for others' runs is dropped here: the
                            store that it was copied from sends it */
 };
