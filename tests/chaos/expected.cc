@@ -2,8 +2,6 @@
 
 namespace cairn::tests {
 
-using nlohmann::json;
-
 void Expected::apply(Runs& runs, uint32_t thread, const Entry& e) {
   const std::string id = run_id(thread, e.life);
   if (e.step == Step::kStart) {
@@ -24,7 +22,7 @@ void Expected::apply(Runs& runs, uint32_t thread, const Entry& e) {
       run.document["log"].push_back(e.value);
       break;
     case Step::kClear:
-      run.document["log"] = json::array();
+      run.document["log"] = nlohmann::json::array();
       break;
     case Step::kSet:
       run.document["text"] = text_of(e.value);
@@ -48,7 +46,7 @@ bool Expected::is(const Runs& runs, const std::string& id, const StoredRuns& sto
   }
   const engine::RunRecord& r = found->second;
   return run->second.finished == (r.status == engine::RunStatus::kCompleted) &&
-         run->second.document == json::parse(r.document.to_json());
+         run->second.document == nlohmann::json::parse(r.document.to_json());
 }
 
 std::vector<std::string> Expected::catch_up(const StoredRuns& stored) {
@@ -101,7 +99,8 @@ std::vector<std::string> Expected::compare_parents(const StoredRuns& upstream) c
   std::vector<std::string> wrong;
   for (const auto& [id, logs] : logs_) {
     const auto found = upstream.find(id);
-    const json document = found == upstream.end() ? json::object() : json::parse(found->second.document.to_json());
+    const nlohmann::json document =
+        found == upstream.end() ? nlohmann::json::object() : nlohmann::json::parse(found->second.document.to_json());
     const std::vector<int64_t> log = document.value("log", std::vector<int64_t>());
     size_t count = 0;
     for (uint32_t t = 0; t < kOracleThreads; ++t) {
@@ -113,12 +112,13 @@ std::vector<std::string> Expected::compare_parents(const StoredRuns& upstream) c
       }
       count += logs.at(t).size();
       if (of_thread != logs.at(t)) {
-        wrong.push_back(id + ": expected of thread " + std::to_string(t) + " " + json(logs.at(t)).dump() + ", found " +
-                        json(of_thread).dump());
+        wrong.push_back(id + ": expected of thread " + std::to_string(t) + " " + nlohmann::json(logs.at(t)).dump() +
+                        ", found " + nlohmann::json(of_thread).dump());
       }
     }
     if (document.value("n", uint64_t{0}) != count) {
-      wrong.push_back(id + ": n is " + document.value("n", json()).dump() + ", expected " + std::to_string(count));
+      wrong.push_back(id + ": n is " + document.value("n", nlohmann::json()).dump() + ", expected " +
+                      std::to_string(count));
     }
   }
   return wrong;

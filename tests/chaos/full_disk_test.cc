@@ -5,7 +5,6 @@
 namespace cairn::tests {
 namespace {
 
-constexpr int kRounds = 5;
 constexpr int kBigRuns = 200;
 constexpr int kBigBytes = 12'000;  // of each
 constexpr uint64_t kDiskBytes = 320u << 20;

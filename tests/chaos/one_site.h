@@ -9,6 +9,8 @@
 
 namespace cairn::tests {
 
+inline constexpr int kRounds = 3;  // of each fault
+
 class OneSite : public ChaosTest {
  protected:
   using Type = engine::OperationType;

@@ -7,7 +7,6 @@ namespace cairn::tests {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int kRounds = 5;
 
 class Restored : public OneSite {
  protected:

@@ -6,8 +6,6 @@
 namespace cairn::tests {
 namespace {
 
-constexpr int kRounds = 5;
-
 class SingleFault : public OneSite {
  protected:
   void expect_to_survive(Fault fault, uint64_t known) {
