@@ -19,6 +19,7 @@ class Carrier {
 
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
+  std::string mended;  // on the way, for people; empty: nothing
 };
 
 struct HttpUpstream {

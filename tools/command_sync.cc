@@ -206,7 +206,11 @@ Exit sync(const Globals& globals, const Arguments& a) {
         CAIRN_TRY(store.sync_state(state));
         CAIRN_TRY(open_http(state.sender.upstream));
       }
-      CAIRN_TRY(drive_shown(globals, store, *carrier, monotonic_ms() + deadline_ms, driven));
+      const Status went = drive_shown(globals, store, *carrier, monotonic_ms() + deadline_ms, driven);
+      if (!carrier->mended.empty()) {
+        note(globals, carrier->mended);
+      }
+      CAIRN_TRY(went);
       CAIRN_TRY(store.sync_state(state));
     }
     print_sync_report(globals, state, driven, carrier.get(), a.dry_run, interrupted());

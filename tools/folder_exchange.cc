@@ -20,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using engine::fail;
+using engine::sync::Answer;
 
 constexpr size_t kFileBytesMax = engine::sync::kMessageBytesMax + (1u << 20);
 
@@ -100,6 +101,48 @@ Status write_file(const std::string& directory, const std::string& name, const s
   return {};
 }
 
+std::string message_path(const std::string& directory, const std::string& name) {
+  return directory + "/" + name + ".message";
+}
+std::string answer_path(const std::string& directory, const std::string& name) {
+  return directory + "/" + name + ".answer";
+}
+
+/// A file that may not be there: then `bytes` is empty and `there` false.
+Status read_if_there(const std::string& path, std::string& bytes, bool& there) {
+  const Status s = read_file(path, bytes);
+  there = s.cause != ENOENT;
+  if (!there || !s.ok()) {
+    bytes.clear();
+  }
+  return there ? s : Status();
+}
+
+bool is_whole_answer(const std::string& answer) {
+  return engine::sync::decode_reply(answer).ok() || engine::sync::decode_documents(answer).ok();
+}
+
+/// A medium that was pulled out, and a copy that took the wrong file, leave answers that are cut, empty or another's.
+bool answers(const std::string& answer, const std::string& message) {
+  const auto reply = engine::sync::decode_reply(answer);
+  if (reply.ok() && reply->header.for_seq == 0) {
+    return true;  // the message could not be read there, or not be taken now
+  }
+  if (reply.ok()) {
+    const auto batch = engine::sync::decode_batch_header(message);
+    return batch.ok() && reply->header.stream == batch->stream && reply->header.for_digest == batch->digest;
+  }
+  const auto question = engine::sync::decode_question(message);
+  const auto documents = engine::sync::decode_documents(answer);
+  return question.ok() && documents.ok() && documents->number == question->number;
+}
+
+/// It says "not now": asked again, perhaps it can.
+bool puts_off(const std::string& answer) {
+  const auto reply = engine::sync::decode_reply(answer);
+  return reply.ok() && reply->answer() == Answer::kUnable;
+}
+
 /// Messages that could not be read: what is told of them at the end.
 class Unreadable {
  public:
@@ -133,7 +176,12 @@ class FolderCarrier final : public Carrier {
   explicit FolderCarrier(std::string directory) : directory_(std::move(directory)) {}
   Status carry(engine::Store& store, const std::string& message, int64_t, Went& went) override {
     std::string answer;
-    CAIRN_TRY(lay_message(directory_, message, answer));
+    bool again = false;
+    const Status laid = lay_message(directory_, message, answer, again);
+    if (again) {
+      mended = message_path(directory_, name_of(message)) + ": was cut or spoiled, and is laid down again";
+    }
+    CAIRN_TRY(laid);
     bytes_sent += message.size();
     bytes_received += answer.size();
     went = answer.empty() ? Went::kWaits : Went::kAnswered;
@@ -149,20 +197,64 @@ class FolderCarrier final : public Carrier {
   const std::string directory_;
 };
 
+/// Answers one message, unless its answer lies there. `unreadable`: what could not be, and hides no other.
+Status answer_message(const std::string& directory, const std::string& name,
+                      const std::function<std::string(const std::string&)>& handle, uint64_t& answered,
+                      Unreadable& unreadable) {
+  std::string message;
+  std::string answer;
+  bool message_there = false;
+  bool answer_there = false;
+  if (const Status s = read_if_there(message_path(directory, name), message, message_there); !s.ok()) {
+    unreadable.add(s);
+    return {};
+  }
+  if (const Status s = read_if_there(answer_path(directory, name), answer, answer_there); !s.ok()) {
+    unreadable.add(s);
+    return {};
+  }
+  if (!message_there) {
+    return {};  // its sender has removed it
+  }
+  if (name_of(message) != name) {
+    if (!is_whole_answer(answer)) {
+      unreadable.add(fail(Code::kIo, message_path(directory, name) +
+                                         ": is cut or spoiled; its sender lays it down again (cairn sync "
+                                         "--via-folder)"));
+    }
+    return {};
+  }
+  if (answers(answer, message) && !puts_off(answer)) {
+    return {};
+  }
+  CAIRN_TRY(write_file(directory, name + ".answer", handle(message)));
+  ++answered;
+  return {};
+}
+
 }  // namespace
 
-Status lay_message(const std::string& directory, const std::string& message, std::string& answer) {
+Status lay_message(const std::string& directory, const std::string& message, std::string& answer, bool& again) {
   const std::string name = name_of(message);
-  std::error_code error;
+  bool answer_there = false;
   answer.clear();
-  if (fs::exists(directory + "/" + name + ".answer", error)) {
-    CAIRN_TRY(read_file(directory + "/" + name + ".answer", answer));
-    if (!answer.empty()) {
-      return {};
-    }
+  again = false;
+  CAIRN_TRY(read_if_there(answer_path(directory, name), answer, answer_there));
+  if (answers(answer, message)) {
+    return {};
   }
-  if (!fs::exists(directory + "/" + name + ".message", error)) {
-    return write_file(directory, name + ".message", message);
+  answer.clear();
+  std::string lies;
+  bool message_there = false;
+  (void)read_if_there(message_path(directory, name), lies, message_there);  // what cannot be read is written anew
+  if (lies != message) {
+    CAIRN_TRY(write_file(directory, name + ".message", message));
+    again = message_there;
+  }
+  if (answer_there) {
+    return fail(Code::kIo, answer_path(directory, name) +
+                               ": is no answer to its message (cut or spoiled on its way), and was passed over: take "
+                               "the folder to the other side once more");
   }
   return {};
 }
@@ -170,8 +262,8 @@ Status lay_message(const std::string& directory, const std::string& message, std
 void remove_message(const std::string& directory, const std::string& message) {
   const std::string name = name_of(message);
   std::error_code error;
-  fs::remove(directory + "/" + name + ".message", error);
-  fs::remove(directory + "/" + name + ".answer", error);
+  fs::remove(message_path(directory, name), error);
+  fs::remove(answer_path(directory, name), error);
 }
 
 Status answer_messages(const std::string& directory, const std::function<std::string(const std::string&)>& handle,
@@ -190,22 +282,7 @@ Status answer_messages(const std::string& directory, const std::function<std::st
   std::sort(names.begin(), names.end());
   Unreadable unreadable;
   for (const std::string& name : names) {
-    const std::string path = std::string(directory).append("/").append(name);
-    if (fs::exists(path + ".answer", error)) {
-      continue;
-    }
-    std::string message;
-    if (const Status s = read_file(path + ".message", message); !s.ok()) {
-      if (s.cause != ENOENT) {  // else its sender has removed it
-        unreadable.add(s);
-      }
-      continue;
-    }
-    if (name_of(message) != name) {
-      continue;  // cut, or spoiled on its way: the sender's comes again
-    }
-    CAIRN_TRY(write_file(directory, name + ".answer", handle(message)));
-    ++answered;
+    CAIRN_TRY(answer_message(directory, name, handle, answered, unreadable));
   }
   return unreadable.status();
 }

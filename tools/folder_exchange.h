@@ -10,13 +10,14 @@
 
 namespace cairn::tools {
 
-/// Lays a message down, if it is not there yet, and reads its answer, if that is there.
-Status lay_message(const std::string& directory, const std::string& message, std::string& answer);
+/// Reads the message's answer; lays the message down if there is none and it does not lie there to the byte. `again`:
+/// what lay there was cut or spoiled. kIo, after that: what lies there as its answer is none.
+Status lay_message(const std::string& directory, const std::string& message, std::string& answer, bool& again);
 /// The answer was carried out: removes both files.
 void remove_message(const std::string& directory, const std::string& message);
 
-/// Answers each message that has no answer, by `handle`. `answered`: how many. kIo: some could not be read; the others
-/// are answered all the same. An answer that cannot be written ends it.
+/// Answers each message that has no answer of its own, by `handle`. `answered`: how many. kIo: some were cut, spoiled
+/// or could not be read; the others are answered all the same. An answer that cannot be written ends it.
 Status answer_messages(const std::string& directory, const std::function<std::string(const std::string&)>& handle,
                        uint64_t& answered);
 

@@ -8,6 +8,7 @@
 #include <random>
 #include <thread>
 
+#include "engine/sync/batch.h"
 #include "tests/cli/command_fixture.h"
 
 namespace cairn::tests {
@@ -265,12 +266,11 @@ TEST_F(Sync, ByAFolderThatTravels) {
   }
   ASSERT_EQ(names.size(), 1u) << "the same message is the same file";
   EXPECT_EQ(names[0].size(), 32 + std::string(".message").size());
-  // Spoiled on its way: it is not taken, and comes again when it is laid anew.
+  // Spoiled on its way: it is not taken, and comes again.
   const std::string message = read_file(path("stick/" + names[0]));
   std::ofstream(path("stick/" + names[0])) << message.substr(0, message.size() - 3);
-  EXPECT_THAT(at("up", {"serve", "--via-folder", path("stick")}).out, HasSubstr("0 batches"));
+  EXPECT_EQ(at("up", {"serve", "--via-folder", path("stick")}).exit, 74);
   EXPECT_EQ(at("up", {"get", "r"}).exit, 1);
-  std::filesystem::remove(path("stick/" + names[0]));
   EXPECT_EQ(cairn({"sync", "--via-folder", path("stick")}).exit, 75);
   EXPECT_THAT(at("up", {"serve", "--via-folder", path("stick")}).out, HasSubstr("1 batches with 1 changes"));
   EXPECT_THAT(at("up", {"serve", "--via-folder", path("stick")}).out, HasSubstr("0 batches"));
@@ -314,6 +314,121 @@ TEST_F(Sync, AMessageInAFolderThatCannotBeReadHidesNoOther) {
     std::filesystem::remove(entry.path());
   }
   EXPECT_EQ(at("up", {"serve", "--via-folder", stick}).exit, 0);
+}
+
+// A stick that is pulled out leaves files that are cut, empty, or those of others. Whatever it is, one more journey
+// mends it, and whoever passes something over says what.
+class SpoiledFolder : public Sync {
+ protected:
+  void SetUp() override {
+    Sync::SetUp();
+    started("r", R"({"n":1})");
+    std::filesystem::create_directory(stick());
+    EXPECT_EQ(send(), 75);
+    message_ = only(".message");
+    answer_ = message_.substr(0, message_.size() - 8) + ".answer";
+  }
+  [[nodiscard]] std::string stick() const { return path("stick"); }
+  int send() {
+    sent_ = cairn({"sync", "--via-folder", stick()});
+    return sent_.exit;
+  }
+  int answer() {
+    answered_ = at("up", {"serve", "--via-folder", stick()});
+    return answered_.exit;
+  }
+  [[nodiscard]] std::string only(const std::string& end) const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(stick())) {
+      if (entry.path().string().ends_with(end)) {
+        names.push_back(entry.path().string());
+      }
+    }
+    EXPECT_EQ(names.size(), 1u);
+    return names.empty() ? "" : names[0];
+  }
+  void expect_all_upstream() {
+    EXPECT_EQ(send(), 0) << sent_.out << sent_.err;
+    EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":1}\n");
+    EXPECT_EQ(at("up", {"show", "r", "--json"}).parsed()["status"], "EXECUTING");
+    EXPECT_EQ(why(), "acknowledged");
+    EXPECT_TRUE(std::filesystem::is_empty(stick()));
+  }
+
+  std::string message_, answer_;
+  Ran sent_, answered_;
+};
+
+TEST_F(SpoiledFolder, AMessageThatIsCutIsNamedAndLaidDownAgain) {
+  const std::string whole = read_file(message_);
+  std::string flipped = whole;
+  flipped[whole.size() / 2] ^= 1;
+  for (const std::string& spoiled : {whole.substr(0, 100), std::string(), whole + "x", flipped}) {
+    std::ofstream(message_, std::ios::binary) << spoiled;
+    EXPECT_EQ(answer(), 74);
+    EXPECT_THAT(answered_.err, HasSubstr("1 message could not be read"));
+    EXPECT_THAT(answered_.err, HasSubstr(message_));
+    EXPECT_FALSE(std::filesystem::exists(answer_));
+    EXPECT_EQ(send(), 75);
+    EXPECT_THAT(sent_.err, HasSubstr(message_ + ": was cut or spoiled"));
+    EXPECT_EQ(read_file(message_), whole);
+  }
+  EXPECT_EQ(send(), 75);
+  EXPECT_EQ(sent_.err, "") << "it lies there as it should";
+  EXPECT_EQ(answer(), 0);
+  expect_all_upstream();
+}
+
+TEST_F(SpoiledFolder, AnAnswerThatIsCutIsNamedAndGivenAgain) {
+  EXPECT_EQ(answer(), 0);
+  const std::string whole = read_file(answer_);
+  std::string flipped = whole;
+  flipped[20] ^= 1;
+  for (const std::string& spoiled : {std::string(), whole.substr(0, 50), flipped, std::string("<html>")}) {
+    std::ofstream(answer_, std::ios::binary) << spoiled;
+    EXPECT_EQ(send(), 74);
+    EXPECT_THAT(sent_.err, HasSubstr(answer_ + ": is no answer to its message"));
+    EXPECT_EQ(why(), "in_flight") << "and nothing was counted as a failure of the other side";
+    EXPECT_EQ(answer(), 0);
+    EXPECT_THAT(answered_.out, HasSubstr("1 came again"));
+    EXPECT_NE(read_file(answer_), spoiled);
+  }
+  expect_all_upstream();
+}
+
+// The whole answer to another message, under this one's name.
+TEST_F(SpoiledFolder, AnAnswerToAnotherMessageIsNoAnswer) {
+  EXPECT_EQ(answer(), 0);
+  const std::string earlier = read_file(answer_);
+  expect_all_upstream();
+  EXPECT_EQ(cairn({"set", "r", "n", "2"}).exit, 0);
+  EXPECT_EQ(send(), 75);
+  message_ = only(".message");
+  answer_ = message_.substr(0, message_.size() - 8) + ".answer";
+  std::ofstream(answer_, std::ios::binary) << earlier;
+  EXPECT_EQ(send(), 74);
+  EXPECT_EQ(answer(), 0);
+  EXPECT_THAT(answered_.out, HasSubstr("1 batches with 1 changes"));
+  EXPECT_EQ(send(), 0);
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":2}\n");
+}
+
+// The other side's disk was full, then it had room: no journey is needed to ask it again.
+TEST_F(SpoiledFolder, AnAnswerThatSaysNotNowIsGivenAgain) {
+  engine::sync::ReplyHeader header;
+  header.answer = static_cast<uint8_t>(engine::sync::Answer::kUnable);
+  std::ofstream(answer_, std::ios::binary) << engine::sync::encode_reply(header, {});
+  EXPECT_EQ(answer(), 0);
+  EXPECT_THAT(answered_.out, HasSubstr("1 batches with 1 changes"));
+  expect_all_upstream();
+}
+
+// The message was cut after it was answered: its answer is all that its sender needs.
+TEST_F(SpoiledFolder, AMessageThatIsCutAfterItsAnswerIsDone) {
+  EXPECT_EQ(answer(), 0);
+  std::ofstream(message_, std::ios::binary) << "CRNB";
+  EXPECT_EQ(answer(), 0) << answered_.err;
+  expect_all_upstream();
 }
 
 // A store that was restored from a copy asks the other side what is newer there: also a journey, and each command is a
