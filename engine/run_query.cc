@@ -184,7 +184,7 @@ void RunPage::add(RunRecord record, bool whole) {
     return;
   }
   std::push_heap(kept_.begin(), kept_.end(), worse_last);
-  if (kept_.size() > query_.limit + 1) {
+  if (kept_.size() - 1 > query_.limit) {
     std::pop_heap(kept_.begin(), kept_.end(), worse_last);
     kept_.pop_back();
   }

@@ -13,36 +13,7 @@ using cairn::tools::Exit;
 
 Exit run(int argc, char** argv) {
   cairn::tools::CommandLine line;
-  cairn::tools::add_start(line);
-  cairn::tools::add_set(line);
-  cairn::tools::add_append(line);
-  cairn::tools::add_remove(line);
-  cairn::tools::add_increment(line);
-  cairn::tools::add_del(line);
-  cairn::tools::add_apply(line);
-  cairn::tools::add_get(line);
-  cairn::tools::add_show(line);
-  cairn::tools::add_ls(line);
-  cairn::tools::add_finish(line);
-  cairn::tools::add_erase(line);
-  cairn::tools::add_backup(line);
-  cairn::tools::add_export(line);
-  cairn::tools::add_import(line);
-  cairn::tools::add_dump(line);
-  cairn::tools::add_verify(line);
-  cairn::tools::add_repair(line);
-  cairn::tools::add_watch(line);
-  cairn::tools::add_stats(line);
-  cairn::tools::add_slots(line);
-  cairn::tools::add_bench(line);
-#ifdef CAIRN_TOOLS_NETWORK
-  cairn::tools::add_sync(line);
-  cairn::tools::add_serve(line);
-#endif
-  cairn::tools::add_why(line);
-  cairn::tools::add_sim(line);
-  cairn::tools::add_eval(line);
-  cairn::tools::add_help(line);
+  cairn::tools::add_all(line);
   return line.run(argc, argv);
 }
 

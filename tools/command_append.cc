@@ -16,7 +16,8 @@ constexpr const char* kNotes =
     "  cairn append $run points '[3,4]'                a list as one item";
 
 struct Arguments {
-  std::string run, key, value, limit;
+  std::string run, key, value;
+  std::optional<uint64_t> limit;
   bool is_string = false;
 };
 
@@ -39,10 +40,10 @@ void add_append(CommandLine& line) {
   auto a = std::make_shared<Arguments>();
   line.add("append", "Append a value to a list", kNotes)
       .argument("RUN", "The run's id", a->run)
-      .argument("KEY", "A key, or a path such as '$.phases.0.done'", a->key)
-      .argument("JSON", "The value as JSON", a->value)
+      .argument("KEY", "A key, or a path such as '$.phases.0.done'", a->key, Empty::kTaken)
+      .argument("JSON", "The value as JSON", a->value, Empty::kTaken)
       .flag("--string", "The value is a plain text, not JSON", a->is_string)
-      .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)
+      .metadata_limit(a->limit)
       .run([a](const Globals& globals) { return append(globals, *a); });
 }
 

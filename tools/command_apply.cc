@@ -45,7 +45,7 @@ constexpr size_t kInputBytesMax = 8u << 20;
 
 struct Arguments {
   std::vector<std::string> runs;
-  std::string limit;
+  std::optional<uint64_t> limit;
   bool atomic = false;
 };
 
@@ -238,7 +238,7 @@ void add_apply(CommandLine& line) {
   line.add("apply", "Apply operations from stdin to a run, or to several at once", kNotes)
       .arguments("RUN", "The run's id; with --atomic any number of runs", a->runs)
       .flag("--atomic", "All or none", a->atomic)
-      .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)
+      .metadata_limit(a->limit)
       .run([a](const Globals& globals) { return apply(globals, *a); });
 }
 

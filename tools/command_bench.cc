@@ -388,9 +388,6 @@ void measure_all(const Globals& globals, Results& results, const std::string& wo
 }
 
 Exit bench(const Globals& globals, const std::string& directory, uint64_t seconds) {
-  if (seconds == 0 || seconds > 3600) {
-    return report_usage(globals, "--seconds: from 1 to 3,600");
-  }
   std::string work = (directory.empty() ? "." : directory) + "/cairn-bench-XXXXXX";
   if (mkdtemp(work.data()) == nullptr) {
     const int why = errno;
@@ -430,13 +427,13 @@ Exit bench(const Globals& globals, const std::string& directory, uint64_t second
 void add_bench(CommandLine& line) {
   struct Arguments {
     std::string directory;
-    uint64_t seconds = 20;
+    std::optional<uint64_t> seconds;
   };
   auto a = std::make_shared<Arguments>();
   line.add("bench", "Measure what this machine gives Cairn, in under a minute", kNotes)
       .option("--dir", "DIR", "Where to measure: a directory on the disk that your stores will be on", a->directory)
-      .number("--seconds", "N", "How long it takes, about (20)", a->seconds)
-      .run([a](const Globals& globals) { return bench(globals, a->directory, a->seconds); });
+      .number("--seconds", "N", "How long it takes, about (20)", {1, 3600}, a->seconds)
+      .run([a](const Globals& globals) { return bench(globals, a->directory, a->seconds.value_or(20)); });
 }
 
 }  // namespace cairn::tools

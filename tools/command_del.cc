@@ -25,7 +25,7 @@ void add_del(CommandLine& line) {
   auto a = std::make_shared<Arguments>();
   line.add("del", "Delete a key of a run", kNotes)
       .argument("RUN", "The run's id", a->run)
-      .argument("KEY", "A key, or a path such as '$.disks.0'", a->key)
+      .argument("KEY", "A key, or a path such as '$.disks.0'", a->key, Empty::kTaken)
       .run([a](const Globals& globals) {
         engine::Operation op;
         op.type = engine::OperationType::kDelete;

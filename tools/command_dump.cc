@@ -1,4 +1,3 @@
-#include <charconv>
 #include <memory>
 
 #include "tools/dump.h"
@@ -31,8 +30,9 @@ struct Arguments {
 };
 
 bool parse_lsn(std::string_view text, uint64_t& lsn) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), lsn);
-  return error == std::errc() && end == text.data() + text.size();
+  const auto number = parse_whole(text);
+  lsn = number.value_or(0);
+  return number.has_value();
 }
 
 // "A..B", "A..", "..B" or "A"
@@ -48,8 +48,8 @@ bool parse_range(const std::string& text, LsnRange& range) {
   }
   const std::string first = text.substr(0, dots);
   const std::string last = text.substr(dots + 2);
-  return (first.empty() || parse_lsn(first, range.first)) && (last.empty() || parse_lsn(last, range.last)) &&
-         range.first <= range.last;
+  return text != ".." && (first.empty() || parse_lsn(first, range.first)) &&
+         (last.empty() || parse_lsn(last, range.last)) && range.first <= range.last;
 }
 
 Exit dump(const Globals& globals, const Arguments& a) {

@@ -26,7 +26,8 @@ constexpr const char* kNotes =
 constexpr size_t kWorkBytesMax = 8u << 20;
 
 struct Arguments {
-  std::string document = "{}", operations, limit;
+  std::string document = "{}", operations;
+  std::optional<uint64_t> limit;
 };
 
 Exit eval(const Globals& globals, const Arguments& a) {
@@ -81,7 +82,7 @@ void add_eval(CommandLine& line) {
   line.add("eval", "Apply operations to an object without a store", kNotes)
       .option("--document", "JSON", "The object to start from (default: {})", a->document)
       .option("--operations", "JSON", "A JSON array of operations, as for `cairn apply`", a->operations)
-      .option("--limit", "BYTES", "Largest result, in bytes of JSON (default 4096)", a->limit)
+      .number("--limit", "BYTES", "Largest result, in bytes of JSON (default 4096)", kMetadataLimit, a->limit)
       .run([a](const Globals& globals) { return eval(globals, *a); });
 }
 

@@ -21,11 +21,12 @@ constexpr const char* kNotes =
     "  cairn finish $run --error 'no space left on /data'    # FAILED, and why";
 
 struct Arguments {
-  std::string run, status, error;
+  std::string run, status;
+  std::optional<std::string> error;  // given and empty: it failed, and nobody knows why
 };
 
 Exit finish(const Globals& globals, const Arguments& a) {
-  engine::RunStatus status = a.error.empty() ? engine::RunStatus::kCompleted : engine::RunStatus::kFailed;
+  engine::RunStatus status = !a.error ? engine::RunStatus::kCompleted : engine::RunStatus::kFailed;
   if ((!a.status.empty() && !engine::status_from_name(a.status, status)) || !engine::is_final(status)) {
     return report_usage(globals, "'" + a.status +
                                      "' does not end a run: give COMPLETED, CANCELED, FAILED, SYSTEM_FAILURE, EXPIRED "
@@ -37,7 +38,7 @@ Exit finish(const Globals& globals, const Arguments& a) {
     if (!run.ok()) {
       return run.status();
     }
-    CAIRN_TRY(store.finish(**run, status, engine::Durability::kDefault, a.error));
+    CAIRN_TRY(store.finish(**run, status, engine::Durability::kDefault, a.error.value_or("")));
     finished = store.view(**run);
     return {};
   });

@@ -21,7 +21,8 @@ constexpr const char* kNotes =
     "  cairn get $run '$.disks.0.name' --string      a text without its quotes";
 
 struct Arguments {
-  std::string run, key;
+  std::string run;
+  std::optional<std::string> key;  // "" is a key
   bool is_string = false, salvage = false;
 };
 
@@ -33,18 +34,19 @@ Exit get(const Globals& globals, const Arguments& a) {
   }
   const engine::Value whole(run->record.document.to_object());
   const engine::Value* found = &whole;
-  if (engine::is_path(a.key)) {
-    auto segments = engine::parse_path(a.key);
+  if (a.key && engine::is_path(*a.key)) {
+    auto segments = engine::parse_path(*a.key);
     if (!segments.ok()) {
-      return report_error(globals, engine::fail(segments.status(), segments.status().what, a.key));
+      return report_error(globals, engine::fail(segments.status(), segments.status().what, *a.key));
     }
     found = engine::find_at(whole, *segments, 0);
-  } else if (!a.key.empty()) {
-    found = engine::find_property(*whole.get<engine::Object>(), a.key);
+  } else if (a.key) {
+    found = engine::find_property(*whole.get<engine::Object>(), *a.key);
   }
   if (found == nullptr) {
-    return report_error(globals, engine::fail(Code::kNotFound,
-                                              "the run has no such key (`cairn get " + a.run + "` prints all)", a.key));
+    return report_error(
+        globals,
+        engine::fail(Code::kNotFound, "the run has no such key (`cairn get " + a.run + "` prints all)", *a.key));
   }
   const std::string* text = found->get<std::string>();
   const std::string out = a.is_string && text != nullptr ? *text : engine::to_json(*found);

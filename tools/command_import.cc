@@ -33,7 +33,8 @@ constexpr const char* kNotes =
     "  echo '{\"id\":\"r1\",\"task\":\"resize\",\"metadata\":{\"progress\":0}}' | cairn import";
 
 struct Arguments {
-  std::string file, limit;
+  std::string file;
+  std::optional<uint64_t> limit;
   bool replace = false, skip_existing = false, keep_going = false;
 };
 
@@ -160,7 +161,7 @@ void add_import(CommandLine& line) {
       .flag("--replace", "A run that is in the store gives way to the one that is read", a->replace)
       .flag("--skip-existing", "A run that is in the store stays as it is", a->skip_existing)
       .flag("--keep-going", "Go on behind a bad line; the exit code is that of the first", a->keep_going)
-      .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)
+      .metadata_limit(a->limit)
       .run([a](const Globals& globals) { return import(globals, *a); });
 }
 

@@ -19,7 +19,8 @@ constexpr const char* kNotes =
     "  cairn increment $run left -- -3               a decrement; also --by -3";
 
 struct Arguments {
-  std::string run, key, by, by_option, limit;
+  std::string run, key, by, by_option;
+  std::optional<uint64_t> limit;
 };
 
 Exit increment(const Globals& globals, const Arguments& a) {
@@ -48,10 +49,10 @@ void add_increment(CommandLine& line) {
   auto a = std::make_shared<Arguments>();
   line.add("increment", "Add to a number", kNotes)
       .argument("RUN", "The run's id", a->run)
-      .argument("KEY", "A key, or a path such as '$.disks.0.errors'", a->key)
+      .argument("KEY", "A key, or a path such as '$.disks.0.errors'", a->key, Empty::kTaken)
       .optional_argument("N", "A number (default 1)", a->by)
       .option("--by", "N", "The same as the argument N", a->by_option)
-      .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)
+      .metadata_limit(a->limit)
       .run([a](const Globals& globals) { return increment(globals, *a); });
 }
 

@@ -1,9 +1,11 @@
 #include "tools/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 
 #include "tools/report.h"
 
@@ -42,60 +44,170 @@ std::string closing_words() {
   return text;
 }
 
+// Every option and argument is made here, and takes its words as they are: what CLI11 makes of them by itself ("[a,b]"
+// as two, "{}" as none, -1 as a large number) is not wanted anywhere.
 class Entry : public Subcommand {
  public:
   explicit Entry(CLI::App* app) : app_(app) {}
-  Subcommand& argument(const char* name, const char* help, std::string& into) override {
-    app_->add_option(name, into, help)->required()->type_name("");
+  using Subcommand::argument;
+  Subcommand& argument(const char* name, const char* help, std::string& into, Empty empty) override {
+    add(*app_, name, "", help, empty, take(into))->required();
     return *this;
   }
   Subcommand& optional_argument(const char* name, const char* help, std::string& into) override {
-    app_->add_option(name, into, help)->type_name("");
+    add(*app_, name, "", help, Empty::kRefused, take(into));
+    return *this;
+  }
+  Subcommand& optional_argument(const char* name, const char* help, std::optional<std::string>& into) override {
+    add(*app_, name, "", help, Empty::kTaken, take(into));
     return *this;
   }
   Subcommand& arguments(const char* name, const char* help, std::vector<std::string>& into) override {
-    app_->add_option(name, into, help)->type_name("");
+    // CLI11 fills a positional list only if it allows extra arguments.
+    list_argument_ = add(*app_, name, "", help, Empty::kRefused, take_all(into))
+                         ->expected(1, CLI::detail::expected_max_vector_size)
+                         ->allow_extra_args()
+                         ->take_all();
     return *this;
   }
   Subcommand& option(const char* names, const char* value, const char* help, std::string& into) override {
-    app_->add_option(names, into, help)->type_name(value);
+    add(*app_, names, value, help, Empty::kRefused, take(into));
     return *this;
   }
-  Subcommand& number(const char* names, const char* value, const char* help, uint64_t& into) override {
-    app_->add_option(names, into, help)->type_name(value);
+  Subcommand& option(const char* names, const char* value, const char* help,
+                     std::optional<std::string>& into) override {
+    add(*app_, names, value, help, Empty::kTaken, take(into));
+    return *this;
+  }
+  Subcommand& number(const char* names, const char* value, const char* help, NumberRange range,
+                     std::optional<uint64_t>& into) override {
+    CLI::Option* option = add(*app_, names, value, help, Empty::kRefused, [&into](const CLI::results_t& words) {
+      into = parse_whole(words.back());
+      return into.has_value();
+    });
+    option->check([range](const std::string& word) {
+      return parse_whole(word, range) ? "" : "takes " + range_text(range) + ", not '" + word + "'";
+    });
+    ranges_[option] = range;
+    return *this;
+  }
+  Subcommand& duration(const char* names, const char* help, int64_t& into_ms) override {
+    add(*app_, names, "TIME", help, Empty::kRefused, [&into_ms](const CLI::results_t& words) {
+      const auto ms = parse_duration_ms(words.back());
+      into_ms = ms.value_or(0);
+      return ms.has_value();
+    })->check([](const std::string& word) {
+      return parse_duration_ms(word) ? "" : std::string("takes ") + kDurationForms + "; not '" + word + "'";
+    });
     return *this;
   }
   Subcommand& list(const char* names, const char* value, const char* help, std::vector<std::string>& into) override {
     // One value each time: else a list would swallow the positional arguments behind it.
-    app_->add_option(names, into, help)->type_name(value)->type_size(1)->expected(1)->take_all();
+    add(*app_, names, value, help, Empty::kRefused, take_all(into))->take_all();
     return *this;
   }
   Subcommand& flag(const char* names, const char* help, bool& into) override {
-    app_->add_flag(names, into, help);
+    app_->add_flag(names, into, help)->disable_flag_override();
     return *this;
   }
   Subcommand& run(std::function<Exit(const Globals&)> body) override {
     body_ = std::move(body);
     return *this;
   }
-  [[nodiscard]] const CLI::App& app() const { return *app_; }
+  [[nodiscard]] CLI::App& app() const { return *app_; }
   [[nodiscard]] bool chosen() const { return app_->parsed(); }
   Exit call(const Globals& globals) const { return body_(globals); }
+  [[nodiscard]] const CLI::Option* list_argument() const { return list_argument_; }
+  [[nodiscard]] std::optional<NumberRange> range_of(const CLI::Option* option) const {
+    const auto found = ranges_.find(option);
+    return found == ranges_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  static CLI::Option* add(CLI::App& app, const char* names, const char* value, const char* help, Empty empty,
+                          CLI::callback_t take) {
+    CLI::Option* option = app.add_option(names, std::move(take), help)->type_name(value);
+    if (empty == Empty::kRefused) {
+      option->check([](const std::string& word) { return word.empty() ? kIsEmpty : ""; });
+    }
+    return option;
+  }
+  template <class Text>
+  static CLI::callback_t take(Text& into) {
+    return [&into](const CLI::results_t& words) {
+      into = words.back();
+      return true;
+    };
+  }
 
  private:
+  static constexpr const char* kIsEmpty = "is given and empty; leave it out, or give a value";
+  static CLI::callback_t take_all(std::vector<std::string>& into) {
+    return [&into](const CLI::results_t& words) {
+      into = words;
+      return true;
+    };
+  }
+
   CLI::App* app_;
+  CLI::Option* list_argument_ = nullptr;
+  std::map<const CLI::Option*, NumberRange> ranges_;
   std::function<Exit(const Globals&)> body_;
 };
 
-std::vector<ArgumentText> arguments_of(const CLI::App& app) {
+std::vector<ArgumentText> arguments_of(const CLI::App& app, const Entry* entry) {
   std::vector<ArgumentText> all;
   for (const CLI::Option* option : app.get_options()) {
-    const std::string value = option->get_type_name();
-    all.push_back({option->get_name(option->get_positional(), !option->get_positional()) +
-                       (value.empty() || option->get_positional() ? "" : " " + value),
-                   option->get_description()});
+    ArgumentText text;
+    text.positional = option->get_positional();
+    text.value = option->get_items_expected_max() == 0 ? "" : option->get_type_name();
+    text.names = option->get_name(text.positional, !text.positional) +
+                 (text.value.empty() || text.positional ? "" : " " + text.value);
+    text.help = option->get_description();
+    text.range = entry != nullptr ? entry->range_of(option) : std::nullopt;
+    all.push_back(std::move(text));
   }
   return all;
+}
+
+/// The words of the line, "--name=" as "--name" and an empty word: CLI11 would take the next word for the value.
+std::vector<std::string> words_of(int argc, char** argv, const CLI::App& app,
+                                  const std::vector<std::unique_ptr<Entry>>& entries, std::string& command) {
+  std::vector<std::string> words;
+  const Entry* chosen = nullptr;
+  bool is_value = false;  // of the option before it
+  bool options_end = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto option_of = [&](const std::string& name) -> const CLI::Option* {
+      const CLI::Option* of_command = chosen == nullptr ? nullptr : chosen->app().get_option_no_throw(name);
+      return of_command != nullptr ? of_command : app.get_option_no_throw(name);
+    };
+    const bool named = !is_value && !options_end && word.starts_with("--") && word.size() > 2;
+    const CLI::Option* option = named ? option_of(word.substr(0, word.find('='))) : nullptr;
+    if (option != nullptr && word.find('=') != std::string::npos && option->get_items_expected_max() == 0) {
+      throw CLI::ValidationError(word.substr(0, word.find('=')), "takes no value");
+    }
+    if (option != nullptr && word.back() == '=' && word.find('=') == word.size() - 1) {
+      words.push_back(word.substr(0, word.size() - 1));
+      words.emplace_back();
+      continue;
+    }
+    if (!is_value && !named && chosen == nullptr) {
+      for (const auto& entry : entries) {
+        if (entry->app().get_name() == word) {
+          chosen = entry.get();
+          command = word + " ";
+        }
+      }
+    } else if (!is_value && !named && chosen->list_argument() != nullptr && word.starts_with("[")) {
+      // CLI11 takes it for a list of its own, and an empty one for no argument at all.
+      throw CLI::ValidationError(chosen->list_argument()->get_name(true), "'" + word + "' is no run id");
+    }
+    options_end = options_end || (!is_value && word == "--");
+    is_value = option != nullptr && option->get_items_expected_max() > 0 && word.find('=') == std::string::npos;
+    words.push_back(word);
+  }
+  return words;
 }
 
 // As CLI11 prints it behind "Usage: cairn".
@@ -138,8 +250,10 @@ struct CommandLine::Impl {
 
 CommandLine::CommandLine() : impl_(std::make_unique<Impl>()) {
   CLI::App& app = impl_->app;
-  app.add_option("--store", impl_->globals.store, "The store's directory (default: $CAIRN_STORE)")->type_name("DIR");
-  app.add_flag("--json", impl_->globals.json, "Print results and errors as JSON, one object a line");
+  Entry::add(app, "--store", "DIR", "The store's directory (default: $CAIRN_STORE)", Empty::kRefused,
+             Entry::take(impl_->globals.store));
+  app.add_flag("--json", impl_->globals.json, "Print results and errors as JSON, one object a line")
+      ->disable_flag_override();
   app.set_version_flag("--version", std::string("cairn ") + CAIRN_VERSION_TEXT);
   app.set_help_flag("-h,--help", "Print this help");
   app.footer(closing_words());
@@ -163,10 +277,11 @@ Subcommand& CommandLine::add(const char* name, const char* summary, const char* 
 }
 
 LineText CommandLine::describe() const {
-  LineText text{kAbout, closing_words(), arguments_of(impl_->app), {}};
+  LineText text{kAbout, closing_words(), arguments_of(impl_->app, nullptr), {}};
   for (size_t i = 0; i < impl_->entries.size(); ++i) {
     const CLI::App& app = impl_->entries[i]->app();
-    text.commands.push_back({app.get_name(), usage_of(app), app.get_description(), impl_->notes[i], arguments_of(app)});
+    text.commands.push_back({app.get_name(), usage_of(app), app.get_description(), impl_->notes[i],
+                             arguments_of(app, impl_->entries[i].get())});
   }
   return text;
 }
@@ -182,8 +297,11 @@ std::string CommandLine::help_of(const std::string& command) const {
 
 Exit CommandLine::run(int argc, char** argv) {
   CLI::App& app = impl_->app;
+  std::string command;
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> words = words_of(argc, argv, app, impl_->entries, command);
+    std::reverse(words.begin(), words.end());  // as CLI11 wants them
+    app.parse(std::move(words));
   } catch (const CLI::Success& help) {
     return app.exit(help) == 0 ? Exit::kDone : Exit::kBug;  // prints the help or the version
   } catch (const CLI::ParseError& error) {
@@ -192,10 +310,6 @@ Exit CommandLine::run(int argc, char** argv) {
       impl_->globals.json = impl_->globals.json || std::strcmp(argv[i], "--json") == 0;
     }
     std::string message = error.what();
-    std::string command;
-    for (const CLI::App* sub : app.get_subcommands()) {
-      command = sub->get_name() + " ";
-    }
     if (command.empty() && argc < 2) {
       message = "no command given";
     } else if (command.empty()) {

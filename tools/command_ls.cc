@@ -22,7 +22,9 @@ constexpr const char* kNotes =
     "Lists runs as of one moment, the one that was updated last first. Works beside a live owner. \"orphaned\" marks "
     "an\n"
     "unfinished run whose process is gone. With --json one object a line, with the metadata. Several filters must all\n"
-    "hold. TIME is in UTC, 2026-11-24 or 2026-11-24T18:30:05Z, or an age: 90s, 10m, 2h, 3d.\n"
+    "hold. TIME is in UTC, 2026-11-24 or 2026-11-24T18:30:05Z, or with an offset, 2026-11-24T18:30:05+02:00, or an "
+    "age:\n"
+    "500ms, 90s, 10m, 2h, 3d, 1w.\n"
     "\n"
     "With --limit, a page: --cursor goes on where it ended, with the same filters and order. It is printed at the end "
     "if\n"
@@ -46,7 +48,7 @@ using Row = std::array<std::string, kColumns>;
 struct Arguments {
   std::vector<std::string> statuses, tags;
   std::string task, parent, root, since, until, text, order, cursor;
-  uint64_t limit = 0;
+  std::optional<uint64_t> limit;
   bool salvage = false;
 };
 
@@ -119,7 +121,7 @@ std::string read_query(const Arguments& a, int64_t now_us, engine::RunQuery& que
                                                                           {&a.until, &query.updated_to_us}};
   for (const auto& [text, into] : times) {
     if (!text->empty() && !(*into = parse_time(*text, now_us))) {
-      return "'" + *text + "' is no time; write 2026-11-24, 2026-11-24T18:30:05Z (UTC), or an age: 90s, 10m, 2h, 3d";
+      return "'" + *text + "' is no time; write " + kTimeForms;
     }
   }
   if (a.order == "id") {
@@ -134,7 +136,7 @@ std::string read_query(const Arguments& a, int64_t now_us, engine::RunQuery& que
   query.parent = a.parent;
   query.root = a.root;
   query.text = a.text;
-  query.limit = a.limit;
+  query.limit = a.limit.value_or(0);
   query.cursor = a.cursor;
   return {};
 }
@@ -203,7 +205,7 @@ void add_ls(CommandLine& line) {
       .option("--until", "TIME", "Only runs that were updated last before then", a->until)
       .option("--text", "TEXT", "Only runs with this in their id, task, tags or metadata; A-Z as a-z", a->text)
       .option("--order", "ORDER", "newest (the default), oldest: by the last update; or id", a->order)
-      .number("--limit", "N", "At most so many runs (default: all)", a->limit)
+      .number("--limit", "N", "At most so many runs (default: all)", {1, 1'000'000'000}, a->limit)
       .option("--cursor", "CURSOR", "Go on where the page before ended", a->cursor)
       .flag("--salvage", "Read what can be read of a damaged store", a->salvage)
       .run([a](const Globals& globals) { return ls(globals, *a); });

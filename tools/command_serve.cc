@@ -46,7 +46,8 @@ constexpr const char* kNotes =
 
 struct Arguments {
   std::vector<std::string> listen, hosts;
-  std::string token_file, tls_cert, tls_key, upstream, upstream_token_file, ca_file, folder, limit;
+  std::string token_file, tls_cert, tls_key, upstream, upstream_token_file, ca_file, folder;
+  std::optional<uint64_t> limit;
 };
 
 void print_end(const Globals& globals, const protocol::Receiver::Counters& c) {
@@ -194,7 +195,7 @@ void add_serve(CommandLine& line) {
       .option("--upstream-token-file", "FILE", "The token for it (else CAIRN_TOKEN)", a->upstream_token_file)
       .option("--ca-file", "FILE", "Certificates (PEM) to trust for it instead of the system's", a->ca_file)
       .option("--via-folder", "DIR", "Answer the messages that lie in DIR, and end", a->folder)
-      .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)
+      .metadata_limit(a->limit)
       .run([a](const Globals& globals) { return serve(globals, *a); });
 }
 

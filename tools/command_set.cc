@@ -21,7 +21,8 @@ constexpr const char* kNotes =
     "  cairn set $run '$.disks.0.done' true           inside a value: a key that starts with $. is a path";
 
 struct Arguments {
-  std::string run, key, value, limit;
+  std::string run, key, value;
+  std::optional<uint64_t> limit;
   bool is_string = false;
 };
 
@@ -44,10 +45,10 @@ void add_set(CommandLine& line) {
   auto a = std::make_shared<Arguments>();
   line.add("set", "Set a key of a run to a JSON value", kNotes)
       .argument("RUN", "The run's id", a->run)
-      .argument("KEY", "A key, or a path such as '$.phases.0.done'", a->key)
-      .argument("JSON", "The value as JSON", a->value)
+      .argument("KEY", "A key, or a path such as '$.phases.0.done'", a->key, Empty::kTaken)
+      .argument("JSON", "The value as JSON", a->value, Empty::kTaken)
       .flag("--string", "The value is a plain text, not JSON", a->is_string)
-      .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)
+      .metadata_limit(a->limit)
       .run([a](const Globals& globals) { return set(globals, *a); });
 }
 

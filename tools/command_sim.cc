@@ -34,8 +34,8 @@ constexpr const char* kNotes =
     "  cairn sim --seed 7 --no-duplicate-check      a planted bug, which must be found";
 
 struct Arguments {
-  std::string seed, directory;
-  uint64_t rounds = 1, workers = 3, runs = 8, actions = 2000;
+  std::string directory;
+  std::optional<uint64_t> seed, rounds, workers, runs, actions;
   bool chain = false, no_duplicate_check = false;
 };
 
@@ -117,22 +117,9 @@ class TemporaryDirectory {
 };
 
 Exit simulate(const Globals& globals, const Arguments& a) {
-  uint64_t seed = 0;
-  if (a.seed.empty()) {
-    seed = std::random_device{}();
-  } else {
-    char* end = nullptr;
-    seed = std::strtoull(a.seed.c_str(), &end, 10);
-    if (*end != '\0' || a.seed[0] == '-') {
-      return report_usage(globals, "--seed: a number");
-    }
-  }
-  if (a.rounds == 0 || a.workers == 0 || a.workers > 100 || a.runs == 0 || a.runs > 1000 || a.actions > 10'000'000) {
-    return report_usage(
-        globals, "--rounds, --workers (to 100) and --runs (to 1000) are at least 1, --actions at most 10,000,000");
-  }
+  uint64_t seed = a.seed.value_or(std::random_device{}());
   bool equal = true;
-  for (uint64_t round = 0; round < a.rounds && !interrupted(); ++round, ++seed) {
+  for (uint64_t round = 0; round < a.rounds.value_or(1) && !interrupted(); ++round, ++seed) {
     const TemporaryDirectory directory(a.directory);
     if (directory.path().empty()) {
       return report_error(globals, engine::fail(Status(Code::kIo, "temporary directory", errno),
@@ -141,9 +128,9 @@ Exit simulate(const Globals& globals, const Arguments& a) {
     sim::Options options;
     options.seed = seed;
     options.directory = directory.path();
-    options.workers = static_cast<uint32_t>(a.workers);
-    options.runs = static_cast<uint32_t>(a.runs);
-    options.actions = static_cast<uint32_t>(a.actions);
+    options.workers = static_cast<uint32_t>(a.workers.value_or(3));
+    options.runs = static_cast<uint32_t>(a.runs.value_or(8));
+    options.actions = static_cast<uint32_t>(a.actions.value_or(2000));
     options.chain = a.chain;
     options.no_duplicate_check = a.no_duplicate_check;
     StageNote stage(globals.json);
@@ -169,11 +156,11 @@ Exit simulate(const Globals& globals, const Arguments& a) {
 void add_sim(CommandLine& line) {
   auto a = std::make_shared<Arguments>();
   line.add("sim", "Try the sync protocol in a simulated network", kNotes)
-      .option("--seed", "N", "The history to play (default: a random one, which is printed)", a->seed)
-      .number("--rounds", "N", "So many seeds, from that one on (1)", a->rounds)
-      .number("--workers", "N", "Stores that send (3)", a->workers)
-      .number("--runs", "N", "Of each (8)", a->runs)
-      .number("--actions", "N", "Steps of the history (2000)", a->actions)
+      .number("--seed", "N", "The history to play (default: a random one, which is printed)", {}, a->seed)
+      .number("--rounds", "N", "So many seeds, from that one on (1)", {1, 1'000'000'000}, a->rounds)
+      .number("--workers", "N", "Stores that send (3)", {1, 100}, a->workers)
+      .number("--runs", "N", "Of each (8)", {1, 1000}, a->runs)
+      .number("--actions", "N", "Steps of the history (2000)", {0, 10'000'000}, a->actions)
       .flag("--chain", "The upstream has an upstream of its own, which is compared", a->chain)
       .flag("--no-duplicate-check", "The upstream takes what comes again as new: a planted bug", a->no_duplicate_check)
       .option("--directory", "DIR", "Where the stores are made for that time (default: the temporary directory)",

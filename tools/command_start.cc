@@ -21,7 +21,8 @@ constexpr const char* kNotes =
     "  cairn start --id backup-2026-11-23 --metadata '{\"phase\":\"copy\",\"progress\":0}'";
 
 struct Arguments {
-  std::string id, task, parent, metadata, limit;
+  std::string id, task, parent, metadata;
+  std::optional<uint64_t> limit;
   std::vector<std::string> tags;
 };
 
@@ -64,7 +65,7 @@ void add_start(CommandLine& line) {
       .option("--parent", "RUN", "The run that starts this one", a->parent)
       .list("--tag", "TAG", "A tag; may be given several times", a->tags)
       .option("--metadata", "JSON", "The object that the metadata starts from (default: {})", a->metadata)
-      .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)
+      .metadata_limit(a->limit)
       .run([a](const Globals& globals) { return start(globals, *a); });
 }
 

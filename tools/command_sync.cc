@@ -50,24 +50,11 @@ constexpr const char* kNotes =
 constexpr const char* kFolderName = "folder";
 
 struct Arguments {
-  std::string upstream, token_file, ca_file, deadline, folder, retry, skip, replace, limit;
-  uint64_t batch_runs = 0;
+  std::string upstream, token_file, ca_file, folder, retry, skip, replace;
+  std::optional<uint64_t> limit, batch_runs;
+  int64_t deadline_ms = 60'000;
   bool once = false, moved = false, copied = false, dead = false, dry_run = false, detach = false;
 };
-
-bool parse_duration(const std::string& text, int64_t& ms) {
-  char unit[3] = {};
-  long long n = 0;
-  int used = 0;
-  if (std::sscanf(text.c_str(), "%lld%2[a-z]%n", &n, unit, &used) < 1 || n < 0 || n > 1'000'000 ||
-      (used != 0 && static_cast<size_t>(used) != text.size())) {
-    return false;
-  }
-  const std::string u = unit;
-  const int64_t of = u == "ms" ? 1 : u.empty() || u == "s" ? 1000 : u == "m" ? 60'000 : u == "h" ? 3'600'000 : 0;
-  ms = n * of;
-  return of != 0;
-}
 
 Status show_dead(const Globals& globals, Store& store) {
   std::vector<std::pair<std::string, engine::sync::DeadLetter>> letters;
@@ -120,8 +107,8 @@ Status attach(const Globals& globals, const Arguments& a, Store& store, Exit& ex
                                      : "the store was detached: give --upstream URL, or --via-folder DIR, to go on");
     return {};
   }
-  if (a.batch_runs != 0) {
-    sender.limits.entries = std::min<size_t>(a.batch_runs, engine::sync::kEntriesMax);
+  if (a.batch_runs) {
+    sender.limits.entries = *a.batch_runs;
     sender.limits.bytes = 4u << 20;
   }
   if (!name.empty()) {
@@ -156,10 +143,6 @@ Status drive_shown(const Globals& globals, Store& store, Carrier& carrier, int64
 }
 
 Exit sync(const Globals& globals, const Arguments& a) {
-  int64_t deadline_ms = 60'000;
-  if (!a.deadline.empty() && !parse_duration(a.deadline, deadline_ms)) {
-    return report_usage(globals, "--deadline: a time such as 60s, 5m, 500ms");
-  }
   if (a.moved && a.copied) {
     return report_usage(globals, "--moved or --copied: the store is one of them");
   }
@@ -168,7 +151,7 @@ Exit sync(const Globals& globals, const Arguments& a) {
   }
   std::unique_ptr<Carrier> carrier;
   const auto open_http = [&](const std::string& url) -> Status {
-    auto made = make_http_carrier({url, a.token_file, a.ca_file, std::clamp<int64_t>(deadline_ms, 1, 30'000)});
+    auto made = make_http_carrier({url, a.token_file, a.ca_file, std::clamp<int64_t>(a.deadline_ms, 1, 30'000)});
     if (!made.ok()) {
       return engine::fail(made.status(), made.status().what, url);
     }
@@ -206,7 +189,7 @@ Exit sync(const Globals& globals, const Arguments& a) {
         CAIRN_TRY(store.sync_state(state));
         CAIRN_TRY(open_http(state.sender.upstream));
       }
-      const Status went = drive_shown(globals, store, *carrier, monotonic_ms() + deadline_ms, driven);
+      const Status went = drive_shown(globals, store, *carrier, monotonic_ms() + a.deadline_ms, driven);
       if (!carrier->mended.empty()) {
         note(globals, carrier->mended);
       }
@@ -232,7 +215,7 @@ void add_sync(CommandLine& line) {
       .option("--token-file", "FILE", "The upstream's token, in a file of mode 0600", a->token_file)
       .option("--ca-file", "FILE", "Certificates (PEM) to trust instead of the system's", a->ca_file)
       .option("--via-folder", "DIR", "Messages and answers as files in DIR", a->folder)
-      .option("--deadline", "TIME", "Give up after this long: 60s (default), 5m, 500ms", a->deadline)
+      .duration("--deadline", "Give up after this long: 60s (default), 5m, 500ms", a->deadline_ms)
       .flag("--once", "End when all is sent or the deadline passes (always so; for scripts that say it)", a->once)
       .flag("--dry-run", "Only say what waits", a->dry_run)
       .flag("--moved", "The store was moved or restored here: take what is newer upstream, and go on", a->moved)
@@ -241,8 +224,8 @@ void add_sync(CommandLine& line) {
       .option("--retry", "RUN", "Send a refused change again", a->retry)
       .option("--skip", "RUN", "Give a refused change up", a->skip)
       .option("--replace", "RUN", "Send all of the run instead, also over what others wrote", a->replace)
-      .number("--batch-runs", "N", "Runs in one message, at most (1000)", a->batch_runs)
-      .option("--limit", "BYTES", "Largest metadata, in bytes of JSON (default 4096)", a->limit)
+      .number("--batch-runs", "N", "Runs in one message, at most (1000)", {1, engine::sync::kEntriesMax}, a->batch_runs)
+      .metadata_limit(a->limit)
       .flag("--detach", "Send nothing any more; what waits is kept until --upstream names one again", a->detach)
       .run([a](const Globals& globals) { return sync(globals, *a); });
 }

@@ -38,7 +38,7 @@ constexpr int64_t kOwnerBusyMs = 10'000;  // so long in a row may an owner be to
 
 struct Arguments {
   std::string run, token;
-  uint64_t interval_ms = kIntervalMs;
+  std::optional<uint64_t> interval_ms;
   bool until_finished = false;
   bool plain = false;
 };
@@ -181,9 +181,7 @@ void pause_ms(uint64_t ms) {
 }
 
 Exit watch(const Globals& globals, const Arguments& a) {
-  if (a.interval_ms < kIntervalMsMin || a.interval_ms > kIntervalMsMax) {
-    return report_usage(globals, "--interval takes 20 to 3600000 milliseconds");
-  }
+  const uint64_t interval_ms = a.interval_ms.value_or(kIntervalMs);
   Exit exit = Exit::kDone;
   // A run that is not there would be waited for, for ever if the name is wrong.
   if (!a.run.empty() && a.token.empty() && !read_run(globals, a.run, false, exit)) {
@@ -197,7 +195,7 @@ Exit watch(const Globals& globals, const Arguments& a) {
   engine::WatchOptions options;
   options.run = a.run;
   options.token = a.token;
-  options.interval_ms = static_cast<uint32_t>(a.interval_ms);
+  options.interval_ms = static_cast<uint32_t>(interval_ms);
   auto watched = engine::Watch::open(source, std::move(options));
   if (!watched.ok()) {
     return report_error(globals, watched.status());
@@ -226,7 +224,7 @@ Exit watch(const Globals& globals, const Arguments& a) {
     if (a.until_finished && !more && watcher.finished(exit)) {
       return exit;
     }
-    pause_ms(a.interval_ms);
+    pause_ms(interval_ms);
   }
   watcher.close();
   if (interrupted()) {
@@ -242,7 +240,8 @@ void add_watch(CommandLine& line) {
   line.add("watch", "Show runs while they change", kNotes)
       .optional_argument("RUN", "The run's id; all runs without it", a->run)
       .flag("--until-finished", "End when all watched runs have ended", a->until_finished)
-      .number("--interval", "MS", "Look again after so many milliseconds (200)", a->interval_ms)
+      .number("--interval", "MS", "Look again after so many milliseconds (200)", {kIntervalMsMin, kIntervalMsMax},
+              a->interval_ms)
       .flag("--plain", "Lines, also in a terminal", a->plain)
       .option("--token", "TOKEN", "Go on where the watch that printed it stood (--json prints tokens)", a->token)
       .run([a](const Globals& globals) { return watch(globals, *a); });

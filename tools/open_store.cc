@@ -1,6 +1,5 @@
 #include "tools/open_store.h"
 
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -27,22 +26,23 @@ std::optional<std::string> store_directory(const Globals& globals) {
   return path.string();
 }
 
-std::optional<uint32_t> metadata_limit(const Globals& globals, const std::string& option) {
+std::optional<uint32_t> metadata_limit(const Globals& globals, std::optional<uint64_t> option) {
+  if (option) {
+    return static_cast<uint32_t>(*option);
+  }
   constexpr const char* kVariable = "TASK_RUN_METADATA_MAXIMUM_SIZE";
   // NOLINTNEXTLINE(concurrency-mt-unsafe): only a setenv beside it would race, and nothing here calls it
   const char* variable = std::getenv(kVariable);
-  if (option.empty() && (variable == nullptr || variable[0] == '\0')) {
+  if (variable == nullptr || variable[0] == '\0') {
     return 4096;
   }
-  const std::string text = option.empty() ? variable : option;
-  uint32_t bytes = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
-  if (error != std::errc() || end != text.data() + text.size() || bytes < 2) {
-    report_usage(globals, std::string(option.empty() ? kVariable : "--limit") + " is '" + text +
-                              "': it takes a whole number of bytes, 2 or more");
+  const auto bytes = parse_whole(variable, kMetadataLimit);
+  if (!bytes) {
+    report_usage(globals, std::string(kVariable) + " takes " + range_text(kMetadataLimit) + ", in bytes, not '" +
+                              variable + "'");
     return std::nullopt;
   }
-  return bytes;
+  return static_cast<uint32_t>(*bytes);
 }
 
 std::unique_ptr<StoreReader> open_reader(const Globals& globals, bool salvage, Exit& exit) {

@@ -17,7 +17,7 @@ std::optional<std::string> store_directory(const Globals& globals);
 
 /// Bytes of JSON that a run's metadata may have: `option` (--limit), else TASK_RUN_METADATA_MAXIMUM_SIZE, else 4096.
 /// Nothing when it is no size: reported.
-std::optional<uint32_t> metadata_limit(const Globals& globals, const std::string& option);
+std::optional<uint32_t> metadata_limit(const Globals& globals, std::optional<uint64_t> option);
 
 /// Read-only. Null: reported, `exit` says how to end.
 std::unique_ptr<engine::StoreReader> open_reader(const Globals& globals, bool salvage, Exit& exit);
@@ -28,8 +28,8 @@ std::optional<engine::RunView> read_run(const Globals& globals, engine::StoreRea
                                         Exit& exit);
 
 struct WriteOptions {
-  std::string limit;    // --limit
-  bool create = false;  // make the store if there is none
+  std::optional<uint64_t> limit;  // --limit
+  bool create = false;            // make the store if there is none
 };
 
 /// Opens the store as its owner, calls `work`, closes it. What `work` returned OK for is on disk, also against power

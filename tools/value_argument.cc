@@ -16,6 +16,10 @@ std::optional<Value> value_argument(const Globals& globals, const std::string& t
     }
     return Value(text);
   }
+  if (text.empty()) {
+    exit = report_usage(globals, "the JSON value is given and empty; an empty text is '\"\"', or '' with --string");
+    return std::nullopt;
+  }
   auto value = engine::parse_json(text);
   if (!value.ok()) {
     const std::string shown = text.size() > 60 ? text.substr(0, 60) + "..." : text;
