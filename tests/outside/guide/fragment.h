@@ -1,0 +1,14 @@
+// What the C++ blocks of the README that are no programs stand in: a function, behind all headers.
+#pragma once
+#include <cairn/cairn.hpp>
+#include <cairn/packed.h>
+#include <cairn/upstream.hpp>
+#include <chrono>
+#include <iostream>
+
+using namespace std::chrono_literals;
+
+struct Image {
+  int width = 0;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Image, width)
