@@ -40,7 +40,9 @@ cairn_watch_event event_of(const WatchEvent& e) {
   return event;
 }
 
-bool has_run(const WatchEvent& e) { return e.kind == WatchKind::kChanged || e.kind == WatchKind::kFinished; }
+bool has_run(const WatchEvent& e) {
+  return e.kind == WatchKind::kChanged || e.kind == WatchKind::kFinished || e.kind == WatchKind::kOrphaned;
+}
 
 }  // namespace
 

@@ -41,7 +41,7 @@ void Watch::resume(const WatchToken& token) {
     since_ = settled_lsn_ = token.position;
     resuming_ = true;
   } else if (token.created_lsn != 0) {
-    known_[options_.run] = {token.created_lsn, token.position, false};
+    known_[options_.run] = {token.created_lsn, token.position, false, false};
   }
 }
 
@@ -51,6 +51,7 @@ void Watch::reset() {
   queue_.clear();
   queued_.clear();
   gone_.clear();
+  orphans_.clear();
   successor_.reset();
   since_.reset();
   settled_lsn_ = 0;
@@ -69,12 +70,18 @@ bool Watch::visit(const Seen& seen) {
   const auto known = known_.find(id);
   if (baseline_) {
     if (!seen.erased) {
-      known_[id] = {seen.created_lsn, seen.sequence, false};
+      known_[id] = {seen.created_lsn, seen.sequence, false, seen.orphaned};
     }
     return false;
   }
-  if (seen.erased || known == known_.end() || known->second.created_lsn != seen.created_lsn ||
-      known->second.sequence != seen.sequence) {
+  const bool as_told =
+      known != known_.end() && known->second.created_lsn == seen.created_lsn && known->second.sequence == seen.sequence;
+  if (seen.orphaned && !(as_told && known->second.orphaned)) {
+    orphans_.insert(id);
+    enqueue(id);
+    return true;
+  }
+  if (seen.erased || !as_told) {
     if (seen.erased) {
       gone_.insert(id);
     }
@@ -146,6 +153,7 @@ Result<bool> Watch::tell(const std::string& id, WatchEvent& event) {
   }
   successor_.reset();
   const bool noted_gone = gone_.erase(id) > 0;
+  const bool noted_orphaned = orphans_.erase(id) > 0;
   const bool there = *fetched && !(*fetched)->erased;
   const auto known = known_.find(id);
   const bool was_told = known != known_.end();
@@ -170,15 +178,19 @@ Result<bool> Watch::tell(const std::string& id, WatchEvent& event) {
     return true;
   }
   const RunRecord& now = (*fetched)->record;
-  if (was_told && now.sequence <= known->second.sequence) {
+  const bool orphaned = noted_orphaned && (*fetched)->orphaned;
+  const bool newly_orphaned = orphaned && was_told && now.sequence == known->second.sequence && !known->second.orphaned;
+  if (was_told && now.sequence <= known->second.sequence && !newly_orphaned) {
     if (now.sequence < known->second.sequence) {
       reset();
     }
     return false;
   }
   const bool final = is_final(now.status);
-  event.kind = final && !(was_told && known->second.final) ? WatchKind::kFinished : WatchKind::kChanged;
-  known_[id] = {now.created_lsn, now.sequence, final};
+  event.kind = orphaned                                      ? WatchKind::kOrphaned
+               : final && !(was_told && known->second.final) ? WatchKind::kFinished
+                                                             : WatchKind::kChanged;
+  known_[id] = {now.created_lsn, now.sequence, final, orphaned};
   event.run = std::move(**fetched);
   return true;
 }

@@ -34,6 +34,7 @@ struct Seen {
   uint64_t created_lsn = 0;
   uint64_t sequence = 0;
   bool erased = false;
+  bool orphaned = false;  // unfinished, of this store, and its process ended without closing it
 };
 
 class WatchSource {
@@ -50,8 +51,8 @@ class WatchSource {
   };
   /// True: the run is going to be fetched.
   using Visit = std::function<bool(const Seen&)>;
-  /// Visits what may have changed since a look that saw the log up to `since`; without it, and where that cannot be
-  /// told any more, everything. `only`, if not empty: that run alone.
+  /// Visits what may have changed since a look that saw the log up to `since`, and what is orphaned since; without it,
+  /// and where that cannot be told any more, everything. `only`, if not empty: that run alone.
   virtual Status look(std::optional<uint64_t> since, std::string_view only, const Visit& visit, Look& look) = 0;
   /// The run, not older than the last look that visited it.
   virtual Result<std::optional<RunView>> fetch(std::string_view id) = 0;
@@ -83,17 +84,24 @@ class ReaderSource final : public WatchSource {
   Result<std::optional<RunView>> fetch(std::string_view id) override;
 
  private:
+  void keep(const RunView& view);
+  Status visit_orphans(const Visit& visit);
+  /// Judged by LOCK, and by the log, which ends in a marker where the owner closed the store.
+  [[nodiscard]] bool abandoned() const;
+
   StoreReader& reader_;
   const bool with_documents_;
   uint64_t incarnation_;
+  bool was_abandoned_ = false;                      // at the last look
   std::unordered_map<std::string, RunView> found_;  // by looks; until fetched
 };
 
-enum class WatchKind : int32_t { kChanged = 1, kFinished = 2, kErased = 3, kReset = 4 };
+enum class WatchKind : int32_t { kChanged = 1, kFinished = 2, kErased = 3, kReset = 4, kOrphaned = 5 };
 
 struct WatchEvent {
   WatchKind kind = WatchKind::kChanged;
-  RunView run;  // changed, finished: as of now. Erased: its id and a sequence above all before. Reset: nothing
+  RunView
+      run;  // changed, finished, orphaned: as of now. Erased: its id and a sequence above all before. Reset: nothing
   std::string token;
 };
 
@@ -120,6 +128,7 @@ class Watch {
     uint64_t created_lsn = 0;
     uint64_t sequence = 0;
     bool final = false;
+    bool orphaned = false;
   };
 
   Watch(WatchSource& source, WatchOptions options) : source_(source), options_(std::move(options)) {}
@@ -135,11 +144,12 @@ class Watch {
   const WatchOptions options_;
   std::unordered_map<std::string, Known> known_;  // what was told
   std::deque<std::string> queue_;
-  std::unordered_set<std::string> queued_;  // what is in queue_
-  std::unordered_set<std::string> gone_;    // of it, what a look found erased
-  std::optional<RunView> successor_;        // of a run that was just told as erased
-  std::optional<uint64_t> since_;           // the log was seen up to here
-  uint64_t settled_lsn_ = 0;                // and up to here nothing is left to tell
+  std::unordered_set<std::string> queued_;   // what is in queue_
+  std::unordered_set<std::string> gone_;     // of it, what a look found erased
+  std::unordered_set<std::string> orphans_;  // of it, what a look found orphaned
+  std::optional<RunView> successor_;         // of a run that was just told as erased
+  std::optional<uint64_t> since_;            // the log was seen up to here
+  uint64_t settled_lsn_ = 0;                 // and up to here nothing is left to tell
   uint64_t incarnation_ = 0;
   int64_t looked_ms_ = 0;
   bool baseline_ = false;  // the first look takes everything as told

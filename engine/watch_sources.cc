@@ -14,7 +14,7 @@ int64_t StoreSource::now_ms() const {
 Status StoreSource::look(std::optional<uint64_t> since, std::string_view only, const Visit& visit, Look& look) {
   const Store::Looked looked = store_.look(since.value_or(0), only, [&](const Run& run) {
     if (since) {
-      visit({run.id, run.record.created_lsn, run.sequence, run.gate == Code::kErased});
+      visit({run.id, run.record.created_lsn, run.sequence, run.gate == Code::kErased, false});
     }
   });
   look.lsn = looked.lsn;
@@ -23,7 +23,7 @@ Status StoreSource::look(std::optional<uint64_t> since, std::string_view only, c
     return {};
   }
   const auto visit_view = [&visit](const RunView& view) {
-    visit({view.record.id, view.record.created_lsn, view.record.sequence, false});
+    visit({view.record.id, view.record.created_lsn, view.record.sequence, false, false});
     return true;
   };
   if (only.empty()) {
@@ -44,17 +44,37 @@ ReaderSource::ReaderSource(StoreReader& reader, bool with_documents)
 std::array<uint8_t, 16> ReaderSource::store_id() const { return reader_.identity().store_id; }
 int64_t ReaderSource::now_ms() const { return reader_.now_ms(); }
 
+bool ReaderSource::abandoned() const {
+  const ReadReport& report = reader_.report();
+  return !report.owner.held && !report.log.clean;
+}
+
+void ReaderSource::keep(const RunView& view) {
+  RunView& kept = found_[view.record.id] = view;
+  if (!with_documents_) {
+    kept.record.document = Document();
+  }
+}
+
+// The owner is gone: that changes runs without a record in the log.
+Status ReaderSource::visit_orphans(const Visit& visit) {
+  return reader_.each([&](const RunView& view) {
+    if (view.orphaned && abandoned() &&
+        visit({view.record.id, view.record.created_lsn, view.record.sequence, false, true})) {
+      keep(view);
+    }
+    return true;
+  });
+}
+
 // A look of one run is as dear as one of all, but for the tables.
 Status ReaderSource::look(std::optional<uint64_t> since, std::string_view only, const Visit& visit, Look& look) {
-  const auto keep = [&](std::string_view id, const RunView* view) {
+  const auto take = [&](std::string_view id, const RunView* view) {
     if (view == nullptr) {
       found_.erase(std::string(id));
-      visit({id, 0, 0, true});
-    } else if (visit({id, view->record.created_lsn, view->record.sequence, false})) {
-      RunView& kept = found_[std::string(id)] = *view;
-      if (!with_documents_) {
-        kept.record.document = Document();
-      }
+      visit({id, 0, 0, true, false});
+    } else if (visit({id, view->record.created_lsn, view->record.sequence, false, view->orphaned && abandoned()})) {
+      keep(*view);
     }
   };
   if (!only.empty()) {
@@ -65,13 +85,18 @@ Status ReaderSource::look(std::optional<uint64_t> since, std::string_view only, 
     look.complete = true;
     found_.clear();
     if (*view) {
-      keep(only, &**view);
+      take(only, &**view);
     }
   } else {
-    CAIRN_TRY(reader_.each_since(since, keep, look.complete));
+    CAIRN_TRY(reader_.each_since(since, take, look.complete));
   }
   look.lsn = reader_.report().log.last_lsn;
   incarnation_ = reader_.incarnation();
+  const bool now_abandoned = abandoned();
+  if (now_abandoned && !was_abandoned_ && !look.complete) {
+    CAIRN_TRY(visit_orphans(visit));
+  }
+  was_abandoned_ = now_abandoned;
   return {};
 }
 

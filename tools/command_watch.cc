@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "engine/json.h"
 #include "engine/watch.h"
@@ -24,7 +25,11 @@ constexpr const char* kNotes =
     "watch saw. Elsewhere, or with --plain, one line a change: time, run, what changed. With --json one object a "
     "line,\n"
     "with the metadata and a token for --token. However often a run changed, only its newest state is told.\n"
-    "Ends with Ctrl-C, or with --until-finished: 0 if all that were watched are COMPLETED, else 1.\n"
+    "Ends with Ctrl-C, or with --until-finished: 0 if all that were watched are COMPLETED, else 1. A run whose "
+    "process\n"
+    "was killed is orphaned: it has ended then, with 1. One that a process left without finishing it, as `cairn "
+    "start`\n"
+    "does, is waited for.\n"
     "\n"
     "Examples:\n"
     "  cairn watch $run\n"
@@ -44,7 +49,7 @@ struct Arguments {
 };
 
 const char* kind_name(engine::WatchKind kind) {
-  static constexpr const char* kNames[] = {"", "changed", "finished", "erased", "reset"};
+  static constexpr const char* kNames[] = {"", "changed", "finished", "erased", "reset", "orphaned"};
   return kNames[static_cast<int>(kind)];
 }
 
@@ -77,7 +82,9 @@ class Watcher {
 
   void take(const engine::WatchEvent& event) {
     const std::string& id = event.run.record.id;
-    const bool there = event.kind == engine::WatchKind::kChanged || event.kind == engine::WatchKind::kFinished;
+    const bool orphaned = event.kind == engine::WatchKind::kOrphaned;
+    const bool there =
+        orphaned || event.kind == engine::WatchKind::kChanged || event.kind == engine::WatchKind::kFinished;
     if (globals_.json) {
       print_json(event, there);
     } else if (frame_ == nullptr) {
@@ -85,6 +92,7 @@ class Watcher {
     }
     if (event.kind == engine::WatchKind::kReset) {
       known_.clear();
+      orphans_.clear();
       screen_.clear();
     } else if (!there) {
       known_.erase(id);
@@ -93,6 +101,10 @@ class Watcher {
     } else {
       known_[id] = event.run;
       screen_.show(event.run);
+    }
+    orphans_.erase(id);
+    if (orphaned) {
+      orphans_.insert(id);
     }
   }
 
@@ -107,11 +119,11 @@ class Watcher {
     std::fflush(stdout);
   }
 
-  /// All that were watched have ended. An erased run was watched, and did not complete.
+  /// All that were watched have ended, or their process has. An erased run was watched, and did not complete.
   [[nodiscard]] bool finished(Exit& exit) const {
     exit = erased_ ? Exit::kNo : Exit::kDone;
     for (const auto& [id, run] : known_) {
-      if (!is_final(run.record.status)) {
+      if (!is_final(run.record.status) && orphans_.count(id) == 0) {
         return false;
       }
       if (run.record.status != engine::RunStatus::kCompleted) {
@@ -164,6 +176,7 @@ class Watcher {
           changes(was_there ? before->second.record.document : engine::Document(), now.document);
       line += changed.empty() ? "" : " " + changed;
       line += now.error.empty() ? "" : " error=" + printable(now.error);
+      line += event.kind == engine::WatchKind::kOrphaned ? " orphaned: its process is gone" : "";
     }
     std::printf("%s\n", line.c_str());
   }
@@ -171,6 +184,7 @@ class Watcher {
   const Globals& globals_;
   std::unique_ptr<FramePrinter> frame_;  // null: not a terminal
   std::map<std::string, engine::RunView> known_;
+  std::set<std::string> orphans_;  // of known_
   WatchScreen screen_;
   bool erased_ = false;
 };

@@ -3,6 +3,8 @@
 #include <pty.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include <chrono>
 #include <thread>
@@ -35,6 +37,18 @@ class WatchCommand : public CommandTest {
     }
     ASSERT_THAT(read_file(path("out")), HasSubstr(text));
   }
+  /// As wait_for, of a command that may wait for ever: killed after 20 s.
+  Ran wait_in_time_for(pid_t pid) {
+    siginfo_t ended{};
+    for (int i = 0; i < 4000 && ended.si_pid == 0; ++i) {
+      std::this_thread::sleep_for(5ms);
+      waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED | WNOHANG | WNOWAIT);
+    }
+    if (ended.si_pid == 0) {
+      kill(pid, SIGKILL);
+    }
+    return wait_for(pid);
+  }
   engine::RunRef run_;
 };
 
@@ -64,6 +78,67 @@ TEST_F(WatchCommand, ARunThatFailsOrIsErasedEndsWith1) {
   const Ran ran = wait_for(pid);
   EXPECT_EQ(ran.exit, 1);
   EXPECT_THAT(ran.out, HasSubstr("other erased\n"));
+}
+
+TEST_F(WatchCommand, ARunWhoseProcessIsKilledIsOrphanedOnceAndEndsWith1) {
+  close();
+  const pid_t owner = fork();
+  if (owner == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    open();
+    auto resumed = store_->resume("job");
+    if (!resumed.ok() || set(*resumed, "progress", "0.5") != Code::kOk) _exit(1);
+    while (true) pause();
+  }
+  for (const std::vector<std::string>& runs : std::vector<std::vector<std::string>>{{"watch", "job"}, {"watch"}}) {
+    std::vector<std::string> line = runs;
+    line.insert(line.end(), {"--until-finished", "--json", "--interval", "20"});
+    const pid_t pid = watching(line);
+    if (runs.size() == 2) {
+      wait_for_output("\"progress\":0.5");
+      ASSERT_EQ(kill(owner, SIGKILL), 0);
+    }
+    const Ran ran = wait_in_time_for(pid);
+    EXPECT_EQ(ran.exit, 1) << ran.err;
+    ASSERT_FALSE(ran.lines().empty());
+    EXPECT_EQ(ran.lines().back()["kind"], "orphaned");
+    EXPECT_EQ(ran.lines().back()["metadata"]["progress"], 0.5);
+    EXPECT_EQ(ran.out.find("\"orphaned\",\"run"), ran.out.rfind("\"orphaned\",\"run")) << "told once";
+  }
+  ASSERT_EQ(waitpid(owner, nullptr, 0), owner);
+  const pid_t pid = watching({"watch", "--plain", "--interval", "20"});
+  wait_for_output("orphaned: its process is gone");
+  open();
+  auto resumed = store_->resume("job");
+  ASSERT_TRUE(resumed.ok());
+  set(*resumed, "progress", "0.75");
+  wait_for_output("progress=0.75");
+  kill(pid, SIGTERM);
+  const Ran ran = wait_for(pid);
+  EXPECT_EQ(ran.out.find("orphaned"), ran.out.rfind("orphaned")) << ran.out;
+}
+
+// The owner's death writes nothing: a watch of all runs that stands behind the log is told of it all the same.
+TEST_F(WatchCommand, AWatchOfAllRunsIsToldWhenTheOwnerDies) {
+  close();
+  const pid_t owner = fork();
+  if (owner == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    open();
+    for (const char* id : {"a", "b"}) {
+      if (set(start(id), "n", "1") != Code::kOk) _exit(1);
+    }
+    if (!store_->finish(*find("b"), engine::RunStatus::kCompleted).ok()) _exit(1);
+    while (true) pause();
+  }
+  const pid_t pid = watching({"watch", "--plain", "--interval", "20"});
+  wait_for_output("b COMPLETED");
+  std::this_thread::sleep_for(100ms);
+  ASSERT_EQ(kill(owner, SIGKILL), 0);
+  ASSERT_EQ(waitpid(owner, nullptr, 0), owner);
+  wait_for_output("a orphaned");
+  kill(pid, SIGTERM);
+  EXPECT_THAT(wait_for(pid).out, Not(HasSubstr("Z b orphaned")));
 }
 
 TEST_F(WatchCommand, JsonLinesCarryMetadataAndATokenToGoOnFrom) {

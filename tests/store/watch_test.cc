@@ -21,7 +21,7 @@ using engine::WatchKind;
 using engine::WatchOptions;
 
 std::string text_of(const WatchEvent& e) {
-  static constexpr const char* kKinds[] = {"", "changed", "finished", "erased", "reset"};
+  static constexpr const char* kKinds[] = {"", "changed", "finished", "erased", "reset", "orphaned"};
   std::string text = kKinds[static_cast<int>(e.kind)];
   if (!e.run.record.id.empty()) {
     text += " " + e.run.record.id;

@@ -907,9 +907,12 @@ enum {
   CAIRN_WATCH_CHANGED = 1,  /* started, or anything of it changed: metadata, status, tags */
   CAIRN_WATCH_FINISHED = 2, /* the same, and the run is finished now */
   CAIRN_WATCH_ERASED = 3,   /* and if there is a new run of that id, its event follows */
-  CAIRN_WATCH_RESET = 4     /* drop what you hold: the store went back (power loss, a copy or backup, a staging_dir that
+  CAIRN_WATCH_RESET = 4,    /* drop what you hold: the store went back (power loss, a copy or backup, a staging_dir that
                                is gone), or cannot tell what changed since an old token of all runs. All that is there
                                follows, with versions that may be lower */
+  CAIRN_WATCH_ORPHANED = 5  /* unfinished, and the process that owned the store ended without closing it: nobody goes on
+                               with the run until it is resumed, which is CHANGED. Told once, in a store that is only
+                               read, of runs that are this store's own; the version may be the one of the event before */
 };
 
 #define CAIRN_WATCH_TOKEN_BYTES 128

@@ -25,7 +25,8 @@ enum class WatchKind : int32_t {
   kChanged = CAIRN_WATCH_CHANGED,
   kFinished = CAIRN_WATCH_FINISHED,
   kErased = CAIRN_WATCH_ERASED,
-  kReset = CAIRN_WATCH_RESET,  // drop what you hold; all that is there follows
+  kReset = CAIRN_WATCH_RESET,        // drop what you hold; all that is there follows
+  kOrphaned = CAIRN_WATCH_ORPHANED,  // unfinished, and its process is gone
 };
 
 struct WatchOptions {
