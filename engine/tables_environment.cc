@@ -321,6 +321,15 @@ Status Environment::erase(MDB_txn* txn, Table t, std::string_view key) const {
   return rc == MDB_NOTFOUND ? Status() : lmdb_status(rc, "LMDB delete");
 }
 
+// Of a page whose entries are spoiled LMDB gives fewer, or none, and no error: the tree's own count shows it. `counted`
+// is as of the beginning, for the visitor may have changed the table.
+Status Environment::check_walked(MDB_txn* txn, Table t, uint64_t counted, uint64_t walked) const {
+  const Result<uint64_t> now = entries(txn, t);
+  if (!now.ok()) return now.status();
+  return *now == counted && walked != counted ? Status{Code::kCorrupt, "a table's tree lacks entries that it counts"}
+                                              : Status();
+}
+
 Status Environment::walk(MDB_txn* txn, Table t, std::string_view after,
                          const FunctionRef<bool(std::string_view key, std::string_view value)>& visit) const {
   MDB_cursor* raw = nullptr;
@@ -329,13 +338,17 @@ Status Environment::walk(MDB_txn* txn, Table t, std::string_view after,
   const std::unique_ptr<MDB_cursor, decltype(&mdb_cursor_close)> cursor(raw, &mdb_cursor_close);
   MDB_val k = value_of(after.substr(0, kTableKeyBytesMax));
   MDB_val v = {};
+  const Result<uint64_t> counted = entries(txn, t);
+  if (!counted.ok()) return counted.status();
+  uint64_t walked = 0;
   rc = mdb_cursor_get(raw, &k, &v, after.empty() ? MDB_FIRST : MDB_SET_RANGE);
   while (rc == 0 && !after.empty() && view_of(k) <= after) rc = mdb_cursor_get(raw, &k, &v, MDB_NEXT);
-  while (rc == 0) {
+  for (; rc == 0; ++walked) {
     if (!visit(view_of(k), view_of(v))) return {};
     rc = mdb_cursor_get(raw, &k, &v, MDB_NEXT);
   }
-  return rc == MDB_NOTFOUND ? Status() : lmdb_status(rc, "LMDB cursor");
+  if (rc != MDB_NOTFOUND) return lmdb_status(rc, "LMDB cursor");
+  return after.empty() ? check_walked(txn, t, *counted, walked) : Status();
 }
 
 Status Environment::walk_back(MDB_txn* txn, Table t, std::string_view before,
@@ -352,11 +365,15 @@ Status Environment::walk_back(MDB_txn* txn, Table t, std::string_view before,
   } else if (rc == MDB_NOTFOUND) {
     rc = mdb_cursor_get(raw, &k, &v, MDB_LAST);
   }
-  while (rc == 0) {
+  const Result<uint64_t> counted = entries(txn, t);
+  if (!counted.ok()) return counted.status();
+  uint64_t walked = 0;
+  for (; rc == 0; ++walked) {
     if (!visit(view_of(k), view_of(v))) return {};
     rc = mdb_cursor_get(raw, &k, &v, MDB_PREV);
   }
-  return rc == MDB_NOTFOUND ? Status() : lmdb_status(rc, "LMDB cursor");
+  if (rc != MDB_NOTFOUND) return lmdb_status(rc, "LMDB cursor");
+  return before.empty() ? check_walked(txn, t, *counted, walked) : Status();
 }
 
 Result<uint64_t> Environment::entries(MDB_txn* txn, Table t) const {

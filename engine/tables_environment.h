@@ -120,12 +120,14 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Status put(MDB_txn* txn, Table t, std::string_view key, std::string_view sealed) const;
   /// Absent is kOk.
   Status erase(MDB_txn* txn, Table t, std::string_view key) const;
-  /// Keys behind `after` in order, with their values, checksums not verified.
+  /// Keys behind `after` in order, with their values, checksums not verified. kCorrupt if all were walked and the tree
+  /// counts others.
   Status walk(MDB_txn* txn, Table t, std::string_view after,
               const FunctionRef<bool(std::string_view key, std::string_view value)>& visit) const;
   /// Keys before `before` (exclusive; "" for the end) in falling order.
   Status walk_back(MDB_txn* txn, Table t, std::string_view before,
                    const FunctionRef<bool(std::string_view key, std::string_view value)>& visit) const;
+  /// As the tree counts them.
   Result<uint64_t> entries(MDB_txn* txn, Table t) const;
   Result<uint64_t> used_bytes(MDB_txn* txn) const;
   [[nodiscard]] uint64_t map_bytes() const { return map_bytes_.load(std::memory_order_relaxed); }
@@ -140,6 +142,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
  private:
   friend class ReadTxn;
   Environment() = default;
+  Status check_walked(MDB_txn* txn, Table t, uint64_t counted, uint64_t walked) const;
 
   Status open(const Request& request, bool read_only_mount, bool born_now);
   Status repeat_meta_pages();

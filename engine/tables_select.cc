@@ -153,7 +153,17 @@ std::vector<SelectRange> plan_select(const RunPage& page) {
 Status select_stored(const Environment& environment, MDB_txn* txn, RunPage& page,
                      const FunctionRef<bool(std::string_view id)>& hidden) {
   Selector selector(environment, txn, page, hidden);
-  for (const SelectRange& range : plan_select(page)) CAIRN_TRY(selector.walk(range));
+  const Result<uint64_t> runs = environment.entries(txn, Table::kRuns);
+  if (!runs.ok()) return runs.status();
+  for (const SelectRange& range : plan_select(page)) {
+    // In these each run stands once.
+    if (range.table == Table::kByUpdated || range.table == Table::kByStatus) {
+      const Result<uint64_t> rows = environment.entries(txn, range.table);
+      if (!rows.ok()) return rows.status();
+      if (*rows != *runs) return kUnfit;
+    }
+    CAIRN_TRY(selector.walk(range));
+  }
   return {};
 }
 
