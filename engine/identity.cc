@@ -42,10 +42,17 @@ Result<Identity> read_identity(wal::Files& files) {
   if (*got < 16 || std::memcmp(f.magic, kMagic, sizeof kMagic) != 0) {
     return Status(Code::kNotAStore, "STORE is not a Cairn store file");
   }
-  if (f.format_version > kStoreVersion) {
-    return Status(Code::kVersion, "STORE was written by a newer version of Cairn");
+  const auto is_whole = [&f, &got] {
+    return *got == sizeof f && f.checksum == xxh3(&f, offsetof(StoreFile, checksum));
+  };
+  if (const uint32_t version = f.format_version; version > kStoreVersion) {
+    f.format_version = kStoreVersion;
+    if (!is_whole()) {  // else its number alone is spoiled
+      return Status(Code::kVersion, "STORE was written by a newer version of Cairn");
+    }
+    f.format_version = version;
   }
-  if (*got != sizeof f || f.checksum != xxh3(&f, offsetof(StoreFile, checksum))) {
+  if (!is_whole()) {
     return Status(Code::kNotAStore, "STORE is damaged");
   }
   auto info = (*file)->info();
@@ -75,8 +82,8 @@ Status write_identity(wal::Files& files, const Identity& identity) {
   f.bytes = sizeof f;
   std::memcpy(f.store_id, identity.store_id.data(), 16);
   f.created_us = identity.created_us;
-  f.inode = info->inode;
-  f.birth_ns = info->birth_ns;
+  f.inode = identity.copied ? 0 : info->inode;
+  f.birth_ns = identity.copied ? 0 : info->birth_ns;
   f.checksum = xxh3(&f, offsetof(StoreFile, checksum));
   CAIRN_TRY((*file)->write_at(0, {reinterpret_cast<const char*>(&f), sizeof f}));
   CAIRN_TRY((*file)->sync());

@@ -19,7 +19,7 @@ struct Identity {
 /// kNotFound: no STORE. kNotAStore: not ours, or damaged. kVersion: a newer format; touch nothing.
 Result<Identity> read_identity(wal::Files& files);
 
-/// Writes STORE.tmp, syncs it, renames it to STORE, syncs the directory.
+/// Writes STORE.tmp, syncs it, renames it to STORE, syncs the directory. With `copied` it goes on counting as copied.
 Status write_identity(wal::Files& files, const Identity& identity);
 
 }  // namespace cairn::engine

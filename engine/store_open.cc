@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "engine/history.h"
+#include "engine/lost_identity.h"
 #include "engine/replay.h"
 #include "engine/store.h"
 #include "engine/store_directory.h"
@@ -46,26 +47,6 @@ Status check_unborn(const std::string& directory) {
   return {};
 }
 
-// Whether the log, of whatever store, holds a record of the user's: there is none before STORE.
-bool holds_records(wal::Files& files, const std::vector<std::string>& names) {
-  bool found = false;
-  for (const std::string& name : names) {
-    auto file = name.ends_with(".wal") ? files.open("wal/" + name, wal::OpenMode::kRead)
-                                       : Result<std::unique_ptr<wal::File>>(Status(Code::kNotFound));
-    wal::SegmentHeader header;
-    if (!file.ok() || !(*file)->read_at(0, {reinterpret_cast<char*>(&header), sizeof header}).ok()) {
-      continue;
-    }
-    wal::ScanReport report;
-    const auto visit = [&found](const wal::RecordView&) {
-      found = true;
-      return Status(Code::kAgain);  // one is enough
-    };
-    (void)wal::scan(files, header.store, 0, 0, visit, report);
-  }
-  return found;
-}
-
 // Staged diffs that lie behind a gap: only a disk image that was taken while the owner ran can hold such.
 uint64_t not_reached(const StagingScan& scan, Replay& replay) {
   return static_cast<uint64_t>(std::count_if(scan.diffs.begin(), scan.diffs.end(), [&replay](const StagedDiff& s) {
@@ -73,11 +54,6 @@ uint64_t not_reached(const StagingScan& scan, Replay& replay) {
     return state.ok() && (*state)->record && (*state)->record->created_lsn == s.created_lsn &&
            s.diff.last > (*state)->record->sequence;
   }));
-}
-
-std::string describe(const wal::Damage& d) {
-  return d.segment + " at offset " + std::to_string(d.offset) + ", LSN " + std::to_string(d.lsn_first) + " to " +
-         std::to_string(d.lsn_last) + ": " + d.what;
 }
 
 }  // namespace
@@ -178,12 +154,11 @@ Status Store::open_files() {
   // Before the lock, which writes: a store that is not for this version, or none, stays as it is.
   if (auto identity = read_identity(*files_); identity.code() == Code::kNotFound) {
     if (!options_.create) {
-      return fail(Code::kNotAStore, "there is no store at " + directory);
+      return fail_without_store(*files_, directory, identity.status());
     }
     CAIRN_TRY(check_unborn(directory));
   } else if (!identity.ok()) {
-    return fail(identity.status(), (identity.code() == Code::kIo ? "STORE cannot be read: " : "") +
-                                       std::string(identity.status().what) + ": nothing was touched");
+    return fail_without_store(*files_, directory, identity.status());
   }
   LockOwner owner;
   auto lock = StoreLock::take(directory, "owner", owner);
@@ -219,9 +194,7 @@ Status Store::recover() {
   auto identity = read_identity(*files_);
   const bool born = identity.ok();
   if (!born && identity.code() != Code::kNotFound) {
-    const bool read = identity.code() == Code::kNotAStore || identity.code() == Code::kVersion;
-    return fail(identity.status(),
-                (read ? "" : "STORE cannot be read: ") + std::string(identity.status().what) + ": nothing was touched");
+    return fail_without_store(*files_, options_.directory, identity.status());
   }
   if (!born) {
     CAIRN_TRY(clear_unborn());
@@ -233,9 +206,6 @@ Status Store::recover() {
     CAIRN_TRY(check_born());
   }
   identity_.store_id = identity->store_id;
-  CAIRN_TRY(files_->make_directory("wal"));
-  CAIRN_TRY(files_->make_directory("staging"));
-  CAIRN_TRY(files_->sync_directory(""));
   if (!born) {
     if (const Status s = sync_parent(options_.directory); !s.ok()) {
       return fail(
@@ -282,23 +252,30 @@ Status Store::recover() {
   CAIRN_TRY(recover_sync());
   replay.ship(ships_.load(std::memory_order_relaxed));
   wal::ScanReport report;
-  CAIRN_TRY(wal::scan(
-      *files_, identity_.store_id, applied + 1, applied,
-      [&replay](const wal::RecordView& record) {
-        const Status s = replay.visit(record);
-        return s.ok()
-                   ? s
-                   : fail(s, "the log's record of LSN " + std::to_string(record.lsn) + " cannot be taken: " + s.what);
-      },
-      report));
+  const auto visit = [&replay](const wal::RecordView& record) {
+    const Status s = replay.visit(record);
+    return s.ok() ? s
+                  : fail(s, "the log's record of LSN " + std::to_string(record.lsn) + " cannot be taken: " + s.what);
+  };
+  if (born) {
+    CAIRN_TRY(wal::judge(*files_, identity_.store_id, applied, wal::Extent::kBehindTables, visit, report));
+  }
   if (!report.damage.empty()) {
-    return fail(Code::kCorrupt, "durable data is damaged: " + describe(report.damage[0]) +
+    return fail(Code::kCorrupt, "durable data is damaged: " + wal::describe(report.damage[0]) +
                                     "; the store can be read (cairn show, cairn ls), and is not written to");
   }
   if (const auto gaps = replay.gaps(); !gaps.empty()) {
     return fail(Code::kCorrupt,
                 "the log does not continue run " + gaps[0].id + " at LSN " + std::to_string(gaps[0].lsn));
   }
+
+  if (report.short_spares != 0) {
+    log(LogLevel::kWarning, Code::kCorrupt,
+        "a spare segment of the log was cut short: nothing is lost, and it is made anew");
+  }
+  CAIRN_TRY(files_->make_directory("wal"));
+  CAIRN_TRY(files_->make_directory("staging"));
+  CAIRN_TRY(files_->sync_directory(""));
 
   std::vector<wal::RecoveryRecord> recovered;
   StagingScan scan;
@@ -359,6 +336,7 @@ Status Store::recover() {
     }
   }
   if (!born || copied_) {
+    identity->copied = false;
     if (const Status s = write_identity(*files_, *identity); !s.ok()) {
       return fail(s, "STORE cannot be written");
     }
@@ -395,37 +373,22 @@ Status Store::check_born() {
   if (stat((options_.directory + "/data").c_str(), &s) != 0 && errno == ENOENT) {
     return fail(Code::kCorrupt, "data/ is missing: bring it back, or let `cairn repair` make what the log still gives");
   }
-  auto names = files_->list("wal");
-  if (!names.ok()) {
-    return fail(names.status(), "wal/ cannot be listed");
-  }
-  const bool any = std::any_of(names->begin(), names->end(), [](const std::string& n) { return n.ends_with(".wal"); });
-  return any ? Status()
-             : fail(Code::kCorrupt, "wal/ holds no segment: bring them back, or let `cairn repair` go on without them");
+  return {};
 }
 
 // Leftovers of a creation that a crash cut: nothing was acknowledged before STORE was there.
 Status Store::clear_unborn() {
-  auto segments = files_->list("wal");
-  if (!segments.ok()) {
-    return segments.status();
-  }
-  if (holds_records(*files_, *segments)) {
-    return fail(Code::kNotAStore, "STORE is missing, but wal/ holds records: nothing was touched");
+  const auto lost = find_lost_identity(*files_, options_.directory);
+  if (lost.code() != Code::kNotFound) {
+    return fail_without_store(*files_, options_.directory, Code::kNotFound);
   }
   struct stat s;
   if (stat((options_.directory + "/data").c_str(), &s) == 0) {
     Tables::Options options;
     options.directory = options_.directory;
     options.read_only = true;
-    uint64_t runs = 0;
-    if (auto tables = Tables::open(options); tables.ok()) {
-      runs = (*tables)->stats().runs;
-    } else {
-      return fail(Code::kNotAStore, "STORE is missing, and data/ cannot be read: nothing was touched");
-    }
-    if (runs > 0) {
-      return fail(Code::kNotAStore, "STORE is missing, but data/ holds runs: nothing was touched");
+    if (!Tables::open(options).ok()) {
+      return fail(Code::kCorrupt, "STORE is missing, and data/ cannot be read: nothing was touched");
     }
     CAIRN_TRY(files_->rename("data", "data.tmp"));  // which opening the tables removes
   }

@@ -7,6 +7,7 @@
 
 #include "engine/error_detail.h"
 #include "engine/log_record.h"
+#include "engine/lost_identity.h"
 #include "engine/store.h"
 #include "engine/store_repair.h"
 
@@ -77,10 +78,12 @@ Result<std::unique_ptr<StoreReader>> StoreReader::open(Options options) {
     reader->own_files_ = std::move(*files);
     reader->files_ = reader->own_files_.get();
   }
-  auto identity = read_identity(*reader->files_);
+  auto identity = reader->options_.salvage
+                      ? identity_by_any_means(*reader->files_, directory, reader->report_.store_problem)
+                      : read_identity(*reader->files_);
   if (!identity.ok()) {
-    return identity.code() == Code::kNotFound ? fail(Code::kNotAStore, "there is no store at " + directory)
-                                              : fail(identity.status(), identity.status().what);
+    return reader->options_.salvage ? identity.status()
+                                    : fail_without_store(*reader->files_, directory, identity.status());
   }
   reader->identity_ = *identity;
   if (!reader->options_.salvage) {
@@ -107,6 +110,10 @@ Result<std::unique_ptr<StoreReader>> StoreReader::open(Options options) {
   return reader;
 }
 
+std::optional<uint64_t> StoreReader::applied_lsn() const {
+  return tables_ ? std::optional(tables_->applied_lsn()) : std::nullopt;
+}
+
 Status StoreReader::check_owner(const LockOwner& owner) {
   if (owner.held && owner.pid_namespace != 0 && owner.pid_namespace != read_pid_namespace()) {
     return fail(Code::kUnsafe,
@@ -120,6 +127,7 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
   const uint64_t applied_before = tables_ ? tables_->applied_lsn() : 0;
   ReadReport report;
   report.tables_problem = report_.tables_problem;
+  report.store_problem = report_.store_problem;
   report.attempts = report_.attempts + 1;
   report.owner = StoreLock::look(options_.directory);
   CAIRN_TRY(check_owner(report.owner));  // it may have come after this reader
@@ -146,8 +154,8 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
   }
   // 2. The log.
   std::vector<Kept> kept;
-  const Status scanned = wal::scan(
-      *files_, identity_.store_id, applied_before + 1, applied_before,
+  const Status scanned = wal::judge(
+      *files_, identity_.store_id, tables_ ? std::optional(applied_before) : std::nullopt, wal::Extent::kBehindTables,
       [&kept](const wal::RecordView& r) {
         kept.push_back({r.lsn, r.type, r.flags, std::string(r.payload)});
         return Status();
@@ -178,13 +186,12 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
     // all there was, whatever LSNs it names. The owner itself finds real damage.
     return Code::kAgain;
   }
-  for (const wal::Damage& d : report.log.damage) {
-    if (d.lsn_last > report.applied_lsn && !tolerant) {
-      report_ = std::move(report);
-      return fail(Code::kCorrupt, "durable data is damaged: " + d.segment + " at offset " + std::to_string(d.offset) +
-                                      ", LSN " + std::to_string(d.lsn_first) + " to " + std::to_string(d.lsn_last) +
-                                      ": " + d.what);
-    }
+  if (!report.log.damage.empty() && report.applied_lsn != applied_before && !tolerant) {
+    return Code::kAgain;  // an owner came and went
+  }
+  if (!report.log.damage.empty() && !tolerant) {
+    report_ = std::move(report);
+    return fail(Code::kCorrupt, "durable data is damaged: " + wal::describe(report_.log.damage[0]));
   }
   if (!kept.empty() && kept.front().lsn > report.applied_lsn + 1 && !tolerant) {
     return Code::kAgain;  // recycled between the two looks

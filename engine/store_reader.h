@@ -40,6 +40,7 @@ struct ReadReport {
   std::vector<UnfitRecord> unfit;  // salvage: what was passed over
   uint64_t applied_lsn = 0;
   uint64_t attempts = 0;
+  std::string store_problem;   // salvage: why STORE does not count; "" if it does
   std::string tables_problem;  // salvage: why LMDB could not be read; "" if it could
 };
 
@@ -78,10 +79,12 @@ class StoreReader {
   /// Of the store, as of the last read: changes when what was acknowledged before an open may be lost.
   [[nodiscard]] uint64_t incarnation() const { return life_.incarnation; }
   [[nodiscard]] int64_t now_ms() const { return options_.hooks.monotonic_ms(options_.hooks.context); }
+  /// What the tables hold of the log now; nothing: they cannot be read.
+  [[nodiscard]] std::optional<uint64_t> applied_lsn() const;
   /// Of the last read.
   [[nodiscard]] const ReadReport& report() const { return report_; }
   [[nodiscard]] const Identity& identity() const { return identity_; }
-  [[nodiscard]] wal::Files& files() { return *files_; }
+  [[nodiscard]] wal::Files& files() const { return *files_; }
   [[nodiscard]] StagingIdentity staging_identity() const;
   /// The directories that staging files are in: inside, and the one outside that STAGING names, if it is there; else
   /// `gone`, if given, names it.

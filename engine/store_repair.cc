@@ -15,6 +15,7 @@
 #include "engine/error_detail.h"
 #include "engine/identity.h"
 #include "engine/log_record.h"
+#include "engine/lost_identity.h"
 #include "engine/replay.h"
 #include "engine/store_directory.h"
 #include "engine/store_image.h"
@@ -84,6 +85,7 @@ class Repair {
   bool log_good_ = true;
   uint32_t segment_bytes_ = kSegmentBytes;
   uint64_t log_end_ = 0;  // the highest LSN that was promised or seen
+  bool log_end_is_open_ = false;
   TablesSalvage tables_;
   uint64_t floor_ = 0;                        // what is at or below it is in the tables
   std::vector<RepairReport::LsnRange> seen_;  // of the log, in its order
@@ -127,12 +129,9 @@ Status Repair::find_damage_of_tables() {
 
 void Repair::add_log_damage(const wal::ScanReport& scan) {
   for (const wal::Damage& d : scan.damage) {
-    std::string text = "log: " + d.segment + " at offset " + std::to_string(d.offset) + ", LSN " +
-                       std::to_string(d.lsn_first) + " to " + std::to_string(d.lsn_last) + ": " + d.what;
-    if (std::find(report.damage.begin(), report.damage.end(), text) == report.damage.end()) {
-      report.damage.push_back(std::move(text));
-    }
+    report.damage.push_back("log: " + wal::describe(d));
     log_end_ = std::max(log_end_, d.lsn_last);
+    log_end_is_open_ = log_end_is_open_ || d.open_end;
     log_good_ = false;
   }
   log_end_ = std::max({log_end_, scan.last_lsn, scan.watermark});
@@ -161,22 +160,13 @@ Status Repair::check_record(const wal::RecordView& record) {
   return {};
 }
 
-// Once for itself, once as what goes on behind the tables.
 Status Repair::find_damage_of_log() {
   wal::ScanReport scan;
-  Status s = wal::scan(
-      files_, identity_.store_id, 0, 0, [this](const wal::RecordView& record) { return check_record(record); }, scan);
+  const Status s = wal::judge(
+      files_, identity_.store_id, tables_.applied_lsn, wal::Extent::kWhole,
+      [this](const wal::RecordView& record) { return check_record(record); }, scan);
   if (s.ok()) {
     add_log_damage(scan);
-    const uint64_t applied = tables_.applied_lsn.value_or(0);
-    wal::ScanReport behind;
-    s = wal::scan(
-        files_, identity_.store_id, applied + 1, applied, [](const wal::RecordView&) { return Status(); }, behind);
-    add_log_damage(behind);
-    if (scan.segments == 0) {
-      report.damage.emplace_back("log: wal/ holds no segment");
-      log_good_ = false;
-    }
   }
   log_end_ = std::max(log_end_, tables_.applied_lsn.value_or(0));
   if (s.ok() || s.code == Code::kVersion) {  // which check_record has told of
@@ -298,7 +288,7 @@ Status Repair::fold_log(Replay& replay) {
   };
   if (log_good_) {  // where it ends in a torn tail, what stands behind that was never promised
     wal::ScanReport scan;
-    return wal::scan(files_, identity_.store_id, 0, 0, visit, scan);
+    return wal::judge(files_, identity_.store_id, tables_.applied_lsn, wal::Extent::kWhole, visit, scan);
   }
   return wal::salvage(files_, identity_.store_id, [&](const wal::RecordView& record, bool) { return visit(record); });
 }
@@ -393,7 +383,9 @@ void Repair::find_lost_lsns() {
     next = std::max(next, range.last + 1);
   }
   if (next <= log_end_) {
-    report.lost_lsns.push_back({next, log_end_});
+    report.lost_lsns.push_back({next, log_end_, log_end_is_open_});
+  } else if (log_end_is_open_) {
+    report.lost_lsns.push_back({log_end_ + 1, log_end_ + 1, true});
   }
 }
 
@@ -440,6 +432,11 @@ Status Repair::set_aside(const char* name) {
 Status Repair::finish_earlier() {
   if (report.quarantine.empty()) {
     CAIRN_TRY(write_report());
+  }
+  // First, while log and tables still say whose they are.
+  if (!read_identity(files_).ok()) {
+    CAIRN_TRY(set_aside("STORE"));
+    CAIRN_TRY(write_identity(files_, identity_));
   }
   CAIRN_TRY(set_aside("staging"));
   for (const char* name : {"data", "wal"}) {
@@ -493,8 +490,10 @@ std::string describe(const RepairReport& report) {
     text += "damage: " + damage + "\n";
   }
   for (const RepairReport::LsnRange& range : report.lost_lsns) {
-    text += "lost: LSN " + std::to_string(range.first) + " to " + std::to_string(range.last) +
-            " of the log, and what these records changed\n";
+    text += "lost: LSN " + std::to_string(range.first) +
+            (range.open_end ? " of the log and what followed: how much cannot be told"
+                            : " to " + std::to_string(range.last) + " of the log, and what these records changed") +
+            "\n";
   }
   for (const std::string& id : report.lost_runs) {
     text += "lost: run " + id + ", of which nothing can be read\n";
@@ -525,12 +524,9 @@ Result<RepairReport> repair(const RepairOptions& given) {
   if (!files.ok()) {
     return fail(files.status(), "cannot open " + options.directory);
   }
-  auto identity = read_identity(**files);
-  if (!identity.ok()) {
-    return identity.code() == Code::kNotFound
-               ? fail(Code::kNotAStore, "there is no store at " + options.directory)
-               : fail(identity.status(), std::string(identity.status().what) + ": nothing was touched");
-  }
+  std::string lost;
+  auto identity = identity_by_any_means(**files, options.directory, lost);
+  CAIRN_TRY(identity.status());
   LockOwner owner;
   auto lock = StoreLock::take(options.directory, "repair", owner);
   if (!lock.ok()) {
@@ -545,6 +541,9 @@ Result<RepairReport> repair(const RepairOptions& given) {
       CAIRN_TRY(work.finish_earlier());
     }
     return std::move(work.report);
+  }
+  if (!lost.empty()) {
+    work.report.damage.push_back(lost + ": it is made anew, and the store then counts as copied");
   }
   CAIRN_TRY(work.find_damage());
   if (work.report.damage.empty()) {

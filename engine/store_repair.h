@@ -31,6 +31,7 @@ struct RepairReport {
   struct LsnRange {
     uint64_t first = 0;
     uint64_t last = 0;
+    bool open_end = false;  // and whatever followed: nothing tells how far the log went
   };
   std::vector<LsnRange> lost_lsns;     // of the log, and not in the tables either
   std::vector<std::string> lost_runs;  // of which nothing can be read
@@ -53,9 +54,9 @@ struct RepairReport {
   }
 };
 
-/// Nobody may own the store. Errors: kBusy (who owns it is in the detail), kNotAStore (also a damaged STORE: nothing
-/// can be told from the files then), kVersion, kUnsafe, kNoSpace (the image needs room beside the store), kIo,
-/// kTimeout. Nothing was changed then, unless `commit` got as far as the directory `repair`.
+/// Nobody may own the store. Errors: kBusy (who owns it is in the detail), kNotAStore, kCorrupt (log and
+/// tables of different stores, and no STORE that says which), kVersion, kUnsafe, kNoSpace (the image needs room beside
+/// the store), kIo, kTimeout. Nothing was changed then, unless `commit` got as far as the directory `repair`.
 Result<RepairReport> repair(const RepairOptions& options);
 
 /// What was damaged and what is lost, one line each; the REPORT in the quarantine.

@@ -291,6 +291,8 @@ Status salvage_tables(const std::string& directory, const FunctionRef<Status(Run
         ++out.bad_values;
       } else if (key == meta_key::kAppliedLsn) {
         out.applied_lsn = decode_u64(*payload);
+      } else if (key == meta_key::kStore) {
+        out.store_id.emplace(*payload);
       } else if (key == meta_key::kSync) {
         out.sender_state.emplace(*payload);
       }

@@ -29,6 +29,7 @@ struct TablesSalvage {
   uint64_t records = 0;
   std::optional<uint64_t> records_promised;  // as the table of runs counts them
   std::optional<uint64_t> applied_lsn;
+  std::optional<std::string> store_id;
   std::set<std::string> indexed;  // ids that the indexes by status and time name: of every run there is
   uint64_t bad_pages = 0;
   uint64_t bad_values = 0;

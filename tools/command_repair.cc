@@ -23,6 +23,9 @@ constexpr const char* kNotes =
     "to quarantine/TIME/ in the store, with a REPORT; remove that when you no longer need it. A repair that is cut "
     "short\n"
     "is finished by the next `cairn repair --yes`.\n"
+    "A STORE that is missing or damaged is made anew from the id in log and tables; the store then counts as copied, "
+    "and\n"
+    "sends nothing before `cairn sync --moved` or --copied.\n"
     "Nobody may have the store open, and the disk needs room for the store once more.\n"
     "\n"
     "Examples:\n"
@@ -41,7 +44,11 @@ void print_as_json(const RepairReport& report) {
   }
   Array lsns;
   for (const RepairReport::LsnRange& range : report.lost_lsns) {
-    lsns.emplace_back(Object{{"first", Value(range.first)}, {"last", Value(range.last)}});
+    Object lost{{"first", Value(range.first)}, {"last", Value(range.last)}};
+    if (range.open_end) {
+      lost.push_back({"open_end", Value(true)});
+    }
+    lsns.emplace_back(std::move(lost));
   }
   Array shortened;
   for (const RepairReport::Shortened& run : report.shortened) {

@@ -1,9 +1,13 @@
 #include <cstdio>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "engine/json.h"
 #include "engine/log_record.h"
+#include "engine/lost_identity.h"
 #include "engine/tables.h"
 #include "tools/dump.h"
 #include "tools/interrupt.h"
@@ -50,10 +54,11 @@ struct Findings {
     o.push_back({"offset", Value(d.offset)});
     o.push_back({"lsn_first", Value(d.lsn_first)});
     o.push_back({"lsn_last", Value(d.lsn_last)});
+    if (d.open_end) {
+      o.push_back({"open_end", Value(true)});
+    }
     o.push_back({"what", Value(d.what)});
-    add("log: " + d.segment + " at offset " + std::to_string(d.offset) + ", LSN " + std::to_string(d.lsn_first) +
-            " to " + std::to_string(d.lsn_last) + ": " + d.what,
-        std::move(o));
+    add("log: " + wal::describe(d), std::move(o));
   }
   void add_table(const engine::TableDamage& d) {
     Object o;
@@ -128,10 +133,15 @@ Status verify_tables(const std::string& directory, const engine::Identity& ident
   return s.ok() ? s : engine::fail(s, std::string("the tables cannot be checked: ") + s.what);
 }
 
-Status verify_log(wal::Files& files, const engine::Identity& identity, StageNote& stage, Verified& v) {
+constexpr int kAttemptsMax = 5;
+
+Status verify_log_once(const engine::StoreReader& reader, StageNote& stage, Verified& v, Findings& undecoded) {
   uint64_t bytes = 0;
-  const Status s = wal::scan(
-      files, identity.store_id, 0, 0,
+  v.records = 0;
+  v.undecoded.clear();
+  return wal::judge(
+      reader.files(), reader.identity().store_id, v.tables_checked ? reader.applied_lsn() : std::nullopt,
+      wal::Extent::kWhole,
       [&](const wal::RecordView& record) {
         ++v.records;
         bytes += record.payload.size();
@@ -141,33 +151,47 @@ Status verify_log(wal::Files& files, const engine::Identity& identity, StageNote
           const bool newer = checked.code == Code::kVersion;
           v.newer_lsn = newer ? record.lsn : v.newer_lsn;
           v.undecoded.insert(record.lsn);
-          v.findings.add_log({std::string(record.segment), record.offset, record.lsn, record.lsn,
-                              newer ? "the checksum is right, but the record is of a newer version"
-                                    : "the checksum is right, but the record does not decode"});
+          undecoded.add_log({std::string(record.segment), record.offset, record.lsn, record.lsn,
+                             newer ? "the checksum is right, but the record is of a newer version"
+                                   : "the checksum is right, but the record does not decode"});
         }
         return interrupted() ? Status(Code::kTimeout, "interrupted") : Status();
       },
       v.log);
-  return s.ok() || interrupted() ? s : engine::fail(s, std::string("the log cannot be read: ") + s.what);
+}
+
+Status verify_log(const std::string& directory, const engine::StoreReader& reader, StageNote& stage, Verified& v) {
+  for (int attempt = 1;; ++attempt) {
+    Findings undecoded;
+    const Status s = verify_log_once(reader, stage, v, undecoded);
+    if (!s.ok()) {
+      return interrupted() ? s : engine::fail(s, std::string("the log cannot be read: ") + s.what);
+    }
+    // A live owner may have recycled files while they were read: damage is found again.
+    if (v.log.damage.empty() || attempt == kAttemptsMax || !engine::StoreLock::look(directory).held) {
+      std::move(undecoded.damage.begin(), undecoded.damage.end(), std::back_inserter(v.findings.damage));
+      return {};
+    }
+  }
 }
 
 // Folds log and staging onto the tables, as an open would.
-Status verify_runs(const std::string& directory, StageNote& stage, Verified& v) {
+Result<std::unique_ptr<engine::StoreReader>> open_salvaging(const std::string& directory) {
   engine::StoreReader::Options options;
   options.directory = directory;
   options.salvage = true;
   if (!engine::StoreLock::look(directory).held) {
     options.patience_ms = 0;
   }
-  auto reader = engine::StoreReader::open(std::move(options));
-  if (!reader.ok()) {
-    return reader.status();
-  }
-  const Status s = (*reader)->each([&](const engine::RunView&) {
+  return engine::StoreReader::open(std::move(options));
+}
+
+Status verify_runs(engine::StoreReader& reader, StageNote& stage, Verified& v) {
+  const Status s = reader.each([&](const engine::RunView&) {
     stage.show("runs: " + std::to_string(++v.runs) + " read");
     return !interrupted();
   });
-  const engine::ReadReport& report = (*reader)->report();
+  const engine::ReadReport& report = reader.report();
   v.staging = report.staging;
   v.staging_gone = report.staging_gone;
   v.tables.applied_lsn = report.applied_lsn;
@@ -246,16 +270,21 @@ Status verify_all(const Globals& globals, const std::string& directory, Verified
     return engine::fail(Status(Code::kNotAStore, "no store there", files.status().cause),
                         "there is no store at " + directory);
   }
-  auto identity = engine::read_identity(**files);
-  if (!identity.ok()) {
-    return identity.code() == Code::kNotFound ? engine::fail(Code::kNotAStore, "there is no store at " + directory)
-                                              : engine::fail(identity.status(), identity.status().what);
+  std::string lost;
+  auto identity = engine::identity_by_any_means(**files, directory, lost);
+  CAIRN_TRY(identity.status());
+  if (!lost.empty()) {
+    v.findings.add_unreadable("STORE", lost);
   }
   stage.show_now("tables: checking every page ...");
   CAIRN_TRY(verify_tables(directory, *identity, v));
-  CAIRN_TRY(verify_log(**files, *identity, stage, v));
+  auto reader = open_salvaging(directory);
+  if (!reader.ok()) {
+    return reader.status();
+  }
+  CAIRN_TRY(verify_log(directory, **reader, stage, v));
   if (v.tables_checked) {
-    CAIRN_TRY(verify_runs(directory, stage, v));
+    CAIRN_TRY(verify_runs(**reader, stage, v));
     if (v.newer_lsn > v.tables.applied_lsn) {  // as an open would say
       return engine::fail(Code::kVersion, "the log's record of LSN " + std::to_string(v.newer_lsn) +
                                               " is of a newer version: nothing was touched");
@@ -263,7 +292,7 @@ Status verify_all(const Globals& globals, const std::string& directory, Verified
   }
   for (const wal::Damage& d : v.log.damage) {
     // Beside a live owner: files that were recycled while they were read held nothing that the tables do not.
-    if (d.lsn_last > v.tables.applied_lsn || !engine::StoreLock::look(directory).held) {
+    if (d.open_end || d.lsn_last > v.tables.applied_lsn || !engine::StoreLock::look(directory).held) {
       v.findings.add_log(d);
     }
   }

@@ -229,9 +229,7 @@ void print_end(const Globals& globals, const wal::ScanReport& report) {
   }
   for (const wal::Damage& d : report.damage) {
     if (!globals.json) {
-      std::printf("  DAMAGE: %s at offset %llu, LSN %llu to %llu: %s\n", d.segment.c_str(),
-                  static_cast<unsigned long long>(d.offset), static_cast<unsigned long long>(d.lsn_first),
-                  static_cast<unsigned long long>(d.lsn_last), d.what.c_str());
+      std::printf("  DAMAGE: %s\n", wal::describe(d).c_str());
       continue;
     }
     Object o;
@@ -252,7 +250,8 @@ Status dump_log(const Globals& globals, engine::StoreReader& reader, const LsnRa
   // First what it looks like as a whole, then the records: behind damage there are some, too.
   wal::ScanReport report;
   const auto nothing = [](const wal::RecordView&) { return Status(); };
-  if (const Status s = wal::scan(reader.files(), store, 0, 0, nothing, report); !s.ok()) {
+  const auto applied = reader.applied_lsn();
+  if (const Status s = wal::judge(reader.files(), store, applied, wal::Extent::kWhole, nothing, report); !s.ok()) {
     return engine::fail(s, std::string("the log cannot be scanned: ") + s.what);
   }
   if (!globals.json) {
@@ -270,8 +269,9 @@ Status dump_log(const Globals& globals, engine::StoreReader& reader, const LsnRa
   Status s;
   if (report.damage.empty()) {
     report = {};
-    s = wal::scan(
-        reader.files(), store, 0, 0, [&](const wal::RecordView& record) { return print(record, true); }, report);
+    s = wal::judge(
+        reader.files(), store, applied, wal::Extent::kWhole,
+        [&](const wal::RecordView& record) { return print(record, true); }, report);
   } else {
     s = wal::salvage(reader.files(), store, print);
   }

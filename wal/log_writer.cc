@@ -34,7 +34,9 @@ LogWriter::LogWriter(Files& files, const Options& options, WriterStart start)
       spare_(std::move(start.spare)),
       full_(std::move(start.full)),
       active_seq_(start.header.seq),
-      active_bytes_(start.header.segment_bytes) {
+      active_first_lsn_(start.header.first_lsn),
+      active_bytes_(start.header.segment_bytes),
+      headers_durable_seq_(start.headers_written ? start.header.seq : 0) {
   count_disk_bytes_locked();
 }
 
@@ -76,6 +78,10 @@ Status LogWriter::recover(std::string_view tail, const std::vector<Payload>& mor
   // headers.
   if (s.ok()) {
     s = sync_file(*file_, written_lsn(), true);
+  }
+  if (s.ok()) {
+    const std::lock_guard<std::mutex> segments(segments_mutex_);
+    headers_durable_seq_ = header_.seq;
   }
   for (size_t next = first_count; s.ok() && next < count;) {
     size_t end = next;
@@ -389,6 +395,7 @@ Status LogWriter::rotate() {
   ends_in_close_ = false;
   position_ = kRecordsOffset;
   active_seq_ = header.seq;
+  active_first_lsn_ = header.first_lsn;
   active_bytes_ = header.segment_bytes;
   rotations_.fetch_add(1, std::memory_order_relaxed);
   count_disk_bytes_locked();
@@ -402,14 +409,28 @@ Status LogWriter::prepare_spare() {
   return ensure_spare();
 }
 
+// The headers are written with the segment's first records, and durable with them.
+bool LogWriter::active_headers_are_durable() const {
+  return headers_durable_seq_ == active_seq_ || durable_lsn() >= active_first_lsn_;
+}
+
 Status LogWriter::recycle(uint64_t applied_lsn) {
   if (latched()) {
     return {Code::kLatched, "the log met an error before"};
   }
+  bool newest_first = false;
+  {
+    const std::lock_guard<std::mutex> lock(segments_mutex_);
+    newest_first = !full_.empty() && full_.back().last_lsn <= applied_lsn && !active_headers_are_durable();
+  }
+  if (newest_first) {
+    CAIRN_TRY(sync(written_lsn()));
+  }
   const std::lock_guard<std::mutex> lock(segments_mutex_);
   bool removed = false;
   Status s;
-  while (s.ok() && !full_.empty() && full_.front().last_lsn <= applied_lsn) {
+  const size_t kept = active_headers_are_durable() ? 0 : 1;  // else a power cut could leave no header at all
+  while (s.ok() && full_.size() > kept && full_.front().last_lsn <= applied_lsn) {
     const FullSegment oldest = full_.front();
     if (!spare_ && oldest.segment_bytes == options_.segment_bytes) {
       Result<SpareSegment> spare = segment_files_.convert_to_spare(oldest.name, active_seq_ + 1, oldest.segment_bytes);

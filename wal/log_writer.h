@@ -3,6 +3,7 @@
 // Invariants:
 //   - durable_lsn_ <= written_lsn_; both only grow; LSNs are dense;
 //   - all records that are not durable stand in the active segment: it is synced before its successor gets a record;
+//   - the files always hold a segment whose headers are durable: the last full one stays until the active one's are;
 //   - a segment's headers are written with its first records and name the durable end of the segment before;
 //   - the sector that ends a synced group is never written again (PAD to the border before the sync).
 // Lock order: append_mutex_, segments_mutex_, sync_mutex_. Only a rotation syncs the log under the first two.
@@ -103,7 +104,8 @@ class LogWriter final : public Writer {
   Status sync_file(File& file, uint64_t target_lsn, bool always);
   Status lead_group();
   Status latch(Status cause);
-  // Needs segments_mutex_.
+  // Need segments_mutex_.
+  [[nodiscard]] bool active_headers_are_durable() const;
   Status make_spare_locked();
   void count_disk_bytes_locked();
 
@@ -139,7 +141,9 @@ class LogWriter final : public Writer {
   std::optional<SpareSegment> spare_;
   std::deque<FullSegment> full_;
   uint64_t active_seq_;
+  uint64_t active_first_lsn_;
   uint32_t active_bytes_;
+  uint64_t headers_durable_seq_ = 0;  // of the segment that begin_writer() left active
 
   CommitGroups groups_;
 };

@@ -39,22 +39,39 @@ uint64_t named_end(const std::vector<SegmentEntry>& entries, size_t i) {
   return kNoEnd;
 }
 
+struct Bounds {
+  uint64_t visit_from = 0;
+  uint64_t known_durable = 0;
+  bool begins_anywhere = false;  // how far back the log must reach is not known
+  bool whole = false;            // also what lies below both of the above is read
+  bool of_store = false;         // there is an active segment
+};
+
 class LogScan {
  public:
-  LogScan(Files& files, const StoreId& store, uint64_t from, uint64_t known_durable,
-          const FunctionRef<Status(const RecordView&)>& visit, ScanReport& report)
-      : files_(files), store_(store), from_(from), known_durable_(known_durable), visit_(visit), report_(report) {}
+  LogScan(Files& files, const StoreId& store, const Bounds& bounds, const FunctionRef<Status(const RecordView&)>& visit,
+          ScanReport& report)
+      : files_(files),
+        store_(store),
+        bounds_(bounds),
+        from_(bounds.visit_from),
+        known_durable_(bounds.known_durable),
+        visit_(visit),
+        report_(report) {}
 
   Status run();
 
  private:
   Status refuse_foreign_and_newer();
+  void find_missing_files();
   void enter(const SegmentEntry& entry);
   Status walk(const SegmentEntry& entry, uint64_t end);
   Status judge_end(const SegmentEntry& entry, ChainWalk& walk, File& file);
   Status judge_headerless_end(const SegmentEntry& entry);
   void keep_tail(const SegmentEntry& entry);
   void add_damage(const SegmentEntry& entry, uint64_t offset, uint64_t lsn_first, uint64_t lsn_last, const char* what);
+  /// From where the walk stands, up to an end that nothing tells.
+  void add_open_damage(const SegmentEntry& entry, uint64_t offset, const char* what);
   void summarise();
   void attest(uint64_t durable_lsn) { watermark_ = std::max(watermark_, durable_lsn); }
   Status visit(const ImageRecord& record, const SegmentEntry& entry);
@@ -63,6 +80,7 @@ class LogScan {
 
   Files& files_;
   const StoreId& store_;
+  const Bounds bounds_;
   const uint64_t from_;
   const uint64_t known_durable_;
   const FunctionRef<Status(const RecordView&)>& visit_;
@@ -124,7 +142,7 @@ Status LogScan::run() {
     } else {
       report_.bytes += entry.header.segment_bytes;
       enter(entry);
-      if (end < from_ && end <= known_durable_) {
+      if (!bounds_.whole && end < from_ && end <= known_durable_) {
         // All of it is known elsewhere: not read at all.
         lsn_next_ = end + 1;
         resync_ = true;
@@ -134,6 +152,7 @@ Status LogScan::run() {
       }
     }
   }
+  find_missing_files();
   report_.last_lsn = last_visited_;
   report_.watermark = watermark_;
   if (!report_.damage.empty()) {
@@ -158,6 +177,33 @@ Status LogScan::refuse_foreign_and_newer() {
   return report_.damage.empty() ? Status() : Status(Code::kNotAStore, "a log segment of another store");
 }
 
+// What must stand behind the newest header, and that there is one (FORMAT.md, "Which files there are").
+void LogScan::find_missing_files() {
+  const SegmentEntry* newest = nullptr;
+  const SegmentEntry* before = nullptr;
+  for (const SegmentEntry& entry : entries_) {
+    if (entry.kind == Kind::kActive || entry.kind == Kind::kMisnamed) {
+      newest = &entry;
+    } else if (newest != nullptr && entry.seq > newest->seq && before->seq + 1 != entry.seq) {
+      add_open_damage(entry, 0, "the segment before this one is missing");
+    } else if (entry.kind == Kind::kBad && newest != nullptr && before != newest && before->kind == Kind::kBad) {
+      // An activation begins when the one before is synced.
+      add_open_damage(*before, 0, "both segment headers are damaged");
+    }
+    before = &entry;
+  }
+  if (newest == nullptr) {
+    SegmentEntry none;
+    none.name = std::string(kLogDirectory) + "/";
+    if (bounds_.of_store) {
+      add_open_damage(none, 0, entries_.empty() ? "it holds no segment" : "it holds no segment that was written to");
+    }
+  } else if (newest == &entries_.back() && newest->kind == Kind::kActive && newest_step_ == ChainWalk::Step::kSealed) {
+    // Before a segment is sealed the next one is there.
+    add_open_damage(*newest, 0, "the segment behind this one is missing");
+  }
+}
+
 // Compares the header with where the walk stands. The walk of the segment before ended at this header's prev_last_lsn,
 // or found out why not and asked for a resync.
 void LogScan::enter(const SegmentEntry& entry) {
@@ -165,7 +211,7 @@ void LogScan::enter(const SegmentEntry& entry) {
   if (!started_ && !stopped_) {
     report_.first_lsn = header.first_lsn;
     const uint64_t wanted = std::max(from_, known_durable_ + 1);
-    if (from_ != 0 && header.first_lsn > wanted) {
+    if (!bounds_.begins_anywhere && header.first_lsn > wanted) {
       add_damage(entry, 0, wanted, header.prev_last_lsn, "segments before this one are missing");
     } else {
       last_visited_ = header.prev_last_lsn;
@@ -226,6 +272,11 @@ Status LogScan::walk(const SegmentEntry& entry, uint64_t end) {
   CAIRN_TRY(advance(entry, walk, end, stepped));
   lsn_next_ = walk.lsn_next();
   chain_ = walk.chain();
+  if (end == kNoEnd && entry.file_bytes < entry.header.segment_bytes) {
+    // Only a later header would tell how far it went; a torn tail and a cut look alike.
+    add_open_damage(entry, entry.file_bytes, "the file is cut short");
+    return {};
+  }
   if (end == kNoEnd) {
     newest_step_ = stepped;
     return judge_end(entry, walk, *file);
@@ -274,7 +325,7 @@ Status LogScan::judge_end(const SegmentEntry& entry, ChainWalk& walk, File& file
     if (lsn_next_ > watermark_) {
       report_.torn_tail = torn;
       report_.dropped_records = dropped;
-      report_.clean = walk.at_close() && !torn && !stopped_;
+      report_.clean = walk.at_close() && newest_step_ == ChainWalk::Step::kBad && !torn && !stopped_;
       report_.end_offset = walk.offset();
       report_.close = report_.clean ? image_.view(walk.close_offset(), walk.offset()) : std::string_view();
       report_.end_chain = walk.chain();
@@ -300,22 +351,20 @@ Status LogScan::judge_end(const SegmentEntry& entry, ChainWalk& walk, File& file
 
 // No valid header, and none behind it: an activation that no sync covered, unless something durable was in it.
 Status LogScan::judge_headerless_end(const SegmentEntry& entry) {
-  SegmentHeader header;
-  header.segment_bytes = kSegmentBytesMax;
+  if (!is_segment_length(entry.file_bytes)) {
+    add_open_damage(entry, 0, "the file is cut short, and its headers are gone");
+    return {};
+  }
   Result<std::unique_ptr<File>> file = files_.open(log_path(entry.name), OpenMode::kRead);
   if (!file.ok()) {
     return file.code() == Code::kNotFound ? Status() : file.status();
   }
-  Result<FileInfo> info = (*file)->info();
-  if (!info.ok()) {
-    return info.status();
-  }
-  header.segment_bytes = static_cast<uint32_t>(
-      std::clamp<uint64_t>(round_up(info->bytes, kRecordAlignment), kSegmentBytesMin, kSegmentBytesMax));
+  SegmentHeader header;
+  header.segment_bytes = static_cast<uint32_t>(entry.file_bytes);
   SegmentImage image;  // image_ holds the segment before, whose tail counts
   CAIRN_TRY(image.load(**file, header));
   if (!stopped_ && (lsn_next_ <= watermark_ || image.hints_at_durable(lsn_next_))) {
-    add_damage(entry, 0, lsn_next_, std::max(lsn_next_, watermark_), "both segment headers are damaged");
+    add_open_damage(entry, 0, "both segment headers are damaged");
     return {};
   }
   report_.clean = false;
@@ -348,6 +397,11 @@ void LogScan::add_damage(const SegmentEntry& entry, uint64_t offset, uint64_t ls
   stopped_ = true;
 }
 
+void LogScan::add_open_damage(const SegmentEntry& entry, uint64_t offset, const char* what) {
+  add_damage(entry, offset, lsn_next_, std::max(lsn_next_, watermark_), what);
+  report_.damage.back().open_end = true;
+}
+
 void LogScan::summarise() {
   for (size_t i = 0; i < entries_.size(); ++i) {
     const SegmentEntry& entry = entries_[i];
@@ -355,7 +409,9 @@ void LogScan::summarise() {
     summary.name = entry.name;
     summary.seq = entry.seq;
     summary.segment_bytes = entry.header.segment_bytes;
+    summary.file_bytes = entry.file_bytes;
     if (entry.kind == Kind::kSpare) {
+      report_.short_spares += entry.file_bytes < entry.header.segment_bytes ? 1 : 0;
       summary.state = SegmentSummary::State::kSpare;
     } else if (entry.kind == Kind::kActive) {
       summary.state = SegmentSummary::State::kActive;
@@ -371,7 +427,29 @@ void LogScan::summarise() {
 
 Status scan(Files& files, const StoreId& store, uint64_t from, uint64_t known_durable,
             const FunctionRef<Status(const RecordView&)>& visit, ScanReport& report) {
-  return LogScan(files, store, from, known_durable, visit, report).run();
+  Bounds bounds;
+  bounds.visit_from = from;
+  bounds.known_durable = known_durable;
+  bounds.begins_anywhere = from == 0;
+  return LogScan(files, store, bounds, visit, report).run();
+}
+
+Status judge(Files& files, const StoreId& store, std::optional<uint64_t> applied_lsn, Extent extent,
+             const FunctionRef<Status(const RecordView&)>& visit, ScanReport& report) {
+  Bounds bounds;
+  bounds.known_durable = applied_lsn.value_or(0);
+  bounds.begins_anywhere = !applied_lsn;
+  bounds.whole = extent == Extent::kWhole;
+  bounds.visit_from = bounds.whole ? 0 : bounds.known_durable + 1;
+  bounds.of_store = true;
+  return LogScan(files, store, bounds, visit, report).run();
+}
+
+std::string describe(const Damage& d) {
+  const bool of_place = d.segment.ends_with(".wal");
+  const std::string first = ", LSN " + std::to_string(d.lsn_first);
+  return d.segment + (of_place ? " at offset " + std::to_string(d.offset) : "") + first +
+         (d.open_end ? " and what followed" : " to " + std::to_string(d.lsn_last)) + ": " + d.what;
 }
 
 Status read_range(Files& files, const StoreId& store, uint64_t from, uint64_t to,

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +32,11 @@ struct Damage {
   uint64_t lsn_first = 0;  // first LSN that is lost
   uint64_t lsn_last = 0;   // highest LSN that was promised
   std::string what;
+  bool open_end = false;  // more may be lost behind lsn_last: nothing tells
 };
+
+/// "0000000000000001.wal at offset 8192, LSN 3 to 7: a durable record is damaged"
+std::string describe(const Damage& damage);
 
 /// A segment file as scan() found it.
 struct SegmentSummary {
@@ -42,6 +47,7 @@ struct SegmentSummary {
   uint32_t segment_bytes = 0;
   uint64_t first_lsn = 0;
   uint64_t last_lsn = 0;  // first_lsn - 1: it holds nothing that counts
+  uint64_t file_bytes = 0;
 };
 
 struct ScanReport {
@@ -54,6 +60,7 @@ struct ScanReport {
   std::vector<Damage> damage;    // not empty: CORRUPT
   uint64_t segments = 0;
   uint64_t bytes = 0;
+  uint64_t short_spares = 0;  // no damage: the next writer makes them anew
 
   // What begin_writer() goes on from. Pages of an unclean log are not read twice: after a failed sync the page cache
   // may hold what the disk does not, and may forget it at any time.
@@ -73,6 +80,14 @@ struct ScanReport {
 /// log of a live writer may be read: its torn tail is simply the end so far.
 Status scan(Files& files, const StoreId& store, uint64_t from, uint64_t known_durable,
             const FunctionRef<Status(const RecordView&)>& visit, ScanReport& report);
+
+/// The judgement of a store's log: verify, open, repair and readers all go by it. A store has an active segment, and
+/// its log goes on where the tables end. `applied_lsn` is theirs; nothing: they cannot be read, and where the log must
+/// begin is not known. kBehindTables passes over what the tables hold, as an open does: segments wholly at or below
+/// `applied_lsn` are not read. kWhole reads and visits them too: it finds what kBehindTables finds, and more.
+enum class Extent : uint8_t { kBehindTables, kWhole };
+Status judge(Files& files, const StoreId& store, std::optional<uint64_t> applied_lsn, Extent extent,
+             const FunctionRef<Status(const RecordView&)>& visit, ScanReport& report);
 
 /// Visits every valid record of the log, behind damage too, in the order of the files; `in_order` is false from the
 /// first damage or cut on, where LSNs may be missing. For read-only salvage; nothing is judged.

@@ -37,9 +37,12 @@ class Beginning {
  private:
   Status check() const;
   Status clear_away();
+  Status remove_from_last(const std::vector<SegmentSummary>& files);
+  [[nodiscard]] uint64_t next_seq() const { return newest_active() == nullptr ? 1 : newest_active()->seq + 1; }
   Result<std::unique_ptr<LogWriter>> go_on_in_place();
   Result<std::unique_ptr<LogWriter>> begin_segment();
   Result<SpareSegment> take_spare(uint64_t seq, uint32_t segment_bytes);
+  Result<SpareSegment> open_spare(const SegmentSummary& there);
   Status adopt_spare(WriterStart& start);
   [[nodiscard]] const SegmentSummary* newest_active() const;
   void collect_full(WriterStart& start, uint64_t before_seq);
@@ -49,7 +52,7 @@ class Beginning {
   const ScanReport& report_;
   const uint64_t watermark_;
   SegmentFiles segment_files_;
-  std::vector<const SegmentSummary*> spares_;
+  std::vector<SegmentSummary> spares_;
   std::vector<std::string> superseded_;
 };
 
@@ -71,21 +74,37 @@ Status Beginning::check() const {
   return {};
 }
 
-// Leftovers of a killed writer. A newest segment without a valid header holds nothing durable (scan() made sure), and
-// goes first: beside a newer segment it would count as damage.
+// Leftovers of a killed writer. The number behind the newest header keeps a file: beside a sealed segment its lack
+// would be damage. Without a valid header it holds nothing durable (scan() made sure), and becomes a spare where it is.
 Status Beginning::clear_away() {
   CAIRN_TRY(segment_files_.remove_unfinished());
-  bool removed = false;
-  for (const SegmentSummary& file : report_.files) {
-    if (file.state == State::kDamaged ||
-        (file.state == State::kSpare && file.segment_bytes != options_.segment_bytes)) {
-      CAIRN_TRY(segment_files_.remove(file.name));
-      removed = true;
-    } else if (file.state == State::kSpare) {
-      spares_.push_back(&file);
+  std::vector<SegmentSummary> useless;
+  for (SegmentSummary file : report_.files) {
+    if (file.state == State::kActive) {
+      continue;
     }
+    if (file.seq != next_seq() && (file.state == State::kDamaged || file.file_bytes < file.segment_bytes)) {
+      useless.push_back(std::move(file));
+      continue;
+    }
+    if (file.state == State::kDamaged) {
+      file.segment_bytes = static_cast<uint32_t>(file.file_bytes);
+      CAIRN_TRY(segment_files_.remake_in_place(file.name, file.seq, file.segment_bytes));
+    } else if (file.file_bytes < file.segment_bytes) {
+      CAIRN_TRY(segment_files_.lengthen(file.name, file.segment_bytes));
+    }
+    spares_.push_back(std::move(file));
   }
-  return removed ? segment_files_.sync_directory() : Status();
+  return remove_from_last(useless);
+}
+
+// One name after the other: a spare without the file before it would be damage.
+Status Beginning::remove_from_last(const std::vector<SegmentSummary>& files) {
+  for (size_t i = files.size(); i-- > 0;) {
+    CAIRN_TRY(segment_files_.remove(files[i].name));
+    CAIRN_TRY(segment_files_.sync_directory());
+  }
+  return {};
 }
 
 void Beginning::collect_full(WriterStart& start, uint64_t before_seq) {
@@ -103,54 +122,54 @@ void Beginning::collect_full(WriterStart& start, uint64_t before_seq) {
   }
 }
 
-// The spare `seq`, by what is there if possible: recovery must work on a full disk. The file of that number itself
-// comes first, so that no other is renamed over it.
+// The spare `seq`: what is there if possible, for recovery must work on a full disk; one of another size if there is no
+// room for a new one, which takes its name when it is whole.
 Result<SpareSegment> Beginning::take_spare(uint64_t seq, uint32_t segment_bytes) {
-  if (segment_bytes != options_.segment_bytes) {
-    for (const SegmentSummary* found : std::exchange(spares_, {})) {
-      CAIRN_TRY(segment_files_.remove(found->name));
-    }
-  }
-  if (spares_.empty()) {
+  const auto found =
+      std::find_if(spares_.begin(), spares_.end(), [seq](const SegmentSummary& file) { return file.seq == seq; });
+  if (found == spares_.end()) {
     return segment_files_.make_spare(seq, segment_bytes);
   }
-  auto chosen = spares_.begin();
-  while (chosen + 1 != spares_.end() && (*chosen)->seq != seq) {
-    ++chosen;
+  const SegmentSummary there = *found;
+  spares_.erase(found);
+  if (there.segment_bytes != segment_bytes) {
+    Result<SpareSegment> made = segment_files_.make_spare(seq, segment_bytes);
+    const bool fits = kRecordsOffset + report_.tail.size() + options_.border_bytes <= there.segment_bytes;
+    if (made.code() != Code::kNoSpace || !fits) {
+      return made;
+    }
   }
-  const SegmentSummary& found = **chosen;
-  spares_.erase(chosen);
-  if (found.seq != seq) {
-    return segment_files_.convert_to_spare(found.name, seq, segment_bytes);
-  }
-  Result<std::unique_ptr<File>> file = segment_files_.open(found.name);
+  return open_spare(there);
+}
+
+Result<SpareSegment> Beginning::open_spare(const SegmentSummary& there) {
+  Result<std::unique_ptr<File>> file = segment_files_.open(there.name);
   if (!file.ok()) {
     return file.status();
   }
   SpareSegment spare;
   spare.file = std::move(*file);
-  spare.seq = seq;
-  spare.segment_bytes = segment_bytes;
+  spare.seq = there.seq;
+  spare.segment_bytes = there.segment_bytes;
   return spare;
 }
 
 // At most one spare stays, under the number behind the active segment.
 Status Beginning::adopt_spare(WriterStart& start) {
-  for (const SegmentSummary* found : spares_) {
-    if (!start.spare && found->seq == start.header.seq + 1) {
-      Result<std::unique_ptr<File>> file = segment_files_.open(found->name);
-      if (!file.ok()) {
-        return file.status();
-      }
-      start.spare.emplace();
-      start.spare->file = std::move(*file);
-      start.spare->seq = found->seq;
-      start.spare->segment_bytes = found->segment_bytes;
-    } else {
-      CAIRN_TRY(segment_files_.remove(found->name));
+  std::vector<SegmentSummary> useless;
+  for (SegmentSummary& found : spares_) {
+    if (start.spare || found.seq != start.header.seq + 1 || found.segment_bytes != options_.segment_bytes) {
+      useless.push_back(std::move(found));
+      continue;
     }
+    Result<SpareSegment> spare = open_spare(found);
+    if (!spare.ok()) {
+      return spare.status();
+    }
+    start.spare = std::move(*spare);
   }
   spares_.clear();
+  CAIRN_TRY(remove_from_last(useless));
   // Also makes the name of a spare durable whose maker was killed before it could.
   return segment_files_.sync_directory();
 }
@@ -194,8 +213,7 @@ Result<std::unique_ptr<LogWriter>> Beginning::go_on_in_place() {
 }
 
 Result<std::unique_ptr<LogWriter>> Beginning::begin_segment() {
-  const SegmentSummary* newest = newest_active();
-  const uint64_t seq = newest == nullptr ? 1 : newest->seq + 1;
+  const uint64_t seq = next_seq();
   // The tail fits always, also when segments were larger before.
   uint32_t segment_bytes = options_.segment_bytes;
   while (kRecordsOffset + report_.tail.size() > segment_bytes) {
@@ -210,7 +228,7 @@ Result<std::unique_ptr<LogWriter>> Beginning::begin_segment() {
   start.header.store = options_.store;
   start.header.seq = seq;
   start.header.salt = segment_files_.fresh_salt();
-  start.header.segment_bytes = segment_bytes;
+  start.header.segment_bytes = spare->segment_bytes;
   start.header.state = SegmentState::kActive;
   start.header.first_lsn = watermark_ + 1;
   start.header.prev_last_lsn = watermark_;

@@ -11,9 +11,9 @@ constexpr size_t kFillBytes = 64u << 10;
 
 }  // namespace
 
-Status SegmentFiles::fill(File& file, uint32_t segment_bytes) {
+Status SegmentFiles::fill(File& file, uint64_t from, uint32_t segment_bytes) {
   const std::string zeros(kFillBytes, '\0');
-  for (uint64_t offset = 0; offset < segment_bytes; offset += kFillBytes) {
+  for (uint64_t offset = from; offset < segment_bytes; offset += kFillBytes) {
     const size_t bytes = std::min<uint64_t>(kFillBytes, segment_bytes - offset);
     CAIRN_TRY(file.write_at(offset, std::string_view(zeros).substr(0, bytes)));
   }
@@ -48,11 +48,9 @@ Result<SpareSegment> SegmentFiles::publish(std::unique_ptr<File> file, uint64_t 
     (void)files_.remove(unfinished);
     return s;
   }
-  // A segment whose name may vanish must never hold a record.
-  if (s = sync_directory(); !s.ok()) {
-    (void)files_.remove(name);
-    return s;
-  }
+  // A segment whose name may vanish must never hold a record: it is not handed out. It stays, for its name may have
+  // been that of a spare before, which a sealed segment needs behind it.
+  CAIRN_TRY(sync_directory());
   SpareSegment spare;
   spare.file = std::move(file);
   spare.seq = seq;
@@ -69,7 +67,7 @@ Result<SpareSegment> SegmentFiles::make_spare(uint64_t seq, uint32_t segment_byt
   if (!file.ok()) {
     return file.status();
   }
-  if (Status s = fill(**file, segment_bytes); !s.ok()) {
+  if (Status s = fill(**file, 0, segment_bytes); !s.ok()) {
     // The blocks it took are those that somebody else now lacks.
     (void)(*file)->resize(0);
     (void)files_.remove(unfinished);
@@ -92,6 +90,29 @@ Result<SpareSegment> SegmentFiles::convert_to_spare(const std::string& name, uin
     return s;
   }
   return publish(std::move(*file), seq, segment_bytes);
+}
+
+// A kill or a power cut in between leaves a file without valid headers, or a spare: as it was, or as it will be.
+Status SegmentFiles::remake_in_place(const std::string& name, uint64_t seq, uint32_t segment_bytes) {
+  Result<std::unique_ptr<File>> file = open(name);
+  if (!file.ok()) {
+    return file.status();
+  }
+  CAIRN_TRY(write_spare_headers(**file, seq, segment_bytes));
+  return (*file)->sync();
+}
+
+Status SegmentFiles::lengthen(const std::string& name, uint32_t segment_bytes) {
+  Result<std::unique_ptr<File>> file = open(name);
+  if (!file.ok()) {
+    return file.status();
+  }
+  Result<FileInfo> info = (*file)->info();
+  if (!info.ok()) {
+    return info.status();
+  }
+  CAIRN_TRY(fill(**file, info->bytes, segment_bytes));
+  return (*file)->sync();
 }
 
 Result<std::unique_ptr<File>> SegmentFiles::open(const std::string& name) {

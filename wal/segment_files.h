@@ -30,6 +30,10 @@ class SegmentFiles {
   /// The segment file `name`, no longer needed, becomes the spare `seq`. Its bytes are not cleared: the salt of the
   /// segment's next life makes them invalid. On failure the file may be gone.
   Result<SpareSegment> convert_to_spare(const std::string& name, uint64_t seq, uint32_t segment_bytes);
+  /// The file becomes a spare of its length where it is: without its name there would be none behind a full segment.
+  Status remake_in_place(const std::string& name, uint64_t seq, uint32_t segment_bytes);
+  /// The spare, whose file is shorter than its header says, gets its length. kNoSpace leaves it short.
+  Status lengthen(const std::string& name, uint32_t segment_bytes);
   Result<std::unique_ptr<File>> open(const std::string& name);
   /// Absent is fine. The directory is not synced.
   Status remove(const std::string& name);
@@ -40,7 +44,7 @@ class SegmentFiles {
   [[nodiscard]] uint64_t fresh_salt() const { return options_.random(); }
 
  private:
-  Status fill(File& file, uint32_t segment_bytes);
+  static Status fill(File& file, uint64_t from, uint32_t segment_bytes);
   Status write_spare_headers(File& file, uint64_t seq, uint32_t segment_bytes);
   Result<SpareSegment> publish(std::unique_ptr<File> file, uint64_t seq, uint32_t segment_bytes);
 

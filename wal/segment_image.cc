@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -223,6 +224,10 @@ SegmentEntry classify(std::string name, uint64_t seq, std::string_view pages, co
 
 }  // namespace
 
+bool is_segment_length(uint64_t file_bytes) {
+  return file_bytes >= kSegmentBytesMin && file_bytes <= kSegmentBytesMax && std::has_single_bit(file_bytes);
+}
+
 Result<std::vector<SegmentEntry>> list_segments(Files& files, const StoreId& store) {
   Result<std::vector<std::string>> names = files.list(std::string(kLogDirectory));
   if (!names.ok()) {
@@ -254,6 +259,11 @@ Result<std::vector<SegmentEntry>> list_segments(Files& files, const StoreId& sto
         break;
       }
     }
+    Result<FileInfo> info = (*file)->info();
+    if (!info.ok()) {
+      return info.status();
+    }
+    entry.file_bytes = info->bytes;
     entries.push_back(std::move(entry));
   }
   return entries;

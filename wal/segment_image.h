@@ -102,7 +102,11 @@ struct SegmentEntry {
   uint64_t seq = 0;
   Kind kind = Kind::kBad;
   SegmentHeader header;
+  uint64_t file_bytes = 0;
 };
+
+/// No name of a segment stands for another length, not even before its headers are synced.
+[[nodiscard]] bool is_segment_length(uint64_t file_bytes);
 
 /// All segment files, by number. Other names are ignored. A file that vanishes meanwhile is left out.
 Result<std::vector<SegmentEntry>> list_segments(Files& files, const StoreId& store);

@@ -318,6 +318,31 @@ TEST_F(RepairOfTables, ADamagedPageLosesTheRunsOnItAndNamesThem) {
   }
 }
 
+// LMDB itself gives what such a page still counts, and no error.
+TEST_F(RepairOfTables, AListingByAnIndexPageThatLostEntriesIsNoListing) {
+  const std::string bytes = read_file(store() + "/data/data.mdb").substr(0, 4 << 20);
+  int refused = 0;
+  for (size_t page = 8192; page + 4096 <= bytes.size(); page += 4096) {
+    const size_t nodes = (static_cast<uint8_t>(bytes[page + 12]) + 256U * static_cast<uint8_t>(bytes[page + 13])) / 2;
+    const bool leaf = bytes[page + 10] == 2 && bytes[page + 11] == 0;
+    if (!leaf || nodes < 30 || bytes.compare(page, 4096, std::string(4096, '\0')) == 0) {
+      continue;  // a page of records has few nodes
+    }
+    const auto put = [&](const std::string& lower) {
+      std::fstream f(store() + "/data/data.mdb", std::ios::in | std::ios::out | std::ios::binary);
+      f.seekp(static_cast<std::streamoff>(page + 12));
+      f.write(lower.data(), 2);
+    };
+    put({20, 0});  // two nodes
+    const Ran ran = cairn({"ls", "--json"});
+    put(bytes.substr(page + 12, 2));
+    EXPECT_TRUE(ran.exit == 65 || ran.lines().size() == kRuns) << ran.lines().size() << " runs, exit " << ran.exit;
+    refused += ran.exit == 65 ? 1 : 0;
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_EQ(cairn({"ls", "--json"}).lines().size(), kRuns);
+}
+
 TEST_F(RepairOfTables, ADamagedValueLosesItsRunOnly) {
   const uint64_t page = page_of("r1150");
   const std::string bytes = read_file(store() + "/data/data.mdb").substr(page, 4096);
@@ -472,10 +497,77 @@ TEST_F(RepairCommand, IsBusyBesideAnOwnerAndRefusesWhatIsNoStore) {
   EXPECT_THAT(busy.err, HasSubstr("process " + std::to_string(getpid())));
   close();
   EXPECT_EQ(bare({"repair", "--store", path("none")}).exit, 65);
-  spoil("STORE", 20);
-  const Ran damaged = cairn({"repair", "--yes"});
-  EXPECT_EQ(damaged.exit, 65);
-  EXPECT_THAT(damaged.err, HasSubstr("nothing was touched"));
+}
+
+TEST_F(RepairCommand, OfALostStoreFileMakesItAnewAndTheStoreThenCountsAsCopied) {
+  killed_store();
+  std::filesystem::rename(store(), path("good"));
+  for (const std::string how : {"missing", "empty", "cut", "spoiled"}) {
+    SCOPED_TRACE(how);
+    std::filesystem::remove_all(store());
+    std::filesystem::copy(path("good"), store(), std::filesystem::copy_options::recursive);
+    if (how == "missing") {
+      std::filesystem::remove(store() + "/STORE");
+    } else if (how == "spoiled") {
+      spoil("STORE", 20);
+    } else {
+      std::filesystem::resize_file(store() + "/STORE", how == "cut" ? 60 : 0);
+    }
+    for (const std::vector<std::string>& line : std::vector<std::vector<std::string>>{
+             {"ls"}, {"get", "logged"}, {"start"}, {"set", "logged", "a", "1"}, {"export"}}) {
+      const Ran ran = cairn(line);
+      EXPECT_EQ(ran.exit, 65) << line[0];
+      EXPECT_THAT(ran.err, HasSubstr("`cairn repair` makes it anew")) << line[0];
+    }
+    const Ran verified = cairn({"verify"});
+    EXPECT_EQ(verified.exit, 65);
+    EXPECT_THAT(verified.out, HasSubstr("damage: STORE"));
+    EXPECT_EQ(cairn({"get", "logged", "--salvage"}).out, "{\"n\":20}\n");
+    EXPECT_EQ(cairn({"repair"}).exit, 65);
+    const Ran repair = cairn({"repair", "--yes", "--json"});
+    EXPECT_EQ(repair.exit, 0) << repair.err;
+    expect_nothing_lost(repair.parsed());
+    EXPECT_EQ(cairn({"verify"}).exit, 0);
+    open();
+    EXPECT_TRUE(store_->stats().copied) << "sync asks whether it was moved or copied";
+    close();
+    EXPECT_EQ(metadata("stored"), "{\"kept\":true}\n");
+    EXPECT_EQ(metadata("logged"), "{\"n\":20}\n");
+    EXPECT_EQ(metadata("staged"), "{\"s\":1}\n") << "staging is folded in: as a copy the store would not look at it";
+  }
+}
+
+TEST_F(RepairCommand, WithoutAStoreFileLogAndTablesOfDifferentStoresAreNotMixed) {
+  started("one");
+  std::filesystem::rename(store(), path("other"));
+  started("two");
+  std::filesystem::remove(store() + "/STORE");
+  std::filesystem::remove_all(store() + "/wal");
+  std::filesystem::rename(path("other") + "/wal", store() + "/wal");
+  for (const std::vector<std::string>& line : std::vector<std::vector<std::string>>{{"repair", "--yes"}, {"start"}}) {
+    const Ran ran = cairn(line);
+    EXPECT_EQ(ran.exit, 65) << line[0];
+    EXPECT_THAT(ran.err, HasSubstr("different stores")) << line[0];
+  }
+}
+
+// A crash never shortens a file: verify, repair, open and readers say so alike.
+TEST_F(RepairCommand, OfALogThatIsCutShortSaysThatTheEndCannotBeTold) {
+  killed_store();
+  std::string newest;
+  for (const auto& entry : std::filesystem::directory_iterator(store() + "/wal")) {
+    if (entry.path().string() > newest && read_file(entry.path()).find("logged") != std::string::npos) {
+      newest = entry.path().string();
+    }
+  }
+  std::filesystem::resize_file(newest, 8192 + 2000);
+  for (const std::vector<std::string>& line :
+       std::vector<std::vector<std::string>>{{"get", "logged"}, {"set", "logged", "a", "1"}, {"verify"}, {"repair"}}) {
+    const Ran ran = cairn(line);
+    EXPECT_EQ(ran.exit, 65) << line[0];
+    EXPECT_THAT(ran.out + ran.err, HasSubstr("and what followed: the file is cut short")) << line[0];
+  }
+  EXPECT_EQ(repaired()["lost"]["lsns"][0]["open_end"], true);
 }
 
 // Cut at each point of the exchange, the store is refused until another repair has finished it.

@@ -47,7 +47,7 @@ TEST_F(StoreFiles, MissingTablesAreCorruptAndNotMadeAnew) {
 
 TEST_F(StoreFiles, AMissingLogIsCorruptAndNotMadeAnew) {
   ASSERT_EQ(rename_to("wal", "../wal-elsewhere"), 0);
-  expect_refused(Code::kCorrupt, "wal/ holds no segment");
+  expect_refused(Code::kCorrupt, "wal/, LSN 6 and what followed: it holds no segment");
   EXPECT_NE(access(path("wal").c_str(), F_OK), 0) << "refused, and yet something was made";
   ASSERT_EQ(rename_to("../wal-elsewhere", "wal"), 0);
   expect_whole("brought back");
@@ -57,7 +57,7 @@ TEST_F(StoreFiles, AMissingLogIsCorruptAndNotMadeAnew) {
 TEST_F(StoreFiles, AMissingStoreFileBesideRunsOrRecordsIsRefusedUntouched) {
   ASSERT_EQ(rename_to("STORE", "../STORE-elsewhere"), 0);
   const FileBytes before = without_locks();
-  expect_refused(Code::kNotAStore, "STORE is missing");
+  expect_refused(Code::kCorrupt, "STORE is missing: `cairn repair` makes it anew");
   EXPECT_EQ(without_locks(), before);
   ASSERT_EQ(rename_to("../STORE-elsewhere", "STORE"), 0);
   expect_whole("brought back");
@@ -78,8 +78,8 @@ TEST(NewbornStore, AMissingStoreFileBesideALogOfRecordsIsRefused) {
   child.expect_success();
   const std::string store_file = o.directory + "/STORE";
   ASSERT_EQ(rename(store_file.c_str(), (directory.path() + "/STORE-elsewhere").c_str()), 0);
-  EXPECT_EQ(engine::Store::open(o).code(), Code::kNotAStore);
-  EXPECT_THAT(engine::error_detail().message, HasSubstr("wal/ holds records"));
+  EXPECT_EQ(engine::Store::open(o).code(), Code::kCorrupt);
+  EXPECT_THAT(engine::error_detail().message, HasSubstr("STORE is missing"));
   ASSERT_EQ(rename((directory.path() + "/STORE-elsewhere").c_str(), store_file.c_str()), 0);
   auto opened = engine::Store::open(o);
   ASSERT_TRUE(opened.ok()) << engine::error_detail().message;

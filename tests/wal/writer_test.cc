@@ -315,7 +315,7 @@ TEST_F(LogWriting, ASpareWhoseSyncOrNameFailedIsNotUsed) {
   for (const FileCall call : {FileCall::kSync, FileCall::kRename, FileCall::kSyncDirectory}) {
     files.fail({call, 1, kBroken, false, 0});
     EXPECT_EQ(writer->prepare_spare().code, Code::kIo);
-    EXPECT_EQ(files_there().size(), 1u);
+    EXPECT_EQ(files_there().size(), call == FileCall::kSyncDirectory ? 2u : 1u) << "a name that may vanish may stay";
   }
   EXPECT_FALSE(writer->latched());
   ASSERT_TRUE(writer->prepare_spare().ok());

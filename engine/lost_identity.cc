@@ -1,0 +1,122 @@
+#include "engine/lost_identity.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "engine/error_detail.h"
+#include "engine/tables_salvage.h"
+#include "wal/format.h"
+#include "wal/reader.h"
+
+namespace cairn::engine {
+
+namespace {
+
+using Ids = std::set<wal::StoreId>;
+
+Status add_ids_of_log(wal::Files& files, Ids& ids) {
+  auto names = files.list(std::string(wal::kLogDirectory));
+  CAIRN_TRY(names.status());
+  std::string pages(wal::kRecordsOffset, '\0');
+  for (const std::string& name : *names) {
+    if (!wal::parse_segment_name(name)) {
+      continue;
+    }
+    auto file = files.open(wal::log_path(name), wal::OpenMode::kRead);
+    CAIRN_TRY(file.status());
+    std::fill(pages.begin(), pages.end(), '\0');
+    CAIRN_TRY((*file)->read_at(0, {pages.data(), pages.size()}).status());
+    for (uint32_t copy = 0; copy < wal::kHeaderCopies; ++copy) {
+      const auto at = size_t{copy} * wal::kHeaderPageBytes;
+      const auto header = wal::decode_segment_header(std::string_view(pages).substr(at, wal::kHeaderPageBytes), copy);
+      if (header && header->version <= wal::kFormatVersion) {
+        ids.insert(header->store);
+      }
+    }
+  }
+  return {};
+}
+
+/// Before a store is born, and STORE with it, its log holds no record.
+bool holds_records(wal::Files& files, const Ids& ids) {
+  bool found = false;
+  for (const wal::StoreId& id : ids) {
+    wal::ScanReport report;
+    const auto visit = [&found](const wal::RecordView&) {
+      found = true;
+      return Status(Code::kAgain);  // one is enough
+    };
+    (void)wal::scan(files, id, 0, 0, visit, report);
+  }
+  return found;
+}
+
+/// Before a store is born, its tables hold nothing.
+Status add_id_of_tables(const std::string& directory, Ids& ids, bool& born) {
+  TablesSalvage found;
+  CAIRN_TRY(salvage_tables(
+      directory, [](const RunRecord&) { return Status(); }, found));
+  wal::StoreId id{};
+  if (found.store_id && found.store_id->size() == id.size()) {
+    std::memcpy(id.data(), found.store_id->data(), id.size());
+    ids.insert(id);
+  }
+  born = born || found.applied_lsn.value_or(0) != 0 || found.records_promised.value_or(0) != 0;
+  return {};
+}
+
+bool may_be_lost(Code code) { return code == Code::kNotFound || code == Code::kNotAStore; }
+
+}  // namespace
+
+Result<Identity> find_lost_identity(wal::Files& files, const std::string& directory) {
+  Ids ids;
+  CAIRN_TRY(add_ids_of_log(files, ids));
+  bool born = holds_records(files, ids);
+  CAIRN_TRY(add_id_of_tables(directory, ids, born));
+  if (born && ids.size() > 1) {
+    return fail(Code::kCorrupt,
+                "log and tables are of different stores: bring back the files that belong together; nothing was "
+                "touched");
+  }
+  if (ids.empty() || !born) {
+    return Status(Code::kNotFound, "neither log nor tables are those of a store");
+  }
+  Identity identity;
+  identity.store_id = *ids.begin();
+  identity.copied = true;
+  return identity;
+}
+
+Result<Identity> identity_by_any_means(wal::Files& files, const std::string& directory, std::string& lost) {
+  auto identity = read_identity(files);
+  if (identity.ok() || !may_be_lost(identity.code())) {
+    return identity.ok() ? std::move(identity) : fail(identity.status(), identity.status().what);
+  }
+  auto found = find_lost_identity(files, directory);
+  if (found.ok()) {
+    lost = identity.code() == Code::kNotFound ? "STORE is missing" : identity.status().what;
+    return found;
+  }
+  if (found.code() != Code::kNotFound) {
+    return found;
+  }
+  return identity.code() == Code::kNotFound ? fail(Code::kNotAStore, "there is no store at " + directory)
+                                            : fail(identity.status(), identity.status().what);
+}
+
+Status fail_without_store(wal::Files& files, const std::string& directory, const Status& read) {
+  if (!may_be_lost(read.code)) {
+    return fail(read, (read.code == Code::kIo ? "STORE cannot be read: " : "") + std::string(read.what) +
+                          ": nothing was touched");
+  }
+  std::string lost;
+  auto identity = identity_by_any_means(files, directory, lost);
+  if (!identity.ok()) {
+    return identity.status();
+  }
+  return fail(Code::kCorrupt, lost + ": `cairn repair` makes it anew from log and tables; nothing was touched");
+}
+
+}  // namespace cairn::engine
