@@ -86,6 +86,21 @@ std::optional<engine::RunView> read_run(const Globals& globals, engine::StoreRea
   return std::move(*view);
 }
 
+namespace {
+
+// What the library has to say to whoever runs the command: the store was copied, its log ended in a torn tail, staging
+// is lost or off.
+void show_notices(engine::Hooks& hooks, const Globals& globals) {
+  hooks.context = const_cast<Globals*>(&globals);
+  hooks.log = [](void* context, engine::LogLevel level, Code, const char* message) {
+    if (level >= engine::LogLevel::kInfo) {
+      note(*static_cast<const Globals*>(context), message);
+    }
+  };
+}
+
+}  // namespace
+
 Exit write_store(const Globals& globals, const WriteOptions& options, const std::string& doing,
                  const std::function<Status(Store&)>& work) {
   const auto directory = store_directory(globals);
@@ -102,6 +117,7 @@ Exit write_store(const Globals& globals, const WriteOptions& options, const std:
   store_options.mark_crashed = false;
   store_options.background = false;
   store_options.guard_sigbus = true;
+  show_notices(store_options.hooks, globals);
   auto store = Store::open(std::move(store_options));
   if (!store.ok()) {
     return report_error(globals, store.status());

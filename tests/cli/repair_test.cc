@@ -537,6 +537,16 @@ TEST_F(RepairCommand, OfALostStoreFileMakesItAnewAndTheStoreThenCountsAsCopied) 
   }
 }
 
+TEST_F(RepairCommand, ACommandThatOpensACopySaysSo) {
+  started("one");
+  std::filesystem::copy(store(), path("copy"), std::filesystem::copy_options::recursive);
+  std::filesystem::permissions(path("copy"), std::filesystem::perms::owner_all);
+  const Ran ran = bare({"set", "one", "a", "1", "--store", path("copy")});
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("this store was copied, moved or restored"));
+  EXPECT_THAT(cairn({"set", "one", "a", "1"}).err, Not(HasSubstr("copied")));
+}
+
 TEST_F(RepairCommand, WithoutAStoreFileLogAndTablesOfDifferentStoresAreNotMixed) {
   started("one");
   std::filesystem::rename(store(), path("other"));
