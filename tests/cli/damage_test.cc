@@ -110,10 +110,10 @@ TEST_F(Damage, OfTheTablesIsReported) {
 
 TEST_F(Damage, OfTheIdentityIsReportedAndNothingIsTouched) {
   spoil("STORE", 20);
-  for (const std::vector<std::string>& line :
-       std::vector<std::vector<std::string>>{{"ls"}, {"verify"}, {"start"}, {"dump"}}) {
+  for (const std::vector<std::string>& line : std::vector<std::vector<std::string>>{{"ls"}, {"verify"}, {"start"}}) {
     EXPECT_EQ(cairn(line).exit, 65) << line[0];
   }
+  EXPECT_EQ(cairn({"dump"}).exit, 0) << "reads what is there, as --salvage does";
 }
 
 class Machine : public CommandTest {};
