@@ -1,5 +1,7 @@
 #include <malloc.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <thread>
@@ -24,6 +26,9 @@ using engine::Store;
 using engine::Value;
 namespace protocol = engine::sync;
 
+constexpr uint64_t kStoreDescriptors = 64;
+constexpr uint64_t kConnections = 8192;
+
 constexpr const char* kNotes =
     "Takes what other stores send (`cairn sync`, or a program's own transport) into this store, which is made if there "
     "is\n"
@@ -47,7 +52,7 @@ constexpr const char* kNotes =
 struct Arguments {
   std::vector<std::string> listen, hosts;
   std::string token_file, tls_cert, tls_key, upstream, upstream_token_file, ca_file, folder;
-  std::optional<uint64_t> limit;
+  std::optional<uint64_t> limit, connections_max;
 };
 
 void print_end(const Globals& globals, const protocol::Receiver::Counters& c) {
@@ -64,14 +69,60 @@ void print_end(const Globals& globals, const protocol::Receiver::Counters& c) {
               static_cast<unsigned long long>(c.duplicates), static_cast<unsigned long long>(c.refused));
 }
 
+/// What a burst of requests left free goes back to the system when it is over. malloc keeps what lies below something
+/// that is in use, and a burst leaves little pieces everywhere.
+class FreeMemory {
+ public:
+  void after(uint64_t requests) {
+    const int64_t now = monotonic_ms();
+    if (requests != requests_) {
+      requests_ = requests;
+      quiet_since_ms_ = now;
+      trimmed_ = false;
+    } else if (!trimmed_ && now - quiet_since_ms_ >= kQuietMs) {
+      trimmed_ = true;
+#ifdef __GLIBC__
+      malloc_trim(0);
+#endif
+    }
+  }
+
+ private:
+  static constexpr int64_t kQuietMs = 2000;
+  uint64_t requests_ = 0;
+  int64_t quiet_since_ms_ = 0;
+  bool trimmed_ = true;
+};
+
+/// Descriptors are what connections cost first: as many as this process may have, but for those that the store needs.
+/// Nothing: `wanted` is more.
+std::optional<size_t> connections_max(uint64_t wanted) {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    limit = {1024, 1024};
+  }
+  if (limit.rlim_cur < limit.rlim_max) {
+    const rlimit raised = {limit.rlim_max, limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) != 0) {
+      limit.rlim_max = limit.rlim_cur;
+    }
+  }
+  const uint64_t most = limit.rlim_max > kStoreDescriptors ? limit.rlim_max - kStoreDescriptors : 1;
+  if (wanted > most) {
+    return std::nullopt;
+  }
+  return wanted != 0 ? wanted : std::min(most, kConnections);
+}
+
 Status serve_http(const Globals& globals, const Arguments& a, Store& store, protocol::Receiver& receiver,
-                  std::unique_ptr<Carrier> carrier) {
+                  std::unique_ptr<Carrier> carrier, size_t connections) {
   http::ServerOptions options;
   options.listen = a.listen.empty() ? std::vector<std::string>{"127.0.0.1:4020"} : a.listen;
   options.hosts = a.hosts;
   options.tls_cert = a.tls_cert;
   options.tls_key = a.tls_key;
-  options.limits.connections_max = 1024;
+  options.limits.connections_max = connections;
+  options.limits.strangers_max = std::max<size_t>(connections / 4, 1);
   options.log = [&globals](std::string_view line) {
     if (!line.starts_with("listening on ")) {  // that is output
       note(globals, std::string(line));
@@ -97,7 +148,9 @@ Status serve_http(const Globals& globals, const Arguments& a, Store& store, prot
     }
   }
   std::fflush(stdout);
+  FreeMemory free_memory;
   while (!interrupted()) {
+    free_memory.after((*server)->counters().requests);
     if (carrier != nullptr) {
       if (const Status s = forward(store, *carrier, monotonic_ms() + 30'000); !s.ok()) {
         note(globals, "the upstream: " + std::string(s.what));
@@ -128,6 +181,11 @@ Exit serve(const Globals& globals, const Arguments& a) {
   }
   if (!a.folder.empty() && (!a.listen.empty() || !a.upstream.empty())) {
     return report_usage(globals, "--via-folder answers what lies in the folder and ends: no --listen, no --upstream");
+  }
+  const std::optional<size_t> connections = connections_max(a.connections_max.value_or(0));
+  if (!connections) {
+    return report_usage(
+        globals, "--connections-max: at most the hard limit of descriptors (`ulimit -Hn`) less 64 for the store");
   }
   std::unique_ptr<Carrier> carrier;
   if (!a.upstream.empty()) {
@@ -166,7 +224,7 @@ Exit serve(const Globals& globals, const Arguments& a) {
         status = (*store)->attach_upstream(without_secrets(a.upstream), {});
       }
       if (status.ok()) {
-        status = serve_http(globals, a, **store, receiver, std::move(carrier));
+        status = serve_http(globals, a, **store, receiver, std::move(carrier), *connections);
       }
     }
   }
@@ -195,6 +253,8 @@ void add_serve(CommandLine& line) {
       .option("--upstream-token-file", "FILE", "The token for it (else CAIRN_TOKEN)", a->upstream_token_file)
       .option("--ca-file", "FILE", "Certificates (PEM) to trust for it instead of the system's", a->ca_file)
       .option("--via-folder", "DIR", "Answer the messages that lie in DIR, and end", a->folder)
+      .number("--connections-max", "N", "Connections at once (8192, or the hard limit of descriptors less 64)",
+              {1, UINT32_MAX}, a->connections_max)
       .metadata_limit(a->limit)
       .run([a](const Globals& globals) { return serve(globals, *a); });
 }

@@ -2,6 +2,8 @@
 
 #include <zstd.h>
 
+#include <algorithm>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -12,15 +14,39 @@ namespace cairn::tools {
 
 namespace {
 
-/// One zstd frame (RFC 8878) with its size in front, so that nothing is taken for what a few bytes claim.
+constexpr size_t kFirstBytes = 4096;
+constexpr int kWindowLogMax = 23;  // 8 MiB, as a message may have
+
+/// One zstd frame (RFC 8878) with its size in front. Memory is taken as bytes come out, and no more of them than the
+/// first if those are no message: what a few bytes claim costs nothing.
 bool decompress(std::string_view bytes, size_t bytes_max, std::string& out) {
   const unsigned long long size = ZSTD_getFrameContentSize(bytes.data(), bytes.size());
   if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > bytes_max) {
     return false;
   }
-  out.resize(size);
-  const size_t count = ZSTD_decompress(out.data(), out.size(), bytes.data(), bytes.size());
-  return ZSTD_isError(count) == 0 && count == size;
+  const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(), &ZSTD_freeDCtx);
+  if (context == nullptr ||
+      ZSTD_isError(ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, kWindowLogMax)) != 0) {
+    return false;
+  }
+  ZSTD_inBuffer in = {bytes.data(), bytes.size(), 0};
+  size_t count = 0;
+  size_t left = 1;
+  while (left != 0 && (in.pos < in.size || count == out.size())) {
+    if (count == out.size()) {
+      if (count == size || (count > 0 && engine::sync::kind_of(out) == engine::sync::MessageKind::kUnknown)) {
+        return false;
+      }
+      out.resize(std::min<size_t>(size, count == 0 ? kFirstBytes : 4 * count));
+    }
+    ZSTD_outBuffer to = {out.data(), out.size(), count};
+    left = ZSTD_decompressStream(context.get(), &to, &in);
+    if (ZSTD_isError(left) != 0) {
+      return false;
+    }
+    count = to.pos;
+  }
+  return left == 0 && count == size && in.pos == in.size;
 }
 
 unsigned status_of(const std::string& answer) {

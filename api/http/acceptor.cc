@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <utility>  // ahead of Asio
@@ -87,8 +88,30 @@ void Acceptor::accept_all() {
   wait();
 }
 
+void Acceptor::make_room() {
+  const auto close = [this](Connection* connection) {
+    ++core_.made_room;
+    connection->close();
+  };
+  const auto oldest_idle = std::find_if(core_.strangers.begin(), core_.strangers.end(),
+                                        [](const Connection* connection) { return connection->is_idle(); });
+  const bool is_there = oldest_idle != core_.strangers.end();
+  if (!core_.strangers.empty() && core_.strangers.size() >= core_.limits.strangers_max) {
+    close(is_there ? *oldest_idle : core_.strangers.front());
+  } else if (core_.connections.size() >= core_.limits.connections_max) {
+    if (!core_.lingering.empty()) {
+      close(core_.lingering.front());
+    } else if (is_there) {
+      close(*oldest_idle);
+    } else if (!core_.idle.empty()) {
+      close(core_.idle.front());
+    }
+  }
+}
+
 void Acceptor::admit(int fd) {
   ++core_.accepted;
+  make_room();
   const Listen::Kind kind = socket_.address().kind;
   const int family = kind == Listen::Kind::kUnix ? AF_UNIX : kind == Listen::Kind::kIpv6 ? AF_INET6 : AF_INET;
   if (kind != Listen::Kind::kUnix) {

@@ -27,6 +27,8 @@ class Acceptor {
   void wait();
   void accept_all();
   void admit(int fd);
+  /// Closes a connection that somebody else may have the place of, if there are too many.
+  void make_room();
   void pause();
 
   Core& core_;

@@ -61,8 +61,19 @@ Connection::Connection(Core& core, std::unique_ptr<Channel> channel, std::shared
     : core_(core), channel_(std::move(channel)), names_(std::move(names)), timer_(core.io) {}
 
 void Connection::start() {
+  at_ = core_.strangers.insert(core_.strangers.end(), this);
+  list_ = &core_.strangers;
   set_deadline(core_.limits.header_ms);
   channel_->handshake(then(&Connection::on_handshake));
+}
+
+void Connection::leave_lists() noexcept {
+  if (list_ != nullptr) std::exchange(list_, nullptr)->erase(at_);
+}
+
+void Connection::count_body(size_t bytes) noexcept {
+  core_.bodies_bytes += bytes;
+  core_.bodies_bytes -= std::exchange(body_bytes_, bytes);
 }
 
 void Connection::turn_away() {
@@ -82,6 +93,8 @@ void Connection::close() noexcept {
   ErrorCode ignored;
   channel_->socket().close(ignored);
   timer_.cancel(ignored);
+  leave_lists();
+  count_body(0);
   core_.leave(self);
 }
 
@@ -131,6 +144,10 @@ void Connection::read_request() {
     return;
   }
   if (idle_) {
+    if (known_) {
+      at_ = core_.idle.insert(core_.idle.end(), this);
+      list_ = &core_.idle;
+    }
     set_deadline(core_.limits.idle_ms);
     read_more_of_head();
   } else {
@@ -158,6 +175,7 @@ void Connection::on_head_bytes(ErrorCode ec, size_t n) {
   in_.commit(n);
   if (idle_) {
     idle_ = false;
+    if (known_) leave_lists();
     set_deadline(core_.limits.header_ms);
   }
   scan_head();
@@ -201,6 +219,8 @@ Refusal Connection::read_head() {
   if (Refusal refusal = core_.tokens.check(message, std::chrono::steady_clock::now())) return refusal;
   if (Refusal refusal = read_target(text(message.target()), request_.path, request_.query)) return refusal;
 
+  if (!known_) leave_lists();
+  known_ = true;
   request_.method = is_head_ ? "GET" : method;
   for (const auto& field : message) {
     if (field.name() == http::field::authorization) continue;  // the handler cannot log what it does not have
@@ -265,7 +285,12 @@ void Connection::on_body_bytes(ErrorCode ec, size_t n) {
 Refusal Connection::parse_body() {
   while (!parser_->is_done() && in_.size() > 0) {
     ErrorCode ec;
-    in_.consume(parser_->put(in_.cdata(), ec));
+    const size_t body_bytes = parser_->get().body().size();
+    const size_t used = parser_->put(in_.cdata(), ec);  // one line of a chunk, or what there is of its bytes
+    if (parser_->get().body().size() == body_bytes && used > kChunkLineBytesMax) {
+      return {400, "this is no HTTP request"};
+    }
+    in_.consume(used);
     if (ec == http::error::need_more) {
       // Only the line of a chunk, or what follows the last one, is left in the buffer.
       if (has_bare_line_feed(bytes_of(in_)) || in_.size() > kChunkLineBytesMax) return refusal_of(ec);
@@ -273,6 +298,8 @@ Refusal Connection::parse_body() {
     }
     if (ec) return refusal_of(ec);
   }
+  count_body(parser_->get().body().size());
+  if (core_.bodies_bytes > core_.limits.bodies_bytes_max) return {503, "too much is being received at this moment"};
   const auto& message = parser_->get();
   if (parser_->is_done() && std::distance(message.begin(), message.end()) != head_fields_) {
     return {400, "trailer fields"};
@@ -310,6 +337,8 @@ void Connection::dispatch() {
 }
 
 void Connection::after_work(const std::shared_ptr<Job>& job) {
+  job->request = Request();
+  count_body(0);
   if (job->failed) {
     ++core_.failed_handlers;
     core_.log("a request was answered 500: its handler failed");
@@ -330,11 +359,13 @@ void Connection::after_work(const std::shared_ptr<Job>& job) {
 void Connection::refuse(Refusal refusal) {
   ++core_.refused;
   keep_alive_ = false;
+  parser_.reset();
+  count_body(0);
   respond(response_to(refusal));
 }
 
 void Connection::respond(Response response) {
-  if (core_.stopping) keep_alive_ = false;
+  if (core_.stopping || core_.is_crowded()) keep_alive_ = false;
   set_deadline(core_.limits.write_ms);
   head_out_ = response_head(response, {keep_alive_, version_}, std::time(nullptr));
   body_out_ = is_head_ || has_no_body(response.status) ? std::string() : std::move(response.body);
@@ -356,6 +387,9 @@ void Connection::on_written(ErrorCode ec, size_t /*n*/) {
 // A socket that is closed while bytes of the client are unread is reset, and a reset can overtake the response. So: no
 // more from us, then read what comes, for a moment.
 void Connection::finish() {
+  leave_lists();
+  at_ = core_.lingering.insert(core_.lingering.end(), this);
+  list_ = &core_.lingering;
   set_deadline(core_.limits.linger_ms);
   channel_->say_goodbye(then(&Connection::on_goodbye));
 }

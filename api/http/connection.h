@@ -16,6 +16,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// No request after the one that is in work. Closes at once if there is none.
   void wind_down();
   void close() noexcept;
+  /// Nothing of a request has come.
+  [[nodiscard]] bool is_idle() const { return idle_; }
 
  private:
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
@@ -68,6 +71,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// The completion of an operation: goes on with `step`; an exception there closes the connection.
   Done then(Step step);
   void set_deadline(int64_t in_ms);
+  void leave_lists() noexcept;
+  void count_body(size_t bytes) noexcept;
   [[nodiscard]] boost::asio::mutable_buffer room();
 
   Core& core_;
@@ -78,6 +83,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool timed_out_ = false;        // the present deadline is over
   bool closed_ = false;
   bool idle_ = true;  // nothing of a request has come
+
+  // In one of Core's lists, or in none.
+  std::list<Connection*>* list_ = nullptr;
+  std::list<Connection*>::iterator at_;
+  bool known_ = false;     // a request of its was let in
+  size_t body_bytes_ = 0;  // counted in Core
 
   boost::beast::flat_buffer in_;  // what has come and is not used yet
   HeadScan scan_;

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <condition_variable>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -37,6 +38,7 @@ class Core {
   // Any thread reads.
   std::atomic<uint64_t> accepted{0};
   std::atomic<uint64_t> turned_away{0};
+  std::atomic<uint64_t> made_room{0};
   std::atomic<uint64_t> requests{0};
   std::atomic<uint64_t> refused{0};
   std::atomic<uint64_t> timed_out{0};
@@ -46,8 +48,15 @@ class Core {
   TokenGate tokens;
   bool stopping = false;
   std::unordered_set<std::shared_ptr<Connection>> connections;
+  std::list<Connection*> strangers;  // no request of theirs was let in yet; the oldest first
+  std::list<Connection*> idle;       // the others between two requests; idle longest first
+  std::list<Connection*> lingering;  // after their last response; the oldest first
+  uint64_t bodies_bytes = 0;         // of requests that are being read or in work
 
   void log(std::string_view line) const noexcept;
+
+  /// Each response ends its connection from here on: others wait for one.
+  [[nodiscard]] bool is_crowded() const { return connections.size() * 8 >= limits.connections_max * 7; }
 
   void enter(const std::shared_ptr<Connection>& connection);
   void leave(const std::shared_ptr<Connection>& connection) noexcept;

@@ -102,8 +102,8 @@ class Server::Impl {
   [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
 
   [[nodiscard]] Counters counters() const noexcept {
-    return {core_.open(),  core_.accepted,  core_.turned_away,    core_.requests,
-            core_.refused, core_.timed_out, core_.failed_handlers};
+    return {core_.open(),   core_.accepted, core_.turned_away, core_.made_room,
+            core_.requests, core_.refused,  core_.timed_out,   core_.failed_handlers};
   }
 
  private:

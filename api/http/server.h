@@ -54,7 +54,12 @@ using Handler = std::function<Response(const Request&)>;
 struct Limits {
   size_t header_bytes_max = 16u << 10;  // 431
   size_t body_bytes_max = 8u << 20;     // 413, before it is read where Content-Length says so
-  size_t connections_max = 100;         // further ones get 503 and are closed
+  // Beyond it the connection that has been idle longest makes room; if none is idle, a further one gets 503. Near it
+  // each response ends its connection, so that all get their turn.
+  size_t connections_max = 100;
+  // Of those, without a request that was let in: with a valid token, if there is one. Beyond it the oldest makes room.
+  size_t strangers_max = 25;
+  uint64_t bodies_bytes_max = 256u << 20;  // of all requests that are being read or in work; further ones get 503
   int64_t header_ms = 10'000;  // from a request's first byte to the end of its head; also for the TLS handshake
   int64_t body_ms = 30'000;
   int64_t idle_ms = 60'000;   // between two requests of a connection
@@ -82,6 +87,7 @@ struct Counters {
   uint64_t connections = 0;  // open now
   uint64_t accepted = 0;
   uint64_t turned_away = 0;      // connections beyond connections_max
+  uint64_t made_room = 0;        // connections closed for others
   uint64_t requests = 0;         // that reached the handler
   uint64_t refused = 0;          // that did not
   uint64_t timed_out = 0;        // connections closed for being slow or idle

@@ -198,5 +198,11 @@ TEST_F(Framing, AHeadIsTheSameHoweverItIsCut) {
   }
 }
 
+TEST_F(Framing, AChunksLineIsAsShortInOnePieceAsInMany) {
+  EXPECT_EQ(ask(chunked(std::string(200, '0') + "5\r\nhello\r\n0\r\n\r\n")).body, "POST /p? hello");
+  expect_refused(400, chunked(std::string(300, '0') + "5\r\nhello\r\n0\r\n\r\n"));
+  expect_refused(400, chunked("5\r\nhello\r\n" + std::string(300, '0') + "\r\n\r\n"));
+}
+
 }  // namespace
 }  // namespace cairn::tests

@@ -81,9 +81,10 @@ TEST_F(LimitsTest, FurtherConnectionsAreTurnedAway) {
   std::vector<Client> clients;
   for (int i = 0; i < 3; ++i) {
     clients.push_back(connect());
-    clients.back().send(get());
-    EXPECT_EQ(clients.back().read_reply().status, 200u);
+    clients.back().send("GET / HT");
   }
+  EXPECT_TRUE(wait_for([&] { return server_->counters().connections == 3; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // what was sent is there, too
   Client fourth = connect();
   fourth.send(get());
   EXPECT_EQ(fourth.read_reply().status, 503u);
@@ -103,10 +104,10 @@ TEST_F(LimitsTest, AFloodOfConnectionsHoldsNoMoreThanItsShare) {
   flood.reserve(100);
   for (int i = 0; i < 100; ++i) flood.push_back(connect());
   EXPECT_TRUE(wait_for([&] { return server_->counters().accepted == 100; }));
-  EXPECT_LE(server_->counters().connections, 19u);
+  EXPECT_LE(server_->counters().connections, 3u);
   for (int i = 0; i < 3; ++i) {
-    flood[static_cast<size_t>(i)].send(get());
-    EXPECT_EQ(flood[static_cast<size_t>(i)].read_reply().status, 200u);
+    flood[static_cast<size_t>(97 + i)].send(get());
+    EXPECT_EQ(flood[static_cast<size_t>(97 + i)].read_reply().status, 200u);
   }
 }
 
@@ -222,6 +223,104 @@ TEST_F(LimitsTest, WhoLingersAfterTheLastResponseIsClosed) {
   client.send(get("/", "Connection: close\r\n"));
   EXPECT_EQ(client.read_reply().status, 200u);
   EXPECT_TRUE(wait_for([&] { return server_->counters().connections == 0; }));
+}
+
+TEST_F(LimitsTest, TheConnectionThatIsIdleLongestMakesRoom) {
+  options_.limits.connections_max = 16;
+  start();
+  std::vector<Client> clients;
+  for (int i = 0; i < 40; ++i) {
+    clients.push_back(connect());
+    clients.back().send(get());
+    EXPECT_EQ(clients.back().read_reply().status, 200u);
+  }
+  EXPECT_EQ(server_->counters().turned_away, 0u);
+  EXPECT_LE(server_->counters().connections, 16u);
+}
+
+TEST_F(LimitsTest, ConnectionsWithoutATokenHaveAShareOnly) {
+  options_.token = std::move(http::Secret::from_text(kToken)).value();
+  options_.limits.connections_max = 40;
+  options_.limits.strangers_max = 10;
+  options_.limits.header_ms = options_.limits.idle_ms = kNever;
+  start();
+  const std::string asks = get("/", "Authorization: Bearer " + std::string(kToken) + "\r\n");
+  std::vector<Client> known;
+  for (int i = 0; i < 5; ++i) {
+    known.push_back(connect());
+    known.back().send(asks);
+    EXPECT_EQ(known.back().read_reply().status, 200u);
+  }
+  std::vector<Client> silent;
+  for (int i = 0; i < 100; ++i) {
+    silent.push_back(connect());
+    if (i % 2 == 0) silent.back().send("GET / HT");
+  }
+  EXPECT_TRUE(wait_for([&] { return server_->counters().accepted == 105; }));
+  EXPECT_LE(server_->counters().connections, 15u);
+  for (Client& client : known) {
+    client.send(asks);
+    EXPECT_EQ(client.read_reply().status, 200u);
+  }
+}
+
+TEST_F(LimitsTest, BodiesInAllAreBounded) {
+  options_.limits.bodies_bytes_max = 100'000;
+  start();
+  const std::string half(60'000, 'x');
+  const std::string announced = request("POST /p HTTP/1.1", "Content-Length: 70000\r\n");
+  Client first = connect();
+  first.send(announced + half);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  Client second = connect();
+  second.send(announced + half);
+  EXPECT_EQ(second.read_reply().status, 503u);
+  first.send(std::string(10'000, 'x'));
+  EXPECT_EQ(first.read_reply().status, 200u);
+  EXPECT_EQ(status_of(post(half)), 200u);
+}
+
+// 1,100 connections that say nothing, and 1,500 workers that keep theirs: more than there is room for.
+TEST_F(LimitsTest, EachOfManyWorkersIsAnsweredBesideSilentConnections) {
+  rlimit limit = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  if (limit.rlim_max < 8192) GTEST_SKIP() << "needs 8,192 descriptors";
+  const rlimit raised = {limit.rlim_max, limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &raised), 0);
+  options_.token = std::move(http::Secret::from_text(kToken)).value();
+  options_.limits.connections_max = 1024;
+  options_.limits.strangers_max = 256;
+  start();
+  std::vector<Client> silent;
+  silent.reserve(1100);
+  for (int i = 0; i < 1100; ++i) silent.push_back(connect());
+  const std::string batch =
+      request("POST /p HTTP/1.1", "Content-Length: 5\r\nAuthorization: Bearer " + std::string(kToken) + "\r\n") +
+      "hello";
+  std::vector<std::unique_ptr<Client>> workers(1500);
+  size_t answered = 0;
+  for (int round = 0; round < 5 && answered < workers.size(); ++round) {
+    std::vector<size_t> asked;
+    for (size_t i = 0; i < workers.size(); ++i) {
+      if (workers[i] != nullptr) continue;
+      workers[i] = std::make_unique<Client>(address());
+      workers[i]->send(batch);
+      asked.push_back(i);
+    }
+    for (const size_t i : asked) {
+      if (workers[i]->read_reply().status == 200) {
+        ++answered;
+      } else {
+        workers[i].reset();  // it tries again
+      }
+    }
+  }
+  EXPECT_EQ(answered, workers.size());
+  EXPECT_LE(server_->counters().connections, 1024u);
+  silent.clear();
+  workers.clear();
+  stop();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
 }  // namespace
