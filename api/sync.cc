@@ -33,7 +33,7 @@ sync_engine::Receiver& receiver_of(cairn_store* store) {
   return store->receiving->receiver;
 }
 
-constexpr size_t kLettersMax = 10'000;
+constexpr size_t kLettersAtOnce = 1000;
 constexpr int64_t kForeverMs = int64_t{1000} * 365 * 86'400'000;  // added to any clock it is no overflow
 
 /// What is not UTF-8 becomes question marks: a transport quotes whatever a proxy said.
@@ -253,12 +253,16 @@ cairn_status cairn_sync_dead_letters(cairn_store* store,
       return invalid("visit: a null pointer");
     }
     std::vector<std::pair<std::string, sync_engine::DeadLetter>> letters;
-    CAIRN_TRY(store->engine->dead_letters(kLettersMax, letters));
-    for (const auto& [id, letter] : letters) {
-      if (visit(context, id.c_str(), letter.text.c_str(), letter.since_us) != 0) {
-        break;
+    std::string after;
+    do {
+      CAIRN_TRY(store->engine->dead_letters(kLettersAtOnce, letters, after));
+      for (const auto& [id, letter] : letters) {
+        if (visit(context, id.c_str(), letter.text.c_str(), letter.since_us) != 0) {
+          return {};
+        }
+        after = id;
       }
-    }
+    } while (letters.size() == kLettersAtOnce);
     return {};
   });
 }

@@ -116,12 +116,33 @@ bool needs_list(const Form& f, const Form& g) {
          !add_exactly(f.delta, g.delta, sum);
 }
 
+/// Two of one path: the last one adds nothing to what the list counts for.
+bool ends_in_increments(const std::vector<Operation>& list) {
+  if (list.size() < 2) {
+    return false;
+  }
+  const Operation& a = list[list.size() - 2];
+  const Operation& b = list.back();
+  return a.type == OperationType::kIncrement && b.type == OperationType::kIncrement && a.key == b.key;
+}
+
 Status join_lists(DiffEntry& entry, const DiffEntry& next, size_t operations_max) {
   std::vector<Operation> joined;
-  append_operations(joined, entry.key, entry.form);
+  if (entry.form.kind == FormKind::kOperations) {
+    joined = entry.form.lists->operations;  // as short as can be already
+  } else {
+    append_operations(joined, entry.key, entry.form);
+  }
   append_operations(joined, entry.key, next.form);
-  if (joined.size() > operations_max) {
-    return {Code::kBacklog, "too many ordered operations on one key of a run owned elsewhere"};
+  if (joined.size() > kStoredOperationsMax || (joined.size() > operations_max && !ends_in_increments(joined))) {
+    // Fractional increments are kept one by one, so that the owner adds them up as they came, and are one sum beyond.
+    std::vector<Operation> sums = summed(joined);
+    if (sums.size() > operations_max) {
+      return {Code::kBacklog, "too many ordered operations on one key of a run owned elsewhere"};
+    }
+    if (joined.size() > kStoredOperationsMax) {
+      joined = std::move(sums);
+    }
   }
   entry.form = Form(FormKind::kOperations);
   entry.form.lists = std::make_unique<FormLists>();

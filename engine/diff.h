@@ -41,9 +41,11 @@ class ByteSink;
 
 enum class FormKind : uint8_t { kSet = 0, kDelete = 1, kIncrement = 2, kList = 3, kIncrementList = 4, kOperations = 5 };
 
-/// An ordered list of a run owned elsewhere takes no update beyond this many operations (then: kBacklog).
+/// An ordered list of a run owned elsewhere takes no update beyond this many operations (then: kBacklog). Increments
+/// that follow each other count once.
 inline constexpr size_t kOperationsMax = 64;
 /// What was accepted apart is folded together up to here: what came back from the upstream, and what came meanwhile.
+/// Beyond it increments become one sum.
 inline constexpr size_t kStoredOperationsMax = 4096;
 
 struct FormLists {

@@ -43,7 +43,7 @@ bool commute(const Operation& a, const Operation& b) {
 }
 
 /// Folds `later` into `earlier`, both of one key; `adjacent`: nothing stands between them.
-bool merge(Operation& earlier, const Operation& later, bool adjacent) {
+bool merge(Operation& earlier, const Operation& later, bool adjacent, Sums sums) {
   if (later.type == OperationType::kSet) {
     // A remove makes no key, so the set must not move in front of what may make others.
     if (earlier.type == OperationType::kDelete || (earlier.type == OperationType::kRemove && !adjacent)) {
@@ -58,16 +58,24 @@ bool merge(Operation& earlier, const Operation& later, bool adjacent) {
     earlier.value = std::move(*constant);
     return true;
   }
-  return earlier.type == OperationType::kIncrement && later.type == OperationType::kIncrement &&
-         add_exactly(earlier.value, later.value, earlier.value);
+  if (earlier.type != OperationType::kIncrement || later.type != OperationType::kIncrement) {
+    return false;
+  }
+  Value sum;
+  if (sums == Sums::kExact ? !add_exactly(earlier.value, later.value, sum)
+                           : !add_numbers(earlier.value, later.value, sum)) {
+    return false;
+  }
+  earlier.value = std::move(sum);
+  return true;
 }
 
 }  // namespace
 
-void push_operation(std::vector<Operation>& list, const Operation& op) {
+void push_operation(std::vector<Operation>& list, const Operation& op, Sums sums) {
   for (size_t i = list.size(); i-- > 0;) {
     if (list[i].key == op.key) {
-      if (merge(list[i], op, i + 1 == list.size())) {
+      if (merge(list[i], op, i + 1 == list.size(), sums)) {
         return;
       }
       break;
@@ -77,6 +85,22 @@ void push_operation(std::vector<Operation>& list, const Operation& op) {
     }
   }
   list.push_back(op);
+}
+
+std::vector<Operation> summed(const std::vector<Operation>& list) {
+  std::vector<Operation> out;
+  for (const Operation& op : list) {
+    push_operation(out, op, Sums::kRounded);
+  }
+  return out;
+}
+
+void sum_increments(Diff& diff) {
+  for (DiffEntry& e : diff.entries) {
+    if (e.form.kind == FormKind::kOperations) {
+      e.form.lists->operations = summed(e.form.lists->operations);
+    }
+  }
 }
 
 void append_operations(std::vector<Operation>& list, const std::string& key, const Form& form) {

@@ -83,6 +83,7 @@ struct StoreStats {
   uint64_t updates_staged_whole = 0;
   uint64_t flushes = 0, checkpoints = 0, transactions = 0, overflow_appends = 0;
   uint64_t disk_bytes = 0, wal_bytes = 0, staging_bytes = 0, tables_bytes = 0;
+  uint64_t table_reads = 0;  // values of the tables that were looked up or walked over
   uint64_t recovered_runs = 0, recovered_diffs = 0, ignored_staged = 0, dropped_records = 0;
   bool torn_tail = false, copied = false, staging_on = false;
   bool staging_lost = false;    // a staging directory outside was gone at the open, after an unclean end
@@ -234,7 +235,9 @@ class Store {
   /// After a copy or a move (sync::Halt): which of them it was. `dropped`: changes of runs owned elsewhere that the
   /// other store sends.
   Status resolve_copy(bool moved, uint64_t* dropped = nullptr);
-  Status dead_letters(size_t most, std::vector<std::pair<std::string, sync::DeadLetter>>& letters);
+  /// Those of ids behind `after`, in the order of ids.
+  Status dead_letters(size_t most, std::vector<std::pair<std::string, sync::DeadLetter>>& letters,
+                      const std::string& after = {});
   Status release_dead(const std::string& id, sync::Outbox::Release how);
   struct SyncState {
     sync::SenderState sender;

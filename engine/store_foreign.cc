@@ -1,6 +1,7 @@
 // Runs owned elsewhere: parents and roots that are not in this store. There is no document here. Updates are folded, as
 // forms, into the run's outbox, from where they reach the owner; each is a log record at once, never staged.
 #include "engine/json.h"
+#include "engine/operation_list.h"
 #include "engine/store.h"
 
 namespace cairn::engine {
@@ -64,6 +65,11 @@ Status Store::fold_for_owner(const Run& run, const std::vector<RunOperation>& op
   }
   std::string bytes;
   append_diff(bytes, outbox);
+  if (bytes.size() > kOutboxPerLimit * options_.metadata_bytes_max) {
+    sum_increments(outbox);
+    bytes.clear();
+    append_diff(bytes, outbox);
+  }
   if (bytes.size() > kOutboxPerLimit * options_.metadata_bytes_max) {
     return fail(Code::kBacklog, "too much waits for the owner of the run: let it be sent first", run.id);
   }

@@ -583,6 +583,7 @@ StoreStats Store::stats() {
     const TableStats t = tables->stats();
     s.applied_lsn = t.applied_lsn;
     s.tables_bytes = t.file_bytes;
+    s.table_reads = tables->reads();
   }
   s.disk_bytes = s.wal_bytes + s.staging_bytes + s.tables_bytes + reserve_->bytes();
   s.copied = copied_;

@@ -83,6 +83,8 @@ class StoreReader {
   [[nodiscard]] std::optional<uint64_t> applied_lsn() const;
   /// Of the last read.
   [[nodiscard]] const ReadReport& report() const { return report_; }
+  /// How many runs the tables hold; the log may have more.
+  [[nodiscard]] uint64_t stored_runs() const { return tables_ == nullptr ? 0 : tables_->stats().runs; }
   [[nodiscard]] const Identity& identity() const { return identity_; }
   [[nodiscard]] wal::Files& files() const { return *files_; }
   [[nodiscard]] StagingIdentity staging_identity() const;

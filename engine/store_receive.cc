@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "engine/evaluate.h"
+#include "engine/operation_list.h"
 #include "engine/path.h"
 #include "engine/run_locks.h"
 #include "engine/store.h"
@@ -174,6 +175,11 @@ Status Store::plan_waiting(Incoming& in, const Run* run) {
   }
   std::string bytes;
   append_diff(bytes, all);
+  if (bytes.size() > kOutboxPerLimit * options_.metadata_bytes_max) {
+    sum_increments(all);
+    bytes.clear();
+    append_diff(bytes, all);
+  }
   if (bytes.size() > kOutboxPerLimit * options_.metadata_bytes_max) {
     return {Code::kBacklog, "too much waits for the owner of the run"};
   }

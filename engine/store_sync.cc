@@ -245,9 +245,10 @@ Status Store::resolve_copy(bool moved, uint64_t* dropped) {
   });
 }
 
-Status Store::dead_letters(size_t most, std::vector<std::pair<std::string, sync::DeadLetter>>& letters) {
+Status Store::dead_letters(size_t most, std::vector<std::pair<std::string, sync::DeadLetter>>& letters,
+                           const std::string& after) {
   return with_outbox([&]() -> Status {
-    auto all = outbox_->dead_letters(most);
+    auto all = outbox_->dead_letters(after, most);
     CAIRN_TRY(all.status());
     letters = std::move(*all);
     return {};
@@ -278,6 +279,10 @@ Status Store::sync_state(SyncState& state) {
   state.sender = outbox_->state();
   if (sender_ == nullptr) {
     return {};
+  }
+  // What is only in the log is in no table that could be counted. If it cannot be folded now, not_folded says so.
+  if (gate() == Code::kOk) {
+    (void)fold_for_sync();
   }
   auto waiting = outbox_->waiting();
   CAIRN_TRY(waiting.status());

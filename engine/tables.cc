@@ -179,6 +179,7 @@ struct Prepared {
   std::string outbox;     // sealed; empty: none
   std::string tombstone;  // sealed; empty: none
   std::string order;      // key of kOutboxOrder; empty: none
+  bool own = false;       // a run of this store, not erased
   IndexKeys keys;
 };
 
@@ -198,6 +199,7 @@ Prepared prepare(std::string_view id, const RunRecord* record, const Tombstone* 
     p.order = ship ? outbox_order_key(tombstone->since_lsn, id) : std::string();
   }
   if (record == nullptr) return p;
+  p.own = !record->foreign;
   p.value = sealed(Table::kRuns, id, append_run_record, *record);
   p.keys = index_keys(*record);
   if (record->outbox.waits()) {
@@ -229,14 +231,35 @@ Status put_or_erase(const Environment& environment, MDB_txn* txn, Table t, std::
   return value.empty() ? environment.erase(txn, t, id) : environment.put(txn, t, id, value);
 }
 
-Status write_one(const Environment& environment, MDB_txn* txn, const Prepared& p, bool ship) {
+Status add_unsent(const Environment& environment, MDB_txn* txn, bool one_more) {
+  const Result<std::optional<std::string_view>> payload = environment.get(txn, Table::kMeta, meta_key::kUnsent);
+  if (!payload.ok()) return payload.status();
+  const uint64_t count = payload->has_value() ? decode_u64(**payload).value_or(0) : 0;
+  const uint64_t now = one_more ? count + 1 : count - std::min<uint64_t>(count, 1);
+  return environment.put(txn, Table::kMeta, meta_key::kUnsent,
+                         sealed_value(Table::kMeta, meta_key::kUnsent, encode_u64(now)));
+}
+
+/// Behind which id runs without a row of the outbox are counted; nothing: they are not.
+using Unsent = std::optional<std::string>;
+
+Status write_one(const Environment& environment, MDB_txn* txn, const Prepared& p, bool ship, const Unsent& unsent) {
   const Result<std::optional<std::string_view>> stored = environment.get(txn, Table::kRuns, p.id);
   if (!stored.ok()) return stored.status();
   IndexKeys old;
+  bool own_before = false;
   if (stored->has_value()) {
     const Result<RunRecord> r = decode_run_record_head(**stored);
     if (!r.ok()) return r.status();
     old = index_keys(*r);
+    own_before = !r->foreign;
+  }
+  if (unsent && p.id > *unsent) {
+    const Result<std::optional<std::string_view>> row = environment.get(txn, Table::kOutbox, p.id);
+    if (!row.ok()) return row.status();
+    const bool before = own_before && !row->has_value();
+    const bool after = p.own && p.outbox.empty();
+    if (before != after) CAIRN_TRY(add_unsent(environment, txn, after));
   }
   for (size_t i = 0; i < kIndexes.size(); ++i) {
     if (old[i] == p.keys[i]) continue;
@@ -265,8 +288,8 @@ Status write_one(const Environment& environment, MDB_txn* txn, const Prepared& p
 
 class Transaction final : public TablesTxn {
  public:
-  Transaction(const Environment& environment, MDB_txn* txn, bool writes)
-      : environment_(environment), txn_(txn), writes_(writes) {}
+  Transaction(const Environment& environment, MDB_txn* txn, bool writes, const Unsent& unsent)
+      : environment_(environment), txn_(txn), writes_(writes), unsent_(unsent) {}
 
   Result<std::optional<std::string_view>> get(Table t, std::string_view key) override {
     return environment_.get(txn_, t, key);
@@ -294,7 +317,23 @@ class Transaction final : public TablesTxn {
   Status put_run(const RunRecord& record) override {
     if (!writes_) return read_only();
     CAIRN_TRY(check_run_record(record));
-    return write_one(environment_, txn_, prepare(record.id, &record, nullptr, true), true);
+    return write_one(environment_, txn_, prepare(record.id, &record, nullptr, true), true, unsent_);
+  }
+  Result<uint64_t> count_without_row() override {
+    uint64_t count = 0;
+    Status found;
+    const Status walked = environment_.walk(txn_, Table::kRuns, {}, [&](std::string_view id, std::string_view value) {
+      // A damaged one counts: what waits of it cannot be known, and nothing is sent until it is repaired.
+      const std::optional<std::string_view> payload = open_value(Table::kRuns, id, value);
+      const Result<RunRecord> r = payload ? decode_run_record_head(*payload) : Result<RunRecord>(RunRecord());
+      const Result<std::optional<std::string_view>> row = environment_.get(txn_, Table::kOutbox, id);
+      found = row.code() == Code::kCorrupt ? Status() : row.status();
+      const bool foreign = r.ok() && r->foreign;
+      count += !foreign && row.ok() && !row->has_value() ? 1 : 0;
+      return found.ok();
+    });
+    if (!walked.ok() || !found.ok()) return walked.ok() ? found : walked;
+    return count;
   }
 
  private:
@@ -303,6 +342,7 @@ class Transaction final : public TablesTxn {
   const Environment& environment_;
   MDB_txn* const txn_;
   const bool writes_;
+  const Unsent& unsent_;
 };
 
 }  // namespace
@@ -312,6 +352,7 @@ struct Tables::Impl {
   bool read_only = false;
   std::function<Status(uint64_t bytes)> may_grow;
   std::atomic<bool> ship{false};
+  Unsent unsent;
 
   Status put_meta(MDB_txn* txn, std::string_view key, uint64_t v) const {
     return environment->put(txn, Table::kMeta, key, sealed_value(Table::kMeta, key, encode_u64(v)));
@@ -406,12 +447,17 @@ Result<std::optional<RunRecord>> Tables::find_for_fold(std::string_view id) {
 
 void Tables::ship(bool on) { impl_->ship = on; }
 
+void Tables::count_unsent(std::optional<std::string> after) {
+  const std::lock_guard lock(impl_->environment->write_mutex());
+  impl_->unsent = std::move(after);
+}
+
 Status Tables::transact(uint64_t need_bytes, const FunctionRef<Status(TablesTxn&)>& body) {
   if (impl_->read_only) return {Code::kReadOnly, "tables opened for reading"};
   Environment& environment = *impl_->environment;
   const std::lock_guard lock(environment.write_mutex());
   return environment.update(need_bytes, false, impl_->may_grow, [&](MDB_txn* txn) {
-    Transaction transaction(environment, txn, true);
+    Transaction transaction(environment, txn, true, impl_->unsent);
     return body(transaction);
   });
 }
@@ -419,7 +465,7 @@ Status Tables::transact(uint64_t need_bytes, const FunctionRef<Status(TablesTxn&
 Status Tables::look(const FunctionRef<Status(TablesTxn&)>& body) {
   Result<ReadTxn> txn = impl_->environment->read();
   if (!txn.ok()) return txn.status();
-  Transaction transaction(*impl_->environment, txn->get(), false);
+  Transaction transaction(*impl_->environment, txn->get(), false, impl_->unsent);
   return body(transaction);
 }
 
@@ -477,7 +523,7 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const st
     const uint64_t lsn = std::max(applied_lsn, environment.applied_lsn());
     const uint64_t of_session = life ? life->session : environment.session();
     const auto write_part = [&](MDB_txn* txn) -> Status {
-      for (const Prepared& p : part) CAIRN_TRY(write_one(environment, txn, p, impl_->ship));
+      for (const Prepared& p : part) CAIRN_TRY(write_one(environment, txn, p, impl_->ship, impl_->unsent));
       if (last && lsn != environment.applied_lsn()) CAIRN_TRY(impl_->put_meta(txn, meta_key::kAppliedLsn, lsn));
       if (last && of_session != environment.session()) CAIRN_TRY(impl_->put_meta(txn, meta_key::kSession, of_session));
       if (last && life) CAIRN_TRY(put_life(environment, txn, *life));
@@ -507,6 +553,8 @@ Status Tables::sync() {
 }
 
 Status Tables::check_readers() { return impl_->environment->check_readers().status(); }
+
+uint64_t Tables::reads() const { return impl_->environment->reads(); }
 
 TableStats Tables::stats() {
   Environment& environment = *impl_->environment;

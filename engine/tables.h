@@ -59,6 +59,8 @@ class TablesTxn {
   virtual Result<std::optional<RunRecord>> find(std::string_view id) = 0;
   /// The record, its indexes, its outbox row.
   virtual Status put_run(const RunRecord& record) = 0;
+  /// How many runs of this store have no outbox row. Cost: a walk over all runs.
+  virtual Result<uint64_t> count_without_row() = 0;
 };
 
 class Tables {
@@ -143,6 +145,9 @@ class Tables {
   Status look(const FunctionRef<Status(TablesTxn&)>& body);
   /// From now on rows of the outbox have their place in the order of sending: an upstream is set.
   void ship(bool on);
+  /// From now on every transaction keeps meta `unsent` exact: how many runs of this store, of an id behind `after`,
+  /// have no row of the outbox. Nothing: it is left alone. Not while another thread writes.
+  void count_unsent(std::optional<std::string> after);
   /// mdb_env_sync(1). Before a WAL segment is recycled. Commits something first if nothing was committed since the open
   /// or since a failure, because a failed write-back is reported once only. Errors: as write().
   Status sync();
@@ -150,6 +155,8 @@ class Tables {
   Status check_readers();
 
   TableStats stats();
+  /// Values that were looked up or walked over since the environment was opened.
+  [[nodiscard]] uint64_t reads() const;
   /// Walks everything: pages, checksums, encodings, indexes against records both ways. One read transaction for the
   /// whole walk. kCorrupt if anything was reported. Run it in a child process where the file may be damaged.
   Status verify(const FunctionRef<void(const TableDamage&)>& report);

@@ -301,6 +301,7 @@ Result<std::optional<std::string_view>> Environment::get(MDB_txn* txn, Table t, 
   if (key.empty() || key.size() > kTableKeyBytesMax) return std::optional<std::string_view>();
   MDB_val k = value_of(key);
   MDB_val v = {};
+  reads_.fetch_add(1, std::memory_order_relaxed);
   const int rc = mdb_get(txn, handles_[static_cast<size_t>(t)], &k, &v);
   if (rc == MDB_NOTFOUND) return std::optional<std::string_view>();
   if (rc != 0) return lmdb_status(rc, "LMDB get");
@@ -344,6 +345,7 @@ Status Environment::walk(MDB_txn* txn, Table t, std::string_view after,
   rc = mdb_cursor_get(raw, &k, &v, after.empty() ? MDB_FIRST : MDB_SET_RANGE);
   while (rc == 0 && !after.empty() && view_of(k) <= after) rc = mdb_cursor_get(raw, &k, &v, MDB_NEXT);
   for (; rc == 0; ++walked) {
+    reads_.fetch_add(1, std::memory_order_relaxed);
     if (!visit(view_of(k), view_of(v))) return {};
     rc = mdb_cursor_get(raw, &k, &v, MDB_NEXT);
   }
@@ -369,6 +371,7 @@ Status Environment::walk_back(MDB_txn* txn, Table t, std::string_view before,
   if (!counted.ok()) return counted.status();
   uint64_t walked = 0;
   for (; rc == 0; ++walked) {
+    reads_.fetch_add(1, std::memory_order_relaxed);
     if (!visit(view_of(k), view_of(v))) return {};
     rc = mdb_cursor_get(raw, &k, &v, MDB_PREV);
   }

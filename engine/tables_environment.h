@@ -129,6 +129,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
                    const FunctionRef<bool(std::string_view key, std::string_view value)>& visit) const;
   /// As the tree counts them.
   Result<uint64_t> entries(MDB_txn* txn, Table t) const;
+  [[nodiscard]] uint64_t reads() const { return reads_.load(std::memory_order_relaxed); }
   Result<uint64_t> used_bytes(MDB_txn* txn) const;
   [[nodiscard]] uint64_t map_bytes() const { return map_bytes_.load(std::memory_order_relaxed); }
   [[nodiscard]] int fd() const;
@@ -174,6 +175,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
   MapGate gate_;
   std::mutex write_mutex_;
+  mutable std::atomic<uint64_t> reads_{0};
   bool synced_by_commit_ = false;  // guarded by write_mutex_: see the invariant of sync()
 
   std::mutex readers_mutex_;

@@ -49,6 +49,7 @@ inline constexpr std::string_view kSession = "session";
 inline constexpr std::string_view kTouch = "touch";
 inline constexpr std::string_view kLife = "life";
 inline constexpr std::string_view kSync = "sync";
+inline constexpr std::string_view kUnsent = "unsent";
 }  // namespace meta_key
 
 /// `value` begins with kChecksumBytes of room, the payload behind it: fills in the checksum.

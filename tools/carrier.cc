@@ -20,6 +20,7 @@ Status drive(engine::Store& store, Carrier& carrier, int64_t until_ms, DriveResu
   CAIRN_TRY(store.barrier());
   engine::Store::SyncState state;
   CAIRN_TRY(store.sync_state(state));
+  result.waited_runs = result.waiting_runs = state.waiting.runs;
   bool again = state.in_flight_entries > 0;  // of an earlier process
   std::string last;
   while (!interrupted()) {
@@ -33,8 +34,7 @@ Status drive(engine::Store& store, Carrier& carrier, int64_t until_ms, DriveResu
       result.last_error = state.last_error;
       const bool halted = state.sender.halt != engine::sync::Halt::kNone;
       // What is held waits for somebody's decision, not for the network.
-      const bool only_held = state.waiting.held > 0 && state.waiting.runs <= state.waiting.held &&
-                             state.in_flight_entries == 0 && !state.sender.resends && !state.sender.pulls();
+      const bool only_held = state.waiting.held > 0 && !state.waiting.moves;
       const int64_t now = monotonic_ms();
       if (state.all_acknowledged || halted || only_held || due == INT64_MAX || now >= until_ms) {
         return {};

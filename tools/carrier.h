@@ -36,9 +36,10 @@ std::unique_ptr<Carrier> make_folder_carrier(std::string directory);
 
 struct DriveResult {
   uint64_t messages = 0;
-  uint64_t resent = 0;  // of those, the same as one before, to the byte
-  uint64_t waiting_runs = 0;
-  bool waits = false;  // for an answer that comes another time
+  uint64_t resent = 0;        // of those, the same as one before, to the byte
+  uint64_t waited_runs = 0;   // at the beginning
+  uint64_t waiting_runs = 0;  // now
+  bool waits = false;         // for an answer that comes another time
   bool denied = false;
   bool all_acknowledged = false;
   std::string last_error;

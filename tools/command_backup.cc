@@ -1,10 +1,13 @@
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
 #include "engine/store_backup.h"
+#include "engine/store_reader.h"
 #include "tools/dump.h"
 #include "tools/interrupt.h"
 #include "tools/open_store.h"
+#include "tools/progress.h"
 #include "tools/report.h"
 #include "tools/stage_note.h"
 #include "tools/terminal_text.h"
@@ -26,6 +29,15 @@ constexpr const char* kNotes =
     "  cairn backup /var/backups/metadata-$(date +%F)\n"
     "  cairn backup /tmp/copy && cairn ls --store /tmp/copy";
 
+/// For the share that is done; 0: not known.
+uint64_t stored_runs(const std::string& directory) {
+  engine::StoreReader::Options options;
+  options.directory = directory;
+  const auto reader = engine::StoreReader::open(std::move(options));
+  engine::error_detail() = {};
+  return reader.ok() ? (*reader)->stored_runs() : 0;
+}
+
 Exit backup(const Globals& globals, const std::string& target) {
   const auto directory = store_directory(globals);
   if (!directory) {
@@ -37,8 +49,9 @@ Exit backup(const Globals& globals, const std::string& target) {
   options.target = target;
   auto report = [&] {
     StageNote stage(globals.json);
-    options.go_on = [&stage](uint64_t runs) {
-      stage.show(std::to_string(runs) + " runs copied");
+    const uint64_t total = stored_runs(*directory);
+    options.go_on = [&stage, total](uint64_t runs) {
+      stage.show(progress_text("runs", runs, std::max(total, runs), stage.elapsed_ms()));
       return !interrupted();
     };
     return engine::back_up(options);

@@ -1,11 +1,13 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <set>
 
 #include "tools/interrupt.h"
 #include "tools/open_store.h"
+#include "tools/progress.h"
 #include "tools/report.h"
 #include "tools/run_line.h"
 #include "tools/stage_note.h"
@@ -43,10 +45,11 @@ Exit export_runs(const Globals& globals, const Arguments& a) {
   {
     StageNote stage(globals.json || isatty(STDOUT_FILENO) == 1);
     uint64_t runs = 0;
+    const uint64_t total = a.runs.empty() ? reader->stored_runs() : a.runs.size();
     status = reader->each([&](const engine::RunView& run) {
       if (a.runs.empty() || wanted.erase(run.record.id) != 0) {
         std::printf("%s\n", run_line(run.record).c_str());
-        stage.show(std::to_string(++runs) + " runs exported");
+        stage.show(progress_text("runs", ++runs, std::max(total, runs), stage.elapsed_ms()));
       }
       return !interrupted() && std::ferror(stdout) == 0 && (a.runs.empty() || !wanted.empty());
     });

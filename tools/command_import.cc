@@ -7,6 +7,7 @@
 #include "tools/interrupt.h"
 #include "tools/line_reader.h"
 #include "tools/open_store.h"
+#include "tools/progress.h"
 #include "tools/report.h"
 #include "tools/run_line.h"
 #include "tools/stage_note.h"
@@ -98,7 +99,7 @@ Status import_lines(const Globals& globals, engine::Store& store, const Argument
         return {};
       }
     }
-    stage.show(std::to_string(lines.number()) + " lines read");
+    stage.show(progress_of_bytes("the file", lines.bytes_read(), lines.bytes(), stage.elapsed_ms()));
     if (lines.number() % kLinesBetweenSteps == 0) {
       CAIRN_TRY(store.step(0));
     }

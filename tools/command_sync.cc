@@ -7,6 +7,7 @@
 #include "tools/dump.h"
 #include "tools/interrupt.h"
 #include "tools/open_store.h"
+#include "tools/progress.h"
 #include "tools/report.h"
 #include "tools/stage_note.h"
 #include "tools/sync_report.h"
@@ -48,6 +49,7 @@ constexpr const char* kNotes =
     "  cairn sync --replace $run                      send all of a run that was refused";
 
 constexpr const char* kFolderName = "folder";
+constexpr size_t kLettersAtOnce = 1000;
 
 struct Arguments {
   std::string upstream, token_file, ca_file, folder, retry, skip, replace;
@@ -58,19 +60,23 @@ struct Arguments {
 
 Status show_dead(const Globals& globals, Store& store) {
   std::vector<std::pair<std::string, engine::sync::DeadLetter>> letters;
-  CAIRN_TRY(store.dead_letters(10'000, letters));
-  for (const auto& [id, letter] : letters) {
-    if (globals.json) {
-      print_json({{"run", Value(id)},
-                  {"reason", Value(engine::sync::verdict_name(letter.code))},
-                  {"text", Value(letter.text)},
-                  {"since", Value(iso_time(letter.since_us))}});
-    } else {
-      std::printf("%s  %s: %s  since %s\n", id.c_str(), engine::sync::verdict_name(letter.code),
-                  printable(letter.text).c_str(), iso_time(letter.since_us).c_str());
+  std::string after;
+  do {
+    CAIRN_TRY(store.dead_letters(kLettersAtOnce, letters, after));
+    for (const auto& [id, letter] : letters) {
+      if (globals.json) {
+        print_json({{"run", Value(id)},
+                    {"reason", Value(engine::sync::verdict_name(letter.code))},
+                    {"text", Value(letter.text)},
+                    {"since", Value(iso_time(letter.since_us))}});
+      } else {
+        std::printf("%s  %s: %s  since %s\n", id.c_str(), engine::sync::verdict_name(letter.code),
+                    printable(letter.text).c_str(), iso_time(letter.since_us).c_str());
+      }
+      after = id;
     }
-  }
-  if (letters.empty() && !globals.json) {
+  } while (letters.size() == kLettersAtOnce);
+  if (after.empty() && !globals.json) {
     std::printf("no dead letters\n");
   }
   return {};
@@ -86,7 +92,7 @@ Exit exit_of_state(const Store::SyncState& state, const DriveResult& driven) {
   if (state.all_acknowledged) {
     return Exit::kDone;
   }
-  return state.waiting.held > 0 && state.waiting.runs <= state.waiting.held ? Exit::kBadData : Exit::kTryLater;
+  return state.waiting.held > 0 && !state.waiting.moves ? Exit::kBadData : Exit::kTryLater;
 }
 
 /// What the options say before anything is sent. `exit` is changed if they make no sense with this store.
@@ -138,7 +144,8 @@ Status attach(const Globals& globals, const Arguments& a, Store& store, Exit& ex
 Status drive_shown(const Globals& globals, Store& store, Carrier& carrier, int64_t until_ms, DriveResult& driven) {
   StageNote stage(globals.json);
   return drive(store, carrier, until_ms, driven, [&](const DriveResult& r) {
-    stage.show(std::to_string(r.messages) + " messages sent, " + std::to_string(r.waiting_runs) + " runs wait");
+    const uint64_t total = std::max(r.waited_runs, r.waiting_runs);
+    stage.show(progress_text("runs", total - r.waiting_runs, total, stage.elapsed_ms()));
   });
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <iterator>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "tools/dump.h"
 #include "tools/interrupt.h"
 #include "tools/open_store.h"
+#include "tools/progress.h"
 #include "tools/report.h"
 #include "tools/stage_note.h"
 #include "tools/terminal_text.h"
@@ -145,7 +147,7 @@ Status verify_log_once(const engine::StoreReader& reader, StageNote& stage, Veri
       [&](const wal::RecordView& record) {
         ++v.records;
         bytes += record.payload.size();
-        stage.show("log: " + size_text(bytes) + " of records read, LSN " + std::to_string(record.lsn));
+        stage.show(progress_of_bytes("the log", bytes, 0, stage.elapsed_ms()));
         const Status checked = engine::check_log_record(record.type, record.payload);
         if (!checked.ok()) {
           const bool newer = checked.code == Code::kVersion;
@@ -187,8 +189,11 @@ Result<std::unique_ptr<engine::StoreReader>> open_salvaging(const std::string& d
 }
 
 Status verify_runs(engine::StoreReader& reader, StageNote& stage, Verified& v) {
+  const uint64_t total = reader.stored_runs();
+  const int64_t begun_ms = stage.elapsed_ms();
   const Status s = reader.each([&](const engine::RunView&) {
-    stage.show("runs: " + std::to_string(++v.runs) + " read");
+    ++v.runs;
+    stage.show(progress_text("runs", v.runs, std::max(total, v.runs), stage.elapsed_ms() - begun_ms));
     return !interrupted();
   });
   const engine::ReadReport& report = reader.report();

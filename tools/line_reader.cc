@@ -1,6 +1,7 @@
 #include "tools/line_reader.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -27,6 +28,10 @@ LineReader::~LineReader() {
 Status LineReader::open(const std::string& name) {
   name_ = name == "-" ? "stdin" : name;
   fd_ = name == "-" ? STDIN_FILENO : ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat info = {};
+  if (fd_ >= 0 && fstat(fd_, &info) == 0 && S_ISREG(info.st_mode)) {
+    bytes_ = static_cast<uint64_t>(info.st_size);
+  }
   return fd_ >= 0 ? Status()
                   : engine::fail(Status(Code::kIo, "open", errno),
                                  "cannot read " + name_ + ": " + std::generic_category().message(errno));
@@ -40,6 +45,7 @@ Status LineReader::read_more() {
     const ssize_t got = read(fd_, chunk.data(), chunk.size());
     if (got >= 0) {
       ended_ = got == 0;
+      bytes_read_ += static_cast<uint64_t>(got);
       ahead_.append(chunk.data(), static_cast<size_t>(got));
       return {};
     }

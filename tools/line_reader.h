@@ -21,6 +21,9 @@ class LineReader {
   Result<bool> next(std::string& line);
   /// Of the line that next() gave, from 1.
   [[nodiscard]] uint64_t number() const { return number_; }
+  /// Of a file its size; else 0.
+  [[nodiscard]] uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] uint64_t bytes_read() const { return bytes_read_ - (ahead_.size() - begin_); }
 
  private:
   Status read_more();
@@ -31,6 +34,8 @@ class LineReader {
   size_t begin_ = 0;
   bool ended_ = false;
   uint64_t number_ = 0;
+  uint64_t bytes_ = 0;
+  uint64_t bytes_read_ = 0;
 };
 
 }  // namespace cairn::tools

@@ -25,6 +25,8 @@ StageNote::~StageNote() {
   }
 }
 
+int64_t StageNote::elapsed_ms() const { return monotonic_ms() - begun_ms_; }
+
 void StageNote::show(const std::string& text) {
   if (!on_) {
     return;

@@ -16,6 +16,8 @@ class StageNote {
   void show(const std::string& text);
   /// Shows it in any case: what follows may take long and cannot tell how far it is.
   void show_now(const std::string& text);
+  /// Since the command began, for a pace.
+  [[nodiscard]] int64_t elapsed_ms() const;
 
  private:
   const bool on_;

@@ -47,6 +47,18 @@ Result<DeadLetter> decode_dead_letter(std::string_view payload) {
   return letter;
 }
 
+bool is_backlog(std::string_view payload) {
+  return payload.size() >= 2 && payload[0] == static_cast<char>(VerdictCode::kBacklog) && payload[1] == kLetterForeign;
+}
+
+bool is_sent_again(std::string_view payload) {
+  if (!is_backlog(payload)) {
+    return false;
+  }
+  const Result<DeadLetter> letter = decode_dead_letter(payload);
+  return letter.ok() && !letter->row.waits();
+}
+
 std::string held_delta(const OutboxRow& row, const std::string& why, int64_t since_us) {
   DeadLetter letter;
   letter.code = VerdictCode::kMayBeSent;

@@ -24,6 +24,11 @@ struct DeadLetter {
 std::string encode_dead_letter(const DeadLetter& letter);
 Result<DeadLetter> decode_dead_letter(std::string_view payload);
 
+/// By its payload: too much waited upstream for the run's owner, so it is sent again by itself.
+bool is_backlog(std::string_view payload);
+/// And its change went back into the outbox for that.
+bool is_sent_again(std::string_view payload);
+
 /// For a repair or a backup: a dead letter of a delta that somebody else may send, or has sent. It goes into `dead`.
 std::string held_delta(const OutboxRow& row, const std::string& why, int64_t since_us);
 

@@ -152,7 +152,7 @@ Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
       if (*held > 0) {
         auto dead = txn.get(Table::kDead, id);
         CAIRN_TRY(dead.status());
-        if (dead->has_value()) {
+        if (dead->has_value() && !is_sent_again(**dead)) {
           return true;
         }
       }
@@ -168,16 +168,29 @@ Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
       full = frozen.parts.size() >= limits.entries || body.size() >= limits.bytes;
       return true;
     };
+    const bool resends = next.resends;
+    auto unsent = resends ? Outbox::unsent(txn) : Result<uint64_t>(0);
+    CAIRN_TRY(unsent.status());
+    uint64_t passed = 0;
     while (next.resends && !full) {
       auto ids = keys_behind(txn, Table::kRuns, next.resend_after, std::min(kIdsAtOnce, limits.entries));
       CAIRN_TRY(ids.status());
       next.resends = !ids->empty();
       for (size_t i = 0; i < ids->size() && !full; ++i) {
         const std::string& id = (*ids)[i];
+        const size_t parts = frozen.parts.size();
         auto added = add(id, true);
         CAIRN_TRY(added.status());
-        if (*added) {
-          next.resend_after = id;
+        if (!*added) {
+          continue;
+        }
+        next.resend_after = id;
+        if (frozen.parts.size() > parts) {
+          passed += frozen.parts.back().kind == FrozenPart::Kind::kWhole ? 1 : 0;
+        } else {
+          auto skipped = txn.find(id);
+          CAIRN_TRY(skipped.status());
+          passed += *skipped && !(*skipped)->foreign && !(*skipped)->outbox.waits() ? 1 : 0;
         }
       }
       // What was taken is out of the outbox before the order of it is walked.
@@ -187,6 +200,9 @@ Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
           CAIRN_TRY(txn.erase(Table::kOutboxOrder, outbox_order_key(part.row.since_lsn, part.id)));
         }
       }
+    }
+    if (resends) {
+      CAIRN_TRY(save_unsent(txn, next.resends ? *unsent - std::min(*unsent, passed) : 0));
     }
     std::string after;
     while (!full) {
@@ -233,7 +249,7 @@ Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
     }
     return save(txn, next);
   }));
-  state_ = std::move(next);
+  note(std::move(next));
   if (frozen.parts.empty()) {
     return {};
   }
@@ -247,7 +263,7 @@ Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
   return tables_.sync();  // a commit alone may be lost, and with it the number that the upstream then has
 }
 
-Result<bool> Outbox::split(size_t max_bytes) {
+Result<bool> Outbox::split(VerdictCode code, const std::string& why) {
   CAIRN_TRY(seams_.fold());
   bool alone = false;
   CAIRN_TRY(tables_.transact(3 * in_flight_.size() + 4096, [&](TablesTxn& txn) -> Status {
@@ -259,8 +275,7 @@ Result<bool> Outbox::split(size_t max_bytes) {
     FrozenBatch& last = all->back();
     alone = last.parts.size() == 1;
     if (alone) {
-      CAIRN_TRY(bury(txn, last.parts[0], VerdictCode::kTooLarge,
-                     "the upstream takes at most " + std::to_string(max_bytes) + " bytes at once"));
+      CAIRN_TRY(bury(txn, last.parts[0], code, why));
       for (size_t i = 1; i < all->front().parts.size(); ++i) {
         CAIRN_TRY(put_back(txn, all->front().parts[i], false));
       }
@@ -394,6 +409,9 @@ Status Outbox::bury(TablesTxn& txn, const FrozenPart& part, VerdictCode code, co
   CAIRN_TRY(held.status());
   auto before = held->has_value() ? decode_dead_letter(**held) : Result<DeadLetter>(DeadLetter());
   CAIRN_TRY(before.status());
+  if (held->has_value() && !before->row.waits()) {
+    letter.since_us = before->since_us;
+  }
   if (before->row.waits() && part.row.waits()) {
     Diff behind = part.row.diff;
     behind.base = before->row.diff.last;
@@ -433,6 +451,13 @@ Status Outbox::acknowledge(const ReplyHeader& header, const std::vector<Verdict>
       const FrozenPart& part = taken->parts[i];
       deltas += part.foreign ? 1 : 0;
       if (of[i] == nullptr) {
+        if (backlogged_ > 0) {
+          auto dead = txn.get(Table::kDead, part.id);
+          CAIRN_TRY(dead.status());
+          if (dead->has_value() && is_sent_again(**dead)) {
+            CAIRN_TRY(txn.erase(Table::kDead, part.id));
+          }
+        }
         continue;
       }
       const bool starts = part.kind == FrozenPart::Kind::kWhole || starts_here(part.row);
@@ -472,7 +497,11 @@ Status Outbox::acknowledge(const ReplyHeader& header, const std::vector<Verdict>
     next.told = false;
     return save(txn, next);
   }));
-  state_ = std::move(next);
+  note(std::move(next));
+  if (backlogged_ > 0 ||
+      std::any_of(verdicts.begin(), verdicts.end(), [](const Verdict& v) { return v.code == VerdictCode::kBacklog; })) {
+    count_backlogged();
+  }
   return read_in_flight();
 }
 

@@ -68,9 +68,9 @@ class Outbox {
   /// log was folded. Calls `taken` for each run owned elsewhere in it, with the sequence up to which it was taken.
   Status freeze(const FreezeLimits& limits, uint64_t lsn_hi,
                 const std::function<void(const std::string& id, uint64_t last)>& taken);
-  /// The upstream takes no batch as large as this one: one of half its entries, under the same number. False: it is a
-  /// single one, which is a dead letter now.
-  Result<bool> split(size_t max_bytes);
+  /// The upstream does not take this batch: one of half its entries, under the same number. False: it is a single one,
+  /// which is a dead letter now, for that reason.
+  Result<bool> split(VerdictCode code, const std::string& why);
   /// Carries out an answer about a batch of ours. kCorrupt: it is about none.
   Status acknowledge(const ReplyHeader& header, const std::vector<Verdict>& verdicts);
   /// The batch in flight goes back into the outbox, as if it had never been made; but the part of a run that was erased
@@ -105,17 +105,25 @@ class Outbox {
   /// One of them was: in the tables, with its stream's cursor. What was refused is a dead letter.
   Status landed(const Batch& batch, const std::vector<Verdict>& verdicts);
 
-  Result<std::vector<std::pair<std::string, DeadLetter>>> dead_letters(size_t most);
+  /// Those of ids behind `after`, in the order of ids.
+  Result<std::vector<std::pair<std::string, DeadLetter>>> dead_letters(const std::string& after, size_t most);
   Result<uint64_t> dead_count();
   enum class Release : uint8_t { kRetry, kSkip, kReplace };
-  /// kNotFound: there is none of this run.
+  /// kNotFound: there is none of this run. kAgain: its change is on its way again.
   Status release(const std::string& id, Release how);
+  /// Dead letters because too much waited upstream for a run's owner, as of the last look at them: they are sent again.
+  [[nodiscard]] uint64_t backlogged() const { return backlogged_; }
+  /// Puts their changes back into the outbox, at most so many. The letters stay, without a row, until the upstream has
+  /// taken the change.
+  Status send_backlogged(size_t most);
 
   struct Waiting {
-    uint64_t runs = 0;      // with something that waits, held ones included
+    uint64_t runs = 0;      // with something to be sent or in flight; held ones if they changed since they were refused
     uint64_t held = 0;      // behind a dead letter
+    bool moves = false;     // something of it may be sent, or is in flight
     int64_t oldest_us = 0;  // wall clock of the change that has waited longest; 0: none
   };
+  /// As far as the log is folded. Cost: a few reads, and one to three for each run in flight.
   Result<Waiting> waiting();
 
   /// Nothing of the log up to `lsn` waits, is in flight or is held, as far as it is folded.
@@ -142,6 +150,13 @@ class Outbox {
 
  private:
   Status save(TablesTxn& txn, const SenderState& state) const;
+  static Status save_unsent(TablesTxn& txn, uint64_t count);
+  static Result<uint64_t> unsent(TablesTxn& txn);
+  Result<bool> counted_already(TablesTxn& txn, const std::string& id) const;
+  void note(SenderState state);
+  Status put_back_letter(TablesTxn& txn, const std::string& id, const DeadLetter& letter, bool& strands) const;
+  static Status put_in_order(TablesTxn& txn, const std::string& id);
+  void count_backlogged();
   Status read_in_flight();
   Status put_back(TablesTxn& txn, const FrozenPart& part, bool whole) const;
   Status bury(TablesTxn& txn, const FrozenPart& part, VerdictCode code, const std::string& text) const;
@@ -158,6 +173,7 @@ class Outbox {
   std::string in_flight_;
   BatchHeader in_flight_header_;
   bool has_stranded_ = false;
+  uint64_t backlogged_ = 0;
   std::unordered_set<std::string> in_flight_ids_;  // of the batch with this digest, read when they are asked for
   Digest in_flight_ids_of_{};
 };

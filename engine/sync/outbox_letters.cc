@@ -4,11 +4,11 @@
 
 namespace cairn::engine::sync {
 
-Result<std::vector<std::pair<std::string, DeadLetter>>> Outbox::dead_letters(size_t most) {
+Result<std::vector<std::pair<std::string, DeadLetter>>> Outbox::dead_letters(const std::string& after, size_t most) {
   std::vector<std::pair<std::string, DeadLetter>> all;
   Status bad;
   CAIRN_TRY(tables_.look([&](TablesTxn& txn) {
-    return txn.walk(Table::kDead, {}, [&](std::string_view id, std::string_view payload) {
+    return txn.walk(Table::kDead, after, [&](std::string_view id, std::string_view payload) {
       auto letter = decode_dead_letter(payload);
       bad = letter.status();
       if (letter.ok()) {
@@ -31,6 +31,82 @@ Result<uint64_t> Outbox::dead_count() {
   return count;
 }
 
+// The change that was refused waits again, in front of what came after it. `strands`: its run came here from its owner
+// meanwhile, or is not here any more, and it is to be taken here.
+Status Outbox::put_back_letter(TablesTxn& txn, const std::string& id, const DeadLetter& letter, bool& strands) const {
+  auto found = txn.find(id);
+  CAIRN_TRY(found.status());
+  FrozenPart part;
+  part.id = id;
+  part.life = *found ? (*found)->created_lsn : 0;
+  part.foreign = letter.foreign;
+  part.row = letter.row;
+  strands = letter.foreign && !(*found && (*found)->foreign);
+  return strands ? strand(txn, part) : put_back(txn, part, false);
+}
+
+// While a run is held its place in the order of sending may be taken out.
+Status Outbox::put_in_order(TablesTxn& txn, const std::string& id) {
+  auto record = txn.find(id);
+  CAIRN_TRY(record.status());
+  if (*record && (*record)->outbox.waits()) {
+    return txn.put(Table::kOutboxOrder, outbox_order_key((*record)->outbox.since_lsn, id), {});
+  }
+  return {};
+}
+
+// A letter that cannot be read counts for none: whoever lists them hears of it.
+void Outbox::count_backlogged() {
+  backlogged_ = 0;
+  (void)tables_.look([&](TablesTxn& txn) {
+    return txn.walk(Table::kDead, {}, [&](std::string_view, std::string_view payload) {
+      backlogged_ += is_backlog(payload) ? 1 : 0;
+      return true;
+    });
+  });
+}
+
+Status Outbox::send_backlogged(size_t most) {
+  CAIRN_TRY(seams_.fold());
+  bool strands = false;
+  CAIRN_TRY(tables_.transact(1u << 20, [&](TablesTxn& txn) -> Status {
+    strands = false;
+    std::vector<std::string> ids;
+    CAIRN_TRY(txn.walk(Table::kDead, {}, [&](std::string_view id, std::string_view payload) {
+      if (is_backlog(payload)) {
+        ids.emplace_back(id);
+      }
+      return ids.size() < most;
+    }));
+    for (const std::string& id : ids) {
+      auto payload = txn.get(Table::kDead, id);
+      CAIRN_TRY(payload.status());
+      auto letter = decode_dead_letter(**payload);
+      CAIRN_TRY(letter.status());
+      if (!letter->row.waits()) {
+        // Nothing is in flight: a change that does not wait any more is gone, with its run, say.
+        auto row = txn.get(Table::kOutbox, id);
+        CAIRN_TRY(row.status());
+        CAIRN_TRY(row->has_value() ? Status() : txn.erase(Table::kDead, id));
+        continue;
+      }
+      bool stranded = false;
+      CAIRN_TRY(put_back_letter(txn, id, *letter, stranded));
+      strands = strands || stranded;
+      if (stranded) {
+        CAIRN_TRY(txn.erase(Table::kDead, id));
+        continue;
+      }
+      letter->row = OutboxRow();
+      CAIRN_TRY(txn.put(Table::kDead, id, encode_dead_letter(*letter)));
+      CAIRN_TRY(put_in_order(txn, id));
+    }
+    return {};
+  }));
+  count_backlogged();
+  return strands ? read_in_flight() : Status();
+}
+
 Status Outbox::release(const std::string& id, Release how) {
   CAIRN_TRY(seams_.fold());
   bool strands = false;
@@ -43,6 +119,9 @@ Status Outbox::release(const std::string& id, Release how) {
     }
     auto letter = decode_dead_letter(**payload);
     CAIRN_TRY(letter.status());
+    if (is_sent_again(**payload)) {
+      return {Code::kAgain, "the change is on its way again: decide when the upstream has answered"};
+    }
     if (letter->foreign && how == Release::kReplace) {
       return {Code::kInvalidArgument, "the run is owned elsewhere: only its owner has all of it"};
     }
@@ -53,16 +132,7 @@ Status Outbox::release(const std::string& id, Release how) {
       return {};
     }
     if (how == Release::kRetry && letter->row.waits()) {
-      FrozenPart part;
-      part.id = id;
-      part.life = *found ? (*found)->created_lsn : 0;
-      part.foreign = letter->foreign;
-      part.row = letter->row;
-      strands = letter->foreign && !(*found && (*found)->foreign);
-      if (strands) {
-        return strand(txn, part);
-      }
-      CAIRN_TRY(put_back(txn, part, false));
+      CAIRN_TRY(put_back_letter(txn, id, *letter, strands));
     } else if (how == Release::kReplace || (how == Release::kRetry && !letter->foreign)) {
       if (!(*found)->outbox.waits()) {
         (*found)->outbox = whole_row(**found);
@@ -71,14 +141,11 @@ Status Outbox::release(const std::string& id, Release how) {
       (*found)->outbox.over = how == Release::kReplace;
       CAIRN_TRY(txn.put_run(**found));
     }
-    auto record = txn.find(id);
-    CAIRN_TRY(record.status());
-    if (*record && (*record)->outbox.waits()) {
-      // While it was held its place may have been taken out.
-      return txn.put(Table::kOutboxOrder, outbox_order_key((*record)->outbox.since_lsn, id), {});
-    }
-    return {};
+    return strands ? Status() : put_in_order(txn, id);
   }));
+  if (backlogged_ > 0) {
+    count_backlogged();
+  }
   return strands ? read_in_flight() : Status();
 }
 

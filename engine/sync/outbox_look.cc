@@ -6,6 +6,23 @@
 
 namespace cairn::engine::sync {
 
+// Of a run in flight: is it among the rows, the tombstones or those that are sent anew, too?
+Result<bool> Outbox::counted_already(TablesTxn& txn, const std::string& id) const {
+  for (const Table t : {Table::kOutbox, Table::kTombstones}) {
+    auto there = txn.get(t, id);
+    CAIRN_TRY(there.status());
+    if (there->has_value()) {
+      return true;
+    }
+  }
+  if (!state_.resends || id <= state_.resend_after) {
+    return false;
+  }
+  auto record = txn.find(id);
+  CAIRN_TRY(record.status());
+  return *record && !(*record)->foreign;
+}
+
 Result<Outbox::Waiting> Outbox::waiting() {
   Waiting w;
   CAIRN_TRY(tables_.look([&](TablesTxn& txn) -> Status {
@@ -15,8 +32,13 @@ Result<Outbox::Waiting> Outbox::waiting() {
     CAIRN_TRY(tombstones.status());
     auto dead = txn.entries(Table::kDead);
     CAIRN_TRY(dead.status());
-    w.runs = *rows + *tombstones + in_flight_entries();
+    auto order = txn.entries(Table::kOutboxOrder);
+    CAIRN_TRY(order.status());
+    auto unsent = state_.resends ? Outbox::unsent(txn) : Result<uint64_t>(0);
+    CAIRN_TRY(unsent.status());
+    w.runs = *rows + *tombstones + *unsent;
     w.held = *dead;
+    w.moves = backlogged_ > 0 || *order > 0 || state_.resends || state_.pulls() || !in_flight_.empty();
     auto all = frozen_batches(txn);
     CAIRN_TRY(all.status());
     const auto older = [&w](int64_t us) { w.oldest_us = w.oldest_us == 0 ? us : std::min(w.oldest_us, us); };
@@ -25,18 +47,29 @@ Result<Outbox::Waiting> Outbox::waiting() {
       if (part.kind == FrozenPart::Kind::kRow) {
         older(part.row.since_us);
       }
+      auto counted = counted_already(txn, part.id);
+      CAIRN_TRY(counted.status());
+      w.runs += *counted ? 0 : 1;
     }
     auto keys = keys_behind(txn, Table::kOutboxOrder, {}, 1);
     CAIRN_TRY(keys.status());
-    if (!keys->empty()) {
-      const auto id = id_of_order_key(keys->front());
-      auto row = id ? txn.get(Table::kOutbox, *id) : Result<std::optional<std::string_view>>(std::nullopt);
-      CAIRN_TRY(row.status());
-      if (row->has_value()) {
-        auto decoded = decode_outbox_row(**row);
-        CAIRN_TRY(decoded.status());
-        older(decoded->since_us);
-      }
+    const auto id = keys->empty() ? std::nullopt : id_of_order_key(keys->front());
+    if (!id) {
+      return {};
+    }
+    auto row = txn.get(Table::kOutbox, *id);
+    CAIRN_TRY(row.status());
+    if (row->has_value()) {
+      auto decoded = decode_outbox_row(**row);
+      CAIRN_TRY(decoded.status());
+      older(decoded->since_us);
+    }
+    auto tombstone = txn.get(Table::kTombstones, *id);
+    CAIRN_TRY(tombstone.status());
+    if (tombstone->has_value()) {
+      auto decoded = decode_tombstone(**tombstone);
+      CAIRN_TRY(decoded.status());
+      older(decoded->since_us);
     }
     return {};
   }));
@@ -96,7 +129,7 @@ Result<Outbox::Arrived> Outbox::arrived(const std::string& id, uint64_t lsn) {
     auto dead = txn.get(Table::kDead, id);
     CAIRN_TRY(dead.status());
     if (dead->has_value()) {
-      arrived = Arrived::kHeld;
+      arrived = is_backlog(**dead) ? Arrived::kNo : Arrived::kHeld;
       return {};
     }
     auto record = txn.find(id);

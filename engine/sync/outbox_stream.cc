@@ -22,7 +22,26 @@ Status Outbox::load() {
     return state.status();
   }));
   tables_.ship(state_.keeps_changes());
+  note(std::move(state_));
+  count_backlogged();
   return read_in_flight();
+}
+
+// The state as it is committed now, and what the tables count by it.
+void Outbox::note(SenderState state) {
+  state_ = std::move(state);
+  tables_.count_unsent(state_.resends ? std::optional(state_.resend_after) : std::nullopt);
+}
+
+Status Outbox::save_unsent(TablesTxn& txn, uint64_t count) {
+  return txn.put(Table::kMeta, meta_key::kUnsent, encode_u64(count));
+}
+
+Result<uint64_t> Outbox::unsent(TablesTxn& txn) {
+  auto payload = txn.get(Table::kMeta, meta_key::kUnsent);
+  CAIRN_TRY(payload.status());
+  const auto count = payload->has_value() ? decode_u64(**payload) : std::optional<uint64_t>(0);
+  return count ? Result<uint64_t>(*count) : Result<uint64_t>(Status{Code::kCorrupt, "the count of unsent runs"});
 }
 
 Status Outbox::save(TablesTxn& txn, const SenderState& state) const {
@@ -57,7 +76,8 @@ Status Outbox::attach(const std::string& upstream) {
     next.owner = is_zero(next.owner) ? seams_.store : next.owner;
     CAIRN_TRY(begin_stream(next));
   }
-  if (first || next.upstream != upstream) {
+  const bool anew = first || next.upstream != upstream;
+  if (anew) {
     // Another name may be another upstream, which has nothing yet.
     next.resends = true;
     next.resend_after.clear();
@@ -79,9 +99,14 @@ Status Outbox::attach(const std::string& upstream) {
         CAIRN_TRY(txn.put(Table::kOutboxOrder, key, {}));
       }
     }
+    if (anew) {
+      auto unsent = txn.count_without_row();
+      CAIRN_TRY(unsent.status());
+      CAIRN_TRY(save_unsent(txn, *unsent));
+    }
     return save(txn, next);
   }));
-  state_ = std::move(next);
+  note(std::move(next));
   tables_.ship(true);
   return {};
 }
@@ -93,7 +118,7 @@ Status Outbox::detach() {
   SenderState next = state_;
   next.attached = false;
   CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
-  state_ = std::move(next);
+  note(std::move(next));
   return {};
 }
 
@@ -109,7 +134,7 @@ Result<bool> Outbox::succeed(const StreamId& stream, uint64_t generation) {
   next.parent = stream;
   next.parent_seq = 0;
   CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
-  state_ = std::move(next);
+  note(std::move(next));
   return true;
 }
 
@@ -120,7 +145,7 @@ Status Outbox::note_restored() {
   SenderState next = state_;
   next.pull = Pull::kRestored;
   CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
-  state_ = std::move(next);
+  note(std::move(next));
   return {};
 }
 
@@ -128,7 +153,7 @@ Status Outbox::halt(Halt why) {
   SenderState next = state_;
   next.halt = why;
   CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
-  state_ = std::move(next);
+  note(std::move(next));
   return {};
 }
 
@@ -140,7 +165,7 @@ Status Outbox::note_error(std::string_view text) {
   next.last_error = text;
   next.last_error_us = seams_.wall_us();
   CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
-  state_ = std::move(next);
+  note(std::move(next));
   return {};
 }
 
@@ -155,7 +180,7 @@ Status Outbox::note_copied() {
   SenderState next = state_;
   seams_.random_bytes(next.owner.data(), next.owner.size());
   CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
-  state_ = std::move(next);
+  note(std::move(next));
   return {};
 }
 
@@ -176,7 +201,7 @@ Status Outbox::begin_pull() {
   SenderState next = state_;
   begin_pull(next, Pull::kRestored);
   CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
-  state_ = std::move(next);
+  note(std::move(next));
   return {};
 }
 
@@ -187,7 +212,7 @@ Status Outbox::pulled(const std::string& id, bool newer, uint64_t generation) {
     next.pull = Pull::kRestored;
   }
   CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
-  state_ = std::move(next);
+  note(std::move(next));
   return {};
 }
 
@@ -198,7 +223,7 @@ Status Outbox::end_pull() {
   SenderState next = state_;
   finish_pull(next);
   CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
-  state_ = std::move(next);
+  note(std::move(next));
   return {};
 }
 
@@ -242,9 +267,14 @@ Status Outbox::rotate(Rotation why, uint64_t kept_deltas) {
         CAIRN_TRY(txn.put_run(**record));
       }
     }
+    if (why == Rotation::kLost) {
+      auto unsent = txn.count_without_row();
+      CAIRN_TRY(unsent.status());
+      CAIRN_TRY(save_unsent(txn, *unsent));
+    }
     return save(txn, next);
   }));
-  state_ = std::move(next);
+  note(std::move(next));
   return read_in_flight();
 }
 
@@ -298,7 +328,7 @@ Status Outbox::resolve(bool moved, uint64_t* dropped) {
     }
     return save(txn, next);
   }));
-  state_ = std::move(next);
+  note(std::move(next));
   if (dropped != nullptr) {
     *dropped = count;
   }

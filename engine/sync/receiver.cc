@@ -1,5 +1,8 @@
 #include "engine/sync/receiver.h"
 
+#include <algorithm>
+
+#include "engine/error_detail.h"
 #include "engine/sync/raw_fields.h"
 
 namespace cairn::engine::sync {
@@ -189,7 +192,9 @@ std::string Receiver::handle_batch(std::string_view bytes, Status& status) {
   size_t limit = 0;
   status = storage_.take(*batch, next, first, limit);
   if (status.code == Code::kTooLarge) {
-    reply.max_bytes = static_cast<uint32_t>(limit);
+    // The log takes `limit` of the bytes that this message comes to there: so much of a message like it.
+    const uint64_t came_to = std::max<uint64_t>(error_detail().needed, limit + 1);
+    reply.max_bytes = static_cast<uint32_t>(bytes.size() * limit / came_to);
     return answer(Answer::kTooLarge);
   }
   if (!status.ok()) {

@@ -11,9 +11,12 @@ namespace cairn::engine::sync {
 namespace {
 
 constexpr int64_t kDeniedMs = 300'000;
+constexpr const char* kLosesBatches =
+    "the upstream lacks what it acknowledged, again: two stores may answer under one address";
 constexpr size_t kErrorBytesMax = 255;
 constexpr size_t kAskedAtOnce = 1000;
-constexpr int kRefusedMax = 3;  // bytes may be spoiled on the way; what is refused so often is itself at fault
+constexpr int kRefusedMax = 3;   // bytes may be spoiled on the way; what is refused so often is itself at fault
+constexpr int kCalmBatches = 8;  // acknowledged one after the other: the upstream keeps what it acknowledges
 
 /// At most so many bytes, and no character in halves.
 std::string_view shortened(std::string_view text, size_t bytes_max) {
@@ -43,6 +46,7 @@ void Sender::give_up() {
     refreshes_.insert(refreshes_.end(), asked_.begin(), asked_.end());
   }
   under_way_ = MessageKind::kUnknown;
+  gaps_ = 0;  // another upstream may lack what that one has
 }
 
 int64_t Sender::next_due(int64_t now_ms) const {
@@ -54,7 +58,11 @@ int64_t Sender::next_due(int64_t now_ms) const {
   }
   const bool ready = !outbox_.in_flight().empty() || outbox_.state().pulls() || !refreshes_.empty() || hurry_ ||
                      more_ || outbox_.state().resends || !frozen_once_;
-  return std::max(not_before_ms_, ready ? now_ms : last_freeze_ms_ + options_.interval_ms);
+  int64_t due = ready ? now_ms : last_freeze_ms_ + options_.interval_ms;
+  if (outbox_.backlogged() > 0) {
+    due = std::min(due, std::max(now_ms, backlog_due_ms_));
+  }
+  return std::max(not_before_ms_, due);
 }
 
 // A pull's question is the same to the byte in each process that comes to ask it: over a folder its answer may come to
@@ -138,6 +146,12 @@ Result<std::string_view> Sender::next(int64_t now_ms) {
         last_freeze_ms_ = now_ms;
         frozen_once_ = true;
         hurry_ = false;
+        if (outbox_.backlogged() > 0 && now_ms >= backlog_due_ms_ && outbox_.state().halt == Halt::kNone) {
+          backlog_due_ms_ = now_ms + backlog_backoff_.next_ms(host_.random());
+          CAIRN_TRY(outbox_.send_backlogged(options_.limits.entries));
+        } else if (outbox_.backlogged() == 0) {
+          backlog_backoff_.reset();
+        }
         uint64_t lsn = 0;
         CAIRN_TRY(host_.fold(&lsn));
         CAIRN_TRY(outbox_.freeze(options_.limits, lsn, host_.taken));
@@ -184,6 +198,12 @@ Status Sender::answer_batch(const Reply& reply, int64_t now_ms) {
     }
     CAIRN_TRY(s);
     done(now_ms);
+    if (gaps_ > 0 && ++acks_since_gap_ >= kCalmBatches) {
+      gaps_ = 0;
+    }
+    if (gaps_ > 1) {
+      last_error_ = kLosesBatches;
+    }
     return {};
   };
   switch (reply.answer()) {
@@ -220,14 +240,27 @@ Status Sender::answer_batch(const Reply& reply, int64_t now_ms) {
       if (outbox_.state().pull == Pull::kMoved) {
         return outbox_.take_back();  // the upstream is asked first; the next batch hears the same
       }
-      return outbox_.rotate(Outbox::Rotation::kLost, header.deltas);
+      CAIRN_TRY(outbox_.rotate(Outbox::Rotation::kLost, header.deltas));
+      acks_since_gap_ = 0;
+      if (++gaps_ == 1) {
+        gap_backoff_.reset();
+      } else {
+        ++failures_;
+        last_error_ = kLosesBatches;
+        (void)outbox_.note_error(kLosesBatches);
+        wait(gap_backoff_.next_ms(host_.random()), now_ms);
+      }
+      return {};
     case Answer::kRewind:
       done(now_ms);
       return outbox_.begin_pull();
     case Answer::kTooLarge: {
       under_way_ = MessageKind::kUnknown;
-      auto halved = outbox_.split(header.max_bytes);
-      return halved.status();
+      refused_ = 0;
+      return outbox_
+          .split(VerdictCode::kTooLarge,
+                 "the upstream takes at most " + std::to_string(header.max_bytes) + " bytes at once")
+          .status();
     }
     case Answer::kRefused:
       if (++refused_ <= kRefusedMax) {
@@ -235,7 +268,7 @@ Status Sender::answer_batch(const Reply& reply, int64_t now_ms) {
       }
       refused_ = 0;
       under_way_ = MessageKind::kUnknown;
-      return outbox_.split(0).status();
+      return outbox_.split(VerdictCode::kRefusedRun, "the upstream could not read it, four times").status();
     case Answer::kUnable:
       return failed(Failure::kTransient, "the upstream cannot take it now", 0, now_ms);
   }
@@ -326,13 +359,18 @@ Status Sender::failed(Failure failure, const std::string& text, int64_t retry_af
     return {};
   }
   const bool batch = under_way_ == MessageKind::kBatch;
+  const int gaps = gaps_;
   give_up();
+  gaps_ = gaps;  // it is the same upstream
   ++failures_;
   last_error_ = text;
   (void)outbox_.note_error(shortened(text, kErrorBytesMax));  // a full disk is no reason to fail here
   last_failure_ = failure;
-  if (failure == Failure::kTooLarge && batch) {
-    return outbox_.split(0).status();
+  // Many entries are tried in halves. One alone is so small that the answer may have been about something else.
+  if (failure == Failure::kTooLarge && batch && (outbox_.in_flight_entries() > 1 || ++refused_ > kRefusedMax)) {
+    refused_ = 0;
+    return outbox_.split(VerdictCode::kTooLarge, "a proxy answered 413: it takes no message as large as this one")
+        .status();
   }
   int64_t ms = backoff_.next_ms(host_.random(), retry_after_ms);
   if (failure == Failure::kDenied) {

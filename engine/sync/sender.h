@@ -114,7 +114,12 @@ class Sender {
   bool idle_ = false;
   bool more_ = false;  // the last batch was full
   std::string_view sent_;
-  int refused_ = 0;  // times that these bytes could not be read there
+  int refused_ = 0;  // times that these bytes could not be read there, or were too large for a proxy
+  Backoff backlog_backoff_;
+  int64_t backlog_due_ms_ = 0;
+  Backoff gap_backoff_;
+  int gaps_ = 0;  // with fewer than kCalmBatches acknowledged since the one before
+  int acks_since_gap_ = 0;
   std::string last_error_;
   Failure last_failure_ = Failure::kTransient;
   uint64_t failures_ = 0;

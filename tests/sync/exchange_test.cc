@@ -218,9 +218,7 @@ TEST_F(Exchange, StateSaysWhatWaits) {
   EXPECT_EQ(worker.sync_state().not_logged, 1u);
   ASSERT_TRUE(worker.store().barrier().ok());
   EXPECT_EQ(worker.sync_state().not_logged, 0u);
-  EXPECT_GT(worker.sync_state().not_folded, 0u);
-  ASSERT_TRUE(worker.store().checkpoint().ok());
-  EXPECT_EQ(worker.sync_state().waiting.runs, 1u);
+  EXPECT_EQ(worker.sync_state().waiting.runs, 1u);  // also what only the log had
   ASSERT_TRUE(worker.store().sync_state("r", of).ok());
   EXPECT_FALSE(of.all_acknowledged);
   EXPECT_EQ(of.outbox.acked_sequence, of.sequence - 1);

@@ -191,6 +191,7 @@ TEST_F(Moved, WithoutARunItLearnsThatItsStreamHasASuccessor) {
   lone.sync_with(elsewhere);  // does not know it, nor does `up` then: a new stream at each
   lone.set("new", "n", "2");
   lone.sync_with(up);
+  lone.sync_later_with(up);
   lone.close();
   after.open();
   ASSERT_TRUE(after.store().resolve_copy(true).ok());

@@ -81,8 +81,10 @@ TEST_F(Repaired, ASenderWithoutTablesLearnsItsGenerationFromTheUpstream) {
   for (int i = 1; i < 4; ++i) {
     worker.set("r", "n", std::to_string(i));
     worker.sync_with(other);  // neither knows the stream of the other: a new one each time
+    worker.sync_later_with(other);
     worker.set("r", "m", std::to_string(i));
     worker.sync_with(up);
+    worker.sync_later_with(up);
   }
   ASSERT_GT(worker.sync_state().sender.generation, 3u);
   worker.set("r", "n", "7");

@@ -239,7 +239,7 @@ TEST_F(SeveralWriters, ARestoredUpstreamThatLacksTheLastChangeIsNotToldThatItHas
     gap.for_digest = sent->digest;
     worker.feed(sync::encode_reply(gap, {}));
   }
-  worker.sync_with(backup);
+  worker.sync_later_with(backup);
   EXPECT_EQ(worker.dead(), std::vector<std::string>{"p: shared"});
   EXPECT_EQ(backup.state("p"), R"({"a":1,"n":5})");
   EXPECT_EQ(backup.state("q"), "{}");

@@ -212,6 +212,11 @@ class Site {
     }
     return messages;
   }
+  /// The same, after the longest wait.
+  int sync_later_with(Site& upstream) {
+    clock_.advance_ms(61'000);
+    return sync_with(upstream);
+  }
   std::vector<std::string> dead() {
     std::vector<std::pair<std::string, sync::DeadLetter>> letters;
     EXPECT_TRUE(store_->dead_letters(1000, letters).ok());

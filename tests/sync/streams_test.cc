@@ -97,6 +97,7 @@ TEST_F(Streams, AnEarlierStreamOfTheStoreIsTakenOver) {
   up.replace_by(image);
   first.set("r", "n", "3");
   first.sync_with(up);
+  first.sync_later_with(up);  // the second gap
   EXPECT_EQ(first.sync_state().sender.halt, Halt::kNone);
   EXPECT_EQ(up.state("r"), R"({"n":3})");
 }
@@ -107,6 +108,7 @@ TEST_F(Streams, AStoreThatLostItsRunsGoesBeyondTheGenerationsThatWere) {
   for (int i = 0; i < 5; ++i) {
     first.set("r", "n", std::to_string(i));
     first.sync_with(i % 2 == 0 ? up : other);
+    first.sync_later_with(i % 2 == 0 ? up : other);
   }
   const auto owner = first.sync_state().sender.owner;
   sync::Question question;

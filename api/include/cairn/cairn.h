@@ -545,8 +545,13 @@ CAIRN_API cairn_status cairn_run_share(cairn_run* run, cairn_run** other) CAIRN_
  * store for its owner, reads give NOT_FOUND, and its status and tags are its owner's. To update a run and its parent
  * together, put both into one transaction, or see cairn_run_apply_atomic.
  * Durable:  the first call for a run owned elsewhere writes one record to the log; each update of it is one, at once.
- * Errors:   ERASED, NO_SPACE, LATCHED; read-only: NO_SUCH_RUN. Updates of a run owned elsewhere also: BACKLOG (too much
- *           waits for it), INVALID_ARGUMENT (a path that does not begin with the name of a key).
+ * Errors:   ERASED, NO_SPACE, LATCHED; read-only: NO_SUCH_RUN. Updates of a run owned elsewhere also: BACKLOG,
+ *           INVALID_ARGUMENT (a path that does not begin with the name of a key).
+ * Bounds:   what waits for the owner of one run is at most four times the metadata's limit (cairn_open_options:
+ *           metadata_bytes_max), and of one key at most 64 operations that cannot be folded into one: beyond either,
+ *           BACKLOG. A value is at most the metadata's limit (TOO_LARGE). Increments always fit: fractions of one path
+ *           are kept one by one, up to 4,096 and while they fit, and beyond that become one sum, so the last bits of
+ *           the result may differ from those of adding them one by one.
  * Lifetime, threads: as start.
  * Cost:     a lookup; a run that is not in memory is read from the tables. */
 CAIRN_API cairn_status cairn_run_parent(cairn_run* run, cairn_run** parent) CAIRN_NOEXCEPT;
@@ -1053,7 +1058,7 @@ CAIRN_API cairn_status cairn_sync_feed(cairn_store* store, const void* answer, s
 
 enum {
   CAIRN_SYNC_TRANSIENT = 0, /* no answer, refused, busy: tried again, after 0.2 to 60 s, drawn */
-  CAIRN_SYNC_TOO_LARGE = 1, /* the other side takes less at once: tried again in halves */
+  CAIRN_SYNC_TOO_LARGE = 1, /* the other side takes less at once: tried again in halves; a single run three times */
   CAIRN_SYNC_DENIED = 2,    /* not allowed: tried again after five minutes, or after CAIRN_SYNC_RESUME */
   CAIRN_SYNC_PROTOCOL = 3   /* what answers is no receiver */
 };
@@ -1093,7 +1098,7 @@ typedef struct cairn_sync_state {
   uint32_t flags;          /* CAIRN_SYNC_STATE_* */
   uint64_t acknowledged;   /* of one run: the upstream has it up to this sequence */
   uint64_t sequence;       /* of one run: now */
-  uint64_t waiting_runs;   /* with something that is not acknowledged */
+  uint64_t waiting_runs;   /* to be sent or in flight, each once; held ones if they changed since */
   uint64_t held_runs;      /* that the upstream refused: dead letters */
   uint64_t unsent_records; /* of the log, not in any message yet; each run changed since the last flush counts 1 */
   uint64_t in_flight_runs;
@@ -1115,9 +1120,11 @@ enum {
   CAIRN_SYNC_STATE_FORMS = 32,  /* of one run: others write it upstream, too */
   CAIRN_SYNC_STATE_BACKLOG = 64 /* more waits than cairn_sync_options allows: no new runs */
 };
-/** What of the store, or of `run` (null: all), is upstream, and why the rest is not. Exact, also without a network.
+/** What of the store, or of `run` (null: all), is upstream, and why the rest is not. Exact as of the last
+ * flush, also without a network; unsent_records says how much is newer.
  * Errors:   NO_SUCH_RUN, CORRUPT. Without an upstream it says so (flags), and no more.
- * Cost:     microseconds; of one run what is in flight is looked through. */
+ * Cost:     a checkpoint of what the log holds; then microseconds, however many runs there are: what is in flight is
+ *           looked through. */
 CAIRN_API cairn_status cairn_sync_get_state(cairn_store* store, const char* run,
                                             cairn_sync_state* state) CAIRN_NOEXCEPT;
 
@@ -1137,7 +1144,7 @@ enum {
  * Errors:   NOT_FOUND if the run has none, INVALID_ARGUMENT (REPLACE of a run owned elsewhere), CORRUPT. */
 CAIRN_API cairn_status cairn_sync_release(cairn_store* store, const char* run, int32_t how) CAIRN_NOEXCEPT;
 /** Calls visit(context, run, reason, since_us) for each dead letter, in the order of ids, until it returns something
- * else than 0; at most 10,000. visit may call the store. Also without an upstream.
+ * else than 0. visit may call the store. Also without an upstream.
  * Errors:   CORRUPT.
  * Lifetime: the strings live until visit returns. */
 CAIRN_API cairn_status cairn_sync_dead_letters(cairn_store* store,
