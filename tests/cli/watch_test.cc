@@ -126,7 +126,7 @@ TEST_F(WatchCommand, AWatchOfAllRunsIsToldWhenTheOwnerDies) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     open();
     for (const char* id : {"a", "b"}) {
-      if (set(start(id), "n", "1") != Code::kOk) _exit(1);
+      if (set(start(id), "n", "1", engine::Durability::kPower) != Code::kOk) _exit(1);
     }
     if (!store_->finish(*find("b"), engine::RunStatus::kCompleted).ok()) _exit(1);
     while (true) pause();

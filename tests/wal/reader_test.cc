@@ -422,6 +422,7 @@ TEST_F(Reader, ACutFileIsCorruptAndATornTailOfTheSameBytesIsNot) {
   EXPECT_EQ(replay(), "a; torn tail at lsn 2");
   segment(1).resize(cut);
   EXPECT_EQ(replay(), "a; CORRUPT 0000000000000001.wal+" + std::to_string(cut) + " lsn 2..2");
+  ASSERT_EQ(report.damage.size(), 1u);
   EXPECT_TRUE(report.damage[0].open_end);
   segment(1).resize(0);
   EXPECT_EQ(replay(), "; CORRUPT 0000000000000001.wal+0 lsn 1..1");
