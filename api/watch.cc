@@ -12,6 +12,7 @@
 #include "api/run_info.h"
 #include "api/structs.h"
 #include "engine/fork_guard.h"
+#include "wal/descriptor.h"
 
 namespace cairn::api {
 
@@ -296,7 +297,7 @@ cairn_status cairn_watch_fd(cairn_watch* watch, int* fd) noexcept {
       return invalid("this watch has a callback: wait for cairn_store_wait_fd and call cairn_store_step");
     }
     if (watch->fd < 0) {
-      watch->fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+      watch->fd = cairn::wal::above_standard(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
       if (watch->fd < 0) {
         return cairn::engine::fail(Status(Code::kIo, "timerfd", errno), "no timer for the descriptor of a watch");
       }

@@ -11,6 +11,7 @@
 
 #include "engine/store.h"
 #include "engine/undo_unless_done.h"
+#include "wal/descriptor.h"
 
 namespace cairn::engine {
 
@@ -21,7 +22,7 @@ Status Store::start_background() {
   if (wait_fd() < 0) {
     return fail(Status(Code::kIo, "timerfd", errno), "no timer for the background thread");
   }
-  stop_fd_ = eventfd(0, EFD_CLOEXEC);
+  stop_fd_ = wal::above_standard(::eventfd(0, EFD_CLOEXEC));
   if (stop_fd_ < 0) {
     return fail(Status(Code::kIo, "eventfd", errno), "no event for the background thread");
   }

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "engine/store.h"
+#include "wal/descriptor.h"
 
 namespace cairn::engine {
 
@@ -227,7 +228,7 @@ int64_t Store::next_deadline() {
 int Store::wait_fd() {
   const std::lock_guard guard(step_mutex_);
   if (wait_fd_ < 0) {
-    wait_fd_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    wait_fd_ = wal::above_standard(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
     if (wait_fd_ >= 0) {
       close_in_child(wait_fd_);
       arm_timer();

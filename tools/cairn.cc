@@ -6,6 +6,7 @@
 
 #include "tools/command_line.h"
 #include "tools/interrupt.h"
+#include "tools/standard_streams.h"
 
 namespace {
 
@@ -20,6 +21,7 @@ Exit run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  cairn::tools::hold_standard_streams();
   cairn::tools::note_interrupts();
   Exit exit = Exit::kBug;
   try {

@@ -21,5 +21,9 @@ refuse "public headers need more than the standard library, nlohmann and each ot
 refuse "top-level folders that are not the project's" \
   "$(git ls-files | awk -F/ 'NF>1{print $1}' | sort -u | grep -vxE 'engine|api|wal|bench|tests|tools|\..*')"
 refuse "files named util, common, helpers or manager" "$(git ls-files | grep -E '/(util|common|helpers|manager)[._]')"
+# A file of ours at 0, 1 or 2 would get the host's next print (wal/descriptor.h).
+refuse "a descriptor that may be a standard one: make it a Descriptor, or pass it through above_standard()" \
+  "$(git ls-files 'wal/*.cc' 'wal/*.h' 'engine/*.cc' 'engine/*.h' 'api/*.cc' 'api/*.h' | grep -vE '^(wal/descriptor\.h|api/examples/)' |
+    xargs grep -PzoH '(?:above_standard\(|Descriptor( \w+)?\()\s*::\w+\((*SKIP)(*F)|(?<!\w)::(open|openat|socket|accept4|eventfd|timerfd_create|memfd_create)\([^\n]*\n|(?<!\w)(openat|opendir|accept4|eventfd|timerfd_create|memfd_create|inotify_init1|fopen|mkstemp)\([^\n]*\n' | tr '\0' '\n')"
 refuse "bytes that are not ASCII in sources" "$(git ls-files '*.cc' '*.h' '*.hpp' '*.c' '*.sh' | xargs grep -lP '[^\x00-\x7F]')"
 exit "$bad"

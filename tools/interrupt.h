@@ -4,10 +4,11 @@
 
 namespace cairn::tools {
 
-/// The first signal is noted, a second one kills at once.
+/// The first signal is noted, a second one kills at once. A limit on file sizes (SIGXFSZ) is an error of the write.
 void note_interrupts();
 [[nodiscard]] bool interrupted();
-/// Ends the process by the signal that was noted. Call after the store was closed.
+/// Ends the process by the signal that was noted; as process 1, whom it does not end, with 128 and its number. Call
+/// after the store was closed.
 [[noreturn]] void die_of_interrupt();
 
 }  // namespace cairn::tools

@@ -12,6 +12,7 @@
 
 #include "api/http/channel.h"
 #include "api/http/connection.h"
+#include "wal/descriptor.h"
 
 namespace cairn::http {
 namespace {
@@ -69,7 +70,7 @@ void Acceptor::pause() {
 void Acceptor::accept_all() {
   for (int i = 0; i < 64; ++i) {  // then the connections have their turn
     // By hand: Asio 1.74 would leave the descriptor open in every program that this process starts.
-    const int fd = ::accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd = wal::above_standard(::accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd >= 0) {
       try {
         admit(fd);

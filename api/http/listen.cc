@@ -12,6 +12,8 @@
 #include <cstring>
 #include <utility>
 
+#include "wal/descriptor.h"
+
 namespace cairn::http {
 namespace {
 
@@ -93,7 +95,7 @@ Result<ListeningSocket> ListeningSocket::open(const Listen& address) {
 
 Result<ListeningSocket> ListeningSocket::open_tcp(const Listen& address) {
   const int family = address.kind == Listen::Kind::kIpv6 ? AF_INET6 : AF_INET;
-  const int fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int fd = wal::above_standard(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (fd < 0) return {Code::kIo, "making a socket", errno};
   ListeningSocket out(fd, address);
   const int on = 1;

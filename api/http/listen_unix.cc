@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "api/http/listen.h"
+#include "wal/descriptor.h"
 
 namespace cairn::http {
 namespace {
@@ -21,7 +22,8 @@ namespace {
 class DirectoryLock {
  public:
   explicit DirectoryLock(const std::string& path)
-      : fd_(::open(path.substr(0, path.rfind('/') + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
+      : fd_(wal::above_standard(
+            ::open(path.substr(0, path.rfind('/') + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC))) {}
   ~DirectoryLock() {
     if (fd_ >= 0) ::close(fd_);
   }
@@ -58,7 +60,7 @@ Status make_room(const std::string& path, const sockaddr_un& system) {
   }
   if (!S_ISSOCK(st.st_mode))
     return {Code::kUnsafe, "what stands at the unix socket's path is no socket; it was left alone"};
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int fd = wal::above_standard(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (fd < 0) return {Code::kIo, "making a socket", errno};
   const int error = ::connect(fd, reinterpret_cast<const sockaddr*>(&system), sizeof system) == 0 ? 0 : errno;
   ::close(fd);
@@ -77,7 +79,7 @@ Result<ListeningSocket> ListeningSocket::open_unix(const Listen& address) {
   CAIRN_TRY(lock.take());
   const sockaddr_un system = system_address(address.host);
   CAIRN_TRY(make_room(address.host, system));
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int fd = wal::above_standard(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (fd < 0) return {Code::kIo, "making a socket", errno};
   ListeningSocket out(fd, address);
   // Before bind: Linux makes the file with the socket's own mode, so there is no moment at which others could connect.

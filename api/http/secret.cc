@@ -12,6 +12,8 @@
 #include <cstring>
 #include <utility>
 
+#include "wal/descriptor.h"
+
 namespace cairn::http {
 namespace {
 
@@ -56,7 +58,7 @@ Result<Secret> read_secret(int fd) {
 
 Result<Secret> Secret::from_file(const std::string& path) {
   // O_NONBLOCK: a named pipe shall not make us wait.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  const int fd = wal::above_standard(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (fd < 0) {
     const int error = errno;
     if (error == ENOENT) return {Code::kNotFound, "the secret's file is not there", error};

@@ -21,6 +21,7 @@
 #include "api/http/head.h"
 #include "api/http/listen.h"
 #include "api/http/tls.h"
+#include "wal/descriptor.h"
 
 namespace cairn::http {
 namespace {
@@ -73,7 +74,10 @@ class Server::Impl {
       if (!tls.ok()) return tls.status();
       tls_ = std::move(tls).value();
     }
-    CAIRN_TRY(listen());
+    {
+      const wal::StandardHeld held;  // Asio opens its descriptors with the first object that needs them
+      CAIRN_TRY(listen());
+    }
     for (const std::string& address : addresses_) core_.log("listening on " + address);
     const SignalsBlocked blocked;
     for (auto& acceptor : acceptors_) acceptor->start();

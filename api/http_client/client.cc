@@ -18,6 +18,7 @@
 #include "api/http_client/failure.h"
 #include "api/http_client/request.h"
 #include "api/http_client/retry_after.h"
+#include "wal/descriptor.h"
 
 namespace cairn::http_client {
 
@@ -59,7 +60,7 @@ class Settings {
 
 // Programs that the host starts do not inherit the connection.
 curl_socket_t open_socket(void* /*client*/, curlsocktype /*purpose*/, curl_sockaddr* address) {
-  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  return wal::above_standard(::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol));
 }
 
 Status check_limits(const Options& options) {
@@ -75,7 +76,7 @@ Status check_limits(const Options& options) {
 
 // Now, so that a wrong name is told where the file was named, and not with the first request.
 Status check_ca_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const int fd = wal::above_standard(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   char first = 0;
   const ssize_t got = fd < 0 ? -1 : read(fd, &first, 1);
   const int cause = errno;
@@ -185,6 +186,7 @@ int Client::State::count(CURL* /*handle*/, curl_infotype what, char* /*bytes*/, 
 }
 
 Status Client::State::set_up(const Options& options) {
+  const wal::StandardHeld held;  // a pair of sockets that wakes the resolver's waiter
   easy = curl_easy_init();
   multi = curl_multi_init();
   if (easy == nullptr || multi == nullptr || curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 1L) != CURLM_OK) {

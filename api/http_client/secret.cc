@@ -9,25 +9,11 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "wal/descriptor.h"
+
 namespace cairn::http_client {
 
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) {
-      close(fd_);
-    }
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 Status check_place(const struct stat& file) {
   if (!S_ISREG(file.st_mode)) {
@@ -71,7 +57,7 @@ void Secret::wipe() {
 
 Result<Secret> Secret::from_file(const std::string& path) {
   // O_NONBLOCK: a FIFO would wait for its writer.
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  const wal::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
   if (file.get() < 0) {
     if (errno == ELOOP) {
       return {Code::kUnsafe, "the token file is a symbolic link", ELOOP};

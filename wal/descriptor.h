@@ -1,0 +1,108 @@
+// Descriptors 0, 1 and 2 belong to the host's standard input, output and error, also while it has them closed: a file
+// of ours there would get the host's next print. So each is made a Descriptor or passed through above_standard() where
+// it is opened, and who lets another library open some holds a StandardHeld meanwhile. tools/check_layout.sh finds who
+// does not.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <mutex>
+#include <utility>
+
+namespace cairn::wal {
+
+/// `fd`, or what takes its place at 3 or above, close-on-exec. Below 0, with errno, if `fd` is or no number is free.
+inline int above_standard(int fd) {
+  if (fd < 0 || fd > STDERR_FILENO) {
+    return fd;
+  }
+  const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  return moved;
+}
+
+/// While one lives, /dev/null holds those of the numbers 0 to 2 that are free.
+class StandardHeld {
+ public:
+  StandardHeld() {
+    Numbers& numbers = shared();
+    const std::lock_guard lock(numbers.mutex);
+    if (numbers.holders++ == 0) {
+      numbers.take();
+    }
+  }
+  ~StandardHeld() {
+    Numbers& numbers = shared();
+    const std::lock_guard lock(numbers.mutex);
+    if (--numbers.holders == 0) {
+      numbers.give_back();
+    }
+  }
+  StandardHeld(const StandardHeld&) = delete;
+  StandardHeld& operator=(const StandardHeld&) = delete;
+
+ private:
+  struct Numbers {
+    std::mutex mutex;
+    int holders = 0;              // Guarded by mutex
+    std::array<bool, 3> taken{};  // Guarded by mutex
+
+    void take() {
+      for (;;) {
+        int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (fd < 0) {
+          fd = ::open("/", O_PATH | O_CLOEXEC);  // a chroot without /dev: neither reads nor writes
+        }
+        if (fd < 0) {
+          return;
+        }
+        if (fd > STDERR_FILENO) {
+          ::close(fd);
+          return;
+        }
+        taken[static_cast<size_t>(fd)] = true;
+      }
+    }
+    void give_back() {
+      for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
+        // A host that put something of its own there meanwhile, with dup2, made it without close-on-exec.
+        const int flags = ::fcntl(fd, F_GETFD);
+        if (std::exchange(taken[static_cast<size_t>(fd)], false) && flags >= 0 && (flags & FD_CLOEXEC) != 0) {
+          ::close(fd);
+        }
+      }
+    }
+  };
+  static Numbers& shared() {
+    static auto* const numbers = new Numbers;  // never destroyed: stores may still open while static objects go
+    return *numbers;
+  }
+};
+
+/// Owns a descriptor, above the standard ones.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd = -1) : fd_(above_standard(fd)) {}
+  ~Descriptor() {
+    if (fd_ >= 0) {
+      ::close(fd_);
+    }
+  }
+  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+}  // namespace cairn::wal
