@@ -3,6 +3,7 @@
 
 #include "api/read.h"
 #include "api/update.h"
+#include "api/values.h"
 #include "engine/json.h"
 #include "engine/path.h"
 
@@ -13,7 +14,6 @@ using cairn::Status;
 using cairn::api::check_writable;
 using cairn::api::guarded;
 using cairn::api::invalid;
-using cairn::api::valid_bytes;
 using cairn::api::view_of;
 using cairn::engine::Operation;
 using cairn::engine::OperationType;
@@ -59,10 +59,11 @@ extern "C" {
 cairn_status cairn_run_bind(cairn_run* run, const char* key, size_t key_bytes, cairn_cell** cell) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(run));
-    if (cell == nullptr || !valid_bytes(key, key_bytes)) {
-      return invalid("key, cell: a null pointer");
+    if (cell == nullptr) {
+      return invalid("cell: a null pointer");
     }
     *cell = nullptr;
+    CAIRN_TRY(cairn::api::check_key_bytes(key, key_bytes));
     const std::string_view name = view_of(key, key_bytes);
     if (cairn::engine::is_path(name)) {
       return invalid("a cell binds a name of the top level, not a path");
@@ -106,14 +107,9 @@ cairn_status cairn_cell_set_string(cairn_cell* cell, const char* value, size_t v
   }
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(cell));
-    if (!valid_bytes(value, value_bytes)) {
-      return invalid("value: a null pointer");
-    }
-    const std::string_view text = view_of(value, value_bytes);
-    if (!cairn::engine::valid_utf8(text)) {
-      return {Code::kInvalidUtf8, "the value is not UTF-8"};
-    }
-    return cairn::api::apply(*cell, Operation{OperationType::kSet, cell->key, Value(text)});
+    Operation set{OperationType::kSet, cell->key, {}};
+    CAIRN_TRY(cairn::api::make_value(cairn::api::text(value, value_bytes), *cell->engine, cell->key, set.value));
+    return cairn::api::apply(*cell, set);
   });
 }
 

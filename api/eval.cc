@@ -66,7 +66,9 @@ extern "C" cairn_status cairn_eval(const char* metadata, size_t metadata_bytes, 
     *needed = 0;
     const size_t limit = metadata_bytes_max == 0 ? cairn::api::kMetadataBytesDefault : metadata_bytes_max;
     Value document;
-    CAIRN_TRY(cairn::api::object(cairn::api::json(metadata, metadata_bytes))(document));
+    CAIRN_TRY(cairn::api::object(cairn::api::json(metadata, metadata_bytes))(document, cairn::api::kInputBytesMax));
+    CAIRN_TRY(cairn::api::check_bytes(operations, operations_bytes, cairn::api::kInputBytesMax,
+                                      "operations: a null pointer"));
     size_t failed = 0;
     auto list = cairn::engine::parse_operations(cairn::api::view_of(operations, operations_bytes), &failed);
     if (!list.ok()) {

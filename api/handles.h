@@ -25,6 +25,8 @@
 #include "api/reading.h"
 #include "api/report.h"
 #include "cairn/cairn.h"
+#include "engine/error_detail.h"
+#include "engine/operation.h"
 #include "engine/store.h"
 #include "engine/watch.h"
 
@@ -240,8 +242,21 @@ Status check_writable(const Handle* handle) {
   return {};
 }
 
-/// A pointer and length from the caller. Null only with length 0.
-inline bool valid_bytes(const void* data, size_t bytes) { return data != nullptr || bytes == 0; }
+/// The longest JSON, msgpack, list of operations or message that is looked at. No store takes that much.
+inline constexpr uint64_t kInputBytesMax = 64u << 20;
+
+/// A pointer and length from the caller: null only with length 0, and not over the limit. No byte is read, so a length
+/// that was never meant (-1) does no harm. kInvalidArgument with `null_pointer`; kTooLarge.
+inline Status check_bytes(const void* data, size_t bytes, uint64_t limit, const char* null_pointer) {
+  if (data == nullptr && bytes != 0) {
+    return {Code::kInvalidArgument, null_pointer};
+  }
+  return bytes > limit ? engine::fail_too_large({}, bytes, limit) : Status();
+}
+
+inline Status check_key_bytes(const char* key, size_t bytes) {
+  return check_bytes(key, bytes, engine::kKeyBytesMax, "key: a null pointer");
+}
 
 inline std::string_view view_of(const void* data, size_t bytes) {
   return {data == nullptr ? "" : static_cast<const char*>(data), bytes};

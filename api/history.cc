@@ -16,9 +16,10 @@ cairn_status cairn_run_history(cairn_run* run, const char* key, size_t key_bytes
                                int32_t (*visit)(void* context, int64_t time_us, double value), void* context) noexcept {
   return cairn::api::guarded([&]() -> Status {
     CAIRN_TRY(cairn::api::check_writable(run));
-    if (visit == nullptr || !cairn::api::valid_bytes(key, key_bytes)) {
-      return invalid("key, visit: a null pointer");
+    if (visit == nullptr) {
+      return invalid("visit: a null pointer");
     }
+    CAIRN_TRY(cairn::api::check_key_bytes(key, key_bytes));
     cairn::engine::History* history = run->engine->history();
     if (history == nullptr) {
       return invalid("the history is off: open the store with history_interval_ms");

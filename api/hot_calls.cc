@@ -67,7 +67,7 @@ cairn_status cairn_run_increment_double(cairn_run* run, const char* key, size_t 
 }
 
 cairn_status cairn_run_replace_msgpack(cairn_run* run, const void* value, size_t bytes) noexcept {
-  if (run != nullptr && run->hot && value != nullptr &&
+  if (run != nullptr && run->hot && value != nullptr && bytes <= cairn::api::kInputBytesMax &&
       run->engine->try_replace(*run->run, {static_cast<const char*>(value), bytes})) [[likely]] {
     return CAIRN_OK;
   }

@@ -45,6 +45,9 @@ Status read_query(const cairn_query* theirs, cairn_query& q, RunQuery& query) {
   if (q.tags == nullptr && q.tag_count != 0) {
     return invalid("cairn_query: tags: a null pointer");
   }
+  if (q.tag_count > cairn::engine::kTagsMax) {
+    return cairn::engine::fail(cairn::Code::kTooLarge, "a run has at most 256 tags");
+  }
   for (size_t i = 0; i < q.tag_count; ++i) {
     if (q.tags[i] == nullptr) {
       return invalid("cairn_query: tags: a null pointer");

@@ -143,7 +143,6 @@ using cairn::api::copy_out;
 using cairn::api::guarded;
 using cairn::api::invalid;
 using cairn::api::scratch;
-using cairn::api::valid_bytes;
 using cairn::api::view_of;
 using cairn::engine::Document;
 using cairn::engine::Value;
@@ -153,9 +152,10 @@ template <class Take>
 cairn_status read(cairn_run* run, const char* key, size_t key_bytes, const void* out, Take&& take) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_open(run));
-    if (!valid_bytes(key, key_bytes) || out == nullptr) {
-      return invalid("key, value: a null pointer");
+    if (out == nullptr) {
+      return invalid("value: a null pointer");
     }
+    CAIRN_TRY(cairn::api::check_key_bytes(key, key_bytes));
     const std::string_view name = view_of(key, key_bytes);
     if (run->engine == nullptr) {
       auto view = run->store->reading->read(run->id, run->created_lsn);

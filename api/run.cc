@@ -31,7 +31,10 @@ Status read_tags(const char* const* tags, size_t count, std::vector<std::string>
   if (tags == nullptr && count != 0) {
     return invalid("tags: a null pointer");
   }
-  out.reserve(count < 64 ? count : 64);
+  if (count > cairn::engine::kTagsMax) {
+    return cairn::engine::fail(Code::kTooLarge, "a run has at most 256 tags");
+  }
+  out.reserve(count);
   for (size_t i = 0; i < count; ++i) {
     if (tags[i] == nullptr) {
       return invalid("tags: one is null");
@@ -66,7 +69,7 @@ Status read_start(const cairn_start_options* theirs, StartOptions& start, Durabi
   CAIRN_TRY(read_tags(o.tags, o.tag_count, start.tags));
   if (o.metadata != nullptr || o.metadata_bytes != 0) {
     Value metadata;
-    CAIRN_TRY(cairn::api::object(cairn::api::json(o.metadata, o.metadata_bytes))(metadata));
+    CAIRN_TRY(cairn::api::object(cairn::api::json(o.metadata, o.metadata_bytes))(metadata, cairn::api::kInputBytesMax));
     start.metadata = std::move(*metadata.get<Object>());
   }
   return {};
@@ -208,9 +211,7 @@ cairn_status cairn_run_fail(cairn_run* run, int32_t status, const char* error, s
     if (!is_status(status)) {
       return invalid("status is none of CAIRN_RUN_*");
     }
-    if (!cairn::api::valid_bytes(error, error_bytes)) {
-      return invalid("error: a null pointer");
-    }
+    CAIRN_TRY(cairn::api::check_bytes(error, error_bytes, cairn::engine::kErrorBytesMax, "error: a null pointer"));
     return run->engine->finish(*run->run, static_cast<RunStatus>(status), run->durability,
                                cairn::api::view_of(error, error_bytes));
   });

@@ -10,10 +10,11 @@
 
 using cairn::Code;
 using cairn::Status;
+using cairn::api::check_bytes;
 using cairn::api::check_writable;
 using cairn::api::guarded;
 using cairn::api::invalid;
-using cairn::api::valid_bytes;
+using cairn::api::kInputBytesMax;
 using cairn::api::view_of;
 using cairn::engine::Store;
 namespace sync_engine = cairn::engine::sync;
@@ -123,9 +124,7 @@ cairn_status cairn_sync_next(cairn_store* store, void (*give)(void* context, con
 cairn_status cairn_sync_feed(cairn_store* store, const void* answer, size_t answer_bytes) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(store));
-    if (!valid_bytes(answer, answer_bytes)) {
-      return invalid("answer: a null pointer");
-    }
+    CAIRN_TRY(check_bytes(answer, answer_bytes, kInputBytesMax, "answer: a null pointer"));
     return store->engine->sync_feed(view_of(answer, answer_bytes));
   });
 }
@@ -146,9 +145,10 @@ cairn_status cairn_sync_receive(cairn_store* store, const void* message, size_t 
                                 void (*reply)(void* context, const void* bytes, size_t count), void* context) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(store));
-    if (reply == nullptr || !valid_bytes(message, message_bytes)) {
-      return invalid("message, reply: a null pointer");
+    if (reply == nullptr) {
+      return invalid("reply: a null pointer");
     }
+    CAIRN_TRY(check_bytes(message, message_bytes, kInputBytesMax, "message: a null pointer"));
     Status status;
     const std::string answer = receiver_of(store).handle(view_of(message, message_bytes), &status);
     reply(context, answer.data(), answer.size());

@@ -18,7 +18,6 @@ using cairn::api::number;
 using cairn::api::object;
 using cairn::api::plain;
 using cairn::api::text;
-using cairn::api::valid_bytes;
 using cairn::api::view_of;
 using cairn::engine::Durability;
 using cairn::engine::Operation;
@@ -47,9 +46,7 @@ cairn_status add(cairn_transaction* transaction, cairn_run* run, OperationType t
                  Make&& make) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_both(transaction, run));
-    if (!valid_bytes(key, key_bytes)) {
-      return invalid("key: a null pointer");
-    }
+    CAIRN_TRY(cairn::api::check_key_bytes(key, key_bytes));
     std::vector<Operation> one(1);
     one[0].type = type;
     one[0].key = view_of(key, key_bytes);
@@ -58,7 +55,7 @@ cairn_status add(cairn_transaction* transaction, cairn_run* run, OperationType t
         return cairn::engine::fail(s, s.what, one[0].key);
       }
     }
-    CAIRN_TRY(make(one[0].value));
+    CAIRN_TRY(cairn::api::make_value(make, *transaction->store->engine, one[0].key, one[0].value));
     push(transaction, run, std::move(one));
     return {};
   });
@@ -159,9 +156,7 @@ cairn_status cairn_transaction_add(cairn_transaction* t, cairn_run* run, const c
                                    size_t bytes) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_both(t, run));
-    if (!valid_bytes(operations, bytes)) {
-      return invalid("operations: a null pointer");
-    }
+    CAIRN_TRY(cairn::api::check_bytes(operations, bytes, cairn::api::kInputBytesMax, "operations: a null pointer"));
     size_t failed = 0;
     auto list = cairn::engine::parse_operations(view_of(operations, bytes), &failed);
     if (!list.ok()) {

@@ -11,43 +11,39 @@ namespace {
 
 using cairn::Code;
 using cairn::Status;
+using cairn::api::check_bytes;
 using cairn::api::check_writable;
 using cairn::api::guarded;
-using cairn::api::invalid;
 using cairn::api::json;
+using cairn::api::kInputBytesMax;
 using cairn::api::msgpack;
 using cairn::api::number;
 using cairn::api::object;
 using cairn::api::plain;
 using cairn::api::text;
-using cairn::api::valid_bytes;
 using cairn::api::view_of;
 using cairn::engine::Operation;
 using cairn::engine::OperationType;
 using cairn::engine::Outcome;
 using cairn::engine::Value;
 
-// `make` gives the value: Status make(Value&).
+// `make` gives the value (api/values.h).
 template <class Make>
 cairn_status update(cairn_run* run, OperationType type, const char* key, size_t key_bytes, Make&& make) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(run));
-    if (!valid_bytes(key, key_bytes)) {
-      return invalid("key: a null pointer");
-    }
+    CAIRN_TRY(cairn::api::check_key_bytes(key, key_bytes));
     Operation op;
     op.type = type;
-    CAIRN_TRY(make(op.value));
     op.key = view_of(key, key_bytes);
+    CAIRN_TRY(cairn::api::make_value(make, *run->engine, op.key, op.value));
     return cairn::api::apply(*run, op);
   });
 }
 
 Status parse(cairn_run* run, const char* operations, size_t bytes, std::vector<Operation>& parsed) {
   CAIRN_TRY(check_writable(run));
-  if (!valid_bytes(operations, bytes)) {
-    return invalid("operations: a null pointer");
-  }
+  CAIRN_TRY(check_bytes(operations, bytes, kInputBytesMax, "operations: a null pointer"));
   size_t failed = 0;
   auto list = cairn::engine::parse_operations(view_of(operations, bytes), &failed);
   if (!list.ok()) {
@@ -201,9 +197,7 @@ cairn_status cairn_run_apply(cairn_run* run, const char* operations, size_t byte
 cairn_status cairn_run_apply_atomic(cairn_run* run, const char* operations, size_t bytes) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(run));
-    if (!valid_bytes(operations, bytes)) {
-      return invalid("operations: a null pointer");
-    }
+    CAIRN_TRY(check_bytes(operations, bytes, kInputBytesMax, "operations: a null pointer"));
     size_t failed = 0;
     auto request = cairn::engine::parse_update_request(view_of(operations, bytes), &failed);
     if (!request.ok()) {

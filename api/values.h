@@ -1,4 +1,4 @@
-// Values as callers give them, checked: each function returns a maker, Status make(Value&).
+// Values as callers give them, checked: each function returns a maker, Status make(Value&, uint64_t text_bytes_max).
 #pragma once
 
 #include <cmath>
@@ -12,7 +12,7 @@
 namespace cairn::api {
 
 inline auto number(double v) {
-  return [v](engine::Value& out) -> Status {
+  return [v](engine::Value& out, uint64_t /*text_bytes_max*/) -> Status {
     if (!std::isfinite(v)) {
       return {Code::kNotFinite, "NaN and infinity are no JSON numbers"};
     }
@@ -24,17 +24,15 @@ inline auto number(double v) {
 /// What needs no check: an integer, a bool, null.
 template <class T>
 auto plain(T v) {
-  return [v](engine::Value& out) -> Status {
+  return [v](engine::Value& out, uint64_t /*text_bytes_max*/) -> Status {
     out = engine::Value(v);
     return {};
   };
 }
 
 inline auto text(const char* value, size_t bytes) {
-  return [value, bytes](engine::Value& out) -> Status {
-    if (!valid_bytes(value, bytes)) {
-      return invalid("value: a null pointer");
-    }
+  return [value, bytes](engine::Value& out, uint64_t text_bytes_max) -> Status {
+    CAIRN_TRY(check_bytes(value, bytes, text_bytes_max, "value: a null pointer"));
     const std::string_view view = view_of(value, bytes);
     if (!engine::valid_utf8(view)) {
       return {Code::kInvalidUtf8, "the value is not UTF-8"};
@@ -53,29 +51,45 @@ inline Status take(Result<engine::Value>&& parsed, engine::Value& out) {
 }
 
 inline auto json(const char* value, size_t bytes) {
-  return [value, bytes](engine::Value& out) -> Status {
-    return valid_bytes(value, bytes) ? take(engine::parse_json(view_of(value, bytes)), out)
-                                     : invalid("json: a null pointer");
+  return [value, bytes](engine::Value& out, uint64_t /*text_bytes_max*/) -> Status {
+    CAIRN_TRY(check_bytes(value, bytes, kInputBytesMax, "json: a null pointer"));
+    return take(engine::parse_json(view_of(value, bytes)), out);
   };
 }
 
 inline auto msgpack(const void* value, size_t bytes) {
-  return [value, bytes](engine::Value& out) -> Status {
-    return valid_bytes(value, bytes) ? take(engine::decode_msgpack(view_of(value, bytes)), out)
-                                     : invalid("msgpack: a null pointer");
+  return [value, bytes](engine::Value& out, uint64_t /*text_bytes_max*/) -> Status {
+    CAIRN_TRY(check_bytes(value, bytes, kInputBytesMax, "msgpack: a null pointer"));
+    return take(engine::decode_msgpack(view_of(value, bytes)), out);
   };
 }
 
 /// What `make` gives, if it is an object: the whole metadata.
 template <class Make>
 auto object(Make make) {
-  return [make](engine::Value& out) -> Status {
-    CAIRN_TRY(make(out));
+  return [make](engine::Value& out, uint64_t text_bytes_max) -> Status {
+    CAIRN_TRY(make(out, text_bytes_max));
     if (!out.is(engine::Type::kObject)) {
       return {Code::kTypeMismatch, "metadata is an object, not an array, string, number, bool or null"};
     }
     return {};
   };
+}
+
+/// The value of `key` in `engine`'s store.
+template <class Make>
+Status make_value(Make&& make, const engine::Store& engine, std::string_view key, engine::Value& out) {
+  const uint64_t text_bytes_max = engine.options().metadata_bytes_max;
+  const Status made = make(out, text_bytes_max);
+  if (made.code == Code::kTooLarge) {
+    engine::ErrorDetail& detail = engine::error_detail();  // check_bytes filled the rest
+    detail.key = key;
+    const uint64_t around = key.size() + std::string_view(R"({"":""})").size();  // what such a document has at least
+    if (detail.limit == text_bytes_max && detail.needed <= UINT64_MAX - around) {
+      detail.needed += around;
+    }
+  }
+  return made;
 }
 
 }  // namespace cairn::api

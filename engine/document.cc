@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "engine/operation.h"
 #include "engine/plain_text.h"
 #include "wal/xxh3.h"
 
@@ -37,6 +38,9 @@ int Document::find_linear(std::string_view key) const {
 }
 
 int Document::find_hashed(std::string_view key) const {
+  if (key.size() > kKeyBytesMax) {
+    return -1;  // nor is it read
+  }
   const size_t mask = index_.size() - 1;
   for (size_t slot = hash_of(key) & mask; index_[slot] != kFree; slot = (slot + 1) & mask) {
     if (index_[slot] != kErased && same_key(members_[index_[slot] - 1].key, key)) {

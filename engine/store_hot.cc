@@ -104,7 +104,11 @@ bool Store::try_set_bool(Run& run, std::string_view key, bool v) {
 
 bool Store::try_set_string(Run& run, std::string_view key, std::string_view v) {
   const uint32_t limit = options_.metadata_bytes_max;
-  const size_t bytes = is_plain_text(v) ? v.size() + 2 : valid_utf8(v) ? json_string_bytes(v) : 0;
+  // Over the limit no byte is read: the length may be one that was never meant.
+  const size_t bytes = v.size() > limit   ? 0
+                       : is_plain_text(v) ? v.size() + 2
+                       : valid_utf8(v)    ? json_string_bytes(v)
+                                          : 0;
   return bytes > 0 && try_update(run, key, nullptr, [=](LiveDocument& live, int member) {
            const auto* old = live.document().member(member).value.get<std::string>();
            return old != nullptr && v.size() <= old->size() ? live.set_string(member, v, bytes, limit) : -1;

@@ -29,7 +29,7 @@ static void work(int say, int hear) {
   must(cairn_run_start(store, &start, &run));
   char byte = 0;
   for (int quarter = 1; quarter <= 4; ++quarter) {
-    must(cairn_run_set_double(run, "progress", 8, quarter / 4.0));
+    must(cairn_run_set_double(run, CAIRN_STR("progress"), quarter / 4.0));
     if (write(say, &byte, 1) != 1 || read(hear, &byte, 1) != 1) {
       exit(1);
     }
@@ -76,7 +76,7 @@ int main(void) {
       must(cairn_run_open(store, "job-1", &run));
     }
     show(run);
-    if (cairn_run_set_double(run, "progress", 8, 0) != CAIRN_READ_ONLY || write(heard[1], &byte, 1) != 1) {
+    if (cairn_run_set_double(run, CAIRN_STR("progress"), 0) != CAIRN_READ_ONLY || write(heard[1], &byte, 1) != 1) {
       return 1;
     }
   }

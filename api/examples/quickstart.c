@@ -11,9 +11,9 @@ int main(void) {
     fprintf(stderr, "%s\n", error.message);
     return 1;
   }
-  cairn_run_set_string(run, "phase", 5, "training", 8);
-  cairn_run_set_double(run, "progress", 8, 0.42);
-  cairn_run_increment_int64(run, "steps", 5, 1);
+  cairn_run_set_string(run, CAIRN_STR("phase"), CAIRN_STR("training"));
+  cairn_run_set_double(run, CAIRN_STR("progress"), 0.42);
+  cairn_run_increment_int64(run, CAIRN_STR("steps"), 1);
   char text[4097];
   size_t bytes;
   cairn_run_current_json(run, text, sizeof text, &bytes, NULL);

@@ -6,7 +6,7 @@
  *     cairn_store* store;
  *     cairn_run* run;
  *     if (cairn_store_open("metadata", NULL, &store) == CAIRN_OK && cairn_run_start(store, NULL, &run) == CAIRN_OK) {
- *       cairn_run_set_double(run, "progress", 8, 0.42);
+ *       cairn_run_set_double(run, CAIRN_STR("progress"), 0.42);
  *       cairn_run_finish(run, CAIRN_RUN_COMPLETED);
  *       cairn_run_close(run);
  *     }
@@ -21,28 +21,28 @@
  * Errors.   Any call: INVALID_ARGUMENT (a null handle or pointer), FORKED, NO_MEMORY, INTERNAL. Any call on a store,
  *           run, cell or transaction whose store was closed: CLOSED. Any call but the reading ones on a store that
  *           was opened with CAIRN_OPEN_READ_ONLY, and on its runs: READ_ONLY. They are not repeated below.
- * Strings.  Keys and values are pointer and length in bytes, UTF-8, and are copied. Names (directories, ids, tasks,
- *           tags) end with NUL. Nothing that is handed out points into the library: texts are copied into buffers of
- *           the caller, so there is nothing to free. A buffer call sets *needed to the bytes of the text, and copies
- *           it if `capacity` is enough (with a NUL behind it if that fits too); else it returns TOO_LARGE and copies
- *           nothing. A null buffer only asks for the size, and returns OK.
- * Handles.  A run, cell or transaction keeps what it needs alive, whatever is closed first: after the run was
- *           finished its updates return FINISHED, after the store was closed all its calls return CLOSED. Each handle
- *           is closed once, by its own close function, also after the store was closed.
- * Threads.  Any thread, at the same time, on the same handle; but a handle's close excludes other calls on that
- *           handle, and a transaction belongs to one thread at a time. Updates of different runs do not wait for each
- *           other.
- * Forks.    In a forked child every call on a handle of the parent returns FORKED and touches nothing, also the close
- *           functions. The child may open another store.
- * Signals.  No handler is installed, but by CAIRN_OPEN_GUARD_SIGBUS; no call may be made from a signal handler.
- * Memory.   From malloc and operator new of the process, as LMDB and the C++ library take theirs. A host with an
- *           allocator of its own replaces malloc for the process (glibc manual, "Replacing malloc"), which covers all
- * of that; api/examples/custom_runtime.c does. There is no hook for it at open: memory passes between Cairn and those
- * libraries, so a hook could only cover some of it, and in the static library would be the host's too. Structs.
- * `struct_bytes` comes first and is sizeof the struct as the caller knows it. In structs that the library reads, zero
- * means the default, bytes that it does not know must be zero (else INVALID_ARGUMENT). In structs that it fills, it
- * fills no more than struct_bytes. So callers and libraries of different versions fit. Input structs start as `T t =
- * {0}; t.struct_bytes = sizeof t;`.
+ * Strings.  Keys and values are pointer and length in bytes, UTF-8, and are copied. A null pointer with length 0 is the
+ *           empty text. A length over its limit is TOO_LARGE before a byte is read: 4,096 for a key or an error, the
+ *           store's largest metadata for a string, 64 MiB for JSON, msgpack, operations and messages. There is no
+ * length that stands for strlen: CAIRN_STR("text") is pointer and length of a literal. Names (directories, ids, tasks,
+ * tags) end with NUL. Nothing that is handed out points into the library: texts are copied into buffers of the caller,
+ * so there is nothing to free. A buffer call sets *needed to the bytes of the text, and copies it if `capacity` is
+ * enough (with a NUL behind it if that fits too); else it returns TOO_LARGE and copies nothing. A null buffer only asks
+ * for the size, and returns OK. Handles.  A run, cell or transaction keeps what it needs alive, whatever is closed
+ * first: after the run was finished its updates return FINISHED, after the store was closed all its calls return
+ * CLOSED. Each handle is closed once, by its own close function, also after the store was closed. Threads.  Any thread,
+ * at the same time, on the same handle; but a handle's close excludes other calls on that handle, and a transaction
+ * belongs to one thread at a time. Updates of different runs do not wait for each other. Forks.    In a forked child
+ * every call on a handle of the parent returns FORKED and touches nothing, also the close functions. The child may open
+ * another store. Signals.  No handler is installed, but by CAIRN_OPEN_GUARD_SIGBUS; no call may be made from a signal
+ * handler. Memory.   From malloc and operator new of the process, as LMDB and the C++ library take theirs. A host with
+ * an allocator of its own replaces malloc for the process (glibc manual, "Replacing malloc"), which covers all of that;
+ * api/examples/custom_runtime.c does. There is no hook for it at open: memory passes between Cairn and those libraries,
+ * so a hook could only cover some of it, and in the static library would be the host's too. Structs. `struct_bytes`
+ * comes first and is sizeof the struct as the caller knows it. In structs that the library reads, zero means the
+ * default, bytes that it does not know must be zero (else INVALID_ARGUMENT). In structs that it fills, it fills no more
+ * than struct_bytes. So callers and libraries of different versions fit. Input structs start as `T t = {0};
+ * t.struct_bytes = sizeof t;`.
  */
 #ifndef CAIRN_CAIRN_H
 #define CAIRN_CAIRN_H
@@ -58,6 +58,9 @@ extern "C" {
 #endif
 
 #define CAIRN_API __attribute__((visibility("default")))
+
+/** Pointer and length of a literal, as two arguments: cairn_run_set_double(run, CAIRN_STR("loss"), 0.5). */
+#define CAIRN_STR(literal) ("" literal), (sizeof("" literal) - 1)
 
 #define CAIRN_VERSION_MAJOR 0
 #define CAIRN_VERSION_MINOR 1
@@ -153,7 +156,7 @@ typedef struct cairn_error {
   uint64_t needed;     /* TOO_LARGE: bytes */
   uint64_t limit;      /* TOO_LARGE: bytes */
   uint64_t index;      /* apply, eval, commit: position of the operation that failed */
-  uint64_t owner_pid;  /* BUSY: who owns the store, 0 if unknown */
+  uint64_t owner_pid;  /* BUSY: who owns the store; 0 if unknown, or in another pid namespace (container) */
   int32_t owner_alive; /* BUSY: 0 when that process is gone and an inherited descriptor holds the lock */
   uint32_t key_bytes;  /* of the whole key, of which `key` may hold the first part only */
   char key[256];       /* of the operation, or the path of the value; ends with NUL */
@@ -504,7 +507,8 @@ CAIRN_API cairn_status cairn_run_status_from_name(const char* name, int32_t* sta
 typedef struct cairn_start_options {
   uint32_t struct_bytes;
   int32_t durability; /* of the start and of the handle, as of cairn_run_with_durability */
-  const char* id;     /* 1 to 64 of A-Z a-z 0-9 _ -; null: one is made, "run_" and 26 characters that sort by time */
+  const char* id;     /* 1 to 64 of A-Z a-z 0-9 _ - . : and not . or : first; null: one is made, "run_" and 26
+                       * characters that sort by time */
   const char* task;   /* may be null, as the rest */
   const char* parent; /* id of the run that started this one */
   const char* root;
@@ -652,7 +656,7 @@ enum {
   CAIRN_ORDER_OLDEST = 2 /* CAIRN_ORDER_NEWEST from its end */
 };
 /** Room for a cursor with its NUL. */
-#define CAIRN_CURSOR_BYTES 128
+#define CAIRN_CURSOR_BYTES 192
 
 /** Calls visit(context, info, metadata, metadata_bytes) for each run of the page in its order, until it returns
  * something else than 0; info and metadata live until it returns. metadata is JSON text, null unless asked for. visit
