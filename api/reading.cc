@@ -13,9 +13,9 @@ namespace cairn::api {
 
 Result<std::unique_ptr<Reading>> Reading::open(const std::string& directory, engine::Hooks hooks,
                                                bool unsafe_file_system) {
-  const engine::ForkWord word = engine::fork_word();
-  if (word == nullptr) {
-    return engine::fail(Code::kNoMemory, "no memory for the fork guard");
+  const Result<engine::ForkWord> word = engine::fork_word();
+  if (!word.ok()) {
+    return word.status();
   }
   engine::StoreReader::Options options;
   std::error_code error;
@@ -26,7 +26,7 @@ Result<std::unique_ptr<Reading>> Reading::open(const std::string& directory, eng
   }
   options.hooks = hooks;
   options.unsafe_file_system = unsafe_file_system;
-  std::unique_ptr<Reading> reading(new Reading(word));
+  std::unique_ptr<Reading> reading(new Reading(*word));
   reading->directory_ = options.directory;
   reading->hooks_ = options.hooks;
   reading->unsafe_file_system_ = unsafe_file_system;
@@ -40,7 +40,7 @@ Result<std::unique_ptr<Reading>> Reading::open(const std::string& directory, eng
 
 Result<engine::RunView> Reading::find(std::string_view id) {
   if (!engine::valid_run_id(id)) {
-    return engine::fail(Code::kInvalidArgument, "a run id is 1 to 64 of A-Z a-z 0-9 _ -", id.substr(0, 80));
+    return engine::fail(Code::kInvalidArgument, engine::kRunIdRule, id.substr(0, 80));
   }
   const std::lock_guard guard(mutex_);
   auto view = reader_->read(id);

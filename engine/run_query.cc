@@ -1,5 +1,6 @@
-// Cursor, version 1: "1", the digit of the order, 16 hexadecimal digits of the time (sign bit flipped), the id, 16
-// hexadecimal digits of a checksum over what stands before and over the filters.
+// Cursor, version 2: "2", the digit of the order, 16 hexadecimal digits of the time (sign bit flipped), the id with "_"
+// as "__", "." as "_d" and ":" as "_c", 16 hexadecimal digits of a checksum over what stands before and over the
+// filters.
 #include "engine/run_query.h"
 
 #include <algorithm>
@@ -13,7 +14,7 @@ namespace {
 
 constexpr size_t kHexDigits = 16;
 constexpr size_t kFrontBytes = 2 + kHexDigits;
-constexpr char kCursorVersion = '1';
+constexpr char kCursorVersion = '2';
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -43,6 +44,34 @@ std::optional<uint64_t> parse_hex(std::string_view digits) {
     v = v << 4 | static_cast<uint64_t>(c <= '9' ? c - '0' : c - 'a' + 10);
   }
   return v;
+}
+
+/// Cursors stand in addresses and scripts: they keep to A-Z a-z 0-9 _ -.
+void append_id(std::string& out, std::string_view id) {
+  for (const char c : id) {
+    if (c == '_' || c == '.' || c == ':') {
+      out.push_back('_');
+      out.push_back(c == '_' ? '_' : c == '.' ? 'd' : 'c');
+    } else {
+      out.push_back(c);
+    }
+  }
+}
+
+std::optional<std::string> parse_id(std::string_view text) {
+  std::string id;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '_') {
+      id.push_back(text[i]);
+      continue;
+    }
+    const char escaped = ++i < text.size() ? text[i] : '\0';
+    if (escaped != '_' && escaped != 'd' && escaped != 'c') {
+      return std::nullopt;
+    }
+    id.push_back(escaped == '_' ? '_' : escaped == 'd' ? '.' : ':');
+  }
+  return id;
 }
 
 constexpr uint64_t kSignBit = uint64_t{1} << 63;
@@ -81,11 +110,12 @@ Result<RunPosition> decode_cursor(const RunQuery& q) {
   const std::string_view front = cursor.substr(0, cursor.size() - kHexDigits);
   const auto time = parse_hex(cursor.substr(2, kHexDigits));
   const auto checksum = parse_hex(cursor.substr(front.size()));
-  RunPosition position;
-  position.id = front.substr(kFrontBytes);
-  if (!time || !checksum || *checksum != cursor_checksum(q, front) || !valid_run_id(position.id)) {
+  const auto id = parse_id(front.substr(kFrontBytes));
+  if (!time || !checksum || *checksum != cursor_checksum(q, front) || !id || !valid_run_id(*id)) {
     return refuse();
   }
+  RunPosition position;
+  position.id = *id;
   position.updated_us = static_cast<int64_t>(*time ^ kSignBit);
   return position;
 }
@@ -104,7 +134,7 @@ std::string encode_cursor(const RunQuery& query, const RunPosition& last) {
   std::string cursor(1, kCursorVersion);
   cursor.push_back(static_cast<char>('0' + static_cast<int>(query.order)));
   append_hex(cursor, static_cast<uint64_t>(last.updated_us) ^ kSignBit);
-  cursor += last.id;
+  append_id(cursor, last.id);
   append_hex(cursor, cursor_checksum(query, cursor));
   return cursor;
 }
@@ -118,7 +148,7 @@ Result<RunPage> RunPage::make(RunQuery query) {
   }
   for (const std::string* id : {&query.parent, &query.root}) {
     if (!id->empty() && !valid_run_id(*id)) {
-      return fail(Code::kInvalidArgument, "a run id is 1 to 64 of A-Z a-z 0-9 _ -", id->substr(0, 80));
+      return fail(Code::kInvalidArgument, kRunIdRule, id->substr(0, 80));
     }
   }
   if (query.updated_from_us && query.updated_to_us && *query.updated_to_us < *query.updated_from_us) {

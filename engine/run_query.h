@@ -49,7 +49,7 @@ struct RunPosition {
 
 /// Text that continues a query behind `last`: at most kCursorBytesMax characters of A-Z a-z 0-9 _ -.
 std::string encode_cursor(const RunQuery& query, const RunPosition& last);
-inline constexpr size_t kCursorBytesMax = 2 + 16 + kRunIdBytesMax + 16;
+inline constexpr size_t kCursorBytesMax = 2 + 16 + 2 * kRunIdBytesMax + 16;
 
 class RunPage {
  public:

@@ -247,9 +247,12 @@ bool is_final(RunStatus s) {
 }
 
 bool valid_run_id(std::string_view id) {
-  return !id.empty() && id.size() <= kRunIdBytesMax && std::all_of(id.begin(), id.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
+  const auto is_dot = [](char c) { return c == '.' || c == ':'; };
+  return !id.empty() && id.size() <= kRunIdBytesMax && !is_dot(id.front()) &&
+         std::all_of(id.begin(), id.end(), [&is_dot](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+                  is_dot(c);
+         });
 }
 
 Status check_run_record(const RunRecord& r) {

@@ -41,8 +41,10 @@ inline constexpr size_t kTagsMax = 256;
 inline constexpr size_t kTagBytesMax = 512;
 inline constexpr size_t kErrorBytesMax = 4096;
 
-/// [A-Za-z0-9_-]{1,64}
+/// [A-Za-z0-9_-][A-Za-z0-9_.:-]{0,63}: names of pods and times fit, "." and ".." and hidden files do not.
 bool valid_run_id(std::string_view id);
+inline constexpr const char* kRunIdRule =
+    "a run id is 1 to 64 of A-Z a-z 0-9 _ - . : and begins with none of the last two";
 
 /// Of a run that came by sync: who owns it, and which of the owner's states is in here.
 struct Origin {

@@ -12,12 +12,6 @@ namespace {
 
 Status forked_status() { return fail(Code::kForked, "this process is a forked child of the store's owner"); }
 
-bool valid_id(std::string_view id) {
-  return !id.empty() && id.size() <= kRunIdBytesMax && std::all_of(id.begin(), id.end(), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
-}
-
 Status check_tags(const std::vector<std::string>& tags) {
   if (tags.size() > kTagsMax) {
     return fail(Code::kTooLarge, "a run has at most 256 tags");
@@ -119,8 +113,8 @@ Result<RunRef> Store::find(std::string_view id) {
   if (gate_.load() == static_cast<int32_t>(Code::kClosed)) {
     return fail(Code::kClosed, "the store is closed");
   }
-  if (!valid_id(id)) {
-    return fail(Code::kInvalidArgument, "a run id is 1 to 64 of A-Z a-z 0-9 _ -", id.substr(0, 80));
+  if (!valid_run_id(id)) {
+    return fail(Code::kInvalidArgument, kRunIdRule, id.substr(0, 80));
   }
   auto run = load_run(id);
   if (!run.ok()) {
@@ -158,8 +152,8 @@ Result<RunRef> Store::start(const StartOptions& options, Durability durability) 
     options_.hooks.random_bytes(options_.hooks.context, random.data(), random.size());
     record.id = make_run_id(record.created_us, random);
   }
-  if (!valid_id(record.id)) {
-    return fail(Code::kInvalidArgument, "a run id is 1 to 64 of A-Z a-z 0-9 _ -", record.id.substr(0, 80));
+  if (!valid_run_id(record.id)) {
+    return fail(Code::kInvalidArgument, kRunIdRule, record.id.substr(0, 80));
   }
   if (options.task.size() > kTaskBytesMax) {
     return fail(Code::kTooLarge, "a task name has at most 1024 bytes", options.task.substr(0, 64));
@@ -168,8 +162,8 @@ Result<RunRef> Store::start(const StartOptions& options, Durability durability) 
     return fail(Code::kInvalidUtf8, "the task name is not UTF-8");
   }
   for (const std::string* id : {&options.parent, &options.root}) {
-    if (!id->empty() && !valid_id(*id)) {
-      return fail(Code::kInvalidArgument, "a run id is 1 to 64 of A-Z a-z 0-9 _ -", id->substr(0, 80));
+    if (!id->empty() && !valid_run_id(*id)) {
+      return fail(Code::kInvalidArgument, kRunIdRule, id->substr(0, 80));
     }
   }
   CAIRN_TRY(check_tags(options.tags));

@@ -91,7 +91,9 @@ class Slots {
     constexpr int kAttempts = 40;
     const timespec pause{0, 5'000'000};
     auto store = open(number, false);
-    for (int i = 1; i < kAttempts && store.code() == Code::kBusy && error_detail().owner_pid == 0; ++i) {
+    for (int i = 1; i < kAttempts && store.code() == Code::kBusy && error_detail().owner_pid == 0 &&
+                    !error_detail().owner_elsewhere;
+         ++i) {
       nanosleep(&pause, nullptr);
       store = open(number, false);
     }
@@ -213,13 +215,13 @@ Result<std::unique_ptr<Store>> open_slot(StoreOptions options, std::string_view 
     return fail(Code::kInvalidArgument, "no directory given");
   }
   if (!run.empty() && !valid_run_id(run)) {
-    return fail(Code::kInvalidArgument, "a run id is 1 to 64 of A-Z a-z 0-9 _ -", run.substr(0, 80));
+    return fail(Code::kInvalidArgument, kRunIdRule, run.substr(0, 80));
   }
   if (options.hooks.files != nullptr) {
     return fail(Code::kInvalidArgument,
                 "cairn_files are those of one store's directory, and this call chooses the directory");
   }
-  complete_hooks(options.hooks);
+  CAIRN_TRY(complete_hooks(options.hooks));
   Slots slots(std::move(options));
   CAIRN_TRY(slots.find());
   if (!run.empty()) {

@@ -10,7 +10,7 @@ namespace cairn::engine {
 
 Result<std::unique_ptr<Watch>> Watch::open(WatchSource& source, WatchOptions options) {
   if (!options.run.empty() && !valid_run_id(options.run)) {
-    return fail(Code::kInvalidArgument, "a run id is 1 to 64 of A-Z a-z 0-9 _ -", options.run.substr(0, 80));
+    return fail(Code::kInvalidArgument, kRunIdRule, options.run.substr(0, 80));
   }
   std::unique_ptr<Watch> watch(new Watch(source, std::move(options)));
   watch->incarnation_ = source.incarnation();

@@ -17,18 +17,20 @@ _cairn_argument() {
     awk -v n="$1" '{ if (n <= NF) print $n; else if ($NF ~ /\.\.\.$/) print $NF }'
 }
 
-_cairn() {
-  local command=${COMP_WORDS[0]} current=${COMP_WORDS[COMP_CWORD]} sub='' store='' option='' arguments=0 i word
-  COMPREPLY=()
+# Fills COMPREPLY for the last of "$@", the words of the command line.
+_cairn_complete() {
+  local -a words=("$@")
+  local last=$(($# - 1))
+  local command=$1 current=${words[last]} sub='' store='' option='' arguments=0 i word
   local -a call=("$command")
-  for ((i = 1; i < COMP_CWORD; ++i)); do
-    word=${COMP_WORDS[i]}
+  for ((i = 1; i < last; ++i)); do
+    word=${words[i]}
     if [[ $word == -* ]]; then
       if _cairn_takes_value "$word" "${call[@]}" || [[ $word == --store ]]; then
-        if ((++i == COMP_CWORD)); then
+        if ((++i == last)); then
           option=$word
         elif [[ $word == --store ]]; then
-          store=${COMP_WORDS[i]}
+          store=${words[i]}
         fi
       fi
     elif [[ -z $sub ]]; then
@@ -73,6 +75,25 @@ _cairn() {
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       ;;
   esac
+}
+
+# Bash makes words of their own of each ':', which run ids may hold, and replaces what stands behind the last one.
+_cairn() {
+  COMPREPLY=()
+  local -a words=("${COMP_WORDS[0]}")
+  local i current
+  for ((i = 1; i <= COMP_CWORD; ++i)); do
+    if ((i > 1)) && [[ ${COMP_WORDS[i]} == :* || ${words[-1]} == *: ]]; then
+      words[-1]+=${COMP_WORDS[i]}
+    else
+      words+=("${COMP_WORDS[i]}")
+    fi
+  done
+  _cairn_complete "${words[@]}"
+  current=${words[-1]}
+  if [[ $current == *:* && $COMP_WORDBREAKS == *:* && ${#COMPREPLY[@]} -gt 0 ]]; then
+    COMPREPLY=("${COMPREPLY[@]#"${current%"${current##*:}"}"}")
+  fi
 }
 
 complete -F _cairn cairn

@@ -60,7 +60,7 @@ Exit start(const Globals& globals, const Arguments& a) {
 void add_start(CommandLine& line) {
   auto a = std::make_shared<Arguments>();
   line.add("start", "Start a run and print its id", kNotes)
-      .option("--id", "ID", "1 to 64 of A-Z a-z 0-9 _ - (default: one is made that sorts by time)", a->id)
+      .option("--id", "ID", "1 to 64 of A-Z a-z 0-9 _ - . : (default: one is made that sorts by time)", a->id)
       .option("--task", "TASK", "What the run does, for people and filters", a->task)
       .option("--parent", "RUN", "The run that starts this one", a->parent)
       .list("--tag", "TAG", "A tag; may be given several times", a->tags)

@@ -147,7 +147,9 @@ TEST_F(Ambient, AnotherThreadIsOutsideUntilTheContextIsCarriedThere) {
     metadata::set("c", "lost");
   }).join();
   std::thread(context.wrap([] { metadata::set("d", "kept"); })).join();
-  EXPECT_EQ(run_.text(), R"({"b":"kept","d":"kept"})");
+  std::jthread(context.wrap([] { metadata::set("e", "kept"); })).join();
+  std::jthread(context.wrap([](const std::stop_token& stop) { metadata::set("f", stop.stop_requested()); })).join();
+  EXPECT_EQ(run_.text(), R"({"b":"kept","d":"kept","e":"kept","f":false})");
 }
 
 TEST_F(Ambient, ACapturedContextOutlivesScopeHandleAndStore) {

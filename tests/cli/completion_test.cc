@@ -57,6 +57,18 @@ TEST_F(Completion, OfRunIdsWhereARunIsMeant) {
   EXPECT_EQ(complete({"show", "--store", path("none"), "run_"}), "\n\n");
 }
 
+// Readline gives ':' as a word of its own, and replaces what stands behind it.
+TEST_F(Completion, OfRunIdsWithColonsAndDots) {
+  started("pod-7.web");
+  started("2026-01-31T12:05");
+  started("2026-01-31T12:06");
+  EXPECT_EQ(complete({"show", "pod-7."}), "\npod-7.web\n");
+  EXPECT_EQ(complete({"show", "2026"}), "\n2026-01-31T12:05\n2026-01-31T12:06\n");
+  EXPECT_EQ(complete({"show", "2026-01-31T12", ":"}), "\n05\n06\n");
+  EXPECT_EQ(complete({"show", "2026-01-31T12", ":", "0"}), "\n05\n06\n");
+  EXPECT_EQ(complete({"apply", "2026-01-31T12", ":", "05", "pod"}), "\npod-7.web\n");
+}
+
 TEST_F(Completion, OfTopicsAndOfValues) {
   EXPECT_EQ(complete({"help", "dur"}), "\ndurability\n");
   EXPECT_EQ(complete({"help", "sho"}), "\nshow\n");

@@ -281,6 +281,10 @@ TEST(RunRecord, UnstorableFieldsAreNamed) {
   EXPECT_EQ(code([](RunRecord&) {}), Code::kOk);
   EXPECT_EQ(code([](RunRecord& r) { r.id = ""; }), Code::kInvalidArgument);
   EXPECT_EQ(code([](RunRecord& r) { r.id = "a/b"; }), Code::kInvalidArgument);
+  for (const char* id : {".", "..", ":", ".a", ":a", "a b", "a\nb"}) {
+    EXPECT_EQ(code([id](RunRecord& r) { r.id = id; }), Code::kInvalidArgument) << id;
+  }
+  EXPECT_EQ(code([](RunRecord& r) { r.id = "web-7.eu:2026-01-31T12:05:07.250Z"; }), Code::kOk);
   EXPECT_EQ(code([](RunRecord& r) { r.id = std::string(65, 'a'); }), Code::kInvalidArgument);
   EXPECT_EQ(code([](RunRecord& r) { r.id = std::string(64, 'a'); }), Code::kOk);
   EXPECT_EQ(code([](RunRecord& r) { r.parent = "a b"; }), Code::kInvalidArgument);

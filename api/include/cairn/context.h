@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "cairn/run.h"
@@ -64,7 +65,9 @@ class Context {
   /// A callable that runs `f` inside this context, on whatever thread it is called: for callbacks and thread pools.
   template <class F>
   [[nodiscard]] auto wrap(F f) const {
-    return [context = *this, f = std::move(f)](auto&&... args) mutable -> decltype(auto) {
+    // The result is named so that who asks may learn that it takes no such arguments: std::jthread asks whether it
+    // takes a std::stop_token.
+    return [context = *this, f = std::move(f)](auto&&... args) mutable -> std::invoke_result_t<F&, decltype(args)...> {
       return context.run(f, std::forward<decltype(args)>(args)...);
     };
   }

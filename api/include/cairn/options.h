@@ -83,7 +83,7 @@ struct Options {
 
 /// What a run starts with. All may stay empty.
 struct Start {
-  std::string id = {};  // 1 to 64 of A-Z a-z 0-9 _ -; empty: one is made that sorts by time
+  std::string id = {};  // 1 to 64 of A-Z a-z 0-9 _ - . : and not . or : first; empty: one is made that sorts by time
   std::string task = {};
   std::string parent = {};
   std::string root = {};
