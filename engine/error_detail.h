@@ -18,7 +18,8 @@ struct ErrorDetail {
   uint64_t limit = 0;
   uint64_t owner_pid = 0;  // for kBusy
   bool owner_alive = false;
-  Reason reason{};  // for kUnapplied
+  bool owner_elsewhere = false;  // in another pid namespace, where owner_pid would be another process
+  Reason reason{};               // for kUnapplied
   std::string key;
   std::string message;  // says what to do
 };

@@ -5,7 +5,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <mutex>
+
+#include "engine/error_detail.h"
 
 namespace cairn::engine {
 
@@ -25,7 +28,7 @@ void close_descriptors_in_child() {
 
 }  // namespace
 
-ForkWord fork_word() {
+Result<ForkWord> fork_word() {
   static std::mutex mutex;
   static ForkWord word = nullptr;
   static bool handler = false;
@@ -36,11 +39,14 @@ ForkWord fork_word() {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   void* memory = mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
-    return nullptr;
+    return fail(Status(Code::kNoMemory, "fork guard", errno), "no memory for the fork guard");
   }
   if (madvise(memory, page, MADV_WIPEONFORK) != 0) {
+    const int why = errno;
     munmap(memory, page);
-    return nullptr;
+    return fail(Status(Code::kUnsafe, "fork guard", why),
+                "a forked child could not be told from its parent: this system or sandbox refuses "
+                "madvise(MADV_WIPEONFORK) (Linux 4.14)");
   }
   if (!handler) {
     handler = pthread_atfork(nullptr, nullptr, close_descriptors_in_child) == 0;

@@ -4,13 +4,15 @@
 #include <atomic>
 #include <cstdint>
 
+#include "cairn/status.h"
+
 namespace cairn::engine {
 
 /// A word in a page with MADV_WIPEONFORK: not 0 in this process, 0 in every child that it forks, also after a raw
 /// clone. What is opened remembers the word of its process; a forked child that opens a store of its own gets a new
-/// one. Null: no memory.
+/// one. kNoMemory; kUnsafe: this system cannot do it.
 using ForkWord = const std::atomic<uint32_t>*;
-ForkWord fork_word();
+Result<ForkWord> fork_word();
 inline bool forked(ForkWord word) { return word->load(std::memory_order_relaxed) == 0; }
 
 /// Descriptors that a forked child must not keep: the lock of the store (else a child that outlives a killed owner

@@ -31,8 +31,9 @@ struct Hooks {
   StagingSeam staging;
 };
 
-/// Fills what is null with the operating system's: CLOCK_REALTIME_COARSE, CLOCK_BOOTTIME, getrandom.
-void complete_hooks(Hooks& hooks);
+/// Fills what is null with the operating system's: CLOCK_REALTIME_COARSE, CLOCK_BOOTTIME, getrandom or, where that is
+/// refused, /dev/urandom. kIo: neither gives random bytes; who only reads needs none.
+Status complete_hooks(Hooks& hooks);
 
 /// The kernel's boot id as 16 bytes; all zero when it cannot be read.
 std::array<uint8_t, 16> read_boot_id();

@@ -62,7 +62,9 @@ Result<Identity> read_identity(wal::Files& files) {
   Identity identity;
   std::memcpy(identity.store_id.data(), f.store_id, 16);
   identity.created_us = f.created_us;
-  identity.copied = info->inode != f.inode || info->birth_ns != f.birth_ns;
+  // Unknown where the file system or a sandbox does not tell it: that alone is no copy.
+  const bool births_known = info->birth_ns != 0 && f.birth_ns != 0;
+  identity.copied = info->inode != f.inode || (births_known && info->birth_ns != f.birth_ns);
   return identity;
 }
 

@@ -9,6 +9,7 @@ namespace {
 constexpr const char* kName = "RESERVE";
 
 Status fill(wal::File& file) {
+  CAIRN_TRY(wal::check_size_limit(kReserveBytes));
   const std::string zeros(64u << 10, '\0');
   for (uint64_t at = 0; at < kReserveBytes; at += zeros.size()) {
     CAIRN_TRY(file.write_at(at, zeros));

@@ -87,14 +87,14 @@ Result<std::unique_ptr<SigbusGuard>> SigbusGuard::install(std::atomic<int32_t>& 
   if (!g_in_chain) {
     g_page_bytes.store(static_cast<uintptr_t>(sysconf(_SC_PAGESIZE)));
     if (sigaction(SIGBUS, nullptr, &g_previous) != 0) {
-      return Status(Code::kInternal, "sigaction", errno);
+      return Status(Code::kUnsafe, "this system or sandbox refuses a handler of SIGBUS", errno);
     }
     struct sigaction ours = {};
     ours.sa_sigaction = &SigbusGuard::handle;
     ours.sa_mask = g_previous.sa_mask;
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (g_previous.sa_flags & (SA_RESTART | SA_NODEFER));
     if (sigaction(SIGBUS, &ours, nullptr) != 0) {
-      return Status(Code::kInternal, "sigaction", errno);
+      return Status(Code::kUnsafe, "this system or sandbox refuses a handler of SIGBUS", errno);
     }
     g_in_chain = true;
   }

@@ -63,7 +63,10 @@ Result<Staging::MappedFile> Staging::make_file(const std::string& name, uint32_t
   // Zero-filled by writes of 4 KiB: one large write makes large folios, and the kernel's own writeback then writes a
   // whole folio for every slot that is touched (250 times the bytes, measured).
   static const std::string zeros(4096, '\0');
-  Status status = made.file->write_at(0, {reinterpret_cast<const char*>(&header), sizeof header});
+  Status status = wal::check_size_limit(bytes);
+  if (status.ok()) {
+    status = made.file->write_at(0, {reinterpret_cast<const char*>(&header), sizeof header});
+  }
   for (uint64_t at = sizeof header; status.ok() && at < bytes; at += zeros.size()) {
     status = made.file->write_at(at, zeros);
   }

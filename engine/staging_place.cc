@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "engine/error_detail.h"
+#include "wal/descriptor.h"
 #include "wal/xxh3.h"
 
 namespace cairn::engine {
@@ -44,7 +45,7 @@ Status from_errno(int why, const char* what) {
 
 // The directory itself, not what a link leads to.
 Status check_own(const std::string& directory, bool mend) {
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  const int fd = wal::above_standard(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (fd < 0) {
     return from_errno(errno, "the staging directory cannot be opened");
   }
@@ -116,11 +117,15 @@ Result<std::string> check_staging_dir(const std::string& staging_dir) {
 
 Result<std::string> staging_path(const std::string& staging_dir, const std::string& store_directory,
                                  const std::array<uint8_t, 16>& store_id) {
-  struct statx st {};
-  if (statx(AT_FDCWD, store_directory.c_str(), 0, STATX_INO | STATX_BTIME, &st) != 0) {
+  const wal::Descriptor directory(::open(store_directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0) {
     return from_errno(errno, "the store's directory cannot be examined");
   }
-  const uint64_t fingerprint[3] = {st.stx_ino, static_cast<uint64_t>(st.stx_btime.tv_sec), st.stx_btime.tv_nsec};
+  const auto info = wal::file_info(directory.get());
+  if (!info.ok()) {
+    return info.status();
+  }
+  const uint64_t fingerprint[2] = {info->inode, info->birth_ns};
   std::string path = staging_dir + "/";
   char hex[20];
   for (const uint8_t byte : store_id) {

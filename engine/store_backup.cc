@@ -46,7 +46,8 @@ Status check_target(const std::string& store, const std::string& target) {
 // Never over something that came meanwhile, not even an empty directory.
 Status rename_new(const std::string& from, const std::string& to) {
   int rc = renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
-  if (rc != 0 && (errno == EINVAL || errno == ENOSYS)) {  // a file system that does not know it
+  if (rc != 0 &&
+      (errno == EINVAL || errno == ENOSYS || errno == EPERM)) {  // a file system or sandbox that does not know it
     rc = rename(from.c_str(), to.c_str());
   }
   if (rc == 0) {
@@ -106,7 +107,7 @@ Result<BackupReport> back_up(const BackupOptions& options) {
     name.pop_back();
   }
   Hooks hooks = options.hooks;
-  complete_hooks(hooks);
+  CAIRN_TRY(complete_hooks(hooks));
   StoreReader::Options reading;
   reading.directory = options.directory;
   reading.patience_ms = kPatienceMs;

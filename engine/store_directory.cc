@@ -6,6 +6,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -13,6 +14,8 @@
 #include <system_error>
 
 #include "engine/error_detail.h"
+#include "wal/descriptor.h"
+#include "wal/files.h"
 
 namespace cairn::engine {
 
@@ -56,24 +59,27 @@ FileSystem file_system(int fd) {
 }
 
 Status sync_parent(const std::string& directory) {
-  const std::filesystem::path parent = std::filesystem::absolute(directory).lexically_normal().parent_path();
-  // "a/" has the parent "a": its own name is empty.
-  const std::filesystem::path real = directory.ends_with('/') ? parent.parent_path() : parent;
-  const int fd = ::open(real.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && fsync(fd) == 0;
-  const int why = errno;
-  if (fd >= 0) {
-    ::close(fd);
+  std::error_code error;
+  const std::filesystem::path real =
+      std::filesystem::canonical(directory, error);  // a link's own parent does not matter
+  if (error) {
+    return {Code::kIo, "finding the parent directory", error.value()};
   }
-  // A file system that cannot sync directories (EINVAL) makes names durable by itself, or not at all.
-  return synced || why == EINVAL ? Status() : Status(Code::kIo, "fsync of the parent directory", why);
+  const wal::Descriptor fd(::open(real.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() >= 0 && fsync(fd.get()) == 0) {
+    return {};
+  }
+  const int why = errno;
+  // Not taken for done where it is not supported: class power would promise too much.
+  return wal::sync_failure(why, "fsync of the parent directory");
 }
 
 Status check_directory(const std::string& directory, bool create) {
   struct stat s;
   if (stat(directory.c_str(), &s) != 0) {
     if (errno != ENOENT) {
-      return fail(Status(Code::kIo, "stat the store's directory", errno), "cannot look at " + directory);
+      const Code code = errno == EACCES || errno == EPERM || errno == ELOOP ? Code::kUnsafe : Code::kIo;
+      return fail(Status(code, "stat the store's directory", errno), "cannot look at " + directory);
     }
     if (!create) {
       return fail(Code::kNotAStore, "there is no store at " + directory);
@@ -83,9 +89,10 @@ Status check_directory(const std::string& directory, bool create) {
       if (why == EEXIST) {
         return check_directory(directory, false);  // another process was quicker
       }
-      return fail(Status(why == EROFS    ? Code::kReadOnly
-                         : why == ENOSPC ? Code::kNoSpace
-                                         : Code::kIo,
+      return fail(Status(why == EROFS                     ? Code::kReadOnly
+                         : why == ENOSPC || why == EDQUOT ? Code::kNoSpace
+                         : why == EACCES || why == EPERM  ? Code::kUnsafe
+                                                          : Code::kIo,
                          "mkdir", why),
                   "cannot make " + directory + ": " + std::generic_category().message(why));
     }
@@ -98,18 +105,84 @@ Status check_directory(const std::string& directory, bool create) {
     return fail(Code::kUnsafe, directory + " belongs to another user");
   }
   if ((s.st_mode & 022) != 0) {
-    return fail(Code::kUnsafe, directory + " can be written by others: chmod 700 it");
+    return fail(Code::kUnsafe, directory + " can be written by others: `chmod -R go-rwxs " + directory +
+                                   "` makes it yours alone (a Kubernetes fsGroup opens it again at each start, unless "
+                                   "the volume has fsGroupChangePolicy: OnRootMismatch and the store is a directory "
+                                   "below it)");
   }
   return {};
 }
 
+Result<std::unique_ptr<wal::Files>> open_store_files(const std::string& directory) {
+  auto files = wal::open_posix_files(directory);
+  if (files.ok()) {
+    return files;
+  }
+  const int why = files.status().cause;
+  if (why == ENOENT || why == ENOTDIR) {
+    return fail(Status(Code::kNotAStore, "no store there", why), "there is no store at " + directory);
+  }
+  struct stat s;
+  const bool anothers = stat(directory.c_str(), &s) == 0 && s.st_uid != geteuid();
+  return fail(files.status(), directory + (anothers ? " belongs to another user, of id " + std::to_string(s.st_uid)
+                                                    : std::string(" cannot be opened")));
+}
+
+namespace {
+
+// A link, a FIFO, a socket, what has two names or another owner; "" if all is as a store makes it.
+std::string strange_file(const std::string& directory) {
+  std::vector<std::string> files = {"LOCK", "STORE", "STAGING", "RESERVE"};
+  struct stat s;
+  for (const std::string folder : {"wal", "data", "staging"}) {
+    if (lstat((directory + "/" + folder).c_str(), &s) == 0 && !S_ISDIR(s.st_mode)) {
+      return folder;
+    }
+    const auto names = names_in(directory + "/" + folder);
+    for (size_t i = 0; names.ok() && i < names->size(); ++i) {
+      files.push_back(folder + "/" + (*names)[i]);
+    }
+  }
+  const auto strange = std::find_if(files.begin(), files.end(), [&](const std::string& name) {
+    return lstat((directory + "/" + name).c_str(), &s) == 0 &&
+           (!S_ISREG(s.st_mode) || s.st_nlink > 1 || s.st_uid != geteuid());
+  });
+  return strange == files.end() ? "" : *strange;
+}
+
+}  // namespace
+
+Status name_strange_file(Status s, const std::string& directory) {
+  if (s.code != Code::kUnsafe) {
+    return s;
+  }
+  const ErrorDetail detail = error_detail();
+  const std::string message = detail.code == s.code && !detail.message.empty() ? detail.message
+                              : s.what != nullptr                              ? s.what
+                                                                               : "";
+  const std::string name = strange_file(directory);
+  error_detail() = detail;
+  if (name.empty()) {
+    return s;
+  }
+  std::string text = message.find(name) == std::string::npos ? name + ": " + message : message;
+  struct stat file;
+  if (lstat((directory + "/" + name).c_str(), &file) == 0 && file.st_uid != geteuid() &&
+      text.find("another user") == std::string::npos) {
+    text += ": it belongs to another user, of id " + std::to_string(file.st_uid);
+  }
+  return fail(s, text);
+}
+
 Result<std::vector<std::string>> names_in(const std::string& directory) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir(directory.c_str()), closedir);
+  wal::Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(fd.get() < 0 ? nullptr : fdopendir(fd.get()), closedir);
   if (!dir) {
     const int why = errno;
     const Code code = why == ENOENT || why == ENOTDIR ? Code::kNotFound : why == ENOMEM ? Code::kNoMemory : Code::kIo;
     return fail(Status(code, "opendir", why), "cannot list " + directory);
   }
+  (void)fd.release();
   std::vector<std::string> names;
   while (const dirent* entry = readdir(dir.get())) {  // NOLINT(concurrency-mt-unsafe): the stream is ours alone
     const std::string_view name = entry->d_name;

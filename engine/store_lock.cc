@@ -16,6 +16,7 @@
 #include "engine/error_detail.h"
 #include "engine/fork_guard.h"
 #include "engine/hooks.h"
+#include "wal/descriptor.h"
 
 namespace cairn::engine {
 
@@ -55,30 +56,76 @@ std::string field(const std::string& text, const std::string& name) {
   return text.substr(begin, text.find('\n', begin) - begin);
 }
 
+// A zombie still answers kill(pid, 0): its state tells.
+bool is_alive(uint64_t pid) {
+  if (kill(static_cast<pid_t>(pid), 0) != 0 && errno != EPERM) {
+    return false;
+  }
+  const wal::Descriptor file(::open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
+  const std::string text = file.get() >= 0 ? read_text(file.get()) : std::string();
+  const size_t paren = text.rfind(')');
+  const char state = paren == std::string::npos || paren + 2 >= text.size() ? '?' : text[paren + 2];
+  return state != 'Z' && state != 'X';
+}
+
 LockOwner owner_of(int fd) {
   LockOwner owner;
   const std::string text = read_text(fd);
-  owner.pid = std::strtoull(field(text, "pid").c_str(), nullptr, 10);
-  owner.pid_namespace = std::strtoull(field(text, "pid_namespace").c_str(), nullptr, 10);
-  owner.role = field(text, "role");
   struct flock f = whole_file(F_WRLCK);
   owner.held = fcntl(fd, F_OFD_GETLK, &f) == 0 && f.l_type != F_UNLCK;
-  // A zombie still answers kill(pid, 0): its state tells.
-  if (owner.pid != 0 && kill(static_cast<pid_t>(owner.pid), 0) == 0) {
-    char path[64];
-    std::snprintf(path, sizeof path, "/proc/%llu/stat", static_cast<unsigned long long>(owner.pid));
-    const int stat_fd = open(path, O_RDONLY | O_CLOEXEC);
-    std::string stat_text;
-    if (stat_fd >= 0) {
-      stat_text = read_text(stat_fd);
-      close(stat_fd);
-    }
-    const size_t paren = stat_text.rfind(')');
-    const char state = paren == std::string::npos || paren + 2 >= stat_text.size() ? '?' : stat_text[paren + 2];
-    owner.alive = state != 'Z' && state != 'X';
+  const uint64_t pid_namespace = std::strtoull(field(text, "pid_namespace").c_str(), nullptr, 10);
+  owner.elsewhere = pid_namespace != 0 && pid_namespace != read_pid_namespace();
+  if (owner.elsewhere) {
+    owner.alive = owner.held;
+    return owner;
   }
+  owner.pid = std::strtoull(field(text, "pid").c_str(), nullptr, 10);
+  owner.alive = owner.pid != 0 && is_alive(owner.pid);
   return owner;
 }
+
+Status fail_busy(const LockOwner& owner) {
+  const std::string pid = std::to_string(owner.pid);
+  const Status busy =
+      fail(Status(Code::kBusy, "the store has an owner"),
+           owner.elsewhere  ? "a process in another container has the store open: use its API, or stop that container"
+           : owner.pid == 0 ? "another process is just opening the store: try again"
+           : owner.alive    ? "process " + pid + " has the store open"
+                            : "process " + pid +
+                               ", which opened the store, is dead, but a child that it forked still holds the "
+                               "lock: end that child");
+  error_detail().owner_pid = owner.pid;
+  error_detail().owner_alive = owner.alive || owner.pid == 0;
+  error_detail().owner_elsewhere = owner.elsewhere;
+  return busy;
+}
+
+Status fail_not_plain(const std::string& path) {
+  return fail(Code::kUnsafe, path + " is not a plain file that only this user has: look whose it is, and remove it");
+}
+
+Status fail_open(const std::string& path, int why) {
+  switch (why) {
+    case EROFS:
+      return fail(Status(Code::kReadOnly, "open LOCK", why),
+                  path +
+                      " is on a read-only file system: the store can be read (cairn show, cairn ls), and not opened "
+                      "for writing");
+    case ELOOP:
+    case EISDIR:
+    case EACCES:
+    case EPERM:
+    case ENXIO:  // a socket
+      return fail_not_plain(path);
+    default:
+      return fail(Status(why == ENOSPC || why == EDQUOT ? Code::kNoSpace : Code::kIo, "open LOCK", why),
+                  "cannot open " + path);
+  }
+}
+
+// Whoever took the lock writes its name a moment later. Until then LOCK is empty or names the owner before.
+constexpr int kNameAttempts = 20;
+constexpr timespec kNamePause{0, 5'000'000};
 
 std::string text_of_owner(const std::string& role) {
   std::string text = "pid=" + std::to_string(getpid()) + "\nrole=" + role + "\nboot=";
@@ -90,70 +137,74 @@ std::string text_of_owner(const std::string& role) {
   return text + "\npid_namespace=" + std::to_string(read_pid_namespace()) + "\n";
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) {
-      ::close(fd_);
-    }
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
 }  // namespace
 
-Result<std::unique_ptr<StoreLock>> StoreLock::take(const std::string& directory, const std::string& role,
-                                                   LockOwner& owner) {
+Result<std::unique_ptr<StoreLock>> StoreLock::take(const std::string& directory, const std::string& role) {
   // Memory first: once the lock is held nothing may throw, or this process would keep it.
   const std::string path = directory + "/LOCK";
   const std::string text = text_of_owner(role);
-  std::unique_ptr<StoreLock> lock(new StoreLock());
+  std::unique_ptr<StoreLock> made(new StoreLock());
   // O_NONBLOCK: a FIFO in the file's place must not hang the open.
-  Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
+  wal::Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
   if (file.get() < 0) {
-    const int why = errno;
-    const Code code = why == EROFS                                                     ? Code::kReadOnly
-                      : why == ENOSPC || why == EDQUOT                                 ? Code::kNoSpace
-                      : why == ELOOP || why == EISDIR || why == EACCES || why == EPERM ? Code::kUnsafe
-                                                                                       : Code::kIo;
-    return Status(code, "open LOCK", why);
+    return fail_open(path, errno);
   }
   struct stat s;
   if (fstat(file.get(), &s) != 0) {
-    return Status(Code::kIo, "stat LOCK", errno);
+    return fail(Status(Code::kIo, "stat LOCK", errno), "cannot look at " + path);
   }
   // It is written over: what has another name or owner is not ours to write over.
   if (!S_ISREG(s.st_mode) || s.st_nlink > 1 || s.st_uid != geteuid()) {
-    return Status(Code::kUnsafe, "LOCK is not a plain file of one name and this user");
+    return fail_not_plain(path);
   }
-  const std::lock_guard guard(g_mutex);
-  const std::pair<uint64_t, uint64_t> key(s.st_dev, s.st_ino);
-  const bool first_here = held_here().insert(key).second;
-  struct flock f = whole_file(F_WRLCK);
-  if (!first_here || fcntl(file.get(), F_OFD_SETLK, &f) != 0) {
-    if (first_here) {
-      held_here().erase(key);
+  made->device_ = s.st_dev;
+  made->inode_ = s.st_ino;
+  for (int attempt = 1;; ++attempt) {
+    const Status locked = made->lock(file.get());
+    if (locked.ok()) {
+      break;
     }
-    owner = owner_of(file.get());
-    owner.held = true;
-    return Status(Code::kBusy, "the store has an owner");
+    if (locked.code != Code::kBusy) {
+      return fail(locked, path + " cannot be locked: " + locked.what);
+    }
+    const LockOwner owner = owner_of(file.get());
+    if ((owner.alive && !owner.elsewhere) || attempt == kNameAttempts) {
+      return fail_busy(owner);
+    }
+    nanosleep(&kNamePause, nullptr);
   }
-  if (ftruncate(file.get(), 0) != 0 ||
-      pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+  if (pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
+      ftruncate(file.get(), static_cast<off_t>(text.size())) != 0) {
     // Says who owns the store, and no more: a full disk must not refuse the open.
   }
   close_in_child(file.get());
-  lock->fd_ = file.release();
-  lock->device_ = s.st_dev;
-  lock->inode_ = s.st_ino;
-  return lock;
+  made->fd_ = file.release();
+  return made;
+}
+
+Status StoreLock::lock(int fd) const {
+  const std::lock_guard guard(g_mutex);
+  const std::pair<uint64_t, uint64_t> key(device_, inode_);
+  if (!held_here().insert(key).second) {
+    return {Code::kBusy, "held by this process"};
+  }
+  struct flock f = whole_file(F_WRLCK);
+  if (fcntl(fd, F_OFD_SETLK, &f) == 0) {
+    return {};
+  }
+  const int why = errno;
+  held_here().erase(key);
+  switch (why) {
+    case EAGAIN:
+    case EACCES:
+      return {Code::kBusy, "held by another process", why};
+    case EIO:
+    case EINTR:
+      return {Code::kIo, "locking it failed", why};
+    default:
+      // Any other kind of lock would be lost when some other part of the host closes the file.
+      return {Code::kUnsafe, "this system or file system has no open file description locks (Linux 3.15)", why};
+  }
 }
 
 StoreLock::~StoreLock() {
@@ -167,24 +218,21 @@ StoreLock::~StoreLock() {
 }
 
 LockOwner StoreLock::look(const std::string& directory) {
-  const int fd = ::open((directory + "/LOCK").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) {
-    return {};
+  const std::string path = directory + "/LOCK";
+  LockOwner unknown;
+  const wal::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  if (file.get() < 0) {
+    if (errno != ENOENT && errno != ENOTDIR) {
+      unknown.problem = fail_open(path, errno);
+    }
+    return unknown;
   }
-  LockOwner owner = owner_of(fd);
-  ::close(fd);
-  return owner;
-}
-
-Status fail_busy(Status busy, const LockOwner& owner) {
-  const std::string pid = std::to_string(owner.pid);
-  (void)fail(busy, owner.alive ? "process " + pid + " has the store open"
-                               : "process " + pid +
-                                     ", which opened the store, is dead, but a child that it forked still holds the "
-                                     "lock: end that child");
-  error_detail().owner_pid = owner.pid;
-  error_detail().owner_alive = owner.alive;
-  return busy;
+  struct stat s;
+  if (fstat(file.get(), &s) != 0 || !S_ISREG(s.st_mode)) {
+    unknown.problem = fail_not_plain(path);
+    return unknown;
+  }
+  return owner_of(file.get());
 }
 
 }  // namespace cairn::engine

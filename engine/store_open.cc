@@ -65,7 +65,7 @@ void Store::log(LogLevel level, Code code, const std::string& message) const {
 }
 
 Result<std::unique_ptr<Store>> Store::open(StoreOptions options) {
-  complete_hooks(options.hooks);
+  CAIRN_TRY(complete_hooks(options.hooks));
   if (options.directory.empty()) {
     return fail(Code::kInvalidArgument, "no directory given");
   }
@@ -94,12 +94,12 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options) {
   if (options.durability == Durability::kDefault) {
     options.durability = Durability::kProcess;
   }
-  const ForkWord word = fork_word();
-  if (word == nullptr) {
-    return fail(Code::kNoMemory, "no memory for the fork guard");
+  const Result<ForkWord> word = fork_word();
+  if (!word.ok()) {
+    return word.status();
   }
   std::unique_ptr<Store> store(new Store());
-  store->fork_word_ = word;
+  store->fork_word_ = *word;
   store->options_ = std::move(options);
   Status opened = store->open_files();
   if (opened.ok()) {
@@ -116,7 +116,7 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options) {
     return fail(opened, "there is no space to open " + store->options_.directory + " (" + opened.what +
                             "): nothing is lost; free some and open again");
   }
-  CAIRN_TRY(opened);
+  CAIRN_TRY(name_strange_file(opened, store->options_.directory));
   return store;
 }
 
@@ -160,23 +160,9 @@ Status Store::open_files() {
   } else if (!identity.ok()) {
     return fail_without_store(*files_, directory, identity.status());
   }
-  LockOwner owner;
-  auto lock = StoreLock::take(directory, "owner", owner);
+  auto lock = StoreLock::take(directory, "owner");
   if (!lock.ok()) {
-    switch (lock.code()) {
-      case Code::kBusy:
-        return fail_busy(lock.status(), owner);
-      case Code::kReadOnly:
-        return fail(lock.status(), directory +
-                                       " is on a read-only file system: it can be read (cairn show, cairn ls), "
-                                       "and not opened for writing");
-      case Code::kUnsafe:
-        return fail(lock.status(), directory +
-                                       "/LOCK is not a plain file that only this user has: look whose it is, "
-                                       "and remove it");
-      default:
-        return fail(lock.status(), "cannot lock " + directory + "/LOCK");
-    }
+    return lock.status();
   }
   lock_ = std::move(*lock);
   identity_.boot_id = options_.hooks.has_boot_id ? options_.hooks.boot_id : read_boot_id();

@@ -9,6 +9,7 @@
 #include "engine/log_record.h"
 #include "engine/lost_identity.h"
 #include "engine/store.h"
+#include "engine/store_directory.h"
 #include "engine/store_repair.h"
 
 namespace cairn::engine {
@@ -63,17 +64,16 @@ Result<std::vector<StagingPlace>> StoreReader::staging_places(std::string* gone)
 }
 
 Result<std::unique_ptr<StoreReader>> StoreReader::open(Options options) {
-  complete_hooks(options.hooks);
+  (void)complete_hooks(options.hooks);
   std::unique_ptr<StoreReader> reader(new StoreReader());
   reader->options_ = std::move(options);
   const std::string& directory = reader->options_.directory;
   if (reader->options_.hooks.files != nullptr) {
     reader->files_ = reader->options_.hooks.files;
   } else {
-    auto files = wal::open_posix_files(directory);
+    auto files = open_store_files(directory);
     if (!files.ok()) {
-      return fail(Status(Code::kNotAStore, "no store there", files.status().cause),
-                  "there is no store at " + directory);
+      return files.status();
     }
     reader->own_files_ = std::move(*files);
     reader->files_ = reader->own_files_.get();
@@ -82,8 +82,9 @@ Result<std::unique_ptr<StoreReader>> StoreReader::open(Options options) {
                       ? identity_by_any_means(*reader->files_, directory, reader->report_.store_problem)
                       : read_identity(*reader->files_);
   if (!identity.ok()) {
-    return reader->options_.salvage ? identity.status()
-                                    : fail_without_store(*reader->files_, directory, identity.status());
+    return reader->options_.salvage
+               ? identity.status()
+               : name_strange_file(fail_without_store(*reader->files_, directory, identity.status()), directory);
   }
   reader->identity_ = *identity;
   if (!reader->options_.salvage) {
@@ -115,7 +116,8 @@ std::optional<uint64_t> StoreReader::applied_lsn() const {
 }
 
 Status StoreReader::check_owner(const LockOwner& owner) {
-  if (owner.held && owner.pid_namespace != 0 && owner.pid_namespace != read_pid_namespace()) {
+  CAIRN_TRY(owner.problem);
+  if (owner.held && owner.elsewhere) {
     return fail(Code::kUnsafe,
                 "the owner runs in another container: LMDB's readers are known by process id, so read from in there");
   }
@@ -136,7 +138,7 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
   // 1. Staging.
   auto places = staging_places(&report.staging_gone);
   if (!places.ok() && !tolerant) {
-    return fail(places.status(), places.status().what);
+    return name_strange_file(fail(places.status(), places.status().what), options_.directory);
   }
   if (report.owner.held && !report.staging_gone.empty() && !tolerant) {
     // Closing at this moment, or not to be seen from here.
@@ -162,7 +164,8 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
       },
       report.log);
   if (!scanned.ok() && !tolerant) {
-    return report.owner.held && !last ? Status(Code::kAgain) : fail(scanned, scanned.what);
+    return report.owner.held && !last ? Status(Code::kAgain)
+                                      : name_strange_file(fail(scanned, scanned.what), options_.directory);
   }
   // 3. One snapshot of the tables.
   if (tables_) {

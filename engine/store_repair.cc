@@ -518,7 +518,7 @@ Status check_no_repair(const std::string& directory) {
 
 Result<RepairReport> repair(const RepairOptions& given) {
   RepairOptions options = given;
-  complete_hooks(options.hooks);
+  CAIRN_TRY(complete_hooks(options.hooks));
   CAIRN_TRY(check_directory(options.directory, false));
   auto files = wal::open_posix_files(options.directory);
   if (!files.ok()) {
@@ -527,11 +527,9 @@ Result<RepairReport> repair(const RepairOptions& given) {
   std::string lost;
   auto identity = identity_by_any_means(**files, options.directory, lost);
   CAIRN_TRY(identity.status());
-  LockOwner owner;
-  auto lock = StoreLock::take(options.directory, "repair", owner);
+  auto lock = StoreLock::take(options.directory, "repair");
   if (!lock.ok()) {
-    return lock.code() == Code::kBusy ? fail_busy(lock.status(), owner)
-                                      : fail(lock.status(), std::string("LOCK: ") + lock.status().what);
+    return lock.status();
   }
   Repair work(options, **files, *identity);
   if (is_there(options.directory + kMade)) {

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "engine/tables_environment.h"
+#include "wal/files.h"
 
 namespace cairn::engine {
 namespace {
@@ -18,8 +19,9 @@ namespace {
 constexpr const char* kUnborn = "/data.tmp";
 
 Status sync_path(const std::string& path, int flags, const char* what) {
-  const Descriptor fd(::open(path.c_str(), flags | O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (fd.get() < 0 || fsync(fd.get()) != 0) return lmdb_status(errno, what);
+  const Descriptor fd(::open(path.c_str(), flags | O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return lmdb_status(errno, what);
+  if (fsync(fd.get()) != 0) return wal::sync_failure(errno, what);
   return {};
 }
 
@@ -49,7 +51,7 @@ Status first_commit(MDB_env* env, const std::string& directory, const std::strin
   if (rc != 0) return lmdb_status(rc, "creating data.tmp: write");
   rc = mdb_txn_commit(txn.release());
   if (rc == EIO && disk_is_full(directory, kMapBytesMin)) return {Code::kNoSpace, "creating data.tmp: commit", rc};
-  return rc == 0 ? Status() : lmdb_status(rc, "creating data.tmp: commit");
+  return lmdb_sync_status(rc, "creating data.tmp: commit");
 }
 
 Status fill(const std::string& path, const std::string& store_id, uint64_t map_bytes) {
@@ -64,7 +66,7 @@ Status fill(const std::string& path, const std::string& store_id, uint64_t map_b
   const std::unique_ptr<MDB_env, decltype(&mdb_env_close)> env(raw, &mdb_env_close);
   if (rc == 0) rc = mdb_env_set_mapsize(raw, map_bytes);
   if (rc == 0) rc = mdb_env_set_maxdbs(raw, kMaxTables);
-  if (rc == 0) rc = mdb_env_open(raw, path.c_str(), MDB_NOTLS, 0600);
+  if (rc == 0) rc = open_held(raw, path, MDB_NOTLS);
   if (rc != 0) return lmdb_status(rc, "creating data.tmp: open");
   mdb_filehandle_t fd = -1;
   if ((rc = mdb_env_get_fd(raw, &fd)) != 0) return lmdb_status(rc, "creating data.tmp: descriptor");
@@ -72,15 +74,20 @@ Status fill(const std::string& path, const std::string& store_id, uint64_t map_b
     return lmdb_status(errno, "creating data.tmp: data.mdb");
   }
   CAIRN_TRY(first_commit(raw, path, store_id));
-  if ((rc = mdb_env_sync(raw, 1)) != 0) return lmdb_status(rc, "creating data.tmp: sync");
+  if ((rc = mdb_env_sync(raw, 1)) != 0) return lmdb_sync_status(rc, "creating data.tmp: sync");
   return {};
 }
 
 }  // namespace
 
+int open_held(MDB_env* env, const std::string& path, unsigned flags) {
+  const wal::StandardHeld held;
+  return mdb_env_open(env, path.c_str(), flags, 0600);
+}
+
 Status remove_unborn(const std::string& directory) {
   const std::string path = directory + kUnborn;
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  const int fd = wal::above_standard(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (fd < 0) return errno == ENOENT ? Status() : lmdb_status(errno, "removing data.tmp");
   DIR* entries = fdopendir(fd);
   if (entries == nullptr) {
@@ -100,7 +107,7 @@ Status remove_unborn(const std::string& directory) {
 }
 
 Status prepare_lock_file(int data) {
-  const Descriptor fd(openat(data, "lock.mdb", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  const Descriptor fd(::openat(data, "lock.mdb", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   struct stat info = {};
   if (fd.get() < 0 || fstat(fd.get(), &info) != 0) return lmdb_status(errno, "lock.mdb");
   // Never lengthen a file in use: each process takes the number of reader slots from the length it found.
@@ -116,13 +123,14 @@ Status prepare_lock_file(int data) {
 
 Status give_birth(const std::string& directory, const std::string& store_id, uint64_t map_bytes) {
   CAIRN_TRY(remove_unborn(directory));
+  CAIRN_TRY(wal::check_size_limit(map_bytes));
   const std::string path = directory + kUnborn;
   if (mkdir(path.c_str(), 0700) != 0 || chmod(path.c_str(), 0700) != 0) {
     return lmdb_status(errno, "creating data.tmp");
   }
   Status s = fill(path, store_id, map_bytes);
-  if (s.ok()) s = sync_path(path + "/data.mdb", 0, "creating data.tmp: syncing data.mdb");
-  if (s.ok()) s = sync_path(path, O_DIRECTORY, "creating data.tmp: syncing it");
+  if (s.ok()) s = sync_path(path + "/data.mdb", O_NOFOLLOW, "creating data.tmp: syncing data.mdb");
+  if (s.ok()) s = sync_path(path, O_DIRECTORY | O_NOFOLLOW, "creating data.tmp: syncing it");
   if (s.ok() && rename(path.c_str(), (directory + "/data").c_str()) != 0) {
     s = lmdb_status(errno, "creating data: rename");
   }

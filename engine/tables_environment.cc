@@ -11,6 +11,8 @@
 #include <cassert>
 #include <cerrno>
 
+#include "wal/files.h"
+
 namespace cairn::engine {
 namespace {
 
@@ -53,17 +55,27 @@ Status lmdb_status(int rc, const char* what) {
     case EROFS:
       return {Code::kReadOnly, what, rc};
     case ELOOP:
+    case ENOTDIR:
+    case ENXIO:  // a socket
+    case EACCES:
+    case EPERM:
+    case ENOSYS:
+    case EOPNOTSUPP:
       return {Code::kUnsafe, what, rc};
     case MDB_BAD_TXN:
     case MDB_BAD_DBI:
     case MDB_BAD_VALSIZE:
     case MDB_BAD_RSLOT:
     case MDB_KEYEXIST:
-    case EINVAL:
       return {Code::kInternal, what, rc};
     default:
       return {Code::kIo, what, rc};
   }
+}
+
+Status lmdb_sync_status(int rc, const char* what) {
+  const Status s = lmdb_status(rc, what);
+  return s.code == Code::kIo || s.code == Code::kUnsafe ? wal::sync_failure(rc, what) : s;
 }
 
 bool disk_is_full(const std::string& directory, uint64_t need_bytes) {
@@ -73,7 +85,7 @@ bool disk_is_full(const std::string& directory, uint64_t need_bytes) {
     if (blocks * info.f_frsize < need_bytes) return true;
   }
   // Quotas do not show in statvfs: ask for the blocks, in a file without a name.
-  const int fd = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  const int fd = wal::above_standard(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (fd < 0) return errno == ENOSPC || errno == EDQUOT;
   const int rc = posix_fallocate(fd, 0, static_cast<off_t>(need_bytes));
   ::close(fd);
@@ -191,6 +203,7 @@ Status Environment::remap(uint64_t bytes) {
     void* trial = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd(), 0);
     if (trial == MAP_FAILED) return lmdb_status(errno, "address space for the LMDB map");
     munmap(trial, bytes);
+    CAIRN_TRY(wal::check_size_limit(bytes));
     if (ftruncate(fd(), static_cast<off_t>(bytes)) != 0) return lmdb_status(errno, "lengthening data.mdb");
   }
   CAIRN_TRY(close_gate());
@@ -239,9 +252,9 @@ Status Environment::begin_write(MDB_txn*& txn) {
 Status Environment::write_failed(int rc, uint64_t need_bytes, const char* what) {
   synced_by_commit_ = false;
   if (rc == EIO && disk_is_full(directory_, 2 * need_bytes + kProbeBytes)) return {Code::kNoSpace, what, rc};
-  const Status s = lmdb_status(rc, what);
+  const Status s = lmdb_sync_status(rc, what);
   // Whether the pages are on the disk is no longer known. No space and no memory stop before a sync is trusted.
-  if (s.code == Code::kIo) latched_.store(true, std::memory_order_release);
+  if (s.code == Code::kIo || s.code == Code::kUnsafe) latched_.store(true, std::memory_order_release);
   return s;
 }
 

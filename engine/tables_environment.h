@@ -29,6 +29,7 @@
 
 #include "cairn/status.h"
 #include "engine/tables_format.h"
+#include "wal/descriptor.h"
 #include "wal/function_ref.h"
 
 struct MDB_env;
@@ -186,20 +187,10 @@ class Environment : public std::enable_shared_from_this<Environment> {
 };
 
 /// Closes its file descriptor, if it holds one.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
+using wal::Descriptor;
 
- private:
-  int fd_;
-};
-
+/// mdb_env_open, with each descriptor at 3 or above.
+int open_held(MDB_env* env, const std::string& path, unsigned flags);
 /// Makes <directory>/data complete or not at all: born in data.tmp/, synced, renamed. No environment of `directory` is
 /// open in this process.
 Status give_birth(const std::string& directory, const std::string& store_id, uint64_t map_bytes);
@@ -212,6 +203,8 @@ Status prepare_lock_file(int data);
 
 /// What an LMDB or errno code means to the caller. Not for failed commits: see Environment.
 Status lmdb_status(int rc, const char* what);
+/// The same where a sync may have failed, with kUnsafe for one that the system does not do.
+Status lmdb_sync_status(int rc, const char* what);
 /// True when a write of `need_bytes` below `directory` would fail for lack of space or quota. LMDB reports a short
 /// write as EIO, so this tells a full disk from a failing one.
 bool disk_is_full(const std::string& directory, uint64_t need_bytes);

@@ -40,7 +40,9 @@ Status check_files(int data, const Environment::Request& request, bool& read_onl
   struct stat info = {};
   if (fstat(data, &info) != 0) return lmdb_status(errno, "data/");
   if (!request.any_owner && info.st_uid != geteuid()) return {Code::kUnsafe, "data/ belongs to another user"};
-  if ((info.st_mode & 022) != 0) return {Code::kUnsafe, "others may write into data/"};
+  if ((info.st_mode & 022) != 0) {
+    return {Code::kUnsafe, "others may write into data/: `chmod -R go-rwxs` the store's directory"};
+  }
   if (!request.any_file_system && file_system(data) == FileSystem::kNetwork) {
     return {Code::kUnsafe, "data/ lies on a network file system: its locks and mappings cannot be trusted"};
   }
@@ -50,7 +52,7 @@ Status check_files(int data, const Environment::Request& request, bool& read_onl
   if (fstatat(data, "lock.mdb", &info, AT_SYMLINK_NOFOLLOW) == 0 && !ordinary(info)) {
     return {Code::kUnsafe, "lock.mdb is a link, shared, or another user's"};
   }
-  const Descriptor file(openat(data, "data.mdb", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const Descriptor file(::openat(data, "data.mdb", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (file.get() < 0 && errno == ENOENT) return {Code::kCorrupt, "data/ without data.mdb", ENOENT};
   if (file.get() < 0) return lmdb_status(errno, "data.mdb");
   if (fstat(file.get(), &info) != 0) return lmdb_status(errno, "data.mdb");
@@ -104,11 +106,11 @@ Result<std::shared_ptr<Environment>> Environment::acquire(const Request& request
 
   const std::string path = request.directory + "/data";
   constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  int opened = ::open(path.c_str(), kFlags);
+  int opened = wal::above_standard(::open(path.c_str(), kFlags));
   const bool born_now = opened < 0 && errno == ENOENT && !request.read_only;
   if (born_now) {
     CAIRN_TRY(give_birth(request.directory, request.store_id, map_size(request.map_bytes)));
-    opened = ::open(path.c_str(), kFlags);
+    opened = wal::above_standard(::open(path.c_str(), kFlags));
   }
   if (opened < 0 && errno == ENOENT) return Status{Code::kNotFound, "no data/ in the store", ENOENT};
   if (opened < 0) return lmdb_status(errno == ENOTDIR ? ELOOP : errno, "data/ is no directory that can be opened");
@@ -176,7 +178,7 @@ Status Environment::open(const Request& request, bool read_only_mount, bool born
   flags |= writable_ ? MDB_NOMETASYNC : MDB_RDONLY;
   // lock.mdb cannot be written there, and nobody can write data.mdb through this mount.
   if (read_only_mount) flags |= MDB_NOLOCK;
-  if (rc == 0) rc = mdb_env_open(env_, (request.directory + "/data").c_str(), flags, 0600);
+  if (rc == 0) rc = open_held(env_, request.directory + "/data", flags);
   if (rc != 0) return lmdb_status(rc, "opening the LMDB environment");
   // LMDB leaves this descriptor open across exec.
   const int flag = fcntl(fd(), F_GETFD);
@@ -205,7 +207,7 @@ Status Environment::repeat_meta_pages() {
   std::string pages(size_t{2} * stat.ms_psize, '\0');
   CAIRN_TRY(whole(pread, fd(), pages, "reading the meta pages"));
   CAIRN_TRY(whole(pwrite, fd(), pages, "repeating the meta pages"));
-  return fdatasync(fd()) == 0 ? Status() : lmdb_status(errno, "repeating the meta pages: sync");
+  return fdatasync(fd()) == 0 ? Status() : lmdb_sync_status(errno, "repeating the meta pages: sync");
 }
 
 // Stores that were made before them lack some.

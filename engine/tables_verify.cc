@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "engine/error_detail.h"
 #include "engine/tables_pages.h"
 
 namespace cairn::engine {
@@ -164,6 +165,7 @@ struct Answer {
   bool ended = false;
   Code code = Code::kInternal;
   int32_t cause = 0;
+  std::string what;
 };
 
 /// The child read hostile bytes: what it says is checked, too.
@@ -188,6 +190,7 @@ Answer parse(std::string_view bytes, std::vector<TableDamage>& out) {
       answer.ended = true;
       answer.code = static_cast<Code>(*decode_u32(damage.table));
       answer.cause = static_cast<int32_t>(*decode_u32(damage.key));
+      answer.what = std::move(damage.what);
       break;
     }
   }
@@ -259,7 +262,7 @@ Status verify_in_child(const Tables::Options& options, std::vector<TableDamage>&
   Result<std::unique_lock<std::mutex>> lock = Environment::exclude(options.directory);
   if (!lock.ok()) return lock.status();
   std::array<int, 2> ends = {-1, -1};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) return {Code::kIo, "pipe to the checking process", errno};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {Code::kIo, "pipe to the checking process", errno};
   const Descriptor from_child(ends[0]);
   pid_t child = -1;
   {
@@ -285,8 +288,8 @@ Status verify_in_child(const Tables::Options& options, std::vector<TableDamage>&
 
   const Answer answer = parse(bytes, out);
   if (answer.ended) {
-    return answer.code == Code::kOk ? Status()
-                                    : Status{answer.code, "the tables, checked in a child process", answer.cause};
+    if (answer.code == Code::kOk) return {};
+    return fail(Status{answer.code, "the tables, checked in a child process", answer.cause}, answer.what);
   }
   if (!in_time) return {Code::kTimeout, "checking the tables took too long"};
   std::string what = "the check ended early";

@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "engine/store_directory.h"
 #include "engine/store_repair.h"
 #include "tools/dump.h"
 #include "tools/interrupt.h"
@@ -126,7 +127,7 @@ Exit repair(const Globals& globals, bool yes) {
     die_of_interrupt();
   }
   if (!report.ok()) {
-    return report_error(globals, report.status());
+    return report_error(globals, engine::name_strange_file(report.status(), *directory));
   }
   if (globals.json) {
     print_as_json(*report);

@@ -85,6 +85,9 @@ void print_as_json(const Slot& slot) {
 }
 
 std::string owner_text(const engine::LockOwner& owner) {
+  if (owner.held && owner.pid == 0) {
+    return owner.elsewhere ? "in another container" : "just opening it";
+  }
   return !owner.held ? "none" : std::to_string(owner.pid) + (owner.alive ? "" : " (gone; a child holds the lock)");
 }
 

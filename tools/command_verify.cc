@@ -9,6 +9,7 @@
 #include "engine/json.h"
 #include "engine/log_record.h"
 #include "engine/lost_identity.h"
+#include "engine/store_directory.h"
 #include "engine/tables.h"
 #include "tools/dump.h"
 #include "tools/interrupt.h"
@@ -132,7 +133,12 @@ Status verify_tables(const std::string& directory, const engine::Identity& ident
     return {};
   }
   v.tables_checked = s.ok();
-  return s.ok() ? s : engine::fail(s, std::string("the tables cannot be checked: ") + s.what);
+  if (s.ok()) {
+    return s;
+  }
+  const engine::ErrorDetail& detail = engine::error_detail();
+  const std::string why = detail.code == s.code && !detail.message.empty() ? detail.message : s.what;
+  return engine::fail(s, "the tables cannot be checked: " + why);
 }
 
 constexpr int kAttemptsMax = 5;
@@ -270,10 +276,9 @@ void print_as_json(const Verified& v) {
 
 Status verify_all(const Globals& globals, const std::string& directory, Verified& v) {
   StageNote stage(globals.json);
-  auto files = wal::open_posix_files(directory);
+  auto files = engine::open_store_files(directory);
   if (!files.ok()) {
-    return engine::fail(Status(Code::kNotAStore, "no store there", files.status().cause),
-                        "there is no store at " + directory);
+    return files.status();
   }
   std::string lost;
   auto identity = engine::identity_by_any_means(**files, directory, lost);
@@ -315,7 +320,7 @@ Exit verify(const Globals& globals) {
     die_of_interrupt();
   }
   if (!s.ok()) {
-    return report_error(globals, s);
+    return report_error(globals, engine::name_strange_file(s, *directory));
   }
   if (globals.json) {
     print_as_json(v);

@@ -18,6 +18,9 @@ using engine::Value;
 std::string advice(Code code, const ErrorDetail& detail, const std::string& while_doing) {
   switch (code) {
     case Code::kBusy: {
+      if (detail.owner_elsewhere) {
+        return {};
+      }
       std::string text =
           "reading works meanwhile (get, show, ls, export, backup, dump, verify, stats); to change a run use the API "
           "of the process "

@@ -52,6 +52,16 @@ class Files {
   virtual Result<uint64_t> free_bytes() = 0;
 };
 
+/// Before a file gets that long: over the limit of this process the kernel sends SIGXFSZ, which ends it. kIo, EFBIG.
+Status check_size_limit(uint64_t bytes);
+
+/// What a failed fsync or fdatasync of the operating system means. kUnsafe: there is no such thing here, which is
+/// refused and never taken for done. kNoSpace, kReadOnly, kIo.
+Status sync_failure(int error, const char* what);
+
+/// Of an open file or directory, which may be opened with O_PATH.
+Result<FileInfo> file_info(int fd);
+
 /// The operating system's files below `directory`, which exists. Opens by openat with O_NOFOLLOW and O_CLOEXEC.
 Result<std::unique_ptr<Files>> open_posix_files(const std::string& directory);
 

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <mutex>
 #include <utility>
 
+#include "wal/descriptor.h"
 #include "wal/files.h"
 
 #ifndef MADV_POPULATE_READ
@@ -36,6 +38,8 @@ Status from_errno(int error, const char* what) {
     case EROFS:
       return {Code::kReadOnly, what, error};
     case ELOOP:
+    case ENOTDIR:
+    case ENXIO:  // a socket
     case EACCES:
     case EPERM:
       return {Code::kUnsafe, what, error};
@@ -54,28 +58,9 @@ Status from_io_errno(int error, const char* what) {
   return {error == EROFS ? Code::kReadOnly : Code::kIo, what, error};
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) {
-      ::close(fd_);
-    }
-  }
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
 int open_below(int directory, const char* name, int flags, mode_t mode = 0) {
   for (;;) {
-    const int fd = ::openat(directory, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, mode);
+    const int fd = above_standard(::openat(directory, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, mode));
     if (fd >= 0 || errno != EINTR) {
       return fd;
     }
@@ -129,10 +114,11 @@ class PosixFile final : public File {
 
   Status sync() override {
     // Not repeated after EINTR: whether the error was consumed is unknown, so it counts as a failure.
-    return ::fdatasync(fd_.get()) == 0 ? Status() : from_io_errno(errno, "fdatasync");
+    return ::fdatasync(fd_.get()) == 0 ? Status() : sync_failure(errno, "fdatasync");
   }
 
   Status resize(uint64_t bytes) override {
+    CAIRN_TRY(check_size_limit(bytes));
     int rc = 0;
     do {
       rc = ::ftruncate(fd_.get(), static_cast<off_t>(bytes));
@@ -140,19 +126,7 @@ class PosixFile final : public File {
     return rc == 0 ? Status() : from_io_errno(errno, "resize");
   }
 
-  Result<FileInfo> info() override {
-    struct statx st {};
-    if (::statx(fd_.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &st) != 0) {
-      return from_io_errno(errno, "statx");
-    }
-    FileInfo info;
-    info.inode = st.stx_ino;
-    info.bytes = st.stx_size;
-    if ((st.stx_mask & STATX_BTIME) != 0) {
-      info.birth_ns = static_cast<uint64_t>(st.stx_btime.tv_sec) * 1'000'000'000u + st.stx_btime.tv_nsec;
-    }
-    return info;
-  }
+  Result<FileInfo> info() override { return file_info(fd_.get()); }
 
   Result<char*> map(size_t bytes) override {
     if (bytes == 0) {
@@ -173,8 +147,10 @@ class PosixFile final : public File {
     // Hints; what they prevent is slow, not wrong.
     (void)::madvise(address, bytes, MADV_RANDOM);
     (void)::madvise(address, bytes, MADV_DONTFORK);
-    // A kernel before 5.14 says EINVAL and faults the pages in later. EFAULT is the SIGBUS that a store would get.
-    if (::madvise(address, bytes, writable_ ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) != 0 && errno != EINVAL) {
+    // A kernel before 5.14 says EINVAL, a sandbox EPERM or ENOSYS: the pages are faulted in later. EFAULT is the SIGBUS
+    // that a store would get.
+    if (::madvise(address, bytes, writable_ ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) != 0 && errno != EINVAL &&
+        errno != EPERM && errno != ENOSYS) {
       const int error = errno;
       ::munmap(address, bytes);
       return {error == EFAULT ? Code::kNoSpace : Code::kIo, "prefault", error};
@@ -314,7 +290,7 @@ class PosixFiles final : public Files {
     if (fd.get() < 0) {
       return from_errno(errno, "open directory");
     }
-    return ::fsync(fd.get()) == 0 ? Status() : from_io_errno(errno, "sync directory");
+    return ::fsync(fd.get()) == 0 ? Status() : sync_failure(errno, "sync directory");
   }
 
   Result<uint64_t> free_bytes() override {
@@ -344,11 +320,47 @@ class PosixFiles final : public Files {
 
 }  // namespace
 
+Status check_size_limit(uint64_t bytes) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && bytes > limit.rlim_cur) {
+    return {Code::kIo, "over the limit of this process on the size of files (ulimit -f)", EFBIG};
+  }
+  return {};
+}
+
+Status sync_failure(int error, const char* what) {
+  if (error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == EPERM) {
+    return {Code::kUnsafe, "this system or file system does not sync, so nothing here would survive a power cut",
+            error};
+  }
+  return from_io_errno(error, what);
+}
+
+Result<FileInfo> file_info(int fd) {
+  FileInfo info;
+  struct statx st {};
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &st) == 0) {
+    info.inode = st.stx_ino;
+    info.bytes = st.stx_size;
+    if ((st.stx_mask & STATX_BTIME) != 0) {
+      info.birth_ns = static_cast<uint64_t>(st.stx_btime.tv_sec) * 1'000'000'000u + st.stx_btime.tv_nsec;
+    }
+    return info;
+  }
+  struct stat plain {};  // a sandbox may not know statx
+  if (::fstat(fd, &plain) != 0) {
+    return from_io_errno(errno, "fstat");
+  }
+  info.inode = plain.st_ino;
+  info.bytes = static_cast<uint64_t>(plain.st_size);
+  return info;
+}
+
 Result<std::unique_ptr<Files>> open_posix_files(const std::string& directory) {
   // The path up to here is the user's own choice and may hold symbolic links.
   int fd = -1;
   do {
-    fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = above_standard(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) {
     return from_errno(errno, "open directory");

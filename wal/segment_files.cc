@@ -12,6 +12,7 @@ constexpr size_t kFillBytes = 64u << 10;
 }  // namespace
 
 Status SegmentFiles::fill(File& file, uint64_t from, uint32_t segment_bytes) {
+  CAIRN_TRY(check_size_limit(segment_bytes));
   const std::string zeros(kFillBytes, '\0');
   for (uint64_t offset = from; offset < segment_bytes; offset += kFillBytes) {
     const size_t bytes = std::min<uint64_t>(kFillBytes, segment_bytes - offset);

@@ -219,7 +219,7 @@ const Case kCases[] = {
        EXPECT_EQ(t.again_open(CAIRN_OPEN_READ_ONLY), CAIRN_OK);
        return cairn_run_start(t.store_, nullptr, &t.run_);
      }},
-    {CODE(UNSAFE), "chmod 700",
+    {CODE(UNSAFE), "chmod -R go-rwxs",
      [](Codes& t) {
        t.close_all();
        EXPECT_EQ(chmod(t.path().c_str(), 0777), 0);

@@ -343,8 +343,7 @@ TEST_F(Slots, TheirNumberHasALimit) {
   std::vector<std::unique_ptr<engine::StoreLock>> locks;
   for (uint32_t i = 0; i < engine::kSlotsMax; ++i) {
     ASSERT_EQ(mkdir(slot(i).c_str(), 0700), 0);
-    engine::LockOwner owner;
-    auto lock = engine::StoreLock::take(slot(i), "owner", owner);
+    auto lock = engine::StoreLock::take(slot(i), "owner");
     ASSERT_TRUE(lock.ok()) << i;
     locks.push_back(std::move(*lock));
   }

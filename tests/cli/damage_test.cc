@@ -144,7 +144,7 @@ TEST_F(Machine, ADirectoryOfOthersEndsWith77) {
   ASSERT_EQ(chmod(store().c_str(), 0777), 0);
   const Ran ran = cairn({"set", "r", "a", "1"});
   EXPECT_EQ(ran.exit, 77);
-  EXPECT_THAT(ran.err, HasSubstr("chmod 700"));
+  EXPECT_THAT(ran.err, HasSubstr("chmod -R go-rwxs"));
 }
 
 TEST_F(Machine, AStoreThatIsAFileOrHoldsOtherThingsEndsWith65) {

@@ -210,7 +210,7 @@ TEST_F(StoreFiles, FilesThatAreNotOursBesideItDoNotMatter) {
 
 TEST_F(StoreFiles, DirectoriesOfOthersAreUnsafe) {
   ASSERT_EQ(chmod(path().c_str(), 0770), 0);
-  expect_refused(Code::kUnsafe, "chmod 700");
+  expect_refused(Code::kUnsafe, "chmod -R go-rwxs");
   ASSERT_EQ(chmod(path().c_str(), 0700), 0);
   if (geteuid() == 0) {
     ASSERT_EQ(chown(path().c_str(), 65534, 65534), 0);

@@ -57,6 +57,9 @@ TEST_F(Processes, ASecondOwnerInAnotherPidNamespaceIsBusyAndReadersThereAreRefus
   first.wait();
   in_pid_namespace([this] {
     EXPECT_EQ(open_code(), Code::kBusy);
+    EXPECT_THAT(message_, HasSubstr("another container"));
+    EXPECT_EQ(engine::error_detail().owner_pid, 0u) << "the number means another process here";
+    EXPECT_TRUE(engine::error_detail().owner_alive);
     EXPECT_THAT(read("r"), HasSubstr("another container"));
   });
   EXPECT_EQ(read("r"), R"({"n":100})");
