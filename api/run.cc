@@ -67,6 +67,9 @@ Status read_start(const cairn_start_options* theirs, StartOptions& start, Durabi
   start.parent = o.parent == nullptr ? "" : o.parent;
   start.root = o.root == nullptr ? "" : o.root;
   CAIRN_TRY(read_tags(o.tags, o.tag_count, start.tags));
+  if (o.metadata != nullptr && o.metadata_bytes == 0) {
+    return invalid("metadata_bytes: 0 with metadata given; it is the length of that text, or metadata is null");
+  }
   if (o.metadata != nullptr || o.metadata_bytes != 0) {
     Value metadata;
     CAIRN_TRY(cairn::api::object(cairn::api::json(o.metadata, o.metadata_bytes))(metadata, cairn::api::kInputBytesMax));

@@ -88,4 +88,21 @@ void evaluate(const std::string& key, const Form& form, std::optional<Value>& x)
   }
 }
 
+Status put_on_top(Diff waits, Document& document) {
+  if (waits.last == 0) {
+    return {};
+  }
+  for (DiffEntry& e : waits.entries) {
+    if (e.form.kind == FormKind::kSet || e.form.kind == FormKind::kDelete) {
+      continue;
+    }
+    const int at = document.find(e.key);
+    std::optional<Value> value = at < 0 ? std::nullopt : std::optional<Value>(document.member(at).value);
+    evaluate(e.key, e.form, value);
+    e.form = Form(value ? FormKind::kSet : FormKind::kDelete);
+    e.value = std::move(value);
+  }
+  return apply(waits, document);
+}
+
 }  // namespace cairn::engine

@@ -11,6 +11,9 @@ namespace cairn::engine {
 /// What `form` makes of the value x, or of an absent key. kSet and kDelete are no functions of x and do not come here.
 void evaluate(const std::string& key, const Form& form, std::optional<Value>& x);
 
+/// What waits for a run, on top of its document: forms on what is there, constants as they are.
+Status put_on_top(Diff waits, Document& document);
+
 /// `op` acts on x as a whole; its key has been resolved.
 void evaluate_operation(std::optional<Value>& x, const Operation& op);
 

@@ -7,9 +7,11 @@
 // - a run with something pending or detached is in the store's dirty list.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,7 +52,8 @@ struct Run : std::enable_shared_from_this<Run> {
   Diff outbox_since;                // of a run owned elsewhere: of what waits, what came since a batch took some
   uint64_t seen_life = 0;           // of the upstream's state that was taken last
   uint64_t seen_version = 0;
-  RunRecord record;  // all but sequence, updated_us and document, which stand above
+  std::optional<std::array<uint8_t, 16>> named_owner;  // of a run owned elsewhere: as the upstream said; zero: its own
+  RunRecord record;                                    // all but sequence, updated_us and document, which stand above
 
   // Guarded by the store's dirty mutex.
   int32_t dirty_index = -1;

@@ -216,8 +216,10 @@ const char* status_name(RunStatus s) {
 }
 
 bool status_from_name(std::string_view name, RunStatus& s) {
+  const auto same = [](char a, char b) { return (a >= 'a' && a <= 'z' ? static_cast<char>(a - 'a' + 'A') : a) == b; };
   for (size_t i = 0; i < kStatusNames.size(); ++i) {
-    if (name == kStatusNames[i]) {
+    const std::string_view known = kStatusNames[i];
+    if (std::equal(name.begin(), name.end(), known.begin(), known.end(), same)) {
       s = static_cast<RunStatus>(i);
       return true;
     }
@@ -253,6 +255,13 @@ bool valid_run_id(std::string_view id) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
                   is_dot(c);
          });
+}
+
+Status check_relatives(std::string_view id, std::string_view parent, std::string_view root) {
+  if (parent == id) return {Code::kInvalidArgument, "a run cannot be its own parent"};
+  if (root == id)
+    return {Code::kInvalidArgument, "a run cannot descend from itself: a run without a parent has no root"};
+  return {};
 }
 
 Status check_run_record(const RunRecord& r) {

@@ -29,8 +29,8 @@ enum class RunStatus : uint8_t {
   kExpired = 11,
   kTimedOut = 12,
 };
-const char* status_name(RunStatus s);  // "EXECUTING"
-bool status_from_name(std::string_view name, RunStatus& s);
+const char* status_name(RunStatus s);                        // "EXECUTING"
+bool status_from_name(std::string_view name, RunStatus& s);  // in either case
 /// COMPLETED, CANCELED, FAILED, SYSTEM_FAILURE, EXPIRED, TIMED_OUT: no more updates. CRASHED can be resumed.
 bool is_final(RunStatus s);
 
@@ -55,6 +55,9 @@ struct Origin {
   [[nodiscard]] bool received() const { return owner != std::array<uint8_t, 16>{}; }
   bool operator==(const Origin&) const = default;
 };
+
+/// "the store 0a1b..", or "the upstream itself" for zero: of a run that the store which answered owns.
+std::string owner_text(const std::array<uint8_t, 16>& owner);
 
 /// What waits to be sent upstream, beside the record. `diff.last` 0: nothing waits.
 struct OutboxRow {
@@ -113,6 +116,9 @@ struct RunRecord {
 /// That the record can be stored: ids, lengths, UTF-8, status; a foreign run has no document. kInvalidArgument,
 /// kTooLarge, kInvalidUtf8.
 Status check_run_record(const RunRecord& r);
+
+/// That it does not name itself as its parent or root: kInvalidArgument. Apart, for stores may hold runs that do.
+Status check_relatives(std::string_view id, std::string_view parent, std::string_view root);
 
 /// One row of the table `outbox`. The layout stands in TABLES.md.
 void append_outbox_row(std::string& out, const OutboxRow& row);

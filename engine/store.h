@@ -397,6 +397,10 @@ class Store {
                         size_t* failed) const;
   void note_outbox(Run& run, Diff all, const Diff& added);
   Status append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed);
+  // store_claim.cc
+  Result<RunRef> claim(RunRecord& record, Durability durability);
+  Status claim_locked(Run& run, RunRecord& record, uint64_t& lsn);
+  static Status owned_by_another(const Run& run);
   // store_receive.cc
   struct Incoming;
   Status receive_settled(const sync::Batch& batch, const std::function<std::vector<Received::Cursor>()>& cursors,
@@ -435,6 +439,8 @@ class Store {
 
   // store_runs.cc
   Result<RunRef> start_record(RunRecord record, Durability durability);
+  Status check_startable(const Run& old) const;
+  Status resolve_root(RunRecord& record);
   [[nodiscard]] std::shared_ptr<Tables> tables() const;
   Result<RunRef> load_run(std::string_view id);
   RunRef make_run(RunRecord record);

@@ -1,4 +1,4 @@
-// Runs that come from elsewhere as whole records.
+// Runs that come from elsewhere as whole records. What waits here for the owner of such a run goes on top (claim).
 #include "engine/store.h"
 
 namespace cairn::engine {
@@ -20,11 +20,15 @@ Status Store::import_run(RunRecord record, bool replace, Durability durability) 
         record.sequence == 0 ? "a run's sequence is 1 or more" : "a run is finished if and only if its status is final",
         record.id);
   }
+  if (const Status s = check_relatives(record.id, record.parent, record.root); !s.ok()) {
+    return fail(s, s.what, record.id);
+  }
   CAIRN_TRY(check_metadata(record.document));
 
   CAIRN_TRY(can_promise(durability));
   const std::string id = record.id;
   uint64_t lsn = 0;
+  bool claims = false;
   {
     std::unique_lock start_guard(start_mutex_);
     if (const Code gate = this->gate(); gate != Code::kOk) {
@@ -41,6 +45,9 @@ Status Store::import_run(RunRecord record, bool replace, Durability durability) 
       if (old->gate == Code::kErased) {
         old_guard.unlock();
         old = nullptr;
+      } else if (old->record.foreign) {
+        CAIRN_TRY(owned_by_another(*old));
+        claims = true;
       } else if (!replace) {
         return fail(Code::kExists, "a run of this id is in the store", record.id);
       } else if (!old->live.pending().empty()) {
@@ -48,11 +55,17 @@ Status Store::import_run(RunRecord record, bool replace, Durability durability) 
         detach(*old);
       }
     }
-    auto run = append_start(std::move(record), old, start_guard, Durability::kProcess);
-    if (!run.ok()) {
-      return run.status();
+    if (!claims) {
+      auto run = append_start(std::move(record), old, start_guard, Durability::kProcess);
+      if (!run.ok()) {
+        return run.status();
+      }
+      lsn = (*run)->record.created_lsn;
     }
-    lsn = (*run)->record.created_lsn;
+  }
+  if (claims) {
+    auto run = claim(record, durability);
+    return run.code() == Code::kAgain ? import_run(std::move(record), replace, durability) : run.status();
   }
   return keep_promise(durability, lsn, std::span(&id, 1));
 }

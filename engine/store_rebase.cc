@@ -156,22 +156,12 @@ void Store::refreshed(const sync::Documents::Run& upstream) {
     run.seen_version = upstream.version;
     own = !run.record.foreign;
     if (!own) {
+      if (upstream.origin.owner != outbox_->state().owner) {
+        run.named_owner = upstream.origin.owner;
+      }
       // Only here, and only in memory: what waits for the owner is on top.
       Document document = upstream.document;
-      Diff waits = run.record.outbox.diff;
-      for (DiffEntry& e : waits.entries) {
-        const int at = document.find(e.key);
-        std::optional<Value> value = at < 0 ? std::nullopt : std::optional<Value>(document.member(at).value);
-        if (e.form.kind == FormKind::kSet || e.form.kind == FormKind::kDelete) {
-          continue;
-        }
-        evaluate(e.key, e.form, value);
-        e.value = value;
-        e.form = Form(value ? FormKind::kSet : FormKind::kDelete);
-      }
-      if (waits.last != 0) {
-        (void)engine::apply(waits, document);
-      }
+      (void)put_on_top(run.record.outbox.diff, document);
       run.live.reset(std::move(document), run.sequence);
     }
   }

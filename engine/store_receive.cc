@@ -100,6 +100,7 @@ struct Store::Incoming {
   bool with_note = false;  // of the origin alone
   Diff outbox;             // what waits for the owner after it; or the change of the document
   Diff waiting;            // what comes to that
+  std::string refusal;     // why not, in words
   RunRef replaced;         // the erased run whose place in the table it takes
   uint64_t sequence = 0;   // after it
   int64_t updated_us = 0;
@@ -131,6 +132,7 @@ Status Store::plan_start(const sync::Batch& batch, Incoming& in, Run* old) {
   in.sequence = record.sequence;
   in.updated_us = record.updated_us;
   in.origin = Origin{batch.header.owner, batch.header.generation, e.life, e.sequence};
+  CAIRN_TRY(check_relatives(record.id, record.parent, record.root));
   return check_run_record(record);
 }
 
@@ -155,6 +157,7 @@ Status Store::plan_change(Incoming& in, const Run& run) {
     take_head(in.record, *e.head);
     RunRecord after = in.record;
     after.id = e.id;
+    CAIRN_TRY(check_relatives(after.id, after.parent, after.root));
     CAIRN_TRY(check_run_record(after));
   }
   return {};
@@ -212,6 +215,8 @@ Status Store::plan_incoming(const sync::Batch& batch, Incoming& in, std::optiona
   const Origin origin{batch.header.owner, batch.header.generation, e.life, e.sequence};
   if (here && run->record.origin.owner != batch.header.owner) {
     verdict = VerdictCode::kNotOwner;
+    in.refusal = owner_text(run->record.origin.owner) +
+                 " has a run of this id, and was first: bring this one under an id of its own";
     return {};
   }
   if (e.kind == EntryKind::kErase) {
@@ -396,7 +401,7 @@ Status Store::receive_settled(const sync::Batch& batch, const std::function<std:
       if (verdict) {
         in.changes = false;
         const uint64_t has = *verdict == VerdictCode::kShared ? in.run->record.origin.sequence : 0;
-        verdicts.push_back({static_cast<uint32_t>(i), *verdict, planned.ok() ? "" : planned.what, has});
+        verdicts.push_back({static_cast<uint32_t>(i), *verdict, planned.ok() ? in.refusal : planned.what, has});
       }
     }
     // What is pending of runs that change goes into the log before.

@@ -194,33 +194,46 @@ Result<RunRef> Store::start_record(RunRecord record, Durability durability) {
   if (!existing.ok() && existing.code() != Code::kNoSuchRun) {
     return existing.status();
   }
+  bool claims = false;
   if (existing.ok()) {
-    const Run& old = **existing;
     const std::lock_guard guard((*existing)->lock);
+    const Run& old = **existing;
     if (old.gate != Code::kErased) {
       if (record.foreign) {
         return existing;
       }
-      if (old.record.foreign) {
-        return fail(Code::kExists,
-                    "runs of this store name this id as their parent or root, and it is owned elsewhere: take another "
-                    "id",
-                    record.id);
-      }
-      if (is_final(old.record.status)) {
-        return fail(Code::kExists, "a finished run of this id is in the store: take another id, or erase it",
-                    record.id);
-      }
-      if (old.record.session == session_) {
-        return fail(Code::kRunning,
-                    "a run of this id is running in this process: open it for another handle, or take another id",
-                    record.id);
-      }
-      return fail(Code::kExists, "an earlier process left this run unfinished: resume it", record.id);
+      CAIRN_TRY(check_startable(old));
+      claims = true;
     }
   }
+  if (claims) {
+    start_guard.unlock();
+    auto claimed = claim(record, durability);
+    return claimed.code() == Code::kAgain ? start_record(std::move(record), durability) : claimed;
+  }
+  CAIRN_TRY(resolve_root(record));
+  return append_start(std::move(record), nullptr, start_guard, durability);
+}
+
+// With the run's lock held: kExists but for a run owned elsewhere whose owner nobody has named.
+Status Store::check_startable(const Run& old) const {
+  CAIRN_TRY(owned_by_another(old));
+  if (old.record.foreign) {
+    return {};
+  }
+  if (is_final(old.record.status)) {
+    return fail(Code::kExists, "a finished run of this id is in the store: take another id, or erase it", old.id);
+  }
+  if (old.record.session == session_) {
+    return fail(Code::kRunning,
+                "a run of this id is running in this process: open it for another handle, or take another id", old.id);
+  }
+  return fail(Code::kExists, "an earlier process left this run unfinished: resume it", old.id);
+}
+
+// Root: the parent's root if the parent is here, else the parent. With start_mutex_ held.
+Status Store::resolve_root(RunRecord& record) {
   if (!record.parent.empty() && record.root.empty()) {
-    // Root: the parent's root if the parent is here, else the parent.
     auto parent = load_run(record.parent);
     if (parent.ok()) {
       const std::lock_guard guard((*parent)->lock);
@@ -229,7 +242,8 @@ Result<RunRef> Store::start_record(RunRecord record, Durability durability) {
       record.root = record.parent;
     }
   }
-  return append_start(std::move(record), nullptr, start_guard, durability);
+  const Status s = check_relatives(record.id, record.parent, record.root);
+  return s.ok() ? s : fail(s, s.what, record.id);
 }
 
 // `old`, if given, is the run of that id that this one takes the place of: locked, with nothing pending. The run is in

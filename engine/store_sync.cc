@@ -39,6 +39,10 @@ Status Store::recover_sync() {
 
 // With sync_mutex_ and checkpoint_mutex_ held.
 Status Store::fold_for_sync() {
+  if (gate() == Code::kLatched) {
+    // What the log has and the disk perhaps not may have taken what waits into a run: a later open shows.
+    return refuse(Code::kLatched);
+  }
   const std::shared_ptr<Tables> tables = this->tables();
   return tables != nullptr && tables->applied_lsn() >= writer_->durable_lsn() ? Status() : checkpoint_locked();
 }

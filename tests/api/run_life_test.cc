@@ -36,6 +36,17 @@ class RunLife : public ApiTest {
   }
 };
 
+TEST_F(RunLife, MetadataWithoutItsLengthIsRefusedByName) {
+  cairn_start_options o = {};
+  o.struct_bytes = sizeof o;
+  o.id = "r";
+  o.metadata = R"({"a":1})";
+  cairn_run* run = nullptr;
+  CAIRN_EXPECT(CAIRN_INVALID_ARGUMENT, cairn_run_start(store_, &o, &run));
+  EXPECT_NE(std::string(last_error().message).find("metadata_bytes"), std::string::npos) << last_error().message;
+  EXPECT_EQ(list(), "");
+}
+
 TEST_F(RunLife, StartTakesItsOptionsAndInfoGivesThemBack) {
   const char* tags[] = {"blue", "", "fast"};
   cairn_start_options o = {};

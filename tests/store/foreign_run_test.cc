@@ -217,10 +217,6 @@ TEST_F(ForeignRun, ItsLifeIsItsOwners) {
   EXPECT_EQ(store_->finish(*far, engine::RunStatus::kCompleted).code, Code::kInvalidArgument);
   EXPECT_EQ(store_->set_tags(*far, {"t"}).code, Code::kInvalidArgument);
   EXPECT_EQ(store_->set_status(*far, engine::RunStatus::kWaiting).code, Code::kInvalidArgument);
-  engine::StartOptions o;
-  o.id = "far";
-  EXPECT_EQ(store_->start(o).code(), Code::kExists);
-  EXPECT_NE(engine::error_detail().message.find("owned elsewhere"), std::string::npos);
   EXPECT_FALSE(store_->view(*far).orphaned);
   ASSERT_EQ(set(far, "a", "1"), Code::kAccepted);
   checkpoint();

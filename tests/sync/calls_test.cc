@@ -185,6 +185,61 @@ class CallsTest : public SyncTest {
     return happened;
   }
 
+  /// A run is started for which something waits here, while more of it is on its way.
+  bool claim(int at, bool full) {
+    const std::string number = std::to_string(pairs_++);
+    Site& sender = site("sender" + number);
+    Site& receiver = site("receiver" + number);
+    sender.fixed_identity = receiver.fixed_identity = true;
+    sender.open();
+    receiver.open();
+    sender.attach();
+    sender.start("c", "{}", "p");
+    const auto increment = [&](const char* by) {
+      sender.apply(*sender.store().parent(*sender.run("c")), OperationType::kIncrement, "n", by);
+    };
+    increment("8");
+    const std::string batch = sender.frozen();
+    increment("4");
+    EXPECT_TRUE(sender.store().checkpoint().ok());
+    increment("2");
+    calls = {};
+    calls.at = at;
+    calls.full = full;
+    calls.from = sender.directory();
+    calls.to = sender.directory() + ".image";
+    engine::StartOptions o;
+    o.id = "p";
+    calls.counts = true;
+    Status status = sender.store().start(o).status();
+    calls.counts = false;
+    const bool happened = calls.happened;
+    EXPECT_TRUE(status.ok() || (full && happened)) << said(status);
+    if (full && happened) {
+      sender.reopen();
+      sender.attach();
+    } else if (happened) {
+      sender.replace_by(calls.to);
+    } else {
+      EXPECT_TRUE(sender.store().sync_failed(sync::Failure::kTransient, "no answer").ok());
+    }
+    if (at % 2 == 0) {
+      receiver.receiver().handle(batch);  // the answer is lost
+    }
+    sender.clock().advance_ms(120'000);
+    sender.sync_with(receiver);
+    if (sender.state("p").starts_with("waiting")) {
+      EXPECT_TRUE(sender.store().start(o).ok()) << engine::error_detail().message;
+    }
+    sender.apply("p", OperationType::kIncrement, "n", "1");
+    sender.sync_with(receiver);
+    EXPECT_EQ(receiver.state("p"), R"({"n":15})") << "call " << at;
+    EXPECT_TRUE(sender.sync_state().all_acknowledged);
+    sender.close();
+    receiver.close();
+    return happened;
+  }
+
   void at_every_call(Phase phase, bool full, const char* what) {
     at_every_call([&](int at) { return exchange(phase, at, full); }, full, what);
   }
@@ -214,6 +269,12 @@ TEST_F(CallsTest, ARelayIsKilledWhileItTakesBackWhatBelongsIntoARun) {
 }
 TEST_F(CallsTest, ARelaysDiskIsFullWhileItTakesBackWhatBelongsIntoARun) {
   at_every_call([this](int at) { return take_back(at, true); }, true, "take back");
+}
+TEST_F(CallsTest, AStoreIsKilledWhileItStartsARunThatWasUpdatedBefore) {
+  at_every_call([this](int at) { return claim(at, false); }, false, "start of a run that was updated before");
+}
+TEST_F(CallsTest, AStoresDiskIsFullWhileItStartsARunThatWasUpdatedBefore) {
+  at_every_call([this](int at) { return claim(at, true); }, true, "start of a run that was updated before");
 }
 TEST_F(CallsTest, TheSendersDiskIsFullWhileItFreezes) { at_every_call(Phase::kFreeze, true, "freeze"); }
 TEST_F(CallsTest, TheReceiversDiskIsFullWhileItTakes) { at_every_call(Phase::kTake, true, "take"); }

@@ -47,6 +47,7 @@ void add(sim::Result& sum, const sim::Result& r) {
   sum.renamed += r.renamed;
   sum.detached += r.detached;
   sum.backlogs += r.backlogs;
+  sum.late_starts += r.late_starts;
   sum.duplicates += r.duplicates;
   sum.refused += r.refused;
 }
@@ -57,12 +58,12 @@ void print(const char* name, const sim::Result& s, uint64_t lives) {
       "sync: %s: %llu lives, %llu operations, %llu messages; lost requests %llu, lost answers %llu, cut %llu, spoiled "
       "%llu, "
       "late %llu, doubled %llu, denied %llu, busy %llu, too large %llu, renamed %llu, detached %llu; refused for what "
-      "waited %llu; worker kills %llu, "
+      "waited %llu, started late %llu; worker kills %llu, "
       "upstream kills %llu, clock jumps %llu; "
       "duplicates recognised %llu, unreadable %llu; lost 0, doubled 0\n",
       name, n(lives), n(s.operations), n(s.messages), n(s.lost_requests), n(s.lost_answers), n(s.cut), n(s.flipped),
       n(s.delayed), n(s.doubled), n(s.denied), n(s.busy), n(s.too_large), n(s.renamed), n(s.detached), n(s.backlogs),
-      n(s.worker_kills), n(s.upstream_kills), n(s.clock_jumps), n(s.duplicates), n(s.refused));
+      n(s.late_starts), n(s.worker_kills), n(s.upstream_kills), n(s.clock_jumps), n(s.duplicates), n(s.refused));
 }
 
 void all_equal(const char* name, const sim::Options& o, uint64_t first, uint64_t count) {
@@ -93,6 +94,15 @@ TEST(Simulation, AChainOfStoresEndsEqual) {
   o.actions = 1500;
   o.chain = true;
   all_equal("chain", o, 100 + from_environment("CAIRN_SIM_FIRST", 1), lives(4));
+}
+
+TEST(Simulation, ParentsThatAreStartedLateEndEqual) {
+  sim::Options o;
+  o.actions = 800;
+  o.late_parents = true;
+  all_equal("late parents", o, 200 + from_environment("CAIRN_SIM_FIRST", 1), lives(4));
+  o.chain = true;
+  all_equal("late parents in a chain", o, 300 + from_environment("CAIRN_SIM_FIRST", 1), lives(2));
 }
 
 TEST(Simulation, ASeedIsOneRun) {

@@ -61,6 +61,8 @@ class Simulation {
     bool detached = false;
     std::vector<std::string> runs;
     uint32_t made = 0;
+    uint32_t late = 0;         // parents that were named before they were started
+    bool late_is_due = false;  // the last of them is not started yet
   };
 
   SimulatedStore& upstream() { return *upstream_; }
@@ -148,7 +150,9 @@ class Simulation {
       const std::string id = "w" + std::to_string(index) + "_r" + std::to_string(w.made++);
       engine::StartOptions o;
       o.id = id;
-      if (options_.shared && index > 0) {
+      if (options_.late_parents && random_.one_in(2)) {
+        o.parent = late_parent(w, index);
+      } else if (options_.shared && index > 0) {
         o.parent = "w0_r" + std::to_string(random_.below(options_.runs));
       }
       expected_[id];  // others may have worked on it before
@@ -156,13 +160,18 @@ class Simulation {
       ++result.operations;
       return store.start(o).status();
     }
+    if (w.late_is_due && random_.one_in(20)) {
+      ++result.operations;
+      return start_late(w, index);
+    }
     const size_t at = random_.below(w.runs.size());
     const std::string id = w.runs[at];
     auto found = store.find(id);
     CAIRN_TRY(found.status());
     engine::RunRef run = *found;
     std::string changed = id;
-    if (options_.shared && index > 0 && random_.one_in(3)) {
+    const bool named = !run->record.parent.empty();
+    if ((options_.late_parents ? named : options_.shared && index > 0) && random_.one_in(3)) {
       auto parent = store.parent(*run);
       CAIRN_TRY(parent.status());
       run = *parent;
@@ -213,6 +222,25 @@ class Simulation {
         e.set[std::string("s_") + key] = number;
         return worked(store.apply(*run, {OperationType::kSet, std::string("s_") + key, Value(number)}, outcome));
     }
+  }
+
+  /// A parent of the worker's own, whose start comes later.
+  std::string late_parent(Worker& w, uint32_t index) {
+    if (!w.late_is_due) {
+      w.late_is_due = true;
+      ++w.late;
+    }
+    std::string id = "w" + std::to_string(index) + "_late" + std::to_string(w.late);
+    expected_[id];
+    return id;
+  }
+
+  Status start_late(Worker& w, uint32_t index) {
+    engine::StartOptions o;
+    o.id = "w" + std::to_string(index) + "_late" + std::to_string(w.late);
+    w.late_is_due = false;
+    ++result.late_starts;
+    return w.site->store().start(o).status();
   }
 
   static Status worked(const Status& s) { return s.worked() ? Status() : s; }
@@ -347,6 +375,11 @@ class Simulation {
 
   // The network is well from here on: everything arrives.
   Status drain() {
+    for (uint32_t i = 0; i < workers_.size(); ++i) {
+      if (workers_[i].late_is_due) {
+        CAIRN_TRY(start_late(workers_[i], i));
+      }
+    }
     for (Worker& w : workers_) {
       w.detached = false;
       CAIRN_TRY(attach(w));

@@ -21,8 +21,9 @@ struct Options {
   uint32_t runs = 8;  // of each worker
   uint32_t actions = 2000;
   uint32_t batch_entries = 5;
-  bool chain = false;  // the upstream has an upstream of its own, which is compared
-  bool shared = true;  // workers also change the first worker's runs, as their parents
+  bool chain = false;         // the upstream has an upstream of its own, which is compared
+  bool shared = true;         // workers also change the first worker's runs, as their parents
+  bool late_parents = false;  // and parents that they start themselves, later
   // One in so many: messages, actions. 0: never.
   uint32_t lose_request = 10, lose_answer = 10, cut = 20, flip = 20, delay = 10, twice = 10;
   uint32_t deny = 40, busy = 30;
@@ -42,6 +43,7 @@ struct Result {
   uint64_t worker_kills = 0, upstream_kills = 0, clock_jumps = 0, too_large = 0, renamed = 0, detached = 0;
   uint64_t duplicates = 0;    // batches that the upstream knew
   uint64_t refused = 0;       // that it could not read
+  uint64_t late_starts = 0;   // of runs that were updated before
   uint64_t backlogs = 0;      // operations that were refused because so many waited
   uint64_t dead_letters = 0;  // at the end
   int64_t simulated_ms = 0;

@@ -96,7 +96,8 @@ enum {
   CAIRN_KEY_REFUSED = 25,   /* __proto__, or a path through __proto__, constructor or prototype */
 
   /* The run. */
-  CAIRN_EXISTS = 32,   /* start: a finished run of this id is there, or one that an earlier process left: resume it */
+  CAIRN_EXISTS = 32,   /* start: a finished run of this id is there, or one that an earlier process left: resume it; or
+                          another store owns it, which the message names */
   CAIRN_RUNNING = 33,  /* start: a run of this id is running in this process */
   CAIRN_FINISHED = 34, /* the run was finished; nothing changed */
   CAIRN_NO_SUCH_RUN = 35,
@@ -501,7 +502,7 @@ enum {
 };
 /** "COMPLETED"; null for a number that is no status. */
 CAIRN_API const char* cairn_run_status_name(int32_t status) CAIRN_NOEXCEPT;
-/** Errors:   INVALID_ARGUMENT for a name that is none. */
+/** "COMPLETED", in either case. Errors: INVALID_ARGUMENT for a name that is none. */
 CAIRN_API cairn_status cairn_run_status_from_name(const char* name, int32_t* status) CAIRN_NOEXCEPT;
 
 typedef struct cairn_start_options {
@@ -514,16 +515,19 @@ typedef struct cairn_start_options {
   const char* root;
   const char* const* tags;
   size_t tag_count;
-  const char* metadata; /* JSON text of an object: what the run starts from */
-  size_t metadata_bytes;
+  const char* metadata;  /* JSON text of an object: what the run starts from; null: nothing */
+  size_t metadata_bytes; /* of that text, not 0 */
 } cairn_start_options;
 
-/** Starts a run, status EXECUTING. `options` may be null.
+/** Starts a run, status EXECUTING. `options` may be null. A run that was updated here before, as a parent or root that
+ * is owned elsewhere, becomes this store's own, and handles of it go on: what waited for its owner is on top of
+ * `metadata`. What was sent before counts at the upstream as what others did, and comes back with cairn_run_refresh.
  * Durable:  as updates are; it is a log record, so it survives as soon as it returns.
  * Errors:   EXISTS, RUNNING, BACKLOG, TOO_LARGE, INVALID_JSON, INVALID_UTF8, TYPE_MISMATCH (metadata is no object),
- *           KEY_REFUSED, NO_SPACE, LATCHED.
+ *           KEY_REFUSED, NO_SPACE, LATCHED; INVALID_ARGUMENT also for a run that names itself as its parent or root, or
+ *           whose parent descends from it, and for `metadata` with `metadata_bytes` 0.
  * Lifetime: the handle is the caller's, for cairn_run_close.
- * Cost:     some microseconds. */
+ * Cost:     some microseconds; of one that was updated before a sync of the log and a checkpoint. */
 CAIRN_API cairn_status cairn_run_start(cairn_store* store, const cairn_start_options* options,
                                        cairn_run** run) CAIRN_NOEXCEPT;
 
@@ -546,7 +550,8 @@ CAIRN_API cairn_status cairn_run_share(cairn_run* run, cairn_run** other) CAIRN_
 
 /** A handle of the run that this one names as its parent, or as its root, of the same class; of the run itself where it
  * names none. A named run that is not in this store is owned elsewhere: its updates return ACCEPTED and wait in the
- * store for its owner, reads give NOT_FOUND, and its status and tags are its owner's. To update a run and its parent
+ * store for its owner, reads give NOT_FOUND, and its status and tags are its owner's. A start of that id makes it this
+ * store's own (cairn_run_start). To update a run and its parent
  * together, put both into one transaction, or see cairn_run_apply_atomic.
  * Durable:  the first call for a run owned elsewhere writes one record to the log; each update of it is one, at once.
  * Errors:   ERASED, NO_SPACE, LATCHED; read-only: NO_SUCH_RUN. Updates of a run owned elsewhere also: BACKLOG,
@@ -616,7 +621,7 @@ typedef struct cairn_run_info {
 } cairn_run_info;
 enum {
   CAIRN_RUN_INFO_ORPHANED = 1, /* unfinished, and started or resumed by a process that is gone */
-  CAIRN_RUN_INFO_FOREIGN = 2   /* owned elsewhere: no metadata here */
+  CAIRN_RUN_INFO_FOREIGN = 2   /* owned elsewhere: no metadata here, and `status` says nothing */
 };
 
 /** Fills *info. Its strings stand in `buffer`, as with getpwnam_r: 512 bytes are mostly enough.

@@ -309,7 +309,8 @@ class Run {
 
   /// A handle of the run that this one names as its parent, or as its root, of the same class; of this run where it
   /// names none. One that is not in this store is owned elsewhere: its updates are answered with kAccepted and wait for
-  /// its owner, and it has nothing to read (get gives nothing, current throws kNotFound).
+  /// its owner, and it has nothing to read (get gives nothing, current throws kNotFound). A start of that id makes it
+  /// this store's own.
   [[nodiscard]] Run parent() const {
     cairn_run* other = nullptr;
     detail::check(cairn_run_parent(handle_.get(), &other));

@@ -30,7 +30,7 @@ enum class Code : int32_t {
   kKeyRefused = 25,    // __proto__, or a path through __proto__, constructor or prototype
 
   // The run.
-  kExists = 32,    // start: a finished run of this id is there, or one that an earlier process left: resume it
+  kExists = 32,  // start: a run of this id is there, finished, or left unfinished (resume it); or another store owns it
   kRunning = 33,   // start: a run of this id is running in this process
   kFinished = 34,  // the run was finished; nothing changed
   kNoSuchRun = 35,

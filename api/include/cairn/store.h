@@ -80,7 +80,8 @@ class Store {
   }
   ~Store() = default;  // closes, without a limit of time; use close() to see errors
 
-  /// Starts a run.
+  /// Starts a run. One that was updated here before, as a parent or root, becomes this store's own: what waited for its
+  /// owner is on top of start.metadata, and handles of it go on.
   /// Errors: kExists, kRunning, kTooLarge, kTypeMismatch (metadata is no object), kInvalidArgument, kNoSpace, kLatched.
   Run start(const Start& start = {}) {
     cairn_run* run = nullptr;

@@ -1,0 +1,135 @@
+// A parent that is updated before it is started here: its start takes what waits for its owner into the run.
+#include "tests/support/child_process.h"
+#include "tests/support/store_fixture.h"
+#include "tests/support/updates.h"
+
+namespace cairn::tests {
+namespace {
+
+using engine::OperationType;
+using engine::RunRef;
+
+class Claim : public StoreTest {
+ protected:
+  RunRef child_of(const std::string& parent) {
+    engine::StartOptions o;
+    o.id = "c";
+    o.parent = parent;
+    auto run = store_->start(o);
+    EXPECT_TRUE(run.ok()) << engine::error_detail().message;
+    return *run;
+  }
+  RunRef parent_of(const RunRef& run) { return *store_->parent(*run); }
+  Code add(const RunRef& run, const char* key, const char* by) {
+    return update(*store_, *run, OperationType::kIncrement, key, *engine::parse_json(by)).code;
+  }
+  Code start_with(const std::string& id, const std::string& json, const std::string& parent = "") {
+    engine::StartOptions o;
+    o.id = id;
+    o.parent = parent;
+    o.metadata = *engine::parse_json(json)->get<engine::Object>();
+    auto run = store_->start(o);
+    return run.code();
+  }
+};
+
+TEST_F(Claim, AParentThatWasUpdatedBeforeItIsStartedHasTheUpdates) {
+  open();
+  const RunRef early = parent_of(child_of("box"));
+  for (int i = 0; i < 750; ++i) {
+    ASSERT_EQ(add(early, "cost", "1"), Code::kAccepted);
+  }
+  ASSERT_EQ(update(*store_, *early, OperationType::kAppend, "log", *engine::parse_json(R"("before")")).code,
+            Code::kAccepted);
+  ASSERT_EQ(start_with("box", R"({"cost":2,"own":true})"), Code::kOk) << engine::error_detail().message;
+  EXPECT_EQ(json("box"), R"({"cost":752,"own":true,"log":["before"]})");
+  EXPECT_EQ(add(early, "cost", "1"), Code::kOk) << "a handle from before goes on";
+  EXPECT_EQ(find("box"), early);
+  EXPECT_TRUE(store_->finish(*early, engine::RunStatus::kCompleted).ok());
+  reopen();
+  EXPECT_EQ(json("box"), R"({"cost":753,"own":true,"log":["before"]})");
+  EXPECT_FALSE(store_->view(*find("box")).record.foreign);
+}
+
+TEST_F(Claim, AKillBehindTheStartLosesAndDoublesNothing) {
+  for (const bool folded : {false, true}) {
+    const std::string id = folded ? "folded" : "logged";
+    in_child([&] {
+      open();
+      const RunRef early = parent_of(child_of(id));
+      ASSERT_EQ(add(early, "n", "5"), Code::kAccepted);
+      if (folded) {
+        ASSERT_TRUE(store_->barrier().ok());
+        ASSERT_TRUE(store_->checkpoint().ok());
+      }
+      ASSERT_EQ(add(early, "n", "2"), Code::kAccepted);
+      ASSERT_EQ(start_with(id, "{}"), Code::kOk);
+      ASSERT_EQ(add(early, "n", "1"), Code::kOk);
+    });
+    EXPECT_EQ(read(id), R"({"n":8})");
+    open();
+    EXPECT_EQ(json(id), R"({"n":8})");
+    ASSERT_TRUE(store_->erase("c").ok());
+    close();
+  }
+}
+
+TEST_F(Claim, TheRootIsThatOfItsOwnParent) {
+  open();
+  start("top");
+  (void)add(parent_of(child_of("box")), "n", "1");
+  ASSERT_EQ(start_with("box", "{}", "top"), Code::kOk);
+  EXPECT_EQ(store_->view(*find("box")).record.root, "top");
+}
+
+TEST_F(Claim, IsOnlyOnce) {
+  open();
+  (void)add(parent_of(child_of("box")), "n", "1");
+  ASSERT_EQ(start_with("box", "{}"), Code::kOk);
+  EXPECT_EQ(start_with("box", "{}"), Code::kRunning);
+  EXPECT_EQ(json("box"), R"({"n":1})");
+}
+
+TEST_F(Claim, WhatWaitsMustFitIntoTheRun) {
+  open();
+  const RunRef early = parent_of(child_of("box"));
+  const std::string half(2'500, 'x');
+  ASSERT_EQ(set(early, "a", '"' + half + '"'), Code::kAccepted);
+  ASSERT_EQ(set(early, "b", '"' + half + '"'), Code::kAccepted);
+  EXPECT_EQ(start_with("box", "{}"), Code::kTooLarge);
+  EXPECT_EQ(set(early, "b", "1"), Code::kAccepted);
+  EXPECT_EQ(start_with("box", "{}"), Code::kOk);
+}
+
+TEST_F(Claim, AnImportedRunTakesWhatWaitsToo) {
+  open();
+  const RunRef early = parent_of(child_of("box"));
+  ASSERT_EQ(add(early, "n", "5"), Code::kAccepted);
+  engine::RunRecord r;
+  r.id = "box";
+  r.sequence = 40;
+  r.created_us = r.updated_us = 1;
+  r.document = engine::Document::from_object(*engine::parse_json(R"({"n":10})")->get<engine::Object>());
+  ASSERT_TRUE(store_->import_run(std::move(r), false).ok()) << engine::error_detail().message;
+  EXPECT_EQ(json("box"), R"({"n":15})");
+  EXPECT_EQ(store_->view(*find("box")).record.sequence, 40u);
+  reopen();
+  EXPECT_EQ(json("box"), R"({"n":15})");
+}
+
+TEST_F(Claim, ARunIsNeitherItsOwnParentNorItsOwnRoot) {
+  open();
+  EXPECT_EQ(start_with("r", "{}", "r"), Code::kInvalidArgument);
+  engine::StartOptions o;
+  o.id = o.root = "r";
+  EXPECT_EQ(store_->start(o).code(), Code::kInvalidArgument);
+  child_of("box");
+  EXPECT_EQ(start_with("box", "{}", "c"), Code::kInvalidArgument) << "its child descends from it";
+  engine::RunRecord r;
+  r.id = r.parent = "r";
+  r.sequence = 1;
+  EXPECT_EQ(store_->import_run(std::move(r), false).code, Code::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace cairn::tests
