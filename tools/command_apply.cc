@@ -17,13 +17,14 @@ namespace {
 
 constexpr const char* kNotes =
     "Reads a JSON array of operations from stdin and prints what became of each, in order:\n"
-    "  applied, unchanged (there was nothing to change), or unapplied(why).\n"
+    "  applied, unchanged (there was nothing to change), unapplied(why), or accepted (the run is owned elsewhere).\n"
     "An unapplied operation does not stop the rest; the command then ends with 1. Another error (a result that is too\n"
     "large) stops there; what came before stays. What was applied is on disk when the command ends.\n"
     "With --atomic all operations apply or none does, also after a crash, and only the size of the result counts. "
     "Then\n"
     "there may be several RUNs, which all get the same operations; or none, and stdin has a line for each:\n"
     "  {\"run\":ID,\"operations\":[...]}\n"
+    "or, for the runs that it names as its parent and root, also \"parentOperations\" and \"rootOperations\".\n"
     "\n"
     "Operations (`cairn help operations` says more):\n"
     "  {\"type\":\"set\",\"key\":K,\"value\":V}        {\"type\":\"delete\",\"key\":K}\n"
@@ -69,17 +70,14 @@ Status read_input(std::string& into) {
   return engine::fail(Code::kTooLarge, "the operations are more than 8 MiB");
 }
 
-void print_outcomes(const Globals& globals, const std::vector<engine::Outcome>& outcomes, uint64_t sequence) {
+void print_outcomes(const Globals& globals, const std::vector<std::string>& outcomes, uint64_t sequence) {
   if (!globals.json) {
-    for (const engine::Outcome& outcome : outcomes) {
-      std::printf("%s\n", outcome_text(outcome).c_str());
+    for (const std::string& outcome : outcomes) {
+      std::printf("%s\n", outcome.c_str());
     }
     return;
   }
-  engine::Array list;
-  for (const engine::Outcome& outcome : outcomes) {
-    list.emplace_back(outcome_text(outcome));
-  }
+  engine::Array list(outcomes.begin(), outcomes.end());
   engine::Object o;
   o.push_back({"outcomes", engine::Value(std::move(list))});
   o.push_back({"sequence", engine::Value(sequence)});
@@ -88,23 +86,29 @@ void print_outcomes(const Globals& globals, const std::vector<engine::Outcome>& 
 
 std::string position_text(size_t index) { return "operation " + std::to_string(index) + " (from 0)"; }
 
+/// A run that the input speaks of: by itself, or as another one's parent or root.
+using Place = std::pair<std::string, Of>;
+
 // Of several runs: what each of them got.
 void print_runs(const Globals& globals, const std::vector<RunOperations>& input,
-                const std::map<std::string, engine::RunRef>& runs) {
+                const std::map<Place, engine::RunRef>& runs) {
+  std::map<std::string, std::pair<const engine::Run*, uint64_t>> each;
+  for (const RunOperations& one : input) {
+    const engine::RunRef& run = runs.at({one.run, one.of});
+    auto& [it, operations] = each[run->id];
+    it = &*run;
+    operations += one.operations.size();
+  }
   engine::Array list;
-  for (const auto& [id, run] : runs) {
-    uint64_t operations = 0;
-    for (const RunOperations& one : input) {
-      operations += one.run == id ? one.operations.size() : 0;
-    }
+  for (const auto& [id, got] : each) {
     if (!globals.json) {
-      std::printf("%s: %llu applied\n", id.c_str(), static_cast<unsigned long long>(operations));
+      std::printf("%s: %llu applied\n", id.c_str(), static_cast<unsigned long long>(got.second));
       continue;
     }
     engine::Object o;
     o.push_back({"run", engine::Value(id)});
-    o.push_back({"operations", engine::Value(operations)});
-    o.push_back({"sequence", engine::Value(run->version.load())});
+    o.push_back({"operations", engine::Value(got.second)});
+    o.push_back({"sequence", engine::Value(got.first->version.load())});
     list.emplace_back(std::move(o));
   }
   if (globals.json) {
@@ -119,6 +123,9 @@ std::string place_text(const std::vector<RunOperations>& input, size_t index) {
   for (const RunOperations& one : input) {
     if (index < one.operations.size()) {
       return (one.line != 0 ? "line " + std::to_string(one.line) + ", " : "") +
+             (one.of == Of::kParent ? "parent of "
+              : one.of == Of::kRoot ? "root of "
+                                    : "") +
              (input.size() > 1 ? "run " + one.run + ", " : "") + position_text(index);
     }
     index -= one.operations.size();
@@ -126,25 +133,38 @@ std::string place_text(const std::vector<RunOperations>& input, size_t index) {
   return "the result";
 }
 
+Result<engine::RunRef> run_of(engine::Store& store, const RunOperations& one) {
+  if (one.of == Of::kRun) {
+    return run_for_update(store, one.run);
+  }
+  auto run = store.find(one.run);
+  if (!run.ok()) {
+    return run;
+  }
+  auto relative = one.of == Of::kParent ? store.parent(**run) : store.root(**run);
+  return relative.ok() ? run_for_update(store, (*relative)->id) : relative;
+}
+
 Exit apply_all_or_none(const Globals& globals, const Arguments& a, const std::vector<RunOperations>& input) {
-  std::map<std::string, engine::RunRef> runs;
+  std::map<Place, engine::RunRef> runs;
+  const char* became = "applied";
   const Exit exit = write_store(globals, {a.limit, false}, kNothing, [&](engine::Store& store) -> Status {
     for (const RunOperations& one : input) {
-      if (runs.find(one.run) == runs.end()) {
-        auto run = store.resume(one.run);
+      if (runs.find({one.run, one.of}) == runs.end()) {
+        auto run = run_of(store, one);
         if (!run.ok()) {
           // Of a run that is finished the engine does not say which one it is.
           return engine::error_detail().key.empty()
                      ? engine::fail(run.status(), engine::error_detail().message, one.run.substr(0, 80))
                      : run.status();
         }
-        runs.emplace(one.run, std::move(*run));
+        runs.emplace(Place(one.run, one.of), std::move(*run));
       }
     }
     std::vector<engine::Store::RunOperation> list;
     for (const RunOperations& one : input) {
       for (const engine::Operation& op : one.operations) {
-        list.push_back({&*runs.at(one.run), op});
+        list.push_back({&*runs.at({one.run, one.of}), op});
       }
     }
     size_t failed = SIZE_MAX;
@@ -153,11 +173,13 @@ Exit apply_all_or_none(const Globals& globals, const Arguments& a, const std::ve
       engine::ErrorDetail& detail = engine::error_detail();
       detail.message = place_text(input, failed) + ": " + detail.message;
     }
+    became = !runs.empty() && runs.begin()->second->record.foreign ? "accepted" : became;
     return status;
   });
   if (exit == Exit::kDone && a.runs.size() == 1) {
     // Which of them changed nothing is not told by a transaction.
-    print_outcomes(globals, std::vector<engine::Outcome>(input[0].operations.size()), runs.begin()->second->version);
+    print_outcomes(globals, std::vector<std::string>(input[0].operations.size(), became),
+                   runs.begin()->second->version);
   } else if (exit == Exit::kDone) {
     print_runs(globals, input, runs);
   }
@@ -166,7 +188,7 @@ Exit apply_all_or_none(const Globals& globals, const Arguments& a, const std::ve
 
 Exit apply_in_turn(const Globals& globals, const Arguments& a, const std::vector<engine::Operation>& operations) {
   uint64_t sequence = 0;
-  std::vector<engine::Outcome> outcomes;
+  std::vector<std::string> outcomes;
   bool unapplied = false;
   const Exit exit = write_run(globals, {a.limit, false}, a.runs[0], "", [&](engine::Store& store, engine::Run& run) {
     Status stopped;
@@ -181,7 +203,7 @@ Exit apply_in_turn(const Globals& globals, const Arguments& a, const std::vector
         break;
       }
       unapplied = unapplied || status.code == Code::kUnapplied;
-      outcomes.push_back(outcome);
+      outcomes.push_back(status.code == Code::kAccepted ? "accepted" : outcome_text(outcome));
     }
     sequence = run.version.load();
     const engine::ErrorDetail detail = engine::error_detail();

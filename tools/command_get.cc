@@ -32,6 +32,12 @@ Exit get(const Globals& globals, const Arguments& a) {
   if (!run) {
     return exit;
   }
+  if (run->record.foreign) {
+    return report_error(globals, engine::fail(Code::kNotFound,
+                                              "the run is owned elsewhere: its metadata is not here (`cairn why " +
+                                                  a.run + "` says what waits for its owner)",
+                                              a.run));
+  }
   const engine::Value whole(run->record.document.to_object());
   const engine::Value* found = &whole;
   if (a.key && engine::is_path(*a.key)) {

@@ -21,10 +21,10 @@ namespace {
 constexpr const char* kNotes =
     "Lists runs as of one moment, the one that was updated last first. Works beside a live owner. \"orphaned\" marks "
     "an\n"
-    "unfinished run whose process is gone. With --json one object a line, with the metadata. Several filters must all\n"
-    "hold. TIME is in UTC, 2026-11-24 or 2026-11-24T18:30:05Z, or with an offset, 2026-11-24T18:30:05+02:00, or an "
-    "age:\n"
-    "500ms, 90s, 10m, 2h, 3d, 1w.\n"
+    "unfinished run whose process is gone, \"(elsewhere)\" a run that another store owns: its status is not known\n"
+    "here (null with --json) and matches no --status. With --json one object a line, with the metadata. Several\n"
+    "filters must all hold. TIME is in UTC, 2026-11-24 or 2026-11-24T18:30:05Z, or with an offset,\n"
+    "2026-11-24T18:30:05+02:00, or an age: 500ms, 90s, 10m, 2h, 3d, 1w.\n"
     "\n"
     "With --limit, a page: --cursor goes on where it ended, with the same filters and order. It is printed at the end "
     "if\n"
@@ -96,22 +96,15 @@ class Table {
 
 Row row_of(const engine::RunView& run, int64_t now_us) {
   const auto share = progress_of(run);
-  const std::string status = engine::status_name(run.record.status);
-  return {run.record.id, run.orphaned ? status + " (orphaned)" : status, printable(run.record.task),
-          share ? bar_text(*share, 10) : "", age_text(run.record.updated_us, now_us)};
-}
-
-std::string upper(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
-  return text;
+  return {run.record.id, status_text(run), printable(run.record.task), share ? bar_text(*share, 10) : "",
+          age_text(run.record.updated_us, now_us)};
 }
 
 /// What is wrong with the arguments; "" if nothing is.
 std::string read_query(const Arguments& a, int64_t now_us, engine::RunQuery& query) {
   for (const std::string& name : a.statuses) {
     engine::RunStatus status;
-    if (!engine::status_from_name(upper(name), status)) {
+    if (!engine::status_from_name(name, status)) {
       return "'" + name + "' is no status; they are QUEUED, EXECUTING, WAITING, COMPLETED, " +
              "CANCELED, FAILED, CRASHED, SYSTEM_FAILURE, EXPIRED, TIMED_OUT, DELAYED, DEQUEUED and PENDING_VERSION";
     }

@@ -61,6 +61,7 @@ std::string hex_text(const std::array<uint8_t, 16>& id) {
 struct Figures {
   std::map<std::string, uint64_t> by_status;
   uint64_t runs = 0, orphaned = 0, metadata_bytes = 0;
+  uint64_t elsewhere = 0, for_owners = 0;  // runs that are owned elsewhere; updates that wait here for their owners
   uint64_t wal = 0, staging = 0, tables = 0, others = 0;
 };
 
@@ -84,6 +85,8 @@ Object figures_json(const engine::StoreReader& reader, const Figures& f) {
   add("runs", f.runs);
   add("orphaned", f.orphaned);
   add("runs_by_status", std::move(runs));
+  add("elsewhere", f.elsewhere);
+  add("waiting_for_owner", f.for_owners);
   add("metadata_bytes", f.metadata_bytes);
   add("last_lsn", r.log.last_lsn);
   add("applied_lsn", r.applied_lsn);
@@ -109,7 +112,13 @@ void print_text(const engine::StoreReader& reader, const Figures& f) {
   for (const auto& [status, count] : f.by_status) {
     runs += ", " + std::to_string(count) + " " + status;
   }
+  runs += f.elsewhere != 0 ? ", " + std::to_string(f.elsewhere) + " owned elsewhere" : "";
   line("runs", runs + (f.orphaned != 0 ? " (" + std::to_string(f.orphaned) + " orphaned)" : ""));
+  if (f.for_owners != 0) {
+    line("waiting",
+         std::to_string(f.for_owners) +
+             " updates of runs that are owned elsewhere and whose owners are not known here (cairn why RUN)");
+  }
   line("metadata", size_text(f.metadata_bytes) + " of JSON");
   line("last LSN", std::to_string(r.log.last_lsn) + " in " + std::to_string(r.log.segments) + " segments");
   line("applied LSN", std::to_string(r.applied_lsn));
@@ -126,7 +135,12 @@ Exit stats(const Globals& globals) {
   Figures f;
   const Status s = reader->each([&](const engine::RunView& run) {
     ++f.runs;
-    ++f.by_status[engine::status_name(run.record.status)];
+    if (run.record.foreign) {
+      ++f.elsewhere;
+      f.for_owners += run.record.outbox.waits() ? run.record.outbox.diff.last - run.record.outbox.diff.base : 0;
+    } else {
+      ++f.by_status[engine::status_name(run.record.status)];
+    }
     f.orphaned += run.orphaned ? 1 : 0;
     f.metadata_bytes += run.record.document.to_json().size();
     return !interrupted();

@@ -72,6 +72,12 @@ Status show_dead(const Globals& globals, Store& store) {
       } else {
         std::printf("%s  %s: %s  since %s\n", id.c_str(), engine::sync::verdict_name(letter.code),
                     printable(letter.text).c_str(), iso_time(letter.since_us).c_str());
+        if (letter.code == engine::sync::VerdictCode::kNotOwner) {
+          std::printf(
+              "  to bring it all the same: cairn export %s, give the line another \"id\", cairn import; then cairn "
+              "sync --skip %s and cairn erase %s\n",
+              id.c_str(), id.c_str(), id.c_str());
+        }
       }
       after = id;
     }

@@ -29,7 +29,7 @@ constexpr const char* kNotes =
     "process\n"
     "was killed is orphaned: it has ended then, with 1. One that a process left without finishing it, as `cairn "
     "start`\n"
-    "does, is waited for.\n"
+    "does, is waited for; one that another store owns is not.\n"
     "\n"
     "Examples:\n"
     "  cairn watch $run\n"
@@ -74,7 +74,7 @@ std::string changes(const engine::Document& before, const engine::Document& now)
 
 class Watcher {
  public:
-  Watcher(const Globals& globals, const Arguments& a) : globals_(globals) {
+  Watcher(const Globals& globals, const Arguments& a) : globals_(globals), one_(!a.run.empty()) {
     if (!globals.json && !a.plain && isatty(STDOUT_FILENO) != 0) {
       frame_ = std::make_unique<FramePrinter>(STDOUT_FILENO);
     }
@@ -119,10 +119,20 @@ class Watcher {
     std::fflush(stdout);
   }
 
-  /// All that were watched have ended, or their process has. An erased run was watched, and did not complete.
+  /// All that were watched have ended, or their process has. An erased run was watched, and did not complete. One that
+  /// is owned elsewhere ends there, unseen: it is not waited for, and if it is the only one, nothing completed.
   [[nodiscard]] bool finished(Exit& exit) const {
     exit = erased_ ? Exit::kNo : Exit::kDone;
+    bool any = erased_;
     for (const auto& [id, run] : known_) {
+      if (run.record.foreign) {
+        if (one_) {
+          exit = Exit::kNo;
+          return true;
+        }
+        continue;
+      }
+      any = true;
       if (!is_final(run.record.status) && orphans_.count(id) == 0) {
         return false;
       }
@@ -130,7 +140,7 @@ class Watcher {
         exit = Exit::kNo;
       }
     }
-    return !known_.empty() || erased_;
+    return any;
   }
 
   void close() {
@@ -169,8 +179,8 @@ class Watcher {
     } else {
       const auto before = known_.find(now.id);
       const bool was_there = before != known_.end() && before->second.record.created_lsn == now.created_lsn;
-      if (!was_there || before->second.record.status != now.status) {
-        line += std::string(" ") + engine::status_name(now.status);
+      if (!was_there || before->second.record.status != now.status || before->second.record.foreign != now.foreign) {
+        line += std::string(" ") + (now.foreign ? "(elsewhere)" : engine::status_name(now.status));
       }
       const std::string changed =
           changes(was_there ? before->second.record.document : engine::Document(), now.document);
@@ -182,6 +192,7 @@ class Watcher {
   }
 
   const Globals& globals_;
+  const bool one_;
   std::unique_ptr<FramePrinter> frame_;  // null: not a terminal
   std::map<std::string, engine::RunView> known_;
   std::set<std::string> orphans_;  // of known_

@@ -20,7 +20,7 @@ using engine::sync::SenderState;
 constexpr const char* kNotes =
     "Says in words why a run is not upstream yet, also beside the process that has the store open, and without a\n"
     "network. With --json \"reason\" is one of acknowledged, no_upstream, not_folded, waits, in_flight, held, copied,\n"
-    "forked, restored, elsewhere.\n"
+    "forked, restored, no_owner, elsewhere.\n"
     "\n"
     "Exit codes: 0 the upstream has all of it, 1 it has not.\n"
     "\n"
@@ -37,15 +37,30 @@ std::string since(int64_t us) {
   return us == 0 ? "" : ", since " + iso_time(us) + " (" + age_text(us, wall_us()) + ")";
 }
 
+/// Without an upstream nobody takes what waits for the owner of a run.
+Why why_of_lone(const RunRecord& run) {
+  const engine::OutboxRow& row = run.outbox;
+  if (!run.foreign || !row.waits()) {
+    return {"no_upstream", "this store has no upstream: `cairn sync --upstream URL` gives it one"};
+  }
+  return {"no_owner", std::to_string(row.diff.last - row.diff.base) +
+                          " updates wait here for the run's owner, whom nobody has named" + since(row.since_us) +
+                          "\n  they go into the run when it is started or imported here, or comes from a store that "
+                          "syncs with this one;\n  `cairn sync --upstream URL` sends them on, `cairn erase " +
+                          run.id + "` gives them up"};
+}
+
 /// What the run's own state says; the rest is common to all runs.
 Why why_of(const RunRecord& run, const SenderState& sender, const Outbox::OfRun& of) {
   if (!sender.attached) {
-    return {"no_upstream", "this store has no upstream: `cairn sync --upstream URL` gives it one"};
+    return why_of_lone(run);
   }
   if (of.held) {
     return {"held", std::string("the upstream refused it: ") + engine::sync::verdict_name(of.dead->code) +
                         (of.dead->text.empty() ? "" : " (" + printable(of.dead->text) + ")") + since(of.since_us) +
-                        "\n  `cairn sync --retry`, `--skip` or `--replace` with its id lets go of it"};
+                        (of.dead->code == engine::sync::VerdictCode::kNotOwner
+                             ? "\n  no retry helps: `cairn sync --dead` says how to bring it under another id"
+                             : "\n  `cairn sync --retry`, `--skip` or `--replace` with its id lets go of it")};
   }
   if (sender.halt == Halt::kCopied) {
     return {"copied",
@@ -64,8 +79,8 @@ Why why_of(const RunRecord& run, const SenderState& sender, const Outbox::OfRun&
     return {"in_flight", "it is in the message that is sent again until there is an answer" + since(of.since_us)};
   }
   if (of.waits) {
-    return {"waits",
-            std::string(of.whole ? "all of it waits" : "its changes wait") + " to be sent" + since(of.since_us)};
+    return {"waits", std::string(of.whole ? "all of it waits" : "its changes wait") + " to be sent" +
+                         (of.foreign ? " to its owner, whom nobody has named here" : "") + since(of.since_us)};
   }
   if (run.sequence > of.sequence) {
     return {"not_folded", "its last " + std::to_string(run.sequence - of.sequence) +

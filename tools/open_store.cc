@@ -135,28 +135,33 @@ Exit write_store(const Globals& globals, const WriteOptions& options, const std:
   return Exit::kDone;
 }
 
+// One that is owned elsewhere has no life here that could be resumed, and takes updates all the same.
+Result<engine::RunRef> run_for_update(Store& store, const std::string& id) {
+  auto run = store.find(id);
+  return run.ok() && !store.view(**run, false).record.owned_here() ? run : store.resume(id);
+}
+
 Exit write_run(const Globals& globals, const WriteOptions& options, const std::string& id, const std::string& doing,
                const std::function<Status(Store&, engine::Run&)>& work) {
   return write_store(globals, options, doing, [&](Store& store) {
-    auto run = store.resume(id);
+    auto run = run_for_update(store, id);
     return run.ok() ? work(store, **run) : run.status();
   });
 }
 
 Exit write_operation(const Globals& globals, const WriteOptions& options, const std::string& id,
                      const engine::Operation& op) {
-  bool changed = false;
+  const char* became = "unchanged";
   uint64_t sequence = 0;
   const Exit exit = write_run(globals, options, id, "", [&](Store& store, engine::Run& run) {
     engine::Outcome outcome;
     const Status status = store.apply(run, op, outcome);
-    changed = status.ok();
+    became = status.ok() ? "applied" : status.code == Code::kAccepted ? "accepted" : became;
     sequence = run.version.load();
     return status;
   });
   if (exit == Exit::kDone && globals.json) {
-    std::printf("{\"outcome\":\"%s\",\"sequence\":%llu}\n", changed ? "applied" : "unchanged",
-                static_cast<unsigned long long>(sequence));
+    std::printf("{\"outcome\":\"%s\",\"sequence\":%llu}\n", became, static_cast<unsigned long long>(sequence));
   }
   return exit;
 }

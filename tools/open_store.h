@@ -37,6 +37,9 @@ struct WriteOptions {
 Exit write_store(const Globals& globals, const WriteOptions& options, const std::string& doing,
                  const std::function<Status(engine::Store&)>& work);
 
+/// A run to be updated: resumed, if it is this store's.
+Result<engine::RunRef> run_for_update(engine::Store& store, const std::string& id);
+
 /// The same on an unfinished run, which is resumed first: each command is a process of its own.
 Exit write_run(const Globals& globals, const WriteOptions& options, const std::string& id, const std::string& doing,
                const std::function<Status(engine::Store&, engine::Run&)>& work);

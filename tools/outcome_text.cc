@@ -24,6 +24,7 @@ std::string outcome_text(const engine::Outcome& outcome) {
 namespace {
 
 constexpr size_t kNone = SIZE_MAX;
+constexpr std::string_view kOperationsOf[] = {"operations", "parentOperations", "rootOperations"};  // as Of
 
 // What is wrong with the input is bad data, not the command line.
 Status not_operations(Status status, size_t failed, const std::string& form) {
@@ -67,28 +68,37 @@ Result<std::vector<RunOperations>> read_run_operations(std::string_view lines) {
       return bad(parsed.status(), kNone);
     }
     auto* object = parsed->get<engine::Object>();
-    if (object == nullptr || object->size() != 2) {
-      return bad({Code::kInvalidJson, "no object of two members"}, kNone);
+    if (object == nullptr || object->size() < 2) {
+      return bad({Code::kInvalidJson, "no object with \"run\" and operations"}, kNone);
     }
-    RunOperations found;
-    found.line = number;
-    engine::Value* list = nullptr;
     const std::string* run = nullptr;
-    for (engine::Property& member : *object) {
+    for (const engine::Property& member : *object) {
       run = member.key == "run" ? member.value.get<std::string>() : run;
-      list = member.key == "operations" ? &member.value : list;
     }
-    if (run == nullptr || list == nullptr) {
-      return bad({Code::kInvalidJson, run == nullptr ? "no \"run\"" : "no \"operations\""}, kNone);
+    if (run == nullptr) {
+      return bad({Code::kInvalidJson, "no \"run\""}, kNone);
     }
-    found.run = *run;
-    size_t failed = kNone;
-    auto operations = engine::operations_of(std::move(*list), &failed);
-    if (!operations.ok()) {
-      return bad(operations.status(), failed);
+    const std::string id = *run;
+    for (engine::Property& member : *object) {
+      if (member.key == "run") {
+        continue;
+      }
+      const auto name = std::find(std::begin(kOperationsOf), std::end(kOperationsOf), member.key);
+      if (name == std::end(kOperationsOf)) {
+        return bad({Code::kInvalidJson, "a member that is none"}, kNone);
+      }
+      RunOperations found;
+      found.run = id;
+      found.line = number;
+      found.of = static_cast<Of>(name - std::begin(kOperationsOf));
+      size_t failed = kNone;
+      auto operations = engine::operations_of(std::move(member.value), &failed);
+      if (!operations.ok()) {
+        return bad(operations.status(), failed);
+      }
+      found.operations = std::move(*operations);
+      all.push_back(std::move(found));
     }
-    found.operations = std::move(*operations);
-    all.push_back(std::move(found));
   }
   return all;
 }

@@ -14,13 +14,16 @@ std::string outcome_text(const engine::Outcome& outcome);
 /// one of bad data.
 Result<std::vector<engine::Operation>> read_operations(std::string_view json);
 
-/// Operations of one of several runs.
+/// Operations of one of several runs, or of its parent or root.
+enum class Of : uint8_t { kRun, kParent, kRoot };
 struct RunOperations {
   std::string run;
   std::vector<engine::Operation> operations;
   uint64_t line = 0;  // of the input, from 1
+  Of of = Of::kRun;
 };
-/// Lines of {"run":ID,"operations":[...]}; blank ones are passed over. On failure the detail names the line.
+/// Lines of {"run":ID,"operations":[...]}, also with "parentOperations" and "rootOperations"; blank ones are passed
+/// over. On failure the detail names the line.
 Result<std::vector<RunOperations>> read_run_operations(std::string_view lines);
 
 }  // namespace cairn::tools

@@ -67,7 +67,7 @@ Object run_json(const RunView& run, std::optional<uint64_t> children) {
   Object o;
   const auto add = [&o](const char* key, Value value) { o.push_back({key, std::move(value)}); };
   add("id", r.id);
-  add("status", engine::status_name(r.status));
+  add("status", r.foreign ? Value() : Value(engine::status_name(r.status)));
   add("orphaned", run.orphaned);
   const auto add_text = [&add](const char* key, const std::string& text) {
     if (!text.empty()) {
@@ -98,6 +98,13 @@ Object run_json(const RunView& run, std::optional<uint64_t> children) {
   return o;
 }
 
+std::string status_text(const RunView& run) {
+  if (run.record.foreign) {
+    return "(elsewhere)";
+  }
+  return std::string(engine::status_name(run.record.status)) + (run.orphaned ? " (orphaned)" : "");
+}
+
 std::optional<double> progress_of(const RunView& run) {
   const int member = run.record.document.find("progress");
   if (member < 0) {
@@ -124,8 +131,9 @@ std::string describe_run(const RunView& run, uint64_t children, int64_t now_us) 
   std::string out;
   append_field(out, "run", r.id);
   append_field(out, "status",
-               std::string(engine::status_name(r.status)) +
-                   (run.orphaned ? ", orphaned: the process that ran it is gone; resume it or finish it" : ""));
+               run.orphaned ? std::string(engine::status_name(r.status)) +
+                                  ", orphaned: the process that ran it is gone; resume it or finish it"
+                            : status_text(run));
   if (!r.task.empty()) {
     append_field(out, "task", printable(r.task));
   }

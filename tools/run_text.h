@@ -15,6 +15,9 @@ namespace cairn::tools {
 engine::Object run_json(const engine::RunView& run, std::optional<uint64_t> children = std::nullopt);
 
 /// The document's "progress" if it is a number in [0, 1].
+/// "EXECUTING (orphaned)"; "(elsewhere)" of a run that is owned elsewhere, for its status is not known here.
+std::string status_text(const engine::RunView& run);
+
 std::optional<double> progress_of(const engine::RunView& run);
 
 /// JSON text with two blanks a level; empty containers and the arrays of few scalars stay on one line.

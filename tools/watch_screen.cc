@@ -92,7 +92,7 @@ void WatchScreen::show(const engine::RunView& run) {
 void WatchScreen::draw(const Shown& shown, size_t columns, int64_t now_us, std::vector<std::string>& out) const {
   const engine::RunRecord& r = shown.run.record;
   const auto add = [&](const std::string& line) { out.push_back(clipped(line, columns)); };
-  std::string head = r.id + "  " + engine::status_name(r.status) + (shown.run.orphaned ? " (orphaned)" : "");
+  std::string head = r.id + "  " + status_text(shown.run);
   head += r.task.empty() ? "" : "  " + printable(r.task);
   add(head + "  " + age_text(r.updated_us, now_us));
   if (!r.error.empty()) {

@@ -1,0 +1,95 @@
+// Runs that are owned elsewhere, as the commands show and change them.
+#include "tests/cli/command_fixture.h"
+
+namespace cairn::tests {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Elsewhere : public CommandTest {
+ protected:
+  /// The run "c", whose parent and root "box" is not here and has got `cost` 5.
+  void used_before_it_is_started() {
+    ASSERT_EQ(cairn({"start", "--id", "c", "--parent", "box"}).exit, 0);
+    const Ran ran = cairn({"apply", "--atomic"}, R"({"run":"c","operations":[{"type":"set","key":"k","value":1}],)"
+                                                 R"("parentOperations":[{"type":"increment","key":"cost","value":2}],)"
+                                                 R"("rootOperations":[{"type":"increment","key":"cost","value":3}]})");
+    ASSERT_EQ(ran.exit, 0) << ran.err;
+    EXPECT_EQ(ran.out, "box: 2 applied\nc: 1 applied\n");
+    EXPECT_EQ(metadata("c"), "{\"k\":1}\n");
+  }
+};
+
+TEST_F(Elsewhere, ItHasNoStatusHere) {
+  used_before_it_is_started();
+  EXPECT_THAT(cairn({"ls"}).out, HasSubstr("(elsewhere)"));
+  EXPECT_THAT(cairn({"ls", "--status", "EXECUTING"}).out, Not(HasSubstr("box")));
+  const auto lines = cairn({"ls", "--json", "--order", "id"}).lines();
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_TRUE(lines[0]["status"].is_null()) << lines[0];
+  EXPECT_EQ(lines[1]["status"], "EXECUTING");
+  EXPECT_THAT(cairn({"show", "box"}).out, HasSubstr("owned elsewhere"));
+  const Ran got = cairn({"get", "box"});
+  EXPECT_EQ(got.exit, 1);
+  EXPECT_EQ(got.out, "");
+  EXPECT_THAT(got.err, HasSubstr("owned elsewhere"));
+}
+
+TEST_F(Elsewhere, ItIsNotWaitedFor) {
+  used_before_it_is_started();
+  ASSERT_EQ(cairn({"finish", "c", "--status", "completed"}).exit, 0);
+  EXPECT_EQ(cairn({"watch", "--until-finished", "--plain"}).exit, 0);
+  EXPECT_EQ(cairn({"watch", "--until-finished", "--plain", "box"}).exit, 1);
+}
+
+TEST_F(Elsewhere, WhatWaitsForAnOwnerNobodyHasNamedIsSaid) {
+  used_before_it_is_started();
+  const Ran why = cairn({"why", "box"});
+  EXPECT_EQ(why.exit, 1);
+  EXPECT_THAT(why.out, HasSubstr("2 updates wait here for the run's owner, whom nobody has named"));
+  EXPECT_THAT(cairn({"stats"}).out, HasSubstr("1 EXECUTING, 1 owned elsewhere"));
+  EXPECT_THAT(cairn({"stats"}).out, HasSubstr("2 updates of runs that are owned elsewhere"));
+}
+
+TEST_F(Elsewhere, EachCommandThatUpdatesARunUpdatesIt) {
+  used_before_it_is_started();
+  EXPECT_EQ(cairn({"set", "box", "x", "1", "--json"}).parsed()["outcome"], "accepted");
+  EXPECT_EQ(cairn({"append", "box", "l", "1"}).exit, 0);
+  EXPECT_EQ(cairn({"append", "box", "l", "2"}).exit, 0);
+  EXPECT_EQ(cairn({"remove", "box", "l", "1"}).exit, 0);
+  EXPECT_EQ(cairn({"increment", "box", "cost", "1"}).exit, 0);
+  EXPECT_EQ(cairn({"set", "box", "y", "1"}).exit, 0);
+  EXPECT_EQ(cairn({"del", "box", "y"}).exit, 0);
+  EXPECT_EQ(cairn({"apply", "box"}, R"([{"type":"set","key":"z","value":1}])").out, "accepted\n");
+  EXPECT_EQ(cairn({"apply", "--atomic", "box"}, R"([{"type":"increment","key":"z","value":1}])").out, "accepted\n");
+  EXPECT_EQ(cairn({"finish", "box"}).exit, 64) << "its end is its owner's";
+  const Ran started = cairn({"start", "--id", "box"});
+  ASSERT_EQ(started.exit, 0) << started.err;
+  EXPECT_EQ(metadata("box"), "{\"cost\":6,\"x\":1,\"l\":[2],\"z\":2}\n");
+  EXPECT_EQ(cairn({"finish", "box"}).exit, 0);
+}
+
+TEST_F(Elsewhere, AnImportMakesItThisStoresOwn) {
+  used_before_it_is_started();
+  const Ran ran = cairn({"import"}, R"({"id":"box","metadata":{"cost":10}})");
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_EQ(metadata("box"), "{\"cost\":15}\n");
+}
+
+TEST_F(Elsewhere, ARunIsNotItsOwnParent) {
+  const Ran ran = cairn({"start", "--id", "r", "--parent", "r"});
+  EXPECT_EQ(ran.exit, 64);
+  EXPECT_THAT(ran.err, HasSubstr("its own parent"));
+  EXPECT_EQ(cairn({"import"}, R"({"id":"r","parent":"r"})").exit, 65);
+}
+
+TEST_F(Elsewhere, StatusesAreTakenInEitherCase) {
+  started("a");
+  EXPECT_EQ(cairn({"finish", "a", "--status", "canceled"}).exit, 0);
+  EXPECT_THAT(cairn({"ls", "--status", "Canceled"}).out, HasSubstr(" CANCELED "));
+  EXPECT_EQ(cairn({"import"}, R"({"id":"b","status":"executing"})").exit, 0);
+}
+
+}  // namespace
+}  // namespace cairn::tests
