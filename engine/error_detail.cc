@@ -24,9 +24,13 @@ Status fail(Status status, const char* message, std::string_view key) {
 
 Status fail_too_large(std::string_view key, uint64_t needed, uint64_t limit) {
   const Status status(Code::kTooLarge, "the metadata would exceed its limit");
+  // A path that would make too many nulls or copies is refused before anybody counts the bytes.
+  const std::string what =
+      needed == 0 ? "the path would make more nulls or copies than fit: " : "the metadata would be ";
+  const std::string size = needed == 0 ? "" : std::to_string(needed) + " bytes of JSON, ";
   (void)fail(status,
-             "the metadata would be " + std::to_string(needed) + " bytes of JSON, the limit is " +
-                 std::to_string(limit) + "; nothing changed",
+             what + size + "the limit is " + std::to_string(limit) + (needed == 0 ? " bytes of JSON" : "") +
+                 "; nothing changed",
              key);
   error_detail().needed = needed;
   error_detail().limit = limit;

@@ -21,10 +21,10 @@ namespace {
 
 constexpr const char* kNotes =
     "Shows a run, or all runs, while they change; works beside a live owner and goes on when the owner is restarted.\n"
-    "In a terminal each run is redrawn in place, with a bar for each number between 0 and 1 and a line of what this\n"
-    "watch saw. Elsewhere, or with --plain, one line a change: time, run, what changed. With --json one object a "
-    "line,\n"
-    "with the metadata and a token for --token. However often a run changed, only its newest state is told.\n"
+    "In a terminal each run is redrawn in place, with a line of what this watch saw of each number; progress,\n"
+    "*_progress, *_ratio and *_pct are bars while they are between 0 and 1. Elsewhere, or with --plain, one\n"
+    "line a change: time, run, what changed. With --json one object a line, with the metadata and a\n"
+    "token for --token. However often a run changed, only its newest state is told.\n"
     "Ends with Ctrl-C, or with --until-finished: 0 if all that were watched are COMPLETED, else 1. A run whose "
     "process\n"
     "was killed is orphaned: it has ended then, with 1. One that a process left without finishing it, as `cairn "

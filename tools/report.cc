@@ -65,7 +65,9 @@ void print_error(const Globals& globals, const char* code, Exit exit, const std:
       error.push_back({"key", Value(valid_text(detail->key))});
     }
     if (detail->limit != 0) {
-      error.push_back({"needed", Value(detail->needed)});
+      if (detail->needed != 0) {
+        error.push_back({"needed", Value(detail->needed)});
+      }
       error.push_back({"limit", Value(detail->limit)});
     }
     if (detail->owner_pid != 0) {

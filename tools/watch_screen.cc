@@ -22,6 +22,15 @@ constexpr size_t kSparkColumns = 24;
 
 }  // namespace
 
+namespace {
+
+/// Keys that name a part of a whole; a loss of 0.3 is none.
+bool is_share(std::string_view key) {
+  return key == "progress" || key.ends_with("_progress") || key.ends_with("_ratio") || key.ends_with("_pct");
+}
+
+}  // namespace
+
 std::vector<Number> numbers_of(const engine::Document& document) {
   std::vector<Number> numbers;
   for (int i = 0; i < document.size(); ++i) {
@@ -29,10 +38,10 @@ std::vector<Number> numbers_of(const engine::Document& document) {
     Number n{document.member(i).key, 0, false};
     if (const auto* d = v.get<double>()) {
       n.value = *d;
-      n.share = *d >= 0 && *d <= 1;
+      n.share = is_share(n.key) && *d >= 0 && *d <= 1;
     } else if (const auto* s = v.get<int64_t>()) {
       n.value = static_cast<double>(*s);
-      n.share = n.key == "progress" && (*s == 0 || *s == 1);
+      n.share = is_share(n.key) && (*s == 0 || *s == 1);
     } else if (const auto* u = v.get<uint64_t>()) {
       n.value = static_cast<double>(*u);
     } else {

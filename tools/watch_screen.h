@@ -15,7 +15,7 @@ namespace cairn::tools {
 struct Number {
   std::string key;
   double value = 0;
-  bool share = false;  // in [0, 1], and not an integer above 0: drawn as a bar
+  bool share = false;  // progress, *_progress, *_ratio or *_pct, and in [0, 1]: drawn as a bar
 };
 std::vector<Number> numbers_of(const engine::Document& document);
 

@@ -277,6 +277,18 @@ TEST(WatchScreen, LinesFitTheTerminal) {
   EXPECT_FALSE(screen.lines(80, 1, 0).empty());
 }
 
+TEST(WatchScreen, OnlyWhatIsNamedAPartOfAWholeIsABar) {
+  const auto document = engine::Document::from_object(
+      *engine::parse_json(R"({"progress":0.5,"loss":0.3,"val_progress":1,"hit_ratio":0.25,"done_pct":0,"ratio":0.5,
+                              "cpu_pct":40,"in_progress_time":0.1,"accuracy":1.0,"miss_ratio":-0.5})")
+           ->get<engine::Object>());
+  std::string bars;
+  for (const tools::Number& n : tools::numbers_of(document)) {
+    bars += n.share ? n.key + " " : "";
+  }
+  EXPECT_EQ(bars, "progress val_progress hit_ratio done_pct ");
+}
+
 TEST(WatchScreen, ASparklineGoesFromLowestToHighest) {
   EXPECT_EQ(tools::sparkline({}, 8), "");
   EXPECT_EQ(tools::sparkline({1, 1}, 8), "\u2581\u2581");

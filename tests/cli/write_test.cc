@@ -138,6 +138,24 @@ TEST_F(Update, OverTheLimitChangesNothingAndTellsTheSizes) {
   EXPECT_THAT(bad.err, HasSubstr("TASK_RUN_METADATA_MAXIMUM_SIZE"));
 }
 
+TEST_F(Update, AnIndexFarBehindTheListSaysWhatIsTooLarge) {
+  for (const char* path : {"$.list.3000", "$.list.99999"}) {
+    const Ran ran = cairn({"set", "r", path, "1", "--json"});
+    EXPECT_EQ(ran.exit, 65) << path;
+    EXPECT_EQ(ran.error()["code"], "TOO_LARGE");
+    EXPECT_THAT(ran.error()["message"].get<std::string>(), HasSubstr("more nulls or copies than fit"));
+    EXPECT_FALSE(ran.error().contains("needed")) << "nobody counted";
+  }
+  const Ran evaluated = bare(
+      {"eval", "--document", R"({"l":[1,2]})", "--operations", R"([{"type":"set","key":"$.l.9999999","value":1}])"});
+  EXPECT_EQ(evaluated.exit, 65);
+  EXPECT_THAT(evaluated.err, HasSubstr("more nulls or copies than fit"));
+  const Ran key = cairn({"set", "r", std::string(5000, 'k'), "1"});
+  EXPECT_EQ(key.exit, 65);
+  EXPECT_THAT(key.err, ::testing::Not(HasSubstr("nulls")));
+  EXPECT_EQ(metadata(), "{\"n\":1,\"list\":[1,2,1]}\n");
+}
+
 TEST_F(Update, OfNoRunEndsWith1) {
   const Ran ran = cairn({"set", "nobody", "k", "1"});
   EXPECT_EQ(ran.exit, 1);
