@@ -1,6 +1,7 @@
 // The upstream: messages out, answers in, and what is known of both.
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "api/handles.h"
 #include "api/structs.h"
@@ -63,6 +64,27 @@ void copy_text(const std::string& text, char* out, size_t capacity) {
   out[bytes] = '\0';
 }
 
+/// A field that is 0 changes nothing.
+void change(sync_engine::SenderOptions& o, const cairn_sync_options& given) {
+  const auto take = [](auto& ours, uint64_t theirs) {
+    ours = theirs == 0 ? ours : static_cast<std::remove_reference_t<decltype(ours)>>(theirs);
+  };
+  const auto bound = [&take](uint64_t& ours, uint64_t theirs) {
+    take(ours, theirs);
+    ours = ours == UINT64_MAX ? 0 : ours;
+  };
+  take(o.limits.entries, given.batch_runs_max);
+  take(o.limits.bytes, given.batch_bytes_max);
+  take(o.interval_ms, given.interval_ms);
+  bound(o.bytes_per_s, given.bytes_per_s);
+  bound(o.requests_per_s, given.requests_per_s);
+  bound(o.unsynced_runs_max, given.unsynced_runs_max);
+  auto unsynced_ms_max = static_cast<uint64_t>(o.unsynced_ms_max);
+  bound(unsynced_ms_max, given.unsynced_ms_max);
+  o.unsynced_ms_max = static_cast<int64_t>(std::min<uint64_t>(unsynced_ms_max, INT64_MAX / 1000));
+  o.drop_finished = o.drop_finished || given.drop_finished != 0;
+}
+
 int64_t from_now(int64_t due_ms, int64_t now_ms) {
   return due_ms == INT64_MAX ? -1 : std::max<int64_t>(0, due_ms - now_ms);
 }
@@ -81,16 +103,7 @@ cairn_status cairn_sync_attach(cairn_store* store, const char* name, const cairn
     if (options != nullptr) {
       CAIRN_TRY(cairn::api::read_struct(options, given, "cairn_sync_options: struct_bytes"));
     }
-    sync_engine::SenderOptions o;
-    o.limits.entries = given.batch_runs_max != 0 ? given.batch_runs_max : o.limits.entries;
-    o.limits.bytes = given.batch_bytes_max != 0 ? given.batch_bytes_max : o.limits.bytes;
-    o.interval_ms = given.interval_ms != 0 ? given.interval_ms : o.interval_ms;
-    o.bytes_per_s = given.bytes_per_s;
-    o.requests_per_s = given.requests_per_s;
-    o.unsynced_runs_max = given.unsynced_runs_max;
-    o.unsynced_ms_max = static_cast<int64_t>(std::min<uint64_t>(given.unsynced_ms_max, INT64_MAX / 1000));
-    o.drop_finished = given.drop_finished != 0;
-    return store->engine->attach_upstream(name, o);
+    return store->engine->attach_upstream_with(name, [&given](sync_engine::SenderOptions& o) { change(o, given); });
   });
 }
 

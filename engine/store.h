@@ -219,7 +219,13 @@ class Store {
   /// From now on changes wait for an upstream and are sent to it; all runs are sent first. Kept in the store: the next
   /// open attaches by itself what was attached; call it again for other options. With another name, which may be
   /// another upstream, all runs are sent once more.
+  /// The name is kept and shown: URLs in it lose user, password and query.
   Status attach_upstream(const std::string& name, const sync::SenderOptions& options);
+  /// The same, with what `change` makes of the options that it has; those of its first attach since open are the
+  /// defaults.
+  Status attach_upstream_with(std::string name, const FunctionRef<void(sync::SenderOptions&)>& change);
+  /// The way to the upstream that was named last, for whoever carries messages the next time. Durable as attach.
+  Status remember_way(const sync::Way& way);
   /// Nothing is sent until it is attached again. Changes go on waiting, and what is in flight stays: it may have
   /// arrived.
   Status detach_upstream();
@@ -417,7 +423,9 @@ class Store {
   // store_sync.cc
   Status recover_sync();
   Status wait_acknowledged(uint64_t lsn, std::span<const std::string> ids);
-  Status judge_unsynced();  // with checkpoint_mutex_ held
+  Status judge_unsynced();
+  void tell_upstream(const sync::Sender& sender);
+  [[nodiscard]] std::string why_not_upstream();  // with checkpoint_mutex_ held
   void make_sender(const sync::SenderOptions& options);
   Status with_sender(const FunctionRef<Status(sync::Sender&)>& body);
   Status with_outbox(const FunctionRef<Status()>& body);
@@ -530,7 +538,10 @@ class Store {
   // Guarded by sync_mutex_ and checkpoint_mutex_.
   bool rebased_ = false;  // by the answer that is carried out now
   std::unique_ptr<sync::Outbox> outbox_;
-  std::unique_ptr<sync::Sender> sender_;   // null: no upstream
+  std::unique_ptr<sync::Sender> sender_;  // null: no upstream
+  enum class UpstreamTold : uint8_t { kNothing, kAnswers, kHalted, kFailed };
+  UpstreamTold upstream_told_ = UpstreamTold::kNothing;  // in the log
+  sync::Failure upstream_told_failure_ = sync::Failure::kTransient;
   std::atomic<bool> ships_{false};         // outbox rows are kept for all runs
   std::atomic<bool> has_upstream_{false};  // and are sent
   std::atomic<bool> over_unsynced_{false};

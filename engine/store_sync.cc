@@ -7,6 +7,7 @@
 
 #include "engine/store.h"
 #include "engine/sync/receiver.h"
+#include "engine/sync/url_text.h"
 #include "engine/tables_format.h"
 
 namespace cairn::engine {
@@ -128,16 +129,23 @@ Status Store::land_stranded() {
 }
 
 Status Store::attach_upstream(const std::string& name, const sync::SenderOptions& options) {
+  return attach_upstream_with(name, [&options](sync::SenderOptions& o) { o = options; });
+}
+
+Status Store::attach_upstream_with(std::string name, const FunctionRef<void(sync::SenderOptions&)>& change) {
   if (forked()) {
     return fail(Code::kForked, "this process is a forked child of the store's owner");
   }
+  name = sync::without_url_secrets(name);
+  const std::lock_guard sync_guard(sync_mutex_);
+  sync::SenderOptions options = sender_ == nullptr ? sync::SenderOptions() : sender_->options();
+  change(options);
   if (name.empty() || name.size() > 1024 || options.limits.entries == 0 || options.limits.entries > sync::kEntriesMax ||
       options.limits.bytes == 0 || options.limits.bytes > sync::kMessageBytesMax / 2 || options.interval_ms < 0) {
     return fail(Code::kInvalidArgument,
                 "an upstream has a name of at most 1,024 bytes, batches of 1 to 65,536 runs and "
                 "at most 4 MiB");
   }
-  const std::lock_guard sync_guard(sync_mutex_);
   const std::lock_guard guard(checkpoint_mutex_);
   if (const Code gate = this->gate(); gate != Code::kOk || tables() == nullptr) {
     return refuse(gate == Code::kOk ? Code::kClosed : gate);
@@ -159,6 +167,7 @@ Status Store::attach_upstream(const std::string& name, const sync::SenderOptions
     sender_->set_options(options);
     if (elsewhere) {
       sender_->give_up();
+      upstream_told_ = UpstreamTold::kNothing;
     }
   }
   return judge_unsynced();
@@ -183,6 +192,7 @@ Status Store::detach_upstream() {
   }
   has_upstream_ = false;
   sender_.reset();
+  upstream_told_ = UpstreamTold::kNothing;
   over_unsynced_ = false;
   return {};
 }
@@ -206,6 +216,7 @@ Status Store::sync_next(std::string& message, int64_t* due_ms) {
 Status Store::sync_feed(std::string_view answer) {
   const Status s = with_sender([&](sync::Sender& sender) -> Status {
     CAIRN_TRY(sender.feed(answer, now_ms()));
+    tell_upstream(sender);
     if (std::exchange(rebased_, false)) {
       // What was taken over from the upstream may be the last record of the log, and nobody else syncs it where no
       // steps are made: it would never be folded.
@@ -218,7 +229,42 @@ Status Store::sync_feed(std::string_view answer) {
 }
 
 Status Store::sync_failed(sync::Failure failure, const std::string& text, int64_t retry_after_ms) {
-  return with_sender([&](sync::Sender& sender) { return sender.failed(failure, text, retry_after_ms, now_ms()); });
+  return with_sender([&](sync::Sender& sender) -> Status {
+    CAIRN_TRY(sender.failed(failure, sync::without_url_secrets(text), retry_after_ms, now_ms()));
+    tell_upstream(sender);
+    return {};
+  });
+}
+
+// One line whenever it changes: a relay's messages may fail for weeks without anybody who asks for its state.
+void Store::tell_upstream(const sync::Sender& sender) {
+  const bool halted = outbox_->state().halt != sync::Halt::kNone;
+  const bool failed = !sender.last_error().empty();
+  if (sender.under_way() || (failed && !halted && sender.last_failure() == sync::Failure::kTooLarge)) {
+    return;  // nothing was learned, or it goes on in halves
+  }
+  const UpstreamTold now = halted ? UpstreamTold::kHalted : failed ? UpstreamTold::kFailed : UpstreamTold::kAnswers;
+  if (now == upstream_told_ && (now != UpstreamTold::kFailed || sender.last_failure() == upstream_told_failure_)) {
+    return;
+  }
+  const bool again = upstream_told_ != UpstreamTold::kNothing;
+  upstream_told_ = now;
+  upstream_told_failure_ = sender.last_failure();
+  const std::string who = "the upstream " + outbox_->state().upstream;
+  if (now == UpstreamTold::kAnswers) {
+    log(LogLevel::kInfo, Code::kOk, who + (again ? " answers again" : " answers"));
+  } else if (halted) {
+    log(LogLevel::kError, Code::kAgain, who + ": nothing is sent: " + sender.last_error());
+  } else {
+    const int64_t at = now_ms();
+    const int64_t in_s = (std::max<int64_t>(0, sender.next_due(at) - at) + 999) / 1000;
+    log(LogLevel::kWarning, Code::kAgain,
+        who + ": " + sender.last_error() + "; tried again in " + std::to_string(in_s) + " s");
+  }
+}
+
+Status Store::remember_way(const sync::Way& way) {
+  return with_outbox([&] { return outbox_->remember(way); });
 }
 
 Status Store::sync_control(SyncControl what) {
@@ -351,11 +397,33 @@ Status Store::wait_synced(int64_t deadline_ms) {
     }
     const int64_t now = now_ms();
     if (now >= deadline_ms) {
-      return fail(Code::kTimeout, "not everything is upstream yet: it stays here and is sent later");
+      return fail(Code::kTimeout, "not everything is upstream yet, it is sent later: " + why_not_upstream());
     }
     // Whoever drives the transport wakes this; the bound is for clocks that do not go with the machine's.
     synced_changed_.wait_for(lock, std::chrono::milliseconds(20));
   }
+}
+
+// What stands in the way, as far as this store knows.
+std::string Store::why_not_upstream() {
+  SyncState state;
+  if (!sync_state(state).ok()) {
+    return "there is no upstream";
+  }
+  if (state.sender.halt != sync::Halt::kNone) {
+    return "nothing is sent: the store's files were moved or copied; say which (cairn sync --moved or --copied)";
+  }
+  if (state.paused) {
+    return "sending is paused";
+  }
+  if (!state.last_error.empty()) {
+    return state.last_error;
+  }
+  if (state.waiting.held > 0 && state.in_flight_entries == 0) {
+    return "the upstream refused " + std::to_string(state.waiting.held) + (state.waiting.held == 1 ? " run" : " runs") +
+           ", held here (cairn sync --dead says why)";
+  }
+  return state.under_way ? "no answer came yet" : "the time was too short for all of it";
 }
 
 // More waits for the upstream than the host allows. Looked at where it changes: when the log is folded, when an answer
@@ -422,7 +490,8 @@ Status Store::wait_acknowledged(uint64_t lsn, std::span<const std::string> ids) 
       return {};
     }
     if (now_ms() >= deadline) {
-      return fail(Code::kTimeout, "the update is on the disk here, not upstream yet: it is sent later");
+      return fail(Code::kTimeout,
+                  "the update is on the disk here, not upstream yet, it is sent later: " + why_not_upstream());
     }
     synced_changed_.wait_for(lock, std::chrono::milliseconds(20));
   }

@@ -17,6 +17,9 @@ class Carrier {
   /// Gives `message` to the other side, and what comes of it to the store. kWaits: the answer comes another time.
   virtual Status carry(engine::Store& store, const std::string& message, int64_t until_ms, Went& went) = 0;
 
+  /// The last message was denied, and there is another token now: it may be tried at once. Cheap: for a loop.
+  virtual bool has_another_token() { return false; }
+
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
   std::string mended;  // on the way, for people; empty: nothing

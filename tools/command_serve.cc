@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "api/http/server.h"
+#include "engine/json.h"
 #include "engine/sync/receiver.h"
 #include "engine/sync/store_storage.h"
 #include "tools/carrier.h"
@@ -17,6 +18,7 @@
 #include "tools/report.h"
 #include "tools/sync_endpoint.h"
 #include "tools/sync_report.h"
+#include "tools/terminal_text.h"
 
 namespace cairn::tools {
 
@@ -129,7 +131,7 @@ Status serve_http(const Globals& globals, const Arguments& a, Store& store, prot
     }
   };
   if (!a.token_file.empty()) {
-    auto token = http::Secret::from_file(a.token_file);
+    auto token = Secret::from_file(a.token_file);
     if (!token.ok()) {
       return engine::fail(token.status(), token.status().what, a.token_file);
     }
@@ -164,6 +166,19 @@ Status serve_http(const Globals& globals, const Arguments& a, Store& store, prot
   return {};
 }
 
+/// What the store says, on stderr: whoever runs this for weeks reads it there.
+void print_log(const Globals& globals, engine::LogLevel level, const char* message) {
+  if (level < engine::LogLevel::kInfo) {
+    return;
+  }
+  if (globals.json) {
+    const engine::Object line{{"log", Value(valid_text(message))}};
+    std::fprintf(stderr, "%s\n", engine::to_json(Value(line)).c_str());
+  } else {
+    note(globals, message);
+  }
+}
+
 /// Runs and messages are taken by one thread and given back by another, thousands at a time: with an arena for each of
 /// them, and as much kept as was ever free, several times what is in use stays with the process.
 void keep_little_free_memory() {
@@ -191,7 +206,7 @@ Exit serve(const Globals& globals, const Arguments& a) {
   if (!a.upstream.empty()) {
     auto made = make_http_carrier({a.upstream, a.upstream_token_file, a.ca_file, 30'000});
     if (!made.ok()) {
-      return report_error(globals, made.status(), a.upstream);
+      return report_error(globals, made.status());
     }
     carrier = std::move(*made);
   }
@@ -204,6 +219,10 @@ Exit serve(const Globals& globals, const Arguments& a) {
   options.background = true;
   options.guard_sigbus = true;
   options.segment_bytes = 16u << 20;
+  options.hooks.context = const_cast<Globals*>(&globals);
+  options.hooks.log = [](void* context, engine::LogLevel level, Code, const char* message) {
+    print_log(*static_cast<const Globals*>(context), level, message);
+  };
   auto store = Store::open(std::move(options));
   if (!store.ok()) {
     return report_error(globals, store.status());

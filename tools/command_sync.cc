@@ -165,9 +165,7 @@ Exit sync(const Globals& globals, const Arguments& a) {
   std::unique_ptr<Carrier> carrier;
   const auto open_http = [&](const std::string& url) -> Status {
     auto made = make_http_carrier({url, a.token_file, a.ca_file, std::clamp<int64_t>(a.deadline_ms, 1, 30'000)});
-    if (!made.ok()) {
-      return engine::fail(made.status(), made.status().what, url);
-    }
+    CAIRN_TRY(made.status());
     carrier = std::move(*made);
     return {};
   };

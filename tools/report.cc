@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "engine/json.h"
+#include "engine/sync/url_text.h"
 #include "tools/terminal_text.h"
 
 namespace cairn::tools {
@@ -53,8 +54,9 @@ std::string advice(Code code, const ErrorDetail& detail, const std::string& whil
   }
 }
 
-void print_error(const Globals& globals, const char* code, Exit exit, const std::string& message,
+void print_error(const Globals& globals, const char* code, Exit exit, const std::string& text,
                  const ErrorDetail* detail) {
+  const std::string message = engine::sync::without_url_secrets(text);  // a command line is quoted, and may hold one
   if (!globals.json) {
     std::fprintf(stderr, "cairn: %s\n", printable(message).c_str());
     return;

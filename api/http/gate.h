@@ -12,7 +12,7 @@
 #include "api/http/head.h"
 #include "api/http/listen.h"
 #include "api/http/refusal.h"
-#include "api/http/secret.h"
+#include "api/secret/secret.h"
 
 namespace cairn::http {
 

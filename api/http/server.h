@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "api/http/secret.h"
+#include "api/secret/secret.h"
 #include "cairn/status.h"
 
 namespace cairn::http {

@@ -89,6 +89,9 @@ Status check_ca_file(const std::string& path) {
   return got == 0 ? Status(Code::kInvalidArgument, "the file of CA certificates is empty") : Status();
 }
 
+// libcurl's texts quote what it was given, a proxy of the environment with its password, too.
+bool may_hold_an_address(std::string_view text) { return text.find_first_of("@?") != std::string_view::npos; }
+
 std::string one_line(std::string_view text) {
   std::string line(text.substr(0, kErrorBytesMax));
   std::replace_if(
@@ -101,14 +104,16 @@ std::string one_line(std::string_view text) {
 struct Client::State {
   // Constant after construction.
   Endpoint endpoint;
-  Secret token;
-  Secret authorization;  // the whole header line; empty: none
   size_t compress_above_bytes = 0;
   size_t reply_bytes_max = 0;
   pid_t process = getpid();
 
   CURL* easy = nullptr;
   CURLM* multi = nullptr;
+
+  // The same while a request is in flight.
+  Secret token;
+  Secret authorization;  // the whole header line; empty: none
 
   // Of the request in flight.
   bool busy = false;
@@ -138,6 +143,7 @@ struct Client::State {
   }
 
   [[nodiscard]] bool forked() const { return getpid() != process; }
+  void take_token(Secret secret);
   Status set_up(const Options& options);
   Status start();
   Reply finish(CURLcode code);
@@ -301,7 +307,8 @@ Reply Client::State::finish(CURLcode code) {
   } else {
     // libcurl's text may quote the peer, and the peer knows the token.
     const std::string_view own = text.data();
-    const bool quotes = !token.empty() && own.find(token.reveal()) != std::string_view::npos;
+    const bool quotes =
+        may_hold_an_address(own) || (!token.empty() && own.find(token.reveal()) != std::string_view::npos);
     reply = fail(failure_of(code, own), own.empty() || quotes ? curl_easy_strerror(code) : own);
   }
   reply.bytes_sent = bytes_sent;
@@ -330,10 +337,7 @@ Result<std::unique_ptr<Client>> Client::open(Options options) {
   }
   auto state = std::make_unique<State>();
   state->endpoint = std::move(*endpoint);
-  state->token = std::move(options.token);
-  if (!state->token.empty()) {
-    state->authorization = state->token.behind("Authorization: Bearer ");
-  }
+  state->take_token(std::move(options.token));
   state->compress_above_bytes = options.compress_above_bytes;
   state->reply_bytes_max = options.reply_bytes_max;
   CAIRN_TRY(state->set_up(options));
@@ -356,6 +360,19 @@ Status Client::send(const std::string& method, const std::string& path, std::str
     state.request.clear();
   }
   return status;
+}
+
+void Client::State::take_token(Secret secret) {
+  token = std::move(secret);
+  authorization = token.empty() ? Secret() : token.behind("Authorization: Bearer ");
+}
+
+bool Client::set_token(Secret token) {
+  if (busy() || token.reveal() == state_->token.reveal()) {
+    return false;
+  }
+  state_->take_token(std::move(token));
+  return true;
 }
 
 bool Client::busy() const { return state_->busy && !state_->forked(); }

@@ -21,7 +21,7 @@
 #include <string_view>
 
 #include "api/http_client/reply.h"
-#include "api/http_client/secret.h"
+#include "api/secret/secret.h"
 #include "cairn/status.h"
 
 namespace cairn::http_client {
@@ -54,6 +54,9 @@ class Client {
   /// Lifetime: copies, or compresses, what it is given.
   Status send(const std::string& method, const std::string& path, std::string_view body,
               const std::string& content_type);
+
+  /// From the next request on. False, and nothing changes: it is the same token, or a request is in flight.
+  bool set_token(Secret token);
 
   /// A request was sent, and poll() has not given its reply.
   [[nodiscard]] bool busy() const;

@@ -7,21 +7,6 @@
 
 namespace cairn::upstream {
 
-Result<std::unique_ptr<HttpExchange>> open_exchange(const Address& address) {
-  http_client::Options options;
-  options.url = address.url;
-  options.ca_file = address.ca_file;
-  options.timeout_ms = address.timeout_ms;
-  options.connect_timeout_ms = std::min(options.connect_timeout_ms, options.timeout_ms);
-  if (!address.token_file.empty() || !address.token_environment.empty()) {
-    auto token = address.token_file.empty() ? http_client::Secret::from_environment(address.token_environment)
-                                            : http_client::Secret::from_file(address.token_file);
-    CAIRN_TRY(token.status());
-    options.token = std::move(*token);
-  }
-  return HttpExchange::open(std::move(options));
-}
-
 cairn_status Carrier::step(int64_t wait_ms, int64_t* in_ms) noexcept {
   *in_ms = kRecheckMs;
   try {
@@ -55,6 +40,9 @@ cairn_status Carrier::start(int64_t* in_ms) {
     Status sent;
   } given = {this, {}};
   int64_t due_ms = -1;
+  if (const cairn_status s = try_another_token(); CAIRN_FAILED(s)) {
+    return s;
+  }
   const cairn_status s = cairn_sync_next(
       store_,
       [](void* context, const void* bytes, size_t count) {
@@ -73,23 +61,35 @@ cairn_status Carrier::start(int64_t* in_ms) {
   if (!in_flight_) {
     // Due, and yet there was nothing: not again at once.
     *in_ms = due_ms < 0 ? due_ms : std::max(due_ms, kPollMs);
+    *in_ms = denied_ && *in_ms > kTokenMs ? kTokenMs : *in_ms;
     return CAIRN_OK;
   }
   if (!given.sent.ok()) {
     *in_ms = kPollMs;
-    return failed(denied_ ? CAIRN_SYNC_DENIED : CAIRN_SYNC_TRANSIENT, given.sent.what);
+    return failed(CAIRN_SYNC_TRANSIENT, given.sent.what);
   }
   return CAIRN_OK;
 }
 
-Status Carrier::send(std::string_view message) {
-  // A token that was replaced is read when the store tries again.
-  if (denied_ && !address_.token_file.empty()) {
-    auto renewed = open_exchange(address_);
-    CAIRN_TRY(renewed.status());
-    exchange_ = std::move(*renewed);
+// The store waits after a denial, longer each time; whoever replaced the token does not.
+cairn_status Carrier::try_another_token() {
+  if (!denied_) {
+    return CAIRN_OK;
+  }
+  cairn_sync_state state = {};
+  state.struct_bytes = sizeof state;
+  if (const cairn_status s = cairn_sync_get_state(store_, nullptr, &state); CAIRN_FAILED(s)) {
+    return s;
+  }
+  // To resume would also end a pause that the host asked for.
+  if ((state.flags & CAIRN_SYNC_STATE_PAUSED) != 0 || !exchange_->renew_token()) {
+    return CAIRN_OK;
   }
   denied_ = false;
+  return cairn_sync_control(store_, CAIRN_SYNC_RESUME);
+}
+
+Status Carrier::send(std::string_view message) {
   CAIRN_TRY(exchange_->send(message));
   const std::lock_guard lock(mutex_);
   ++carried_.messages;

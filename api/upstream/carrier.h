@@ -16,17 +16,6 @@
 
 namespace cairn::upstream {
 
-struct Address {
-  std::string url;
-  std::string token_file;
-  std::string token_environment;
-  std::string ca_file;
-  int64_t timeout_ms = 0;
-};
-
-/// Errors: as Secret::from_file, Secret::from_environment and HttpExchange::open.
-Result<std::unique_ptr<HttpExchange>> open_exchange(const Address& address);
-
 struct Carried {
   uint64_t messages = 0;
   uint64_t answers = 0;
@@ -41,8 +30,9 @@ class Carrier {
   static constexpr int64_t kPollMs = 10;      // a host that does not wait looks again
   static constexpr int64_t kRecheckMs = 250;  // how late what other threads ask of the store is seen
 
-  Carrier(cairn_store* store, Address address, std::unique_ptr<HttpExchange> exchange)
-      : store_(store), address_(std::move(address)), exchange_(std::move(exchange)) {}
+  static constexpr int64_t kTokenMs = 1000;  // how late another token in the file is seen
+
+  Carrier(cairn_store* store, std::unique_ptr<HttpExchange> exchange) : store_(store), exchange_(std::move(exchange)) {}
 
   /// As cairn_upstream_step. *in_ms: 0 only after something was carried.
   cairn_status step(int64_t wait_ms, int64_t* in_ms) noexcept;
@@ -53,15 +43,15 @@ class Carrier {
 
  private:
   cairn_status start(int64_t* in_ms);
+  cairn_status try_another_token();
   Status send(std::string_view message);
   cairn_status take(const Outcome& outcome);
   cairn_status failed(int32_t why, const char* text, int64_t retry_after_ms = 0) noexcept;
 
   cairn_store* const store_;
-  const Address address_;
-  std::unique_ptr<HttpExchange> exchange_;
+  const std::unique_ptr<HttpExchange> exchange_;
   bool in_flight_ = false;
-  bool denied_ = false;
+  bool denied_ = false;  // the last message
 
   mutable std::mutex mutex_;
   Carried carried_;  // Guarded by mutex_

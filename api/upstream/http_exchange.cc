@@ -61,12 +61,35 @@ Outcome outcome_of(http_client::Reply reply) {
 
 }  // namespace
 
-Result<std::unique_ptr<HttpExchange>> HttpExchange::open(http_client::Options options) {
+Result<std::unique_ptr<HttpExchange>> HttpExchange::open(http_client::Options options, std::string token_file) {
   auto client = http_client::Client::open(std::move(options));
   if (!client.ok()) {
     return client.status();
   }
-  return std::unique_ptr<HttpExchange>(new HttpExchange(std::move(*client)));
+  return std::unique_ptr<HttpExchange>(new HttpExchange(std::move(*client), std::move(token_file)));
+}
+
+Result<std::unique_ptr<HttpExchange>> HttpExchange::open(const Address& address) {
+  http_client::Options options;
+  options.url = address.url;
+  options.ca_file = address.ca_file;
+  options.timeout_ms = address.timeout_ms;
+  options.connect_timeout_ms = std::min(options.connect_timeout_ms, options.timeout_ms);
+  if (!address.token_file.empty() || !address.token_environment.empty()) {
+    auto token = address.token_file.empty() ? Secret::from_environment(address.token_environment)
+                                            : Secret::from_file(address.token_file);
+    CAIRN_TRY(token.status());
+    options.token = std::move(*token);
+  }
+  return open(std::move(options), address.token_file);
+}
+
+bool HttpExchange::renew_token() {
+  if (token_file_.empty()) {
+    return false;
+  }
+  auto token = Secret::from_file(token_file_);
+  return token.ok() && client_->set_token(std::move(*token));
 }
 
 Status HttpExchange::send(std::string_view message) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "api/http_client/client.h"
 #include "cairn/status.h"
@@ -14,6 +15,14 @@ namespace cairn::upstream {
 
 inline constexpr const char* kSyncPath = "/v1/sync";
 inline constexpr const char* kSyncContentType = "application/vnd.cairn.sync";
+
+struct Address {
+  std::string url;
+  std::string token_file;
+  std::string token_environment;  // name of the variable; not with a token_file
+  std::string ca_file;
+  int64_t timeout_ms = 30'000;
+};
 
 /// What a store is told: `answer` by cairn_sync_feed, else the rest by cairn_sync_failed.
 struct Outcome {
@@ -30,8 +39,15 @@ struct Outcome {
 /// Threads: any, one at a time.
 class HttpExchange {
  public:
-  /// Connects to nothing yet. Errors: as http_client::Client::open.
-  static Result<std::unique_ptr<HttpExchange>> open(http_client::Options options);
+  /// Connects to nothing yet. `token_file`: for renew_token alone. Errors: as http_client::Client::open.
+  static Result<std::unique_ptr<HttpExchange>> open(http_client::Options options, std::string token_file = {});
+  /// The same, with the token read. Errors: also as Secret::from_file, Secret::from_environment.
+  static Result<std::unique_ptr<HttpExchange>> open(const Address& address);
+
+  /// Reads the token's file again. True: it holds another token, which the next message takes along. A file that is
+  /// gone, or no token now, changes nothing: somebody may be writing it.
+  /// Cost: of reading a small file; nothing without one.
+  bool renew_token();
 
   /// Errors: as http_client::Client::send. Lifetime: copies the message.
   Status send(std::string_view message);
@@ -42,9 +58,11 @@ class HttpExchange {
   void cancel() { client_->cancel(); }
 
  private:
-  explicit HttpExchange(std::unique_ptr<http_client::Client> client) : client_(std::move(client)) {}
+  HttpExchange(std::unique_ptr<http_client::Client> client, std::string token_file)
+      : client_(std::move(client)), token_file_(std::move(token_file)) {}
 
   std::unique_ptr<http_client::Client> client_;
+  const std::string token_file_;
 };
 
 }  // namespace cairn::upstream

@@ -24,10 +24,11 @@ using cairn::Status;
 using cairn::upstream::Address;
 using cairn::upstream::Carried;
 using cairn::upstream::Carrier;
+using cairn::upstream::HttpExchange;
 
 struct cairn_upstream {
-  cairn_upstream(cairn_store* of, Address address, std::unique_ptr<cairn::upstream::HttpExchange> exchange)
-      : store(of), carrier(of, std::move(address), std::move(exchange)) {}
+  cairn_upstream(cairn_store* of, std::unique_ptr<HttpExchange> exchange)
+      : store(of), carrier(of, std::move(exchange)) {}
 
   // Constant after cairn_upstream_open.
   const pid_t process = getpid();
@@ -174,12 +175,12 @@ cairn_status open(cairn_store* store, const cairn_upstream_options& options, cai
   address.token_environment = text_of(options.token_environment);
   address.ca_file = text_of(options.ca_file);
   address.timeout_ms = options.timeout_ms == 0 ? kDefaultTimeoutMs : options.timeout_ms;
-  auto exchange = cairn::upstream::open_exchange(address);
+  auto exchange = HttpExchange::open(address);
   if (!exchange.ok()) {
     return fail(exchange.status());
   }
   const std::string name = options.name != nullptr ? options.name : address.url;  // it can hold no user and no query
-  auto upstream = std::make_unique<cairn_upstream>(store, std::move(address), std::move(*exchange));
+  auto upstream = std::make_unique<cairn_upstream>(store, std::move(*exchange));
   if (const cairn_status s = cairn_sync_attach(store, name.c_str(), options.sync); CAIRN_FAILED(s)) {
     return s;
   }
@@ -207,7 +208,7 @@ cairn_status step_until_acknowledged(cairn_upstream* upstream, Clock::time_point
     }
     const int64_t left = left_ms(end);
     if (left == 0) {
-      return fail({Code::kTimeout, "not everything is upstream yet: it stays here and is sent later"});
+      return cairn_sync_wait(upstream->store, 0);  // says why
     }
     int64_t in_ms = kFlushPauseMs;  // another thread steps
     if (std::unique_lock stepping(upstream->stepping, std::try_to_lock); stepping) {

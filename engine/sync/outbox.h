@@ -92,6 +92,8 @@ class Outbox {
   Status halt(Halt why);
   /// Keeps why a try failed, if it is another reason than before.
   Status note_error(std::string_view text);
+  /// The way to the upstream, for the next time.
+  Status remember(const Way& way);
   Status begin_pull();
   /// All runs up to `id` were asked for, and what was newer is taken. `newer`: something was, so this store was
   /// restored. `generation`: the highest that the upstream has of them; the next stream's is above it.

@@ -169,6 +169,17 @@ Status Outbox::note_error(std::string_view text) {
   return {};
 }
 
+Status Outbox::remember(const Way& way) {
+  if (state_.way == way) {
+    return {};
+  }
+  SenderState next = state_;
+  next.way = way;
+  CAIRN_TRY(tables_.transact(16'384, [&](TablesTxn& txn) { return save(txn, next); }));
+  state_ = std::move(next);
+  return {};
+}
+
 Status Outbox::note_copied() {
   if (state_.attached) {
     return state_.halt == Halt::kNone ? halt(Halt::kCopied) : Status();

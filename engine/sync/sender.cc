@@ -10,7 +10,8 @@ namespace cairn::engine::sync {
 
 namespace {
 
-constexpr int64_t kDeniedMs = 300'000;
+constexpr int64_t kDeniedMs = 5000;  // doubled with each denial, to
+constexpr int64_t kDeniedMaxMs = 300'000;
 constexpr const char* kLosesBatches =
     "the upstream lacks what it acknowledged, again: two stores may answer under one address";
 constexpr size_t kErrorBytesMax = 255;
@@ -38,6 +39,7 @@ void Sender::resume() {
   paused_ = false;
   denied_ = false;
   not_before_ms_ = 0;
+  denied_wait_ms_ = 0;
   backoff_.reset();
 }
 
@@ -178,6 +180,7 @@ Result<std::string_view> Sender::next(int64_t now_ms) {
 void Sender::done(int64_t) {
   under_way_ = MessageKind::kUnknown;
   backoff_.reset();
+  denied_wait_ms_ = 0;
   last_error_.clear();
   refused_ = 0;
 }
@@ -375,7 +378,8 @@ Status Sender::failed(Failure failure, const std::string& text, int64_t retry_af
   int64_t ms = backoff_.next_ms(host_.random(), retry_after_ms);
   if (failure == Failure::kDenied) {
     denied_ = true;
-    ms = kDeniedMs;
+    denied_wait_ms_ = std::clamp(2 * denied_wait_ms_, kDeniedMs, kDeniedMaxMs);
+    ms = std::max(denied_wait_ms_, retry_after_ms);
   } else if (failure == Failure::kProtocol) {
     ms = std::max<int64_t>(ms, Backoff::kCapMs / 2);
   }

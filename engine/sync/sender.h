@@ -34,7 +34,7 @@ struct SenderOptions {
 enum class Failure : uint8_t {
   kTransient,  // time-out, refused, reset, 408, 425, 429, 5xx: the same again
   kTooLarge,   // 413 without an answer of the protocol
-  kDenied,     // 401, 403: after a long wait, or when resume() says that the token is another
+  kDenied,     // 401, 403: after 5 to 300 s, or when resume() says that the token is another
   kProtocol,   // anything else: what answers is no receiver of this protocol, or of another version
 };
 
@@ -109,6 +109,7 @@ class Sender {
   int64_t last_freeze_ms_ = 0;
   bool frozen_once_ = false;
   bool denied_ = false;
+  int64_t denied_wait_ms_ = 0;  // the last one; 0: none since a success, or since resume()
   bool paused_ = false;
   bool hurry_ = false;
   bool idle_ = false;

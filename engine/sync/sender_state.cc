@@ -8,7 +8,7 @@ namespace cairn::engine::sync {
 
 namespace {
 
-constexpr uint8_t kFormat = 1;
+constexpr uint8_t kFormat = 2;
 constexpr Status kBad{Code::kCorrupt, "the state of sync does not decode"};
 
 bool take_flag(std::string_view& from, bool& flag) {
@@ -71,6 +71,9 @@ std::string encode_sender_state(const SenderState& s) {
   put(out, s.acked_us);
   put_text(out, s.last_error);
   put(out, s.last_error_us);
+  put_text(out, s.way.address);
+  put_text(out, s.way.token_file);
+  put_text(out, s.way.ca_file);
   return out;
 }
 
@@ -85,15 +88,16 @@ Result<SenderState> decode_sender_state(std::string_view payload) {
   if (format > kFormat) {
     return Status{Code::kVersion, "the state of sync was written by a newer version"};
   }
-  const bool whole = take_flag(payload, s.attached) && take_text(payload, s.upstream) && take(payload, s.owner) &&
-                     take(payload, s.stream) && take(payload, s.generation) && take(payload, s.seq) &&
-                     take(payload, s.digest) && take(payload, s.deltas) && take(payload, s.parent) &&
-                     take(payload, s.parent_seq) && take_streams(payload, s.former) && take_flag(payload, s.told) &&
-                     take_flag(payload, s.resends) && take_text(payload, s.resend_after) && take(payload, pull) &&
-                     take_text(payload, s.pull_after) && take(payload, s.pull_number) && take(payload, halt) &&
-                     take(payload, s.batches) && take(payload, s.entries) && take(payload, s.bytes) &&
-                     take(payload, s.lost_deltas) && take(payload, s.rotations) && take(payload, s.acked_us) &&
-                     take_text(payload, s.last_error) && take(payload, s.last_error_us);
+  const bool whole =
+      take_flag(payload, s.attached) && take_text(payload, s.upstream) && take(payload, s.owner) &&
+      take(payload, s.stream) && take(payload, s.generation) && take(payload, s.seq) && take(payload, s.digest) &&
+      take(payload, s.deltas) && take(payload, s.parent) && take(payload, s.parent_seq) &&
+      take_streams(payload, s.former) && take_flag(payload, s.told) && take_flag(payload, s.resends) &&
+      take_text(payload, s.resend_after) && take(payload, pull) && take_text(payload, s.pull_after) &&
+      take(payload, s.pull_number) && take(payload, halt) && take(payload, s.batches) && take(payload, s.entries) &&
+      take(payload, s.bytes) && take(payload, s.lost_deltas) && take(payload, s.rotations) &&
+      take(payload, s.acked_us) && take_text(payload, s.last_error) && take(payload, s.last_error_us) &&
+      take_text(payload, s.way.address) && take_text(payload, s.way.token_file) && take_text(payload, s.way.ca_file);
   if (!whole || !payload.empty() || pull > static_cast<uint8_t>(Pull::kMoved) ||
       halt > static_cast<uint8_t>(Halt::kForked)) {
     return kBad;

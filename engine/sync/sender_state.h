@@ -25,6 +25,14 @@ enum class Pull : uint8_t {
   kMoved = 2,     // nobody knows: the files were moved, or restored elsewhere
 };
 
+/// How the upstream was reached when it answered last. Paths of files, never what is in them.
+struct Way {
+  std::string address;
+  std::string token_file;
+  std::string ca_file;
+  bool operator==(const Way&) const = default;
+};
+
 struct SenderState {
   bool attached = false;
   std::string upstream;  // its name, for people: an address without secrets
@@ -56,6 +64,7 @@ struct SenderState {
   // before it leaves both.
   std::string last_error;
   int64_t last_error_us = 0;
+  Way way;  // of `cairn sync`; empty: no upstream has answered it yet
 
   [[nodiscard]] bool pulls() const { return pull != Pull::kNone; }
   void add_former(const StreamId& before);

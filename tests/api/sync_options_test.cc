@@ -1,6 +1,8 @@
 // The upstream through the C ABI alone: what each call refuses, and two stores that exchange bytes.
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -101,6 +103,59 @@ TEST_F(SyncApi, WhatIsNoCallIsRefused) {
   CAIRN_EXPECT(CAIRN_INVALID_ARGUMENT, cairn_sync_release(store_, "r", 7));
   CAIRN_EXPECT(CAIRN_NOT_FOUND, cairn_sync_release(store_, "r", CAIRN_SYNC_RETRY));
   CAIRN_EXPECT(CAIRN_INVALID_ARGUMENT, cairn_sync_dead_letters(store_, nullptr, nullptr));
+}
+
+// Names and errors are for people, logs and states: an address in them loses what may be a secret.
+TEST_F(SyncApi, NamesAndErrorsKeepNoSecretOfAnAddress) {
+  start();
+  CAIRN_ASSERT_OK(cairn_sync_attach(store_, "the relay https://user:pa/ss@up.example:4020/v1?token=secret", nullptr));
+  CAIRN_ASSERT_OK(cairn_sync_attach(store_, "the relay https://up.example:4020/v1", nullptr));
+  EXPECT_NE(next(), "");
+  CAIRN_ASSERT_OK(cairn_sync_failed(store_, CAIRN_SYNC_TRANSIENT,
+                                    "GET \"http://me@[::1]:80/a@b?k=1\" failed, then https://h:1#x and a://b:c@d", 0));
+  EXPECT_STREQ(state().last_error, "GET \"http://[::1]:80/a@b\" failed, then https://h:1 and a://d");
+  CAIRN_EXPECT(CAIRN_OK, cairn_store_close(store_, -1));
+  std::string all;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.path())) {
+    if (entry.is_regular_file()) {
+      std::ifstream in(entry.path(), std::ios::binary);
+      all.append(std::istreambuf_iterator<char>(in), {});
+    }
+  }
+  EXPECT_NE(all.find("https://up.example:4020/v1"), std::string::npos);
+  EXPECT_EQ(all.find("pa/ss"), std::string::npos);
+  EXPECT_EQ(all.find("token=secret"), std::string::npos);
+  open();
+}
+
+// To attach again without a word about a bound, as who opens an upstream does, takes none away.
+TEST_F(SyncApi, AttachKeepsWhatIsNotGiven) {
+  const auto attach = [&](auto set) {
+    cairn_sync_options o = {};
+    o.struct_bytes = sizeof o;
+    set(o);
+    CAIRN_ASSERT_OK(cairn_sync_attach(store_, "test", &o));
+  };
+  const auto backlog = [&] { return (state().flags & CAIRN_SYNC_STATE_BACKLOG) != 0; };
+  attach([](cairn_sync_options& o) { o.unsynced_runs_max = 1; });
+  start("a");
+  start("b");
+  CAIRN_ASSERT_OK(cairn_store_barrier(store_));
+  CAIRN_ASSERT_OK(cairn_store_checkpoint(store_));
+  EXPECT_TRUE(backlog());
+  CAIRN_ASSERT_OK(cairn_sync_attach(store_, "test", nullptr));
+  EXPECT_TRUE(backlog());
+  attach([](cairn_sync_options&) {});
+  EXPECT_TRUE(backlog());
+  attach([](cairn_sync_options& o) { o.interval_ms = 5; });
+  EXPECT_TRUE(backlog());
+  attach([](cairn_sync_options& o) { o.unsynced_runs_max = UINT64_MAX; });
+  EXPECT_FALSE(backlog());
+  attach([](cairn_sync_options& o) { o.unsynced_runs_max = 1; });
+  EXPECT_TRUE(backlog());
+  CAIRN_ASSERT_OK(cairn_sync_detach(store_));
+  CAIRN_ASSERT_OK(cairn_sync_attach(store_, "test", nullptr));
+  EXPECT_FALSE(backlog()) << "after detach all begin anew";
 }
 
 TEST_F(SyncApi, WithoutAnUpstreamThereIsNothingToDo) {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <random>
 #include <thread>
 
@@ -187,6 +188,96 @@ TEST_F(Sync, ATokenIsAskedForAndIsNowhereElse) {
   end("up", SIGTERM);
   expect_nowhere(canary, {"token"});
   expect_nowhere(other, {"other"});
+}
+
+// People paste what a browser or another tool takes.
+TEST_F(Sync, AnAddressWithASecretInItIsSaidAndKeptNowhere) {
+  const std::string canary = "canary5c9d3b7a1e8f4026";
+  started();
+  std::string said;
+  int asked = 0;
+  for (const std::string& url :
+       {"https://user:" + canary + "@up.example:4020", "http://" + canary + "@127.0.0.1:1",
+        "http://127.0.0.1:1/v1?token=" + canary, "http://127.0.0.1:1#" + canary,
+        "https://user:a/" + canary + "@up.example", "ftp://user:" + canary + "@up.example",
+        "user:" + canary + "@up.example", "https://[" + canary, "https://up.example:" + canary}) {
+    for (const bool json : {false, true}) {
+      std::vector<std::string> sync = {"sync", "--upstream", url};
+      std::vector<std::string> serve = {"serve", "--listen", "127.0.0.1:0", "--upstream", url};
+      for (std::vector<std::string>* const line : {&sync, &serve}) {
+        if (json) {
+          line->push_back("--json");
+        }
+        const Ran ran = cairn(*line);
+        EXPECT_EQ(ran.exit, 64) << url;
+        said += ran.out + ran.err;
+        ++asked;
+      }
+    }
+  }
+  said += cairn({"sync", "https://user:" + canary + "@up.example"}).err;
+  environment_ = {"https_proxy=nonsense://user:" + canary + "@127.0.0.1:1"};
+  const Ran proxy = cairn({"sync", "--upstream", "https://up.example", "--deadline", "1s"});
+  EXPECT_EQ(proxy.exit, 75);
+  environment_.clear();
+  said += proxy.out + proxy.err + cairn({"why", "r"}).out + cairn({"why", "r", "--json"}).out + cairn({"stats"}).out +
+          cairn({"sync", "--dry-run", "--json"}).out;
+  EXPECT_EQ(said.find(canary), std::string::npos) << said;
+  EXPECT_EQ(asked, 36);
+  expect_nowhere(canary, {});
+}
+
+// The token of a relay's upstream is replaced while the relay runs: nobody has to tell it.
+TEST_F(Sync, ARelayTakesAnotherTokenFromItsFile) {
+  write_token("right", "right-00112233445566778899aabbccddeeff");
+  write_token("token", "wrong-00112233445566778899aabbccddeeff");
+  const std::string centre = serve("centre", {"--token-file", path("right")});
+  const std::string relay = serve("relay", {"--upstream", "http://" + centre, "--upstream-token-file", path("token")});
+  started("r", R"({"n":1})");
+  EXPECT_EQ(cairn({"sync", "--upstream", "http://" + relay}).exit, 0);
+  const auto wait_for = [](const std::function<bool()>& done) {
+    for (int i = 0; i < 500 && !done(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return done();
+  };
+  const auto said = [&](const std::string& text) {
+    const std::string all = read_file(path("relay.err"));
+    int times = 0;
+    for (size_t at = all.find(text); at != std::string::npos; at = all.find(text, at + 1)) {
+      ++times;
+    }
+    return times;
+  };
+  EXPECT_TRUE(wait_for([&] { return said("does not accept the token") == 1; })) << read_file(path("relay.err"));
+  write_token("token", "right-00112233445566778899aabbccddeeff");
+  EXPECT_TRUE(wait_for([&] { return at("centre", {"get", "r"}).out == "{\"n\":1}\n"; }));
+  EXPECT_TRUE(wait_for([&] { return said("answers again") == 1; }));
+  EXPECT_EQ(cairn({"increment", "r", "n", "1"}).exit, 0);
+  EXPECT_EQ(cairn({"sync"}).exit, 0);
+  EXPECT_TRUE(wait_for([&] { return at("centre", {"get", "r"}).out == "{\"n\":2}\n"; }));
+  EXPECT_EQ(said("the upstream http://" + centre), 2) << "one line for each change:\n" << read_file(path("relay.err"));
+}
+
+// One file, one judgement, whoever reads it.
+TEST_F(Sync, ATokenFileIsJudgedTheSameAtBothEnds) {
+  started();
+  write_token("short", "twenty-characters-00");
+  write_token("open", "right-00112233445566778899aabbccddeeff");
+  ::chmod(path("open").c_str(), 0644);
+  std::filesystem::create_symlink(path("open"), path("link"));
+  for (const auto& [name, exit] :
+       std::vector<std::pair<std::string, int>>{{"none", 74}, {"short", 64}, {"open", 77}, {"link", 77}}) {
+    const Ran sender = cairn({"sync", "--upstream", "http://127.0.0.1:1", "--token-file", path(name)});
+    const Ran receiver = at("up", {"serve", "--listen", "127.0.0.1:0", "--token-file", path(name)});
+    const Ran relay = at("up", {"serve", "--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:1",
+                                "--upstream-token-file", path(name)});
+    for (const Ran& ran : {sender, receiver, relay}) {
+      EXPECT_EQ(ran.exit, exit) << name << ": " << ran.err;
+      EXPECT_EQ(ran.err, sender.err);
+      EXPECT_THAT(ran.err, HasSubstr(path(name) + ": the token"));
+    }
+  }
 }
 
 TEST_F(Sync, ByTlsAndAUnixSocket) {

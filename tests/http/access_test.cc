@@ -9,8 +9,6 @@
 namespace cairn::tests {
 namespace {
 
-using http::Secret;
-
 class Access : public HttpTest {
  protected:
   void use_token() {

@@ -239,7 +239,7 @@ TEST_F(LimitsTest, TheConnectionThatIsIdleLongestMakesRoom) {
 }
 
 TEST_F(LimitsTest, ConnectionsWithoutATokenHaveAShareOnly) {
-  options_.token = std::move(http::Secret::from_text(kToken)).value();
+  options_.token = std::move(Secret::from_text(kToken)).value();
   options_.limits.connections_max = 40;
   options_.limits.strangers_max = 10;
   options_.limits.header_ms = options_.limits.idle_ms = kNever;
@@ -287,7 +287,7 @@ TEST_F(LimitsTest, EachOfManyWorkersIsAnsweredBesideSilentConnections) {
   if (limit.rlim_max < 8192) GTEST_SKIP() << "needs 8,192 descriptors";
   const rlimit raised = {limit.rlim_max, limit.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &raised), 0);
-  options_.token = std::move(http::Secret::from_text(kToken)).value();
+  options_.token = std::move(Secret::from_text(kToken)).value();
   options_.limits.connections_max = 1024;
   options_.limits.strangers_max = 256;
   start();

@@ -134,7 +134,7 @@ TEST_F(Tls, WhoDoesNotSpeakAtAllIsClosed) {
 TEST_F(Tls, AddressesOthersCanReachAreServedWithATokenToo) {
   options_.listen = {"0.0.0.0:0"};
   options_.hosts = {"cairn.example"};
-  auto token = http::Secret::from_text(kToken);
+  auto token = Secret::from_text(kToken);
   ASSERT_TRUE(token.ok());
   options_.token = std::move(token).value();
   start_tls();

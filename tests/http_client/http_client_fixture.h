@@ -28,7 +28,7 @@ using tests::ScriptedServer;
 using tests::Step;
 
 inline constexpr int64_t kLongMs = 60'000;  // no test gets there
-inline constexpr char kCanary[] = "canary-0123456789-token";
+inline constexpr char kCanary[] = "canary-0123456789-token-0123456789";
 
 class HttpClientTest : public ::testing::Test {
  protected:

@@ -1,4 +1,7 @@
-#include "api/http_client/secret.h"
+#include "api/secret/secret.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <type_traits>
 
@@ -30,45 +33,57 @@ class Secrets : public HttpClientTest {
 };
 
 TEST_F(Secrets, AFileHoldsTheTokenAndPerhapsAnEndOfLine) {
-  EXPECT_EQ(with("abc"), "token abc");
-  EXPECT_EQ(with("abc\n"), "token abc");
-  EXPECT_EQ(with("abc\r\n"), "token abc");
+  const std::string token(32, 'x');
+  for (const char* const end : {"", "\n", "\r\n"}) {
+    EXPECT_EQ(with(token + end), "token " + token);
+  }
   EXPECT_EQ(with(std::string(8192, 'x') + "\r\n"), "token " + std::string(8192, 'x'));
-  EXPECT_EQ(with("abc", 0400), "token abc");
+  EXPECT_EQ(with(token, 0400), "token " + token);
 }
 
 TEST_F(Secrets, WhatIsNoTokenIsRefused) {
-  EXPECT_EQ(with(""), "16: the token file is empty");
-  EXPECT_EQ(with("\n"), "16: the token file is empty");
-  const std::string bad = "16: the token in the file has a space or a byte that is not printable ASCII";
-  EXPECT_EQ(with("a b"), bad);
-  EXPECT_EQ(with("a\n\n"), bad);
-  EXPECT_EQ(with("a\r\nX-Other: header"), bad);
-  EXPECT_EQ(with(std::string("a\0b", 3)), bad);
-  EXPECT_EQ(with("\xc3\xa4"), bad);
-  EXPECT_EQ(with(std::string(8193, 'x')), "18: the token file holds more than 8192 bytes");
-  EXPECT_EQ(with(std::string(100'000, 'x')), "18: the token file holds more than 8192 bytes");
+  EXPECT_EQ(with(""), "16: the token is empty");
+  EXPECT_EQ(with("\n"), "16: the token is empty");
+  const std::string half(20, 'x');
+  const std::string shorter = "16: the token has fewer than 32 characters (openssl rand -hex 32)";
+  EXPECT_EQ(with(half), shorter) << "whoever sends it learns it at once, not from the one who asks for it";
+  EXPECT_EQ(with(std::string(31, 'x') + "\n"), shorter);
+  const std::string bad = "16: the token has a space or a byte that is not visible ASCII";
+  for (const std::string& odd : {std::string(" "), std::string("\n"), std::string("\t"), std::string("\x7f"),
+                                 std::string("\0", 1), std::string("\xc3\xa4"), std::string("\r\nX-Other: header")}) {
+    EXPECT_EQ(with(half + odd + half), bad);
+  }
+  EXPECT_EQ(with(half + half + "\n\n"), bad);
+  EXPECT_EQ(with(std::string(8193, 'x')), "18: the token has more than 8192 characters");
+  EXPECT_EQ(with(std::string(100'000, 'x')), "18: the token has more than 8192 characters");
 }
 
 TEST_F(Secrets, FilesThatOthersMayReadAreRefused) {
-  for (const mode_t mode : {0640, 0604, 0660, 0700, 0610, 04600}) {
-    EXPECT_EQ(with("abc", mode), "54: the token file has more rights than 0600") << std::oct << mode;
+  for (const mode_t mode : {0640, 0604, 0620, 0602, 0660, 0700, 0610, 04600}) {
+    EXPECT_EQ(with(kCanary, mode), "54: the token file has more rights than 0600; chmod 600 it") << std::oct << mode;
   }
 }
 
 TEST_F(Secrets, FilesOfOtherUsersAreRefused) {
-  write_file("t", "abc");
+  write_file("t", kCanary);
   if (chown(file("t").c_str(), 65534, 65534) != 0) GTEST_SKIP() << "needs root";
   EXPECT_EQ(outcome(file("t")), "54: the token file belongs to another user");
 }
 
 TEST_F(Secrets, OnlyRegularFilesAreRead) {
-  write_file("t", "abc");
+  write_file("t", kCanary);
   std::filesystem::create_symlink(file("t"), file("link"));
   EXPECT_EQ(outcome(file("link")), "54: the token file is a symbolic link");
   EXPECT_EQ(outcome(directory_), "54: the token file is no regular file");
   ASSERT_EQ(mkfifo(file("fifo").c_str(), 0600), 0);
   EXPECT_EQ(outcome(file("fifo")), "54: the token file is no regular file");
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  file("socket").copy(address.sun_path, sizeof address.sun_path - 1);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(outcome(address.sun_path), "54: the token file is no regular file");
+  close(fd);
   EXPECT_EQ(outcome(file("nothing")), "65: the token file cannot be opened");
 }
 
@@ -76,15 +91,30 @@ TEST_F(Secrets, TheEnvironmentHoldsATokenToo) {
   unsetenv("CAIRN_TEST_TOKEN");
   EXPECT_EQ(Secret::from_environment("CAIRN_TEST_TOKEN").status().what,
             std::string("the environment variable of the token is not set"));
-  for (const std::string& bad : {std::string(), std::string("a b"), std::string("a\n")}) {
+  for (const std::string& bad : {std::string(), std::string("short"), std::string(kCanary) + "\n"}) {
     setenv("CAIRN_TEST_TOKEN", bad.c_str(), 1);
     EXPECT_EQ(Secret::from_environment("CAIRN_TEST_TOKEN").code(), Code::kInvalidArgument);
   }
   setenv("CAIRN_TEST_TOKEN", std::string(8193, 'x').c_str(), 1);
   EXPECT_EQ(Secret::from_environment("CAIRN_TEST_TOKEN").code(), Code::kTooLarge);
-  setenv("CAIRN_TEST_TOKEN", "abc", 1);
-  EXPECT_EQ(Secret::from_environment("CAIRN_TEST_TOKEN")->reveal(), "abc");
+  setenv("CAIRN_TEST_TOKEN", kCanary, 1);
+  EXPECT_EQ(Secret::from_environment("CAIRN_TEST_TOKEN")->reveal(), kCanary);
   unsetenv("CAIRN_TEST_TOKEN");
+}
+
+TEST_F(Secrets, EqualOnlyTheSameText) {
+  auto secret = Secret::from_text(kCanary);
+  ASSERT_TRUE(secret.ok());
+  const std::string token = kCanary;
+  EXPECT_TRUE(secret->equals(token));
+  for (const std::string& other :
+       {std::string(), token + "x", token.substr(1), "x" + token.substr(1), token.substr(0, token.size() - 1) + "x"}) {
+    EXPECT_FALSE(secret->equals(other));
+  }
+  const Secret moved = std::move(*secret);
+  EXPECT_TRUE(moved.equals(token));
+  EXPECT_FALSE(secret->equals(token));  // NOLINT(bugprone-use-after-move): it is empty then
+  EXPECT_FALSE(secret->equals(""));
 }
 
 TEST_F(Secrets, MovingLeavesNothingBehind) {

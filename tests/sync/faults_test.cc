@@ -275,11 +275,24 @@ TEST_F(Faults, AQuestionThatCannotBeAnsweredNowIsAskedAgainSoon) {
 TEST_F(Faults, ADenialPausesUntilTheTokenIsAnother) {
   worker.start("r");
   const std::string batch = worker.next();
-  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kDenied, "401").ok());
-  worker.clock().advance_ms(299'000);
-  EXPECT_EQ(worker.next(), "");
+  const auto denied = [&] {
+    EXPECT_TRUE(worker.store().sync_failed(sync::Failure::kDenied, "401").ok());
+    const auto state = worker.sync_state();
+    return (state.next_ms - state.now_ms) / 1000;
+  };
+  std::vector<int64_t> waits;
+  for (int i = 0; i < 8; ++i) {
+    waits.push_back(denied());
+    worker.clock().advance_ms(waits.back() * 1000 - 1);
+    EXPECT_EQ(worker.next(), "");
+    worker.clock().advance_ms(1);
+    EXPECT_EQ(worker.next(), batch);
+  }
+  EXPECT_EQ(waits, (std::vector<int64_t>{5, 10, 20, 40, 80, 160, 300, 300}));
+  EXPECT_EQ(denied(), 300);
   ASSERT_TRUE(worker.store().sync_control(engine::Store::SyncControl::kResume).ok());
-  EXPECT_EQ(worker.next(), batch);
+  EXPECT_EQ(worker.next(), batch) << "at once";
+  EXPECT_EQ(denied(), 5) << "another token begins anew";
 }
 
 TEST_F(Faults, PausedMeansNothingIsSent) {

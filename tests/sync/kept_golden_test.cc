@@ -62,6 +62,7 @@ SenderState state() {
   s.acked_us = 1'795'428'000'000'000;
   s.last_error = "no answer";
   s.last_error_us = 1'795'428'000'000'001;
+  s.way = {"https://up.example/v1", "/etc/token", "/etc/ca.pem"};
   return s;
 }
 

@@ -1,5 +1,6 @@
 // Servers that are away, die, refuse and say nonsense: what arrives arrives once, and nothing says the token.
 #include <cstdlib>
+#include <mutex>
 #include <random>
 #include <string>
 #include <thread>
@@ -73,13 +74,161 @@ TEST_F(Faults, AWrongTokenIsDeniedUntilItIsAnother) {
   store.start({"run"}).set("a", 1).finish();
   ASSERT_TRUE(failed(store));
   EXPECT_THAT(std::string(sync_state(store).last_error), ::testing::HasSubstr("does not accept the token"));
-  EXPECT_GT(sync_state(store).next_try_ms, 60'000);
   EXPECT_EQ(receiver_.taken, 0);
 
   write_file("token", kToken);
   resume(store);
   upstream.flush(kLong);
   expect_equal(store);
+}
+
+// Whoever steps by itself is asked to look once a second, and that look is enough.
+TEST_F(Faults, AnotherTokenInTheFileIsTriedAtOnce) {
+  receiver_.token = kToken;
+  receiver_.listen();
+  Store store = open_store();
+  UpstreamOptions o = stepped();
+  o.token_file = write_file("token", "wrong-" + std::string(kToken));
+  Upstream upstream = Upstream::open(store, o);
+  store.start({"run"}).set("a", 1).finish();
+  const auto denied = [&](uint64_t times) {
+    while (sync_state(store).failures < times) upstream.step(kLong);
+    const auto in = upstream.step();
+    ASSERT_TRUE(in.has_value());
+    EXPECT_LE(in->count(), 1000) << "the store itself waits for five seconds";
+    EXPECT_EQ(upstream.state().messages, times);
+  };
+  denied(1);
+  write_file("token", "also-wrong-" + std::string(kToken));
+  upstream.step();
+  ASSERT_EQ(upstream.state().messages, 2U) << "at once";
+  denied(2);
+  write_file("token", "half");
+  upstream.step();
+  std::filesystem::remove(o.token_file);
+  upstream.step();
+  EXPECT_EQ(upstream.state().messages, 2U) << "that is no token: somebody is writing it";
+  write_file("token", kToken);
+  upstream.step();
+  ASSERT_EQ(upstream.state().messages, 3U);
+  upstream.flush(kLong);
+  expect_equal(store);
+}
+
+TEST_F(Faults, APauseOutlivesAnotherToken) {
+  receiver_.token = kToken;
+  receiver_.listen();
+  Store store = open_store();
+  UpstreamOptions o = stepped();
+  o.token_file = write_file("token", "wrong-" + std::string(kToken));
+  Upstream upstream = Upstream::open(store, o);
+  store.start({"run"}).set("a", 1).finish();
+  while (sync_state(store).failures == 0) upstream.step(kLong);
+  ASSERT_EQ(cairn_sync_control(store.handle(), CAIRN_SYNC_PAUSE), CAIRN_OK);
+  write_file("token", kToken);
+  upstream.step();
+  EXPECT_EQ(upstream.state().messages, 1U);
+  resume(store);
+  upstream.flush(kLong);
+  expect_equal(store);
+}
+
+TEST_F(Faults, EachChangeOfTheUpstreamIsOneLineOfTheLog) {
+  std::mutex mutex;
+  std::vector<std::string> lines;
+  Options options;
+  options.log = [&](LogLevel, Code, std::string_view line) {
+    const std::lock_guard lock(mutex);
+    lines.emplace_back(line);
+  };
+  const auto said = [&] {
+    const std::lock_guard lock(mutex);
+    return std::exchange(lines, {});
+  };
+  receiver_.token = kToken;
+  Store store = Store::open(file("store"), options);
+  UpstreamOptions o = stepped();
+  o.name = "relay";
+  o.token_file = write_file("token", kToken);
+  Upstream upstream = Upstream::open(store, o);
+  auto run = store.start({"run"});
+  const auto fail_until = [&](uint64_t failures) {
+    while (sync_state(store).failures < failures) {
+      upstream.step(kLong);
+      resume(store);
+    }
+  };
+  using ::testing::ElementsAre;
+  using ::testing::HasSubstr;
+  using ::testing::StartsWith;
+  fail_until(3);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("the upstream relay: POST ")));
+  receiver_.listen();
+  for (int i = 0; i < 3; ++i) {
+    run.increment("steps");
+    upstream.flush(kLong);
+  }
+  EXPECT_THAT(said(), ElementsAre("the upstream relay answers again"));
+  write_file("token", "wrong-" + std::string(kToken));
+  upstream.close();
+  upstream = Upstream::open(store, o);
+  run.increment("steps");
+  fail_until(6);
+  EXPECT_THAT(said(), ElementsAre(HasSubstr("does not accept the token; tried again in 5 s")));
+  receiver_.stop();
+  fail_until(8);
+  EXPECT_THAT(said(), ElementsAre(StartsWith("the upstream relay: POST ")));
+}
+
+// An upstream that is opened without bounds takes none away.
+TEST_F(Faults, WhoOpensAnUpstreamKeepsTheBoundsThatWereAttached) {
+  Store store = open_store();
+  SyncOptions bounds;
+  bounds.unsynced_runs_max = 2;
+  store.sync().attach(receiver_.url(), bounds);
+  Upstream upstream = Upstream::open(store, stepped());
+  store.start({"a"});
+  store.start({"b"});
+  store.barrier();
+  store.checkpoint();
+  EXPECT_TRUE(store.sync().state().backlog);
+  EXPECT_EQ(store.try_start({"c"}).code(), Code::kBacklog);
+  upstream.close();
+  UpstreamOptions wider = stepped();
+  wider.unsynced_runs_max = 100;
+  upstream = Upstream::open(store, wider);
+  EXPECT_FALSE(store.sync().state().backlog);
+  EXPECT_TRUE(store.try_start({"c"}).ok());
+}
+
+// What is wrong with the upstream, and not only that the time is over.
+TEST_F(Faults, AFlushThatFailsSaysWhy) {
+  Store store = open_store();
+  UpstreamOptions o = stepped();
+  o.token_file = write_file("token", "wrong-" + std::string(kToken));
+  Upstream upstream = Upstream::open(store, o);
+  store.start({"run"}).set("a", 1).finish();
+  const auto why = [&](bool background) {
+    upstream.close();
+    o.background = background;
+    upstream = Upstream::open(store, o);
+    resume(store);
+    const uint64_t failures = sync_state(store).failures;
+    for (int i = 0; i < 1000 && sync_state(store).failures == failures; ++i) {
+      (void)upstream.try_flush(std::chrono::milliseconds(10));
+    }
+    EXPECT_EQ(upstream.try_flush(std::chrono::milliseconds(1)).code, Code::kTimeout);
+    return std::string(last_error().what());
+  };
+  using ::testing::HasSubstr;
+  for (const bool background : {false, true}) {
+    EXPECT_THAT(why(background), HasSubstr("nobody listens"));
+  }
+  receiver_.token = kToken;
+  receiver_.listen();
+  for (const bool background : {false, true}) {
+    EXPECT_THAT(why(background), HasSubstr("does not accept the token"));
+  }
 }
 
 TEST_F(Faults, ATokenFileThatIsGoneWhenItIsReadAgainIsToldAndTriedAgain) {

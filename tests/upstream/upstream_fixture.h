@@ -53,7 +53,7 @@ class Receiver {
     options.handler_threads = 4;
     options.limits.body_bytes_max = body_bytes_max;
     if (!token.empty()) {
-      auto secret = http::Secret::from_text(token);
+      auto secret = Secret::from_text(token);
       ASSERT_TRUE(secret.ok());
       options.token.emplace(std::move(*secret));
     }

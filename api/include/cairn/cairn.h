@@ -1023,24 +1023,27 @@ CAIRN_API cairn_status cairn_run_history(cairn_run* run, const char* key, size_t
  *
  * and at the other end: cairn_sync_receive(store, bytes, count, reply, context). */
 
+/* A field that is 0 keeps what the store was attached with last since it was opened, and is the default if it was not:
+ * so who opens an upstream (upstream.h) without a bound removes none. After cairn_sync_detach all begin anew. */
 typedef struct cairn_sync_options {
   uint32_t struct_bytes;
-  uint32_t batch_runs_max;  /* 0: 1,000 */
-  uint32_t batch_bytes_max; /* 0: 262,144; a single run may be more */
-  uint32_t interval_ms;     /* between two batches while little waits; 0: 1,000 */
-  uint64_t bytes_per_s;     /* 0: no bound */
-  uint64_t requests_per_s;  /* 0: no bound */
+  uint32_t batch_runs_max;  /* default: 1,000 */
+  uint32_t batch_bytes_max; /* default: 262,144; a single run may be more */
+  uint32_t interval_ms;     /* between two batches while little waits; default: 1,000 */
+  uint64_t bytes_per_s;     /* default, and UINT64_MAX: no bound */
+  uint64_t requests_per_s;  /* likewise */
   /* What may wait for the upstream. Beyond either bound new runs are refused (BACKLOG); runs that are there go on, and
    * their changes are folded into what waits. Judged at checkpoints and answers. */
-  uint64_t unsynced_runs_max; /* 0: no bound */
-  uint64_t unsynced_ms_max;   /* of the change that has waited longest, by the wall clock; 0: no bound */
+  uint64_t unsynced_runs_max; /* default, and UINT64_MAX: no bound */
+  uint64_t unsynced_ms_max;   /* of the change that has waited longest, by the wall clock; likewise */
   uint32_t drop_finished;     /* not 0: beyond the bounds retain_finished_* also takes runs that the upstream lacks */
   uint32_t reserved;
 } cairn_sync_options;
 
-/** From now on changes are kept for an upstream; all runs are sent to it first. `name` is for people: no secret in it.
- * Kept in the store: the next open goes on by itself, with the default options; attach again to give others. With
- * another name, which may be another upstream, all runs are sent once more.
+/** From now on changes are kept for an upstream; all runs are sent to it first. `name` is for people: URLs in it lose
+ * their user, password and query. Kept in the store: the next open goes on by itself, with the default options; attach
+ * again to give others, or with null to keep those that it has. With another name, which may be another upstream, all
+ * runs are sent once more.
  * Durable:  that it is attached survives kill -9 of this process once the call returns; power loss after the next
  *           checkpoint.
  * Errors:   INVALID_ARGUMENT, NO_SPACE, IO, LATCHED.
@@ -1068,10 +1071,12 @@ CAIRN_API cairn_status cairn_sync_feed(cairn_store* store, const void* answer, s
 enum {
   CAIRN_SYNC_TRANSIENT = 0, /* no answer, refused, busy: tried again, after 0.2 to 60 s, drawn */
   CAIRN_SYNC_TOO_LARGE = 1, /* the other side takes less at once: tried again in halves; a single run three times */
-  CAIRN_SYNC_DENIED = 2,    /* not allowed: tried again after five minutes, or after CAIRN_SYNC_RESUME */
+  CAIRN_SYNC_DENIED = 2,    /* not allowed: tried again after 5 s, then twice that, up to 300 s; at once after
+                               CAIRN_SYNC_RESUME */
   CAIRN_SYNC_PROTOCOL = 3   /* what answers is no receiver */
 };
-/** There is no answer. `text` (may be null) says why, for cairn_sync_get_state; what of it is no UTF-8 becomes "?".
+/** There is no answer. `text` (may be null) says why, for cairn_sync_get_state; what of it is no UTF-8 becomes "?", and
+ * URLs lose their user and query.
  * `retry_after_ms`: not before, as the other side asked; 0 if it did not.
  * Errors:   as cairn_sync_next. */
 CAIRN_API cairn_status cairn_sync_failed(cairn_store* store, int32_t why, const char* text,

@@ -17,7 +17,7 @@
 
 namespace cairn {
 
-/// What each means is explained at cairn_sync_options; zero is the default.
+/// What each means is explained at cairn_sync_options; zero keeps what the store is attached with, or is the default.
 struct SyncOptions {
   uint32_t batch_runs_max = 0;
   uint32_t batch_bytes_max = 0;

@@ -43,11 +43,12 @@ typedef struct cairn_upstream_options {
   uint32_t background;            /* not 0: a thread of its own carries messages; 0: call cairn_upstream_step */
   const char* url;                /* http://HOST[:PORT][/PREFIX], https://..., unix:/PATH; no user, no query */
   const char* name;               /* what cairn_sync_attach is given; null: the url */
-  const char* token_file;         /* null: none. Nobody but its owner may have a right to it. Read again when denied */
+  const char* token_file;         /* null: none. Nobody but its owner may have a right to it. Read again
+                                     when the token is denied, then once a second: another one is tried at once */
   const char* token_environment;  /* name of the variable that holds the token, read at open; null: none */
   const char* ca_file;            /* PEM, of https; null: the certificates of the system */
   int64_t timeout_ms;             /* of a whole request; 0: 30,000; at most a day */
-  const cairn_sync_options* sync; /* for cairn_sync_attach; null: its defaults */
+  const cairn_sync_options* sync; /* for cairn_sync_attach; null: keeps what the store is attached with */
 } cairn_upstream_options;
 
 /** Attaches the store (cairn_sync_attach) and carries its messages from now on. It connects to nothing yet: that nobody

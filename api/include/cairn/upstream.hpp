@@ -14,7 +14,8 @@
 
 namespace cairn {
 
-/// What each means is explained at cairn_upstream_options and cairn_sync_options; zero is their default.
+/// What each means is explained at cairn_upstream_options and cairn_sync_options. Zero is their default; from
+/// `interval` on it keeps what the store is attached with, bounds of Sync::attach, too.
 struct UpstreamOptions {
   std::string url = {};
   std::string name = {};               // empty: the url
@@ -28,6 +29,9 @@ struct UpstreamOptions {
   uint32_t batch_bytes_max = 0;
   uint64_t bytes_per_s = 0;
   uint64_t requests_per_s = 0;
+  uint64_t unsynced_runs_max = 0;
+  std::chrono::milliseconds unsynced_max{0};  // how long a change may wait
+  bool drop_finished = false;
 };
 
 struct UpstreamState {
@@ -112,8 +116,8 @@ class Upstream {
   }
 
   cairn_status open_handle(Store& store, const UpstreamOptions& o) {
-    if (o.interval.count() < 0 || o.interval.count() > INT32_MAX) {
-      return detail::set_error(Code::kInvalidArgument, "", "UpstreamOptions: interval is out of range");
+    if (o.interval.count() < 0 || o.interval.count() > INT32_MAX || o.unsynced_max.count() < 0) {
+      return detail::set_error(Code::kInvalidArgument, "", "UpstreamOptions: a time is out of range");
     }
     cairn_sync_options sync = {};
     sync.struct_bytes = sizeof sync;
@@ -122,6 +126,9 @@ class Upstream {
     sync.interval_ms = static_cast<uint32_t>(o.interval.count());
     sync.bytes_per_s = o.bytes_per_s;
     sync.requests_per_s = o.requests_per_s;
+    sync.unsynced_runs_max = o.unsynced_runs_max;
+    sync.unsynced_ms_max = static_cast<uint64_t>(o.unsynced_max.count());
+    sync.drop_finished = o.drop_finished ? 1 : 0;
     cairn_upstream_options c = {};
     c.struct_bytes = sizeof c;
     c.background = o.background ? 1 : 0;

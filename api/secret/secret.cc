@@ -1,4 +1,4 @@
-#include "api/http_client/secret.h"
+#include "api/secret/secret.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 
 #include "wal/descriptor.h"
 
-namespace cairn::http_client {
+namespace cairn {
 
 namespace {
 
@@ -23,14 +23,26 @@ Status check_place(const struct stat& file) {
     return {Code::kUnsafe, "the token file belongs to another user"};
   }
   if ((file.st_mode & 07777 & ~(S_IRUSR | S_IWUSR)) != 0) {
-    return {Code::kUnsafe, "the token file has more rights than 0600"};
+    return {Code::kUnsafe, "the token file has more rights than 0600; chmod 600 it"};
   }
   return {};
 }
 
-// What may stand in a header behind "Bearer ", and keeps the header one.
-bool is_token(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+// What may stand in a header behind "Bearer ", and keeps the header one; and is not guessed.
+Status check_token(std::string_view text) {
+  if (text.empty()) {
+    return {Code::kInvalidArgument, "the token is empty"};
+  }
+  if (text.size() > Secret::kBytesMax) {
+    return {Code::kTooLarge, "the token has more than 8192 characters"};
+  }
+  if (!std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; })) {
+    return {Code::kInvalidArgument, "the token has a space or a byte that is not visible ASCII"};
+  }
+  if (text.size() < Secret::kBytesMin) {
+    return {Code::kInvalidArgument, "the token has fewer than 32 characters (openssl rand -hex 32)"};
+  }
+  return {};
 }
 
 }  // namespace
@@ -62,6 +74,9 @@ Result<Secret> Secret::from_file(const std::string& path) {
     if (errno == ELOOP) {
       return {Code::kUnsafe, "the token file is a symbolic link", ELOOP};
     }
+    if (errno == ENXIO) {
+      return {Code::kUnsafe, "the token file is no regular file", ENXIO};  // a socket
+    }
     return {Code::kIo, "the token file cannot be opened", errno};
   }
   struct stat place = {};
@@ -73,7 +88,7 @@ Result<Secret> Secret::from_file(const std::string& path) {
   }
   Secret secret;
   std::vector<char>& bytes = secret.bytes_;
-  bytes.resize(kTokenBytesMax + 3);  // never grows: a smaller buffer would be left behind unwiped
+  bytes.resize(kBytesMax + 3);  // never grows: a smaller buffer would be left behind unwiped
   size_t length = 0;
   while (length < bytes.size()) {
     const ssize_t got = read(file.get(), bytes.data() + length, bytes.size() - length);
@@ -94,17 +109,9 @@ Result<Secret> Secret::from_file(const std::string& path) {
       --length;
     }
   }
-  if (length == 0) {
-    return {Code::kInvalidArgument, "the token file is empty"};
-  }
-  if (length > kTokenBytesMax) {
-    return {Code::kTooLarge, "the token file holds more than 8192 bytes"};
-  }
+  CAIRN_TRY(check_token({bytes.data(), length}));
   bytes.resize(length + 1);
   bytes[length] = '\0';
-  if (!is_token(secret.reveal())) {
-    return {Code::kInvalidArgument, "the token in the file has a space or a byte that is not printable ASCII"};
-  }
   return secret;
 }
 
@@ -114,19 +121,29 @@ Result<Secret> Secret::from_environment(const std::string& variable) {
   if (text == nullptr) {
     return {Code::kInvalidArgument, "the environment variable of the token is not set"};
   }
-  const std::string_view token = text;
-  if (token.empty()) {
-    return {Code::kInvalidArgument, "the environment variable of the token is empty"};
-  }
-  if (token.size() > kTokenBytesMax) {
-    return {Code::kTooLarge, "the environment variable of the token holds more than 8192 bytes"};
-  }
-  if (!is_token(token)) {
-    return {Code::kInvalidArgument, "the token in the environment has a space or a byte that is not printable ASCII"};
-  }
+  return from_text(text);
+}
+
+Result<Secret> Secret::from_text(std::string_view text) {
+  CAIRN_TRY(check_token(text));
   Secret secret;
-  secret.bytes_.assign(token.data(), token.data() + token.size() + 1);
+  secret.bytes_.reserve(text.size() + 1);
+  secret.bytes_.assign(text.begin(), text.end());
+  secret.bytes_.push_back('\0');
   return secret;
+}
+
+bool Secret::equals(std::string_view text) const noexcept {
+  const std::string_view own = reveal();
+  if (own.empty() || text.size() != own.size()) {
+    return false;  // the length is not what is secret
+  }
+  volatile unsigned char differs = 0;  // so that no compiler ends the loop early
+  for (size_t i = 0; i < own.size(); ++i) {
+    differs = static_cast<unsigned char>(differs |
+                                         (static_cast<unsigned char>(own[i]) ^ static_cast<unsigned char>(text[i])));
+  }
+  return differs == 0;
 }
 
 Secret Secret::behind(std::string_view prefix) const {
@@ -137,4 +154,4 @@ Secret Secret::behind(std::string_view prefix) const {
   return line;
 }
 
-}  // namespace cairn::http_client
+}  // namespace cairn
