@@ -424,7 +424,15 @@ Status Outbox::bury(TablesTxn& txn, const FrozenPart& part, VerdictCode code, co
 }
 
 Status Outbox::acknowledge(const ReplyHeader& header, const std::vector<Verdict>& verdicts) {
-  if (!verdicts.empty() || header.digest != in_flight_header_.digest) {
+  // What goes back is put beside what the tables have: if the run was started here meanwhile, they must know it.
+  bool halved = false;
+  CAIRN_TRY(tables_.look([&](TablesTxn& txn) -> Status {
+    auto forms = txn.entries(Table::kInflight);
+    CAIRN_TRY(forms.status());
+    halved = *forms > 1;
+    return {};
+  }));
+  if (!verdicts.empty() || halved || header.digest != in_flight_header_.digest) {
     CAIRN_TRY(seams_.fold());
   }
   SenderState next;

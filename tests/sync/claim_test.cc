@@ -83,6 +83,21 @@ TEST_F(Claims, WhatComesBackIsTakenIntoTheRun) {
   EXPECT_EQ(worker.state("box"), n(5));
 }
 
+// The rest of a batch that was halved comes back when its half is acknowledged, with nothing folded since the start.
+TEST_F(Claims, WhatComesBackOfABatchThatWasHalvedIsTakenIntoTheRun) {
+  worker.sync_with(up);
+  worker.set("c", "x", "1");
+  increment(worker, 5);
+  ASSERT_FALSE(worker.frozen().empty());
+  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTooLarge, "413").ok());
+  const std::string half = worker.next();
+  ASSERT_EQ(sync::decode_batch(half)->entries.size(), 1u);
+  ASSERT_TRUE(start_box(worker).ok());
+  worker.feed(up.receiver().handle(half));
+  expect_upstream(n(5));
+  EXPECT_EQ(worker.state("box"), n(5));
+}
+
 TEST_F(Claims, AlsoIfTheUpstreamHadItAndOnlyTheAnswerWasLost) {
   increment(worker, 5);
   const std::string batch = worker.frozen();
