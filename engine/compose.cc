@@ -5,6 +5,7 @@
 
 #include "engine/evaluate.h"
 #include "engine/form_lists.h"
+#include "engine/nesting.h"
 #include "engine/operation_list.h"
 #include "engine/path.h"
 
@@ -144,20 +145,37 @@ Status join_lists(DiffEntry& entry, const DiffEntry& next, size_t operations_max
       joined = std::move(sums);
     }
   }
+  if (accepts(operations_max)) {
+    for (const Operation& op : joined) {
+      CAIRN_TRY(check_nesting(op));  // a set took in what came behind it
+    }
+  }
   entry.form = Form(FormKind::kOperations);
   entry.form.lists = std::make_unique<FormLists>();
   entry.form.lists->operations = std::move(joined);
   return {};
 }
 
+/// `form` on the constant `value`, which is as it was if this refuses.
+Status evaluate_constant(const std::string& key, const Form& form, std::optional<Value>& value, size_t operations_max) {
+  if (!accepts(operations_max)) {
+    static_cast<void>(evaluate(key, form, value));
+    return {};
+  }
+  std::optional<Value> made = value;
+  CAIRN_TRY(evaluate(key, form, made));
+  CAIRN_TRY(made ? check_nesting(*made) : Status());
+  value = std::move(made);
+  return {};
+}
+
 Status compose_foreign(DiffEntry& entry, const DiffEntry& next, size_t operations_max) {
   if (entry.form.kind == FormKind::kSet) {
-    evaluate(entry.key, next.form, entry.value);
-    return {};
+    return evaluate_constant(entry.key, next.form, entry.value, operations_max);
   }
   if (entry.form.kind == FormKind::kDelete) {
     std::optional<Value> made;
-    evaluate(entry.key, next.form, made);
+    CAIRN_TRY(evaluate_constant(entry.key, next.form, made, operations_max));
     if (made) {
       become_set(entry, true);
       entry.value = std::move(made);
@@ -171,9 +189,10 @@ Status compose_foreign(DiffEntry& entry, const DiffEntry& next, size_t operation
       entry.form.kind == FormKind::kIncrementList || (entry.form.kind == FormKind::kList && entry.form.lists->coerce);
   if (array_before && next.form.kind != FormKind::kList) {
     // An array for sure, which counts as 0: from here on the key is a constant.
+    std::optional<Value> made = Value(Array{});
+    CAIRN_TRY(evaluate_constant(entry.key, next.form, made, operations_max));
     become_set(entry, false);
-    entry.value = Value(Array{});
-    evaluate(entry.key, next.form, entry.value);
+    entry.value = std::move(made);
     return {};
   }
   compose_forms(entry.form, next.form);

@@ -10,9 +10,13 @@
 
 namespace cairn::engine {
 
+/// Whether a fold with this bound takes an update, and may still refuse it. What was taken before is folded with a
+/// larger one, whatever it comes to.
+[[nodiscard]] inline bool accepts(size_t operations_max) { return operations_max <= kOperationsMax; }
+
 /// Folds `next`, of the same key, behind `entry`. `moves` says that the entry belongs behind all others now, because
-/// the key was made anew. kBacklog: the ordered list would exceed `operations_max`; `entry` is
-/// then unchanged.
+/// the key was made anew. kBacklog: the ordered list would exceed `operations_max`. Where it accepts: kTooDeep,
+/// kTooLarge: what it evaluates to. `entry` is then unchanged.
 Status compose(DiffEntry& entry, const DiffEntry& next, bool& moves, size_t operations_max);
 
 /// A foreign operation as an entry: its top-level key and its form. Errors: kKeyRefused, kInvalidUtf8,

@@ -8,6 +8,7 @@
 #include "engine/compose.h"
 #include "engine/evaluate.h"
 #include "engine/json.h"
+#include "engine/nesting.h"
 
 namespace cairn::engine {
 namespace {
@@ -32,7 +33,12 @@ class Folding {
     }
   }
 
-  Status add(const DiffEntry& next) { return into_.replace ? add_to_replaced(next) : add_to_changes(next); }
+  Status add(const DiffEntry& next) {
+    if (accepts(operations_max_)) {
+      CAIRN_TRY(check_nesting(next));
+    }
+    return into_.replace ? add_to_replaced(next) : add_to_changes(next);
+  }
 
   void finish() {
     size_t kept = 0;
@@ -105,9 +111,13 @@ class Folding {
       value = next.value;
     } else if (next.form.kind != FormKind::kDelete) {
       if (i != kNone) {
-        value = std::move(into_.entries[i].value);
+        value = accepts(operations_max_) ? into_.entries[i].value : std::move(into_.entries[i].value);
       }
-      evaluate(next.key, next.form, value);
+      const Status refused = evaluate(next.key, next.form, value);
+      if (accepts(operations_max_)) {
+        CAIRN_TRY(refused);
+        CAIRN_TRY(value ? check_nesting(*value) : Status());
+      }
     }
     if (i != kNone && !value) {
       drop(i);
@@ -129,7 +139,7 @@ class Folding {
   std::unordered_map<std::string_view, size_t> at_;
 };
 
-/// Only forms without values can end in a list that is too long.
+/// Only forms without values can end in a list that is too long, or in what is nested too deep though they are not.
 bool may_fail(const Diff& next) {
   return std::any_of(next.entries.begin(), next.entries.end(), [](const DiffEntry& e) {
     return !e.value && e.form.kind != FormKind::kSet && e.form.kind != FormKind::kDelete;
@@ -165,6 +175,9 @@ bool is_of_local_run(const Diff& diff) {
 Status fold(Diff& into, const Diff& next, size_t operations_max) {
   if (next.base != into.last) {
     return {Code::kInternal, "gap"};
+  }
+  if (accepts(operations_max)) {
+    CAIRN_TRY(check_nesting(next.entries));
   }
   if (next.replace) {
     into.replace = true;
@@ -212,6 +225,9 @@ Status fold_foreign(Diff& diff, const Operation& op) {
     const Object* object = op.value.get<Object>();
     if (object == nullptr) {
       return {Code::kTypeMismatch, "metadata is an object"};
+    }
+    for (const Property& p : *object) {
+      CAIRN_TRY(check_nesting(p.value));
     }
     diff.replace = true;
     diff.entries = entries_of(*object);

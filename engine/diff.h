@@ -96,8 +96,9 @@ struct Diff {
 };
 
 /// Folds `next` behind `into`. kInternal("gap") unless next.base == into.last; kBacklog: an ordered list would be
-/// over `operations_max`. On error `into` is unchanged. Associative; values are those of `next` where it has them, and
-/// evaluated where it has none.
+/// over `operations_max`. With kOperationsMax, that is where an update is taken, also kTooDeep (check_nesting) and
+/// kTooLarge (a path on a constant). On error `into` is unchanged. Associative; values are those of `next` where it has
+/// them, and evaluated where it has none.
 Status fold(Diff& into, const Diff& next, size_t operations_max = kOperationsMax);
 
 /// Stores the diff's values into the document of a local run. The document's sequence is the caller's matter (fold by
@@ -106,8 +107,9 @@ Status apply(const Diff& diff, Document& document);
 
 /// Folds one operation into the diff of a run owned elsewhere, which has no document here: forms only. Advances `last`.
 /// Operations of an ordered list that act on one path are folded too, where that is exact. Errors (`diff` unchanged):
-/// kBacklog, those of check_key, kUnapplied (an empty path), kInvalidArgument (a path that starts with `*` or a slice
-/// names no single key), kTypeMismatch (a replace by no object).
+/// kBacklog, kTooDeep, kTooLarge (a path on a constant), those of check_key, kUnapplied (an empty path),
+/// kInvalidArgument (a path that starts with `*` or a slice names no single key), kTypeMismatch (a replace by no
+/// object).
 Status fold_foreign(Diff& diff, const Operation& op);
 
 /// One entry, an msgpack array: [key, kind | fresh << 3, ...]. kSet: value. kDelete: nothing. kIncrement: delta, value.
@@ -115,6 +117,7 @@ Status fold_foreign(Diff& diff, const Operation& op);
 /// kOperations: [[type, key, value]...]. `value` null pointer: the array ends before it.
 void append_entry(std::string& out, std::string_view key, const Form& form, const Value* value);
 void encode_entry(ByteSink& out, std::string_view key, const Form& form, const Value* value);
+/// kTooDeep: a value is nested deeper than kStoredDepthMax; else kCorrupt.
 Result<DiffEntry> decode_entry(std::string_view bytes);
 
 /// The whole diff: an msgpack array [base, last, updated_us, replace, [entry...]].

@@ -19,6 +19,7 @@ constexpr uint8_t kFreshBit = 0x08;
 constexpr size_t kEntryBytesMin = 3;  // array header, key, kind
 constexpr size_t kReservedMax = 256;  // an entry in memory takes many times the bytes that announce it
 constexpr Status kBadEntry{Code::kCorrupt, "diff: not an entry"};
+constexpr Status kDeepEntry{Code::kTooDeep, "diff: an entry that is nested too deep"};
 constexpr Status kBadDiff{Code::kCorrupt, "diff: not a diff"};
 
 void append_big_endian(ByteSink& out, uint64_t v, int bytes) {
@@ -115,7 +116,7 @@ bool read_value(MsgpackCursor& in, Value& v) {
   if (!in.read_span(span)) {
     return false;
   }
-  Result<Value> decoded = decode_msgpack(span);
+  Result<Value> decoded = decode_msgpack(span, kStoredDepthMax);
   if (!decoded.ok()) {
     return false;
   }
@@ -281,7 +282,8 @@ Result<DiffEntry> decode_entry(std::string_view bytes) {
   MsgpackCursor in(bytes);
   DiffEntry entry;
   if (!read_entry(in, entry) || !in.at_end()) {
-    return kBadEntry;
+    const bool too_deep = decode_msgpack(bytes, 1 + kStoredDepthMax).code() == Code::kTooDeep;  // the entry is an array
+    return too_deep ? kDeepEntry : kBadEntry;
   }
   return entry;
 }

@@ -1,4 +1,5 @@
 // Forms and operations as functions of one top-level value. An operation that is unapplied or refused changes nothing.
+// What is refused is said as well, for whoever can still refuse the update; an operation that is unapplied is not.
 #pragma once
 
 #include <optional>
@@ -9,13 +10,15 @@
 namespace cairn::engine {
 
 /// What `form` makes of the value x, or of an absent key. kSet and kDelete are no functions of x and do not come here.
-void evaluate(const std::string& key, const Form& form, std::optional<Value>& x);
+/// kTooDeep, kTooLarge: an operation of an ordered list was refused, the others were not. kTooDeep also of a list that
+/// wraps a value: it is wrapped all the same.
+Status evaluate(const std::string& key, const Form& form, std::optional<Value>& x);
 
 /// What waits for a run, on top of its document: forms on what is there, constants as they are.
 Status put_on_top(Diff waits, Document& document);
 
-/// `op` acts on x as a whole; its key has been resolved.
-void evaluate_operation(std::optional<Value>& x, const Operation& op);
+/// `op` acts on x as a whole; its key has been resolved. The errors of plan_edit.
+Status evaluate_operation(std::optional<Value>& x, const Operation& op);
 
 /// Whether an operation in the ordered list of `key` acts on its value as a whole, and not inside it.
 bool acts_on_whole(const Operation& op, const std::string& key);

@@ -1,5 +1,6 @@
 #include "engine/log_record.h"
 
+#include <cassert>
 #include <cstring>
 
 #include "engine/msgpack.h"
@@ -114,7 +115,7 @@ Result<RunChange> decode_change(std::string_view payload) {
   if (!take_identity(payload, change.id, change.created_lsn)) {
     return kBad;
   }
-  auto decoded = decode_msgpack(payload);
+  auto decoded = decode_msgpack(payload, kStoredDepthMax);
   if (!decoded.ok()) {
     return kBad;
   }
@@ -298,12 +299,17 @@ Result<RunRebase> decode_rebase(std::string_view payload) {
     rebase.head = std::move(*head);
     payload.remove_prefix(head_bytes);
   }
-  auto decoded = decode_msgpack(payload);
+  auto decoded = decode_msgpack(payload, kStoredDepthMax);
   if (!decoded.ok() || !decoded->is(Type::kObject)) {
     return kBad;
   }
   rebase.document = Document::from_object(std::move(*decoded->get<Object>()));
   return rebase;
+}
+
+void add_record(wal::Writer::Append& append, LogType type, std::string_view payload) {
+  assert(check_log_record(static_cast<uint8_t>(type), payload).ok());
+  append.add(static_cast<uint8_t>(type), payload);
 }
 
 Status check_log_record(uint8_t type, std::string_view payload) {

@@ -12,6 +12,7 @@
 #include "engine/diff.h"
 #include "engine/run_record.h"
 #include "wal/format.h"
+#include "wal/writer.h"
 
 namespace cairn::engine {
 
@@ -93,6 +94,10 @@ Result<RunRebase> decode_rebase(std::string_view payload);
 /// Whether the payload is what its type promises. kCorrupt: it does not decode, although the log's checksum is right.
 /// kVersion: a newer version wrote it, also for an unknown type.
 Status check_log_record(uint8_t type, std::string_view payload);
+
+/// Adds a record to what is written next. All that the engine writes goes through here: debug builds assert that
+/// check_log_record takes it, for what the log's own reader refuses would keep the store from being opened.
+void add_record(wal::Writer::Append& append, LogType type, std::string_view payload);
 
 void append_change(std::string& out, const RunChange& change);
 Result<RunChange> decode_change(std::string_view payload);

@@ -23,7 +23,8 @@ void encode_msgpack_minimal(ByteSink& out, const Value& v);
 
 /// One value, whole input. Lengths are checked against what remains before memory is taken; ext, bin and non-string
 /// map keys are refused; float32 becomes double. Keys as in parse_json: of duplicates the last wins, "__proto__" is
-/// dropped. Errors: kInvalidMsgpack, kTooDeep (more than depth_max levels), kInvalidUtf8, kNotFinite.
+/// dropped. Errors: kInvalidMsgpack, kTooDeep (more than depth_max levels), kInvalidUtf8, kNotFinite. What this program
+/// stored itself is read with kStoredDepthMax.
 Result<Value> decode_msgpack(std::string_view bytes, int depth_max = kDepthMax);
 
 }  // namespace cairn::engine

@@ -54,7 +54,7 @@ bool merge(Operation& earlier, const Operation& later, bool adjacent, Sums sums)
   }
   if (earlier.type == OperationType::kSet && later.type != OperationType::kDelete) {
     std::optional<Value> constant = std::move(earlier.value);
-    evaluate_operation(constant, later);
+    static_cast<void>(evaluate_operation(constant, later));
     earlier.value = std::move(*constant);
     return true;
   }

@@ -395,7 +395,7 @@ Result<RunRecord> decode_run_record(std::string_view bytes) {
   RunRecord r;
   std::string_view document;
   CAIRN_TRY(decode_head(bytes, r, document));
-  Result<Value> value = decode_msgpack(document);
+  Result<Value> value = decode_msgpack(document, kStoredDepthMax);
   if (!value.ok()) return Status{Code::kCorrupt, "the document of a run record", static_cast<int32_t>(value.code())};
   auto* object = value->get<Object>();
   if (object == nullptr) return Status{Code::kCorrupt, "a run record whose document is no object"};

@@ -453,6 +453,7 @@ class Store {
   Result<RunRef> load_run(std::string_view id);
   RunRef make_run(RunRecord record);
   Status check_metadata(Document& document) const;
+  static Status check_depth(const Document& document);
   Result<RunRef> append_start(RunRecord record, Run* old, std::unique_lock<std::mutex>& start_guard,
                               Durability durability);
   static RunRecord copy_locked(const Run& run, bool with_document);  // with the run's lock held

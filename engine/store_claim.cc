@@ -82,6 +82,7 @@ Status Store::claim_locked(Run& run, RunRecord& record, uint64_t& lsn) {
   CAIRN_TRY(waits.status());
   CAIRN_TRY(put_on_top(std::move(waits->outbox.diff), record.document));
   CAIRN_TRY(check_metadata(record.document));
+  CAIRN_TRY(check_depth(record.document));
   record.sequence = std::max(record.sequence, run.sequence + 1);
   std::string payload;
   append_run_record(payload, record);

@@ -21,7 +21,7 @@ Status Store::write_batch(std::vector<std::pair<RunRef, std::shared_ptr<Detached
     std::vector<Detached*> added;
     for (const auto& entry : batch) {
       if (!entry.second->written) {
-        append.add(static_cast<uint8_t>(LogType::kDiff), entry.second->payload);
+        add_record(append, LogType::kDiff, entry.second->payload);
         added.push_back(entry.second.get());
       }
     }

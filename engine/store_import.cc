@@ -24,6 +24,7 @@ Status Store::import_run(RunRecord record, bool replace, Durability durability) 
     return fail(s, s.what, record.id);
   }
   CAIRN_TRY(check_metadata(record.document));
+  CAIRN_TRY(check_depth(record.document));
 
   CAIRN_TRY(can_promise(durability));
   const std::string id = record.id;

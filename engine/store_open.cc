@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -396,6 +397,7 @@ Status Store::recover_staged(const StagingScan& scan, Replay& replay, std::vecto
     wal::RecoveryRecord r;
     r.type = static_cast<uint8_t>(LogType::kDiff);
     append_run_diff(r.payload, {id, created_lsn, diff});
+    assert(check_log_record(r.type, r.payload).ok());  // see add_record
     out.push_back(std::move(r));
     stats_.recovered_runs += id != last_run ? 1 : 0;
     last_run = id;

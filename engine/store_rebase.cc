@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/evaluate.h"
+#include "engine/nesting.h"
 #include "engine/store.h"
 #include "engine/tables_format.h"
 
@@ -92,12 +93,16 @@ Status Store::rebase(const sync::Documents::Run& upstream, bool newer) {
       const int at = to.document.find(e.key);
       std::optional<Value> value = at < 0 ? std::nullopt : std::optional<Value>(to.document.member(at).value);
       if (record->ships_forms || upstream.others_write) {
-        evaluate(e.key, e.form, value);
+        static_cast<void>(evaluate(e.key, e.form, value));
         e.value = value;
         e.form = Form(value ? FormKind::kSet : FormKind::kDelete);
       }
     }
     CAIRN_TRY(engine::apply(waits, to.document));
+  }
+  if (const Status s = check_nesting(to.document, kStoredDepthMax); !s.ok()) {
+    log(LogLevel::kWarning, s.code, "run " + r.id + " does not take its upstream's document: it is nested too deep");
+    return {};
   }
   if (!newer && waits.last == 0 && to.document == r.live.document()) {
     return {};  // nothing is different

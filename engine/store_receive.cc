@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "engine/evaluate.h"
+#include "engine/nesting.h"
 #include "engine/operation_list.h"
 #include "engine/path.h"
 #include "engine/run_locks.h"
@@ -38,34 +39,58 @@ Form form_here(const Form& form) {
   return counts;
 }
 
-/// What the entry makes of the document: a diff with values, as an update of this store would have made.
-Diff changes_of(const Document& document, const std::vector<DiffEntry>& changes, bool replace, uint64_t base,
-                int64_t updated_us) {
+/// What one change makes of the document, as a change with its value: in `made`, or nothing where it makes nothing.
+/// kTooDeep, kTooLarge: it makes what no update of this store could have made.
+Status change_of(const Document& document, const DiffEntry& change, std::optional<DiffEntry>& made) {
+  CAIRN_TRY(check_nesting(change));
+  if (change.form.kind == FormKind::kSet || change.form.kind == FormKind::kDelete) {
+    made = change;
+    return {};
+  }
+  const int at = document.find(change.key);
+  const Value* const there = at < 0 ? nullptr : &document.member(at).value;
+  std::optional<Value> value = there == nullptr ? std::nullopt : std::optional<Value>(*there);
+  CAIRN_TRY(evaluate(change.key, change.form, value));
+  if (value) {
+    // What was nested too deep before there was a bound may be changed, but not deepened.
+    if (const Status s = check_nesting(*value); !s.ok() && (there == nullptr || depth_of(*value) > depth_of(*there))) {
+      return s;
+    }
+    made = change;
+    made->value = std::move(value);
+    if (made->form.kind == FormKind::kOperations) {
+      made->form = form_here(made->form);
+    }
+  } else if (there != nullptr) {
+    made = DiffEntry{change.key, Form(FormKind::kDelete), std::nullopt};
+  }
+  return {};
+}
+
+/// What the entry makes of the document: a diff with values, as an update of this store would have made. With
+/// `left_out` a change that cannot be made is none, and its key goes there; without it, it is the error.
+Result<Diff> changes_of(const Document& document, const std::vector<DiffEntry>& changes, bool replace, uint64_t base,
+                        int64_t updated_us, std::vector<std::string>* left_out = nullptr) {
   Diff diff;
   diff.base = base;
   diff.last = base + 1;
   diff.updated_us = updated_us;
   diff.replace = replace;
   for (const DiffEntry& change : changes) {
-    if (change.form.kind == FormKind::kSet || change.form.kind == FormKind::kDelete) {
-      diff.entries.push_back(change);
-      continue;
-    }
-    const int at = document.find(change.key);
-    std::optional<Value> value = at < 0 ? std::nullopt : std::optional<Value>(document.member(at).value);
-    evaluate(change.key, change.form, value);
-    if (value) {
-      DiffEntry& e = diff.entries.emplace_back(change);
-      e.value = std::move(value);
-      if (e.form.kind == FormKind::kOperations) {
-        e.form = form_here(e.form);
-      }
-    } else if (at >= 0) {
-      diff.entries.push_back({change.key, Form(FormKind::kDelete), std::nullopt});
+    std::optional<DiffEntry> made;
+    const Status s = change_of(document, change, made);
+    if (s.ok() && made) {
+      diff.entries.push_back(std::move(*made));
+    } else if (!s.ok() && left_out == nullptr) {
+      return s;
+    } else if (!s.ok()) {
+      left_out->push_back(change.key);
     }
   }
   return diff;
 }
+
+constexpr Status kTooDeepEntry{Code::kTooDeep, "nested deeper than 64 where it would stand: make the value flatter"};
 
 bool newer(const Origin& a, const Origin& than) {
   return std::tie(a.generation, a.life, a.sequence) > std::tie(than.generation, than.life, than.sequence);
@@ -112,19 +137,30 @@ struct Store::Incoming {
 // All errors are the entry's own: a verdict.
 Status Store::plan_start(const sync::Batch& batch, Incoming& in, Run* old) {
   const Entry& e = *in.entry;
+  if (e.too_deep) {
+    return kTooDeepEntry;
+  }
   RunRecord& record = in.record;
   record.id = e.id;
   take_head(record, *e.head);
   record.session = session_;
   record.updated_us = e.updated_us;
   record.sequence = old != nullptr ? old->sequence + 1 : 1;
-  Diff whole = changes_of(Document(), e.changes, true, 0, e.updated_us);
-  CAIRN_TRY(engine::apply(whole, in.document));
+  const Result<Diff> whole = changes_of(Document(), e.changes, true, 0, e.updated_us);
+  CAIRN_TRY(whole.status());
+  CAIRN_TRY(engine::apply(*whole, in.document));
   const bool waited = old != nullptr && old->record.foreign;
   if (in.waited.last != 0) {
-    // What others did to the run before its owner's first word came.
-    const Diff after = changes_of(in.document, in.waited.entries, in.waited.replace, 0, 0);
-    CAIRN_TRY(engine::apply(after, in.document));
+    // What others did to the run before its owner's first word came. Where that does not fit the owner's value, it is
+    // left out as what does not apply: the owner is not to be held up by others.
+    std::vector<std::string> left_out;
+    const Result<Diff> after = changes_of(in.document, in.waited.entries, in.waited.replace, 0, 0, &left_out);
+    CAIRN_TRY(engine::apply(*after, in.document));
+    for (const std::string& key : left_out) {
+      log(LogLevel::kWarning, Code::kTooDeep,
+          "run " + e.id + ": a change of its key \"" + key.substr(0, 64) +
+              "\" that waited for the owner is left out: the value would be too deep or too large");
+    }
   }
   in.others_write = waited;
   CAIRN_TRY(check_metadata(in.document));
@@ -138,15 +174,19 @@ Status Store::plan_start(const sync::Batch& batch, Incoming& in, Run* old) {
 
 Status Store::plan_change(Incoming& in, const Run& run) {
   const Entry& e = *in.entry;
+  if (e.too_deep) {
+    return kTooDeepEntry;
+  }
   in.sequence = run.sequence;
   in.updated_us = std::max(run.updated_us, e.updated_us);
   if (e.replace || !e.changes.empty()) {
     in.document = run.live.document();
-    const Diff diff = changes_of(in.document, e.changes, e.replace, run.sequence, in.updated_us);
-    if (diff.replace || !diff.entries.empty()) {
-      CAIRN_TRY(engine::apply(diff, in.document));
+    Result<Diff> diff = changes_of(in.document, e.changes, e.replace, run.sequence, in.updated_us);
+    CAIRN_TRY(diff.status());
+    if (diff->replace || !diff->entries.empty()) {
+      CAIRN_TRY(engine::apply(*diff, in.document));
       CAIRN_TRY(check_metadata(in.document));
-      in.outbox = diff;  // the log's diff
+      in.outbox = std::move(*diff);  // the log's diff
       in.with_document = in.changes = true;
       ++in.sequence;
     }
@@ -166,6 +206,14 @@ Status Store::plan_change(Incoming& in, const Run& run) {
 // A run owned elsewhere that is not here: what is done to it waits for its owner.
 Status Store::plan_waiting(Incoming& in, const Run* run) {
   const Entry& e = *in.entry;
+  if (e.too_deep) {
+    return kTooDeepEntry;
+  }
+  // What cannot be taken must not wait: the owner, whose run it would join, could not be taken then.
+  CAIRN_TRY(check_nesting(e.changes));
+  if (std::any_of(e.changes.begin(), e.changes.end(), [](const DiffEntry& c) { return c.key == kProtoKey; })) {
+    return {Code::kKeyRefused, "key: __proto__"};
+  }
   Diff diff;
   diff.base = run != nullptr ? run->sequence : 1;
   diff.last = diff.base + 1;
@@ -472,11 +520,11 @@ Status Store::receive_settled(const sync::Batch& batch, const std::function<std:
       std::vector<Detached*> added;
       for (Incoming& in : incoming) {
         if (in.changes && in.run->detached && !in.run->detached->written) {
-          append.add(static_cast<uint8_t>(LogType::kDiff), in.run->detached->payload);
+          add_record(append, LogType::kDiff, in.run->detached->payload);
           added.push_back(in.run->detached.get());
         }
       }
-      append.add(static_cast<uint8_t>(LogType::kReceived), payload);
+      add_record(append, LogType::kReceived, payload);
       auto committed = append.commit_split(added.size());
       if (!committed.ok()) {
         return append_failed(committed.status());

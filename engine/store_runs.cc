@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/json.h"
+#include "engine/nesting.h"
 #include "engine/path.h"
 #include "engine/store.h"
 #include "engine/undo_unless_done.h"
@@ -140,6 +141,13 @@ Status Store::check_metadata(Document& document) const {
   return {};
 }
 
+// Of a whole document that comes in at once: of what is there already a part may be deeper, from before there was a
+// bound.
+Status Store::check_depth(const Document& document) {
+  const Status s = check_nesting(document);
+  return s.ok() ? s : fail(s, s.what);
+}
+
 Result<RunRef> Store::start(const StartOptions& options, Durability durability) {
   if (forked()) {
     return forked_status();
@@ -169,6 +177,7 @@ Result<RunRef> Store::start(const StartOptions& options, Durability durability) 
   CAIRN_TRY(check_tags(options.tags));
   record.document = Document::from_object(options.metadata);
   CAIRN_TRY(check_metadata(record.document));
+  CAIRN_TRY(check_depth(record.document));
   record.sequence = 1;
   record.session = session_;
   record.task = options.task;
@@ -283,7 +292,7 @@ Result<RunRef> Store::append_start(RunRecord record, Run* old, std::unique_lock<
     mark_clean(*old);
   } else {
     wal::Writer::Append append(*writer_);
-    append.add(static_cast<uint8_t>(LogType::kStart), payload);
+    add_record(append, LogType::kStart, payload);
     auto committed = append.commit();
     if (!committed.ok()) {
       return append_failed(committed.status());

@@ -103,10 +103,10 @@ Status Store::append_for(Run& run, const std::vector<std::pair<LogType, std::str
     Detached* detached = run.detached.get();
     const bool help = detached != nullptr && !detached->written;
     if (help) {
-      append.add(static_cast<uint8_t>(LogType::kDiff), detached->payload);
+      add_record(append, LogType::kDiff, detached->payload);
     }
     for (const auto& [type, payload] : records) {
-      append.add(static_cast<uint8_t>(type), payload);
+      add_record(append, type, payload);
     }
     if (help || !records.empty()) {
       auto committed = append.commit_split(help ? 1 : 0);

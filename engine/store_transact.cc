@@ -216,11 +216,11 @@ Status Store::transact_several(const std::vector<Run*>& runs, const std::vector<
     std::vector<Detached*> added;
     for (Run* run : runs) {
       if (run->detached && !run->detached->written) {
-        append.add(static_cast<uint8_t>(LogType::kDiff), run->detached->payload);
+        add_record(append, LogType::kDiff, run->detached->payload);
         added.push_back(run->detached.get());
       }
     }
-    append.add(static_cast<uint8_t>(LogType::kTransaction), payload);
+    add_record(append, LogType::kTransaction, payload);
     auto committed = append.commit_split(added.size());
     if (!committed.ok()) {
       return append_failed(committed.status());

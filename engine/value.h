@@ -108,6 +108,9 @@ Value negate_number(const Value& n);
 
 /// Deepest nesting that any input may have; the document itself is level 1.
 inline constexpr int kDepthMax = 64;
+/// What the log, staging, the tables and messages may hold is read a little deeper: a form holds its values in lists,
+/// and what was once taken must never keep a store from being opened.
+inline constexpr int kStoredDepthMax = kDepthMax + 8;
 
 /// Nesting of `v`: 0 for scalars, 1 for [] and {}.
 int depth_of(const Value& v);

@@ -71,12 +71,16 @@ bool read_id(MsgpackCursor& in, std::array<uint8_t, kIdBytes>& id) {
 
 bool read_run_id(MsgpackCursor& in, std::string& id) { return read_text(in, id, kRunIdBytesMax) && valid_run_id(id); }
 
-bool read_object(MsgpackCursor& in, Object& object) {
+bool read_object(MsgpackCursor& in, Object& object, bool* too_deep = nullptr) {
   std::string_view span;
   if (!in.read_span(span)) {
     return false;
   }
-  Result<Value> value = decode_msgpack(span);
+  Result<Value> value = decode_msgpack(span, kStoredDepthMax);
+  if (value.code() == Code::kTooDeep && too_deep != nullptr) {
+    *too_deep = true;
+    return true;
+  }
   Object* members = value.ok() ? value->get<Object>() : nullptr;
   if (members == nullptr) {
     return false;
@@ -156,7 +160,7 @@ void pack_values(Packer& pack, const std::vector<DiffEntry>& changes) {
   }
 }
 
-bool read_values(MsgpackCursor& in, std::vector<DiffEntry>& changes) {
+bool read_values(MsgpackCursor& in, std::vector<DiffEntry>& changes, bool& too_deep) {
   size_t gone = 0;
   if (!in.read_array(gone) || gone > in.remaining()) {
     return false;
@@ -170,7 +174,7 @@ bool read_values(MsgpackCursor& in, std::vector<DiffEntry>& changes) {
   }
   std::sort(deleted.begin(), deleted.end());
   Object set;
-  if (std::adjacent_find(deleted.begin(), deleted.end()) != deleted.end() || !read_object(in, set)) {
+  if (std::adjacent_find(deleted.begin(), deleted.end()) != deleted.end() || !read_object(in, set, &too_deep)) {
     return false;
   }
   changes.reserve(std::min(gone + set.size(), kReservedMax));
@@ -203,7 +207,7 @@ void pack_forms(Packer& pack, const std::vector<DiffEntry>& changes) {
   }
 }
 
-bool read_forms(MsgpackCursor& in, std::vector<DiffEntry>& changes) {
+bool read_forms(MsgpackCursor& in, std::vector<DiffEntry>& changes, bool& too_deep) {
   size_t count = 0;
   if (!in.read_array(count) || count > in.remaining() / 3) {
     return false;
@@ -216,6 +220,10 @@ bool read_forms(MsgpackCursor& in, std::vector<DiffEntry>& changes) {
       return false;
     }
     Result<DiffEntry> e = decode_entry(span);
+    if (e.code() == Code::kTooDeep) {
+      too_deep = true;
+      continue;
+    }
     if (!e.ok() || (e->form.kind == FormKind::kSet) != e->value.has_value()) {
       return false;
     }
@@ -249,13 +257,14 @@ bool read_entry(MsgpackCursor& in, int64_t wall_us, Entry& entry) {
     return false;
   }
   if (entry.kind == EntryKind::kDelta) {
-    return fields == 4 && read_forms(in, entry.changes) && !entry.changes.empty();
+    return fields == 4 && read_forms(in, entry.changes, entry.too_deep) && (!entry.changes.empty() || entry.too_deep);
   }
   if (!read_optional_head(in, entry.head) || !in.read_bool(entry.replace)) {
     return false;
   }
   const bool values = entry.kind == EntryKind::kValues;
-  if (!(values ? fields == 9 && read_values(in, entry.changes) : fields == 8 && read_forms(in, entry.changes))) {
+  if (!(values ? fields == 9 && read_values(in, entry.changes, entry.too_deep)
+               : fields == 8 && read_forms(in, entry.changes, entry.too_deep))) {
     return false;
   }
   return !entry.replace || std::all_of(entry.changes.begin(), entry.changes.end(), [](const DiffEntry& e) {

@@ -78,6 +78,7 @@ struct Entry {
   std::optional<Head> head;
   bool replace = false;            // the document starts empty
   std::vector<DiffEntry> changes;  // kValues: kSet and kDelete alone; kForms, kDelta: without values but for kSet
+  bool too_deep = false;           // one of them is nested deeper than anything is read: they are not here
   [[nodiscard]] bool whole() const { return replace && head.has_value(); }
 };
 
@@ -92,7 +93,8 @@ struct Batch {
   std::vector<Entry> entries;
 };
 /// kVersion: of another version. kCorrupt: not whole, a wrong digest, or entries that are none. Lengths are checked
-/// against what remains before memory is taken.
+/// against what remains before memory is taken. An entry that is nested too deep is the receiver's matter, not the
+/// batch's.
 Result<BatchHeader> decode_batch_header(std::string_view bytes);
 Result<Batch> decode_batch(std::string_view bytes);
 

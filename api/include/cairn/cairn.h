@@ -90,7 +90,7 @@ enum {
   CAIRN_INVALID_UTF8 = 19, /* bytes that are not UTF-8, or a lone surrogate */
   CAIRN_INVALID_JSON = 20,
   CAIRN_INVALID_MSGPACK = 21,
-  CAIRN_TOO_DEEP = 22,      /* nested deeper than 64 */
+  CAIRN_TOO_DEEP = 22,      /* the metadata would be nested deeper than 64 levels; nothing changed */
   CAIRN_NOT_FINITE = 23,    /* NaN or an infinity */
   CAIRN_TYPE_MISMATCH = 24, /* a typed read found another type; or metadata whose top level is no object */
   CAIRN_KEY_REFUSED = 25,   /* __proto__, or a path through __proto__, constructor or prototype */
@@ -555,7 +555,8 @@ CAIRN_API cairn_status cairn_run_share(cairn_run* run, cairn_run** other) CAIRN_
  * together, put both into one transaction, or see cairn_run_apply_atomic.
  * Durable:  the first call for a run owned elsewhere writes one record to the log; each update of it is one, at once.
  * Errors:   ERASED, NO_SPACE, LATCHED; read-only: NO_SUCH_RUN. Updates of a run owned elsewhere also: BACKLOG,
- *           INVALID_ARGUMENT (a path that does not begin with the name of a key).
+ *           INVALID_ARGUMENT (a path that does not begin with the name of a key). TOO_DEEP as for a run of this store,
+ *           and of an item to be removed as of one that is appended.
  * Bounds:   what waits for the owner of one run is at most four times the metadata's limit (cairn_open_options:
  *           metadata_bytes_max), and of one key at most 64 operations that cannot be folded into one: beyond either,
  *           BACKLOG. A value is at most the metadata's limit (TOO_LARGE). Increments always fit: fractions of one path
@@ -689,6 +690,9 @@ CAIRN_API cairn_status cairn_store_query(cairn_store* store, const cairn_query* 
 
 /* A key that starts with "$." is a path, dots between its segments: "$.phases.2.done". Any other key is a name of the
  * top level, also "a.b", "$" and "". A key has at most 4,096 bytes.
+ *
+ * Metadata is nested at most 64 levels deep, its own braces are the first: a value has at most 63 levels less one for
+ * each further name on the path, and less one where it is appended. Beyond it: TOO_DEEP, here and for a parent or root.
  *
  * Durable:  kill -9 of this process once the call returns; see CAIRN_DURABILITY_* for power loss.
  * Errors:   UNAPPLIED, TOO_LARGE (JSON text of the result over metadata_bytes_max), INVALID_UTF8, NOT_FINITE,
