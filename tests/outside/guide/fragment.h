@@ -1,7 +1,8 @@
 // What the C++ blocks of the README that are no programs stand in: a function, behind all headers.
 #pragma once
-#include <cairn/cairn.hpp>
 #include <cairn/packed.h>
+
+#include <cairn/cairn.hpp>
 #include <cairn/upstream.hpp>
 #include <chrono>
 #include <iostream>
