@@ -87,11 +87,13 @@ TEST_F(Claims, WhatComesBackIsTakenIntoTheRun) {
 TEST_F(Claims, WhatComesBackOfABatchThatWasHalvedIsTakenIntoTheRun) {
   worker.sync_with(up);
   worker.set("c", "x", "1");
+  ASSERT_TRUE(worker.store().barrier().ok());
   increment(worker, 5);
   ASSERT_FALSE(worker.frozen().empty());
   ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTooLarge, "413").ok());
   const std::string half = worker.next();
   ASSERT_EQ(sync::decode_batch(half)->entries.size(), 1u);
+  ASSERT_EQ(sync::decode_batch(half)->entries[0].id, "c");
   ASSERT_TRUE(start_box(worker).ok());
   worker.feed(up.receiver().handle(half));
   expect_upstream(n(5));
