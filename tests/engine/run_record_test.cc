@@ -306,8 +306,11 @@ TEST(RunStatus, NamesAndValuesBelongTogether) {
     EXPECT_EQ(back, s);
   }
   EXPECT_STREQ(status_name(RunStatus::kTimedOut), "TIMED_OUT");
+  RunStatus either_case = RunStatus::kFailed;
+  EXPECT_TRUE(status_from_name("timed_out", either_case));
+  EXPECT_EQ(either_case, RunStatus::kTimedOut);
   RunStatus untouched = RunStatus::kFailed;
-  EXPECT_FALSE(status_from_name("executing", untouched));
+  EXPECT_FALSE(status_from_name("executin", untouched));
   EXPECT_EQ(untouched, RunStatus::kFailed);
 }
 
