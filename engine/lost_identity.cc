@@ -39,17 +39,18 @@ Status add_ids_of_log(wal::Files& files, Ids& ids) {
 }
 
 /// Before a store is born, and STORE with it, its log holds no record.
-bool holds_records(wal::Files& files, const Ids& ids) {
-  bool found = false;
+Status look_for_records(wal::Files& files, const Ids& ids, bool& found) {
   for (const wal::StoreId& id : ids) {
     wal::ScanReport report;
     const auto visit = [&found](const wal::RecordView&) {
       found = true;
       return Status(Code::kAgain);  // one is enough
     };
-    (void)wal::scan(files, id, 0, 0, visit, report);
+    if (const Status s = wal::scan(files, id, 0, 0, visit, report); !s.ok() && !found) {
+      return s;  // what cannot be read is not taken for a log without records: that would be removed
+    }
   }
-  return found;
+  return {};
 }
 
 /// Before a store is born, its tables hold nothing.
@@ -73,7 +74,8 @@ bool may_be_lost(Code code) { return code == Code::kNotFound || code == Code::kN
 Result<Identity> find_lost_identity(wal::Files& files, const std::string& directory) {
   Ids ids;
   CAIRN_TRY(add_ids_of_log(files, ids));
-  bool born = holds_records(files, ids);
+  bool born = false;
+  CAIRN_TRY(look_for_records(files, ids, born));
   CAIRN_TRY(add_id_of_tables(directory, ids, born));
   if (born && ids.size() > 1) {
     return fail(Code::kCorrupt,

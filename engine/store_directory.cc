@@ -63,7 +63,8 @@ Status sync_parent(const std::string& directory) {
   const std::filesystem::path real =
       std::filesystem::canonical(directory, error);  // a link's own parent does not matter
   if (error) {
-    return {Code::kIo, "finding the parent directory", error.value()};
+    const bool no_memory = error == std::errc::not_enough_memory;
+    return {no_memory ? Code::kNoMemory : Code::kIo, "finding the parent directory", error.value()};
   }
   const wal::Descriptor fd(::open(real.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.get() >= 0 && fsync(fd.get()) == 0) {

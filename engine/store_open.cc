@@ -366,8 +366,14 @@ Status Store::check_born() {
 // Leftovers of a creation that a crash cut: nothing was acknowledged before STORE was there.
 Status Store::clear_unborn() {
   const auto lost = find_lost_identity(*files_, options_.directory);
-  if (lost.code() != Code::kNotFound) {
+  if (lost.ok()) {
     return fail_without_store(*files_, options_.directory, Code::kNotFound);
+  }
+  if (lost.code() != Code::kNotFound) {
+    return lost.code() == Code::kCorrupt
+               ? lost.status()
+               : fail(lost.status(), std::string("STORE is missing, and log or tables cannot be read: ") +
+                                         lost.status().what + "; nothing was touched");
   }
   struct stat s;
   if (stat((options_.directory + "/data").c_str(), &s) == 0) {
@@ -378,6 +384,7 @@ Status Store::clear_unborn() {
       return fail(Code::kCorrupt, "STORE is missing, and data/ cannot be read: nothing was touched");
     }
     CAIRN_TRY(files_->rename("data", "data.tmp"));  // which opening the tables removes
+    CAIRN_TRY(files_->sync_directory(""));          // first: a crash must not leave data/ without the files in it
   }
   for (const char* directory : {"wal", "staging"}) {
     auto names = files_->list(directory);

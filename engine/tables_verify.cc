@@ -97,6 +97,7 @@ class Verifier {
       const size_t bytes = key == meta_key::kFormat                                                               ? 4
                            : key == meta_key::kStore                                                              ? 16
                            : key == meta_key::kAppliedLsn || key == meta_key::kSession || key == meta_key::kTouch ? 8
+                           : key == meta_key::kUnsent                                                             ? 8
                            : key == meta_key::kLife ? kLifeBytes
                            : key == meta_key::kSync ? payload.size()
                                                     : 0;

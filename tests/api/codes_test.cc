@@ -236,7 +236,8 @@ const Case kCases[] = {
     {CODE(NEWER_VERSION), "nothing was touched",
      [](Codes& t) {
        t.close_all();
-       t.overwrite("STORE", 8, std::string("\x63\0\0\0", 4));
+       // Of another version, with fields of its own. A version that alone is another is damage.
+       t.overwrite("STORE", 8, std::string("\x63\0\0\0\x7f\x7f\x7f\x7f", 8));
        return t.again_open();
      }},
 

@@ -147,7 +147,8 @@ TEST_F(Rounds, NothingIsLostAndNothingDoubledWhateverIsKilled) {
   EXPECT_EQ(drained.exit, 0) << drained.out << drained.err;
   kill_server(SIGTERM);
   EXPECT_EQ(bare({"--store", up(), "verify"}).exit, 0);
-  EXPECT_EQ(cairn({"verify"}).exit, 0);
+  const Ran verified = cairn({"verify"});
+  EXPECT_EQ(verified.exit, 0) << verified.out << verified.err;
   const StoredRuns own = runs_of(store());
   const StoredRuns upstream = runs_of(up());
   const std::vector<std::string> changed = expected_.catch_up(own);

@@ -75,7 +75,7 @@ void mean_diff(const Diff& diff, Object& document) {
       case FormKind::kOperations: {
         std::vector<Outcome> outcomes;
         Object after = *root.get<Object>();
-        RC_ASSERT(e.form.lists->operations.size() <= kOperationsMax);
+        RC_ASSERT(summed(e.form.lists->operations).size() <= kOperationsMax);
         RC_ASSERT(reference::apply_operations(after, e.form.lists->operations, outcomes).ok());
         root = Value(after);
         continue;

@@ -679,9 +679,11 @@ TEST_F(Copies, ARestoredStoreGoesBeyondTheGenerationsThatCameSince) {
   other.open();
   for (int i = 2; i < 5; ++i) {
     machine.set("r", "n", std::to_string(i));
-    machine.sync_with(other);  // does not know it, nor does `up` then: two streams more
+    machine.sync_with(other);
+    machine.sync_later_with(other);  // does not know it, nor does `up` then: two streams more
     machine.set("r", "m", std::to_string(i));
     machine.sync_with(up);
+    machine.sync_later_with(up);
   }
   machine.close();
   snapshot.open();
