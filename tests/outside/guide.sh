@@ -63,7 +63,7 @@ cpp_block() {
   fi
 }
 sh_block() {
-  sed -E -e '/^cc app\.c/s#$#\n./app#' -e "s#/opt/cairn#$prefix#g; s#build/release#$build#g; s#/media/stick#$work/stick#g" \
+  sed -E -e '/^cc app\.c/s#$#\n./app#' -e "s#build/release#$build#g; s#/opt/cairn#$prefix#g; s#/media/stick#$work/stick#g" \
     -e "s#cmake --install ([^ ]*) --prefix [^ ]*#cmake --install \1 --prefix $work/installed >/dev/null#" \
     -e 's/^(.*[^ ]) +#.*ends with ([0-9]+).*$/code=0; \1 || code=$?; [ $code = \2 ] || refuse "ended with $code, not \2: line $LINENO"/' "$work/blocks/$1"
 }
