@@ -135,13 +135,15 @@ namespace {
 std::string strange_file(const std::string& directory) {
   std::vector<std::string> files = {"LOCK", "STORE", "STAGING", "RESERVE"};
   struct stat s;
-  for (const std::string folder : {"wal", "data", "staging"}) {
-    if (lstat((directory + "/" + folder).c_str(), &s) == 0 && !S_ISDIR(s.st_mode)) {
+  for (const char* folder : {"wal", "data", "staging"}) {
+    std::string path = directory;
+    path.append("/").append(folder);
+    if (lstat(path.c_str(), &s) == 0 && !S_ISDIR(s.st_mode)) {
       return folder;
     }
-    const auto names = names_in(directory + "/" + folder);
+    const auto names = names_in(path);
     for (size_t i = 0; names.ok() && i < names->size(); ++i) {
-      files.push_back(folder + "/" + (*names)[i]);
+      files.push_back(std::string(folder).append("/").append((*names)[i]));
     }
   }
   const auto strange = std::find_if(files.begin(), files.end(), [&](const std::string& name) {

@@ -19,7 +19,7 @@ volatile sig_atomic_t g_signal = 0;
   sigset_t one;
   sigemptyset(&one);
   sigaddset(&one, number);
-  sigprocmask(SIG_UNBLOCK, &one, nullptr);  // in its handler a signal waits
+  pthread_sigmask(SIG_UNBLOCK, &one, nullptr);  // in its handler a signal waits
   // Still here: the kernel takes no default action for the first process of a container. As a shell would tell it.
   _exit(128 + number);
 }
