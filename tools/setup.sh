@@ -12,7 +12,7 @@ packages=(
   libssl-dev openssl  # servers and certificates of the tests
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
   libboost-dev libssl-dev openssl
-  clang clang-format clang-tidy valgrind e2fsprogs util-linux mount groff-base man-db
+  clang clang-format clang-tidy valgrind e2fsprogs util-linux mount iproute2 groff-base man-db
   doxygen dpkg-dev binutils patch
   libleveldb-dev librocksdb-dev libsqlite3-dev libhiredis-dev  # engines of bench/compare
 )
