@@ -63,7 +63,9 @@ class LogScan {
 
  private:
   Status refuse_foreign_and_newer();
-  void find_missing_files();
+  Status find_missing_files();
+  /// A live writer may have made the file after the directory was read.
+  Result<bool> has_come_since(uint64_t seq);
   void enter(const SegmentEntry& entry);
   Status walk(const SegmentEntry& entry, uint64_t end);
   Status judge_end(const SegmentEntry& entry, ChainWalk& walk, File& file);
@@ -152,7 +154,7 @@ Status LogScan::run() {
       }
     }
   }
-  find_missing_files();
+  CAIRN_TRY(find_missing_files());
   report_.last_lsn = last_visited_;
   report_.watermark = watermark_;
   if (!report_.damage.empty()) {
@@ -178,14 +180,18 @@ Status LogScan::refuse_foreign_and_newer() {
 }
 
 // What must stand behind the newest header, and that there is one (FORMAT.md, "Which files there are").
-void LogScan::find_missing_files() {
+Status LogScan::find_missing_files() {
   const SegmentEntry* newest = nullptr;
   const SegmentEntry* before = nullptr;
   for (const SegmentEntry& entry : entries_) {
     if (entry.kind == Kind::kActive || entry.kind == Kind::kMisnamed) {
       newest = &entry;
     } else if (newest != nullptr && entry.seq > newest->seq && before->seq + 1 != entry.seq) {
-      add_open_damage(entry, 0, "the segment before this one is missing");
+      const Result<bool> came = has_come_since(before->seq + 1);
+      CAIRN_TRY(came.status());
+      if (!*came) {
+        add_open_damage(entry, 0, "the segment before this one is missing");
+      }
     } else if (entry.kind == Kind::kBad && newest != nullptr && before != newest && before->kind == Kind::kBad) {
       // An activation begins when the one before is synced.
       add_open_damage(*before, 0, "both segment headers are damaged");
@@ -200,8 +206,23 @@ void LogScan::find_missing_files() {
     }
   } else if (newest == &entries_.back() && newest->kind == Kind::kActive && newest_step_ == ChainWalk::Step::kSealed) {
     // Before a segment is sealed the next one is there.
-    add_open_damage(*newest, 0, "the segment behind this one is missing");
+    const Result<bool> came = has_come_since(newest->seq + 1);
+    CAIRN_TRY(came.status());
+    if (!*came) {
+      add_open_damage(*newest, 0, "the segment behind this one is missing");
+    }
   }
+  return {};
+}
+
+Result<bool> LogScan::has_come_since(uint64_t seq) {
+  const Result<std::vector<SegmentEntry>> listed = list_segments(files_, store_);
+  if (!listed.ok()) {
+    return listed.status();
+  }
+  return std::ranges::any_of(*listed, [seq](const SegmentEntry& entry) {
+    return entry.seq == seq || (entry.seq > seq && entry.kind == Kind::kActive);  // in use, and recycled by now
+  });
 }
 
 // Compares the header with where the walk stands. The walk of the segment before ended at this header's prev_last_lsn,

@@ -94,6 +94,7 @@ TEST_F(Lengths, InTransactions) {
   expect_too_large([&](const char* v, size_t n) { return cairn_transaction_replace_json(t, run_, v, n); });
   expect_too_large([&](const char* v, size_t n) { return cairn_transaction_add(t, run_, v, n); });
   CAIRN_ASSERT_OK(cairn_transaction_commit(t, CAIRN_DURABILITY_DEFAULT));
+  CAIRN_ASSERT_OK(cairn_transaction_close(t));
   EXPECT_EQ(current(), "{}");
 }
 

@@ -51,6 +51,29 @@ TEST_F(MissingFiles, WithoutTheSegmentBehindAFullOneTheLogIsDamaged) {
   EXPECT_THAT(judged(), ::testing::HasSubstr("1.wal at offset 0, LSN 14 and what followed: the segment behind this"));
 }
 
+TEST_F(MissingFiles, ASegmentThatALiveWriterMadeSinceTheDirectoryWasReadIsNotMissing) {
+  sealed_with_a_spare();
+  const std::string two = segment(2);
+  const std::string three = segment(3);
+  for (const bool spare_is_seen : {false, true}) {
+    ASSERT_TRUE(disk.remove(path(2)).ok());
+    if (!spare_is_seen) {
+      ASSERT_TRUE(disk.remove(path(3)).ok());
+    }
+    const Status s = scan(
+        disk, options.store, 1, 0,
+        [&](const RecordView&) {
+          disk.put(path(2), two);
+          disk.put(path(3), three);
+          return Status();
+        },
+        report);
+    EXPECT_TRUE(s.ok());
+    EXPECT_TRUE(report.damage.empty()) << describe(report.damage[0]);
+    EXPECT_EQ(report.last_lsn, 13u);
+  }
+}
+
 TEST_F(MissingFiles, TwoFilesWithoutHeadersAreMoreThanOneActivation) {
   sealed_with_a_spare();
   zero(2, 0, kRecordsOffset);
