@@ -144,6 +144,7 @@ Result<std::unique_ptr<StoreLock>> StoreLock::take(const std::string& directory,
   const std::string path = directory + "/LOCK";
   const std::string text = text_of_owner(role);
   std::unique_ptr<StoreLock> made(new StoreLock());
+  const wal::StandardHeld held;  // what the host prints meanwhile must not meet LOCK
   // O_NONBLOCK: a FIFO in the file's place must not hang the open.
   wal::Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
   if (file.get() < 0) {

@@ -1,7 +1,7 @@
 // Descriptors 0, 1 and 2 belong to the host's standard input, output and error, also while it has them closed: a file
 // of ours there would get the host's next print. So each is made a Descriptor or passed through above_standard() where
-// it is opened, and who lets another library open some holds a StandardHeld meanwhile. tools/check_layout.sh finds who
-// does not.
+// it is opened, and who opens a file to write it, or lets another library open some, holds a StandardHeld meanwhile.
+// tools/check_layout.sh finds who does not move a number.
 #pragma once
 
 #include <fcntl.h>

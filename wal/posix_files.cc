@@ -59,6 +59,11 @@ Status from_io_errno(int error, const char* what) {
 }
 
 int open_below(int directory, const char* name, int flags, mode_t mode = 0) {
+  // What a host prints between the open and the move to another number must not meet a file that is written.
+  std::optional<StandardHeld> held;
+  if ((flags & O_ACCMODE) != O_RDONLY) {
+    held.emplace();
+  }
   for (;;) {
     const int fd = above_standard(::openat(directory, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, mode));
     if (fd >= 0 || errno != EINTR) {
