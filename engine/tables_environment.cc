@@ -20,6 +20,7 @@ constexpr std::chrono::milliseconds kGateStep{100};
 constexpr std::chrono::seconds kGatePatience{5};
 constexpr std::chrono::seconds kIdleReaderAge{2};
 constexpr uint64_t kProbeBytes = 1u << 20;
+constexpr MDB_dbi kTableOfTables = 1;
 constexpr uint64_t kEraseBytes = 256u << 10;  // free pages that only erases may use up
 
 MDB_val value_of(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
@@ -316,7 +317,12 @@ Result<std::optional<std::string_view>> Environment::get(MDB_txn* txn, Table t, 
   MDB_val v = {};
   reads_.fetch_add(1, std::memory_order_relaxed);
   const int rc = mdb_get(txn, handles_[static_cast<size_t>(t)], &k, &v);
-  if (rc == MDB_NOTFOUND) return std::optional<std::string_view>();
+  if (rc == MDB_NOTFOUND) {
+    Result<std::optional<LeafCheck>> leaf = leaf_check(txn, t);
+    if (!leaf.ok()) return leaf.status();
+    if (leaf->has_value()) CAIRN_TRY((*leaf)->check(key));
+    return std::optional<std::string_view>();
+  }
   if (rc != 0) return lmdb_status(rc, "LMDB get");
   const std::optional<std::string_view> payload = open_value(t, key, view_of(v));
   if (!payload) return Status{Code::kCorrupt, "a table's value has a wrong checksum"};
@@ -333,6 +339,23 @@ Status Environment::erase(MDB_txn* txn, Table t, std::string_view key) const {
   MDB_val k = value_of(key);
   const int rc = mdb_del(txn, handles_[static_cast<size_t>(t)], &k, nullptr);
   return rc == MDB_NOTFOUND ? Status() : lmdb_status(rc, "LMDB delete");
+}
+
+Result<std::optional<LeafCheck>> Environment::leaf_check(MDB_txn* txn, Table t) const {
+  MDB_envinfo info = {};
+  int rc = mdb_env_info(env_, &info);
+  if (rc != 0) return lmdb_status(rc, "LMDB environment");
+  // A write transaction has the number of the next commit. The layout is that of 64-bit builds.
+  if (mdb_txn_id(txn) > info.me_last_txnid || sizeof(size_t) != 8) return std::optional<LeafCheck>();
+  MDB_stat stat = {};
+  MDB_val tree = {};
+  MDB_val name = value_of(table_name(t));
+  rc = mdb_stat(txn, kTableOfTables, &stat);
+  if (rc == 0) rc = mdb_get(txn, kTableOfTables, &name, &tree);
+  if (rc != 0) return lmdb_status(rc, "LMDB table of tables");
+  if (tree.mv_size != layout::kTreeBytes) return Status{Code::kCorrupt, "a table of the wrong length"};
+  return std::optional<LeafCheck>(
+      LeafCheck(fd(), stat.ms_psize, layout::load_tree(static_cast<const char*>(tree.mv_data))));
 }
 
 // Of a page whose entries are spoiled LMDB gives fewer, or none, and no error: the tree's own count shows it. `counted`
@@ -354,11 +377,15 @@ Status Environment::walk(MDB_txn* txn, Table t, std::string_view after,
   MDB_val v = {};
   const Result<uint64_t> counted = entries(txn, t);
   if (!counted.ok()) return counted.status();
+  Result<std::optional<LeafCheck>> leaf = leaf_check(txn, t);
+  if (!leaf.ok()) return leaf.status();
+  if (leaf->has_value()) CAIRN_TRY((*leaf)->check(after));
   uint64_t walked = 0;
   rc = mdb_cursor_get(raw, &k, &v, after.empty() ? MDB_FIRST : MDB_SET_RANGE);
   while (rc == 0 && !after.empty() && view_of(k) <= after) rc = mdb_cursor_get(raw, &k, &v, MDB_NEXT);
   for (; rc == 0; ++walked) {
     reads_.fetch_add(1, std::memory_order_relaxed);
+    if (leaf->has_value()) CAIRN_TRY((*leaf)->check_given(view_of(k)));
     if (!visit(view_of(k), view_of(v))) return {};
     rc = mdb_cursor_get(raw, &k, &v, MDB_NEXT);
   }
@@ -374,6 +401,9 @@ Status Environment::walk_back(MDB_txn* txn, Table t, std::string_view before,
   const std::unique_ptr<MDB_cursor, decltype(&mdb_cursor_close)> cursor(raw, &mdb_cursor_close);
   MDB_val k = value_of(before);
   MDB_val v = {};
+  Result<std::optional<LeafCheck>> leaf = leaf_check(txn, t);
+  if (!leaf.ok()) return leaf.status();
+  if (leaf->has_value()) CAIRN_TRY((*leaf)->check(before.empty() ? std::nullopt : std::optional(before)));
   rc = before.empty() ? MDB_NOTFOUND : mdb_cursor_get(raw, &k, &v, MDB_SET_RANGE);
   if (rc == 0) {
     rc = mdb_cursor_get(raw, &k, &v, MDB_PREV);
@@ -385,6 +415,7 @@ Status Environment::walk_back(MDB_txn* txn, Table t, std::string_view before,
   uint64_t walked = 0;
   for (; rc == 0; ++walked) {
     reads_.fetch_add(1, std::memory_order_relaxed);
+    if (leaf->has_value()) CAIRN_TRY((*leaf)->check_given(view_of(k)));
     if (!visit(view_of(k), view_of(v))) return {};
     rc = mdb_cursor_get(raw, &k, &v, MDB_PREV);
   }
@@ -409,8 +440,8 @@ Result<uint64_t> Environment::used_bytes(MDB_txn* txn) const {
     page_bytes = stat.ms_psize;
     return rc;
   };
-  int rc = add(0);           // LMDB's free list
-  if (rc == 0) rc = add(1);  // and its table of tables
+  int rc = add(0);  // LMDB's free list
+  if (rc == 0) rc = add(kTableOfTables);
   for (const Table t : kTables) {
     if (rc == 0) rc = add(handles_[static_cast<size_t>(t)]);
   }

@@ -29,6 +29,7 @@
 
 #include "cairn/status.h"
 #include "engine/tables_format.h"
+#include "engine/tables_leaf_check.h"
 #include "wal/descriptor.h"
 #include "wal/function_ref.h"
 
@@ -117,12 +118,13 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Result<int> check_readers();
 
   /// Values as stored, checksum verified (kCorrupt). Bytes live as long as the transaction, until its next write.
+  /// In a read transaction also kCorrupt if the page where the key would stand lost entries (tables_leaf_check.h).
   Result<std::optional<std::string_view>> get(MDB_txn* txn, Table t, std::string_view key) const;
   Status put(MDB_txn* txn, Table t, std::string_view key, std::string_view sealed) const;
   /// Absent is kOk.
   Status erase(MDB_txn* txn, Table t, std::string_view key) const;
   /// Keys behind `after` in order, with their values, checksums not verified. kCorrupt if all were walked and the tree
-  /// counts others.
+  /// counts others; in a read transaction also if a page where the walk begins, ends or passes lost entries.
   Status walk(MDB_txn* txn, Table t, std::string_view after,
               const FunctionRef<bool(std::string_view key, std::string_view value)>& visit) const;
   /// Keys before `before` (exclusive; "" for the end) in falling order.
@@ -144,6 +146,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
  private:
   friend class ReadTxn;
   Environment() = default;
+  /// Nothing in a write transaction, whose pages are not in the file yet.
+  Result<std::optional<LeafCheck>> leaf_check(MDB_txn* txn, Table t) const;
   Status check_walked(MDB_txn* txn, Table t, uint64_t counted, uint64_t walked) const;
 
   Status open(const Request& request, bool read_only_mount, bool born_now);

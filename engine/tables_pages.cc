@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/tables_layout.h"
+#include "engine/tables_leaf_check.h"
 
 namespace cairn::engine {
 namespace {
@@ -145,6 +146,7 @@ class Checker {
         return damage_ || failure_ != 0 ? false : bad(item.page, "a node outside its page");
       }
     }
+    if (!fills_page(page, meta_.page_bytes)) return bad(item.page, "a page that lacks entries that it had");
     return true;
   }
 

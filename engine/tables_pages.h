@@ -2,9 +2,9 @@
 // kills the process that reads it by SIGSEGV or SIGBUS. Private to tables*.cc.
 //
 // What is checked: both meta pages; that the file is as long as they say; of each page of the tables' trees that is
-// reached: its number, kind and borders, every node within the page, every child within the file, no page twice. Not
-// checked: values (they carry checksums of their own) and key order (a wrong order cannot hurt memory; verify finds
-// it).
+// reached: its number, kind and borders, every node within the page and no room lost between them, every child within
+// the file, no page twice. Not checked: values (they carry checksums of their own) and key order (a wrong order cannot
+// hurt memory; verify finds it).
 #pragma once
 
 #include <cstddef>

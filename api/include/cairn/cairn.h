@@ -675,7 +675,9 @@ enum {
  * it may be left out of the pages of CAIRN_ORDER_NEWEST that follow, and come again in those of CAIRN_ORDER_OLDEST. In
  * the owner each run is as it is when it is looked at, with CAIRN_OPEN_READ_ONLY a page is as of one moment.
  *
- * Errors:   INVALID_ARGUMENT (also a cursor that is damaged or of another listing), CORRUPT, IO.
+ * Errors:   INVALID_ARGUMENT (also a cursor that is damaged or of another listing), CORRUPT, IO. A run is not left out
+ *           in silence because a page of the tables is spoiled: CORRUPT. Only where the disk kept an older state of a
+ *           whole page, a page of a listing and a listing by parent or task can miss its runs; `cairn verify` tells.
  * Cost:     one filter is looked up in an index: parent, else task, else status, else the time. By time, parent and
  *           task look at all runs of theirs, the others stop when the page is full; by id, parent and task stop so, all
  *           else goes through the runs by id. Tags, root, text and what else is asked for filter the runs that are
