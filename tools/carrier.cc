@@ -56,6 +56,7 @@ Status drive(engine::Store& store, Carrier& carrier, int64_t until_ms, DriveResu
     result.last_error = state.last_error;
     result.denied = went == Carrier::Went::kFailed && state.last_failure == engine::sync::Failure::kDenied;
     result.waiting_runs = state.waiting.runs;
+    result.answered = result.answered || (went == Carrier::Went::kAnswered && state.last_error.empty());
     if (progress) {
       progress(result);
     }
@@ -63,7 +64,7 @@ Status drive(engine::Store& store, Carrier& carrier, int64_t until_ms, DriveResu
       result.waits = true;
       return {};
     }
-    if (result.denied || monotonic_ms() >= until_ms) {
+    if (carrier.failed_for_good || monotonic_ms() >= until_ms) {
       return {};
     }
   }

@@ -22,12 +22,14 @@ class Carrier {
 
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
-  std::string mended;  // on the way, for people; empty: nothing
+  bool failed_for_good = false;  // the last message; it fails again until somebody changes something
+  std::string mended;            // on the way, for people; empty: nothing
 };
 
 struct HttpUpstream {
   std::string url;
-  std::string token_file;  // else the environment's CAIRN_TOKEN, if it is set
+  std::string token_file;             // else the environment's CAIRN_TOKEN, if it is set
+  std::string remembered_token_file;  // else this one, if it is named
   std::string ca_file;
   int64_t timeout_ms = 30'000;
 };
@@ -44,11 +46,12 @@ struct DriveResult {
   uint64_t waiting_runs = 0;  // now
   bool waits = false;         // for an answer that comes another time
   bool denied = false;
+  bool answered = false;  // by an upstream, at least once
   bool all_acknowledged = false;
   std::string last_error;
 };
 /// Sends until everything that was updated before the call is acknowledged, nothing more can be done, or `until_ms`
-/// (monotonic) passed. `progress` is called after each message.
+/// (monotonic) passed. What only fails again ends it at once. `progress` is called after each message.
 Status drive(engine::Store& store, Carrier& carrier, int64_t until_ms, DriveResult& result,
              const std::function<void(const DriveResult&)>& progress);
 

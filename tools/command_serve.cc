@@ -204,7 +204,7 @@ Exit serve(const Globals& globals, const Arguments& a) {
   }
   std::unique_ptr<Carrier> carrier;
   if (!a.upstream.empty()) {
-    auto made = make_http_carrier({a.upstream, a.upstream_token_file, a.ca_file, 30'000});
+    auto made = make_http_carrier({a.upstream, a.upstream_token_file, {}, a.ca_file, 30'000});
     if (!made.ok()) {
       return report_error(globals, made.status());
     }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "engine/json.h"
@@ -19,6 +20,7 @@ namespace {
 
 using engine::Store;
 using engine::Value;
+using engine::sync::Way;
 using Release = engine::sync::Outbox::Release;
 
 constexpr const char* kNotes =
@@ -26,7 +28,8 @@ constexpr const char* kNotes =
     "remembered; changes are kept for it from the first call on, folded to what is different. All runs are sent the\n"
     "first time. Each change arrives exactly once, whatever is lost or killed on the way; what is not sent in time "
     "waits.\n"
-    "A token comes from --token-file or from CAIRN_TOKEN.\n"
+    "A token comes from --token-file or from CAIRN_TOKEN. Once the upstream has answered, its URL and the paths of\n"
+    "--token-file and --ca-file are remembered; the token itself never is.\n"
     "\n"
     "With --via-folder the messages are files in DIR, which travels by itself (a stick, a mirror): run it here, take "
     "DIR\n"
@@ -101,21 +104,50 @@ Exit exit_of_state(const Store::SyncState& state, const DriveResult& driven) {
   return state.waiting.held > 0 && !state.waiting.moves ? Exit::kBadData : Exit::kTryLater;
 }
 
+/// As cron finds it too, whatever its directory.
+std::string absolute(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path whole = std::filesystem::absolute(path, error);
+  return error ? path : whole.string();
+}
+
+/// Where to, and with which files: as the options say, else as it was when an upstream answered last. The files go with
+/// their address: another upstream never gets this one's token.
+Way way_to(const Arguments& a, const engine::sync::SenderState& before) {
+  Way way = before.way;
+  if (way.address.empty() && before.batches > 0 && before.upstream != kFolderName) {
+    way.address = before.upstream;  // that of a program, which was answered
+  }
+  if (const std::string given = a.upstream.empty() ? way.address : without_secrets(a.upstream); given != way.address) {
+    way = {given, {}, {}};
+  }
+  way.token_file = a.token_file.empty() ? way.token_file : absolute(a.token_file);
+  way.ca_file = a.ca_file.empty() ? way.ca_file : absolute(a.ca_file);
+  return way;
+}
+
 /// What the options say before anything is sent. `exit` is changed if they make no sense with this store.
-Status attach(const Globals& globals, const Arguments& a, Store& store, Exit& exit) {
-  Store::SyncState before;
-  CAIRN_TRY(store.sync_state(before));
+Status attach(const Globals& globals, const Arguments& a, const Store::SyncState& before, const Way& way, Store& store,
+              Exit& exit) {
   engine::sync::SenderOptions sender;
   const bool goes_on = before.sender.attached || !a.folder.empty();
-  std::string name = !a.upstream.empty() ? without_secrets(a.upstream) : goes_on ? before.sender.upstream : "";
+  std::string name = !a.upstream.empty() ? way.address
+                     : !goes_on          ? ""
+                     : a.dry_run         ? before.sender.upstream
+                                         : way.address;
   if (!a.folder.empty()) {
+    name = before.sender.upstream;
     name = name.empty() ? kFolderName : name;
     sender.limits = {engine::sync::kEntriesMax, 4u << 20};  // a journey each
   }
   const bool decides = !a.retry.empty() || !a.skip.empty() || !a.replace.empty();
   if ((name.empty() && !decides) || (name == kFolderName && a.folder.empty() && !a.dry_run)) {
-    exit = report_usage(globals, before.sender.upstream.empty() || before.sender.attached
-                                     ? "no upstream is known: give --upstream URL, or --via-folder DIR"
+    exit = report_usage(globals, before.sender.upstream.empty() ? "no upstream is known: give --upstream URL, or "
+                                                                  "--via-folder DIR"
+                                 : before.sender.attached
+                                     ? before.sender.upstream +
+                                           " has not answered yet, so it is not remembered: give "
+                                           "--upstream URL once more, or --via-folder DIR"
                                      : "the store was detached: give --upstream URL, or --via-folder DIR, to go on");
     return {};
   }
@@ -163,14 +195,16 @@ Exit sync(const Globals& globals, const Arguments& a) {
     return report_usage(globals, "--upstream or --via-folder: messages take one way");
   }
   std::unique_ptr<Carrier> carrier;
-  const auto open_http = [&](const std::string& url) -> Status {
-    auto made = make_http_carrier({url, a.token_file, a.ca_file, std::clamp<int64_t>(a.deadline_ms, 1, 30'000)});
+  const auto open_http = [&](const std::string& url, const Way& way) -> Status {
+    auto made = make_http_carrier(
+        {url, a.token_file, way.token_file, way.ca_file, std::clamp<int64_t>(a.deadline_ms, 1, 30'000)});
     CAIRN_TRY(made.status());
     carrier = std::move(*made);
     return {};
   };
   if (!a.upstream.empty()) {
-    if (const Status status = open_http(a.upstream); !status.ok()) {
+    // Before a store is opened or attached.
+    if (const Status status = open_http(a.upstream, {{}, a.token_file, a.ca_file}); !status.ok()) {
       return report_error(globals, status);
     }
   }
@@ -184,11 +218,13 @@ Exit sync(const Globals& globals, const Arguments& a) {
     if (a.dead) {
       return show_dead(globals, store);
     }
-    CAIRN_TRY(attach(globals, a, store, exit));
+    Store::SyncState state;
+    CAIRN_TRY(store.sync_state(state));
+    const Way way = way_to(a, state.sender);
+    CAIRN_TRY(attach(globals, a, state, way, store, exit));
     if (exit != Exit::kDone || !store.has_upstream()) {
       return {};
     }
-    Store::SyncState state;
     DriveResult driven;
     if (a.dry_run) {
       CAIRN_TRY(store.checkpoint());
@@ -196,15 +232,17 @@ Exit sync(const Globals& globals, const Arguments& a) {
     } else {
       if (!a.folder.empty()) {
         carrier = make_folder_carrier(a.folder);
-      } else if (carrier == nullptr) {
-        CAIRN_TRY(store.sync_state(state));
-        CAIRN_TRY(open_http(state.sender.upstream));
+      } else {
+        CAIRN_TRY(open_http(a.upstream.empty() ? way.address : a.upstream, way));
       }
       const Status went = drive_shown(globals, store, *carrier, monotonic_ms() + a.deadline_ms, driven);
       if (!carrier->mended.empty()) {
         note(globals, carrier->mended);
       }
       CAIRN_TRY(went);
+      if (driven.answered && a.folder.empty()) {
+        CAIRN_TRY(store.remember_way(way));
+      }
       CAIRN_TRY(store.sync_state(state));
     }
     print_sync_report(globals, state, driven, carrier.get(), a.dry_run, interrupted());
@@ -222,7 +260,8 @@ Exit sync(const Globals& globals, const Arguments& a) {
 void add_sync(CommandLine& line) {
   auto a = std::make_shared<Arguments>();
   line.add("sync", "Send what is not upstream yet", kNotes)
-      .option("--upstream", "URL", "https://HOST:PORT, http://127.0.0.1:PORT or unix:PATH; remembered", a->upstream)
+      .option("--upstream", "URL", "https://HOST:PORT, http://127.0.0.1:PORT or unix:PATH; remembered once it answered",
+              a->upstream)
       .option("--token-file", "FILE", "The upstream's token, in a file of mode 0600", a->token_file)
       .option("--ca-file", "FILE", "Certificates (PEM) to trust instead of the system's", a->ca_file)
       .option("--via-folder", "DIR", "Messages and answers as files in DIR", a->folder)

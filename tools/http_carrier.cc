@@ -43,6 +43,7 @@ class HttpCarrier final : public Carrier {
       return store.sync_failed(Failure::kTransient, "no answer in time");
     }
     denied_ = is_denied(*outcome);
+    failed_for_good = outcome->lasts;
     went = outcome->answered() ? Went::kAnswered : Went::kFailed;
     return outcome->answered()
                ? store.sync_feed(outcome->answer)
@@ -99,6 +100,8 @@ Result<std::unique_ptr<Carrier>> make_http_carrier(const HttpUpstream& upstream)
   // NOLINTNEXTLINE(concurrency-mt-unsafe): only a setenv beside it would race, and nothing here calls it
   if (address.token_file.empty() && std::getenv(kTokenVariable) != nullptr) {
     address.token_environment = kTokenVariable;
+  } else if (address.token_file.empty()) {
+    address.token_file = upstream.remembered_token_file;
   }
   auto exchange = upstream::HttpExchange::open(address);
   if (!exchange.ok()) {

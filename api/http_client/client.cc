@@ -26,6 +26,7 @@ namespace {
 
 constexpr int64_t kDayMs = 24 * 60 * 60 * 1000;
 constexpr size_t kErrorBytesMax = 300;
+constexpr size_t kCaFileBytesMax = size_t{16} << 20;
 
 /// Never cleaned up: the host may use libcurl too, and threads of the resolver may outlive the last client.
 bool start_libcurl() {
@@ -74,19 +75,28 @@ Status check_limits(const Options& options) {
   return {};
 }
 
-// Now, so that a wrong name is told where the file was named, and not with the first request.
+// Now, so that a wrong file is told where it was named, and not with each request for ever.
 Status check_ca_file(const std::string& path) {
-  const int fd = wal::above_standard(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  char first = 0;
-  const ssize_t got = fd < 0 ? -1 : read(fd, &first, 1);
-  const int cause = errno;
-  if (fd >= 0) {
-    close(fd);
+  constexpr size_t kStepBytes = size_t{64} << 10;
+  const wal::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  std::string text;
+  ssize_t got = file.get() < 0 ? -1 : 1;
+  while (got > 0 && text.size() < kCaFileBytesMax) {
+    const size_t length = text.size();
+    text.resize(length + kStepBytes);
+    got = read(file.get(), text.data() + length, kStepBytes);
+    text.resize(length + (got > 0 ? static_cast<size_t>(got) : 0));
   }
   if (got < 0) {
-    return {Code::kIo, "the file of CA certificates cannot be read", cause};
+    return {Code::kIo, "the file of CA certificates cannot be read", errno};
   }
-  return got == 0 ? Status(Code::kInvalidArgument, "the file of CA certificates is empty") : Status();
+  for (const std::string_view kind : {"CERTIFICATE-----", "TRUSTED CERTIFICATE-----", "X509 CERTIFICATE-----"}) {
+    const size_t begin = text.find("-----BEGIN " + std::string(kind));
+    if (begin != std::string::npos && text.find("-----END " + std::string(kind), begin) != std::string::npos) {
+      return {};
+    }
+  }
+  return {Code::kTypeMismatch, "the file of CA certificates holds no certificate (PEM: -----BEGIN CERTIFICATE-----)"};
 }
 
 // libcurl's texts quote what it was given, a proxy of the environment with its password, too.

@@ -42,7 +42,8 @@ class Client {
  public:
   /// Connects to nothing yet.
   /// Errors: kInvalidArgument (the URL, see parse_endpoint; a limit below 1, a timeout over a day), kUnsafe (plain
-  ///         http to another machine), kIo (ca_file cannot be read), kNoMemory.
+  ///         http to another machine), kIo (ca_file cannot be read), kTypeMismatch (it holds no certificate),
+  ///         kNoMemory.
   static Result<std::unique_ptr<Client>> open(Options options);
   ~Client();
   Client(const Client&) = delete;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/http_client/endpoint.h"
 #include "cairn/cairn.h"
 
 namespace cairn::upstream {
@@ -28,11 +29,37 @@ int32_t failure_of(long status) {
   }
 }
 
-std::string text_of(long status) {
-  std::string text = "HTTP " + std::to_string(status);
+// https://HOST:PORT/PREFIX -> HOST:PORT
+std::string host_of(const http_client::Endpoint& endpoint) {
+  const size_t begin = endpoint.base.find("://") + 3;
+  return endpoint.base.substr(begin, endpoint.base.find('/', begin) - begin);
+}
+
+}  // namespace
+
+std::string HttpExchange::text_of(long status) const {
+  const std::string text = "HTTP " + std::to_string(status);
+  switch (status) {
+    case 301:
+    case 302:
+    case 303:
+    case 307:
+    case 308:
+      return text + ": what answers there names another address, which is not followed: give that one as the upstream";
+    case 401:
+      return text + (has_token_ ? ": the upstream does not accept the token"
+                                : ": the upstream asks for a token, and none was given");
+    case 403:
+      return text + ": what answers there forbids it; a `cairn serve` never does, a proxy before it may";
+    case 404:
+      return text + ": what answers there has no " + kSyncPath + ": it is no `cairn serve`, or the URL lacks a prefix";
+    case 421:
+      return text + ": the `cairn serve` there does not know the name " + host_ +
+             ": start it with --host and that name (a mapped port, a tunnel)";
+    default:
+      break;
+  }
   switch (failure_of(status)) {
-    case CAIRN_SYNC_DENIED:
-      return text + ": the upstream does not accept the token";
     case CAIRN_SYNC_TOO_LARGE:
       return text + ": the upstream takes less at once";
     case CAIRN_SYNC_PROTOCOL:
@@ -42,7 +69,7 @@ std::string text_of(long status) {
   }
 }
 
-Outcome outcome_of(http_client::Reply reply) {
+Outcome HttpExchange::outcome_of(http_client::Reply reply) const {
   Outcome outcome;
   outcome.bytes_sent = reply.bytes_sent;
   outcome.bytes_received = reply.bytes_received;
@@ -52,21 +79,22 @@ Outcome outcome_of(http_client::Reply reply) {
   } else if (reply.answered()) {
     outcome.failure = failure_of(reply.http_status);
     outcome.text = text_of(reply.http_status);
+    outcome.lasts = outcome.failure == CAIRN_SYNC_DENIED || outcome.failure == CAIRN_SYNC_PROTOCOL;
   } else {
     outcome.failure = reply.failure == http_client::Failure::kProtocol ? CAIRN_SYNC_PROTOCOL : CAIRN_SYNC_TRANSIENT;
     outcome.text = std::move(reply.error);
+    outcome.lasts = reply.failure != http_client::Failure::kTransient;
   }
   return outcome;
 }
 
-}  // namespace
-
 Result<std::unique_ptr<HttpExchange>> HttpExchange::open(http_client::Options options, std::string token_file) {
+  const auto endpoint = http_client::parse_endpoint(options.url, true);
+  const bool has_token = !options.token.empty();
   auto client = http_client::Client::open(std::move(options));
-  if (!client.ok()) {
-    return client.status();
-  }
-  return std::unique_ptr<HttpExchange>(new HttpExchange(std::move(*client), std::move(token_file)));
+  CAIRN_TRY(client.status());
+  return std::unique_ptr<HttpExchange>(
+      new HttpExchange(std::move(*client), std::move(token_file), host_of(*endpoint), has_token));
 }
 
 Result<std::unique_ptr<HttpExchange>> HttpExchange::open(const Address& address) {

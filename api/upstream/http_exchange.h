@@ -29,6 +29,7 @@ struct Outcome {
   std::string answer;   // empty: there is none
   int32_t failure = 0;  // CAIRN_SYNC_*
   std::string text;     // for people; no token
+  bool lasts = false;   // it fails again until somebody changes the token, a certificate or the address
   int64_t retry_after_ms = 0;
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
@@ -58,11 +59,15 @@ class HttpExchange {
   void cancel() { client_->cancel(); }
 
  private:
-  HttpExchange(std::unique_ptr<http_client::Client> client, std::string token_file)
-      : client_(std::move(client)), token_file_(std::move(token_file)) {}
+  HttpExchange(std::unique_ptr<http_client::Client> client, std::string token_file, std::string host, bool has_token)
+      : client_(std::move(client)), token_file_(std::move(token_file)), host_(std::move(host)), has_token_(has_token) {}
+  [[nodiscard]] Outcome outcome_of(http_client::Reply reply) const;
+  [[nodiscard]] std::string text_of(long status) const;
 
   std::unique_ptr<http_client::Client> client_;
   const std::string token_file_;
+  const std::string host_;  // HOST[:PORT] of the URL, as requests name it
+  const bool has_token_;
 };
 
 }  // namespace cairn::upstream

@@ -72,6 +72,9 @@ class CommandTest : public StoreTest {
                                      O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_addopen(&actions, 2, stderr_path.empty() ? path("err").c_str() : stderr_path.c_str(),
                                      O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (!working_directory_.empty()) {
+      posix_spawn_file_actions_addchdir_np(&actions, working_directory_.c_str());
+    }
     pid_t pid = -1;
     EXPECT_EQ(posix_spawn(&pid, CAIRN_COMMAND, &actions, nullptr, argv.data(), envp.data()), 0);
     posix_spawn_file_actions_destroy(&actions);
@@ -111,6 +114,7 @@ class CommandTest : public StoreTest {
   }
 
   std::vector<std::string> environment_;
+  std::string working_directory_;  // of the command; empty: the test's
 };
 
 }  // namespace cairn::tests

@@ -174,14 +174,16 @@ TEST_F(Sync, ATokenIsAskedForAndIsNowhereElse) {
   started();
   const Ran none = cairn({"sync", "--upstream", url});
   EXPECT_EQ(none.exit, 77);
-  EXPECT_THAT(none.out, HasSubstr("the upstream does not accept the token"));
-  const Ran wrong = cairn({"sync", "--token-file", path("other")});
+  EXPECT_THAT(none.out, HasSubstr("the upstream asks for a token, and none was given"));
+  const Ran wrong = cairn({"sync", "--upstream", url, "--token-file", path("other")});
   EXPECT_EQ(wrong.exit, 77) << wrong.out;
-  EXPECT_EQ(cairn({"sync", "--token-file", path("token")}).exit, 0);
-  EXPECT_EQ(cairn({"set", "r", "a", "1"}).exit, 0);
+  EXPECT_THAT(wrong.out, HasSubstr("the upstream does not accept the token"));
   environment_ = {"CAIRN_TOKEN=" + canary};
-  EXPECT_EQ(cairn({"sync"}).exit, 0);
+  EXPECT_EQ(cairn({"sync", "--upstream", url}).exit, 0);
   environment_.clear();
+  EXPECT_EQ(cairn({"set", "r", "a", "1"}).exit, 0);
+  EXPECT_EQ(cairn({"sync"}).exit, 77) << "a token is never remembered";
+  EXPECT_EQ(cairn({"sync", "--token-file", path("token")}).exit, 0);
   EXPECT_EQ(at("up", {"get", "r"}).out, "{\"a\":1}\n");
   ::chmod(path("token").c_str(), 0644);
   EXPECT_EQ(cairn({"sync", "--token-file", path("token")}).exit, 77) << "others can read it";
@@ -280,6 +282,45 @@ TEST_F(Sync, ATokenFileIsJudgedTheSameAtBothEnds) {
   }
 }
 
+TEST_F(Sync, WhatTheUpstreamAnsweredToIsRemembered) {
+  write_token("token", "token-5c9d3b7a1e8f4026b1d7c2a9e0f6d384");
+  const std::string url = "http://" + serve("up", {"--token-file", path("token")});
+  started();
+  EXPECT_EQ(cairn({"sync", "--upstream", "http://127.0.0.1:1", "--deadline", "100ms"}).exit, 75);
+  const Ran unanswered = cairn({"sync"});
+  EXPECT_EQ(unanswered.exit, 64);
+  EXPECT_THAT(unanswered.err, HasSubstr("http://127.0.0.1:1 has not answered yet, so it is not remembered"));
+  // By a path that only holds in one directory; and the next call is in another one.
+  std::filesystem::create_directory(path("elsewhere"));
+  working_directory_ = path("elsewhere");
+  EXPECT_EQ(cairn({"sync", "--upstream", url, "--token-file", "../token"}).exit, 0);
+  working_directory_ = "/";
+  EXPECT_EQ(cairn({"set", "r", "a", "1"}).exit, 0);
+  EXPECT_EQ(cairn({"sync"}).exit, 0);
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"a\":1}\n");
+  EXPECT_EQ(cairn({"sync", "--upstream", "http://127.0.0.1:1", "--deadline", "100ms"}).exit, 75);
+  EXPECT_EQ(cairn({"sync"}).exit, 0) << "the one that answered";
+  // A token in the environment was meant; another upstream is not shown this one's.
+  environment_ = {"CAIRN_TOKEN=wrong-5c9d3b7a1e8f4026b1d7c2a9e0f6d384"};
+  EXPECT_EQ(cairn({"set", "r", "a", "2"}).exit, 0);
+  EXPECT_EQ(cairn({"sync"}).exit, 77);
+  environment_.clear();
+  const std::string second = "http://" + serve("second", {"--token-file", path("token")});
+  EXPECT_EQ(cairn({"sync", "--upstream", second}).exit, 77);
+}
+
+TEST_F(Sync, WhatOnlyFailsAgainEndsItAtOnce) {
+  write_token("token", "token-5c9d3b7a1e8f4026b1d7c2a9e0f6d384");
+  const std::string address = serve("up", {"--token-file", path("token")});
+  started();
+  // The deadline is longer than the test may take.
+  for (const std::string& url : {"https://" + address, "http://" + address + "/prefix", "http://" + address}) {
+    const Ran ran = cairn({"sync", "--upstream", url, "--deadline", "1h"});
+    EXPECT_EQ(ran.exit, url.starts_with("https:") ? 75 : 77) << ran.out;
+    EXPECT_THAT(ran.out, HasSubstr("the last try: ")) << url;
+  }
+}
+
 TEST_F(Sync, ByTlsAndAUnixSocket) {
   const std::string make =
       "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout " + path("key.pem") +
@@ -291,7 +332,9 @@ TEST_F(Sync, ByTlsAndAUnixSocket) {
   const Ran unknown = cairn({"sync", "--upstream", "https://" + address, "--deadline", "2s"});
   EXPECT_EQ(unknown.exit, 75);
   EXPECT_THAT(unknown.out, HasSubstr("certificate"));
-  EXPECT_EQ(cairn({"sync", "--ca-file", path("cert.pem")}).exit, 0);
+  const std::string url = "https://" + address;
+  EXPECT_EQ(cairn({"sync", "--upstream", url, "--ca-file", path("key.pem")}).exit, 65);
+  EXPECT_EQ(cairn({"sync", "--upstream", url, "--ca-file", path("cert.pem")}).exit, 0);
   EXPECT_EQ(at("up", {"get", "r"}).out, "{}\n");
   EXPECT_THAT(cairn({"sync", "--upstream", "unix:" + path("sock"), "--deadline", "1s"}).out,
               HasSubstr("nobody listens on the socket"));

@@ -73,7 +73,7 @@ TEST(Endpoint, LimitsOfTheOptionsAreChecked) {
   EXPECT_EQ(opened([](Options& o) { o.reply_bytes_max = 0; }), Code::kInvalidArgument);
   EXPECT_EQ(opened([](Options& o) { o.ca_file = "/nowhere/ca.pem"; }), Code::kIo);
   EXPECT_EQ(opened([](Options& o) { o.ca_file = "/tmp"; }), Code::kIo);
-  EXPECT_EQ(opened([](Options& o) { o.ca_file = "/dev/null"; }), Code::kInvalidArgument);
+  EXPECT_EQ(opened([](Options& o) { o.ca_file = "/dev/null"; }), Code::kTypeMismatch);
   EXPECT_EQ(opened([](Options& o) { o.url = "http://10.0.0.1"; }), Code::kUnsafe);
   EXPECT_EQ(opened([](Options& o) {
               o.url = "http://10.0.0.1";

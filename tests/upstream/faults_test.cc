@@ -334,6 +334,36 @@ TEST_F(Faults, WhatAnswersAndIsNoCairnIsTold) {
   EXPECT_EQ(upstream.state().answers, 0U);
 }
 
+TEST_F(Faults, WhatAStatusMeansIsSaid) {
+  const struct {
+    unsigned status;
+    const char* said;
+  } cases[] = {
+      {301, "names another address, which is not followed"},
+      {308, "names another address, which is not followed"},
+      {401, "asks for a token, and none was given"},
+      {403, "what answers there forbids it"},
+      {404, "has no /v1/sync"},
+      {421, "start it with --host"},
+      {413, "takes less at once"},
+      {418, "no `cairn serve`"},
+  };
+  unsigned status = 0;
+  receiver_.spoil = [&status](const http::Request&, http::Response& response) {
+    response.status = status;
+    response.body = "no";
+  };
+  receiver_.listen();
+  for (const auto& c : cases) {
+    status = c.status;
+    Store store = open_store();
+    Upstream upstream = Upstream::open(store, options());
+    store.start({"run-" + std::to_string(status)}).set("a", 1).finish();
+    ASSERT_TRUE(failed(store));
+    EXPECT_THAT(std::string(sync_state(store).last_error), ::testing::HasSubstr(c.said)) << c.status;
+  }
+}
+
 TEST_F(Faults, AnAnswerThatIsDamagedIsNotTaken) {
   receiver_.spoil = [](const http::Request&, http::Response& response) { response.body.back() ^= 1; };
   receiver_.listen();
