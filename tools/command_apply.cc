@@ -7,6 +7,7 @@
 
 #include "engine/json.h"
 #include "tools/interrupt.h"
+#include "tools/json_output.h"
 #include "tools/open_store.h"
 #include "tools/outcome_text.h"
 #include "tools/report.h"
@@ -81,7 +82,7 @@ void print_outcomes(const Globals& globals, const std::vector<std::string>& outc
   engine::Object o;
   o.push_back({"outcomes", engine::Value(std::move(list))});
   o.push_back({"sequence", engine::Value(sequence)});
-  std::printf("%s\n", engine::to_json(engine::Value(std::move(o))).c_str());
+  print_json(std::move(o));
 }
 
 std::string position_text(size_t index) { return "operation " + std::to_string(index) + " (from 0)"; }
@@ -106,15 +107,15 @@ void print_runs(const Globals& globals, const std::vector<RunOperations>& input,
       continue;
     }
     engine::Object o;
-    o.push_back({"run", engine::Value(id)});
+    o.push_back({"id", engine::Value(id)});
     o.push_back({"operations", engine::Value(got.second)});
     o.push_back({"sequence", engine::Value(got.first->version.load())});
     list.emplace_back(std::move(o));
   }
   if (globals.json) {
     engine::Object o;
-    o.push_back({"runs", engine::Value(std::move(list))});
-    std::printf("%s\n", engine::to_json(engine::Value(std::move(o))).c_str());
+    o.push_back({"parts", engine::Value(std::move(list))});
+    print_json(std::move(o));
   }
 }
 

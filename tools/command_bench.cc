@@ -41,7 +41,7 @@ constexpr const char* kNotes =
     "\n"
     "Examples:\n"
     "  cairn bench\n"
-    "  cairn bench --dir /mnt/data --seconds 30 --json | jq .power";
+    "  cairn bench --dir /mnt/data --seconds 30 --json | jq '.measured[\"power, 1 caller\"]'";
 
 using Clock = std::chrono::steady_clock;
 using engine::Object;
@@ -372,7 +372,9 @@ void print_table(Results& results, const std::string& directory) {
 void measure_all(const Globals& globals, Results& results, const std::string& work, double seconds) {
   const auto part = [&](const char* text, const std::function<void()>& run) {
     if (!interrupted()) {
-      note(globals, text);
+      if (!globals.json) {
+        note(globals, text);
+      }
       run();
     }
   };

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "engine/json.h"
+#include "tools/json_output.h"
 #include "tools/open_store.h"
 
 namespace cairn::tools {
@@ -28,9 +29,7 @@ void add_erase(CommandLine& line) {
           return store.barrier();
         });
         if (exit == Exit::kDone && globals.json) {
-          std::string json = "{\"erased\":";
-          engine::append_json_string(json, *id);
-          std::printf("%s}\n", json.c_str());
+          print_json({{"id", engine::Value(*id)}, {"outcome", engine::Value("erased")}});
         }
         return exit;
       });

@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* kNotes =
     "Applies operations to an object without a store, by the very code that stores use, and prints\n"
-    "  {\"metadata\":{...},\"bytes\":N,\"outcomes\":[\"applied\",\"unchanged\",\"unapplied(why)\",...]}\n"
+    "  {\"metadata\":{...},\"metadata_bytes\":N,\"outcomes\":[\"applied\",\"unchanged\",\"unapplied(why)\",...]}\n"
     "where N is the size that counts against the limit: bytes of compact JSON. Unapplied operations change nothing "
     "and\n"
     "do not stop the rest (exit 0). Input that is not what it should be, or a result over the limit, ends with 65.\n"
@@ -69,7 +69,8 @@ Exit eval(const Globals& globals, const Arguments& a) {
   if (metadata.size() > *limit) {
     return report_error(globals, engine::fail_too_large({}, metadata.size(), *limit));
   }
-  std::string line = "{\"metadata\":" + metadata + ",\"bytes\":" + std::to_string(metadata.size()) + ",\"outcomes\":";
+  std::string line =
+      "{\"metadata\":" + metadata + ",\"metadata_bytes\":" + std::to_string(metadata.size()) + ",\"outcomes\":";
   engine::append_json(line, engine::Value(std::move(outcomes)));
   std::printf("%s}\n", line.c_str());
   return Exit::kDone;

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "engine/json.h"
+#include "tools/json_output.h"
 #include "tools/open_store.h"
 #include "tools/report.h"
 #include "tools/run_text.h"
@@ -43,7 +44,7 @@ Exit finish(const Globals& globals, const Arguments& a) {
     return {};
   });
   if (exit == Exit::kDone && globals.json) {
-    std::printf("%s\n", engine::to_json(engine::Value(run_json(finished))).c_str());
+    print_json(run_json(finished));
   }
   return exit;
 }

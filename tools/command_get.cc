@@ -3,6 +3,7 @@
 
 #include "engine/json.h"
 #include "engine/path.h"
+#include "tools/json_output.h"
 #include "tools/open_store.h"
 #include "tools/report.h"
 
@@ -11,9 +12,8 @@ namespace cairn::tools {
 namespace {
 
 constexpr const char* kNotes =
-    "Prints compact JSON on one line. Works beside a live owner and sees every acknowledged update. Ends with 1 if "
-    "there\n"
-    "is no such run or key, and then prints nothing on stdout.\n"
+    "Prints compact JSON on one line; with --json as {\"value\":...}. Works beside a live owner and sees every\n"
+    "acknowledged update. Ends with 1 if there is no such run or key, and then prints nothing on stdout.\n"
     "\n"
     "Examples:\n"
     "  cairn get $run                                the whole metadata\n"
@@ -53,6 +53,10 @@ Exit get(const Globals& globals, const Arguments& a) {
     return report_error(
         globals,
         engine::fail(Code::kNotFound, "the run has no such key (`cairn get " + a.run + "` prints all)", *a.key));
+  }
+  if (globals.json) {
+    print_json({{"value", *found}});
+    return Exit::kDone;
   }
   const std::string* text = found->get<std::string>();
   const std::string out = a.is_string && text != nullptr ? *text : engine::to_json(*found);

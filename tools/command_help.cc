@@ -4,6 +4,7 @@
 
 #include "engine/json.h"
 #include "tools/help_topics.h"
+#include "tools/json_output.h"
 #include "tools/man_page.h"
 #include "tools/report.h"
 #include "tools/terminal_text.h"
@@ -21,14 +22,15 @@ constexpr const char* kNotes =
     "  cairn help durability\n"
     "  cairn help man | man -l -";
 
-int print(const Globals& globals, const char* topic, const std::string& text) {
+void print(const Globals& globals, const char* topic, const std::string& text) {
   if (!globals.json) {
-    return std::printf("%s", text.c_str());
+    std::printf("%s", text.c_str());
+    return;
   }
   engine::Object o;
   o.push_back({"topic", engine::Value(topic)});
   o.push_back({"text", engine::Value(text)});
-  return std::printf("%s\n", engine::to_json(engine::Value(std::move(o))).c_str());
+  print_json(std::move(o));
 }
 
 std::string list_of_topics() {

@@ -8,6 +8,7 @@
 #include "engine/json.h"
 #include "engine/run_query.h"
 #include "tools/interrupt.h"
+#include "tools/json_output.h"
 #include "tools/open_store.h"
 #include "tools/report.h"
 #include "tools/run_text.h"
@@ -159,7 +160,7 @@ Exit ls(const Globals& globals, const Arguments& a) {
       if (table) {
         table->add(row_of(run, now));
       } else {
-        std::printf("%s\n", engine::to_json(engine::Value(run_json(run))).c_str());
+        print_json(run_json(run));
       }
       return !interrupted();
     });
@@ -177,7 +178,7 @@ Exit ls(const Globals& globals, const Arguments& a) {
                       "): what is listed is what could be salvaged");
   }
   if (!next.empty() && globals.json) {
-    std::printf("%s\n", engine::to_json(engine::Value(engine::Object{{"next_cursor", next}})).c_str());
+    print_json({{"next_cursor", engine::Value(next)}});
   } else if (!next.empty()) {
     std::printf("more: the same with --cursor %s\n", next.c_str());
   }

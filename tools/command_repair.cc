@@ -41,11 +41,11 @@ using engine::Value;
 void print_as_json(const RepairReport& report) {
   Array damage;
   for (const std::string& text : report.damage) {
-    damage.emplace_back(valid_text(text));
+    damage.emplace_back(Object{{"what", Value(valid_text(text))}});
   }
   Array lsns;
   for (const RepairReport::LsnRange& range : report.lost_lsns) {
-    Object lost{{"first", Value(range.first)}, {"last", Value(range.last)}};
+    Object lost{{"first_lsn", Value(range.first)}, {"last_lsn", Value(range.last)}};
     if (range.open_end) {
       lost.push_back({"open_end", Value(true)});
     }
@@ -53,16 +53,16 @@ void print_as_json(const RepairReport& report) {
   }
   Array shortened;
   for (const RepairReport::Shortened& run : report.shortened) {
-    shortened.emplace_back(Object{{"run", Value(run.id)}, {"sequence", Value(run.sequence)}, {"lsn", Value(run.lsn)}});
+    shortened.emplace_back(Object{{"id", Value(run.id)}, {"sequence", Value(run.sequence)}, {"lsn", Value(run.lsn)}});
   }
   Object lost;
   lost.push_back({"lsns", Value(std::move(lsns))});
-  lost.push_back({"runs", Value(Array(report.lost_runs.begin(), report.lost_runs.end()))});
+  lost.push_back({"ids", Value(Array(report.lost_runs.begin(), report.lost_runs.end()))});
   lost.push_back({"unnamed_runs", Value(report.lost_unnamed)});
-  lost.push_back({"changes", Value(std::move(shortened))});
-  lost.push_back({"staging", Value(report.staging_lost)});
+  lost.push_back({"shortened", Value(std::move(shortened))});
+  lost.push_back({"staging_lost", Value(report.staging_lost)});
   Object o;
-  o.push_back({"needed", Value(!report.damage.empty())});
+  o.push_back({"ok", Value(report.damage.empty())});
   o.push_back({"done", Value(!report.quarantine.empty())});
   o.push_back({"damage", Value(std::move(damage))});
   o.push_back({"lost", Value(std::move(lost))});

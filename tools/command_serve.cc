@@ -60,7 +60,7 @@ struct Arguments {
 void print_end(const Globals& globals, const protocol::Receiver::Counters& c) {
   if (globals.json) {
     print_json({{"batches", Value(c.batches)},
-                {"runs", Value(c.entries)},
+                {"changes", Value(c.entries)},
                 {"duplicates", Value(c.duplicates)},
                 {"verdicts", Value(c.verdicts)},
                 {"refused", Value(c.refused)}});
@@ -168,13 +168,7 @@ Status serve_http(const Globals& globals, const Arguments& a, Store& store, prot
 
 /// What the store says, on stderr: whoever runs this for weeks reads it there.
 void print_log(const Globals& globals, engine::LogLevel level, const char* message) {
-  if (level < engine::LogLevel::kInfo) {
-    return;
-  }
-  if (globals.json) {
-    const engine::Object line{{"log", Value(valid_text(message))}};
-    std::fprintf(stderr, "%s\n", engine::to_json(Value(line)).c_str());
-  } else {
+  if (level >= engine::LogLevel::kInfo) {
     note(globals, message);
   }
 }

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "engine/json.h"
+#include "tools/json_output.h"
 #include "tools/open_store.h"
 #include "tools/report.h"
 #include "tools/run_text.h"
@@ -42,8 +43,11 @@ Exit show(const Globals& globals, const Arguments& a) {
   if (!counted.ok()) {
     return report_error(globals, counted.status());
   }
-  const std::string text = globals.json ? engine::to_json(engine::Value(run_json(*run, children))) + "\n"
-                                        : describe_run(*run, children, wall_us());
+  if (globals.json) {
+    print_json(run_json(*run, children));
+    return Exit::kDone;
+  }
+  const std::string text = describe_run(*run, children, wall_us());
   std::fwrite(text.data(), 1, text.size(), stdout);
   return Exit::kDone;
 }

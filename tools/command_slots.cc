@@ -29,7 +29,7 @@ constexpr const char* kNotes =
     "Examples:\n"
     "  cairn slots metadata\n"
     "  cairn ls --store metadata/slot-000\n"
-    "  cairn slots metadata --json | jq -r 'select(.orphaned > 0) | .store'";
+    "  cairn slots metadata --json | jq -r 'select(.orphaned_runs > 0) | .store'";
 
 struct Slot {
   std::string name, store;
@@ -76,8 +76,8 @@ void print_as_json(const Slot& slot) {
   }
   if (slot.problem.empty()) {
     add("runs", slot.runs);
-    add("unfinished", slot.unfinished);
-    add("orphaned", slot.orphaned);
+    add("unfinished_runs", slot.unfinished);
+    add("orphaned_runs", slot.orphaned);
   } else {
     add("problem", valid_text(slot.problem));
   }

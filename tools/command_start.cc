@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "engine/json.h"
+#include "tools/json_output.h"
 #include "tools/open_store.h"
 #include "tools/run_text.h"
 #include "tools/value_argument.h"
@@ -49,8 +50,11 @@ Exit start(const Globals& globals, const Arguments& a) {
     return run.status();
   });
   if (exit == Exit::kDone) {
-    std::printf("%s\n",
-                globals.json ? engine::to_json(engine::Value(run_json(started))).c_str() : started.record.id.c_str());
+    if (globals.json) {
+      print_json(run_json(started));
+    } else {
+      std::printf("%s\n", started.record.id.c_str());
+    }
   }
   return exit;
 }

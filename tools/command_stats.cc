@@ -83,10 +83,10 @@ Object figures_json(const engine::StoreReader& reader, const Figures& f) {
     runs.push_back({status, Value(count)});
   }
   add("runs", f.runs);
-  add("orphaned", f.orphaned);
+  add("orphaned_runs", f.orphaned);
   add("runs_by_status", std::move(runs));
-  add("elsewhere", f.elsewhere);
-  add("waiting_for_owner", f.for_owners);
+  add("foreign_runs", f.elsewhere);
+  add("waiting_updates", f.for_owners);
   add("metadata_bytes", f.metadata_bytes);
   add("last_lsn", r.log.last_lsn);
   add("applied_lsn", r.applied_lsn);

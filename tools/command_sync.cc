@@ -68,7 +68,7 @@ Status show_dead(const Globals& globals, Store& store) {
     CAIRN_TRY(store.dead_letters(kLettersAtOnce, letters, after));
     for (const auto& [id, letter] : letters) {
       if (globals.json) {
-        print_json({{"run", Value(id)},
+        print_json({{"id", Value(id)},
                     {"reason", Value(engine::sync::verdict_name(letter.code))},
                     {"text", Value(letter.text)},
                     {"since", Value(iso_time(letter.since_us))}});

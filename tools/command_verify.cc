@@ -55,8 +55,8 @@ struct Findings {
     o.push_back({"where", Value("log")});
     o.push_back({"segment", Value(d.segment)});
     o.push_back({"offset", Value(d.offset)});
-    o.push_back({"lsn_first", Value(d.lsn_first)});
-    o.push_back({"lsn_last", Value(d.lsn_last)});
+    o.push_back({"first_lsn", Value(d.lsn_first)});
+    o.push_back({"last_lsn", Value(d.lsn_last)});
     if (d.open_end) {
       o.push_back({"open_end", Value(true)});
     }
@@ -75,10 +75,10 @@ struct Findings {
   void add_gap(const engine::Gap& g) {
     Object o;
     o.push_back({"where", Value("runs")});
-    o.push_back({"run", Value(g.id)});
+    o.push_back({"id", Value(g.id)});
     o.push_back({"lsn", Value(g.lsn)});
     o.push_back({"sequence", Value(g.sequence)});
-    o.push_back({"base", Value(g.base)});
+    o.push_back({"base_sequence", Value(g.base)});
     o.push_back({"what", Value("gap")});
     add("runs: " + g.id + " is at sequence " + std::to_string(g.sequence) + ", and its next record, LSN " +
             std::to_string(g.lsn) + ", goes on from " + std::to_string(g.base),

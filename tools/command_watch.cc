@@ -9,6 +9,7 @@
 #include "engine/json.h"
 #include "engine/watch.h"
 #include "tools/interrupt.h"
+#include "tools/json_output.h"
 #include "tools/open_store.h"
 #include "tools/report.h"
 #include "tools/run_text.h"
@@ -34,7 +35,7 @@ constexpr const char* kNotes =
     "Examples:\n"
     "  cairn watch $run\n"
     "  cairn watch --until-finished $run && echo done\n"
-    "  cairn watch --json | jq -c '{run, progress: .metadata.progress}'";
+    "  cairn watch --json | jq -c '{id, progress: .metadata.progress}'";
 
 constexpr uint64_t kIntervalMs = 200;
 constexpr uint64_t kIntervalMsMin = 20;
@@ -86,7 +87,7 @@ class Watcher {
     const bool there =
         orphaned || event.kind == engine::WatchKind::kChanged || event.kind == engine::WatchKind::kFinished;
     if (globals_.json) {
-      print_json(event, there);
+      print_object(event, there);
     } else if (frame_ == nullptr) {
       print_line(event, there);
     }
@@ -150,14 +151,14 @@ class Watcher {
   }
 
  private:
-  void print_json(const engine::WatchEvent& event, bool there) const {
+  static void print_object(const engine::WatchEvent& event, bool there) {
     engine::Object o;
     o.push_back({"kind", kind_name(event.kind)});
     if (!event.run.record.id.empty()) {
-      o.push_back({"run", event.run.record.id});
+      o.push_back({"id", event.run.record.id});
     }
     if (event.kind != engine::WatchKind::kReset) {
-      o.push_back({"version", event.run.record.sequence});
+      o.push_back({"sequence", event.run.record.sequence});
     }
     o.push_back({"token", event.token});
     if (there) {
@@ -167,7 +168,7 @@ class Watcher {
         }
       }
     }
-    std::printf("%s\n", engine::to_json(engine::Value(std::move(o))).c_str());
+    tools::print_json(std::move(o));
   }
 
   void print_line(const engine::WatchEvent& event, bool there) const {

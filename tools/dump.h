@@ -6,6 +6,7 @@
 
 #include "engine/store_reader.h"
 #include "tools/command_line.h"
+#include "tools/json_output.h"
 
 namespace cairn::tools {
 
@@ -28,8 +29,5 @@ engine::Object diff_json(const engine::Diff& diff);
 
 /// A session id, as 16 hex digits.
 std::string session_text(uint64_t session);
-
-/// One line on stdout.
-void print_json(engine::Object object);
 
 }  // namespace cairn::tools

@@ -88,8 +88,8 @@ Object diff_json(const Diff& diff) {
     entries.emplace_back(std::move(entry));
   }
   Object o;
-  o.push_back({"base", Value(diff.base)});
-  o.push_back({"last", Value(diff.last)});
+  o.push_back({"base_sequence", Value(diff.base)});
+  o.push_back({"last_sequence", Value(diff.last)});
   o.push_back({"updated_at", Value(iso_time(diff.updated_us))});
   o.push_back({"replace", Value(diff.replace)});
   o.push_back({"entries", Value(std::move(entries))});
@@ -101,7 +101,5 @@ std::string session_text(uint64_t session) {
   std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(session));
   return hex;
 }
-
-void print_json(Object object) { std::printf("%s\n", engine::to_json(Value(std::move(object))).c_str()); }
 
 }  // namespace cairn::tools

@@ -46,14 +46,14 @@ struct Meaning {
 
 void explain_diff(const engine::RunDiff& d, Meaning& m) {
   m.text += d.id + " " + diff_text(d.diff);
-  m.add("run", d.id);
+  m.add("id", d.id);
   m.add("created_lsn", d.created_lsn);
   m.add("diff", diff_json(d.diff));
 }
 
 void explain_change(const engine::RunChange& c, Meaning& m) {
   m.text = c.id + " " + std::to_string(c.sequence);
-  m.add("run", c.id);
+  m.add("id", c.id);
   m.add("created_lsn", c.created_lsn);
   m.add("sequence", c.sequence);
   if (c.status) {
@@ -87,7 +87,7 @@ bool explain(const wal::RecordView& record, Meaning& m) {
         const std::string json = r->document.to_json();
         m.text = r->id + (r->task.empty() ? "" : " task " + printable(r->task)) + " " + std::to_string(json.size()) +
                  " bytes of metadata";
-        m.add("run", r->id);
+        m.add("id", r->id);
         m.add("task", r->task);
         m.add("session", session_text(r->session));
         m.add("metadata", r->document.to_object());
@@ -115,7 +115,7 @@ bool explain(const wal::RecordView& record, Meaning& m) {
         m.text += (list.empty() ? "" : " | ") + one.text;
         list.emplace_back(std::move(one.members));
       }
-      m.add("runs", std::move(list));
+      m.add("parts", std::move(list));
       return true;
     }
     case LogType::kReceived: {
@@ -142,9 +142,9 @@ bool explain(const wal::RecordView& record, Meaning& m) {
       auto rebase = engine::decode_rebase(record.payload);
       if (rebase.ok()) {
         m.text = rebase->id + " " + std::to_string(rebase->base) + ".." + std::to_string(rebase->last);
-        m.add("run", rebase->id);
-        m.add("base", rebase->base);
-        m.add("last", rebase->last);
+        m.add("id", rebase->id);
+        m.add("base_sequence", rebase->base);
+        m.add("last_sequence", rebase->last);
         m.add("metadata", rebase->document.to_object());
       }
       return rebase.ok();
@@ -221,7 +221,7 @@ void print_end(const Globals& globals, const wal::ScanReport& report) {
     Object o;
     o.push_back({"kind", Value("log")});
     o.push_back({"last_lsn", Value(report.last_lsn)});
-    o.push_back({"watermark", Value(report.watermark)});
+    o.push_back({"watermark_lsn", Value(report.watermark)});
     o.push_back({"clean", Value(report.clean)});
     o.push_back({"torn_tail", Value(report.torn_tail)});
     o.push_back({"dropped_records", Value(report.dropped_records)});
@@ -236,8 +236,11 @@ void print_end(const Globals& globals, const wal::ScanReport& report) {
     o.push_back({"kind", Value("damage")});
     o.push_back({"segment", Value(d.segment)});
     o.push_back({"offset", Value(d.offset)});
-    o.push_back({"lsn_first", Value(d.lsn_first)});
-    o.push_back({"lsn_last", Value(d.lsn_last)});
+    o.push_back({"first_lsn", Value(d.lsn_first)});
+    o.push_back({"last_lsn", Value(d.lsn_last)});
+    if (d.open_end) {
+      o.push_back({"open_end", Value(true)});
+    }
     o.push_back({"what", Value(d.what)});
     print_json(std::move(o));
   }

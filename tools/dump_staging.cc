@@ -39,7 +39,7 @@ void print_slot(const Globals& globals, const SlotView& slot) {
   o.push_back({"offset", Value(slot.offset)});
   o.push_back({"class", Value(size_class)});
   o.push_back({"state", Value(slot_state_name(slot.state))});
-  o.push_back({"run", Value(slot.run_id)});
+  o.push_back({"id", Value(slot.run_id)});
   o.push_back({"created_lsn", Value(slot.created_lsn)});
   engine::Array buffers;
   for (const SlotView::Buffer& b : slot.buffers) {

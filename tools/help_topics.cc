@@ -80,9 +80,11 @@ std::string store() {
 }
 
 std::string json() {
-  return "With --json every command prints one JSON object a line on stdout, and errors as one on stderr; without it "
-         "the\n"
-         "text is for people, and may change. Times are ISO 8601 in UTC, but in `export`: microseconds since 1970.\n"
+  return "With --json every command prints one JSON object a line on stdout. On stderr an error is a line\n"
+         "{\"error\":{...}}, a remark {\"message\":\"...\"}. Without --json the text is for people, and may change.\n"
+         "One name is one thing in every command; share/cairn/json.schema.json has them all. Times *_at and since are\n"
+         "ISO 8601 in UTC; *_us of `export` are microseconds since 1970. Sequences, LSNs and seeds have 64 bits and\n"
+         "are text; nothing in the metadata is changed.\n"
          "\n"
          "  cairn ls --json | jq -r 'select(.metadata.progress < 0.5) | .id'\n"
          "  cairn show $run --json | jq .metadata\n"

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "engine/json.h"
+#include "tools/json_output.h"
 #include "tools/report.h"
 
 namespace cairn::tools {
@@ -161,7 +162,7 @@ Exit write_operation(const Globals& globals, const WriteOptions& options, const 
     return status;
   });
   if (exit == Exit::kDone && globals.json) {
-    std::printf("{\"outcome\":\"%s\",\"sequence\":%llu}\n", became, static_cast<unsigned long long>(sequence));
+    print_json({{"id", engine::Value(id)}, {"outcome", engine::Value(became)}, {"sequence", engine::Value(sequence)}});
   }
   return exit;
 }

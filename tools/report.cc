@@ -120,7 +120,10 @@ Exit report_usage(const Globals& globals, const std::string& message) {
 }
 
 void note(const Globals& globals, const std::string& message) {
-  if (!globals.json) {
+  if (globals.json) {
+    const Object line{{"message", Value(valid_text(message))}};
+    std::fprintf(stderr, "%s\n", engine::to_json(Value(line)).c_str());
+  } else {
     std::fprintf(stderr, "cairn: %s\n", printable(message).c_str());
   }
 }

@@ -14,7 +14,7 @@ Exit report_error(const Globals& globals, Status status, const std::string& whil
 /// The command line cannot be carried out.
 Exit report_usage(const Globals& globals, const std::string& message);
 
-/// A remark that is no error; nothing with --json.
+/// A remark that is no error; with --json as {"message":...}.
 void note(const Globals& globals, const std::string& message);
 
 }  // namespace cairn::tools

@@ -2,6 +2,7 @@
 
 #include "engine/error_detail.h"
 #include "engine/json.h"
+#include "tools/number_argument.h"
 
 namespace cairn::tools {
 
@@ -51,12 +52,12 @@ Status take_tags(const std::string& member, const Value& value, std::vector<std:
 }
 
 Status take_sequence(const std::string& member, const Value& value, uint64_t& into) {
-  const auto* small = value.get<int64_t>();
-  const auto* large = value.get<uint64_t>();
-  if ((small == nullptr || *small < 1) && large == nullptr) {
-    return wrong(member, "a whole number, 1 or more");
+  const auto* text = value.get<std::string>();
+  const auto number = parse_whole(text != nullptr ? *text : engine::to_json(value), {1, UINT64_MAX});
+  if (!number) {
+    return wrong(member, "a whole number, 1 or more, as text or as it is");
   }
-  into = small != nullptr ? static_cast<uint64_t>(*small) : *large;
+  into = *number;
   return {};
 }
 
@@ -126,7 +127,7 @@ std::string run_line(const RunRecord& run) {
   if (run.finished_us != 0) {
     add("finished_us", run.finished_us);
   }
-  add("sequence", run.sequence);
+  add("sequence", std::to_string(run.sequence));
   add_text("error", run.error);
   if (run.foreign) {
     add("foreign", true);

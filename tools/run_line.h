@@ -2,8 +2,8 @@
 //
 // {"format":1,"id":..,"status":..,"task":..,"tags":[..],"parent":..,"root":..,"created_us":..,"updated_us":..,
 //  "finished_us":..,"sequence":..,"error":..,"foreign":true,"metadata":{..}}
-// Times are microseconds since 1970 UTC. Members that say nothing are left out. JSON tells no double from an integer of
-// the same value: 1.0 comes back as 1; everything else comes back as it was.
+// Times are microseconds since 1970 UTC, the sequence is text (64 bits). Members that say nothing are left out. JSON
+// tells no double from an integer of the same value: 1.0 comes back as 1; everything else comes back as it was.
 #pragma once
 
 #include <string>

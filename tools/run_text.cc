@@ -93,7 +93,7 @@ Object run_json(const RunView& run, std::optional<uint64_t> children) {
     add("foreign", true);
     return o;
   }
-  add("bytes", static_cast<uint64_t>(document_bytes(r.document)));
+  add("metadata_bytes", static_cast<uint64_t>(document_bytes(r.document)));
   add("metadata", r.document.to_object());
   return o;
 }

@@ -10,8 +10,8 @@
 
 namespace cairn::tools {
 
-/// {"id","status","orphaned","task",...,"bytes","metadata"}; fields that say nothing are left out. `children`: how many
-/// runs name it as their parent, if that was counted.
+/// {"id","status","orphaned","task",...,"metadata_bytes","metadata"}; fields that say nothing are left out. `children`:
+/// how many runs name it as their parent, if that was counted.
 engine::Object run_json(const engine::RunView& run, std::optional<uint64_t> children = std::nullopt);
 
 /// The document's "progress" if it is a number in [0, 1].

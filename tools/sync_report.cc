@@ -38,7 +38,7 @@ void print_sync_report(const Globals& globals, const engine::Store::SyncState& s
     o.push_back({"bytes_received", Value(carrier == nullptr ? uint64_t{0} : carrier->bytes_received)});
     o.push_back({"waiting_runs", Value(state.waiting.runs)});
     o.push_back({"held_runs", Value(state.waiting.held)});
-    o.push_back({"oldest", state.waiting.oldest_us == 0 ? Value() : Value(iso_time(state.waiting.oldest_us))});
+    o.push_back({"since", state.waiting.oldest_us == 0 ? Value() : Value(iso_time(state.waiting.oldest_us))});
     o.push_back({"batches", Value(sender.batches)});
     o.push_back({"lost_deltas", Value(sender.lost_deltas)});
     o.push_back({"waits_for_answer", Value(driven.waits)});

@@ -64,9 +64,9 @@ TEST_F(Apply, AtomicTakesALineForEachRun) {
 {"run":"s","operations":[{"type":"increment","key":"n","value":1}]}
 {"run":"r","operations":[{"type":"set","key":"to","value":"s"}]})");
   EXPECT_EQ(good.exit, 0) << good.err;
-  const Json runs = good.parsed()["runs"];
+  const Json runs = good.parsed()["parts"];
   ASSERT_EQ(runs.size(), 2u);
-  EXPECT_EQ(runs[0]["run"], "r");
+  EXPECT_EQ(runs[0]["id"], "r");
   EXPECT_EQ(runs[0]["operations"], 2);
   EXPECT_EQ(runs[1]["sequence"], cairn({"show", "s", "--json"}).parsed()["sequence"]);
   EXPECT_EQ(metadata("r"), "{\"n\":0,\"to\":\"s\"}\n");
@@ -158,13 +158,14 @@ TEST_F(Eval, PrintsMetadataBytesAndOutcomesWithoutAStore) {
   const Ran ran = bare({"eval", "--document", R"({"n":1})", "--operations",
                         R"([{"type":"increment","key":"n","value":2},{"type":"remove","key":"x","value":1}])"});
   EXPECT_EQ(ran.exit, 0) << ran.err;
-  EXPECT_EQ(ran.out, "{\"metadata\":{\"n\":3},\"bytes\":7,\"outcomes\":[\"applied\",\"unapplied(no such key)\"]}\n");
+  EXPECT_EQ(ran.out,
+            "{\"metadata\":{\"n\":3},\"metadata_bytes\":7,\"outcomes\":[\"applied\",\"unapplied(no such key)\"]}\n");
 }
 
 TEST_F(Eval, OfNoOperationsGivesTheDocumentBack) {
-  EXPECT_EQ(bare({"eval", "--operations", "[]"}).out, "{\"metadata\":{},\"bytes\":2,\"outcomes\":[]}\n");
+  EXPECT_EQ(bare({"eval", "--operations", "[]"}).out, "{\"metadata\":{},\"metadata_bytes\":2,\"outcomes\":[]}\n");
   EXPECT_EQ(bare({"eval", "--document", R"({"a":1e2,"b":"\u00e9"})", "--operations", "[]"}).out,
-            "{\"metadata\":{\"a\":100,\"b\":\"\xC3\xA9\"},\"bytes\":18,\"outcomes\":[]}\n");
+            "{\"metadata\":{\"a\":100,\"b\":\"\xC3\xA9\"},\"metadata_bytes\":18,\"outcomes\":[]}\n");
 }
 
 TEST_F(Eval, BadInputEndsWith65) {

@@ -6,17 +6,23 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "tests/support/json_schema.h"
 #include "tests/support/store_fixture.h"
 
 namespace cairn::tests {
 
 using Json = nlohmann::ordered_json;
+
+/// Of a 64-bit number, which JSON output has as text.
+inline uint64_t number_of(const Json& text) { return std::stoull(text.get<std::string>()); }
 
 struct Ran {
   int exit = -1;  // -1: ended by a signal
@@ -24,11 +30,21 @@ struct Ran {
   std::string out;
   std::string err;
   [[nodiscard]] Json parsed() const { return Json::parse(out, nullptr, false); }
-  [[nodiscard]] Json error() const { return Json::parse(err, nullptr, false).value("error", Json::object()); }
+  /// With --json; remarks stand before it.
+  [[nodiscard]] Json error() const {
+    Json error = Json::object();
+    for (const Json& line : lines_of(err)) {
+      error = line.value("error", error);
+    }
+    return error;
+  }
   /// One JSON object a line.
-  [[nodiscard]] std::vector<Json> lines() const {
+  [[nodiscard]] std::vector<Json> lines() const { return lines_of(out); }
+
+ private:
+  static std::vector<Json> lines_of(const std::string& text) {
     std::vector<Json> all;
-    std::istringstream in(out);
+    std::istringstream in(text);
     for (std::string line; std::getline(in, line);) {
       all.push_back(Json::parse(line, nullptr, false));
     }
@@ -78,6 +94,9 @@ class CommandTest : public StoreTest {
     pid_t pid = -1;
     EXPECT_EQ(posix_spawn(&pid, CAIRN_COMMAND, &actions, nullptr, argv.data(), envp.data()), 0);
     posix_spawn_file_actions_destroy(&actions);
+    if (stdout_path.empty() && std::find(arguments.begin(), arguments.end(), "--json") != arguments.end()) {
+      json_.insert(pid);
+    }
     return pid;
   }
   Ran wait_for(pid_t pid) {
@@ -88,6 +107,10 @@ class CommandTest : public StoreTest {
     ran.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     ran.out = read_file(path("out"));
     ran.err = read_file(path("err"));
+    if (json_.erase(pid) != 0 && ran.signal == 0) {
+      expect_as_in_schema(ran.out);
+      expect_as_in_schema(ran.err);
+    }
     return ran;
   }
   Ran cairn(const std::vector<std::string>& arguments, const std::string& input = {}) {
@@ -115,6 +138,19 @@ class CommandTest : public StoreTest {
 
   std::vector<std::string> environment_;
   std::string working_directory_;  // of the command; empty: the test's
+
+ private:
+  /// Of long output its beginning.
+  static void expect_as_in_schema(const std::string& text) {
+    static const JsonSchema schema(Json::parse(read_file(CAIRN_JSON_SCHEMA)));
+    std::istringstream in(text);
+    std::string line;
+    for (int i = 0; i < 200 && std::getline(in, line); ++i) {
+      EXPECT_EQ(schema.mismatch(Json::parse(line, nullptr, false)), "") << line.substr(0, 1000);
+    }
+  }
+
+  std::set<pid_t> json_;  // were started with --json
 };
 
 }  // namespace cairn::tests

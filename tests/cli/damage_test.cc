@@ -62,8 +62,8 @@ TEST_F(Damage, OfTheLogIsReportedWithPlaceAndLsns) {
   EXPECT_EQ(damage["where"], "log");
   EXPECT_EQ(damage["segment"], record["segment"]);
   EXPECT_EQ(damage["offset"], record["offset"]);
-  EXPECT_EQ(damage["lsn_first"], record["lsn"]);
-  EXPECT_GE(damage["lsn_last"], record["lsn"].get<int>() + 9);
+  EXPECT_EQ(damage["first_lsn"], record["lsn"]);
+  EXPECT_GE(number_of(damage["last_lsn"]), number_of(record["lsn"]) + 9);
   EXPECT_THAT(cairn({"verify"}).out, HasSubstr("DAMAGED\n"));
 }
 

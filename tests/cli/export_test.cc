@@ -71,7 +71,7 @@ TEST_F(ExportImport, ALineHasTheWholeRecord) {
                         {"created_us", record.created_us},
                         {"updated_us", record.updated_us},
                         {"finished_us", record.finished_us},
-                        {"sequence", 2},
+                        {"sequence", "2"},
                         {"error", "late"},
                         {"metadata", Json::object()}}));
 }
@@ -105,6 +105,14 @@ TEST_F(ExportImport, WholeDoublesComeBackAsIntegersAndNothingElseChanges) {
   EXPECT_EQ(back->document.member(1).value, engine::Value(2.5));
 }
 
+TEST_F(ExportImport, ASequenceIsTextOrANumber) {
+  for (const char* sequence : {"18446744073709551615", "\"18446744073709551615\""}) {
+    const auto run = tools::parse_run_line(R"({"id":"r","sequence":)" + std::string(sequence) + "}", 0);
+    ASSERT_TRUE(run.ok()) << engine::error_detail().message;
+    EXPECT_EQ(run->sequence, UINT64_MAX);
+  }
+}
+
 TEST_F(ExportImport, ADocumentOfTheDeepestKindComesBack) {
   // The metadata's own braces are level 1.
   const std::string deep = R"({"k":)" + std::string(63, '[') + std::string(63, ']') + "}";
@@ -118,7 +126,7 @@ TEST_F(ExportImport, AnIdIsEnough) {
   const Json run = on_other({"show", "r", "--json"}).parsed();
   EXPECT_EQ(run["status"], "EXECUTING");
   EXPECT_EQ(run["orphaned"], true);
-  EXPECT_EQ(run["sequence"], 1);
+  EXPECT_EQ(run["sequence"], "1");
   EXPECT_EQ(run["metadata"], Json::object());
   EXPECT_TRUE(on_other({"show", "s", "--json"}).parsed().contains("finished_at"));
   EXPECT_EQ(on_other({"set", "r", "a", "1"}).exit, 0);
@@ -174,6 +182,7 @@ TEST_F(ExportImport, EveryMemberIsChecked) {
            {R"({"id":"a","created_us":"now"})", "\"created_us\" is a time"},
            {R"({"id":"a","created_us":1.5})", "\"created_us\" is a time"},
            {R"({"id":"a","sequence":0})", "\"sequence\" is a whole number"},
+           {R"({"id":"a","sequence":"-1"})", "\"sequence\" is a whole number"},
            {R"({"id":"a","finished_us":5})", "if and only if its status is final"},
            {R"({"id":"a","bytes":2})", "no member \"bytes\""},
            {R"({"id":"a","format":2})", "newer version"},

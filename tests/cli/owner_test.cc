@@ -26,7 +26,7 @@ TEST_F(LiveOwner, ReadersSeeEveryAcknowledgedUpdate) {
   }
   const Json shown = cairn({"show", "live", "--json"}).parsed();
   EXPECT_EQ(shown["orphaned"], false);
-  EXPECT_EQ(shown["sequence"], 7);
+  EXPECT_EQ(shown["sequence"], "7");
   EXPECT_EQ(cairn({"ls", "--json"}).lines().at(0)["metadata"]["progress"], 0.25);
   EXPECT_EQ(cairn({"stats", "--json"}).parsed()["owner_pid"], getpid());
   EXPECT_EQ(cairn({"verify"}).exit, 0);
@@ -36,7 +36,7 @@ TEST_F(LiveOwner, ReadersSeeEveryAcknowledgedUpdate) {
 TEST_F(LiveOwner, DumpShowsWhatIsStaged) {
   bool found = false;
   for (const Json& line : cairn({"dump", "--staging", "--json"}).lines()) {
-    found = found || (line["kind"] == "slot" && line["run"] == "live" && line["state"] == "taken" &&
+    found = found || (line["kind"] == "slot" && line["id"] == "live" && line["state"] == "taken" &&
                       line.dump().find("\"progress\"") != std::string::npos);
   }
   EXPECT_TRUE(found);
@@ -107,7 +107,7 @@ class KilledOwner : public CommandTest {
 
 TEST_F(KilledOwner, LosesNothingAndIsNoDamage) {
   const Json shown = cairn({"show", "r", "--json"}).parsed();
-  EXPECT_EQ(shown["sequence"], 101);
+  EXPECT_EQ(shown["sequence"], "101");
   EXPECT_EQ(shown["orphaned"], true);
   EXPECT_EQ(shown["status"], "EXECUTING");
   EXPECT_EQ(shown["metadata"]["n"], 100);
@@ -117,7 +117,7 @@ TEST_F(KilledOwner, LosesNothingAndIsNoDamage) {
 }
 
 TEST_F(KilledOwner, TheNextCommandTakesItsRunsUp) {
-  EXPECT_EQ(cairn({"increment", "r", "n", "--json"}).parsed()["sequence"], 103) << "one for the resume, one for this";
+  EXPECT_EQ(cairn({"increment", "r", "n", "--json"}).parsed()["sequence"], "103") << "one for the resume, one for this";
   EXPECT_EQ(metadata(), "{\"n\":101}\n");
   EXPECT_EQ(cairn({"finish", "r"}).exit, 0);
   EXPECT_EQ(cairn({"verify"}).exit, 0);

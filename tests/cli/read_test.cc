@@ -49,7 +49,7 @@ TEST_F(Read, ShowAsJsonHasTheSameAndTimesInUtc) {
   EXPECT_EQ(run["orphaned"], true);
   EXPECT_THAT(run["created_at"].get<std::string>(),
               MatchesRegex("20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9:]{8}\\.[0-9]{3}Z"));
-  EXPECT_EQ(run["bytes"], cairn({"get", "r"}).out.size() - 1);
+  EXPECT_EQ(run["metadata_bytes"], cairn({"get", "r"}).out.size() - 1);
   EXPECT_FALSE(run.contains("finished_at"));
   EXPECT_EQ(run["metadata"]["deep"]["list"][0]["x"], 1);
 }
@@ -72,7 +72,7 @@ TEST_F(Read, StatsCountRunsAndBytes) {
   cairn({"finish", "s"});
   const Json stats = cairn({"stats", "--json"}).parsed();
   EXPECT_EQ(stats["runs"], 2);
-  EXPECT_EQ(stats["orphaned"], 1);
+  EXPECT_EQ(stats["orphaned_runs"], 1);
   EXPECT_EQ(stats["runs_by_status"], Json::parse(R"({"COMPLETED":1,"EXECUTING":1})"));
   EXPECT_EQ(stats["owner_pid"], nullptr);
   EXPECT_EQ(stats["last_lsn"], stats["applied_lsn"]) << "closed cleanly";
@@ -103,7 +103,7 @@ TEST_F(Read, DumpShowsRecordsTablesAndSlots) {
     }
   }
   EXPECT_THAT(kinds, ::testing::IsSupersetOf({"segment", "record", "log", "staging", "tables", "run"}));
-  EXPECT_EQ(increment["run"], "r");
+  EXPECT_EQ(increment["id"], "r");
   EXPECT_EQ(increment["diff"]["entries"], Json::parse(R"([{"key":"n","form":"increment","delta":3,"value":3}])"));
   EXPECT_GT(increment["offset"], 0);
   const Ran text = cairn({"dump"});
@@ -117,7 +117,7 @@ TEST_F(Read, DumpOfARangeOfTheLog) {
     std::string all;
     for (const Json& line : cairn({"dump", "--wal", "--json", "--lsn", range}).lines()) {
       if (line["kind"] == "record") {
-        all += std::to_string(line["lsn"].get<int>()) + " ";
+        all += line["lsn"].get<std::string>() + " ";
       }
     }
     return all;

@@ -45,7 +45,7 @@ class RepairCommand : public CommandTest {
   }
   Json start_record_of(const std::string& run) {
     for (const Json& line : cairn({"dump", "--wal", "--json"}).lines()) {
-      if (line.value("type", "") == "start" && line.value("run", "") == run) {
+      if (line.value("type", "") == "start" && line.value("id", "") == run) {
         return line;
       }
     }
@@ -103,7 +103,7 @@ class RepairCommand : public CommandTest {
     return said;
   }
   static void expect_nothing_lost(const Json& said) {
-    EXPECT_EQ(said["lost"].dump(), R"({"lsns":[],"runs":[],"unnamed_runs":0,"changes":[],"staging":false})");
+    EXPECT_EQ(said["lost"].dump(), R"({"lsns":[],"ids":[],"unnamed_runs":0,"shortened":[],"staging_lost":false})");
   }
 };
 
@@ -115,20 +115,21 @@ TEST_F(RepairCommand, OfAHealthyStoreHasNothingToDo) {
     EXPECT_EQ(ran.exit, 0) << ran.err;
     EXPECT_EQ(ran.out, "nothing is damaged: there is nothing to repair\n");
   }
-  EXPECT_EQ(cairn({"repair", "--json"}).parsed()["needed"], false);
+  EXPECT_EQ(cairn({"repair", "--json"}).parsed()["ok"], true);
   EXPECT_TRUE(before == files());
   EXPECT_EQ(metadata("staged"), "{\"s\":1}\n");
 }
 
 TEST_F(RepairCommand, OfARecordInTheMiddleOfTheLogKeepsWhatIsBeforeIt) {
   killed_store();
-  const uint64_t lsn = record_of(10)["lsn"];
+  const uint64_t lsn = number_of(record_of(10)["lsn"]);
   spoil_record(10);
   EXPECT_THAT(cairn({"set", "stored", "a", "1"}).err, HasSubstr("cairn verify"));
   const Json said = repaired();
-  EXPECT_EQ(said["lost"]["lsns"].dump(), Json::array({{{"first", lsn}, {"last", lsn}}}).dump());
-  EXPECT_EQ(said["lost"]["changes"].dump(),
-            Json::array({{{"run", "logged"}, {"sequence", 10}, {"lsn", lsn + 1}}}).dump());
+  EXPECT_EQ(said["lost"]["lsns"].dump(),
+            Json::array({{{"first_lsn", std::to_string(lsn)}, {"last_lsn", std::to_string(lsn)}}}).dump());
+  EXPECT_EQ(said["lost"]["shortened"].dump(),
+            Json::array({{{"id", "logged"}, {"sequence", "10"}, {"lsn", std::to_string(lsn + 1)}}}).dump());
   EXPECT_EQ(metadata("logged"), "{\"n\":9}\n");
   EXPECT_EQ(metadata("stored"), "{\"kept\":true}\n");
   EXPECT_EQ(metadata("staged"), "{\"s\":1}\n") << "what does not depend on the lost record goes on";
@@ -141,7 +142,7 @@ TEST_F(RepairCommand, OfARecordInTheMiddleOfTheLogKeepsWhatIsBeforeIt) {
 TEST_F(RepairCommand, OfALogRecordThatIsWholeAndDoesNotDecodeKeepsWhatIsBeforeIt) {
   killed_store();
   const Json record = record_of(10);
-  const uint64_t lsn = record["lsn"];
+  const uint64_t lsn = number_of(record["lsn"]);
   forge(record, [](std::string& payload) { payload[0] = '\xff'; });  // the length of the run's id
   const std::string place = record["segment"].get<std::string>() + " at offset " +
                             std::to_string(record["offset"].get<uint64_t>()) + ", LSN ";
@@ -152,13 +153,14 @@ TEST_F(RepairCommand, OfALogRecordThatIsWholeAndDoesNotDecodeKeepsWhatIsBeforeIt
   EXPECT_THAT(cairn({"get", "logged"}).err, HasSubstr("LSN " + std::to_string(lsn) + " cannot be taken"));
   const Json said = repaired();
   ASSERT_EQ(said["damage"].size(), 2u) << said.dump();
-  EXPECT_THAT(said["damage"][0].get<std::string>(),
+  EXPECT_THAT(said["damage"][0]["what"].get<std::string>(),
               ::testing::StartsWith("log: " + place + std::to_string(lsn) +
                                     ": the checksum is right, but the record does not decode: "));
-  EXPECT_THAT(said["damage"][1].get<std::string>(), HasSubstr("runs: logged is at sequence 10"));
-  EXPECT_EQ(said["lost"]["lsns"].dump(), Json::array({{{"first", lsn}, {"last", lsn}}}).dump());
-  EXPECT_EQ(said["lost"]["changes"].dump(),
-            Json::array({{{"run", "logged"}, {"sequence", 10}, {"lsn", lsn + 1}}}).dump());
+  EXPECT_THAT(said["damage"][1]["what"].get<std::string>(), HasSubstr("runs: logged is at sequence 10"));
+  EXPECT_EQ(said["lost"]["lsns"].dump(),
+            Json::array({{{"first_lsn", std::to_string(lsn)}, {"last_lsn", std::to_string(lsn)}}}).dump());
+  EXPECT_EQ(said["lost"]["shortened"].dump(),
+            Json::array({{{"id", "logged"}, {"sequence", "10"}, {"lsn", std::to_string(lsn + 1)}}}).dump());
   EXPECT_EQ(metadata("logged"), "{\"n\":9}\n");
   EXPECT_EQ(metadata("stored"), "{\"kept\":true}\n");
   EXPECT_EQ(metadata("staged"), "{\"s\":1}\n");
@@ -171,14 +173,15 @@ TEST_F(RepairCommand, OfTheLastRecordOfARunThatDoesNotDecodeSaysThatItIsLost) {
   forge(record, [](std::string& payload) { payload[0] = '\xff'; });
   const Json said = repaired();
   EXPECT_EQ(said["damage"].size(), 1u) << said.dump();
-  EXPECT_EQ(said["lost"]["lsns"].dump(), Json::array({{{"first", record["lsn"]}, {"last", record["lsn"]}}}).dump());
+  EXPECT_EQ(said["lost"]["lsns"].dump(),
+            Json::array({{{"first_lsn", record["lsn"]}, {"last_lsn", record["lsn"]}}}).dump());
   EXPECT_EQ(metadata("logged"), "{\"n\":19}\n");
 }
 
 TEST_F(RepairCommand, OfALogRecordThatItsRunCannotTakeKeepsWhatIsBeforeIt) {
   killed_store();
   const Json record = record_of(10);
-  const uint64_t lsn = record["lsn"];
+  const uint64_t lsn = number_of(record["lsn"]);
   // A set of "n" becomes an increment without its result, as only a run owned elsewhere may have it.
   forge(record, [](std::string& payload) {
     const size_t entry = payload.rfind("\x93\xa1n");
@@ -188,8 +191,9 @@ TEST_F(RepairCommand, OfALogRecordThatItsRunCannotTakeKeepsWhatIsBeforeIt) {
   EXPECT_THAT(cairn({"verify"}).out, HasSubstr("the record of LSN " + std::to_string(lsn) + " is whole, but its run"));
   EXPECT_THAT(cairn({"set", "stored", "a", "1"}).err, HasSubstr(std::to_string(lsn) + " cannot be taken"));
   const Json said = repaired();
-  EXPECT_THAT(said["damage"][0].get<std::string>(), HasSubstr("is whole, but its run cannot take it: "));
-  EXPECT_EQ(said["lost"]["lsns"].dump(), Json::array({{{"first", lsn}, {"last", lsn}}}).dump());
+  EXPECT_THAT(said["damage"][0]["what"].get<std::string>(), HasSubstr("is whole, but its run cannot take it: "));
+  EXPECT_EQ(said["lost"]["lsns"].dump(),
+            Json::array({{{"first_lsn", std::to_string(lsn)}, {"last_lsn", std::to_string(lsn)}}}).dump());
   EXPECT_EQ(metadata("logged"), "{\"n\":9}\n");
 }
 
@@ -197,7 +201,7 @@ TEST_F(RepairCommand, ARecordOfANewerVersionThatTheTablesHaveIsReportedAndOneBeh
   const auto make_newer = [](std::string& payload) { payload[3] = 9; };  // the format, behind the array's head
   killed_store();
   const Json stored = start_record_of("stored");
-  const std::string lsn_of_stored = std::to_string(stored["lsn"].get<uint64_t>());
+  const std::string lsn_of_stored = stored["lsn"].get<std::string>();
   forge(stored, make_newer);
   EXPECT_EQ(metadata("stored"), "{\"kept\":true}\n");
   const Ran verified = cairn({"verify"});
@@ -212,7 +216,7 @@ TEST_F(RepairCommand, ARecordOfANewerVersionThatTheTablesHaveIsReportedAndOneBeh
     const Ran refused = cairn({command, "--json"});
     EXPECT_EQ(refused.exit, 65);
     EXPECT_THAT(refused.err, HasSubstr("NEWER_VERSION")) << command;
-    EXPECT_THAT(refused.err, HasSubstr("LSN " + std::to_string(logged["lsn"].get<uint64_t>()))) << command;
+    EXPECT_THAT(refused.err, HasSubstr("LSN " + logged["lsn"].get<std::string>())) << command;
   }
 }
 
@@ -228,7 +232,8 @@ TEST_F(RepairCommand, OfARunRecordThatIsWholeAndDoesNotDecodeTakesTheRunFromTheL
   EXPECT_THAT(verified.out, HasSubstr("damage: tables: runs, key a: "));
   const Json said = repaired();
   ASSERT_EQ(said["damage"].size(), 1u) << said.dump();
-  EXPECT_THAT(said["damage"][0].get<std::string>(), HasSubstr("tables: runs, key a: a run record that is none"));
+  EXPECT_THAT(said["damage"][0]["what"].get<std::string>(),
+              HasSubstr("tables: runs, key a: a run record that is none"));
   expect_nothing_lost(said);
   EXPECT_EQ(said["runs"], 2);
   EXPECT_EQ(metadata("a"), "{\"n\":1}\n");
@@ -245,7 +250,7 @@ TEST_F(RepairCommand, OfDeletedTablesMakesThemAnewFromTheLog) {
   std::filesystem::remove_all(store() + "/data");
   EXPECT_THAT(cairn({"set", "r0", "a", "1"}).err, HasSubstr("cairn repair"));
   const Json said = repaired();
-  EXPECT_EQ(said["damage"], Json({"tables: data/ is missing"}));
+  EXPECT_EQ(said["damage"], Json::array({{{"what", "tables: data/ is missing"}}}));
   expect_nothing_lost(said);
   EXPECT_EQ(said["runs"], 2);
   EXPECT_EQ(metadata("r0"), "{\"n\":0}\n");
@@ -302,7 +307,7 @@ TEST_F(RepairOfTables, ADamagedPageLosesTheRunsOnItAndNamesThem) {
   spoil_head(page);
   EXPECT_EQ(cairn({"get", "r1150"}).exit, 65);
   const Json said = repaired();
-  const std::vector<std::string> lost = said["lost"]["runs"];
+  const std::vector<std::string> lost = said["lost"]["ids"];
   EXPECT_GE(lost.size(), 2u);
   EXPECT_LE(lost.size(), 12u) << "a page of records of 400 bytes";
   EXPECT_NE(std::find(lost.begin(), lost.end(), "r1150"), lost.end());
@@ -352,7 +357,7 @@ TEST_F(RepairOfTables, ADamagedValueLosesItsRunOnly) {
   ASSERT_NE(text, std::string::npos);
   spoil("data/data.mdb", page + text);  // another letter: it decodes all the same
   const Json said = repaired();
-  EXPECT_EQ(said["lost"]["runs"], Json({"r1150"}));
+  EXPECT_EQ(said["lost"]["ids"], Json({"r1150"}));
   EXPECT_EQ(said["runs"], kRuns - 1);
 }
 
@@ -361,7 +366,7 @@ TEST_F(RepairOfTables, BothMetaPagesDamagedLeaveWhatTheLogGives) {
   spoil("data/data.mdb", 4096, 64);
   const Json said = repaired();
   ASSERT_EQ(said["lost"]["lsns"].size(), 1u);
-  EXPECT_EQ(said["lost"]["lsns"][0]["first"], 1) << "the log does not reach back to the beginning";
+  EXPECT_EQ(said["lost"]["lsns"][0]["first_lsn"], "1") << "the log does not reach back to the beginning";
 }
 
 TEST_F(RepairCommand, OfAMissingSegmentSaysWhichLsnsAreGone) {
@@ -385,11 +390,11 @@ TEST_F(RepairCommand, OfAMissingSegmentSaysWhichLsnsAreGone) {
   EXPECT_EQ(cairn({"get", "other"}).exit, 65);
   const Json said = repaired();
   ASSERT_EQ(said["lost"]["lsns"].size(), 1u);
-  EXPECT_GT(said["lost"]["lsns"][0]["last"].get<int>() - said["lost"]["lsns"][0]["first"].get<int>(), 100);
-  EXPECT_EQ(said["lost"]["changes"].size(), 1u);
-  EXPECT_EQ(said["lost"]["changes"][0]["run"], "r");
+  EXPECT_GT(number_of(said["lost"]["lsns"][0]["last_lsn"]) - number_of(said["lost"]["lsns"][0]["first_lsn"]), 100);
+  EXPECT_EQ(said["lost"]["shortened"].size(), 1u);
+  EXPECT_EQ(said["lost"]["shortened"][0]["id"], "r");
   EXPECT_EQ(metadata("other"), "{\"n\":1}\n");
-  EXPECT_EQ(cairn({"show", "r", "--json"}).parsed()["sequence"], said["lost"]["changes"][0]["sequence"]);
+  EXPECT_EQ(cairn({"show", "r", "--json"}).parsed()["sequence"], said["lost"]["shortened"][0]["sequence"]);
 }
 
 TEST_F(RepairCommand, ATransactionBehindLostChangesIsLeftOutWhole) {
@@ -404,7 +409,7 @@ TEST_F(RepairCommand, ATransactionBehindLostChangesIsLeftOutWhole) {
   });
   spoil_record(777);
   const Json said = repaired();
-  EXPECT_EQ(said["lost"]["changes"].size(), 2u) << said.dump();
+  EXPECT_EQ(said["lost"]["shortened"].size(), 2u) << said.dump();
   EXPECT_EQ(metadata("a"), "{}\n");
   EXPECT_EQ(metadata("b"), "{}\n");
 }
@@ -429,9 +434,9 @@ TEST_F(RepairCommand, ATransactionThatOneOfItsRunsCannotTakeIsLeftOutWhole) {
     payload[entry + 6] = 2;
   });
   const Json said = repaired();
-  EXPECT_THAT(said["damage"][0].get<std::string>(), HasSubstr("its run cannot take it"));
+  EXPECT_THAT(said["damage"][0]["what"].get<std::string>(), HasSubstr("its run cannot take it"));
   ASSERT_EQ(said["lost"]["lsns"].size(), 1u);
-  EXPECT_EQ(said["lost"]["lsns"][0]["first"], record["lsn"]);
+  EXPECT_EQ(said["lost"]["lsns"][0]["first_lsn"], record["lsn"]);
   EXPECT_EQ(metadata("a"), "{}\n");
   EXPECT_EQ(metadata("b"), "{}\n");
 }
@@ -446,7 +451,7 @@ TEST_F(RepairCommand, AnEraseBehindLostChangesStillHolds) {
   });
   spoil_record(777);
   const Json said = repaired();
-  EXPECT_EQ(said["lost"]["changes"].size(), 0u);
+  EXPECT_EQ(said["lost"]["shortened"].size(), 0u);
   EXPECT_EQ(cairn({"get", "a"}).exit, 1);
   EXPECT_EQ(metadata("b"), "{\"n\":1}\n");
 }
@@ -483,8 +488,8 @@ TEST_F(RepairCommand, OfDamagedStagingSetsItAside) {
   killed_store();
   spoil("staging/00", 20);
   const Json said = repaired();
-  EXPECT_EQ(said["damage"], Json({"staging: the header of 00 is damaged"}));
-  EXPECT_EQ(said["lost"]["staging"], true);
+  EXPECT_EQ(said["damage"], Json::array({{{"what", "staging: the header of 00 is damaged"}}}));
+  EXPECT_EQ(said["lost"]["staging_lost"], true);
   EXPECT_EQ(metadata("logged"), "{\"n\":20}\n");
   EXPECT_EQ(metadata("staged"), "{}\n");
   EXPECT_TRUE(std::filesystem::exists(store() + "/" + said["quarantine"].get<std::string>() + "/staging/00"));

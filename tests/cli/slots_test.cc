@@ -37,10 +37,10 @@ TEST_F(SlotsCommand, ListsOwnersAndRuns) {
                             {"owner_pid", getpid()},
                             {"owner_alive", true},
                             {"runs", 2},
-                            {"unfinished", 1},
-                            {"orphaned", 1}}));
+                            {"unfinished_runs", 1},
+                            {"orphaned_runs", 1}}));
   EXPECT_EQ(lines[1]["slot"], "slot-001");
-  EXPECT_EQ(lines[1]["orphaned"], 0);
+  EXPECT_EQ(lines[1]["orphaned_runs"], 0);
   ASSERT_TRUE(first->close(0).ok());
   const Ran ran = cairn({"slots"});  // of --store
   EXPECT_EQ(ran.exit, 0) << ran.err;

@@ -354,7 +354,7 @@ TEST_F(Sync, ARefusedRunIsHeldAndTheOthersFlow) {
   EXPECT_EQ(at("up", {"get", "small"}).out, "{\"n\":1}\n");
   EXPECT_EQ(why("big"), "held");
   const Ran dead = cairn({"sync", "--dead", "--json"});
-  EXPECT_EQ(dead.parsed()["run"], "big");
+  EXPECT_EQ(dead.parsed()["id"], "big");
   EXPECT_EQ(dead.parsed()["reason"], "too large");
   EXPECT_EQ(cairn({"sync", "--retry", "big"}).exit, 65);
   EXPECT_EQ(cairn({"set", "big", "text", "\"y\""}).exit, 0);

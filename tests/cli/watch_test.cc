@@ -147,8 +147,8 @@ TEST_F(WatchCommand, JsonLinesCarryMetadataAndATokenToGoOnFrom) {
   ASSERT_EQ(first.lines().size(), 1u) << first.out << first.err;
   const Json line = first.lines()[0];
   EXPECT_EQ(line["kind"], "finished");
-  EXPECT_EQ(line["run"], "job");
-  EXPECT_EQ(line["version"], 3);
+  EXPECT_EQ(line["id"], "job");
+  EXPECT_EQ(line["sequence"], "3");
   EXPECT_EQ(line["metadata"]["progress"], 0.25);
   const pid_t pid = watching({"watch", "job", "--json", "--interval", "20", "--token", line["token"]});
   std::this_thread::sleep_for(100ms);

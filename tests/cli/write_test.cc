@@ -25,7 +25,7 @@ TEST_F(Start, KeepsIdTaskTagsAndMetadata) {
   EXPECT_EQ(started["task"], "backup");
   EXPECT_EQ(started["tags"], Json({"a", "b"}));
   EXPECT_EQ(started["metadata"].dump(), R"({"z":1,"a":[1.5,"x"]})");
-  EXPECT_EQ(started["sequence"], 1);
+  EXPECT_EQ(started["sequence"], "1");
 }
 
 TEST_F(Start, OfATakenIdEndsWith1) {
