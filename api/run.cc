@@ -8,6 +8,7 @@
 #include "api/run_info.h"
 #include "api/structs.h"
 #include "api/values.h"
+#include "engine/start_or_resume.h"
 
 namespace {
 
@@ -25,6 +26,7 @@ using cairn::engine::RunRef;
 using cairn::engine::RunStatus;
 using cairn::engine::RunView;
 using cairn::engine::StartOptions;
+using cairn::engine::Store;
 using cairn::engine::Value;
 
 Status read_tags(const char* const* tags, size_t count, std::vector<std::string>& out) {
@@ -91,6 +93,22 @@ Status make_handle(cairn_store* store, Durability durability, cairn_run** run, F
   return {};
 }
 
+/// cairn_run_start and cairn_run_start_or_resume: `starting` is the engine's part.
+template <class Starting>
+cairn_status start_run(cairn_store* store, const cairn_start_options* options, cairn_run** run, Starting&& starting) {
+  return guarded([&]() -> Status {
+    CAIRN_TRY(check_writable(store));
+    if (run == nullptr) {
+      return invalid("run: a null pointer");
+    }
+    *run = nullptr;
+    StartOptions start;
+    Durability durability = Durability::kDefault;
+    CAIRN_TRY(read_start(options, start, durability));
+    return make_handle(store, durability, run, [&] { return starting(*store->engine, start, durability); });
+  });
+}
+
 template <class Find>
 cairn_status open_run(cairn_store* store, const char* id, cairn_run** run, Find&& find) {
   return guarded([&]() -> Status {
@@ -127,16 +145,15 @@ cairn_status cairn_run_status_from_name(const char* name, int32_t* status) noexc
 }
 
 cairn_status cairn_run_start(cairn_store* store, const cairn_start_options* options, cairn_run** run) noexcept {
-  return guarded([&]() -> Status {
-    CAIRN_TRY(check_writable(store));
-    if (run == nullptr) {
-      return invalid("run: a null pointer");
-    }
-    *run = nullptr;
-    StartOptions start;
-    Durability durability = Durability::kDefault;
-    CAIRN_TRY(read_start(options, start, durability));
-    return make_handle(store, durability, run, [&] { return store->engine->start(start, durability); });
+  return start_run(store, options, run, [](Store& engine, const StartOptions& start, Durability durability) {
+    return engine.start(start, durability);
+  });
+}
+
+cairn_status cairn_run_start_or_resume(cairn_store* store, const cairn_start_options* options,
+                                       cairn_run** run) noexcept {
+  return start_run(store, options, run, [](Store& engine, const StartOptions& start, Durability durability) {
+    return cairn::engine::start_or_resume(engine, start, durability);
   });
 }
 

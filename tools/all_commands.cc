@@ -4,6 +4,7 @@ namespace cairn::tools {
 
 void add_all(CommandLine& line) {
   add_start(line);
+  add_resume(line);
   add_set(line);
   add_append(line);
   add_remove(line);

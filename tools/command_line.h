@@ -102,6 +102,7 @@ void add_all(CommandLine& line);
 
 // One per file command_NAME.cc.
 void add_start(CommandLine& line);
+void add_resume(CommandLine& line);
 void add_set(CommandLine& line);
 void add_append(CommandLine& line);
 void add_remove(CommandLine& line);

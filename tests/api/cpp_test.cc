@@ -241,7 +241,9 @@ TEST_F(Cpp, RunsAreStartedFoundListedAndErased) {
   named.set_tags({"c"}).set_status(RunStatus::kWaiting);
   EXPECT_EQ(named.info().status, RunStatus::kWaiting);
   EXPECT_EQ(name(named.info().status), "WAITING");
+  EXPECT_EQ(store_.start_or_resume(start).text(), "{\"x\":1}");
   named.finish(RunStatus::kFailed);
+  EXPECT_EQ(store_.try_start_or_resume(start).code(), Code::kFinished);
   EXPECT_TRUE(named.info().finished.has_value());
   EXPECT_EQ(store_.try_start(start).code(), Code::kExists);
   EXPECT_EQ(store_.try_resume("named").code(), Code::kFinished);

@@ -1,6 +1,8 @@
 #include <unistd.h>
 
 #include <regex>
+#include <string_view>
+#include <thread>
 #include <vector>
 
 #include "tests/api/api_fixture.h"
@@ -154,6 +156,83 @@ TEST_F(RunLife, ResumeTakesUpWhatAnotherSessionLeft) {
   EXPECT_EQ(list(), "a:EXECUTING ");
   CAIRN_EXPECT(CAIRN_OK, cairn_run_increment_int64(run_, "n", 1, 1));
   EXPECT_EQ(current(), "{\"n\":3}");
+}
+
+class StartOrResume : public RunLife {
+ protected:
+  cairn_status start_or_resume(const char* id, const char* metadata = nullptr) {
+    CAIRN_EXPECT(CAIRN_OK, cairn_run_close(run_));
+    run_ = nullptr;
+    cairn_start_options o = {};
+    o.struct_bytes = sizeof o;
+    o.id = id;
+    o.task = "t";
+    o.metadata = metadata;
+    o.metadata_bytes = metadata == nullptr ? 0 : std::string_view(metadata).size();
+    return cairn_run_start_or_resume(store_, &o, &run_);
+  }
+};
+
+TEST_F(StartOrResume, StartsARunThatIsNotHereAndGoesOnWithOneThatIs) {
+  CAIRN_ASSERT_OK(start_or_resume("w", "{\"n\":1}"));
+  CAIRN_EXPECT(CAIRN_OK, cairn_run_increment_int64(run_, "n", 1, 1));
+  CAIRN_ASSERT_OK(start_or_resume("w", "{\"n\":9}"));
+  EXPECT_EQ(current(), "{\"n\":2}");
+  close_run();
+  close();
+  open();
+  EXPECT_EQ(list(), "w:EXECUTING:orphaned ");
+  CAIRN_ASSERT_OK(start_or_resume("w", "{\"n\":9}"));
+  EXPECT_EQ(list(), "w:EXECUTING ");
+  CAIRN_EXPECT(CAIRN_OK, cairn_run_increment_int64(run_, "n", 1, 1));
+  EXPECT_EQ(current(), "{\"n\":3}");
+  EXPECT_STREQ(info(run_).c.task, "t");
+}
+
+TEST_F(StartOrResume, RefusesAFinishedRunByNameAndACallWithoutAnId) {
+  CAIRN_ASSERT_OK(start_or_resume("w"));
+  CAIRN_EXPECT(CAIRN_OK, cairn_run_finish(run_, CAIRN_RUN_COMPLETED));
+  CAIRN_EXPECT(CAIRN_FINISHED, start_or_resume("w"));
+  EXPECT_STREQ(last_error().key, "w");
+  CAIRN_EXPECT(CAIRN_OK, cairn_run_erase(store_, "w"));
+  CAIRN_ASSERT_OK(start_or_resume("w"));
+  CAIRN_EXPECT(CAIRN_INVALID_ARGUMENT, start_or_resume(nullptr));
+  CAIRN_EXPECT(CAIRN_INVALID_ARGUMENT, cairn_run_start_or_resume(store_, nullptr, &run_));
+}
+
+TEST_F(StartOrResume, MakesARunThatWasUpdatedAsAParentThisStoresOwn) {
+  cairn_start_options o = {};
+  o.struct_bytes = sizeof o;
+  o.parent = "box";
+  cairn_run* child = nullptr;
+  cairn_run* parent = nullptr;
+  CAIRN_ASSERT_OK(cairn_run_start(store_, &o, &child));
+  CAIRN_ASSERT_OK(cairn_run_parent(child, &parent));
+  CAIRN_EXPECT(CAIRN_ACCEPTED, cairn_run_increment_int64(parent, "n", 1, 5));
+  CAIRN_ASSERT_OK(start_or_resume("box"));
+  EXPECT_EQ(current(), "{\"n\":5}");
+  CAIRN_EXPECT(CAIRN_OK, cairn_run_close(parent));
+  CAIRN_EXPECT(CAIRN_OK, cairn_run_close(child));
+}
+
+TEST_F(StartOrResume, OfManyThreadsAtOnceGivesEachAHandleOfTheSameRun) {
+  cairn_start_options o = {};
+  o.struct_bytes = sizeof o;
+  o.id = "w";
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      cairn_run* run = nullptr;
+      CAIRN_EXPECT(CAIRN_OK, cairn_run_start_or_resume(store_, &o, &run));
+      CAIRN_EXPECT(CAIRN_OK, cairn_run_increment_int64(run, "n", 1, 1));
+      CAIRN_EXPECT(CAIRN_OK, cairn_run_close(run));
+    });
+  }
+  for (std::thread& t : threads) {
+    t.join();
+  }
+  CAIRN_ASSERT_OK(start_or_resume("w"));
+  EXPECT_EQ(current(), "{\"n\":8}");
 }
 
 TEST_F(RunLife, EraseTurnsHandlesErased) {

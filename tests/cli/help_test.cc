@@ -8,10 +8,10 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr const char* kCommands[] = {"start",  "set",  "append", "remove", "increment", "del",    "apply",
-                                     "get",    "show", "ls",     "finish", "erase",     "backup", "export",
-                                     "import", "dump", "verify", "repair", "stats",     "slots",  "bench",
-                                     "eval",   "help", "watch",  "sync",   "serve",     "why",    "sim"};
+constexpr const char* kCommands[] = {"start", "resume", "set",    "append", "remove", "increment", "del",    "apply",
+                                     "get",   "show",   "ls",     "finish", "erase",  "backup",    "export", "import",
+                                     "dump",  "verify", "repair", "stats",  "slots",  "bench",     "eval",   "help",
+                                     "watch", "sync",   "serve",  "why",    "sim"};
 
 class Help : public CommandTest {};
 

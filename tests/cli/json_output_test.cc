@@ -39,6 +39,8 @@ TEST_F(JsonOutput, OfEveryCommandFitsTheSchema) {
   EXPECT_EQ(line_of({"start", "--id", "r", "--task", "t", "--tag", "a", "--metadata", user})["sequence"], "1");
   lines_of({"start", "--id", "child", "--parent", "r"});
   lines_of({"start", "--id", "r"});  // EXISTS
+  EXPECT_EQ(line_of({"start", "--resume", "--id", "r"})["metadata"]["lsn"], 1);
+  EXPECT_EQ(line_of({"resume", "r"})["id"], "r");
   const Json set = line_of({"set", "r", "n", "1"});
   EXPECT_EQ(set["id"], "r");
   EXPECT_EQ(set["outcome"], "applied");

@@ -42,6 +42,33 @@ TEST_F(Start, RefusesWhatIsNoObjectOrNoId) {
   EXPECT_EQ(cairn({"start", "--id", "not an id"}).exit, 64);
 }
 
+TEST_F(Start, ResumesWhatIsThereAndKeepsItsOwnMetadata) {
+  const std::vector<std::string> first = {"start", "--resume", "--id", "w", "--task", "a", "--metadata", R"({"n":1})"};
+  EXPECT_EQ(cairn(first).out, "w\n");
+  ASSERT_EQ(cairn({"increment", "w", "n"}).exit, 0);
+  const Ran again = cairn({"start", "--resume", "--id", "w", "--task", "b", "--metadata", R"({"n":9})", "--json"});
+  ASSERT_EQ(again.exit, 0) << again.err;
+  EXPECT_EQ(again.parsed()["task"], "a");
+  EXPECT_EQ(again.parsed()["metadata"].dump(), R"({"n":2})");
+  EXPECT_EQ(cairn({"finish", "w"}).exit, 0);
+  const Ran late = cairn({"start", "--resume", "--id", "w", "--json"});
+  EXPECT_EQ(late.exit, 1);
+  EXPECT_EQ(late.error()["code"], "FINISHED");
+  EXPECT_EQ(cairn({"start", "--resume"}).exit, 64);
+}
+
+TEST_F(Start, ResumeGoesOnWithARunThatIsNotFinished) {
+  started("r", R"({"n":1})");
+  const Ran ran = cairn({"resume", "r", "--json"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_EQ(ran.parsed()["status"], "EXECUTING");
+  EXPECT_EQ(ran.parsed()["metadata"].dump(), R"({"n":1})");
+  EXPECT_EQ(cairn({"resume", "r"}).out, "r\n");
+  EXPECT_EQ(cairn({"resume", "none"}).exit, 1);
+  EXPECT_EQ(cairn({"finish", "r"}).exit, 0);
+  EXPECT_EQ(cairn({"resume", "r"}).exit, 1);
+}
+
 class Update : public CommandTest {
  protected:
   void SetUp() override { started("r", R"({"n":1,"list":[1,2,1]})"); }

@@ -536,6 +536,15 @@ CAIRN_API cairn_status cairn_run_start(cairn_store* store, const cairn_start_opt
  * Lifetime, cost:as start. */
 CAIRN_API cairn_status cairn_run_resume(cairn_store* store, const char* id, cairn_run** run) CAIRN_NOEXCEPT;
 
+/** What a worker calls first: the run `options->id`. One that is here, unfinished or CRASHED, is resumed as by
+ * cairn_run_resume (in the process that runs it: another handle); one that is not here is started as by
+ * cairn_run_start. `durability` counts for both; task, parent, root, tags and metadata are of a run that is started:
+ * one that is resumed keeps its own. Errors:   INVALID_ARGUMENT without an id; FINISHED for a finished run: take
+ * another id, or erase it; EXISTS for a run that is owned elsewhere, but for one that cairn_run_start takes; else those
+ * of start and resume. Lifetime, cost: as start. */
+CAIRN_API cairn_status cairn_run_start_or_resume(cairn_store* store, const cairn_start_options* options,
+                                                 cairn_run** run) CAIRN_NOEXCEPT;
+
 /** A handle of any run of the store: to read, and to update one that is not finished.
  * Errors:   NO_SUCH_RUN. */
 CAIRN_API cairn_status cairn_run_open(cairn_store* store, const char* id, cairn_run** run) CAIRN_NOEXCEPT;

@@ -85,12 +85,12 @@ class Store {
   /// Errors: kExists, kRunning, kTooLarge, kTypeMismatch (metadata is no object), kInvalidArgument, kNoSpace, kLatched.
   Run start(const Start& start = {}) {
     cairn_run* run = nullptr;
-    detail::check(start_handle(start, &run));
+    detail::check(start_handle(cairn_run_start, start, &run));
     return Run(run);
   }
   Result<Run> try_start(const Start& start = {}) noexcept {
     cairn_run* run = nullptr;
-    return made<Run>(run, detail::attempt([&] { return start_handle(start, &run); }));
+    return made<Run>(run, detail::attempt([&] { return start_handle(cairn_run_start, start, &run); }));
   }
 
   /// Takes up an unfinished or CRASHED run and goes on with it. Errors: kNoSuchRun, kFinished.
@@ -102,6 +102,19 @@ class Store {
   Result<Run> try_resume(const std::string& id) noexcept {
     cairn_run* run = nullptr;
     return made<Run>(run, detail::status_of(cairn_run_resume(handle_.get(), id.c_str(), &run)));
+  }
+
+  /// What a worker calls first: the run start.id. One that is here and not finished is resumed, and keeps its own task,
+  /// parent, root, tags and metadata; else it is started.
+  /// Errors: kInvalidArgument (no id), kFinished, kExists (it is owned elsewhere), and those of start.
+  Run start_or_resume(const Start& start) {
+    cairn_run* run = nullptr;
+    detail::check(start_handle(cairn_run_start_or_resume, start, &run));
+    return Run(run);
+  }
+  Result<Run> try_start_or_resume(const Start& start) noexcept {
+    cairn_run* run = nullptr;
+    return made<Run>(run, detail::attempt([&] { return start_handle(cairn_run_start_or_resume, start, &run); }));
   }
 
   /// Any run of the store; nothing if there is none of this id.
@@ -377,7 +390,8 @@ class Store {
     return cairn_store_list(handle_.get(), forward, &call);
   }
 
-  cairn_status start_handle(const Start& start, cairn_run** run) {
+  template <class Call>
+  cairn_status start_handle(Call* call, const Start& start, cairn_run** run) {
     std::vector<const char*> tags;
     tags.reserve(start.tags.size());
     for (const std::string& tag : start.tags) {
@@ -395,7 +409,7 @@ class Store {
     c.tag_count = tags.size();
     c.metadata = metadata.data();
     c.metadata_bytes = metadata.size();
-    return cairn_run_start(handle_.get(), &c, run);
+    return call(handle_.get(), &c, run);
   }
 
   cairn_status page_of(const Query& query, Page& page) {
