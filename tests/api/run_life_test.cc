@@ -235,6 +235,16 @@ TEST_F(StartOrResume, OfManyThreadsAtOnceGivesEachAHandleOfTheSameRun) {
   EXPECT_EQ(current(), "{\"n\":8}");
 }
 
+TEST_F(RunLife, UpdatesOfAFinishedOrErasedRunNameIt) {
+  start("run-7");
+  CAIRN_EXPECT(CAIRN_OK, cairn_run_finish(run_, CAIRN_RUN_COMPLETED));
+  CAIRN_EXPECT(CAIRN_FINISHED, set("x", 2));
+  EXPECT_NE(std::string(last_error().message).find("run-7"), std::string::npos) << last_error().message;
+  CAIRN_EXPECT(CAIRN_OK, cairn_run_erase(store_, "run-7"));
+  CAIRN_EXPECT(CAIRN_ERASED, set_json("x", "2"));
+  EXPECT_NE(std::string(last_error().message).find("run-7"), std::string::npos) << last_error().message;
+}
+
 TEST_F(RunLife, EraseTurnsHandlesErased) {
   start("a");
   cairn_cell* cell = nullptr;
