@@ -1,8 +1,10 @@
 #include "engine/store_reader.h"
 
+#include <sys/stat.h>
 #include <time.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 
 #include "engine/error_detail.h"
@@ -77,6 +79,12 @@ Result<std::unique_ptr<StoreReader>> StoreReader::open(Options options) {
     }
     reader->own_files_ = std::move(*files);
     reader->files_ = reader->own_files_.get();
+    struct stat place = {};
+    if (stat(directory.c_str(), &place) != 0) {
+      return fail(Status(Code::kIo, "stat", errno), "cannot look at " + directory);
+    }
+    reader->device_ = place.st_dev;
+    reader->inode_ = place.st_ino;
   }
   auto identity = reader->options_.salvage
                       ? identity_by_any_means(*reader->files_, directory, reader->report_.store_problem)
@@ -124,8 +132,28 @@ Status StoreReader::check_owner(const LockOwner& owner) {
   return {};
 }
 
+// The files that are open here stay readable without a name, and tell of nothing that happens at its place.
+Status StoreReader::check_place() const {
+  if (own_files_ == nullptr || options_.salvage) {
+    return {};
+  }
+  struct stat now = {};
+  const bool there = stat(options_.directory.c_str(), &now) == 0;
+  const bool same = there && now.st_dev == device_ && now.st_ino == inode_;
+  const auto identity = same ? read_identity(*files_) : Result<Identity>(Status(Code::kNotFound));
+  if (same && identity.ok() && identity->store_id == identity_.store_id) {
+    return {};
+  }
+  const bool anew = (there && !same) || identity.ok();
+  return anew || !there || identity.code() == Code::kNotFound
+             ? fail(Code::kNotAStore, options_.directory + (anew ? " is another store now: open it again"
+                                                                 : " was removed while it was read"))
+             : identity.status();
+}
+
 Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& replay, bool last) {
   snapshot_.reset();
+  CAIRN_TRY(check_place());
   const uint64_t applied_before = tables_ ? tables_->applied_lsn() : 0;
   ReadReport report;
   report.tables_problem = report_.tables_problem;

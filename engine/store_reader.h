@@ -99,12 +99,16 @@ class StoreReader {
   Status select_stored(const Replay& replay, RunPage& page);
   [[nodiscard]] RunView view_of(RunRecord record) const;
   Status each_loaded(const Replay& replay, const FunctionRef<bool(const RunView&)>& visit);
+  /// kNotAStore: the store was removed, or another one made in its place.
+  [[nodiscard]] Status check_place() const;
   static Status check_owner(const LockOwner& owner);
 
   Options options_;
   Identity identity_;
   std::array<uint8_t, 16> boot_id_{};
   std::unique_ptr<wal::Files> own_files_;
+  uint64_t device_ = 0;  // this and the next: of the directory, where the files are ours
+  uint64_t inode_ = 0;
   wal::Files* files_ = nullptr;
   std::unique_ptr<Tables> tables_;  // null: unborn data/, or unreadable in salvage
   std::unique_ptr<Tables::Snapshot> snapshot_;

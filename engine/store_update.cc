@@ -1,5 +1,6 @@
 // Updates of one run: all that the hot path (store_hot.cc) leaves to the general one.
 #include <cassert>
+#include <cerrno>
 
 #include "engine/log_record.h"
 #include "engine/path.h"
@@ -194,6 +195,11 @@ Status Store::synced(uint64_t lsn) {
                 "the log could not be synced for want of space: what was written is in the log, and not yet durable");
   }
   latch_gate();
+  if (s.code == Code::kIo && s.cause == ENOENT) {
+    return fail(s, options_.directory +
+                       " was removed while the store is open: nothing that is written now survives; "
+                       "close it, and make or restore a store");
+  }
   return fail(s,
               s.code == Code::kIndeterminate
                   ? "the sync that covers this call failed: it may or may not survive a power cut; open the store again"

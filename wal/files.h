@@ -28,7 +28,8 @@ class File {
   /// Writes all or fails; retries EINTR and short writes. On failure some prefix may have been written. kNoSpace for
   /// ENOSPC and EDQUOT, else kIo.
   virtual Status write_at(uint64_t offset, std::string_view bytes) = 0;
-  /// fdatasync. One failure is final for the caller: the kernel reports it once.
+  /// fdatasync. One failure is final for the caller: the kernel reports it once. kIo, ENOENT and kRemovedFile for a
+  /// file that has no name any more, which costs an fstat.
   virtual Status sync() = 0;
   virtual Status resize(uint64_t bytes) = 0;
   virtual Result<FileInfo> info() = 0;
@@ -36,6 +37,8 @@ class File {
   /// Prefaulted, MADV_RANDOM, MADV_DONTFORK.
   virtual Result<char*> map(size_t bytes) = 0;
 };
+
+inline constexpr const char* kRemovedFile = "the file was removed while it was open";
 
 enum class OpenMode : uint8_t { kRead, kWrite, kCreate /* fails if it is there */, kCreateOrTruncate };
 

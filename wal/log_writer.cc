@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -483,7 +484,7 @@ Status LogWriter::sync_file(File& file, uint64_t target_lsn, bool always) {
   }
   if (Status s = file.sync(); !s.ok()) {
     latched_.store(true, std::memory_order_release);
-    return {Code::kIndeterminate, "the sync failed", s.cause};
+    return s.cause == ENOENT ? s : Status{Code::kIndeterminate, "the sync failed", s.cause};
   }
   syncs_.fetch_add(1, std::memory_order_relaxed);
   if (durable_lsn() < target_lsn) {

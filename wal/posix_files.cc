@@ -119,7 +119,15 @@ class PosixFile final : public File {
 
   Status sync() override {
     // Not repeated after EINTR: whether the error was consumed is unknown, so it counts as a failure.
-    return ::fdatasync(fd_.get()) == 0 ? Status() : sync_failure(errno, "fdatasync");
+    if (::fdatasync(fd_.get()) != 0) {
+      return sync_failure(errno, "fdatasync");
+    }
+    // A file without a name goes with its descriptor: nothing in it is durable.
+    struct stat st = {};
+    if (::fstat(fd_.get(), &st) != 0) {
+      return from_io_errno(errno, "fstat");
+    }
+    return st.st_nlink != 0 ? Status() : Status{Code::kIo, kRemovedFile, ENOENT};
   }
 
   Status resize(uint64_t bytes) override {

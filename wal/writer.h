@@ -54,7 +54,8 @@ class Writer {
     Writer& writer_;
   };
 
-  /// Durable up to `lsn`: joins a commit group or leads one. kLatched, kIndeterminate after a failed sync.
+  /// Durable up to `lsn`: joins a commit group or leads one. kLatched, kIndeterminate after a failed sync, kIo where
+  /// the log's file has been removed, which latches too.
   virtual Status sync(uint64_t lsn) = 0;
   [[nodiscard]] virtual uint64_t written_lsn() const = 0;
   [[nodiscard]] virtual uint64_t durable_lsn() const = 0;

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "tests/cli/command_fixture.h"
@@ -66,6 +67,27 @@ TEST_F(WatchCommand, PrintsALineForEachChangeUntilTheRunIsFinished) {
   EXPECT_THAT(ran.out, ContainsRegex("Z job phase=\"b.u0007\"\n"));
   EXPECT_THAT(ran.out, ContainsRegex("Z job -phase\n"));
   EXPECT_THAT(ran.out, ContainsRegex("Z job COMPLETED\n"));
+}
+
+TEST_F(WatchCommand, OfAStoreThatIsRemovedEndsWith65) {
+  const pid_t pid = watching({"watch", "--interval", "20"});
+  wait_for_output("progress=0.25");
+  close();
+  std::filesystem::remove_all(store());
+  const Ran ran = wait_in_time_for(pid);
+  EXPECT_EQ(ran.exit, 65);
+  EXPECT_THAT(ran.err, HasSubstr("was removed while it was read"));
+}
+
+TEST_F(WatchCommand, OfAStoreThatIsMadeAnewEndsWith65) {
+  const pid_t pid = watching({"watch", "--interval", "20"});
+  wait_for_output("progress=0.25");
+  close();
+  std::filesystem::rename(store(), store() + "-old");
+  started("job");
+  const Ran ran = wait_in_time_for(pid);
+  EXPECT_EQ(ran.exit, 65);
+  EXPECT_THAT(ran.err, HasSubstr(store()));  // or removed, if it looked in between
 }
 
 TEST_F(WatchCommand, ARunThatFailsOrIsErasedEndsWith1) {

@@ -993,7 +993,8 @@ CAIRN_API cairn_status cairn_watch_open(cairn_store* store, const char* run, con
  * ends also beside busy writers. `info` (may be null, and `buffer` and `needed` with it) is filled as by
  * cairn_run_get_info, and all zero with ERASED and RESET.
  * Errors:   TOO_LARGE, also for a null buffer (*needed says how many bytes; call again for the same event); CORRUPT,
- * IO; AGAIN in a store that is only read, as its other reading calls. Threads:  any, one at a time. Cost:     without
+ * IO; AGAIN in a store that is only read, as its other reading calls, and NOT_A_STORE once it was removed or another one
+ * made in its place. Threads:  any, one at a time. Cost:     without
  * events about 1 us in an idle store, 50 ns for each run in memory in a busy one; about 1 us an event. In a store that
  * is only read 1 to 3 ms for each look; events of one look share it. */
 CAIRN_API cairn_status cairn_watch_next(cairn_watch* watch, cairn_watch_event* event, cairn_run_info* info,
