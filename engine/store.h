@@ -316,6 +316,8 @@ class Store {
   Status open_files();
   Status recover();
   Status check_born();
+  /// Behind `applied`, at which the tables are.
+  [[nodiscard]] bool log_goes_on(uint64_t applied) const;
   Status clear_unborn();
   Status recover_staged(const StagingScan& scan, class Replay& replay, std::vector<wal::RecoveryRecord>& out);
   Status find_staging(bool copied, bool clean, StagingScan& scan);

@@ -4,6 +4,7 @@
 // buffers of all its slots, while one has base == the run's sequence, apply the one with the highest last sequence
 // among them. What staging gave goes into the new log segment first (wal::begin_writer), then the new staging file
 // replaces the old ones. Nothing is bumped before; each step may be cut by a crash.
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,7 +22,9 @@
 #include "engine/store.h"
 #include "engine/store_directory.h"
 #include "engine/store_repair.h"
+#include "engine/tables_metas.h"
 #include "engine/undo_unless_done.h"
+#include "wal/descriptor.h"
 #include "wal/format.h"
 
 namespace cairn::engine {
@@ -55,6 +58,13 @@ uint64_t not_reached(const StagingScan& scan, Replay& replay) {
     return state.ok() && (*state)->record && (*state)->record->created_lsn == s.created_lsn &&
            s.diff.last > (*state)->record->sequence;
   }));
+}
+
+// A power cut may have torn a meta page before the store was born.
+Status mend_unborn(const std::string& directory) {
+  const wal::Descriptor data(
+      wal::above_standard(::open((directory + "/data").c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
+  return data.get() < 0 ? Status(Code::kIo) : mend_torn_meta(data.get(), [](uint64_t) { return true; });
 }
 
 }  // namespace
@@ -221,6 +231,9 @@ Status Store::recover() {
     const std::shared_ptr<Tables> tables = this->tables();
     return may_grow(map_bytes - (tables ? std::min(map_bytes, tables->stats().file_bytes) : 0), Grows::kTables);
   };
+  if (born) {
+    table_options.log_goes_on = [this](uint64_t applied) { return log_goes_on(applied); };
+  }
   auto tables = Tables::open(table_options);
   if (!tables.ok()) {
     return fail(tables.status(), std::string("the tables in data/ cannot be opened: ") + tables.status().what +
@@ -353,6 +366,21 @@ Status Store::recover() {
   return {};
 }
 
+bool Store::log_goes_on(uint64_t applied) const {
+  wal::ScanReport report;
+  const Status s = wal::judge(
+      *files_, identity_.store_id, applied, wal::Extent::kBehindTables, [](const wal::RecordView&) { return Status(); },
+      report);
+  const bool goes_on = s.ok() && report.damage.empty();
+  if (goes_on) {
+    log(LogLevel::kWarning, Code::kCorrupt,
+        "a meta page of data/data.mdb was torn: the other one took its place, the log has what is newer, and nothing "
+        "is "
+        "lost; what stood there is kept in data/");
+  }
+  return goes_on;
+}
+
 // STORE came last, so what it names was there. Tables that are made anew would be a silent loss.
 Status Store::check_born() {
   CAIRN_TRY(check_no_repair(options_.directory));
@@ -380,7 +408,7 @@ Status Store::clear_unborn() {
     Tables::Options options;
     options.directory = options_.directory;
     options.read_only = true;
-    if (!Tables::open(options).ok()) {
+    if (!Tables::open(options).ok() && !(mend_unborn(options.directory).ok() && Tables::open(options).ok())) {
       return fail(Code::kCorrupt, "STORE is missing, and data/ cannot be read: nothing was touched");
     }
     CAIRN_TRY(files_->rename("data", "data.tmp"));  // which opening the tables removes

@@ -373,6 +373,7 @@ Result<std::unique_ptr<Tables>> Tables::open(const Options& options) {
   request.any_owner = options.any_owner;
   request.any_file_system = options.any_file_system;
   request.map_bytes = options.map_bytes;
+  request.log_goes_on = options.log_goes_on;
   Result<std::shared_ptr<Environment>> environment = Environment::acquire(request);
   if (!environment.ok()) return environment.status();
   std::unique_ptr<Tables> tables(new Tables);

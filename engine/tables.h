@@ -73,6 +73,9 @@ class Tables {
     uint64_t map_bytes = 16u << 20;  // grows between transactions; MAP_FULL never reaches the caller
     /// Asked before the map grows to `bytes` in all; kNoSpace refuses. May be empty. Called by write() and sync().
     std::function<Status(uint64_t bytes)> may_grow;
+    /// Asked at an open for writing where a meta page is torn: the log goes on behind `applied_lsn`, with which the
+    /// tables are taken as the other one has them. May be empty: kCorrupt.
+    std::function<bool(uint64_t applied_lsn)> log_goes_on;
     bool any_file_system = false;  // do not refuse network file systems
     bool any_owner = false;        // do not refuse another user's files; for checks in a child process
   };

@@ -92,6 +92,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
     bool any_owner = false;
     bool any_file_system = false;
     uint64_t map_bytes = 0;
+    std::function<bool(uint64_t applied_lsn)> log_goes_on;  // null: a torn meta page is not mended
   };
   /// Opens, or shares what this process has open. With read_only false the caller is the owner until disown().
   static Result<std::shared_ptr<Environment>> acquire(const Request& request);

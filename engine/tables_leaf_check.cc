@@ -77,7 +77,8 @@ Status LeafCheck::load(Level& level, uint64_t page, bool leaf) const {
   const char* bytes = level.bytes.data();
   const auto kind = static_cast<uint16_t>(layout::load<uint16_t>(bytes + 10) & kPageKinds);
   if (layout::load<uint64_t>(bytes) != page || kind != (leaf ? kLeafPage : kBranchPage)) return kStrange;
-  if (!holds_together(bytes, page_bytes_) || !fills_page(bytes, page_bytes_) || !in_order(bytes)) return kLacks;
+  if (!holds_together(bytes, page_bytes_) || !fills_page(bytes, page_bytes_)) return kLacks;
+  if (order_ == Order::kOfBytes && !in_order(bytes)) return kLacks;
   level.page = page;
   return {};
 }
@@ -94,6 +95,7 @@ Status LeafCheck::check(std::optional<std::string_view> key) {
     if (levels_[i].page != page) CAIRN_TRY(load(levels_[i], page, leaf));
     const char* bytes = levels_[i].bytes.data();
     const size_t nodes = nodes_of(bytes);
+    if (leaf && order_ == Order::kOfNumbers) return {};
     if (leaf) {
       const bool inside = key_of(node_of(bytes, 0)) >= low && (!high || key_of(node_of(bytes, nodes - 1)) < *high);
       return inside ? Status() : kStrange;
@@ -114,6 +116,27 @@ Status LeafCheck::check_given(std::string_view key) {
   if (levels_.empty() || layout::load<uint64_t>(leaf) != levels_.back().page) return kStrange;
   leaf_ = leaf;
   return {};
+}
+
+size_t LeafCheck::nodes() const { return levels_.empty() ? 0 : nodes_of(levels_.back().bytes.data()); }
+
+std::string_view LeafCheck::key(size_t node) const { return key_of(node_of(levels_.back().bytes.data(), node)); }
+
+LeafCheck::Value LeafCheck::value(size_t node) const {
+  const char* at = node_of(levels_.back().bytes.data(), node);
+  const char* data = at + kNodeBytes + key(node).size();
+  const uint64_t bytes = layout::load<uint16_t>(at) | static_cast<uint64_t>(layout::load<uint16_t>(at + 2)) << 16;
+  if (layout::load<uint16_t>(at + 4) == kBigData) return {{}, layout::load<uint64_t>(data), bytes};
+  return {{data, bytes}, 0, bytes};
+}
+
+std::optional<std::string_view> LeafCheck::find(std::string_view key) {
+  if (!check(key).ok()) return std::nullopt;
+  for (size_t i = 0; i < nodes(); ++i) {
+    const Value v = value(i);
+    if (this->key(i) == key && v.overflow_page == 0) return v.inside;
+  }
+  return std::nullopt;
 }
 
 }  // namespace cairn::engine

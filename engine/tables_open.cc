@@ -12,6 +12,7 @@
 
 #include "engine/store_directory.h"
 #include "engine/tables_environment.h"
+#include "engine/tables_metas.h"
 #include "engine/tables_pages.h"
 
 namespace cairn::engine {
@@ -59,23 +60,21 @@ Status check_files(int data, const Environment::Request& request, bool& read_onl
   if (!ordinary(info)) return {Code::kUnsafe, "data.mdb is a link, shared, or another user's"};
   struct statvfs mount = {};
   read_only_mount = fstatvfs(file.get(), &mount) == 0 && (mount.f_flag & ST_RDONLY) != 0;
+  if (!request.read_only && !read_only_mount && request.log_goes_on) {
+    CAIRN_TRY(mend_torn_meta(data, request.log_goes_on));
+  }
   Result<std::optional<PageDamage>> damage = check_pages(file.get(), kPagesCheckedAtOpen);
   if (!damage.ok()) return damage.status();
-  if (damage->has_value()) return {Code::kCorrupt, (*damage)->what};
-  return {};
-}
-
-/// Does `call` (pread, pwrite) on all of `bytes`, from the file's beginning on: LMDB works at its descriptor's
-/// position, which these leave alone.
-template <class Call>
-Status whole(Call&& call, int fd, std::string& bytes, const char* what) {
-  for (size_t done = 0; done < bytes.size();) {
-    const ssize_t n = call(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
-    if (n == 0) return {Code::kIo, what, EIO};
-    if (n < 0 && errno != EINTR) return lmdb_status(errno, what);
-    done += n > 0 ? static_cast<size_t>(n) : 0;
+  if (!damage->has_value()) return {};
+  if ((*damage)->page < 2) {
+    const Result<std::optional<TornMeta>> torn = find_torn_meta(file.get());
+    if (torn.ok() && torn->has_value() && request.read_only) {
+      return {Code::kCorrupt,
+              "one of data.mdb's two meta pages is torn: the next command that writes mends it, or "
+              "`cairn repair`"};
+    }
   }
-  return {};
+  return {Code::kCorrupt, (*damage)->what};
 }
 
 Status check_store(Environment& environment, const std::string& store_id) {
@@ -204,10 +203,7 @@ Status Environment::open(const Request& request, bool read_only_mount, bool born
 Status Environment::repeat_meta_pages() {
   MDB_stat stat = {};
   if (const int rc = mdb_env_stat(env_, &stat); rc != 0) return lmdb_status(rc, "LMDB environment");
-  std::string pages(size_t{2} * stat.ms_psize, '\0');
-  CAIRN_TRY(whole(pread, fd(), pages, "reading the meta pages"));
-  CAIRN_TRY(whole(pwrite, fd(), pages, "repeating the meta pages"));
-  return fdatasync(fd()) == 0 ? Status() : lmdb_sync_status(errno, "repeating the meta pages: sync");
+  return repeat_metas(fd(), stat.ms_psize);
 }
 
 // Stores that were made before them lack some.

@@ -59,7 +59,7 @@ SimulatedDisk::SimulatedDisk(const DiskImage& image) : SimulatedDisk() {
     const Inode parent = slash == std::string::npos ? kTopDirectory : find(path.substr(0, slash));
     const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
     const Inode inode = next_inode();
-    Node& node = add_node(inode, directory, name);
+    Node& node = add_node(inode, directory);
     nodes_[parent].live_entries[name] = inode;
     nodes_[parent].durable_entries[name] = inode;
     return &node;
@@ -74,13 +74,12 @@ SimulatedDisk::SimulatedDisk(const DiskImage& image) : SimulatedDisk() {
   }
 }
 
-SimulatedDisk::Node& SimulatedDisk::add_node(Inode inode, bool directory, const std::string& name) {
+SimulatedDisk::Node& SimulatedDisk::add_node(Inode inode, bool directory) {
   if (nodes_.size() <= inode) {
     nodes_.resize(inode + 1);
   }
   Node& node = nodes_[inode];
   node.directory = directory;
-  node.meta_pages = name == "data.mdb";
   return node;
 }
 
@@ -101,7 +100,7 @@ void SimulatedDisk::apply(const DiskOperation& op) {
   switch (op.kind) {
     case Kind::kCreate:
     case Kind::kMakeDirectory:
-      add_node(op.inode, op.kind == Kind::kMakeDirectory, op.name);
+      add_node(op.inode, op.kind == Kind::kMakeDirectory);
       pend_name(op.directory, "", op.name, op.inode);
       break;
     case Kind::kRename:
@@ -304,8 +303,7 @@ FileContent SimulatedDisk::torn(const Node& node, const PowerCut& how, uint64_t 
       unit.chosen = static_cast<uint32_t>(random.below(unit.versions + 1));
     }
     unit.chosen = std::max(unit.chosen, unit.at_least);
-    const bool meta = node.meta_pages && number * how.unit_bytes < 8192;
-    if (how.style == Style::kGarbage && !meta && unit.at_least < unit.versions) {
+    if (how.style == Style::kGarbage && unit.at_least < unit.versions) {
       unit.garbage = random.one_in(sparse_garbage ? 16 : 3);
     }
   }

@@ -12,8 +12,6 @@
 //   each pending name operation happened or not, in order or in any subset.
 // - A failed sync drops what was pending: the live content stays readable, the durable one stays old, and later syncs
 //   write none of it (what Linux file systems do).
-// - One exception: LMDB's two meta pages are never garbage. LMDB has no checksum and relies on a sector of 512 bytes
-//   being written whole or not at all; so does every user of it.
 #pragma once
 
 #include <cstdint>
@@ -111,7 +109,6 @@ class SimulatedDisk {
   using Entries = std::map<std::string, Inode>;
   struct Node {
     bool directory = false;
-    bool meta_pages = false;  // LMDB's file: the first two pages are never garbage
     FileContent live;
     FileContent durable;
     std::vector<PendingWrite> writes;
@@ -120,7 +117,7 @@ class SimulatedDisk {
     std::vector<PendingName> names;
   };
 
-  Node& add_node(Inode inode, bool directory, const std::string& name);
+  Node& add_node(Inode inode, bool directory);
   void pend_name(Inode directory, const std::string& remove, const std::string& add, Inode inode);
   [[nodiscard]] FileContent torn(const Node& node, const PowerCut& how, uint64_t order_max, SeededRandom& random) const;
   [[nodiscard]] Entries torn_entries(const Node& node, const PowerCut& how, uint64_t order_max,
