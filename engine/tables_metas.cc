@@ -116,6 +116,7 @@ Status mend(int data, int fd, const TornMeta& torn) {
   if (aside.get() < 0) return lmdb_status(errno, "keeping a torn meta page aside");
   CAIRN_TRY(write_all(aside.get(), 0, bad));
   if (fsync(data) != 0) return lmdb_sync_status(errno, "syncing data/");
+  if (fdatasync(fd) != 0) return lmdb_sync_status(errno, "syncing data.mdb");
   std::memcpy(good.data(), &torn.page, sizeof torn.page);
   return write_all(fd, torn.page * torn.page_bytes, good);
 }
@@ -158,6 +159,8 @@ Status mend_torn_meta(int data, const FunctionRef<bool(uint64_t applied_lsn)>& l
   return torn->has_value() && log_goes_on((*torn)->applied_lsn) ? mend(data, file.get(), **torn) : Status();
 }
 Status repeat_metas(int fd, uint64_t page_bytes) {
+  // What a process that was killed wrote may still be on its way to the disk.
+  if (fdatasync(fd) != 0) return lmdb_sync_status(errno, "syncing data.mdb");
   std::array<std::string, 2> pages;
   std::array<uint64_t, 2> numbers{};
   for (uint64_t page = 0; page < 2; ++page) {
