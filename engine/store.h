@@ -60,10 +60,12 @@ struct StoreOptions {
   bool background = false;                // one owned thread runs step()
   bool staging = true;                    // false: every operation appends to the log
   std::string staging_dir;                // staging files in a directory of their own in there; "": in the store
-  bool guard_sigbus = false;              // survive a SIGBUS of a staging file (sigbus_guard.h)
-  bool unsafe_file_system = false;        // open on network file systems all the same
-  uint32_t history_interval_ms = 0;       // 0: no history
-  uint32_t history_points = 600;          // of one run
+  /// Refuse (kAgain) where a process that was killed left updates in a directory that cannot be seen from here.
+  bool need_staging_dir = false;
+  bool guard_sigbus = false;         // survive a SIGBUS of a staging file (sigbus_guard.h)
+  bool unsafe_file_system = false;   // open on network file systems all the same
+  uint32_t history_interval_ms = 0;  // 0: no history
+  uint32_t history_points = 600;     // of one run
   Hooks hooks;
 };
 

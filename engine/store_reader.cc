@@ -151,6 +151,16 @@ Status StoreReader::check_place() const {
              : identity.status();
 }
 
+void StoreReader::tell_of_lost_staging(const ReadReport& report) {
+  const bool lost = !report.owner.held && !report.staging_gone.empty() && !report.log.clean;
+  if (lost && !told_of_lost_staging_ && options_.hooks.log != nullptr) {
+    const std::string text = "a process that was killed left updates in " + report.staging_gone +
+                             ", which cannot be seen from here: what is read may lack them";
+    options_.hooks.log(options_.hooks.context, LogLevel::kWarning, Code::kOk, text.c_str());
+  }
+  told_of_lost_staging_ = lost;
+}
+
 Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& replay, bool last) {
   snapshot_.reset();
   CAIRN_TRY(check_place());
@@ -195,6 +205,7 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
     return report.owner.held && !last ? Status(Code::kAgain)
                                       : name_strange_file(fail(scanned, scanned.what), options_.directory);
   }
+  tell_of_lost_staging(report);
   // 3. One snapshot of the tables.
   if (tables_) {
     auto snapshot = tables_->snapshot();

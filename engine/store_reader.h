@@ -101,6 +101,8 @@ class StoreReader {
   Status each_loaded(const Replay& replay, const FunctionRef<bool(const RunView&)>& visit);
   /// kNotAStore: the store was removed, or another one made in its place.
   [[nodiscard]] Status check_place() const;
+  /// Once, by the host's log: without an owner nobody says what is missing.
+  void tell_of_lost_staging(const ReadReport& report);
   static Status check_owner(const LockOwner& owner);
 
   Options options_;
@@ -109,6 +111,7 @@ class StoreReader {
   std::unique_ptr<wal::Files> own_files_;
   uint64_t device_ = 0;  // this and the next: of the directory, where the files are ours
   uint64_t inode_ = 0;
+  bool told_of_lost_staging_ = false;
   wal::Files* files_ = nullptr;
   std::unique_ptr<Tables> tables_;  // null: unborn data/, or unreadable in salvage
   std::unique_ptr<Tables::Snapshot> snapshot_;

@@ -25,6 +25,12 @@ Status Store::find_staging(bool copied, bool clean, StagingScan& scan) {
     if (place.ok()) {
       CAIRN_TRY(scan_staging(*place, identity_, scan));
       old_staging_ = std::move(*place);
+    } else if (place.code() == Code::kNotFound && options_.need_staging_dir && !clean &&
+               record->boot_id == identity_.boot_id) {
+      return fail(Code::kAgain, "a process that was killed left updates in " + record->directory +
+                                    ", which cannot be seen from here: run this where that process ran; if the "
+                                    "directory is gone for good, `mkdir -p -m 700 " +
+                                    record->directory + "` gives them up");
     } else if (place.code() != Code::kNotFound) {
       return fail(place.status(), record->directory + ": " + place.status().what +
                                       "; acknowledged updates may be in there, so mend it and open again");

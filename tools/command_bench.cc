@@ -22,6 +22,7 @@
 #include "tools/dump.h"
 #include "tools/interrupt.h"
 #include "tools/latency.h"
+#include "tools/open_store.h"
 #include "tools/report.h"
 #include "wal/xxh3.h"
 
@@ -95,12 +96,14 @@ void measure(Row& row, double seconds, int between, const std::function<void()>&
 
 class OwnStore {
  public:
-  OwnStore(const std::string& directory, uint32_t flush_interval_ms, engine::Durability durability) {
+  OwnStore(const Globals& globals, const std::string& directory, uint32_t flush_interval_ms,
+           engine::Durability durability) {
     engine::StoreOptions options;
     options.directory = directory;
     options.flush_interval_ms = flush_interval_ms;
     options.durability = durability;
     options.background = true;
+    show_notices(options.hooks, globals);
     auto opened = engine::Store::open(std::move(options));
     expect(opened.status());
     store_ = std::move(*opened);
@@ -150,8 +153,8 @@ Row& row_of(Results& results, const char* name) {
   give_up(name);
 }
 
-void measure_process(Results& results, const std::string& directory, double seconds) {
-  OwnStore store(directory, 1000, engine::Durability::kProcess);
+void measure_process(const Globals& globals, Results& results, const std::string& directory, double seconds) {
+  OwnStore store(globals, directory, 1000, engine::Durability::kProcess);
   std::vector<engine::Run*> runs(1000);
   for (size_t i = 0; i < runs.size(); ++i) {
     runs[i] = &store.start(static_cast<int>(i));
@@ -174,8 +177,8 @@ void measure_process(Results& results, const std::string& directory, double seco
   });
 }
 
-void measure_durable(Results& results, const std::string& directory, double seconds) {
-  OwnStore store(directory, 0, engine::Durability::kProcess);
+void measure_durable(const Globals& globals, Results& results, const std::string& directory, double seconds) {
+  OwnStore store(globals, directory, 0, engine::Durability::kProcess);
   engine::Run& run = store.start(0);
   Row& row = row_of(results, "durable, lagging");
   std::atomic<bool> stop{false};
@@ -207,8 +210,8 @@ void measure_durable(Results& results, const std::string& directory, double seco
   results.lag_p99_ms = static_cast<double>(lags.percentile(0.99)) * tick_ns() * 1e-6;
 }
 
-void measure_power(Row& row, const std::string& directory, double seconds, int callers) {
-  OwnStore store(directory, 1000, engine::Durability::kPower);
+void measure_power(const Globals& globals, Row& row, const std::string& directory, double seconds, int callers) {
+  OwnStore store(globals, directory, 1000, engine::Durability::kPower);
   std::vector<Row> own(static_cast<size_t>(callers), row);
   std::vector<std::thread> threads;
   std::atomic<bool> failed{false};
@@ -379,11 +382,11 @@ void measure_all(const Globals& globals, Results& results, const std::string& wo
     }
   };
   const double each = seconds / 8;
-  part("1 of 5: class process", [&] { measure_process(results, work + "/process", each); });
-  part("2 of 5: a durable watermark", [&] { measure_durable(results, work + "/durable", each); });
+  part("1 of 5: class process", [&] { measure_process(globals, results, work + "/process", each); });
+  part("2 of 5: a durable watermark", [&] { measure_durable(globals, results, work + "/durable", each); });
   part("3 of 5: class power", [&] {
-    measure_power(row_of(results, "power, 1 caller"), work + "/power-1", each, 1);
-    measure_power(row_of(results, "power, 64 callers"), work + "/power-64", each, 64);
+    measure_power(globals, row_of(results, "power, 1 caller"), work + "/power-1", each, 1);
+    measure_power(globals, row_of(results, "power, 64 callers"), work + "/power-64", each, 64);
   });
   part("4 of 5: the disk alone", [&] { measure_disk(row_of(results, "disk"), work, each); });
   part("5 of 5: memory alone", [&] { measure_memory(row_of(results, "memory"), work, each / 2); });

@@ -212,6 +212,7 @@ Exit serve(const Globals& globals, const Arguments& a) {
   options.mark_crashed = false;
   options.background = true;
   options.guard_sigbus = true;
+  options.need_staging_dir = true;
   options.segment_bytes = 16u << 20;
   options.hooks.context = const_cast<Globals*>(&globals);
   options.hooks.log = [](void* context, engine::LogLevel level, Code, const char* message) {

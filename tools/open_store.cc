@@ -56,6 +56,7 @@ std::unique_ptr<StoreReader> open_reader(const Globals& globals, bool salvage, E
   StoreReader::Options options;
   options.directory = *directory;
   options.salvage = salvage;
+  show_notices(options.hooks, globals);
   if (salvage && !engine::StoreLock::look(*directory).held) {
     options.patience_ms = 0;  // nothing moves: the first look is the last
   }
@@ -87,10 +88,6 @@ std::optional<engine::RunView> read_run(const Globals& globals, engine::StoreRea
   return std::move(*view);
 }
 
-namespace {
-
-// What the library has to say to whoever runs the command: the store was copied, its log ended in a torn tail, staging
-// is lost or off.
 void show_notices(engine::Hooks& hooks, const Globals& globals) {
   hooks.context = const_cast<Globals*>(&globals);
   hooks.log = [](void* context, engine::LogLevel level, Code, const char* message) {
@@ -99,8 +96,6 @@ void show_notices(engine::Hooks& hooks, const Globals& globals) {
     }
   };
 }
-
-}  // namespace
 
 Exit write_store(const Globals& globals, const WriteOptions& options, const std::string& doing,
                  const std::function<Status(Store&)>& work) {
@@ -118,6 +113,7 @@ Exit write_store(const Globals& globals, const WriteOptions& options, const std:
   store_options.mark_crashed = false;
   store_options.background = false;
   store_options.guard_sigbus = true;
+  store_options.need_staging_dir = true;
   show_notices(store_options.hooks, globals);
   auto store = Store::open(std::move(store_options));
   if (!store.ok()) {

@@ -27,6 +27,10 @@ std::optional<engine::RunView> read_run(const Globals& globals, const std::strin
 std::optional<engine::RunView> read_run(const Globals& globals, engine::StoreReader& reader, const std::string& id,
                                         Exit& exit);
 
+/// Prints on stderr what the library has to say to whoever runs the command: the store was copied, its log ended in a
+/// torn tail, staging is lost or off. `globals` outlives the store.
+void show_notices(engine::Hooks& hooks, const Globals& globals);
+
 struct WriteOptions {
   std::optional<uint64_t> limit;  // --limit
   bool create = false;            // make the store if there is none

@@ -300,7 +300,8 @@ typedef struct cairn_options {
  * clean close), so stores may share one. staging_dir is made if it is absent; it must be yours or root's, and writable
  * for others only with the sticky bit (else UNSAFE). The file STAGING in the store names it: readers find it, and so
  * does the next open, with another staging_dir or none too, which takes over what was staged. Is it gone by then, that
- * open works, logs a warning and sets CAIRN_STATS_STAGING_LOST. A copy of a store never looks into the staging of its
+ * open works, logs a warning and sets CAIRN_STATS_STAGING_LOST; the commands refuse (75), because they may only look from
+ * the wrong place. A copy of a store never looks into the staging of its
  * original. Beside cairn_files, it is still the operating system's.
  *
  * CAIRN_OPEN_GUARD_SIGBUS.   A store into a mapped file that was truncated, or whose disk fails, is a SIGBUS, which
