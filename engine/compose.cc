@@ -2,6 +2,7 @@
 
 #include <cassert>
 #include <cmath>
+#include <utility>
 
 #include "engine/evaluate.h"
 #include "engine/form_lists.h"
@@ -199,6 +200,24 @@ Status compose_foreign(DiffEntry& entry, const DiffEntry& next, size_t operation
   return {};
 }
 
+/// What others do to a run that is here: the forms go on, and the result is known. Nothing is refused.
+void compose_known(DiffEntry& entry, const DiffEntry& next) {
+  const FormKind& kind = entry.form.kind;
+  if (kind == FormKind::kSet || kind == FormKind::kDelete) {
+    if (next.gone) {
+      entry.form = Form(FormKind::kDelete);
+    } else if (kind == FormKind::kDelete) {
+      become_set(entry, true);
+    }
+  } else if (kind != FormKind::kOperations && next.form.kind != FormKind::kOperations) {
+    compose_forms(entry.form, next.form);
+  } else if (!join_lists(entry, next, kStoredOperationsMax).ok()) {
+    entry.form = Form(next.gone ? FormKind::kDelete : FormKind::kSet);
+  }
+  entry.value = next.value;
+  entry.gone = next.gone && kind != FormKind::kDelete;
+}
+
 }  // namespace
 
 bool add_exactly(const Value& a, const Value& b, Value& sum) {
@@ -286,6 +305,7 @@ Result<DiffEntry> entry_of(const Operation& op) {
 Status compose(DiffEntry& entry, const DiffEntry& next, bool& moves, size_t operations_max) {
   const FormKind kind_before = entry.form.kind;
   const bool created_before = creates(entry);
+  const bool gone_before = std::exchange(entry.gone, false);
   // A run's own entries have values: there a list without coercion says that the key is there.
   const bool known_before = entry.value.has_value() && next.value.has_value();
   switch (next.form.kind) {
@@ -304,20 +324,15 @@ Status compose(DiffEntry& entry, const DiffEntry& next, bool& moves, size_t oper
     case FormKind::kList:
     case FormKind::kIncrementList:
     case FormKind::kOperations:
-      if (!next.value) {
+      if (!next.has_result()) {
         CAIRN_TRY(compose_foreign(entry, next, operations_max));
       } else {
-        if (next.form.kind != FormKind::kOperations) {
-          compose_forms(entry.form, next.form);
-        }
-        if (entry.form.kind != FormKind::kDelete) {
-          entry.value = next.value;
-        }
+        compose_known(entry, next);
       }
       break;
   }
-  moves =
-      next.form.fresh || next.form.kind == FormKind::kDelete || (!created_before && !known_before && creates(entry));
+  moves = next.form.fresh || (gone_before && entry.value.has_value()) || next.form.kind == FormKind::kDelete ||
+          (!created_before && !known_before && creates(entry));
   return {};
 }
 

@@ -109,7 +109,7 @@ class Folding {
     std::optional<Value> value;
     if (next.form.kind == FormKind::kSet || next.value) {
       value = next.value;
-    } else if (next.form.kind != FormKind::kDelete) {
+    } else if (next.form.kind != FormKind::kDelete && !next.gone) {
       if (i != kNone) {
         value = accepts(operations_max_) ? into_.entries[i].value : std::move(into_.entries[i].value);
       }
@@ -142,7 +142,7 @@ class Folding {
 /// Only forms without values can end in a list that is too long, or in what is nested too deep though they are not.
 bool may_fail(const Diff& next) {
   return std::any_of(next.entries.begin(), next.entries.end(), [](const DiffEntry& e) {
-    return !e.value && e.form.kind != FormKind::kSet && e.form.kind != FormKind::kDelete;
+    return !e.has_result() && e.form.kind != FormKind::kSet && e.form.kind != FormKind::kDelete;
   });
 }
 
@@ -166,7 +166,7 @@ std::vector<DiffEntry> entries_of(const Object& object) {
 
 bool is_of_local_run(const Diff& diff) {
   return std::all_of(diff.entries.begin(), diff.entries.end(), [&diff](const DiffEntry& e) {
-    return e.form.kind == FormKind::kDelete ? !diff.replace : e.value.has_value();
+    return e.form.kind == FormKind::kDelete ? !diff.replace : e.has_result();
   });
 }
 
@@ -203,11 +203,12 @@ Status apply(const Diff& diff, Document& document) {
   }
   for (const DiffEntry& entry : diff.entries) {
     int i = document.find(entry.key);
-    if (i >= 0 && (entry.form.kind == FormKind::kDelete || entry.form.fresh)) {
+    const bool absent = entry.form.kind == FormKind::kDelete || entry.gone;
+    if (i >= 0 && (absent || entry.form.fresh)) {
       document.erase(i);
       i = -1;
     }
-    if (entry.form.kind == FormKind::kDelete) {
+    if (absent) {
       continue;
     }
     const size_t value_bytes = json_bytes(*entry.value);

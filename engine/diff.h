@@ -8,8 +8,8 @@
 //   absent;
 //                          other x: ([] if x in removed_after else [x]) ++ added if coerce, else x
 //   IL    kIncrementList   I(d), then L with coerce
-// kOperations is an ordered list, for runs owned elsewhere only, where no normal form exists (two paths with one root,
-// fractional increments).
+// kOperations is an ordered list, for what goes to runs owned elsewhere or comes from their other writers, where no
+// normal form exists (two paths with one root, fractional increments).
 //
 // Rules:
 // - `fresh` (kSet only): the key was deleted and made again, so it stands at the end of the document. Entries of keys
@@ -19,6 +19,8 @@
 // - `replace`: the document starts empty; every entry is a kSet, in document order.
 // - `value` is there for every entry of a local run but kDelete; it alone is what apply() stores, so results are
 // bit-equal.
+//   What others do to a run that is here keeps the form that came, also kOperations, for it goes on to the upstream
+//   whatever it did here. Where the key was absent and stays so, the entry is `gone` and has no value.
 //   For kSet, `value` is the constant. Diffs of runs owned elsewhere have no values but for kSet.
 // - fold by sequence: `next` folds into `into` iff next.base == into.last.
 #pragma once
@@ -44,8 +46,11 @@ enum class FormKind : uint8_t { kSet = 0, kDelete = 1, kIncrement = 2, kList = 3
 /// An ordered list of a run owned elsewhere takes no update beyond this many operations (then: kBacklog). Increments
 /// that follow each other count once.
 inline constexpr size_t kOperationsMax = 64;
+/// Of another store's run that is here, and of which so many operations on one key wait for the upstream, others' lists
+/// for that key are refused until it has them (kBacklog).
+inline constexpr size_t kKnownOperationsMax = 1024;
 /// What was accepted apart is folded together up to here: what came back from the upstream, and what came meanwhile.
-/// Beyond it increments become one sum.
+/// Beyond it increments become one sum, and what others did to a run that is here a set of what the key is.
 inline constexpr size_t kStoredOperationsMax = 4096;
 
 struct FormLists {
@@ -83,7 +88,10 @@ struct DiffEntry {
   std::string key;
   Form form;
   std::optional<Value> value;
+  bool gone = false;  // the key is absent, before and after a form (no kSet, no kDelete) of others
   bool operator==(const DiffEntry&) const = default;
+  /// What is known of the key after it, but for kDelete: of a run that is here.
+  [[nodiscard]] bool has_result() const { return value.has_value() || gone; }
 };
 
 struct Diff {
@@ -112,11 +120,11 @@ Status apply(const Diff& diff, Document& document);
 /// object).
 Status fold_foreign(Diff& diff, const Operation& op);
 
-/// One entry, an msgpack array: [key, kind | fresh << 3, ...]. kSet: value. kDelete: nothing. kIncrement: delta, value.
-/// kList: removed_before, removed_after, added, coerce, value. kIncrementList: delta, removed_after, added, value.
-/// kOperations: [[type, key, value]...]. `value` null pointer: the array ends before it.
-void append_entry(std::string& out, std::string_view key, const Form& form, const Value* value);
-void encode_entry(ByteSink& out, std::string_view key, const Form& form, const Value* value);
+/// One entry, an msgpack array: [key, kind | fresh << 3 | gone << 4, ...]. kSet: value. kDelete: nothing. kIncrement:
+/// delta, value. kList: removed_before, removed_after, added, coerce, value. kIncrementList: delta, removed_after,
+/// added, value. kOperations: [[type, key, value]...], value. `value` null pointer: the array ends before it.
+void append_entry(std::string& out, std::string_view key, const Form& form, const Value* value, bool gone = false);
+void encode_entry(ByteSink& out, std::string_view key, const Form& form, const Value* value, bool gone = false);
 /// kTooDeep: a value is nested deeper than kStoredDepthMax; else kCorrupt.
 Result<DiffEntry> decode_entry(std::string_view bytes);
 

@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint8_t kKindMask = 0x07;
 constexpr uint8_t kFreshBit = 0x08;
+constexpr uint8_t kGoneBit = 0x10;
 constexpr size_t kEntryBytesMin = 3;  // array header, key, kind
 constexpr size_t kReservedMax = 256;  // an entry in memory takes many times the bytes that announce it
 constexpr Status kBadEntry{Code::kCorrupt, "diff: not an entry"};
@@ -96,7 +97,7 @@ size_t fixed_elements(FormKind kind) {
   return 0;
 }
 
-bool may_have_value(FormKind kind) { return kind != FormKind::kDelete && kind != FormKind::kOperations; }
+bool may_have_value(FormKind kind) { return kind != FormKind::kDelete; }
 
 void append_operation_list(ByteSink& out, const std::vector<Operation>& operations) {
   append_array_head(out, operations.size());
@@ -211,19 +212,21 @@ bool read_entry(MsgpackCursor& in, DiffEntry& entry) {
   size_t elements = 0;
   uint64_t kind = 0;
   if (!in.read_array(elements) || !read_key(in, entry.key) || !in.read_unsigned(kind) ||
-      kind > (kKindMask | kFreshBit) || (kind & kKindMask) > static_cast<uint64_t>(FormKind::kOperations)) {
+      kind > (kKindMask | kFreshBit | kGoneBit) || (kind & kKindMask) > static_cast<uint64_t>(FormKind::kOperations)) {
     return false;
   }
   entry.form = Form(static_cast<FormKind>(kind & kKindMask));
   entry.form.fresh = (kind & kFreshBit) != 0;
+  entry.gone = (kind & kGoneBit) != 0;
   const FormKind form_kind = entry.form.kind;
-  if (entry.form.fresh && form_kind != FormKind::kSet) {
+  if ((entry.form.fresh && form_kind != FormKind::kSet) ||
+      (entry.gone && (form_kind == FormKind::kSet || form_kind == FormKind::kDelete))) {
     return false;
   }
   const size_t fixed = fixed_elements(form_kind);
   const bool has_value = elements == fixed + 1;
   if ((!has_value && elements != fixed) || (has_value && !may_have_value(form_kind)) ||
-      (!has_value && form_kind == FormKind::kSet)) {
+      (!has_value && form_kind == FormKind::kSet) || (has_value && entry.gone)) {
     return false;
   }
   if (!read_form(in, entry.key, entry.form)) {
@@ -240,11 +243,11 @@ bool keys_are_unique(const std::vector<DiffEntry>& entries) {
 
 }  // namespace
 
-void encode_entry(ByteSink& out, std::string_view key, const Form& form, const Value* value) {
+void encode_entry(ByteSink& out, std::string_view key, const Form& form, const Value* value, bool gone) {
   const bool has_value = value != nullptr && may_have_value(form.kind);
   append_array_head(out, fixed_elements(form.kind) + (has_value ? 1 : 0));
   append_string(out, key);
-  append_unsigned(out, static_cast<uint8_t>(form.kind) | (form.fresh ? kFreshBit : 0));
+  append_unsigned(out, static_cast<uint8_t>(form.kind) | (form.fresh ? kFreshBit : 0) | (gone ? kGoneBit : 0));
   if (form.kind == FormKind::kIncrement || form.kind == FormKind::kIncrementList) {
     encode_msgpack(out, form.delta);
   }
@@ -266,16 +269,16 @@ void encode_entry(ByteSink& out, std::string_view key, const Form& form, const V
   }
 }
 
-void append_entry(std::string& out, std::string_view key, const Form& form, const Value* value) {
+void append_entry(std::string& out, std::string_view key, const Form& form, const Value* value, bool gone) {
   char room[256];  // a string that grows byte by byte is slower
   ByteSink short_one(room, sizeof room);
-  encode_entry(short_one, key, form, value);
+  encode_entry(short_one, key, form, value, gone);
   if (short_one.written() <= sizeof room) {
     out.append(room, short_one.written());
     return;
   }
   ByteSink sink(out);
-  encode_entry(sink, key, form, value);
+  encode_entry(sink, key, form, value, gone);
 }
 
 Result<DiffEntry> decode_entry(std::string_view bytes) {
@@ -307,7 +310,7 @@ void append_diff_head(std::string& out, uint64_t base, uint64_t last, int64_t up
 void append_diff(std::string& out, const Diff& diff) {
   append_diff_head(out, diff.base, diff.last, diff.updated_us, diff.replace, diff.entries.size());
   for (const DiffEntry& entry : diff.entries) {
-    append_entry(out, entry.key, entry.form, entry.value ? &*entry.value : nullptr);
+    append_entry(out, entry.key, entry.form, entry.value ? &*entry.value : nullptr, entry.gone);
   }
 }
 

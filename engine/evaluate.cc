@@ -110,6 +110,7 @@ Status put_on_top(Diff waits, Document& document) {
     static_cast<void>(evaluate(e.key, e.form, value));
     e.form = Form(value ? FormKind::kSet : FormKind::kDelete);
     e.value = std::move(value);
+    e.gone = false;
   }
   return apply(waits, document);
 }

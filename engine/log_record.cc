@@ -11,6 +11,8 @@ namespace {
 
 constexpr uint8_t kPartHasOrigin = 1;
 constexpr uint8_t kOthersWrite = 2;
+constexpr uint8_t kPartFlags = 0x0f;
+constexpr int kPartHopsShift = 4;  // the upper half of the byte
 constexpr Status kBad(Code::kCorrupt, "a log record does not decode");
 
 template <class T>
@@ -201,7 +203,8 @@ void append_received_head(std::string& out, const std::vector<Received::Cursor>&
 
 void append_received_part(std::string& out, const ReceivedPart& part) {
   append_raw(out, static_cast<uint8_t>(part.type));
-  append_raw(out, static_cast<uint8_t>((part.origin ? kPartHasOrigin : 0) | (part.others_write ? kOthersWrite : 0)));
+  append_raw(out, static_cast<uint8_t>((part.origin ? kPartHasOrigin : 0) | (part.others_write ? kOthersWrite : 0) |
+                                       part.hops << kPartHopsShift));
   if (part.origin) {
     append_raw(out, part.origin->owner);
     append_raw(out, part.origin->generation);
@@ -237,12 +240,14 @@ Result<Received> decode_received(std::string_view payload) {
     ReceivedPart part;
     uint8_t type;
     uint8_t flags;
-    if (!take_raw(payload, type) || !take_raw(payload, flags) || (flags & ~(kPartHasOrigin | kOthersWrite)) != 0 ||
-        type < static_cast<uint8_t>(LogType::kDiff) || type > static_cast<uint8_t>(LogType::kErase)) {
+    if (!take_raw(payload, type) || !take_raw(payload, flags) ||
+        (flags & kPartFlags & ~(kPartHasOrigin | kOthersWrite)) != 0 || type < static_cast<uint8_t>(LogType::kDiff) ||
+        type > static_cast<uint8_t>(LogType::kErase)) {
       return kBad;
     }
     part.type = static_cast<LogType>(type);
     part.others_write = (flags & kOthersWrite) != 0;
+    part.hops = flags >> kPartHopsShift;
     if ((flags & kPartHasOrigin) != 0) {
       Origin& origin = part.origin.emplace();
       if (!take_raw(payload, origin.owner) || !take_raw(payload, origin.generation) ||

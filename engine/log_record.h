@@ -63,6 +63,7 @@ struct ReceivedPart {
   LogType type = LogType::kDiff;
   std::optional<Origin> origin;
   bool others_write = false;  // from now on
+  uint8_t hops = 0;           // of a diff that waits for the owner: stores that passed it on, at most kHopsMax
   std::string payload;
 };
 struct Received {

@@ -1,5 +1,7 @@
 #include "engine/replay.h"
 
+#include <algorithm>
+
 #include "engine/log_record.h"
 
 namespace cairn::engine {
@@ -283,6 +285,9 @@ Status Replay::visit_received(std::string_view payload, uint64_t lsn) {
       s.record->origin = *part.origin;
     }
     s.record->others_write = s.record->others_write || part.others_write;
+    if (s.record->foreign && s.record->outbox.waits()) {
+      s.record->outbox.hops = std::max(s.record->outbox.hops, part.hops);
+    }
   }
   for (const Received::Cursor& cursor : received->cursors) {
     cursors_[cursor.key] = cursor.payload;

@@ -139,7 +139,7 @@ constexpr uint8_t kRowHead = 1;
 constexpr uint8_t kRowFull = 2;
 constexpr uint8_t kRowAnew = 4;
 constexpr uint8_t kRowOver = 8;
-constexpr uint8_t kRowFlags = kRowHead | kRowFull | kRowAnew | kRowOver;
+constexpr int kRowHopsShift = 4;  // the upper half of the byte
 
 void append_little_endian(std::string& out, uint64_t v) {
   for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(v >> shift & 0xff));
@@ -289,7 +289,7 @@ Status check_run_record(const RunRecord& r) {
 void append_outbox_row(std::string& out, const OutboxRow& row) {
   out.push_back(static_cast<char>(kOutboxRowFormat));
   out.push_back(static_cast<char>((row.head ? kRowHead : 0) | (row.full ? kRowFull : 0) | (row.anew ? kRowAnew : 0) |
-                                  (row.over ? kRowOver : 0)));
+                                  (row.over ? kRowOver : 0) | row.hops << kRowHopsShift));
   append_little_endian(out, row.since_lsn);
   append_little_endian(out, static_cast<uint64_t>(row.since_us));
   append_diff(out, row.diff);
@@ -300,8 +300,7 @@ Result<OutboxRow> decode_outbox_row(std::string_view bytes) {
   std::string_view diff = bytes;
   // Of a store that has met no newer version: the diff alone, an msgpack array.
   if (bytes.empty() || static_cast<uint8_t>(bytes[0]) != kOutboxFirstRow) {
-    if (bytes.size() < kOutboxRowBytes || static_cast<uint8_t>(bytes[0]) != kOutboxRowFormat ||
-        (static_cast<uint8_t>(bytes[1]) & ~kRowFlags) != 0) {
+    if (bytes.size() < kOutboxRowBytes || static_cast<uint8_t>(bytes[0]) != kOutboxRowFormat) {
       return Status{Code::kCorrupt, "an outbox row that is none"};
     }
     const auto flags = static_cast<uint8_t>(bytes[1]);
@@ -309,6 +308,7 @@ Result<OutboxRow> decode_outbox_row(std::string_view bytes) {
     row.full = (flags & kRowFull) != 0;
     row.anew = (flags & kRowAnew) != 0;
     row.over = (flags & kRowOver) != 0;
+    row.hops = flags >> kRowHopsShift;
     row.since_lsn = little_endian(bytes.data() + 2);
     row.since_us = static_cast<int64_t>(little_endian(bytes.data() + 10));
     diff.remove_prefix(kOutboxRowBytes);

@@ -59,6 +59,9 @@ struct Origin {
 /// "the store 0a1b..", or "the upstream itself" for zero: of a run that the store which answered owns.
 std::string owner_text(const std::array<uint8_t, 16>& owner);
 
+/// Stores that one behind the other pass on what is done to a run owned elsewhere. Beyond it they form a ring.
+inline constexpr uint8_t kHopsMax = 15;
+
 /// What waits to be sent upstream, beside the record. `diff.last` 0: nothing waits.
 struct OutboxRow {
   uint64_t since_lsn = 0;  // of the first change in it; 0: recovered from staging
@@ -66,6 +69,7 @@ struct OutboxRow {
   bool head = false;       // status, tags and the like changed, or the run started: they go with it
   bool full = false;       // it goes whole: the upstream asked for it, or this store wants it so
   bool anew = false;       // began with nothing to be sent: the first step of the diff is none
+  uint8_t hops = 0;        // of a run owned elsewhere: stores that passed on what waits, the most of it
   bool over = false;       // sent whole it also takes the place of what others wrote there: a person decided so
   Diff diff;
   [[nodiscard]] bool waits() const { return diff.last != 0; }

@@ -95,6 +95,7 @@ Status Store::rebase(const sync::Documents::Run& upstream, bool newer) {
       if (record->ships_forms || upstream.others_write) {
         static_cast<void>(evaluate(e.key, e.form, value));
         e.value = value;
+        e.gone = false;
         e.form = Form(value ? FormKind::kSet : FormKind::kDelete);
       }
     }

@@ -23,12 +23,15 @@ using sync::VerdictCode;
 constexpr uint64_t kThisRecord = 0;           // creation LSN of a part whose run starts in the same record
 constexpr size_t kDocumentsBytes = 2u << 20;  // of an answer to a question
 
-/// An ordered list, as a form of a run that is here: what only counts goes on counting, all else is its result.
+/// A form of others, of a run that is here: a list of operations that only counts is a sum, which needs no list.
 Form form_here(const Form& form) {
+  if (form.kind != FormKind::kOperations) {
+    return form;
+  }
   Form counts;
   for (const Operation& op : form.lists->operations) {
     if (op.type != OperationType::kIncrement || is_path(op.key)) {
-      return Form(FormKind::kSet);
+      return form;
     }
     if (counts.kind == FormKind::kIncrement) {
       fold_operation(counts, op);
@@ -39,9 +42,10 @@ Form form_here(const Form& form) {
   return counts;
 }
 
-/// What one change makes of the document, as a change with its value: in `made`, or nothing where it makes nothing.
-/// kTooDeep, kTooLarge: it makes what no update of this store could have made.
-Status change_of(const Document& document, const DiffEntry& change, std::optional<DiffEntry>& made) {
+/// What one change makes of the document, as a change with its result: in `made`. `goes_on`: to an upstream, in the
+/// form that came, also where it makes nothing of this document, for it may make something of that one's. kTooDeep,
+/// kTooLarge: it makes what no update of this store could have made.
+Status change_of(const Document& document, const DiffEntry& change, bool goes_on, std::optional<DiffEntry>& made) {
   CAIRN_TRY(check_nesting(change));
   if (change.form.kind == FormKind::kSet || change.form.kind == FormKind::kDelete) {
     made = change;
@@ -56,13 +60,12 @@ Status change_of(const Document& document, const DiffEntry& change, std::optiona
     if (const Status s = check_nesting(*value); !s.ok() && (there == nullptr || depth_of(*value) > depth_of(*there))) {
       return s;
     }
-    made = change;
-    made->value = std::move(value);
-    if (made->form.kind == FormKind::kOperations) {
-      made->form = form_here(made->form);
-    }
+    made = DiffEntry{change.key, form_here(change.form), std::move(value)};
   } else if (there != nullptr) {
-    made = DiffEntry{change.key, Form(FormKind::kDelete), std::nullopt};
+    made = DiffEntry{change.key, Form(FormKind::kDelete), std::nullopt};  // nothing else removes a key
+  } else if (goes_on) {
+    made = change;
+    made->gone = true;
   }
   return {};
 }
@@ -70,7 +73,7 @@ Status change_of(const Document& document, const DiffEntry& change, std::optiona
 /// What the entry makes of the document: a diff with values, as an update of this store would have made. With
 /// `left_out` a change that cannot be made is none, and its key goes there; without it, it is the error.
 Result<Diff> changes_of(const Document& document, const std::vector<DiffEntry>& changes, bool replace, uint64_t base,
-                        int64_t updated_us, std::vector<std::string>* left_out = nullptr) {
+                        int64_t updated_us, bool goes_on, std::vector<std::string>* left_out = nullptr) {
   Diff diff;
   diff.base = base;
   diff.last = base + 1;
@@ -78,7 +81,7 @@ Result<Diff> changes_of(const Document& document, const std::vector<DiffEntry>& 
   diff.replace = replace;
   for (const DiffEntry& change : changes) {
     std::optional<DiffEntry> made;
-    const Status s = change_of(document, change, made);
+    const Status s = change_of(document, change, goes_on, made);
     if (s.ok() && made) {
       diff.entries.push_back(std::move(*made));
     } else if (!s.ok() && left_out == nullptr) {
@@ -88,6 +91,28 @@ Result<Diff> changes_of(const Document& document, const std::vector<DiffEntry>& 
     }
   }
   return diff;
+}
+
+/// Lists go on to the upstream as they came, so they cannot grow without end while it is away. What the log has and the
+/// tables do not yet is not counted: the bound is far below the one beyond which a list becomes a set.
+Status room_to_go_on(Tables& tables, const RunRecord& run, const Entry& delta) {
+  const auto is_list = [](const DiffEntry& c) { return c.form.kind == FormKind::kOperations; };
+  if (std::none_of(delta.changes.begin(), delta.changes.end(), is_list)) {
+    return {};
+  }
+  auto record = tables.find_for_fold(run.id);
+  CAIRN_TRY(record.status());
+  if (!*record || (*record)->created_lsn != run.created_lsn) {
+    return {};
+  }
+  for (const DiffEntry& waits : (*record)->outbox.diff.entries) {
+    if (is_list(waits) && waits.form.lists->operations.size() >= kKnownOperationsMax &&
+        std::any_of(delta.changes.begin(), delta.changes.end(),
+                    [&](const DiffEntry& c) { return is_list(c) && c.key == waits.key; })) {
+      return {Code::kBacklog, "too much waits for the upstream of this store: it has to be sent first"};
+    }
+  }
+  return {};
 }
 
 constexpr Status kTooDeepEntry{Code::kTooDeep, "nested deeper than 64 where it would stand: make the value flatter"};
@@ -131,7 +156,8 @@ struct Store::Incoming {
   int64_t updated_us = 0;
   std::optional<Origin> origin;
   bool others_write = false;
-  Diff waited;  // for the owner, whose first word this is: it goes on top; as the tables have it
+  uint8_t hops = 0;  // of what waits for the owner
+  Diff waited;       // for the owner, whose first word this is: it goes on top; as the tables have it
 };
 
 // All errors are the entry's own: a verdict.
@@ -146,7 +172,7 @@ Status Store::plan_start(const sync::Batch& batch, Incoming& in, Run* old) {
   record.session = session_;
   record.updated_us = e.updated_us;
   record.sequence = old != nullptr ? old->sequence + 1 : 1;
-  const Result<Diff> whole = changes_of(Document(), e.changes, true, 0, e.updated_us);
+  const Result<Diff> whole = changes_of(Document(), e.changes, true, 0, e.updated_us, false);
   CAIRN_TRY(whole.status());
   CAIRN_TRY(engine::apply(*whole, in.document));
   const bool waited = old != nullptr && old->record.foreign;
@@ -154,7 +180,7 @@ Status Store::plan_start(const sync::Batch& batch, Incoming& in, Run* old) {
     // What others did to the run before its owner's first word came. Where that does not fit the owner's value, it is
     // left out as what does not apply: the owner is not to be held up by others.
     std::vector<std::string> left_out;
-    const Result<Diff> after = changes_of(in.document, in.waited.entries, in.waited.replace, 0, 0, &left_out);
+    const Result<Diff> after = changes_of(in.document, in.waited.entries, in.waited.replace, 0, 0, false, &left_out);
     CAIRN_TRY(engine::apply(*after, in.document));
     for (const std::string& key : left_out) {
       log(LogLevel::kWarning, Code::kTooDeep,
@@ -181,7 +207,8 @@ Status Store::plan_change(Incoming& in, const Run& run) {
   in.updated_us = std::max(run.updated_us, e.updated_us);
   if (e.replace || !e.changes.empty()) {
     in.document = run.live.document();
-    Result<Diff> diff = changes_of(in.document, e.changes, e.replace, run.sequence, in.updated_us);
+    Result<Diff> diff = changes_of(in.document, e.changes, e.replace, run.sequence, in.updated_us,
+                                   ships_.load(std::memory_order_relaxed));
     CAIRN_TRY(diff.status());
     if (diff->replace || !diff->entries.empty()) {
       CAIRN_TRY(engine::apply(*diff, in.document));
@@ -214,6 +241,10 @@ Status Store::plan_waiting(Incoming& in, const Run* run) {
   if (std::any_of(e.changes.begin(), e.changes.end(), [](const DiffEntry& c) { return c.key == kProtoKey; })) {
     return {Code::kKeyRefused, "key: __proto__"};
   }
+  if (e.hops >= kHopsMax) {
+    return {Code::kInvalidArgument, "15 stores passed it on and none has the run: do their upstreams form a ring?"};
+  }
+  in.hops = e.hops + 1;
   Diff diff;
   diff.base = run != nullptr ? run->sequence : 1;
   diff.last = diff.base + 1;
@@ -258,6 +289,9 @@ Status Store::plan_incoming(const sync::Batch& batch, Incoming& in, std::optiona
       return plan_waiting(in, run);
     }
     in.others_write = run->record.origin.received();
+    if (in.others_write && ships_.load(std::memory_order_relaxed)) {
+      CAIRN_TRY(room_to_go_on(*tables(), run->record, e));
+    }
     return plan_change(in, *run);
   }
   const Origin origin{batch.header.owner, batch.header.generation, e.life, e.sequence};
@@ -310,7 +344,8 @@ Status Store::plan_incoming(const sync::Batch& batch, Incoming& in, std::optiona
 
 void Store::append_parts(const Incoming& in, std::string& payload) const {
   const auto part = [&](LogType type, std::string bytes) {
-    append_received_part(payload, {type, in.origin, in.others_write, std::move(bytes)});
+    append_received_part(
+        payload, {type, in.origin, in.others_write, type == LogType::kDiff ? in.hops : uint8_t{0}, std::move(bytes)});
   };
   const std::string& id = in.entry->id;
   const uint64_t created = in.starts ? kThisRecord : in.run->record.created_lsn;
@@ -562,7 +597,7 @@ Status Store::note_other_writer(Run& run) {
   engine::append_change(bytes, change);
   std::string payload;
   append_received_head(payload, {});
-  append_received_part(payload, {LogType::kChange, std::nullopt, true, std::move(bytes)});
+  append_received_part(payload, {LogType::kChange, std::nullopt, true, 0, std::move(bytes)});
   CAIRN_TRY(append_for(run, {{LogType::kReceived, std::move(payload)}}, nullptr));
   run.record.others_write = true;
   run.sequence = change.sequence;

@@ -47,7 +47,7 @@ std::string cut(const std::string& text) {
 std::string entry_text(const DiffEntry& e) {
   const std::string key = cut(printable(e.key));
   const std::string value = e.value ? cut(printable(engine::to_json(*e.value))) : "";
-  const std::string result = e.value ? " -> " + value : "";
+  const std::string result = e.value ? " -> " + value : e.gone ? " -> nothing" : "";
   switch (e.form.kind) {
     case FormKind::kSet:
       return key + " = " + value;

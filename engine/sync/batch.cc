@@ -224,7 +224,7 @@ bool read_forms(MsgpackCursor& in, std::vector<DiffEntry>& changes, bool& too_de
       too_deep = true;
       continue;
     }
-    if (!e.ok() || (e->form.kind == FormKind::kSet) != e->value.has_value()) {
+    if (!e.ok() || (e->form.kind == FormKind::kSet) != e->value.has_value() || e->gone) {
       return false;
     }
     changes.push_back(std::move(*e));
@@ -235,6 +235,15 @@ bool read_forms(MsgpackCursor& in, std::vector<DiffEntry>& changes, bool& too_de
   }
   std::sort(keys.begin(), keys.end());
   return std::adjacent_find(keys.begin(), keys.end()) == keys.end();
+}
+
+bool read_hops(MsgpackCursor& in, uint8_t& hops) {
+  uint64_t v = 0;
+  if (!in.read_unsigned(v) || v == 0 || v > UINT8_MAX) {
+    return false;
+  }
+  hops = static_cast<uint8_t>(v);
+  return true;
 }
 
 bool read_entry(MsgpackCursor& in, int64_t wall_us, Entry& entry) {
@@ -257,7 +266,8 @@ bool read_entry(MsgpackCursor& in, int64_t wall_us, Entry& entry) {
     return false;
   }
   if (entry.kind == EntryKind::kDelta) {
-    return fields == 4 && read_forms(in, entry.changes, entry.too_deep) && (!entry.changes.empty() || entry.too_deep);
+    return (fields == 4 || fields == 5) && read_forms(in, entry.changes, entry.too_deep) &&
+           (!entry.changes.empty() || entry.too_deep) && (fields == 4 || read_hops(in, entry.hops));
   }
   if (!read_optional_head(in, entry.head) || !in.read_bool(entry.replace)) {
     return false;
@@ -324,8 +334,10 @@ void append_entry(std::string& body, const Entry& entry, int64_t wall_us) {
   const auto since = static_cast<int64_t>(static_cast<uint64_t>(entry.updated_us) - static_cast<uint64_t>(wall_us));
   switch (entry.kind) {
     case EntryKind::kErase:
-    case EntryKind::kDelta:
       pack.array(4);
+      break;
+    case EntryKind::kDelta:
+      pack.array(entry.hops != 0 ? 5 : 4);
       break;
     case EntryKind::kForms:
       pack.array(8);
@@ -356,6 +368,9 @@ void append_entry(std::string& body, const Entry& entry, int64_t wall_us) {
     pack_values(pack, entry.changes);
   } else {
     pack_forms(pack, entry.changes);
+  }
+  if (entry.kind == EntryKind::kDelta && entry.hops != 0) {
+    pack.number(entry.hops);
   }
 }
 

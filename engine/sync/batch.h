@@ -78,6 +78,7 @@ struct Entry {
   std::optional<Head> head;
   bool replace = false;            // the document starts empty
   std::vector<DiffEntry> changes;  // kValues: kSet and kDelete alone; kForms, kDelta: without values but for kSet
+  uint8_t hops = 0;                // kDelta: stores that passed it on, the most of what was folded together
   bool too_deep = false;           // one of them is nested deeper than anything is read: they are not here
   [[nodiscard]] bool whole() const { return replace && head.has_value(); }
 };

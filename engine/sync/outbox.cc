@@ -25,6 +25,18 @@ std::vector<DiffEntry> forms_of(const Diff& diff) {
   for (DiffEntry& e : changes) {
     if (e.form.kind != FormKind::kSet) {
       e.value.reset();
+      e.gone = false;
+    }
+  }
+  return changes;
+}
+
+/// What the keys are now.
+std::vector<DiffEntry> values_of(const Diff& diff) {
+  std::vector<DiffEntry> changes = diff.entries;
+  for (DiffEntry& e : changes) {
+    if (e.gone) {
+      e = {e.key, Form(FormKind::kDelete), std::nullopt};
     }
   }
   return changes;
@@ -91,6 +103,7 @@ Status Outbox::add_part(TablesTxn& txn, const std::string& id, std::string& body
     entry.updated_us = record.updated_us;
     if (record.foreign) {
       entry.kind = EntryKind::kDelta;
+      entry.hops = row.hops;
       entry.changes = forms_of(row.diff);
     } else {
       entry.life = record.created_lsn;
@@ -107,7 +120,7 @@ Status Outbox::add_part(TablesTxn& txn, const std::string& id, std::string& body
       } else {
         entry.kind = record.ships_forms ? EntryKind::kForms : EntryKind::kValues;
         entry.replace = row.diff.replace;
-        entry.changes = record.ships_forms ? forms_of(row.diff) : row.diff.entries;
+        entry.changes = record.ships_forms ? forms_of(row.diff) : values_of(row.diff);
         if (row.head) {
           entry.head = head_of(record);
         }
@@ -330,6 +343,7 @@ Status Outbox::put_back(TablesTxn& txn, const FrozenPart& part, bool whole) cons
       record.outbox.head = record.outbox.head || newer.head;
       record.outbox.full = record.outbox.full || newer.full;
       record.outbox.over = record.outbox.over || newer.over;
+      record.outbox.hops = std::max(record.outbox.hops, newer.hops);
     } else {
       record.outbox.diff.last = record.sequence;  // a rebase may have gone on from there
     }
@@ -418,6 +432,7 @@ Status Outbox::bury(TablesTxn& txn, const FrozenPart& part, VerdictCode code, co
     behind.last = std::max(behind.last, behind.base + 1);
     CAIRN_TRY(fold(before->row.diff, behind, kStoredOperationsMax));
     before->row.head = before->row.head || part.row.head;
+    before->row.hops = std::max(before->row.hops, part.row.hops);
     letter = std::move(*before);
   }
   return txn.put(Table::kDead, part.id, encode_dead_letter(letter));

@@ -132,6 +132,7 @@ Status Outbox::release(const std::string& id, Release how) {
       return {};
     }
     if (how == Release::kRetry && letter->row.waits()) {
+      letter->row.hops = 0;  // somebody saw to it that they are no ring
       CAIRN_TRY(put_back_letter(txn, id, *letter, strands));
     } else if (how == Release::kReplace || (how == Release::kRetry && !letter->foreign)) {
       if (!(*found)->outbox.waits()) {

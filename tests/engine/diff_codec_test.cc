@@ -96,7 +96,8 @@ TEST(DiffCodec, RefusesWhatIsNoEntry) {
   EXPECT_FALSE(is_entry("93 a16b 01 01")) << "a delete with value";
   EXPECT_FALSE(is_entry("92 a16b 09")) << "a fresh delete";
   EXPECT_FALSE(is_entry("92 a16b 06")) << "no such kind";
-  EXPECT_FALSE(is_entry("92 a16b 11")) << "an unknown flag";
+  EXPECT_FALSE(is_entry("92 a16b 11")) << "a delete that leaves the key absent";
+  EXPECT_FALSE(is_entry("92 a16b 21")) << "an unknown flag";
   EXPECT_FALSE(is_entry("93 a1ff 00 01")) << "a key that is no UTF-8";
   EXPECT_FALSE(is_entry("93 01 00 01")) << "a key that is no string";
   EXPECT_FALSE(is_entry("93 a26b 00 01")) << "a key that lies about its length";
@@ -120,7 +121,12 @@ TEST(DiffCodec, RefusesWhatIsNoEntry) {
   EXPECT_FALSE(is_entry("93 a16b 05 91 9305a5242e6b2e6180")) << "a replace in a list";
   EXPECT_FALSE(is_entry("93 a16b 05 91 9304a5242e6b2e61c0")) << "an increment by null in a list";
   EXPECT_FALSE(is_entry("93 a16b 05 91 9301a5242e6b2e6101")) << "a delete with value in a list";
-  EXPECT_FALSE(is_entry("94 a16b 05 91 9300a5242e6b2e610101")) << "a list with a result";
+  EXPECT_TRUE(is_entry("94 a16b 05 91 9300a5242e6b2e6101 01")) << "a list with its result";
+  EXPECT_TRUE(is_entry("93 a16b 15 91 9300a5242e6b2e6101")) << "a list that left the key absent";
+  EXPECT_TRUE(is_entry("96 a16b 13 91a178 90 90 c2")) << "so did a remove";
+  EXPECT_FALSE(is_entry("94 a16b 15 91 9300a5242e6b2e6101 01")) << "absent, and a result";
+  EXPECT_FALSE(is_entry("93 a16b 10 01")) << "a set that leaves the key absent";
+  EXPECT_FALSE(is_entry("92 a16b 19")) << "fresh, and absent";
 }
 
 TEST(DiffCodec, AListHoldsAtMostItsLimit) {

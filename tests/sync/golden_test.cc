@@ -74,6 +74,7 @@ std::vector<Entry> entries() {
   delta.id = "parent";
   delta.updated_us = kWallUs + 1;
   delta.changes = forms.changes;
+  delta.hops = 1;
 
   Entry erase;
   erase.kind = EntryKind::kErase;

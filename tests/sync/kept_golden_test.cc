@@ -29,6 +29,7 @@ OutboxRow row() {
   r.since_lsn = 40;
   r.since_us = 1'795'428'000'000'000;
   r.head = r.full = true;
+  r.hops = 3;
   r.diff.base = 2;
   r.diff.last = 5;
   DiffEntry& e = r.diff.entries.emplace_back(DiffEntry{"n", Form(FormKind::kIncrement), Value(int64_t{7})});
