@@ -300,9 +300,9 @@ typedef struct cairn_options {
  * clean close), so stores may share one. staging_dir is made if it is absent; it must be yours or root's, and writable
  * for others only with the sticky bit (else UNSAFE). The file STAGING in the store names it: readers find it, and so
  * does the next open, with another staging_dir or none too, which takes over what was staged. Is it gone by then, that
- * open works, logs a warning and sets CAIRN_STATS_STAGING_LOST; the commands refuse (75), because they may only look from
- * the wrong place. A copy of a store never looks into the staging of its
- * original. Beside cairn_files, it is still the operating system's.
+ * open works, logs a warning and sets CAIRN_STATS_STAGING_LOST; the commands refuse (75), because they may only look
+ * from the wrong place. A copy of a store never looks into the staging of its original. Beside cairn_files, it is still
+ * the operating system's.
  *
  * CAIRN_OPEN_GUARD_SIGBUS.   A store into a mapped file that was truncated, or whose disk fails, is a SIGBUS, which
  * ends the process. With this flag, off by default because handlers are the host's, the open installs a handler of
@@ -993,11 +993,13 @@ CAIRN_API cairn_status cairn_watch_open(cairn_store* store, const char* run, con
  * tells all that had changed before its first call; what changes meanwhile may be left to the next turn, so that a turn
  * ends also beside busy writers. `info` (may be null, and `buffer` and `needed` with it) is filled as by
  * cairn_run_get_info, and all zero with ERASED and RESET.
- * Errors:   TOO_LARGE, also for a null buffer (*needed says how many bytes; call again for the same event); CORRUPT,
- * IO; AGAIN in a store that is only read, as its other reading calls, and NOT_A_STORE once it was removed or another one
- * made in its place. Threads:  any, one at a time. Cost:     without
- * events about 1 us in an idle store, 50 ns for each run in memory in a busy one; about 1 us an event. In a store that
- * is only read 1 to 3 ms for each look; events of one look share it. */
+ * Errors:   TOO_LARGE, also for a null buffer (*needed says how many bytes; call again for the same event); CORRUPT;
+ *           IO; in a store that is only read also AGAIN, as its other reading calls, and NOT_A_STORE once the store was
+ *           removed, or another one made in its place.
+ * Threads:  any, one at a time.
+ * Cost:     without events about 1 us in an idle store, 50 ns for each run in memory in a busy one; about 1 us an
+ *           event. In a store that is only read 1 to 3 ms for each look; events of one look share it.
+ */
 CAIRN_API cairn_status cairn_watch_next(cairn_watch* watch, cairn_watch_event* event, cairn_run_info* info,
                                         void* buffer, size_t capacity, size_t* needed) CAIRN_NOEXCEPT;
 
