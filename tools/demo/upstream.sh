@@ -27,7 +27,7 @@ start_upstream() {
   exit 70
 }
 # What of the store the upstream has and what not: all but the sequence, which each store counts for itself.
-runs_of() { "$cairn" export --store "$1" | sed 's/"sequence":[0-9]*,//'; }
+runs_of() { "$cairn" export --store "$1" | sed 's/"sequence":"[0-9]*",//'; }
 
 run=$("$cairn" ls --store "$store" --json | sed -n '1s/.*"id":"\([^"]*\)".*/\1/p')
 echo "why a run is not upstream, while there is none:"
