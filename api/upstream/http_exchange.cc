@@ -38,7 +38,7 @@ std::string host_of(const http_client::Endpoint& endpoint) {
 }  // namespace
 
 std::string HttpExchange::text_of(long status) const {
-  const std::string text = "HTTP " + std::to_string(status);
+  std::string text = "HTTP " + std::to_string(status);
   switch (status) {
     case 301:
     case 302:
