@@ -89,6 +89,12 @@ Status remove_unborn(const std::string& directory) {
   const std::string path = directory + kUnborn;
   const int fd = wal::above_standard(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (fd < 0) return errno == ENOENT ? Status() : lmdb_status(errno, "removing data.tmp");
+  // It may have been data/ before, and the sync of that may have failed: a crash must not leave data/ without its file.
+  if (const Status named = sync_path(directory, O_DIRECTORY, "removing data.tmp: syncing the store's directory");
+      !named.ok()) {
+    close(fd);
+    return named;
+  }
   DIR* entries = fdopendir(fd);
   if (entries == nullptr) {
     const int cause = errno;
