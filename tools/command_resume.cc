@@ -1,7 +1,5 @@
-#include <cstdio>
 #include <memory>
 
-#include "tools/json_output.h"
 #include "tools/open_store.h"
 #include "tools/run_text.h"
 
@@ -27,11 +25,7 @@ Exit resume(const Globals& globals, const std::string& id) {
     return run.status();
   });
   if (exit == Exit::kDone) {
-    if (globals.json) {
-      print_json(run_json(resumed));
-    } else {
-      std::printf("%s\n", resumed.record.id.c_str());
-    }
+    print_started(resumed, globals.json);
   }
   return exit;
 }

@@ -1,9 +1,7 @@
-#include <cstdio>
 #include <memory>
 
 #include "engine/json.h"
 #include "engine/start_or_resume.h"
-#include "tools/json_output.h"
 #include "tools/open_store.h"
 #include "tools/report.h"
 #include "tools/run_text.h"
@@ -58,11 +56,7 @@ Exit start(const Globals& globals, const Arguments& a) {
     return run.status();
   });
   if (exit == Exit::kDone) {
-    if (globals.json) {
-      print_json(run_json(started));
-    } else {
-      std::printf("%s\n", started.record.id.c_str());
-    }
+    print_started(started, globals.json);
   }
   return exit;
 }

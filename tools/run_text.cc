@@ -1,8 +1,10 @@
 #include "tools/run_text.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "engine/json.h"
+#include "tools/json_output.h"
 #include "tools/terminal_text.h"
 
 namespace cairn::tools {
@@ -171,6 +173,14 @@ std::string describe_run(const RunView& run, uint64_t children, int64_t now_us) 
     append_field(out, "progress", bar_text(*share, 30));
   }
   return out + "\n" + pretty_json(Value(r.document.to_object())) + "\n";
+}
+
+void print_started(const engine::RunView& run, bool json) {
+  if (json) {
+    print_json(run_json(run));
+  } else {
+    std::printf("%s\n", run.record.id.c_str());
+  }
 }
 
 }  // namespace cairn::tools

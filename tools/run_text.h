@@ -14,10 +14,13 @@ namespace cairn::tools {
 /// how many runs name it as their parent, if that was counted.
 engine::Object run_json(const engine::RunView& run, std::optional<uint64_t> children = std::nullopt);
 
-/// The document's "progress" if it is a number in [0, 1].
+/// On stdout, what starting or resuming prints: the id, or with `json` the run.
+void print_started(const engine::RunView& run, bool json);
+
 /// "EXECUTING (orphaned)"; "(elsewhere)" of a run that is owned elsewhere, for its status is not known here.
 std::string status_text(const engine::RunView& run);
 
+/// The document's "progress" if it is a number in [0, 1].
 std::optional<double> progress_of(const engine::RunView& run);
 
 /// JSON text with two blanks a level; empty containers and the arrays of few scalars stay on one line.

@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <csignal>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -96,6 +99,24 @@ class CommandTest : public StoreTest {
     posix_spawn_file_actions_destroy(&actions);
     if (stdout_path.empty() && std::find(arguments.begin(), arguments.end(), "--json") != arguments.end()) {
       json_.insert(pid);
+    }
+    return pid;
+  }
+  /// The command in a forked child that prepared itself; its output goes where `prepare` sends it.
+  pid_t start_after(const std::function<void()>& prepare, std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {CAIRN_COMMAND, "--store", store()});
+    std::vector<char*> argv;
+    for (std::string& a : arguments) {
+      argv.push_back(a.data());
+    }
+    argv.push_back(nullptr);
+    fflush(nullptr);
+    const pid_t pid = fork();
+    if (pid == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      prepare();
+      execv(CAIRN_COMMAND, argv.data());
+      _exit(126);
     }
     return pid;
   }

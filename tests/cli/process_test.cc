@@ -17,24 +17,6 @@ using ::testing::HasSubstr;
 
 class ProcessOfTheCommand : public CommandTest {
  protected:
-  /// The command in a forked child that prepared itself; its output goes where `prepare` sends it.
-  pid_t start_after(const std::function<void()>& prepare, std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {CAIRN_COMMAND, "--store", store()});
-    std::vector<char*> argv;
-    for (std::string& a : arguments) {
-      argv.push_back(a.data());
-    }
-    argv.push_back(nullptr);
-    fflush(nullptr);
-    const pid_t pid = fork();
-    if (pid == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      prepare();
-      execv(CAIRN_COMMAND, argv.data());
-      _exit(126);
-    }
-    return pid;
-  }
   static void close_standard() {
     for (int fd = 0; fd <= 2; ++fd) {
       ::close(fd);

@@ -24,15 +24,7 @@ class Sandbox : public CommandTest {
  protected:
   /// `cairn ARGUMENTS` that has a minute, and in which the calls fail with `error`.
   Ran without(const std::vector<RefusedCall>& calls, int error, std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {CAIRN_COMMAND, "--store", store()});
-    std::vector<char*> argv;
-    for (std::string& a : arguments) {
-      argv.push_back(a.data());
-    }
-    argv.push_back(nullptr);
-    fflush(nullptr);
-    const pid_t pid = fork();
-    if (pid == 0) {
+    const auto refuse_all = [&] {
       dup2(::open(path("out").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), 1);
       dup2(::open(path("err").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), 2);
       alarm(60);
@@ -41,10 +33,8 @@ class Sandbox : public CommandTest {
           _exit(125);
         }
       }
-      execv(CAIRN_COMMAND, argv.data());
-      _exit(126);
-    }
-    return wait_for(pid);
+    };
+    return wait_for(start_after(refuse_all, std::move(arguments)));
   }
   static void expect_fair(const Ran& ran, const std::string& what) {
     EXPECT_EQ(ran.signal, 0) << what;
