@@ -89,11 +89,10 @@ address_and_undefined() {
 }
 threads() {
   # TSan takes the mapping that the SIGBUS handler makes for a write of what stood there: ManyThreadsMeetTheFaultAtOnce.
-  # It starts no threads in the child of a process that has some: StandardDescriptorsOfAHost.
   # Of the log's suites only GroupCommit has threads; the others damage every byte in turn, which takes TSan many minutes.
   build tsan --target store_tests wal_tests threads_tests upstream_tests &&
     CAIRN_TEST_SCALE=10 run_ctest tsan -L '^(wal|store|threads|upstream)$' \
-      -E '(^|/)(Format|Lives|LogWriting|PosixFilesTest|Reader|Recovery)[.]|^SigbusGuarded[.]ManyThreads|^StandardDescriptorsOfAHost[.]'
+      -E '(^|/)(Format|Lives|LogWriting|PosixFilesTest|Reader|Recovery)[.]|^SigbusGuarded[.]ManyThreads'
 }
 mutants() { tools/check_teeth.sh --rotating 2; }
 demo() { tools/demo.sh; }
