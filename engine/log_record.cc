@@ -40,6 +40,14 @@ bool take_identity(std::string_view& from, std::string& id, uint64_t& created_ls
   return take_raw(from, created_lsn);
 }
 
+std::optional<uint64_t> whole(const Value& value) {
+  if (const auto* large = value.get<uint64_t>()) {
+    return *large;
+  }
+  const auto* small = value.get<int64_t>();
+  return small != nullptr && *small >= 0 ? std::optional(static_cast<uint64_t>(*small)) : std::nullopt;
+}
+
 }  // namespace
 
 void append_diff_prefix(std::string& out, std::string_view id, uint64_t created_lsn) {
@@ -125,12 +133,12 @@ Result<RunChange> decode_change(std::string_view payload) {
   if (fields == nullptr || fields->size() < 5 || fields->size() > 6) {
     return kBad;
   }
-  const auto* sequence = (*fields)[0].get<int64_t>();
+  const auto sequence = whole((*fields)[0]);
   const auto* updated = (*fields)[1].get<int64_t>();
-  if (sequence == nullptr || *sequence <= 0 || updated == nullptr) {
+  if (!sequence || *sequence == 0 || updated == nullptr) {
     return kBad;
   }
-  change.sequence = static_cast<uint64_t>(*sequence);
+  change.sequence = *sequence;
   change.updated_us = *updated;
   if (!(*fields)[2].is(Type::kNull)) {
     const auto* status = (*fields)[2].get<int64_t>();
@@ -140,11 +148,8 @@ Result<RunChange> decode_change(std::string_view payload) {
     change.status = static_cast<RunStatus>(*status);
   }
   if (const Value& session = (*fields)[3]; !session.is(Type::kNull)) {
-    if (const auto* small = session.get<int64_t>()) {
-      change.session = static_cast<uint64_t>(*small);
-    } else if (const auto* large = session.get<uint64_t>()) {
-      change.session = *large;
-    } else {
+    change.session = whole(session);
+    if (!change.session) {
       return kBad;
     }
   }

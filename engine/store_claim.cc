@@ -37,7 +37,7 @@ Status Store::owned_by_another(const Run& run) {
   return fail(Code::kExists, owner_text(*owner) + " owns the run of this id: take another id", run.id);
 }
 
-// kAgain: the run is not, or not any more, one that is owned elsewhere.
+// Null: the run is not, or not any more, one that is owned elsewhere.
 Result<RunRef> Store::claim(RunRecord& record, Durability durability) {
   RunRef run;
   uint64_t lsn = 0;
@@ -58,13 +58,14 @@ Result<RunRef> Store::claim(RunRecord& record, Durability durability) {
     }
     auto found = load_run(record.id);
     if (!found.ok()) {
-      return found.code() == Code::kNoSuchRun ? Status(Code::kAgain) : found.status();
+      return found.code() == Code::kNoSuchRun ? Result<RunRef>(RunRef()) : found.status();
     }
     run = std::move(*found);
+    CAIRN_TRY(resolve_root(record));  // it locks the parent, which no one does who has locked another run
     {
       const std::lock_guard guard(run->lock);
       if (run->gate == Code::kErased || !run->record.foreign) {
-        return Status(Code::kAgain);
+        return RunRef();
       }
       CAIRN_TRY(owned_by_another(*run));
       CAIRN_TRY(claim_locked(*run, record, lsn));
@@ -77,7 +78,6 @@ Result<RunRef> Store::claim(RunRecord& record, Durability durability) {
 
 // The run itself changes, so handles that were made before go on.
 Status Store::claim_locked(Run& run, RunRecord& record, uint64_t& lsn) {
-  CAIRN_TRY(resolve_root(record));
   auto waits = folded_record(run);
   CAIRN_TRY(waits.status());
   CAIRN_TRY(put_on_top(std::move(waits->outbox.diff), record.document));

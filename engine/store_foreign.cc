@@ -31,9 +31,18 @@ Result<RunRef> Store::related(Run& run, std::string_view id) {
   return start_record(std::move(record), Durability::kDefault);
 }
 
-// Parent and root of a run are set at its start.
-Result<RunRef> Store::parent(Run& run) { return related(run, run.record.parent); }
-Result<RunRef> Store::root(Run& run) { return related(run, run.record.root); }
+namespace {
+
+// A copy: the start of a run that was taken for one owned elsewhere gives it a parent.
+std::string relative(Run& run, std::string RunRecord::*which) {
+  const std::lock_guard guard(run.lock);
+  return run.record.*which;
+}
+
+}  // namespace
+
+Result<RunRef> Store::parent(Run& run) { return related(run, relative(run, &RunRecord::parent)); }
+Result<RunRef> Store::root(Run& run) { return related(run, relative(run, &RunRecord::root)); }
 
 // `diff`: the operations of `run` alone. `outbox`: what waits already, and they behind it.
 Status Store::fold_for_owner(const Run& run, const std::vector<RunOperation>& operations, Diff& diff, Diff& outbox,

@@ -20,6 +20,9 @@ Status Store::import_run(RunRecord record, bool replace, Durability durability) 
         record.sequence == 0 ? "a run's sequence is 1 or more" : "a run is finished if and only if its status is final",
         record.id);
   }
+  if (record.sequence > kSequenceMax) {
+    return fail(Code::kInvalidArgument, "a run's sequence is at most " + std::to_string(kSequenceMax), record.id);
+  }
   if (const Status s = check_relatives(record.id, record.parent, record.root); !s.ok()) {
     return fail(s, s.what, record.id);
   }
@@ -66,7 +69,7 @@ Status Store::import_run(RunRecord record, bool replace, Durability durability) 
   }
   if (claims) {
     auto run = claim(record, durability);
-    return run.code() == Code::kAgain ? import_run(std::move(record), replace, durability) : run.status();
+    return run.ok() && *run == nullptr ? import_run(std::move(record), replace, durability) : run.status();
   }
   return keep_promise(durability, lsn, std::span(&id, 1));
 }

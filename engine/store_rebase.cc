@@ -42,8 +42,7 @@ Status Store::rebase(const sync::Documents::Run& upstream, bool newer) {
   }
   auto record = folded_record(r);
   CAIRN_TRY(record.status());
-  OutboxRow row = record->outbox;
-  CAIRN_TRY(join_behind(row));
+  const OutboxRow& row = record->outbox;
   auto of = outbox_->of_run(r.id);
   CAIRN_TRY(of.status());
   if (of->in_flight) {

@@ -218,7 +218,7 @@ Result<RunRef> Store::start_record(RunRecord record, Durability durability) {
   if (claims) {
     start_guard.unlock();
     auto claimed = claim(record, durability);
-    return claimed.code() == Code::kAgain ? start_record(std::move(record), durability) : claimed;
+    return claimed.ok() && *claimed == nullptr ? start_record(std::move(record), durability) : claimed;
   }
   CAIRN_TRY(resolve_root(record));
   return append_start(std::move(record), nullptr, start_guard, durability);
@@ -242,7 +242,7 @@ Status Store::check_startable(const Run& old) const {
 
 // Root: the parent's root if the parent is here, else the parent. With start_mutex_ held.
 Status Store::resolve_root(RunRecord& record) {
-  if (!record.parent.empty() && record.root.empty()) {
+  if (record.root.empty() && !record.parent.empty() && record.parent != record.id) {
     auto parent = load_run(record.parent);
     if (parent.ok()) {
       const std::lock_guard guard((*parent)->lock);

@@ -254,8 +254,8 @@ bool read_entry(MsgpackCursor& in, int64_t wall_us, Entry& entry) {
     return false;
   }
   entry.kind = static_cast<EntryKind>(kind);
-  if (entry.kind != EntryKind::kDelta &&
-      (!in.read_unsigned(entry.life) || !in.read_unsigned(entry.sequence) || entry.sequence == 0)) {
+  if (entry.kind != EntryKind::kDelta && (!in.read_unsigned(entry.life) || !in.read_unsigned(entry.sequence) ||
+                                          entry.sequence == 0 || entry.sequence > kSequenceMax)) {
     return false;
   }
   if (entry.kind == EntryKind::kErase) {
@@ -265,20 +265,16 @@ bool read_entry(MsgpackCursor& in, int64_t wall_us, Entry& entry) {
   if (!in.read_signed(since) || __builtin_add_overflow(wall_us, since, &entry.updated_us)) {
     return false;
   }
-  const bool delta = entry.kind == EntryKind::kDelta;
-  if ((!delta && !read_optional_head(in, entry.head)) || !in.read_bool(entry.replace)) {
+  if (entry.kind == EntryKind::kDelta) {
+    return (fields == 4 || fields == 5) && read_forms(in, entry.changes, entry.too_deep) &&
+           (!entry.changes.empty() || entry.too_deep) && (fields == 4 || read_hops(in, entry.hops));
+  }
+  if (!read_optional_head(in, entry.head) || !in.read_bool(entry.replace)) {
     return false;
   }
   const bool values = entry.kind == EntryKind::kValues;
-  if (!(values ? read_values(in, entry.changes, entry.too_deep) : read_forms(in, entry.changes, entry.too_deep))) {
-    return false;
-  }
-  const bool hops = delta && fields == 6;
-  if (fields != (values   ? 9
-                 : !delta ? 8
-                 : hops   ? 6
-                          : 5) ||
-      (hops && !read_hops(in, entry.hops)) || (delta && entry.changes.empty() && !entry.replace && !entry.too_deep)) {
+  if (!(values ? fields == 9 && read_values(in, entry.changes, entry.too_deep)
+               : fields == 8 && read_forms(in, entry.changes, entry.too_deep))) {
     return false;
   }
   return !entry.replace || std::all_of(entry.changes.begin(), entry.changes.end(), [](const DiffEntry& e) {
@@ -341,7 +337,7 @@ void append_entry(std::string& body, const Entry& entry, int64_t wall_us) {
       pack.array(4);
       break;
     case EntryKind::kDelta:
-      pack.array(entry.hops != 0 ? 6 : 5);
+      pack.array(entry.hops != 0 ? 5 : 4);
       break;
     case EntryKind::kForms:
       pack.array(8);
@@ -366,8 +362,8 @@ void append_entry(std::string& body, const Entry& entry, int64_t wall_us) {
     } else {
       pack.nil();
     }
+    pack.boolean(entry.replace);
   }
-  pack.boolean(entry.replace);
   if (entry.kind == EntryKind::kValues) {
     pack_values(pack, entry.changes);
   } else {
@@ -649,8 +645,8 @@ Result<Documents> decode_documents(std::string_view bytes) {
     Object object;
     if (!read_id(in, run.origin.owner) || !in.read_unsigned(run.origin.generation) ||
         !in.read_unsigned(run.origin.life) || !in.read_unsigned(run.origin.sequence) ||
-        !in.read_unsigned(run.version) || !in.read_unsigned(run.life) || !in.read_bool(run.others_write) ||
-        !read_head(in, run.head) || !read_object(in, object)) {
+        run.origin.sequence > kSequenceMax || !in.read_unsigned(run.version) || !in.read_unsigned(run.life) ||
+        !in.read_bool(run.others_write) || !read_head(in, run.head) || !read_object(in, object)) {
       return kBadDocuments;
     }
     run.document = Document::from_object(std::move(object));

@@ -1,4 +1,7 @@
 // A parent that is updated before it is started here: its start takes what waits for its owner into the run.
+#include <atomic>
+#include <thread>
+
 #include "tests/support/child_process.h"
 #include "tests/support/store_fixture.h"
 #include "tests/support/updates.h"
@@ -129,6 +132,54 @@ TEST_F(Claim, ARunIsNeitherItsOwnParentNorItsOwnRoot) {
   r.id = r.parent = "r";
   r.sequence = 1;
   EXPECT_EQ(store_->import_run(std::move(r), false).code, Code::kInvalidArgument);
+}
+
+// In a process of its own, which an alarm ends: what fails here waits for ever.
+TEST_F(Claim, ARunThatNamesItselfAsItsParentIsRefused) {
+  in_child([&] {
+    alarm(60);
+    open();
+    (void)parent_of(child_of("box"));
+    EXPECT_EQ(start_with("box", "{}", "box"), Code::kInvalidArgument);
+    EXPECT_EQ(start_with("box", "{}", "c"), Code::kInvalidArgument) << "its own grandparent";
+    EXPECT_EQ(start_with("box", "{}"), Code::kOk);
+    close();
+  });
+}
+
+TEST_F(Claim, BesideTransactionsOverTheRunAndItsParent) {
+  in_child([&] {
+    alarm(60);
+    open();
+    ASSERT_EQ(start_with("q", "{}"), Code::kOk);
+    const RunRef q = *store_->find("q");
+    for (int i = 0; i < 40; ++i) {
+      engine::StartOptions o;
+      o.id = "c" + std::to_string(i);
+      o.parent = "p" + std::to_string(i);
+      o.root = "q";
+      const RunRef child = *store_->start(o);
+      const RunRef p = parent_of(child);
+      ASSERT_EQ(add(p, "n", "1"), Code::kAccepted);
+      std::atomic<int> added{0};
+      std::atomic<bool> started{false};
+      std::thread transactions([&] {
+        const engine::Operation plus{OperationType::kIncrement, "n", 1};
+        while (!started || added < 20) {
+          ASSERT_TRUE(store_->transact({{q.get(), plus}, {p.get(), plus}}).worked());
+          ++added;
+          (void)parent_of(p);
+        }
+      });
+      while (added == 0) {
+      }
+      ASSERT_EQ(start_with(o.parent, "{}", "q"), Code::kOk);
+      started = true;
+      transactions.join();
+      EXPECT_EQ(json(o.parent), R"({"n":)" + std::to_string(1 + added) + "}");
+    }
+    close();
+  });
 }
 
 }  // namespace

@@ -78,6 +78,23 @@ TEST_F(Import, OfPowerIsDurableWhenItReturns) {
   EXPECT_EQ(store_->stats().durable_lsn, store_->stats().written_lsn);
 }
 
+// 2^63 and more once went into a log record that its own reader refused.
+TEST_F(Import, ASequenceLeavesRoomToGoOnFrom) {
+  open();
+  engine::RunRecord high = record("high", "{}");
+  for (const uint64_t sequence : {engine::kSequenceMax + 1, uint64_t{INT64_MAX}, uint64_t{1} << 63, UINT64_MAX}) {
+    high.sequence = sequence;
+    EXPECT_EQ(store_->import_run(high, false).code, Code::kInvalidArgument) << sequence;
+  }
+  EXPECT_EQ(store_->find("high").code(), Code::kNoSuchRun);
+  high.sequence = engine::kSequenceMax;
+  ASSERT_TRUE(store_->import_run(high, false).ok());
+  set(find("high"), "n", "1");
+  EXPECT_TRUE(store_->finish(*find("high"), engine::RunStatus::kCompleted).ok());
+  reopen();
+  EXPECT_EQ(store_->view(*find("high")).record.sequence, engine::kSequenceMax + 2);
+}
+
 TEST_F(Import, RefusesWhatNoRunCanBe) {
   open();
   engine::RunRecord bad = record("r", "{}");
