@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "api/read.h"
+#include "api/refused.h"
 #include "api/update.h"
 #include "api/values.h"
 #include "engine/json.h"
@@ -13,14 +14,19 @@ using cairn::Code;
 using cairn::Status;
 using cairn::api::check_writable;
 using cairn::api::guarded;
+using cairn::api::guarded_update;
 using cairn::api::invalid;
 using cairn::api::view_of;
 using cairn::engine::Operation;
 using cairn::engine::OperationType;
 using cairn::engine::Value;
 
+std::string_view key_of(const cairn_cell* cell) {
+  return cell == nullptr ? std::string_view() : std::string_view(cell->key);
+}
+
 cairn_status update(cairn_cell* cell, OperationType type, const Value& value) noexcept {
-  return guarded([&]() -> Status {
+  return guarded_update(cell, key_of(cell), [&]() -> Status {
     CAIRN_TRY(check_writable(cell));
     if (const double* d = value.get<double>(); d != nullptr && !std::isfinite(*d)) {
       return {Code::kNotFinite, "NaN and infinity are no JSON numbers"};
@@ -105,7 +111,7 @@ cairn_status cairn_cell_set_string(cairn_cell* cell, const char* value, size_t v
       cell->engine->try_set_string(*cell->run, cell->key, {value, value_bytes})) {
     return CAIRN_OK;
   }
-  return guarded([&]() -> Status {
+  return guarded_update(cell, key_of(cell), [&]() -> Status {
     CAIRN_TRY(check_writable(cell));
     Operation set{OperationType::kSet, cell->key, {}};
     CAIRN_TRY(cairn::api::make_value(cairn::api::text(value, value_bytes), *cell->engine, cell->key, set.value));

@@ -53,6 +53,7 @@ struct cairn_store {
   std::unique_ptr<cairn::api::Reading> reading;  // read-only: instead of the engine
   std::once_flag receives;
   std::shared_ptr<cairn::api::Receiving> receiving;  // made with the first message that comes in (sync.cc)
+  std::atomic<uint64_t> refused_updates{0};          // refused.cc
 };
 
 namespace cairn::api {

@@ -26,7 +26,7 @@ cairn_status cairn_run_history(cairn_run* run, const char* key, size_t key_bytes
     }
     const cairn::engine::RunView view = run->engine->view(*run->run, false);
     if (view.erased) {
-      return {Code::kErased, "the run was erased"};
+      return cairn::engine::fail(Code::kErased, "the run " + run->run->id + " was erased");
     }
     std::vector<std::pair<int64_t, double>> points;  // visit takes its time, and steps go on meanwhile
     history->each(view.record.id, view.record.created_lsn, cairn::api::view_of(key, key_bytes),

@@ -23,6 +23,12 @@ Result<std::unique_ptr<HostHooks>> HostHooks::make(const cairn_hooks& hooks) {
   return made;
 }
 
+HostHooks::~HostHooks() {
+  if (adopted_ && host_.release != nullptr) {
+    host_.release(host_.context);
+  }
+}
+
 void HostHooks::install(engine::Hooks& hooks) {
   hooks.context = &host_;
   if (host_.log != nullptr) {

@@ -15,12 +15,23 @@ class HostHooks {
   /// kInvalidArgument: struct_bytes does not fit, or a file function is missing.
   static Result<std::unique_ptr<HostHooks>> make(const cairn_hooks& hooks);
 
+  HostHooks(const HostHooks&) = delete;
+  HostHooks& operator=(const HostHooks&) = delete;
+  ~HostHooks();
+
   /// Sets what the host brings; the rest stays as it is.
   void install(engine::Hooks& hooks);
+
+  /// The store is open: from now on the end of this releases the host's context.
+  void adopt_context() { adopted_ = true; }
+
+  [[nodiscard]] bool hears_errors() const { return host_.on_error != nullptr; }
+  void on_error(const cairn_error& error) const { host_.on_error(host_.context, &error); }
 
  private:
   HostHooks() = default;
   cairn_hooks host_ = {};
+  bool adopted_ = false;
   std::unique_ptr<HostFiles> files_;
 };
 

@@ -56,7 +56,7 @@ Result<engine::RunView> Reading::find(std::string_view id) {
 Result<engine::RunView> Reading::read(std::string_view id, uint64_t created_lsn) {
   auto view = find(id);
   if (view.code() == Code::kNoSuchRun || (view.ok() && view->record.created_lsn != created_lsn)) {
-    return engine::fail(Code::kErased, "the run was erased");
+    return engine::fail(Code::kErased, "the run " + std::string(id) + " was erased");
   }
   return view;
 }

@@ -1,5 +1,5 @@
 // The runs that a run names: its parent and its root.
-#include "api/handles.h"
+#include "api/refused.h"
 
 namespace {
 
@@ -8,6 +8,7 @@ using cairn::Status;
 using cairn::api::check_open;
 using cairn::api::check_writable;
 using cairn::api::guarded;
+using cairn::api::guarded_update;
 using cairn::api::invalid;
 using cairn::engine::Run;
 using cairn::engine::RunRecord;
@@ -17,7 +18,7 @@ using cairn::engine::Store;
 using Find = Result<RunRef> (Store::*)(Run&);
 
 cairn_status related(cairn_run* run, cairn_run** other, Find find, std::string RunRecord::*id) noexcept {
-  return guarded([&]() -> Status {
+  return guarded_update(run, {}, [&]() -> Status {
     CAIRN_TRY(check_open(run));
     if (other == nullptr) {
       return invalid("the handle's place: a null pointer");

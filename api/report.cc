@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/structs.h"
+#include "engine/json.h"
 
 namespace cairn::api {
 
@@ -18,18 +19,41 @@ struct LastError {
 };
 thread_local LastError g_last = {};
 
-// Cut at a border of characters, so that the text stays UTF-8.
-template <size_t N>
-void copy_text(char (&to)[N], std::string_view from) {
-  size_t n = std::min(from.size(), N - 1);
-  if (n < from.size()) {
-    while (n > 0 && (static_cast<unsigned char>(from[n]) & 0xc0u) == 0x80u) {
+// At a border of characters, so that the text stays UTF-8.
+std::string_view cut(std::string_view text, size_t bytes_max) {
+  size_t n = std::min(text.size(), bytes_max);
+  if (n < text.size()) {
+    while (n > 0 && (static_cast<unsigned char>(text[n]) & 0xc0u) == 0x80u) {
       --n;
     }
   }
-  std::memcpy(to, from.data(), n);
-  to[n] = '\0';
+  return text.substr(0, n);
 }
+
+template <size_t N>
+void copy_text(char (&to)[N], std::string_view from) {
+  const std::string_view fits = cut(from, N - 1);
+  std::memcpy(to, fits.data(), fits.size());
+  to[fits.size()] = '\0';
+}
+
+// A message of several parts, one line of UTF-8; what is beyond its room is cut.
+class Message {
+ public:
+  Message& add(std::string_view part) {
+    const bool utf8 = engine::valid_utf8(part);
+    for (const char c : cut(part, sizeof text_ - 1 - used_)) {
+      const auto byte = static_cast<unsigned char>(c);
+      text_[used_++] = byte < 0x20 || byte == 0x7f || (byte > 0x7f && !utf8) ? '?' : c;
+    }
+    return *this;
+  }
+  [[nodiscard]] std::string_view text() const { return {text_, used_}; }
+
+ private:
+  char text_[sizeof cairn_error::message];
+  size_t used_ = 0;
+};
 
 void begin(Status status) {
   g_last.error = cairn_error{};
@@ -40,6 +64,32 @@ void begin(Status status) {
 }
 
 }  // namespace
+
+cairn_error& thread_error() noexcept { return g_last.error; }
+
+void name_in_error(std::string_view run, std::string_view key) noexcept {
+  if (run.empty()) {  // of several runs, and none is at fault
+    return;
+  }
+  constexpr size_t kKeyBytesShown = 64;
+  cairn_error& error = g_last.error;
+  copy_text(error.run, run);
+  if (key.data() != nullptr) {
+    error.key_bytes = static_cast<uint32_t>(key.size());
+    copy_text(error.key, key);
+  } else if (run == error.key) {  // where the engine names a run
+    error.key_bytes = 0;
+    error.key[0] = '\0';
+  }
+  Message message;
+  message.add("run \"").add(error.run).add("\"");
+  if (key.data() != nullptr || error.key[0] != '\0') {
+    const std::string_view shown = cut(error.key, kKeyBytesShown);
+    message.add(", key \"").add(shown).add(shown.size() < error.key_bytes ? "...\"" : "\"");
+  }
+  message.add(": ").add(error.message);
+  copy_text(error.message, message.text());
+}
 
 cairn_status report_exception() noexcept {
   try {
@@ -107,7 +157,8 @@ extern "C" cairn_status cairn_set_last_error(const cairn_error* error) noexcept 
   cairn_error ours;
   if (error == nullptr || !cairn::api::read_struct(error, ours, "").ok() || !CAIRN_FAILED(ours.code) ||
       std::memchr(ours.key, 0, sizeof ours.key) == nullptr ||
-      std::memchr(ours.message, 0, sizeof ours.message) == nullptr) {
+      std::memchr(ours.message, 0, sizeof ours.message) == nullptr ||
+      std::memchr(ours.run, 0, sizeof ours.run) == nullptr) {
     return cairn::api::report_literal(cairn::api::invalid("cairn_error: no error, or texts that do not end"));
   }
   g_last.error = ours;

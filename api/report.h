@@ -31,6 +31,12 @@ cairn_status report_exception() noexcept;
 /// Belongs to the error that is reported next on this thread, which takes it.
 void note_index(size_t index) noexcept;
 
+/// The thread's last error.
+cairn_error& thread_error() noexcept;
+
+/// Names run and key in the thread's last error and in front of its message. `key` null: the error's own stays.
+void name_in_error(std::string_view run, std::string_view key = {}) noexcept;
+
 /// Names the parameter or option that is wrong.
 Status invalid(const char* message);
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "api/handles.h"
+#include "api/refused.h"
 #include "api/run_info.h"
 #include "api/structs.h"
 #include "api/values.h"
@@ -19,6 +20,7 @@ using cairn::api::check_handle;
 using cairn::api::check_open;
 using cairn::api::check_writable;
 using cairn::api::guarded;
+using cairn::api::guarded_update;
 using cairn::api::invalid;
 using cairn::engine::Durability;
 using cairn::engine::Object;
@@ -93,35 +95,44 @@ Status make_handle(cairn_store* store, Durability durability, cairn_run** run, F
   return {};
 }
 
+/// A call about one run: its error names it.
+cairn_status named(std::string_view id, cairn_status status) noexcept {
+  if (CAIRN_FAILED(status)) {
+    cairn::api::name_in_error(id);
+  }
+  return status;
+}
+
 /// cairn_run_start and cairn_run_start_or_resume: `starting` is the engine's part.
 template <class Starting>
 cairn_status start_run(cairn_store* store, const cairn_start_options* options, cairn_run** run, Starting&& starting) {
-  return guarded([&]() -> Status {
-    CAIRN_TRY(check_writable(store));
-    if (run == nullptr) {
-      return invalid("run: a null pointer");
-    }
-    *run = nullptr;
-    StartOptions start;
-    Durability durability = Durability::kDefault;
-    CAIRN_TRY(read_start(options, start, durability));
-    return make_handle(store, durability, run, [&] { return starting(*store->engine, start, durability); });
-  });
+  StartOptions start;
+  return named(start.id, guarded([&]() -> Status {
+                 CAIRN_TRY(check_writable(store));
+                 if (run == nullptr) {
+                   return invalid("run: a null pointer");
+                 }
+                 *run = nullptr;
+                 Durability durability = Durability::kDefault;
+                 CAIRN_TRY(read_start(options, start, durability));
+                 return make_handle(store, durability, run,
+                                    [&] { return starting(*store->engine, start, durability); });
+               }));
 }
 
 template <class Find>
 cairn_status open_run(cairn_store* store, const char* id, cairn_run** run, Find&& find) {
-  return guarded([&]() -> Status {
-    CAIRN_TRY(check_open(store));
-    if (run == nullptr) {
-      return invalid("run: a null pointer");
-    }
-    *run = nullptr;
-    if (id == nullptr) {
-      return invalid("id: a null pointer");
-    }
-    return find(std::string_view(id));
-  });
+  return named(id == nullptr ? "" : id, guarded([&]() -> Status {
+                 CAIRN_TRY(check_open(store));
+                 if (run == nullptr) {
+                   return invalid("run: a null pointer");
+                 }
+                 *run = nullptr;
+                 if (id == nullptr) {
+                   return invalid("id: a null pointer");
+                 }
+                 return find(std::string_view(id));
+               }));
 }
 
 bool is_status(int32_t status) { return status >= CAIRN_RUN_PENDING_VERSION && status <= CAIRN_RUN_TIMED_OUT; }
@@ -216,7 +227,7 @@ cairn_status cairn_run_close(cairn_run* run) noexcept {
 }
 
 cairn_status cairn_run_finish(cairn_run* run, int32_t status) noexcept {
-  return guarded([&]() -> Status {
+  return guarded_update(run, {}, [&]() -> Status {
     CAIRN_TRY(check_writable(run));
     if (!is_status(status)) {
       return invalid("status is none of CAIRN_RUN_*");
@@ -226,7 +237,7 @@ cairn_status cairn_run_finish(cairn_run* run, int32_t status) noexcept {
 }
 
 cairn_status cairn_run_fail(cairn_run* run, int32_t status, const char* error, size_t error_bytes) noexcept {
-  return guarded([&]() -> Status {
+  return guarded_update(run, {}, [&]() -> Status {
     CAIRN_TRY(check_writable(run));
     if (!is_status(status)) {
       return invalid("status is none of CAIRN_RUN_*");
@@ -238,7 +249,7 @@ cairn_status cairn_run_fail(cairn_run* run, int32_t status, const char* error, s
 }
 
 cairn_status cairn_run_set_status(cairn_run* run, int32_t status) noexcept {
-  return guarded([&]() -> Status {
+  return guarded_update(run, {}, [&]() -> Status {
     CAIRN_TRY(check_writable(run));
     if (!is_status(status)) {
       return invalid("status is none of CAIRN_RUN_*");
@@ -248,7 +259,7 @@ cairn_status cairn_run_set_status(cairn_run* run, int32_t status) noexcept {
 }
 
 cairn_status cairn_run_set_tags(cairn_run* run, const char* const* tags, size_t count) noexcept {
-  return guarded([&]() -> Status {
+  return guarded_update(run, {}, [&]() -> Status {
     CAIRN_TRY(check_writable(run));
     std::vector<std::string> list;
     CAIRN_TRY(read_tags(tags, count, list));
@@ -257,13 +268,13 @@ cairn_status cairn_run_set_tags(cairn_run* run, const char* const* tags, size_t 
 }
 
 cairn_status cairn_run_erase(cairn_store* store, const char* id) noexcept {
-  return guarded([&]() -> Status {
-    CAIRN_TRY(check_writable(store));
-    if (id == nullptr) {
-      return invalid("id: a null pointer");
-    }
-    return store->engine->erase(id);
-  });
+  return named(id == nullptr ? "" : id, guarded([&]() -> Status {
+                 CAIRN_TRY(check_writable(store));
+                 if (id == nullptr) {
+                   return invalid("id: a null pointer");
+                 }
+                 return store->engine->erase(id);
+               }));
 }
 
 cairn_status cairn_run_get_info(cairn_run* run, cairn_run_info* info, void* buffer, size_t capacity,
@@ -277,7 +288,7 @@ cairn_status cairn_run_get_info(cairn_run* run, cairn_run_info* info, void* buff
     if (run->engine != nullptr) {
       view = run->engine->view(*run->run, false);
       if (view.erased) {
-        return {Code::kErased, "the run was erased"};
+        return cairn::engine::fail(Code::kErased, "the run " + run->run->id + " was erased");
       }
     } else {
       auto read = run->store->reading->read(run->id, run->created_lsn);

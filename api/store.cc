@@ -163,6 +163,9 @@ cairn_status open_place(const Place& place, const cairn_options* options, cairn_
     } else {
       CAIRN_TRY(open_to_write(place, chosen, std::move(o), *box));
     }
+    if (box->hooks != nullptr) {
+      box->hooks->adopt_context();
+    }
     *store = box.release();
     return {};
   });
@@ -323,6 +326,7 @@ cairn_status cairn_store_stats(cairn_store* store, cairn_stats* stats) noexcept 
       return invalid("stats: a null pointer");
     }
     cairn_stats out = {};
+    out.refused_updates = store->refused_updates.load(std::memory_order_relaxed);
     if (store->reading != nullptr) {
       CAIRN_TRY(store->reading->stats(out));
       return cairn::api::write_struct(out, stats, "cairn_stats: struct_bytes does not fit");

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "api/handles.h"
+#include "api/refused.h"
 #include "api/values.h"
 #include "engine/operation.h"
 
@@ -11,6 +12,7 @@ using cairn::Status;
 using cairn::api::check_handle;
 using cairn::api::check_writable;
 using cairn::api::guarded;
+using cairn::api::guarded_update;
 using cairn::api::invalid;
 using cairn::api::json;
 using cairn::api::msgpack;
@@ -44,7 +46,9 @@ void push(cairn_transaction* transaction, cairn_run* run, std::vector<Operation>
 template <class Make>
 cairn_status add(cairn_transaction* transaction, cairn_run* run, OperationType type, const char* key, size_t key_bytes,
                  Make&& make) noexcept {
-  return guarded([&]() -> Status {
+  const std::string_view named =
+      type == OperationType::kReplace ? std::string_view() : cairn::api::nameable(key, key_bytes);
+  return guarded_update(run, named, [&]() -> Status {
     CAIRN_TRY(check_both(transaction, run));
     CAIRN_TRY(cairn::api::check_key_bytes(key, key_bytes));
     std::vector<Operation> one(1);
@@ -154,7 +158,7 @@ cairn_status cairn_transaction_replace_msgpack(cairn_transaction* t, cairn_run* 
 
 cairn_status cairn_transaction_add(cairn_transaction* t, cairn_run* run, const char* operations,
                                    size_t bytes) noexcept {
-  return guarded([&]() -> Status {
+  return guarded_update(run, {}, [&]() -> Status {
     CAIRN_TRY(check_both(t, run));
     CAIRN_TRY(cairn::api::check_bytes(operations, bytes, cairn::api::kInputBytesMax, "operations: a null pointer"));
     size_t failed = 0;
@@ -169,23 +173,23 @@ cairn_status cairn_transaction_add(cairn_transaction* t, cairn_run* run, const c
 }
 
 cairn_status cairn_transaction_commit(cairn_transaction* t, int32_t durability) noexcept {
-  return guarded([&]() -> Status {
+  size_t failed = SIZE_MAX;
+  const cairn_status s = guarded([&]() -> Status {
     CAIRN_TRY(check_writable(t));
     if (durability < CAIRN_DURABILITY_DEFAULT || durability > CAIRN_DURABILITY_UPSTREAM) {
       return invalid("durability is none of CAIRN_DURABILITY_*");
     }
     if (!t->operations.empty()) {
-      size_t failed = 0;
-      const Status status = t->store->engine->transact(t->operations, static_cast<Durability>(durability), &failed);
-      if (!status.worked()) {
-        cairn::api::note_index(failed);
-        return status;
-      }
+      CAIRN_TRY(cairn::api::transact(*t->store->engine, t->operations, static_cast<Durability>(durability), failed));
     }
     t->operations.clear();
     t->runs.clear();
     return {};
   });
+  if (!CAIRN_FAILED(s) || check_handle(t).code == cairn::Code::kInvalidArgument) {
+    return s;
+  }
+  return cairn::api::refused(t->store.get(), t->operations, failed, s);
 }
 
 cairn_status cairn_transaction_rollback(cairn_transaction* t) noexcept {

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/refused.h"
 #include "api/values.h"
 #include "engine/update_request.h"
 
@@ -14,9 +15,11 @@ using cairn::Status;
 using cairn::api::check_bytes;
 using cairn::api::check_writable;
 using cairn::api::guarded;
+using cairn::api::guarded_update;
 using cairn::api::json;
 using cairn::api::kInputBytesMax;
 using cairn::api::msgpack;
+using cairn::api::nameable;
 using cairn::api::number;
 using cairn::api::object;
 using cairn::api::plain;
@@ -30,7 +33,8 @@ using cairn::engine::Value;
 // `make` gives the value (api/values.h).
 template <class Make>
 cairn_status update(cairn_run* run, OperationType type, const char* key, size_t key_bytes, Make&& make) noexcept {
-  return guarded([&]() -> Status {
+  const std::string_view named = type == OperationType::kReplace ? std::string_view() : nameable(key, key_bytes);
+  return guarded_update(run, named, [&]() -> Status {
     CAIRN_TRY(check_writable(run));
     CAIRN_TRY(cairn::api::check_key_bytes(key, key_bytes));
     Operation op;
@@ -168,11 +172,12 @@ cairn_status cairn_run_replace_json(cairn_run* run, const char* value, size_t by
 
 cairn_status cairn_run_apply(cairn_run* run, const char* operations, size_t bytes, cairn_outcome* outcomes,
                              size_t capacity, size_t* count) noexcept {
-  return guarded([&]() -> Status {
+  std::vector<Operation> list;
+  std::string_view key;  // of the operation that failed
+  return guarded_update(run, key, [&]() -> Status {
     if (count != nullptr) {
       *count = 0;
     }
-    std::vector<Operation> list;
     CAIRN_TRY(parse(run, operations, bytes, list));
     for (size_t i = 0; i < list.size(); ++i) {
       Outcome outcome;
@@ -186,6 +191,7 @@ cairn_status cairn_run_apply(cairn_run* run, const char* operations, size_t byte
         *count = i + 1;
       }
       if (!status.worked() && !unapplied) {
+        key = cairn::api::key_of(list[i]);
         cairn::api::note_index(i);
         return status;
       }
@@ -195,17 +201,18 @@ cairn_status cairn_run_apply(cairn_run* run, const char* operations, size_t byte
 }
 
 cairn_status cairn_run_apply_atomic(cairn_run* run, const char* operations, size_t bytes) noexcept {
-  return guarded([&]() -> Status {
+  std::vector<cairn::engine::RunRef> held;
+  std::vector<cairn::engine::Store::RunOperation> all;
+  size_t failed = SIZE_MAX;
+  const cairn_status s = guarded([&]() -> Status {
     CAIRN_TRY(check_writable(run));
     CAIRN_TRY(check_bytes(operations, bytes, kInputBytesMax, "operations: a null pointer"));
-    size_t failed = 0;
-    auto request = cairn::engine::parse_update_request(view_of(operations, bytes), &failed);
+    size_t wrong = 0;
+    auto request = cairn::engine::parse_update_request(view_of(operations, bytes), &wrong);
     if (!request.ok()) {
-      cairn::api::note_index(failed);
+      cairn::api::note_index(wrong);
       return request.status();
     }
-    std::vector<cairn::engine::Store::RunOperation> all;
-    std::vector<cairn::engine::RunRef> held;
     const auto add = [&](std::vector<Operation>& list, const cairn::Result<cairn::engine::RunRef>& of) -> Status {
       if (!of.ok()) {
         return of.status();
@@ -223,12 +230,12 @@ cairn_status cairn_run_apply_atomic(cairn_run* run, const char* operations, size
     if (!request->root_operations.empty()) {
       CAIRN_TRY(add(request->root_operations, run->engine->root(*run->run)));
     }
-    const Status status = run->engine->transact(all, run->durability, &failed);
-    if (!status.worked()) {
-      cairn::api::note_index(failed);
-    }
-    return status;
+    return cairn::api::transact(*run->engine, all, run->durability, failed);
   });
+  if (!CAIRN_FAILED(s)) {
+    return s;
+  }
+  return all.empty() ? cairn::api::refused(run, {}, s) : cairn::api::refused(run->store.get(), all, failed, s);
 }
 
 }  // extern "C"

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "engine/error_detail.h"
 #include "engine/json.h"
 #include "engine/path.h"
 
@@ -46,16 +47,18 @@ Result<Operation> operation_of(Value& from) {
     if (text == nullptr) {
       return {Code::kInvalidArgument, "operation: key is missing or no string"};
     }
-    CAIRN_TRY(check_key(*text));
+    if (const Status s = check_key(*text); !s.ok()) {
+      return fail(s, s.what, *text);
+    }
     op.key = std::move(*text);
   }
   if (op.type != OperationType::kDelete) {
     Value* value = member(*object, "value");
     if (value == nullptr) {
-      return {Code::kInvalidArgument, "operation: value is missing"};
+      return fail(Code::kInvalidArgument, "operation: value is missing", op.key);
     }
     if (op.type == OperationType::kIncrement && !value->is_number()) {
-      return {Code::kInvalidArgument, "operation: increment by no number"};
+      return fail(Code::kInvalidArgument, "operation: increment by no number", op.key);
     }
     if (op.type == OperationType::kReplace && !value->is(Type::kObject)) {
       return {Code::kInvalidArgument, "operation: update with no object"};

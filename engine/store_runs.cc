@@ -19,7 +19,7 @@ Status check_tags(const std::vector<std::string>& tags) {
   }
   for (const std::string& tag : tags) {
     if (tag.size() > kTagBytesMax) {
-      return fail(Code::kTooLarge, "a tag has at most 512 bytes", tag.substr(0, 64));
+      return fail(Code::kTooLarge, "a tag has at most 512 bytes: one begins with " + tag.substr(0, 64));
     }
     if (!valid_utf8(tag)) {
       return fail(Code::kInvalidUtf8, "a tag is not UTF-8");
@@ -610,7 +610,7 @@ Status Store::get(Run& run, std::string_view key, const FunctionRef<void(const V
   }
   const std::lock_guard guard(run.lock);
   if (run.gate == Code::kErased) {
-    return fail(Code::kErased, "the run was erased");
+    return fail(Code::kErased, "the run " + run.id + " was erased");
   }
   const Document& document = run.live.document();
   if (segments.empty()) {
@@ -645,7 +645,7 @@ Status Store::current(Run& run, const FunctionRef<void(const Document&, uint64_t
   }
   const std::lock_guard guard(run.lock);
   if (run.gate == Code::kErased) {
-    return fail(Code::kErased, "the run was erased");
+    return fail(Code::kErased, "the run " + run.id + " was erased");
   }
   if (run.record.foreign) {
     return Code::kNotFound;

@@ -40,7 +40,7 @@ Status Store::apply_all(LiveDocument& live, const std::vector<RunOperation>& ope
     return {};
   }
   if (const size_t bytes = live.document().exact_bytes(); bytes > options_.metadata_bytes_max) {
-    return fail_too_large({}, bytes, options_.metadata_bytes_max);
+    return fail_too_large(operations[which[0]].run->id, bytes, options_.metadata_bytes_max);
   }
   return {};
 }

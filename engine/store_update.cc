@@ -13,15 +13,15 @@ namespace {
 
 constexpr Status kForkedStatus(Code::kForked, "this process is a forked child of the store's owner");
 
-// With the run's lock held. Names the run: a program that works on many wants to know which.
+// With the run's lock held.
 [[gnu::cold]] Status refuse_run(const Run& run) {
   if (run.gate == Code::kFinished) {
-    return fail(Code::kFinished, "the run " + run.id + " is finished: its metadata takes no more updates");
+    return fail(Code::kFinished, "the run is finished: it takes no more updates", run.id);
   }
   if (run.gate == Code::kErased) {
-    return fail(Code::kErased, "the run " + run.id + " was erased");
+    return fail(Code::kErased, "the run was erased", run.id);
   }
-  return fail(Status(run.gate), "the run " + run.id + " takes no updates");
+  return fail(Status(run.gate), "the run takes no updates", run.id);
 }
 
 }  // namespace

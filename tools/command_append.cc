@@ -23,7 +23,7 @@ struct Arguments {
 
 Exit append(const Globals& globals, const Arguments& a) {
   Exit exit = Exit::kDone;
-  auto value = value_argument(globals, a.value, a.is_string, exit);
+  auto value = value_argument(globals, a.value, a.is_string, exit, {a.run, a.key});
   if (!value) {
     return exit;
   }

@@ -149,12 +149,12 @@ Result<engine::RunRef> run_of(engine::Store& store, const RunOperations& one) {
 Exit apply_all_or_none(const Globals& globals, const Arguments& a, const std::vector<RunOperations>& input) {
   std::map<Place, engine::RunRef> runs;
   const char* became = "applied";
-  const Exit exit = write_store(globals, {a.limit, false}, kNothing, [&](engine::Store& store) -> Status {
+  const auto work = [&](engine::Store& store) -> Status {
     for (const RunOperations& one : input) {
       if (runs.find({one.run, one.of}) == runs.end()) {
         auto run = run_of(store, one);
         if (!run.ok()) {
-          // Of a run that is finished the engine does not say which one it is.
+          // Of a store that takes no updates the engine does not say which run it was for.
           return engine::error_detail().key.empty()
                      ? engine::fail(run.status(), engine::error_detail().message, one.run.substr(0, 80))
                      : run.status();
@@ -176,7 +176,9 @@ Exit apply_all_or_none(const Globals& globals, const Arguments& a, const std::ve
     }
     became = !runs.empty() && runs.begin()->second->record.foreign ? "accepted" : became;
     return status;
-  });
+  };
+  const bool of_one = input.size() == 1 && input[0].of == Of::kRun;  // of several the place says which
+  const Exit exit = write_store(globals, {a.limit, false}, kNothing, work, of_one ? Subject{input[0].run} : Subject());
   if (exit == Exit::kDone && a.runs.size() == 1) {
     // Which of them changed nothing is not told by a transaction.
     print_outcomes(globals, std::vector<std::string>(input[0].operations.size(), became),
@@ -242,7 +244,7 @@ Exit apply(const Globals& globals, const Arguments& a) {
   }
   auto operations = read_operations(input);
   if (!operations.ok()) {
-    return report_error(globals, operations.status(), kNothing);
+    return report_error(globals, operations.status(), kNothing, Subject{a.runs.size() == 1 ? a.runs[0] : ""});
   }
   if (!a.atomic) {
     return apply_in_turn(globals, a, *operations);

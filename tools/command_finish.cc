@@ -34,15 +34,18 @@ Exit finish(const Globals& globals, const Arguments& a) {
                                      "or TIMED_OUT");
   }
   engine::RunView finished;
-  const Exit exit = write_store(globals, {}, "", [&](engine::Store& store) -> Status {
-    auto run = store.find(a.run);
-    if (!run.ok()) {
-      return run.status();
-    }
-    CAIRN_TRY(store.finish(**run, status, engine::Durability::kDefault, a.error.value_or("")));
-    finished = store.view(**run);
-    return {};
-  });
+  const Exit exit =
+      write_store(globals, {}, "",
+                  [&](engine::Store& store) -> Status {
+                    auto run = store.find(a.run);
+                    if (!run.ok()) {
+                      return run.status();
+                    }
+                    CAIRN_TRY(store.finish(**run, status, engine::Durability::kDefault, a.error.value_or("")));
+                    finished = store.view(**run);
+                    return {};
+                  },
+                  {a.run});
   if (exit == Exit::kDone && globals.json) {
     print_json(run_json(finished));
   }

@@ -29,12 +29,12 @@ Exit increment(const Globals& globals, const Arguments& a) {
   }
   const std::string text = !a.by.empty() ? a.by : !a.by_option.empty() ? a.by_option : "1";
   Exit exit = Exit::kDone;
-  auto value = value_argument(globals, text, false, exit);
+  auto value = value_argument(globals, text, false, exit, {a.run, a.key});
   if (!value) {
     return exit;
   }
   if (!value->is_number()) {
-    return report_error(globals, engine::fail(Code::kTypeMismatch, "'" + text + "' is no number"));
+    return report_error(globals, engine::fail(Code::kTypeMismatch, "'" + text + "' is no number"), {}, {a.run, a.key});
   }
   engine::Operation op;
   op.type = engine::OperationType::kIncrement;

@@ -6,7 +6,6 @@
 
 #include "engine/json.h"
 #include "tools/json_output.h"
-#include "tools/report.h"
 
 namespace cairn::tools {
 
@@ -98,7 +97,7 @@ void show_notices(engine::Hooks& hooks, const Globals& globals) {
 }
 
 Exit write_store(const Globals& globals, const WriteOptions& options, const std::string& doing,
-                 const std::function<Status(Store&)>& work) {
+                 const std::function<Status(Store&)>& work, const Subject& subject) {
   const auto directory = store_directory(globals);
   const auto limit = metadata_limit(globals, options.limit);
   if (!directory || !limit) {
@@ -124,7 +123,7 @@ Exit write_store(const Globals& globals, const WriteOptions& options, const std:
   const Status closed = (*store)->close(0);
   if (!status.worked()) {
     engine::error_detail() = detail;
-    return report_error(globals, status, doing);
+    return report_error(globals, status, doing, subject);
   }
   if (!closed.ok()) {
     return report_error(globals, closed, "the change is on disk, but the store could not be closed cleanly");
@@ -139,24 +138,26 @@ Result<engine::RunRef> run_for_update(Store& store, const std::string& id) {
 }
 
 Exit write_run(const Globals& globals, const WriteOptions& options, const std::string& id, const std::string& doing,
-               const std::function<Status(Store&, engine::Run&)>& work) {
-  return write_store(globals, options, doing, [&](Store& store) {
+               const std::function<Status(Store&, engine::Run&)>& work, const std::optional<std::string>& key) {
+  const auto update = [&](Store& store) {
     auto run = run_for_update(store, id);
     return run.ok() ? work(store, **run) : run.status();
-  });
+  };
+  return write_store(globals, options, doing, update, {id, key});
 }
 
 Exit write_operation(const Globals& globals, const WriteOptions& options, const std::string& id,
                      const engine::Operation& op) {
   const char* became = "unchanged";
   uint64_t sequence = 0;
-  const Exit exit = write_run(globals, options, id, "", [&](Store& store, engine::Run& run) {
+  const auto apply = [&](Store& store, engine::Run& run) {
     engine::Outcome outcome;
     const Status status = store.apply(run, op, outcome);
     became = status.ok() ? "applied" : status.code == Code::kAccepted ? "accepted" : became;
     sequence = run.version.load();
     return status;
-  });
+  };
+  const Exit exit = write_run(globals, options, id, "", apply, op.key);
   if (exit == Exit::kDone && globals.json) {
     print_json({{"id", engine::Value(id)}, {"outcome", engine::Value(became)}, {"sequence", engine::Value(sequence)}});
   }

@@ -9,6 +9,7 @@
 #include "engine/store.h"
 #include "engine/store_reader.h"
 #include "tools/command_line.h"
+#include "tools/report.h"
 
 namespace cairn::tools {
 
@@ -37,16 +38,18 @@ struct WriteOptions {
 };
 
 /// Opens the store as its owner, calls `work`, closes it. What `work` returned OK for is on disk, also against power
-/// loss, when this returns kDone. Errors are reported, with `doing` in front.
+/// loss, when this returns kDone. Errors are reported, with `doing` in front;
+/// those of `work` name `subject`.
 Exit write_store(const Globals& globals, const WriteOptions& options, const std::string& doing,
-                 const std::function<Status(engine::Store&)>& work);
+                 const std::function<Status(engine::Store&)>& work, const Subject& subject = {});
 
 /// A run to be updated: resumed, if it is this store's.
 Result<engine::RunRef> run_for_update(engine::Store& store, const std::string& id);
 
 /// The same on an unfinished run, which is resumed first: each command is a process of its own.
 Exit write_run(const Globals& globals, const WriteOptions& options, const std::string& id, const std::string& doing,
-               const std::function<Status(engine::Store&, engine::Run&)>& work);
+               const std::function<Status(engine::Store&, engine::Run&)>& work,
+               const std::optional<std::string>& key = {});
 
 /// Opens the store, applies one operation, prints with --json what became of it.
 Exit write_operation(const Globals& globals, const WriteOptions& options, const std::string& id,

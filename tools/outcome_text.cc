@@ -28,6 +28,8 @@ constexpr std::string_view kOperationsOf[] = {"operations", "parentOperations", 
 
 // What is wrong with the input is bad data, not the command line.
 Status not_operations(Status status, size_t failed, const std::string& form) {
+  const engine::ErrorDetail& detail = engine::error_detail();
+  const std::string key = failed != kNone && detail.code == status.code ? detail.key : "";
   if (status.code == Code::kInvalidArgument) {
     status.code = Code::kInvalidJson;
   }
@@ -35,7 +37,7 @@ Status not_operations(Status status, size_t failed, const std::string& form) {
   if (failed != kNone) {
     message = "operation " + std::to_string(failed) + " (from 0): " + message;
   }
-  return engine::fail(status, message + "; " + form);
+  return engine::fail(status, message + "; " + form, key);
 }
 
 }  // namespace

@@ -55,13 +55,16 @@ std::string advice(Code code, const ErrorDetail& detail, const std::string& whil
 }
 
 void print_error(const Globals& globals, const char* code, Exit exit, const std::string& text,
-                 const ErrorDetail* detail) {
+                 const ErrorDetail* detail, const std::string& run = {}) {
   const std::string message = engine::sync::without_url_secrets(text);  // a command line is quoted, and may hold one
   if (!globals.json) {
     std::fprintf(stderr, "cairn: %s\n", printable(message).c_str());
     return;
   }
   Object error{{"code", Value(code)}, {"message", Value(valid_text(message))}, {"exit", static_cast<int>(exit)}};
+  if (!run.empty()) {
+    error.push_back({"id", Value(valid_text(run))});
+  }
   if (detail != nullptr) {
     if (!detail->key.empty()) {
       error.push_back({"key", Value(valid_text(detail->key))});
@@ -85,16 +88,29 @@ void print_error(const Globals& globals, const char* code, Exit exit, const std:
   std::fprintf(stderr, "%s\n", engine::to_json(Value(std::move(line))).c_str());
 }
 
+// `run "r", key "k": `. Where the engine names the run, there is no key at fault.
+std::string name_subject(const Subject& subject, ErrorDetail& detail) {
+  const bool no_key = detail.key.empty() || detail.key == subject.run;
+  detail.key = subject.key ? *subject.key : no_key ? "" : detail.key;
+  std::string text = "run \"" + subject.run + "\"";
+  if (subject.key || !no_key) {
+    text += ", key \"" + (detail.key.size() > 64 ? detail.key.substr(0, 64) + "..." : detail.key) + "\"";
+  }
+  return text + ": ";
+}
+
 }  // namespace
 
-Exit report_error(const Globals& globals, Status status, const std::string& while_doing) {
+Exit report_error(const Globals& globals, Status status, const std::string& while_doing, const Subject& subject) {
   ErrorDetail detail = engine::error_detail();
   if (detail.code != status.code) {
     detail = ErrorDetail();  // of an earlier call
     detail.cause = status.cause;
   }
   std::string message = while_doing.empty() ? "" : while_doing + ": ";
-  if (!detail.key.empty()) {
+  if (!subject.run.empty()) {
+    message += name_subject(subject, detail);
+  } else if (!detail.key.empty()) {
     message += detail.key + ": ";
   }
   message += !detail.message.empty()                            ? detail.message
@@ -110,7 +126,7 @@ Exit report_error(const Globals& globals, Status status, const std::string& whil
     message += "; " + hint;
   }
   const Exit exit = exit_of(status.code);
-  print_error(globals, code_name(status.code), exit, message, &detail);
+  print_error(globals, code_name(status.code), exit, message, &detail, subject.run);
   return exit;
 }
 

@@ -1,6 +1,7 @@
 // Errors for people and scripts: one line, or one JSON object, on stderr; never on stdout.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "engine/error_detail.h"
@@ -8,8 +9,15 @@
 
 namespace cairn::tools {
 
+/// What an update is of.
+struct Subject {
+  std::string run = {};                 // "": the error is of no update
+  std::optional<std::string> key = {};  // nothing: the error names the key, if one is at fault
+};
+
 /// Reports why a call failed, from the thread's error detail, with what to do about it. `while_doing` may be "".
-Exit report_error(const Globals& globals, Status status, const std::string& while_doing = {});
+Exit report_error(const Globals& globals, Status status, const std::string& while_doing = {},
+                  const Subject& subject = {});
 
 /// The command line cannot be carried out.
 Exit report_usage(const Globals& globals, const std::string& message);

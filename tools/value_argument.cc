@@ -1,17 +1,17 @@
 #include "tools/value_argument.h"
 
 #include "engine/json.h"
-#include "tools/report.h"
 
 namespace cairn::tools {
 
 using engine::Object;
 using engine::Value;
 
-std::optional<Value> value_argument(const Globals& globals, const std::string& text, bool is_string, Exit& exit) {
+std::optional<Value> value_argument(const Globals& globals, const std::string& text, bool is_string, Exit& exit,
+                                    const Subject& subject) {
   if (is_string) {
     if (!engine::valid_utf8(text)) {
-      exit = report_error(globals, engine::fail(Code::kInvalidUtf8, "the text is not UTF-8"));
+      exit = report_error(globals, engine::fail(Code::kInvalidUtf8, "the text is not UTF-8"), {}, subject);
       return std::nullopt;
     }
     return Value(text);
@@ -24,8 +24,10 @@ std::optional<Value> value_argument(const Globals& globals, const std::string& t
   if (!value.ok()) {
     const std::string shown = text.size() > 60 ? text.substr(0, 60) + "..." : text;
     exit = report_error(
-        globals, engine::fail(value.status(), value.code() == Code::kInvalidJson ? "'" + shown + "' is not JSON"
-                                                                                 : std::string(value.status().what)));
+        globals,
+        engine::fail(value.status(), value.code() == Code::kInvalidJson ? "'" + shown + "' is not JSON"
+                                                                        : std::string(value.status().what)),
+        {}, subject);
     return std::nullopt;
   }
   return std::move(*value);

@@ -193,7 +193,7 @@ TEST_F(StartOrResume, RefusesAFinishedRunByNameAndACallWithoutAnId) {
   CAIRN_ASSERT_OK(start_or_resume("w"));
   CAIRN_EXPECT(CAIRN_OK, cairn_run_finish(run_, CAIRN_RUN_COMPLETED));
   CAIRN_EXPECT(CAIRN_FINISHED, start_or_resume("w"));
-  EXPECT_STREQ(last_error().key, "w");
+  EXPECT_STREQ(last_error().run, "w");
   CAIRN_EXPECT(CAIRN_OK, cairn_run_erase(store_, "w"));
   CAIRN_ASSERT_OK(start_or_resume("w"));
   CAIRN_EXPECT(CAIRN_INVALID_ARGUMENT, start_or_resume(nullptr));

@@ -183,6 +183,39 @@ TEST_F(Update, AnIndexFarBehindTheListSaysWhatIsTooLarge) {
   EXPECT_EQ(metadata(), "{\"n\":1,\"list\":[1,2,1]}\n");
 }
 
+TEST_F(Update, ThatIsRefusedNamesRunAndKey) {
+  const std::string long_key(5000, 'k');
+  for (const std::vector<std::string>& line : std::vector<std::vector<std::string>>{
+           {"set", "r", "loss", "NaN"},
+           {"set", "r", "loss", "1e999"},
+           {"set", "r", "loss", "\xff", "--string"},
+           {"set", "r", "loss", '"' + std::string(5000, 'x') + '"'},
+           {"set", "r", "__proto__", "1"},
+           {"append", "r", "loss", "Infinity"},
+           {"remove", "r", "loss", "1"},
+           {"increment", "r", "loss", "NaN"},
+           {"increment", "r", "loss", "true"},
+           {"set", "nobody", "loss", "1"},
+       }) {
+    const std::string named = "run \"" + line[1] + "\", key \"" + line[2] + "\": ";
+    EXPECT_THAT(cairn(line).err, ::testing::StartsWith("cairn: " + named)) << line[0] << " " << line[3].substr(0, 9);
+    std::vector<std::string> json = line;
+    json.push_back("--json");
+    const Json error = cairn(json).error();
+    EXPECT_EQ(error["id"], line[1]);
+    EXPECT_EQ(error["key"], line[2]);
+  }
+  EXPECT_THAT(cairn({"set", "r", long_key, "1"}).err, HasSubstr(long_key.substr(0, 64) + "...\": "));
+  EXPECT_THAT(
+      cairn({"apply", "r"}, R"([{"type":"increment","key":"n","value":1},{"type":"set","key":"__proto__","value":1}])")
+          .err,
+      ::testing::StartsWith("cairn: nothing was applied: run \"r\", key \"__proto__\": operation 1"));
+  ASSERT_EQ(cairn({"finish", "r"}).exit, 0);
+  EXPECT_THAT(cairn({"finish", "r"}).err, ::testing::StartsWith("cairn: run \"r\": the run is finished"));
+  EXPECT_THAT(cairn({"set", "r", "loss", "1"}).err,
+              ::testing::StartsWith("cairn: run \"r\", key \"loss\": the run is"));
+}
+
 TEST_F(Update, OfNoRunEndsWith1) {
   const Ran ran = cairn({"set", "nobody", "k", "1"});
   EXPECT_EQ(ran.exit, 1);

@@ -161,7 +161,9 @@ typedef struct cairn_error {
   int32_t owner_alive; /* BUSY: 0 when that process is gone and an inherited descriptor holds the lock */
   uint32_t key_bytes;  /* of the whole key, of which `key` may hold the first part only */
   char key[256];       /* of the operation, or the path of the value; ends with NUL */
-  char message[512];   /* one sentence for people; ends with NUL */
+  char message[512];   /* one sentence for people; ends with NUL. Of an update: run "ID", key "KEY": ... */
+  char run[68];        /* id, of an update, start, resume, open or erase; else "". Ends with NUL */
+  int32_t told;        /* not 0: cairn_hooks.on_error was told of it */
 } cairn_error;
 
 /** Fills *error. Calls that succeed leave it alone.
@@ -169,8 +171,8 @@ typedef struct cairn_error {
  * Cost:     a copy of 1 KiB. */
 CAIRN_API cairn_status cairn_last_error(cairn_error* error) CAIRN_NOEXCEPT;
 
-/** Makes *error the thread's last error, and returns its code: for bindings that check values themselves. `key` and
- * `message` end with NUL within their arrays.
+/** Makes *error the thread's last error, and returns its code: for bindings that check values themselves. `key`,
+ * `message` and `run` end with NUL within their arrays.
  * Errors:   INVALID_ARGUMENT, also for a code below 16. */
 CAIRN_API cairn_status cairn_set_last_error(const cairn_error* error) CAIRN_NOEXCEPT;
 
@@ -269,6 +271,21 @@ typedef struct cairn_hooks {
   int64_t (*monotonic_ms)(void* context);
   void (*random)(void* context, void* out, size_t bytes);
   const cairn_files* files;
+  /** An update call failed, and returns its code all the same: a program that need not end for it can count and log
+   * here, in one place. Told of set, delete, append, remove, increment, decrement, replace and apply of runs and cells,
+   * of finish, fail, set_status and set_tags, of cairn_run_parent and _root, and of what is added to a transaction and
+   * its commit; each with its run, and its key where there is one (a commit of several runs: if one is at fault). Also
+   * once the store was closed. Not of reads, handles that are null, and forked children. cairn_stats.refused_updates
+   * counts the same, with and without this.
+   *
+   * Called on the thread that made the call, with no lock held: it may use the store, its runs and other handles, but
+   * must not close the store or the handle of the call. *error lives until it returns. What fails within it counts, but
+   * is not told again, and cairn_last_error is afterwards as before. Threads: several at once. It must not throw.
+   * Cost: nothing for updates that succeed. */
+  void (*on_error)(void* context, const cairn_error* error);
+  /** Called once after an open that succeeded, when the store and the last of its handles are closed: from then on
+   * `context` is not used. */
+  void (*release)(void* context);
 } cairn_hooks;
 
 typedef struct cairn_options {
@@ -455,6 +472,7 @@ typedef struct cairn_stats {
   uint64_t recovered_runs, recovered_diffs; /* that a killed process had staged */
   uint64_t ignored_staged;                  /* staged diffs that did not follow on */
   uint64_t dropped_records;                 /* valid records behind a torn tail, never promised */
+  uint64_t refused_updates;                 /* update calls that failed since: see cairn_hooks.on_error */
 } cairn_stats;
 enum {
   CAIRN_STATS_TORN_TAIL = 1, /* the open found the incomplete last write of a crash */

@@ -42,7 +42,7 @@ struct ReadCell {
 /// Made by Run::bind. It outlives the Run and the Store: its calls then fail with kFinished or kClosed.
 /// Threads: any.   Cost: set and increment of numbers and bools: tens of nanoseconds
 /// (hot_calls_bench measures it), no allocation.
-/// try_ names are the same without exceptions.
+/// Errors: as the updates of a Run, also with Options::on_error. try_ names are the same without exceptions.
 template <class T>
 class Cell {
   static_assert(std::is_arithmetic_v<T> || std::is_same_v<T, std::string>,
@@ -54,7 +54,7 @@ class Cell {
   explicit Cell(cairn_cell* handle) noexcept : handle_(handle) {}
 
   Cell& set(Argument value) {
-    detail::check(detail::write(value, detail::WriteCell{handle_.get()}));
+    detail::check_update(detail::write(value, detail::WriteCell{handle_.get()}));
     return *this;
   }
   Status try_set(Argument value) noexcept {
@@ -62,7 +62,7 @@ class Cell {
   }
 
   Cell& increment(T by = 1) {
-    detail::check(add(by));
+    detail::check_update(add(by));
     return *this;
   }
   Status try_increment(T by = 1) noexcept { return detail::status_of(add(by)); }

@@ -11,6 +11,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "cairn/cairn.h"
 #include "cairn/status.h"
@@ -30,7 +31,9 @@ class Error : public std::runtime_error {
         limit_(e.limit),
         index_(e.index),
         owner_pid_(e.owner_pid),
-        key_(e.key) {}
+        told_(e.told != 0),
+        key_(e.key),
+        run_(e.run) {}
 
   [[nodiscard]] Code code() const noexcept { return code_; }
   [[nodiscard]] Status status() const noexcept {
@@ -38,6 +41,10 @@ class Error : public std::runtime_error {
   }
   /// The key or path that the call was about; its first 255 bytes.
   [[nodiscard]] const std::string& key() const noexcept { return key_; }
+  /// The run, of an update, start, resume or erase; "" for another call.
+  [[nodiscard]] const std::string& run() const noexcept { return run_; }
+  /// Options::on_error was told of it.
+  [[nodiscard]] bool told() const noexcept { return told_; }
   /// kTooLarge: bytes that were needed, and the limit.
   [[nodiscard]] uint64_t needed() const noexcept { return needed_; }
   [[nodiscard]] uint64_t limit() const noexcept { return limit_; }
@@ -54,7 +61,7 @@ class Error : public std::runtime_error {
   static std::string text(const cairn_error& e) {
     std::string s(e.message);
     const std::string key(e.key);
-    if (!key.empty() && s.compare(0, key.size(), key) != 0) {
+    if (e.run[0] == '\0' && !key.empty() && s.compare(0, key.size(), key) != 0) {
       s += " (key \"" + key + "\")";
     }
     return s;
@@ -67,7 +74,9 @@ class Error : public std::runtime_error {
   uint64_t limit_;
   uint64_t index_;
   uint64_t owner_pid_;
+  bool told_;
   std::string key_;
+  std::string run_;
 };
 
 /// The last error of this thread, also of a try_ call. code() is kOk if there was none.
@@ -94,17 +103,6 @@ inline Status status_of(cairn_status s) noexcept {
   }
   return {static_cast<Code>(s), cairn_status_text(s), cause};
 }
-
-#if defined(__cpp_exceptions)
-/// Throws if the call that has just returned `s` failed.
-inline void check(cairn_status s) {
-  if (CAIRN_FAILED(s)) {
-    throw last_error();
-  }
-}
-#else
-void check(cairn_status s) __attribute__((error("cairn: without exceptions use the try_ form of this call")));
-#endif
 
 /// Makes an error of the C++ layer's own the thread's last error.
 inline cairn_status set_error(Code code, const std::string& key, const std::string& message) noexcept {
@@ -165,6 +163,35 @@ struct CarriedException {
   }
   void rethrow() const {}
 };
+#endif
+
+/// What this thread's last call of an on_error threw. One variable for the whole process, whatever it is linked from.
+__attribute__((visibility("default"))) inline thread_local CarriedException thrown_by_on_error;
+
+#if defined(__cpp_exceptions)
+/// Throws if the call that has just returned `s` failed.
+inline void check(cairn_status s) {
+  if (CAIRN_FAILED(s)) {
+    throw last_error();
+  }
+}
+/// Of an update that failed: throws, unless on_error was told of it. Then only what that threw.
+[[gnu::cold]] [[gnu::noinline]] inline void refuse_update() {
+  const Error error = last_error();
+  if (!error.told()) {
+    throw error;
+  }
+  std::exchange(thrown_by_on_error, {}).rethrow();
+}
+/// As check, of an update.
+inline void check_update(cairn_status s) {
+  if (CAIRN_FAILED(s)) {
+    refuse_update();
+  }
+}
+#else
+void check(cairn_status s) __attribute__((error("cairn: without exceptions use the try_ form of this call")));
+void check_update(cairn_status s) __attribute__((error("cairn: without exceptions use the try_ form of this call")));
 #endif
 
 }  // namespace detail

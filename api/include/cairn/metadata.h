@@ -108,16 +108,24 @@ Updates save(const T& object) {
 }
 inline Updates save(const json& object) { return Updates().save(object); }
 
+namespace detail {
+
+/// Of a run that cannot be had, where on_error was told so, updates do nothing.
+inline Updates updates_of(cairn_status (*find)(cairn_run*, cairn_run**)) {
+  const Run* run = cairn::detail::current_run();
+  cairn_run* other = nullptr;
+  if (run != nullptr) {
+    cairn::detail::check_update(find(run->handle(), &other));
+  }
+  return other == nullptr ? Updates(nullptr) : Updates(Run(other));
+}
+
+}  // namespace detail
+
 /// Updates of the current run's parent, and of its root: metadata::parent().increment("done").append("log", "x"). See
 /// Run::parent for those that are not in this store. Cost: a lookup beside the updates.
-[[nodiscard]] inline Updates parent() {
-  Run* run = cairn::detail::current_run();
-  return run == nullptr ? Updates(nullptr) : Updates(run->parent());
-}
-[[nodiscard]] inline Updates root() {
-  Run* run = cairn::detail::current_run();
-  return run == nullptr ? Updates(nullptr) : Updates(run->root());
-}
+[[nodiscard]] inline Updates parent() { return detail::updates_of(cairn_run_parent); }
+[[nodiscard]] inline Updates root() { return detail::updates_of(cairn_run_root); }
 
 /// What was updated before is durable once it returns; see Run::flush.
 inline void flush() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cairn/cairn.h"
+#include "cairn/error.h"
 #include "cairn/json.h"
 #include "cairn/status.h"
 #include "cairn/time.h"
@@ -73,11 +74,18 @@ struct Options {
   std::string staging_dir = {};      // for example /dev/shm; weaker where that is discarded: see cairn_options
   uint32_t history_interval_ms = 0;  // 0: no history
   uint32_t history_points = 0;
-  /// Must not call the store and must not throw; called on the thread that met the event. Lives as long as the Store
-  /// and its runs.
+  /// Must not call the store and must not throw; called on the thread that met the event. Kept until the Store and all
+  /// its runs are gone.
   std::function<void(LogLevel, Code, std::string_view message)> log = {};
-  /// Clock, random numbers, files and log instead of the above and the operating system's; excludes `log`. Copied at
-  /// open; what its pointers lead to must outlive the Store and its runs.
+  /// Called for each update that failed, with run and key. With it the updates of Run, Cell and cairn::metadata do not
+  /// throw for that, but go on: a loop survives its own NaN. try_ names return what they did. What it throws comes out
+  /// of the update's plain name: to end for some errors, throw the Error. (A try_ name drops that.) Opening, reads and
+  /// the other calls throw as without it, and so does a Transaction, which is all or nothing; so do updates that fail
+  /// within it. On the thread of the update, several at once, with no lock held: it may use the store and its runs, but
+  /// not close the Store. Kept until the Store and all its runs are gone; see cairn_hooks.
+  std::function<void(const Error&)> on_error = {};
+  /// Clock, random numbers, files, log and on_error instead of the above and the operating system's; excludes `log` and
+  /// `on_error`. Copied at open; what its pointers lead to must outlive the Store and its runs.
   const cairn_hooks* hooks = nullptr;
 };
 

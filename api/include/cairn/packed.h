@@ -57,14 +57,14 @@ cairn_status convert(const std::string& bytes, std::string_view key, T& value) {
 template <class T>
 void save(Run& run, const T& object) {
   const ::msgpack::sbuffer bytes = detail::bytes_of(object);
-  cairn::detail::check(cairn_run_replace_msgpack(run.handle(), bytes.data(), bytes.size()));
+  cairn::detail::check_update(cairn_run_replace_msgpack(run.handle(), bytes.data(), bytes.size()));
 }
 
 /// Sets `key` to `value`.
 template <class T>
 void set(Run& run, std::string_view key, const T& value) {
   const ::msgpack::sbuffer bytes = detail::bytes_of(value);
-  cairn::detail::check(cairn_run_set_msgpack(run.handle(), key.data(), key.size(), bytes.data(), bytes.size()));
+  cairn::detail::check_update(cairn_run_set_msgpack(run.handle(), key.data(), key.size(), bytes.data(), bytes.size()));
 }
 
 /// The whole metadata as a T. Errors: kTypeMismatch.

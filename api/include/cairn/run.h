@@ -117,8 +117,7 @@ class Run {
   /// points (ISO 8601 text), and whatever converts to nlohmann::ordered_json.
   template <class T>
   Run& set(std::string_view key, const T& value) {
-    detail::check(detail::write(value, detail::WriteSet{handle_.get(), key}));
-    return *this;
+    return done(detail::write(value, detail::WriteSet{handle_.get(), key}));
   }
   template <class T>
   Status try_set(std::string_view key, const T& value) noexcept {
@@ -341,13 +340,13 @@ class Run {
 
   /// Ends the run. Later updates fail with kFinished, reads work.
   void finish(RunStatus status = RunStatus::kCompleted) {
-    detail::check(cairn_run_finish(handle_.get(), static_cast<int32_t>(status)));
+    detail::check_update(cairn_run_finish(handle_.get(), static_cast<int32_t>(status)));
   }
   Status try_finish(RunStatus status = RunStatus::kCompleted) noexcept {
     return detail::status_of(cairn_run_finish(handle_.get(), static_cast<int32_t>(status)));
   }
   /// The same, and says why, in at most 4,096 bytes of UTF-8.
-  void finish(RunStatus status, std::string_view error) { detail::check(fail(status, error)); }
+  void finish(RunStatus status, std::string_view error) { detail::check_update(fail(status, error)); }
   Status try_finish(RunStatus status, std::string_view error) noexcept {
     return detail::status_of(fail(status, error));
   }
@@ -412,7 +411,7 @@ class Run {
   }
 
   Run& done(cairn_status s) {
-    detail::check(s);
+    detail::check_update(s);
     return *this;
   }
 

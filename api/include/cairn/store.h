@@ -73,12 +73,8 @@ class Store {
   }
 
   Store(Store&&) noexcept = default;
-  Store& operator=(Store&& other) noexcept {
-    handle_ = std::move(other.handle_);  // closes this one, which may still log
-    log_ = std::move(other.log_);
-    return *this;
-  }
-  ~Store() = default;  // closes, without a limit of time; use close() to see errors
+  Store& operator=(Store&& other) noexcept = default;  // closes this one
+  ~Store() = default;                                  // closes, without a limit of time; use close() to see errors
 
   /// Starts a run. One that was updated here before, as a parent or root, becomes this store's own: what waited for its
   /// owner is on top of start.metadata, and handles of it go on.
@@ -314,15 +310,26 @@ class Store {
   struct Close {
     void operator()(cairn_store* store) const noexcept { (void)cairn_store_close(store, -1); }
   };
-  using Log = std::function<void(LogLevel, Code, std::string_view)>;
-
   Store() = default;
 
-  // The function outlives the engine, which outlives the Store as long as a run of it is held; a closed engine logs
-  // nothing.
+  /// The functions of Options. An open that succeeds takes it over: a run may outlive the Store, and tells on_error.
+  struct Listener {
+    std::function<void(LogLevel, Code, std::string_view)> log;
+    std::function<void(const Error&)> on_error;
+  };
   static void forward_log(void* context, int32_t level, cairn_status code, const char* message) {
-    (*static_cast<Log*>(context))(static_cast<LogLevel>(level), static_cast<Code>(code), message);
+    static_cast<Listener*>(context)->log(static_cast<LogLevel>(level), static_cast<Code>(code), message);
   }
+  static void forward_error(void* context, const cairn_error* error) {
+    detail::thrown_by_on_error = {};
+    detail::thrown_by_on_error.take(
+        [&] {
+          static_cast<Listener*>(context)->on_error(Error(*error));
+          return 0;
+        },
+        0);
+  }
+  static void release_listener(void* context) { delete static_cast<Listener*>(context); }
 
   /// With `run_id`: a slot, that of the run if it is not "".
   cairn_status open_handle(const std::string& directory, const Options& o, uint32_t flags = 0,
@@ -348,15 +355,18 @@ class Store {
     c.history_interval_ms = o.history_interval_ms;
     c.history_points = o.history_points;
     cairn_hooks hooks = {};
-    if (o.log) {
+    std::unique_ptr<Listener> listener;
+    if (o.log || o.on_error) {
       if (o.hooks != nullptr) {
         return detail::set_error(Code::kInvalidArgument, "",
-                                 "Options: log and hooks exclude each other; use the log of hooks");
+                                 "Options: log and on_error exclude hooks; use those of hooks");
       }
-      log_ = std::make_unique<Log>(o.log);
+      listener.reset(new Listener{o.log, o.on_error});
       hooks.struct_bytes = sizeof hooks;
-      hooks.context = log_.get();
-      hooks.log = forward_log;
+      hooks.context = listener.get();
+      hooks.log = o.log ? forward_log : nullptr;
+      hooks.on_error = o.on_error ? forward_error : nullptr;
+      hooks.release = release_listener;
       c.hooks = &hooks;
     }
     cairn_store* store = nullptr;
@@ -365,6 +375,9 @@ class Store {
             ? cairn_store_open(directory.c_str(), &c, &store)
             : cairn_store_open_slot(directory.c_str(), run_id->empty() ? nullptr : run_id->c_str(), &c, &store);
     handle_.reset(store);
+    if (store != nullptr) {
+      (void)listener.release();
+    }
     return s;
   }
 
@@ -463,7 +476,6 @@ class Store {
     return s.ok() ? Result<T>(T(handle)) : Result<T>(s);
   }
 
-  std::unique_ptr<Log> log_;  // destroyed after the handle is closed
   std::unique_ptr<cairn_store, Close> handle_;
 };
 
