@@ -24,7 +24,7 @@ constexpr const char* kNotes =
     "With --atomic all operations apply or none does, also after a crash, and only the size of the result counts. "
     "Then\n"
     "there may be several RUNs, which all get the same operations; or none, and stdin has a line for each:\n"
-    "  {\"run\":ID,\"operations\":[...]}\n"
+    "  {\"id\":ID,\"operations\":[...]}\n"
     "or, for the runs that it names as its parent and root, also \"parentOperations\" and \"rootOperations\".\n"
     "\n"
     "Operations (`cairn help operations` says more):\n"
@@ -38,8 +38,8 @@ constexpr const char* kNotes =
     "  END\n"
     "  echo '[{\"type\":\"set\",\"key\":\"stop\",\"value\":true}]' | cairn apply --atomic $a $b\n"
     "  cairn apply --atomic <<'END'\n"
-    "  {\"run\":\"from\",\"operations\":[{\"type\":\"increment\",\"key\":\"left\",\"value\":-1}]}\n"
-    "  {\"run\":\"to\",\"operations\":[{\"type\":\"increment\",\"key\":\"left\",\"value\":1}]}\n"
+    "  {\"id\":\"from\",\"operations\":[{\"type\":\"increment\",\"key\":\"left\",\"value\":-1}]}\n"
+    "  {\"id\":\"to\",\"operations\":[{\"type\":\"increment\",\"key\":\"left\",\"value\":1}]}\n"
     "  END";
 
 constexpr const char* kNothing = "nothing was applied";

@@ -66,7 +66,9 @@ void print_as_json(const RepairReport& report) {
   o.push_back({"done", Value(!report.quarantine.empty())});
   o.push_back({"damage", Value(std::move(damage))});
   o.push_back({"lost", Value(std::move(lost))});
-  o.push_back({"runs", Value(report.runs)});
+  if (!report.damage.empty() && !report.finished_earlier) {
+    o.push_back({"runs", Value(report.runs)});  // of the store that is made anew
+  }
   if (!report.quarantine.empty()) {
     o.push_back({"quarantine", Value(report.quarantine)});
   }

@@ -111,7 +111,7 @@ Exit why(const Globals& globals, const std::string& id) {
   if (globals.json) {
     engine::Object o{{"id", Value(id)}, {"reason", Value(answer.reason)}, {"text", Value(answer.words)}};
     o.push_back({"sequence", Value(run->record.sequence)});
-    o.push_back({"acknowledged_sequence", Value(sender.attached ? of.acked_sequence : 0)});
+    o.push_back({"acknowledged_sequence", sender.attached ? Value(of.acked_sequence) : Value()});
     o.push_back({"waiting_bytes", Value(static_cast<uint64_t>(of.bytes))});
     o.push_back({"since", of.since_us == 0 || there ? Value() : Value(iso_time(of.since_us))});
     o.push_back({"upstream", sender.attached ? Value(sender.upstream) : Value()});

@@ -52,7 +52,7 @@ Result<std::vector<engine::Operation>> read_operations(std::string_view json) {
 
 Result<std::vector<RunOperations>> read_run_operations(std::string_view lines) {
   constexpr int kLevels = engine::kDepthMax + engine::kOperationLevels + 1;  // the line itself
-  constexpr const char* kForm = "a line is {\"run\":ID,\"operations\":[{\"type\":\"set\",\"key\":K,\"value\":V}, ...]}";
+  constexpr const char* kForm = "a line is {\"id\":ID,\"operations\":[{\"type\":\"set\",\"key\":K,\"value\":V}, ...]}";
   std::vector<RunOperations> all;
   for (uint64_t number = 1; !lines.empty(); ++number) {
     const std::string_view line = lines.substr(0, lines.find('\n'));
@@ -71,18 +71,18 @@ Result<std::vector<RunOperations>> read_run_operations(std::string_view lines) {
     }
     auto* object = parsed->get<engine::Object>();
     if (object == nullptr || object->size() < 2) {
-      return bad({Code::kInvalidJson, "no object with \"run\" and operations"}, kNone);
+      return bad({Code::kInvalidJson, "no object with \"id\" and operations"}, kNone);
     }
     const std::string* run = nullptr;
     for (const engine::Property& member : *object) {
-      run = member.key == "run" ? member.value.get<std::string>() : run;
+      run = member.key == "id" ? member.value.get<std::string>() : run;
     }
     if (run == nullptr) {
-      return bad({Code::kInvalidJson, "no \"run\""}, kNone);
+      return bad({Code::kInvalidJson, "no \"id\""}, kNone);
     }
     const std::string id = *run;
     for (engine::Property& member : *object) {
-      if (member.key == "run") {
+      if (member.key == "id") {
         continue;
       }
       const auto name = std::find(std::begin(kOperationsOf), std::end(kOperationsOf), member.key);

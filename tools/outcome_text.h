@@ -22,7 +22,7 @@ struct RunOperations {
   uint64_t line = 0;  // of the input, from 1
   Of of = Of::kRun;
 };
-/// Lines of {"run":ID,"operations":[...]}, also with "parentOperations" and "rootOperations"; blank ones are passed
+/// Lines of {"id":ID,"operations":[...]}, also with "parentOperations" and "rootOperations"; blank ones are passed
 /// over. On failure the detail names the line.
 Result<std::vector<RunOperations>> read_run_operations(std::string_view lines);
 

@@ -53,16 +53,16 @@ TEST_F(Apply, AtomicGivesSeveralRunsTheSameOperations) {
 TEST_F(Apply, AtomicTakesALineForEachRun) {
   started("s", R"({"n":5})");
   const Ran ran = cairn({"apply", "--atomic", "--json"},
-                        R"({"run":"r","operations":[{"type":"increment","key":"n","value":-1}]}
+                        R"({"id":"r","operations":[{"type":"increment","key":"n","value":-1}]}
 
                            {"operations":[{"type":"increment","key":"n","value":1},
-                           {"type":"set","key":"from","value":1.0}],"run":"s"})");
+                           {"type":"set","key":"from","value":1.0}],"id":"s"})");
   EXPECT_EQ(ran.exit, 65) << "an object over two lines";
   EXPECT_THAT(ran.error()["message"].get<std::string>(), HasSubstr("line 3"));
   const Ran good =
-      cairn({"apply", "--atomic", "--json"}, R"({"run":"r","operations":[{"type":"increment","key":"n","value":-1}]}
-{"run":"s","operations":[{"type":"increment","key":"n","value":1}]}
-{"run":"r","operations":[{"type":"set","key":"to","value":"s"}]})");
+      cairn({"apply", "--atomic", "--json"}, R"({"id":"r","operations":[{"type":"increment","key":"n","value":-1}]}
+{"id":"s","operations":[{"type":"increment","key":"n","value":1}]}
+{"id":"r","operations":[{"type":"set","key":"to","value":"s"}]})");
   EXPECT_EQ(good.exit, 0) << good.err;
   const Json runs = good.parsed()["parts"];
   ASSERT_EQ(runs.size(), 2u);
@@ -75,8 +75,8 @@ TEST_F(Apply, AtomicTakesALineForEachRun) {
 
 TEST_F(Apply, AtomicOverSeveralRunsChangesNoneWhenOneDoesNotApply) {
   started("s");
-  const Ran ran = cairn({"apply", "--atomic"}, R"({"run":"r","operations":[{"type":"set","key":"n","value":2}]}
-{"run":"s","operations":[{"type":"set","key":"a","value":1},{"type":"remove","key":"none","value":9}]})");
+  const Ran ran = cairn({"apply", "--atomic"}, R"({"id":"r","operations":[{"type":"set","key":"n","value":2}]}
+{"id":"s","operations":[{"type":"set","key":"a","value":1},{"type":"remove","key":"none","value":9}]})");
   EXPECT_EQ(ran.exit, 1);
   EXPECT_THAT(ran.err, HasSubstr("nothing was applied"));
   EXPECT_THAT(ran.err, HasSubstr("line 2, run s, operation 1 (from 0)"));
@@ -98,14 +98,14 @@ TEST_F(Apply, SeveralRunsOrNoneNeedAtomic) {
 
 TEST_F(Apply, LinesThatAreNotOperationsChangeNothing) {
   for (const char* input :
-       {"nonsense", "[]", R"({"run":"r"})", R"({"run":"r","operations":{}})", R"({"run":7,"operations":[]})",
-        R"({"run":"r","operations":[],"more":1})", R"({"run":"r","operations":[{"type":"frob"}]})"}) {
+       {"nonsense", "[]", R"({"id":"r"})", R"({"id":"r","operations":{}})", R"({"id":7,"operations":[]})",
+        R"({"id":"r","operations":[],"more":1})", R"({"id":"r","operations":[{"type":"frob"}]})"}) {
     const Ran ran =
         cairn({"apply", "--atomic"},
-              std::string(R"({"run":"r","operations":[{"type":"set","key":"n","value":2}]})") + "\n" + input);
+              std::string(R"({"id":"r","operations":[{"type":"set","key":"n","value":2}]})") + "\n" + input);
     EXPECT_EQ(ran.exit, 65) << input;
     EXPECT_THAT(ran.err, HasSubstr("line 2: ")) << input;
-    EXPECT_THAT(ran.err, HasSubstr("a line is {\"run\":ID,")) << input;
+    EXPECT_THAT(ran.err, HasSubstr("a line is {\"id\":ID,")) << input;
   }
   EXPECT_EQ(metadata(), "{\"n\":1}\n");
 }

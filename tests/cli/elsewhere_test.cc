@@ -12,7 +12,7 @@ class Elsewhere : public CommandTest {
   /// The run "c", whose parent and root "box" is not here and has got `cost` 5.
   void used_before_it_is_started() {
     ASSERT_EQ(cairn({"start", "--id", "c", "--parent", "box"}).exit, 0);
-    const Ran ran = cairn({"apply", "--atomic"}, R"({"run":"c","operations":[{"type":"set","key":"k","value":1}],)"
+    const Ran ran = cairn({"apply", "--atomic"}, R"({"id":"c","operations":[{"type":"set","key":"k","value":1}],)"
                                                  R"("parentOperations":[{"type":"increment","key":"cost","value":2}],)"
                                                  R"("rootOperations":[{"type":"increment","key":"cost","value":3}]})");
     ASSERT_EQ(ran.exit, 0) << ran.err;
