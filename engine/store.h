@@ -132,6 +132,9 @@ class Store {
   static Result<std::unique_ptr<Store>> open(StoreOptions options);
   ~Store();  // close(0) if it is still open
 
+  /// Holds a part of the disk back where there is room, as step() does: for who calls none.
+  Status keep_room();
+
   /// Stops new calls, flushes, syncs, checkpoints, marks the log clean. kTimeout: the deadline passed; everything
   /// acknowledged is on disk as its class says.
   Status close(int64_t deadline_ms);
@@ -317,6 +320,7 @@ class Store {
   // store_open.cc
   Status open_files();
   Status recover();
+  Status fold_recovered(class Replay& replay);
   Status check_born();
   /// Behind `applied`, at which the tables are.
   [[nodiscard]] bool log_goes_on(uint64_t applied) const;
@@ -330,8 +334,8 @@ class Store {
   void stop_background();
 
   // store_update.cc: all with the run's lock held
-  [[gnu::cold]] static Status refuse(Code code);
-  Status check_gate(Run& run);
+  [[nodiscard, gnu::cold]] Status refuse(Code code) const;
+  Status check_gate(Run& run, bool gives_back = false);
   void latch_gate();
   template <class Read>
   bool try_get(Run& run, std::string_view key, Read&& read);
@@ -400,6 +404,7 @@ class Store {
   void set_timer(int64_t at) const;
   void wake_for_flush();  // something became dirty, or was appended
   [[nodiscard]] bool log_has_grown() const;
+  [[nodiscard]] bool too_much_for_full_disk() const;
 
   // store_foreign.cc
   Result<RunRef> related(Run& run, std::string_view id);
@@ -474,8 +479,9 @@ class Store {
   [[nodiscard]] bool eviction_due() const;
   [[nodiscard]] bool many_wait_for_checkpoint() const;
   void wake_for_eviction(size_t hot);
-  Status checkpoint_locked();  // with checkpoint_mutex_ held
-  Status fold_log();           // likewise
+  Status checkpoint_locked();         // with checkpoint_mutex_ held
+  Status fold_log(uint64_t durable);  // likewise, up to that LSN
+  Status fold_in_parts();             // likewise
   Status make_room();
 
   [[nodiscard]] int64_t now_us() const { return options_.hooks.wall_us(options_.hooks.context); }
@@ -484,6 +490,11 @@ class Store {
   enum class Grows : uint8_t { kOther, kTables, kLogForErase };
   Status may_grow(uint64_t bytes, Grows what);
   [[nodiscard]] bool may_hold_reserve() const;
+  bool use_reserve(Reserve::Part part);
+  void owe_reserve();
+  Status hold_reserve(uint64_t others_bytes);
+  /// `once`, which gives space back in the end: again with room from a checkpoint, then with the reserve.
+  Status give_back_space(const FunctionRef<Status()>& once);
   [[nodiscard]] uint64_t budgeted_bytes() const;
   [[nodiscard]] Durability class_of(Durability d) const { return d == Durability::kDefault ? options_.durability : d; }
   [[nodiscard]] bool wants_power(Durability d) const { return class_of(d) >= Durability::kPower; }
@@ -594,8 +605,9 @@ class Store {
   int stop_fd_ = -1;
 
   std::atomic<uint64_t> overflow_appends_{0};
-  std::atomic<int> erasing_{0};        // erases that need the reserve
-  std::atomic<uint64_t> finished_{0};  // runs; counted only with retain_finished_max
+  std::atomic<int> erasing_{0};            // calls that give space back in the end and found none; see give_back_space
+  std::atomic<bool> reserve_owed_{false};  // the disk was full, and the reserve is not whole again: no updates
+  std::atomic<uint64_t> finished_{0};      // runs; counted only with retain_finished_max
   std::mutex stats_mutex_;
   StoreStats stats_;  // Guarded by stats_mutex_: the counters that have no other home.
 };

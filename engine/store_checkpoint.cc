@@ -10,6 +10,7 @@ namespace cairn::engine {
 namespace {
 
 constexpr uint64_t kPartBytes = 32u << 20;  // run records held in memory before a part is written
+constexpr uint64_t kPartsOnFullDisk = 16;
 
 }  // namespace
 
@@ -27,22 +28,39 @@ Status Store::make_room() {
   return checkpoint();
 }
 
-// A full disk gets the reserve first: a checkpoint gives space back, and must not need any for it.
+// A full disk gets the tables' part of the reserve: a checkpoint gives space back, and must not need any for it. What
+// it gave back makes the reserve whole first.
 Status Store::checkpoint_locked() {
-  Status folded = fold_log();
-  if (folded.code == Code::kNoSpace && reserve_->give_back()) {
-    folded = fold_log();
+  Status folded = fold_log(writer_->durable_lsn());
+  if (folded.code == Code::kNoSpace && use_reserve(Reserve::Part::kTables)) {
+    folded = fold_log(writer_->durable_lsn());
+  }
+  if (folded.code == Code::kNoSpace) {
+    folded = fold_in_parts();
+  }
+  if (reserve_owed_) {
+    (void)hold_reserve(0);
   }
   return folded;
 }
 
-Status Store::fold_log() {
+// Each part gives its segments back before the next needs room.
+Status Store::fold_in_parts() {
+  const std::shared_ptr<Tables> tables = this->tables();
+  const uint64_t applied = tables == nullptr ? 0 : tables->applied_lsn();
+  const uint64_t records = writer_->durable_lsn() - applied;
+  for (uint64_t part = 1; part <= kPartsOnFullDisk; ++part) {
+    CAIRN_TRY(fold_log(applied + records * part / kPartsOnFullDisk));
+  }
+  return {};
+}
+
+Status Store::fold_log(uint64_t durable) {
   const std::shared_ptr<Tables> tables = this->tables();
   if (tables == nullptr) {
     return fail(Code::kClosed, "the store is closed");
   }
   const uint64_t applied = tables->applied_lsn();
-  const uint64_t durable = writer_->durable_lsn();
   if (durable > applied) {
     Replay replay([&tables](std::string_view id) { return tables->find_for_fold(id); });
     replay.ship(ships_.load(std::memory_order_relaxed));

@@ -126,8 +126,10 @@ Status Store::flush_locked(bool sync) {
     uint64_t before = durable_epoch_.load(std::memory_order_relaxed);
     while (before < epoch && !durable_epoch_.compare_exchange_weak(before, epoch, std::memory_order_acq_rel)) {
     }
-    int32_t no_space = static_cast<int32_t>(Code::kNoSpace);
-    gate_.compare_exchange_strong(no_space, static_cast<int32_t>(Code::kOk));
+    if (!reserve_owed_) {
+      int32_t no_space = static_cast<int32_t>(Code::kNoSpace);
+      gate_.compare_exchange_strong(no_space, static_cast<int32_t>(Code::kOk));
+    }
   }
   return {};
 }

@@ -213,11 +213,10 @@ Status Store::recover() {
   if (const Status s = reserve_->find(); !s.ok()) {
     return fail(s, std::string("RESERVE: ") + s.what);
   }
-  // Recovery may need a segment and a staging file before the old ones can go.
-  if (auto free = files_->free_bytes(); free.ok() && *free < options_.segment_bytes + kReserveBytes) {
-    reserve_->give_back();
+  if (reserve_->bytes() != 0 && !reserve_->is_whole() && options_.disk_bytes_max == 0) {
+    owe_reserve();  // by the owner before, on a disk that was full
+    CAIRN_TRY(hold_reserve(0));
   }
-
   Tables::Options table_options;
   table_options.directory = options_.directory;
   table_options.store_id.assign(reinterpret_cast<const char*>(identity_.store_id.data()), 16);
@@ -235,6 +234,9 @@ Status Store::recover() {
     table_options.log_goes_on = [this](uint64_t applied) { return log_goes_on(applied); };
   }
   auto tables = Tables::open(table_options);
+  if (tables.code() == Code::kNoSpace && use_reserve(Reserve::Part::kTables)) {
+    tables = Tables::open(table_options);
+  }
   if (!tables.ok()) {
     return fail(tables.status(), std::string("the tables in data/ cannot be opened: ") + tables.status().what +
                                      (tables.code() == Code::kCorrupt ? "; `cairn verify` lists the damage, --salvage "
@@ -295,6 +297,8 @@ Status Store::recover() {
   wal_options.may_grow = [this](uint64_t bytes) {
     return may_grow(bytes, erasing_.load() > 0 ? Grows::kLogForErase : Grows::kOther);
   };
+  wal_options.small_will_do = [this] { return opening_ || erasing_.load() > 0; };
+  wal_options.make_room = [this] { return use_reserve(Reserve::Part::kAll); };
   auto writer = wal::begin_writer(*files_, wal_options, report, applied, recovered);
   if (!writer.ok()) {
     return fail(writer.status(), std::string("the log cannot be opened for writing: ") + writer.status().what);
@@ -311,9 +315,7 @@ Status Store::recover() {
     life->incarnation = session_;
   }
   incarnation_ = life->incarnation;
-  if (const Status s = tables_->write(replay.take_changes(), writer_->durable_lsn(),
-                                      Life{session_, incarnation_, identity_.boot_id}, replay.cursors());
-      !s.ok()) {
+  if (const Status s = fold_recovered(replay); !s.ok()) {
     return fail(s, std::string("the tables cannot be written: ") + s.what);
   }
   if (options_.retain_finished_max != 0) {
@@ -352,6 +354,10 @@ Status Store::recover() {
   }
   opening_ = false;
   last_flush_ms_ = last_append_ms_ = now_ms();
+  if (reserve_owed_) {
+    CAIRN_TRY(hold_reserve(0));
+    retry_ms_ = reserve_owed_ ? last_flush_ms_ + kStepRetryMs : 0;
+  }
   crash_marks_due_ms_ = last_flush_ms_ + options_.crash_grace_ms;
   last_append_lsn_ = writer_->written_lsn();
   evicted_lsn_ = writer_->written_lsn();  // no run is in memory yet
@@ -364,6 +370,20 @@ Status Store::recover() {
             std::to_string(report.dropped_records) + " records behind it were never acknowledged and are dropped");
   }
   return {};
+}
+
+// On a full disk with the reserve, and from the log again: in parts, of which each gives its segments back.
+Status Store::fold_recovered(Replay& replay) {
+  const Life life{session_, incarnation_, identity_.boot_id};
+  Status folded = tables_->write(replay.take_changes(), writer_->durable_lsn(), life, replay.cursors());
+  if (folded.code == Code::kNoSpace) {
+    use_reserve(Reserve::Part::kAll);
+    folded = checkpoint();
+    if (folded.ok()) {
+      folded = tables_->write({}, writer_->durable_lsn(), life);
+    }
+  }
+  return folded;
 }
 
 bool Store::log_goes_on(uint64_t applied) const {
@@ -492,14 +512,19 @@ Status Store::close(int64_t deadline_ms) {
     if (status.code == Code::kNoSpace && synced(writer_->written_lsn()).ok() && checkpoint_locked().ok()) {
       status = flush_locked(true);
     }
-    if (status.code == Code::kNoSpace && reserve_->give_back()) {
+    if (status.code == Code::kNoSpace) {
+      erasing_.fetch_add(1);  // nothing comes after it: the log may use the reserve
       status = flush_locked(true);
+      erasing_.fetch_sub(1);
     }
     if (status.ok()) {
       if (deadline_ms > 0 && now_ms() > deadline_ms) {
         status = fail(Code::kTimeout, "everything is in the log; the tables follow at the next open");
       } else {
         status = checkpoint_locked();
+        if (status.code == Code::kNoSpace && use_reserve(Reserve::Part::kAll)) {
+          status = checkpoint_locked();
+        }
       }
     }
     if (status.ok() || status.code == Code::kTimeout) {
@@ -518,6 +543,9 @@ Status Store::close(int64_t deadline_ms) {
           status = {};  // their loss is known
         }
       }
+    }
+    if (reserve_owed_) {
+      (void)hold_reserve(0);  // for the next open
     }
   }
   return status;
@@ -565,10 +593,45 @@ Status Store::may_grow(uint64_t bytes, Grows what) {
   }
   if ((what == Grows::kTables && wanted + kReserveBytes / 2 <= budget) ||
       (what == Grows::kLogForErase && wanted <= budget)) {
-    reserve_->give_back();
+    reserve_->give_back(Reserve::Part::kAll);
     return {};
   }
   return {Code::kNoSpace, "the store's disk budget is used up"};
+}
+
+// Updates would eat the room that is made here: they wait until the reserve is whole again. A budget keeps them from it
+// by itself: see may_grow.
+bool Store::use_reserve(Reserve::Part part) {
+  if (!reserve_->give_back(part)) {
+    return false;
+  }
+  if (options_.disk_bytes_max == 0) {
+    owe_reserve();
+  }
+  return true;
+}
+
+void Store::owe_reserve() {
+  reserve_owed_ = true;
+  int32_t open = static_cast<int32_t>(Code::kOk);
+  gate_.compare_exchange_strong(open, static_cast<int32_t>(Code::kNoSpace));
+}
+
+Status Store::hold_reserve(uint64_t others_bytes) {
+  if (!may_hold_reserve()) {
+    return {};
+  }
+  const Status held = reserve_->prepare(others_bytes);
+  if (reserve_->is_whole() && reserve_owed_.exchange(false)) {
+    int32_t no_space = static_cast<int32_t>(Code::kNoSpace);
+    gate_.compare_exchange_strong(no_space, static_cast<int32_t>(Code::kOk));
+  }
+  return held;
+}
+
+Status Store::keep_room() {
+  const std::lock_guard guard(step_mutex_);
+  return hold_reserve(options_.segment_bytes + kReserveBytes);
 }
 
 bool Store::may_hold_reserve() const {

@@ -407,16 +407,17 @@ Status Store::finish(Run& run, RunStatus status, Durability durability, std::str
   RunChange change;
   change.status = status;
   change.error = error;
-  return change_run(run, std::move(change), durability);
+  return give_back_space([&] { return change_run(run, change, durability); });
 }
 
 Status Store::change_run(Run& run, RunChange change, Durability durability) {
   CAIRN_TRY(can_promise(durability));
+  const bool ends = change.status && is_final(*change.status);
   uint64_t lsn = 0;
   {
     const std::lock_guard guard(run.lock);
     CAIRN_TRY(check_owned(run));
-    CAIRN_TRY(check_gate(run));
+    CAIRN_TRY(check_gate(run, ends));
     CAIRN_TRY(append_change(run, std::move(change), &lsn));
   }
   return keep_promise(durability, lsn, std::span(&run.id, 1));
@@ -449,22 +450,23 @@ Status Store::erase(std::string_view id, Durability durability) {
   return erase_if(id, durability, nullptr);
 }
 
-// Erasing gives space back in the end, so it may use the reserve.
-Status Store::erase_if(std::string_view id, Durability durability, const EraseIf& only_if) {
-  Status erased = erase_once(id, durability, only_if);
-  if (erased.code == Code::kNoSpace) {
+// Erasing gives space back in the end, and a run that ended can be erased by retention.
+Status Store::give_back_space(const FunctionRef<Status()>& once) {
+  Status given = once();
+  if (given.code == Code::kNoSpace) {
     (void)make_room();
-    erased = erase_once(id, durability, only_if);
+    given = once();
   }
-  if (erased.code == Code::kNoSpace) {
-    erasing_.fetch_add(1);
-    if (options_.disk_bytes_max == 0) {
-      reserve_->give_back();
-    }
-    erased = erase_once(id, durability, only_if);
+  if (given.code == Code::kNoSpace) {
+    erasing_.fetch_add(1);  // the log may use the reserve now
+    given = once();
     erasing_.fetch_sub(1);
   }
-  return erased;
+  return given;
+}
+
+Status Store::erase_if(std::string_view id, Durability durability, const EraseIf& only_if) {
+  return give_back_space([&] { return erase_once(id, durability, only_if); });
 }
 
 Status Store::erase_once(std::string_view id, Durability durability, const EraseIf& only_if) {

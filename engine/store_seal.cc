@@ -145,7 +145,10 @@ Status Store::seal(Run& run) {
 
 Status Store::append_failed(Status status) {
   if (status.code == Code::kNoSpace) {
-    return fail(status, "the disk, or the store's budget, is full: nothing changed; it works again when space returns");
+    return fail(
+        status,
+        "the disk, or the store's budget, is full: nothing changed; it works again when runs are erased, or space "
+        "returns");
   }
   if (writer_->latched()) {
     latch_gate();

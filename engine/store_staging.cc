@@ -112,7 +112,8 @@ Status Store::make_staging(const StagingPlace& place) {
     guard_ = std::move(*guard);
     staging_options.guard = guard_.get();
   }
-  auto staging = Staging::create(place, staging_options);
+  auto staging = reserve_owed_ ? Result<std::unique_ptr<Staging>>(Code::kNoSpace)  // what room there is, is not for it
+                               : Staging::create(place, staging_options);
   if (staging.ok()) {
     staging_ = std::move(*staging);
   } else if (staging.code() == Code::kNoSpace) {

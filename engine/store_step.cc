@@ -39,6 +39,16 @@ bool Store::log_has_grown() const {
   return writer_->counters().bytes - checkpoint_bytes_.load(std::memory_order_relaxed) >= options_.segment_bytes / 2;
 }
 
+/// A checkpoint that meets a full disk has the reserve and no more: where little is free, it comes before the log holds
+/// more than that can take.
+bool Store::too_much_for_full_disk() const {
+  if (writer_->counters().bytes - checkpoint_bytes_.load(std::memory_order_relaxed) < kReserveBytes / 4) {
+    return false;
+  }
+  const auto free = files_->free_bytes();
+  return free.ok() && *free < 2 * (uint64_t{options_.segment_bytes} + kReserveBytes);
+}
+
 Store::Due Store::flush_due(int64_t now, bool sync_for_checkpoint) {
   Due due;
   due.flush = leave_staging();
@@ -100,15 +110,13 @@ Status Store::step_locked(int64_t budget_us, std::vector<std::shared_ptr<StepLis
   more_ = false;
 
   evict_many();
-  const bool grown = log_has_grown() || many_wait_for_checkpoint();
+  const bool grown = log_has_grown() || many_wait_for_checkpoint() || too_much_for_full_disk();
   // A checkpoint folds what is durable. Not again where the step before had no time left for it.
   const bool sync_for_checkpoint = grown && !goes_on;
   Due due = flush_due(begin_ms, sync_for_checkpoint);
-  // A checkpoint gives segments back; the reserve goes if that was not enough.
+  // A checkpoint gives segments back. The log's part of the reserve stays: with it whatever was acknowledged goes into
+  // the log at the next close or open, and runs can be erased.
   if (due.no_space() && make_room().ok()) {
-    due = flush_due(begin_ms, sync_for_checkpoint);
-  }
-  if (due.no_space() && reserve_->give_back()) {
     due = flush_due(begin_ms, sync_for_checkpoint);
   }
   Status status = due.flush;
@@ -158,9 +166,12 @@ Status Store::step_locked(int64_t budget_us, std::vector<std::shared_ptr<StepLis
   }
   if (writer_->latched()) {
     latch_gate();
-  } else if (status.ok() && due.ahead.ok() && may_hold_reserve()) {
-    const Status held = reserve_->prepare(options_.segment_bytes + kReserveBytes);
-    keep_first(held.code == Code::kNoSpace ? Status() : held);  // only where the disk has room for it
+  } else if (reserve_owed_ || (status.ok() && due.ahead.ok())) {
+    keep_first(hold_reserve(reserve_owed_ ? 0 : options_.segment_bytes + kReserveBytes));
+  }
+  if (reserve_owed_) {
+    keep_first(refuse(Code::kNoSpace));
+    retry_ms_ = begin_ms + kStepRetryMs;
   }
   listeners = listeners_due(begin_ms);
   arm_timer();

@@ -27,11 +27,16 @@ constexpr Status kForkedStatus(Code::kForked, "this process is a forked child of
 }  // namespace
 
 // What a closed gate says.
-Status Store::refuse(Code code) {
+Status Store::refuse(Code code) const {
   switch (code) {
     case Code::kClosed:
       return fail(Code::kClosed, "the store is closed");
     case Code::kNoSpace:
+      if (reserve_owed_) {
+        return fail(Code::kNoSpace,
+                    "the disk is full, and the room that is left is kept for erasing and finishing runs: erase some, "
+                    "or free some space");
+      }
       return fail(Code::kNoSpace, "the last flush found no space: free some, then call step()");
     case Code::kLatched:
       return fail(Code::kLatched,
@@ -49,10 +54,10 @@ void Store::latch_gate() {
   }
 }
 
-// With the run's lock held, before an update.
-Status Store::check_gate(Run& run) {
+// With the run's lock held, before an update. `gives_back`: a full disk does not refuse it.
+Status Store::check_gate(Run& run, bool gives_back) {
   const Code gate = this->gate();
-  if (gate != Code::kOk) [[unlikely]] {
+  if (gate != Code::kOk && !(gives_back && gate == Code::kNoSpace)) [[unlikely]] {
     return refuse(gate);
   }
   if (run.gate == Code::kAccepted) [[unlikely]] {

@@ -120,6 +120,7 @@ Exit write_store(const Globals& globals, const WriteOptions& options, const std:
   }
   const Status status = work(**store);
   const engine::ErrorDetail detail = engine::error_detail();
+  (void)(*store)->keep_room();
   const Status closed = (*store)->close(0);
   if (!status.worked()) {
     engine::error_detail() = detail;

@@ -93,7 +93,7 @@ Status LogWriter::recover(std::string_view tail, const std::vector<Payload>& mor
       s = write_group(next, end);
       next = end;
     } else {
-      s = rotate();
+      s = rotate(space_bytes(next, next + 1));
     }
   }
   if (s.ok() && first_count < count) {
@@ -186,9 +186,9 @@ Result<uint64_t> LogWriter::commit_records(size_t leading) {
       size_t done = 0;
       if (may_split) {
         if (!fits(space_bytes(0, leading))) {
-          s = rotate();
+          s = rotate(total_bytes <= group_max ? total_bytes : space_bytes(0, leading));
         } else {
-          s = ensure_spare();  // a lack of space shows before anything is written
+          s = ensure_spare(space_bytes(leading, count));  // a lack of space shows before anything is written
         }
         if (s.ok() && fits(total_bytes)) {
           leading = count;
@@ -199,7 +199,7 @@ Result<uint64_t> LogWriter::commit_records(size_t leading) {
         }
       }
       if (s.ok() && done < count) {
-        s = rotate();
+        s = rotate(space_bytes(done, count));
         if (s.ok()) {
           s = write_group(done, count);
         }
@@ -342,11 +342,13 @@ Status LogWriter::pad_to_border() {
 
 // ------------------------------------------------------------------------------------------------------------ rotation
 
-Status LogWriter::make_spare_locked() {
-  if (spare_) {
+// One that can hold `need_bytes` of records. A small one that cannot is replaced, under the same name.
+Status LogWriter::make_spare_locked(size_t need_bytes) {
+  if (spare_ && need_bytes <= group_bytes_max(spare_->segment_bytes)) {
     return {};
   }
-  Result<SpareSegment> made = segment_files_.make_spare(active_seq_ + 1, options_.segment_bytes);
+  Result<SpareSegment> made = segment_files_.make_spare_or_small(active_seq_ + 1, options_.segment_bytes,
+                                                                 kRecordsOffset + need_bytes + options_.border_bytes);
   if (!made.ok()) {
     return made.status();
   }
@@ -355,15 +357,15 @@ Status LogWriter::make_spare_locked() {
   return {};
 }
 
-Status LogWriter::ensure_spare() {
+Status LogWriter::ensure_spare(size_t need_bytes) {
   const std::lock_guard<std::mutex> lock(segments_mutex_);
-  return make_spare_locked();
+  return make_spare_locked(need_bytes);
 }
 
 // All memory is taken before the SEAL is written: nothing behind it counts, so the switch must follow.
-Status LogWriter::rotate() {
+Status LogWriter::rotate(size_t need_bytes) {
   const std::lock_guard<std::mutex> lock(segments_mutex_);
-  CAIRN_TRY(make_spare_locked());
+  CAIRN_TRY(make_spare_locked(need_bytes));
   full_.push_back({segment_name(header_.seq), header_.segment_bytes, written_lsn()});
   Status s;
   if (position_ + kRecordHeaderBytes <= header_.segment_bytes) {
@@ -407,7 +409,7 @@ Status LogWriter::prepare_spare() {
   if (latched()) {
     return {Code::kLatched, "the log met an error before"};
   }
-  return ensure_spare();
+  return ensure_spare(0);
 }
 
 // The headers are written with the segment's first records, and durable with them.

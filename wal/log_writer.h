@@ -97,8 +97,8 @@ class LogWriter final : public Writer {
   [[nodiscard]] std::string headers_page() const;
   Status write_control(uint8_t type);
   Status pad_to_border();
-  Status rotate();
-  Status ensure_spare();
+  Status rotate(size_t need_bytes);
+  Status ensure_spare(size_t need_bytes);
   Status refuse_if_ended() const;
 
   Status sync_file(File& file, uint64_t target_lsn, bool always);
@@ -106,7 +106,7 @@ class LogWriter final : public Writer {
   Status latch(Status cause);
   // Need segments_mutex_.
   [[nodiscard]] bool active_headers_are_durable() const;
-  Status make_spare_locked();
+  Status make_spare_locked(size_t need_bytes);
   void count_disk_bytes_locked();
 
   const Options options_;

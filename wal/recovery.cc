@@ -128,7 +128,8 @@ Result<SpareSegment> Beginning::take_spare(uint64_t seq, uint32_t segment_bytes)
   const auto found =
       std::find_if(spares_.begin(), spares_.end(), [seq](const SegmentSummary& file) { return file.seq == seq; });
   if (found == spares_.end()) {
-    return segment_files_.make_spare(seq, segment_bytes);
+    return segment_files_.make_spare_or_small(seq, segment_bytes,
+                                              kRecordsOffset + report_.tail.size() + options_.border_bytes);
   }
   const SegmentSummary there = *found;
   spares_.erase(found);

@@ -77,6 +77,25 @@ Result<SpareSegment> SegmentFiles::make_spare(uint64_t seq, uint32_t segment_byt
   return publish(std::move(*file), seq, segment_bytes);
 }
 
+Result<SpareSegment> SegmentFiles::make_spare_or_small(uint64_t seq, uint32_t segment_bytes, uint64_t need_bytes) {
+  Result<SpareSegment> made = make_spare(seq, segment_bytes);
+  uint32_t small_bytes = kSegmentBytesMin;
+  while (small_bytes < need_bytes) {
+    small_bytes *= 2;
+  }
+  if (made.code() != Code::kNoSpace || small_bytes > segment_bytes || !options_.small_will_do ||
+      !options_.small_will_do()) {
+    return made;
+  }
+  if (small_bytes < segment_bytes) {
+    made = make_spare(seq, small_bytes);
+  }
+  if (made.code() == Code::kNoSpace && options_.make_room && options_.make_room()) {
+    made = make_spare(seq, small_bytes);
+  }
+  return made;
+}
+
 Result<SpareSegment> SegmentFiles::convert_to_spare(const std::string& name, uint64_t seq, uint32_t segment_bytes) {
   const std::string unfinished = log_path(kUnfinishedName);
   Result<std::unique_ptr<File>> file = open(name);

@@ -27,6 +27,8 @@ class SegmentFiles {
 
   /// A new spare: really zero-filled by writes, synced, its name durable. kNoSpace leaves nothing behind.
   Result<SpareSegment> make_spare(uint64_t seq, uint32_t segment_bytes);
+  /// As make_spare; where there is no space, and Options::small_will_do, the smallest that has `need_bytes` in all.
+  Result<SpareSegment> make_spare_or_small(uint64_t seq, uint32_t segment_bytes, uint64_t need_bytes);
   /// The segment file `name`, no longer needed, becomes the spare `seq`. Its bytes are not cleared: the salt of the
   /// segment's next life makes them invalid. On failure the file may be gone.
   Result<SpareSegment> convert_to_spare(const std::string& name, uint64_t seq, uint32_t segment_bytes);

@@ -20,6 +20,12 @@ struct Options {
   std::function<uint64_t()> random;   // salts
   /// Asked before a new segment file of that size is made; kNoSpace refuses. May be empty.
   std::function<Status(uint64_t bytes)> may_grow;
+  /// Asked where there is no space for a segment: what is to be appended gives space back in the end, so one that just
+  /// holds it will do. May be empty: no.
+  std::function<bool()> small_will_do;
+  /// Asked where there is no space for a small one either: true, something was given back, and it is tried again. May
+  /// be empty.
+  std::function<bool()> make_room;
 };
 
 /// Largest record payload for this segment size: the smaller of 1 MiB and half a segment.

@@ -92,10 +92,14 @@ TEST_P(FullDisk, RefusesUpdatesLosesNothingAndWorksAgainWithSpace) {
     EXPECT_THAT(worker.json(0), HasSubstr("\"n\":" + std::to_string(page_->sequence[0])));
     EXPECT_EQ(set_double(worker.store(), **worker.store().find("run-1"), "x", 1).code, Code::kNoSpace);
     EXPECT_EQ(worker.update(1, 0).code, Code::kNoSpace);
-    EXPECT_THAT(engine::error_detail().message, HasSubstr("free some, then call step()"));
+    EXPECT_THAT(engine::error_detail().message, HasSubstr("free some"));
     EXPECT_EQ(worker.update(1, 2).code, Code::kNoSpace);
     EXPECT_EQ(worker.update(1, 4).code, Code::kNoSpace);
-    EXPECT_EQ(worker.store().barrier().code, Code::kNoSpace);
+    if (GetParam() == Kind::kBudget) {
+      EXPECT_EQ(worker.store().barrier().code, Code::kNoSpace);
+    } else {
+      EXPECT_TRUE(worker.store().barrier().ok()) << "the log has room for what was acknowledged";
+    }
     if (::testing::Test::HasFailure()) _exit(1);
     self.go();
     self.wait();
@@ -136,7 +140,7 @@ TEST_P(FullDisk, RefusesUpdatesLosesNothingAndWorksAgainWithSpace) {
   report("filled, freed, killed");
 }
 
-TEST_P(FullDisk, KilledWhileFullItOpensFullOrWithSpaceAndLosesNothing) {
+TEST_P(FullDisk, KilledWhileFullItOpensFullAndLosesNothing) {
   ChildProcess child([this](ChildProcess& self) {
     Worker worker(options(), *page_);
     worker.open();
@@ -154,10 +158,7 @@ TEST_P(FullDisk, KilledWhileFullItOpensFullOrWithSpaceAndLosesNothing) {
   for (int attempt = 0; attempt < 3; ++attempt) {
     auto full = engine::Store::open(options());
     opened_full = full.ok();
-    if (!full.ok()) {
-      EXPECT_EQ(full.code(), Code::kNoSpace) << engine::error_detail().message;
-      EXPECT_THAT(engine::error_detail().message, HasSubstr("space"));
-    }
+    EXPECT_TRUE(full.ok()) << engine::error_detail().message;
     full = Status(Code::kNotFound);
     expect_acknowledged(options().directory, *page_);
   }

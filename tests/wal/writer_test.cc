@@ -298,6 +298,37 @@ TEST_F(LogWriting, WithoutSpaceForASpareTheExistingOneIsUsedAndThenAppendsFailUn
   EXPECT_THAT(replay(), ::testing::EndsWith("x* z"));
 }
 
+TEST_F(LogWriting, WithoutSpaceASmallSegmentDoesForWhatGivesSpaceBack) {
+  uint64_t room = UINT64_MAX;
+  bool small = false;
+  int asked = 0;
+  options.segment_bytes = 1u << 20;
+  options.may_grow = [&](uint64_t bytes) { return bytes > room ? Status(Code::kNoSpace, "budget") : Status(); };
+  options.small_will_do = [&] { return small; };
+  options.make_room = [&] {
+    room = kSegmentBytesMin;
+    return ++asked == 1;
+  };
+  open();
+  room = 0;
+  while (try_append({std::string(20'000, 'x')}).ok()) {
+  }
+  EXPECT_EQ(asked, 0) << "an update takes nothing of what is held back";
+  small = true;
+  append(std::string(20'000, 'e'));
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(header_of(2).segment_bytes, kSegmentBytesMin);
+
+  ASSERT_TRUE(writer->prepare_spare().ok());  // a small one, too
+  small = false;
+  EXPECT_EQ(try_append({std::string(300'000, 'y')}).code, Code::kNoSpace);
+  room = UINT64_MAX;
+  append(std::string(300'000, 'y'));
+  EXPECT_EQ(header_of(3).segment_bytes, options.segment_bytes) << "what a small spare cannot hold replaces it";
+  kill();
+  EXPECT_THAT(replay(), ::testing::EndsWith("e* y*"));
+}
+
 TEST_F(LogWriting, AFullDiskLeavesNoPartOfASpare) {
   open();
   for (uint64_t nth = 1; nth < 7; ++nth) {
