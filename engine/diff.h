@@ -132,6 +132,14 @@ Result<DiffEntry> decode_entry(std::string_view bytes);
 void append_diff(std::string& out, const Diff& diff);
 /// Its head alone, announcing `count` entries that the caller appends behind it.
 void append_diff_head(std::string& out, uint64_t base, uint64_t last, int64_t updated_us, bool replace, size_t count);
+/// The numbers in front of a diff's entries.
+struct DiffHead {
+  uint64_t base = 0;
+  uint64_t last = 0;
+  int64_t updated_us = 0;
+};
+/// The entries are not looked at. kCorrupt: no diff begins like this.
+Result<DiffHead> decode_diff_head(std::string_view bytes);
 /// Whole input. kCorrupt: not a diff; last <= base; keys twice; lengths are checked before memory is taken.
 Result<Diff> decode_diff(std::string_view bytes);
 

@@ -314,6 +314,17 @@ void append_diff(std::string& out, const Diff& diff) {
   }
 }
 
+Result<DiffHead> decode_diff_head(std::string_view bytes) {
+  MsgpackCursor in(bytes);
+  DiffHead head;
+  size_t elements = 0;
+  if (!in.read_array(elements) || elements != 5 || !in.read_unsigned(head.base) || !in.read_unsigned(head.last) ||
+      !in.read_signed(head.updated_us) || head.last <= head.base) {
+    return kBadDiff;
+  }
+  return head;
+}
+
 Result<Diff> decode_diff(std::string_view bytes) {
   MsgpackCursor in(bytes);
   Diff diff;

@@ -1,5 +1,6 @@
 #include "engine/log_record.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -30,7 +31,7 @@ bool take_raw(std::string_view& from, T& v) {
   return true;
 }
 
-bool take_identity(std::string_view& from, std::string& id, uint64_t& created_lsn) {
+bool take_identity(std::string_view& from, std::string_view& id, uint64_t& created_lsn) {
   uint8_t bytes;
   if (!take_raw(from, bytes) || bytes == 0 || bytes > 64 || from.size() < bytes) {
     return false;
@@ -46,6 +47,13 @@ std::optional<uint64_t> whole(const Value& value) {
   }
   const auto* small = value.get<int64_t>();
   return small != nullptr && *small >= 0 ? std::optional(static_cast<uint64_t>(*small)) : std::nullopt;
+}
+
+bool take_identity(std::string_view& from, std::string& id, uint64_t& created_lsn) {
+  std::string_view read;
+  const bool taken = take_identity(from, read, created_lsn);
+  id = read;
+  return taken;
 }
 
 }  // namespace
@@ -74,6 +82,19 @@ Result<RunDiff> decode_run_diff(std::string_view payload) {
   return d;
 }
 
+Result<RunDiffHead> decode_run_diff_head(std::string_view payload) {
+  RunDiffHead d;
+  if (!take_identity(payload, d.id, d.created_lsn)) {
+    return kBad;
+  }
+  const auto head = decode_diff_head(payload);
+  if (!head.ok()) {
+    return head.status();
+  }
+  d.diff = *head;
+  return d;
+}
+
 void append_transaction(std::string& out, const std::vector<std::string>& run_diffs) {
   for (const std::string& bytes : run_diffs) {
     append_raw(out, static_cast<uint32_t>(bytes.size()));
@@ -81,19 +102,31 @@ void append_transaction(std::string& out, const std::vector<std::string>& run_di
   }
 }
 
-Result<std::vector<RunDiff>> decode_transaction(std::string_view payload) {
-  std::vector<RunDiff> diffs;
+Result<std::vector<std::string_view>> split_transaction(std::string_view payload) {
+  std::vector<std::string_view> parts;
   while (!payload.empty()) {
     uint32_t bytes;
     if (!take_raw(payload, bytes) || bytes > payload.size()) {
       return kBad;
     }
-    auto d = decode_run_diff(payload.substr(0, bytes));
+    parts.push_back(payload.substr(0, bytes));
+    payload.remove_prefix(bytes);
+  }
+  return parts;
+}
+
+Result<std::vector<RunDiff>> decode_transaction(std::string_view payload) {
+  const auto parts = split_transaction(payload);
+  if (!parts.ok()) {
+    return parts.status();
+  }
+  std::vector<RunDiff> diffs;
+  for (const std::string_view part : *parts) {
+    auto d = decode_run_diff(part);
     if (!d.ok()) {
       return d.status();
     }
     diffs.push_back(std::move(*d));
-    payload.remove_prefix(bytes);
   }
   return diffs;
 }
@@ -220,7 +253,7 @@ void append_received_part(std::string& out, const ReceivedPart& part) {
   out += part.payload;
 }
 
-Result<Received> decode_received(std::string_view payload) {
+Result<Received> decode_received(std::string_view payload, bool check_parts) {
   Received received;
   uint32_t bytes;
   uint8_t cursors;
@@ -265,10 +298,41 @@ Result<Received> decode_received(std::string_view payload) {
     }
     part.payload = payload.substr(0, bytes);
     payload.remove_prefix(bytes);
-    CAIRN_TRY(check_log_record(type, part.payload));
+    if (check_parts) {
+      CAIRN_TRY(check_log_record(type, part.payload));
+    }
     received.parts.push_back(std::move(part));
   }
   return received;
+}
+
+bool concerns(LogType type, std::string_view payload, const std::set<std::string, std::less<>>& ids) {
+  switch (type) {
+    case LogType::kStart: {
+      const auto id = read_record_id(payload);
+      return !id.ok() || ids.contains(*id);
+    }
+    case LogType::kTransaction: {
+      const auto parts = split_transaction(payload);
+      return !parts.ok() || std::any_of(parts->begin(), parts->end(),
+                                        [&ids](std::string_view part) { return concerns(LogType::kDiff, part, ids); });
+    }
+    case LogType::kReceived: {
+      const auto received = decode_received(payload, false);
+      return !received.ok() || std::any_of(received->parts.begin(), received->parts.end(),
+                                           [&ids](const auto& part) { return concerns(part.type, part.payload, ids); });
+    }
+    case LogType::kDiff:
+    case LogType::kChange:
+    case LogType::kErase:
+    case LogType::kForget:
+    case LogType::kRebase: {
+      std::string_view id;
+      uint64_t created_lsn;
+      return !take_identity(payload, id, created_lsn) || ids.contains(id);
+    }
+  }
+  return true;  // of a newer version
 }
 
 void append_rebase(std::string& out, const RunRebase& rebase) {

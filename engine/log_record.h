@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,9 +52,19 @@ void append_diff_prefix(std::string& out, std::string_view id, uint64_t created_
 void append_run_diff(std::string& out, const RunDiff& d);
 Result<RunDiff> decode_run_diff(std::string_view payload);
 
+struct RunDiffHead {
+  std::string_view id;
+  uint64_t created_lsn = 0;
+  DiffHead diff;
+};
+/// The diff's entries are not looked at.
+Result<RunDiffHead> decode_run_diff_head(std::string_view payload);
+
 /// Several run diffs, each behind its u32 length.
 void append_transaction(std::string& out, const std::vector<std::string>& run_diffs);
 Result<std::vector<RunDiff>> decode_transaction(std::string_view payload);
+/// The bytes of each run diff in it.
+Result<std::vector<std::string_view>> split_transaction(std::string_view payload);
 
 /// Whose a kDiff, kChange, kErase or kRebase is.
 Status read_run_id(std::string_view payload, std::string& id);
@@ -76,7 +87,11 @@ struct Received {
 };
 void append_received_head(std::string& out, const std::vector<Received::Cursor>& cursors);
 void append_received_part(std::string& out, const ReceivedPart& part);
-Result<Received> decode_received(std::string_view payload);
+/// `check_parts`: kCorrupt also where a part is not what its type promises.
+Result<Received> decode_received(std::string_view payload, bool check_parts = true);
+
+/// Whether the record is about one of the runs, or cannot be told to be of others; what does not decode is not.
+bool concerns(LogType type, std::string_view payload, const std::set<std::string, std::less<>>& ids);
 
 struct RunRebase {
   std::string id;

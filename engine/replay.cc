@@ -82,34 +82,70 @@ Result<bool> Replay::fold_diff(RunRecord& record, const Diff& diff, bool ship, u
   return true;
 }
 
+RunStep judge_step(uint64_t created_lsn, uint64_t sequence, uint64_t step_created_lsn, uint64_t base, uint64_t last) {
+  if (created_lsn < step_created_lsn) {
+    return RunStep::kUnknownRun;
+  }
+  if (created_lsn > step_created_lsn || last <= sequence) {
+    return RunStep::kKnown;
+  }
+  return base == sequence ? RunStep::kNext : RunStep::kGap;
+}
+
+// An unknown run was erased, and a part of the checkpoint that says so was written before applied_lsn moved; then its
+// erase follows. Else it is a gap.
+RunStep Replay::judge(State& s, const std::string& id, uint64_t created_lsn, uint64_t base, uint64_t last,
+                      uint64_t lsn) {
+  const RunStep step =
+      s.record ? judge_step(s.record->created_lsn, s.record->sequence, created_lsn, base, last) : RunStep::kUnknownRun;
+  if (step == RunStep::kUnknownRun) {
+    s.unknown_lsn = lsn;
+    s.unknown_created = created_lsn;
+  } else if (step == RunStep::kGap) {
+    gaps_.push_back({id, lsn, s.record->sequence, base});
+  }
+  return step;
+}
+
+const StagedDiff* StagedRun::next_behind(uint64_t sequence) const {
+  const StagedDiff* next = nullptr;
+  for (const StagedDiff* s : diffs) {
+    if (s->diff.base == sequence && s->diff.last > (next == nullptr ? sequence : next->diff.last)) {
+      next = s;
+    }
+  }
+  return next;
+}
+
+std::vector<StagedRun> by_staged_run(const std::vector<StagedDiff>& staged) {
+  std::map<std::pair<std::string_view, uint64_t>, std::vector<const StagedDiff*>> by_run;
+  for (const StagedDiff& s : staged) {
+    by_run[{s.run_id, s.created_lsn}].push_back(&s);
+  }
+  std::vector<StagedRun> runs;
+  runs.reserve(by_run.size());
+  for (auto& [run, diffs] : by_run) {
+    runs.push_back({run.first, run.second, std::move(diffs)});
+  }
+  return runs;
+}
+
 Status Replay::fold_staged(
     const std::vector<StagedDiff>& staged,
     const std::function<void(const std::string& id, uint64_t created_lsn, const Diff&)>& folded) {
-  std::map<std::pair<std::string_view, uint64_t>, std::vector<const StagedDiff*>> by_run;
-  for (const StagedDiff& s : staged) {
-    if (only_.empty() || s.run_id == only_) {
-      by_run[{s.run_id, s.created_lsn}].push_back(&s);
+  for (const StagedRun& run : by_staged_run(staged)) {
+    if (!wants(run.id)) {
+      continue;
     }
-  }
-  for (const auto& [run, diffs] : by_run) {
-    auto found = state(run.first);
+    auto found = state(run.id);
     if (!found.ok()) {
       return found.status();
     }
     std::optional<RunRecord>& record = (*found)->record;
-    if (!record || record->created_lsn != run.second) {
+    if (!record || record->created_lsn != run.created_lsn) {
       continue;  // of a run that is erased, or was never durable
     }
-    while (true) {
-      const StagedDiff* next = nullptr;
-      for (const StagedDiff* s : diffs) {
-        if (s->diff.base == record->sequence && (next == nullptr || s->diff.last > next->diff.last)) {
-          next = s;
-        }
-      }
-      if (next == nullptr || next->diff.last <= record->sequence) {
-        break;
-      }
+    while (const StagedDiff* next = run.next_behind(record->sequence)) {
       auto fits = fold_diff(*record, next->diff, ship_, 0);
       if (!fits.ok()) {
         return fits.status();
@@ -129,7 +165,7 @@ Status Replay::visit_start(std::string_view payload, uint64_t lsn) {
   if (!decoded.ok()) {
     return decoded.status();
   }
-  if (!only_.empty() && decoded->id != only_) {
+  if (!wants(decoded->id)) {
     return {};
   }
   auto found = state(decoded->id);
@@ -154,7 +190,7 @@ Status Replay::visit_start(std::string_view payload, uint64_t lsn) {
 }
 
 Status Replay::visit_diff(const RunDiff& d, uint64_t lsn) {
-  if (!only_.empty() && d.id != only_) {
+  if (!wants(d.id)) {
     return {};
   }
   auto found = state(d.id);
@@ -163,29 +199,15 @@ Status Replay::visit_diff(const RunDiff& d, uint64_t lsn) {
   }
   State& s = **found;
   s.last_lsn = lsn;
-  if (!s.record || s.record->created_lsn < d.created_lsn) {
-    // The run was erased, and a part of the checkpoint that says so was written before applied_lsn moved; then its
-    // erase follows.
-    s.unknown_lsn = lsn;
-    s.unknown_created = d.created_lsn;
+  if (judge(s, d.id, d.created_lsn, d.diff.base, d.diff.last, lsn) != RunStep::kNext) {
     return {};
   }
-  if (s.record->created_lsn > d.created_lsn) {
-    return {};  // of an earlier life of the id
-  }
-  const uint64_t before = s.record->sequence;
   auto fold = fold_diff(*s.record, d.diff, ship_, lsn);
   if (!fold.ok()) {
     return fold.status();
   }
-  if (!*fold) {
-    gaps_.push_back({d.id, lsn, s.record->sequence, d.diff.base});
-    return {};
-  }
-  if (s.record->sequence != before) {
-    s.changed = true;
-    ++folded_;
-  }
+  s.changed = true;
+  ++folded_;
   return {};
 }
 
@@ -196,7 +218,7 @@ Status Replay::visit_change(std::string_view payload, uint64_t lsn, LogType type
     return decoded.status();
   }
   const RunChange& c = *decoded;
-  if (!only_.empty() && c.id != only_) {
+  if (!wants(c.id)) {
     return {};
   }
   auto found = state(c.id);
@@ -205,24 +227,15 @@ Status Replay::visit_change(std::string_view payload, uint64_t lsn, LogType type
   }
   State& s = **found;
   s.last_lsn = lsn;
-  if (!s.record || s.record->created_lsn < c.created_lsn) {
-    if (erase) {
-      s.unknown_lsn = 0;
-      s.changed = true;
-    } else {
-      s.unknown_lsn = lsn;
-      s.unknown_created = c.created_lsn;
-    }
+  const RunStep step = judge(s, c.id, c.created_lsn, c.sequence - 1, c.sequence, lsn);
+  if (step == RunStep::kUnknownRun && erase) {
+    s.unknown_lsn = 0;
+    s.changed = true;
+  }
+  if (step != RunStep::kNext) {
     return {};
   }
   RunRecord& r = *s.record;
-  if (r.created_lsn > c.created_lsn || c.sequence <= r.sequence) {
-    return {};
-  }
-  if (c.sequence != r.sequence + 1) {
-    gaps_.push_back({c.id, lsn, r.sequence, c.sequence - 1});
-    return {};
-  }
   s.changed = true;
   ++folded_;
   if (erase) {
@@ -258,7 +271,7 @@ Status Replay::visit_received(std::string_view payload, uint64_t lsn) {
     } else {
       CAIRN_TRY(read_run_id(part.payload, id));
     }
-    if (!only_.empty() && id != only_) {
+    if (!wants(id)) {
       continue;
     }
     auto found = state(id);
@@ -300,7 +313,7 @@ Status Replay::visit_rebase(std::string_view payload, uint64_t lsn) {
   if (!rebase.ok()) {
     return rebase.status();
   }
-  if (!only_.empty() && rebase->id != only_) {
+  if (!wants(rebase->id)) {
     return {};
   }
   auto found = state(rebase->id);
@@ -309,19 +322,13 @@ Status Replay::visit_rebase(std::string_view payload, uint64_t lsn) {
   }
   State& s = **found;
   s.last_lsn = lsn;
-  if (!s.record || s.record->created_lsn < rebase->created_lsn) {
-    s.unknown_lsn = lsn;
-    s.unknown_created = rebase->created_lsn;
+  if (s.record && s.record->foreign && s.record->created_lsn >= rebase->created_lsn) {
+    return {};
+  }
+  if (judge(s, rebase->id, rebase->created_lsn, rebase->base, rebase->last, lsn) != RunStep::kNext) {
     return {};
   }
   RunRecord& r = *s.record;
-  if (r.created_lsn > rebase->created_lsn || rebase->last <= r.sequence || r.foreign) {
-    return {};
-  }
-  if (rebase->base != r.sequence) {
-    gaps_.push_back({rebase->id, lsn, r.sequence, rebase->base});
-    return {};
-  }
   r.document = std::move(rebase->document);
   r.sequence = rebase->last;
   r.updated_us = rebase->updated_us;
@@ -344,6 +351,9 @@ Status Replay::visit_rebase(std::string_view payload, uint64_t lsn) {
 }
 
 Status Replay::visit(const wal::RecordView& record) {
+  if (!only_.empty() && !concerns(static_cast<LogType>(record.type), record.payload, only_)) {
+    return {};
+  }
   switch (static_cast<LogType>(record.type)) {
     case LogType::kStart:
       return visit_start(record.payload, record.lsn);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,26 @@ struct Gap {
   uint64_t base = 0;      // the record wants
 };
 
+/// What a step of a run from sequence `base` to `last` is to a run that is there.
+enum class RunStep : uint8_t {
+  kNext,        // it goes on with this
+  kKnown,       // it has this, or this is of an earlier life of its id
+  kGap,         // something is missing between
+  kUnknownRun,  // of a later life of its id, whose start was not met
+};
+RunStep judge_step(uint64_t created_lsn, uint64_t sequence, uint64_t step_created_lsn, uint64_t base, uint64_t last);
+
+/// What staging gave of one life of a run.
+struct StagedRun {
+  std::string_view id;
+  uint64_t created_lsn = 0;
+  std::vector<const StagedDiff*> diffs;
+  /// Of those that begin at the sequence, the longest; null: none does.
+  [[nodiscard]] const StagedDiff* next_behind(uint64_t sequence) const;
+};
+/// By id. They point into `staged`.
+std::vector<StagedRun> by_staged_run(const std::vector<StagedDiff>& staged);
+
 class Replay {
  public:
   using Find = std::function<Result<std::optional<RunRecord>>(std::string_view id)>;
@@ -35,8 +56,8 @@ class Replay {
   /// What is folded is also folded into the runs' outbox rows: an upstream is set. `find` gives those with the records.
   void ship(bool on) { ship_ = on; }
 
-  /// Only this run's records are folded.
-  void only(std::string id) { only_ = std::move(id); }
+  /// Only the records of these runs are folded; others are not even decoded.
+  void only(std::set<std::string, std::less<>> ids) { only_ = std::move(ids); }
 
   /// Folds one record. Gaps are collected, not returned; a record that does not decode is kCorrupt.
   Status visit(const wal::RecordView& record);
@@ -72,6 +93,9 @@ class Replay {
   static Result<bool> fold_diff(RunRecord& record, const Diff& diff, bool ship, uint64_t lsn);
 
  private:
+  [[nodiscard]] bool wants(std::string_view id) const { return only_.empty() || only_.contains(id); }
+  /// As judge_step(); gaps and unknown runs are noted.
+  RunStep judge(State& s, const std::string& id, uint64_t created_lsn, uint64_t base, uint64_t last, uint64_t lsn);
   Status visit_start(std::string_view payload, uint64_t lsn);
   Status visit_diff(const RunDiff& d, uint64_t lsn);
   Status visit_change(std::string_view payload, uint64_t lsn, LogType type);
@@ -79,7 +103,7 @@ class Replay {
   Status visit_rebase(std::string_view payload, uint64_t lsn);
 
   Find find_;
-  std::string only_;
+  std::set<std::string, std::less<>> only_;  // empty: all
   std::map<std::string, State, std::less<>> states_;
   std::vector<Gap> gaps_;
   std::map<std::string, std::string> cursors_;  // by stream

@@ -167,15 +167,9 @@ Result<RunPage> RunPage::make(RunQuery query) {
   return page;
 }
 
-bool RunPage::suits(const RunRecord& head) const {
-  const auto has_tag = [&head](const std::string& tag) {
-    return std::find(head.tags.begin(), head.tags.end(), tag) != head.tags.end();
-  };
-  // The status of a run that is owned elsewhere is not known here.
-  return (query_.statuses == 0 || (!head.foreign && (query_.statuses & status_bit(head.status)) != 0)) &&
-         (query_.task.empty() || head.task == query_.task) && (query_.parent.empty() || head.parent == query_.parent) &&
-         (query_.root.empty() || head.root == query_.root) &&
-         std::all_of(query_.tags.begin(), query_.tags.end(), has_tag);
+bool RunPage::suits_status(RunStatus status, bool foreign) const {
+  // That of a run that is owned elsewhere is not known here.
+  return query_.statuses == 0 || (!foreign && (query_.statuses & status_bit(status)) != 0);
 }
 
 bool RunPage::has_text(const RunRecord& whole) const {

@@ -6,6 +6,7 @@
 // moves to the newest end.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -62,7 +63,21 @@ class RunPage {
   [[nodiscard]] const std::optional<RunPosition>& after() const { return after_; }
 
   /// The filters but those of takes() and text. Needs no document.
-  [[nodiscard]] bool suits(const RunRecord& head) const;
+  [[nodiscard]] bool suits(const RunRecord& head) const {
+    return suits_status(head.status, head.foreign) && suits_relatives(head.task, head.parent, head.root) &&
+           suits_tags(head.tags);
+  }
+  [[nodiscard]] bool suits_status(RunStatus status, bool foreign) const;
+  [[nodiscard]] bool suits_relatives(std::string_view task, std::string_view parent, std::string_view root) const {
+    return (query_.task.empty() || task == query_.task) && (query_.parent.empty() || parent == query_.parent) &&
+           (query_.root.empty() || root == query_.root);
+  }
+  template <class Tags>
+  [[nodiscard]] bool suits_tags(const Tags& tags) const {
+    return std::all_of(query_.tags.begin(), query_.tags.end(), [&tags](const std::string& tag) {
+      return std::find(tags.begin(), tags.end(), tag) != tags.end();
+    });
+  }
   [[nodiscard]] bool has_text(const RunRecord& whole) const;
   [[nodiscard]] bool wants_text() const { return !text_.empty(); }
   /// A run there is in the time range, behind the cursor, and better than the worst that is kept.

@@ -9,6 +9,7 @@
 
 #include "engine/json.h"
 #include "engine/msgpack.h"
+#include "engine/msgpack_cursor.h"
 
 namespace cairn::engine {
 namespace {
@@ -389,6 +390,43 @@ Result<RunRecord> decode_run_record_head(std::string_view bytes) {
   std::string_view document;
   CAIRN_TRY(decode_head(bytes, r, document));
   return r;
+}
+
+Status view_run_record(std::string_view bytes, RunRecordView& view) {
+  MsgpackCursor in(bytes);
+  size_t fields = 0;
+  size_t tags = 0;
+  uint64_t format = 0;
+  uint64_t session = 0;
+  uint64_t status = 0;
+  int64_t unused = 0;
+  if (!in.read_array(fields) || !in.read_unsigned(format) || format == 0) return kBad;
+  if (format > kFormat) return {Code::kVersion, "a run record of a newer version"};
+  if (!in.read_string(view.id) || view.id.empty() || view.id.size() > kRunIdBytesMax ||
+      !in.read_unsigned(view.created_lsn) || !in.read_unsigned(view.sequence) || !in.read_unsigned(session) ||
+      !in.read_unsigned(status) || status >= kStatusNames.size() || !in.read_string(view.task) ||
+      !in.read_string(view.parent) || !in.read_string(view.root) || !in.read_array(tags) || tags > kTagsMax) {
+    return kBad;
+  }
+  view.status = static_cast<RunStatus>(status);
+  view.tags.resize(tags);
+  for (std::string_view& tag : view.tags) {
+    if (!in.read_string(tag)) return kBad;
+  }
+  const bool rest =
+      in.read_signed(unused) && in.read_signed(view.updated_us) && in.read_signed(unused) && in.read_bool(view.foreign);
+  return rest ? Status() : kBad;
+}
+
+Result<std::string_view> read_record_id(std::string_view bytes) {
+  MsgpackCursor in(bytes);
+  size_t fields = 0;
+  uint64_t format = 0;
+  std::string_view id;
+  if (!in.read_array(fields) || !in.read_unsigned(format)) return kBad;
+  if (format > kFormat) return Status{Code::kVersion, "a run record of a newer version"};
+  if (!in.read_string(id)) return kBad;
+  return id;
 }
 
 Result<RunRecord> decode_run_record(std::string_view bytes) {

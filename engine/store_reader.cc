@@ -10,6 +10,7 @@
 #include "engine/error_detail.h"
 #include "engine/log_record.h"
 #include "engine/lost_identity.h"
+#include "engine/run_heads.h"
 #include "engine/store.h"
 #include "engine/store_directory.h"
 #include "engine/store_repair.h"
@@ -17,13 +18,6 @@
 namespace cairn::engine {
 
 namespace {
-
-struct Kept {
-  uint64_t lsn;
-  uint8_t type;
-  uint8_t flags;
-  std::string payload;
-};
 
 constexpr size_t kCopiedBytesMax = 64u << 20;
 constexpr uint64_t kAttemptsMin = 8;
@@ -161,7 +155,7 @@ void StoreReader::tell_of_lost_staging(const ReadReport& report) {
   told_of_lost_staging_ = lost;
 }
 
-Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& replay, bool last) {
+Status StoreReader::attempt(const RunIds& only, const Fold& fold, bool last) {
   snapshot_.reset();
   CAIRN_TRY(check_place());
   const uint64_t applied_before = tables_ ? tables_->applied_lsn() : 0;
@@ -193,11 +187,11 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
     return Code::kAgain;  // what was acknowledged may stand in there
   }
   // 2. The log.
-  std::vector<Kept> kept;
+  LoggedRecords log(*files_, identity_.store_id, options_.copied_log_bytes_max);
   const Status scanned = wal::judge(
       *files_, identity_.store_id, tables_ ? std::optional(applied_before) : std::nullopt, wal::Extent::kBehindTables,
-      [&kept](const wal::RecordView& r) {
-        kept.push_back({r.lsn, r.type, r.flags, std::string(r.payload)});
+      [&](const wal::RecordView& r) {
+        log.add(r, only.empty() || concerns(static_cast<LogType>(r.type), r.payload, only));
         return Status();
       },
       report.log);
@@ -235,10 +229,51 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
     report_ = std::move(report);
     return fail(Code::kCorrupt, "durable data is damaged: " + wal::describe(report_.log.damage[0]));
   }
-  if (!kept.empty() && kept.front().lsn > report.applied_lsn + 1 && !tolerant) {
+  if (log.first_lsn() > report.applied_lsn + 1 && !tolerant) {
     return Code::kAgain;  // recycled between the two looks
   }
-  // Folded oldest first.
+  report.copied_bytes = log.copied_bytes();
+  // 4. All that, folded oldest first.
+  Layers layers{log, report, tolerant, last};
+  CAIRN_TRY(fold(layers));
+  report.staging.diffs.clear();
+  report_ = std::move(report);
+  return {};
+}
+
+Status StoreReader::each_logged(Layers& layers, const FunctionRef<Status(const wal::RecordView&)>& visit) {
+  ReadReport& report = layers.report;
+  // What the snapshot has is passed over: of an erased run it has nothing, and that must stay so.
+  Status read = layers.log.each(tables_ ? std::optional(report.applied_lsn) : std::nullopt, [&](const auto& record) {
+    const Status s = visit(record);
+    if (s.ok()) {
+      return s;
+    }
+    if (layers.tolerant) {
+      report.unfit.push_back({record.lsn, s.what});
+      return Status();
+    }
+    return options_.salvage && report.owner.held  // the last attempt is tolerant
+               ? Status(Code::kAgain)
+               : fail(s, "the log's record of LSN " + std::to_string(record.lsn) + " cannot be taken: " + s.what);
+  });
+  return read;
+}
+
+Status StoreReader::judge_gaps(Layers& layers, std::vector<Gap> gaps) {
+  layers.report.gaps = std::move(gaps);
+  if (layers.report.gaps.empty() || layers.tolerant) {
+    return {};
+  }
+  if (layers.report.owner.held) {
+    return Code::kAgain;
+  }
+  const Gap gap = layers.report.gaps[0];
+  report_ = std::move(layers.report);
+  return fail(Code::kCorrupt, "the log does not continue run " + gap.id + " at LSN " + std::to_string(gap.lsn));
+}
+
+Status StoreReader::fold_runs(Layers& layers, const RunIds& only, std::unique_ptr<Replay>& replay) {
   replay = std::make_unique<Replay>([this](std::string_view id) -> Result<std::optional<RunRecord>> {
     if (!snapshot_) {
       return std::optional<RunRecord>();
@@ -249,46 +284,72 @@ Status StoreReader::attempt(std::string_view only, std::unique_ptr<Replay>& repl
     }
     return found;
   });
-  if (!only.empty()) {
-    replay->only(std::string(only));
-  }
-  for (const Kept& k : kept) {
-    if (k.lsn <= report.applied_lsn) {
-      continue;  // the snapshot has it; of an erased run it has nothing, and that must stay so
-    }
-    wal::RecordView view;
-    view.lsn = k.lsn;
-    view.type = k.type;
-    view.flags = k.flags;
-    view.payload = k.payload;
-    if (const Status s = replay->visit(view); !s.ok()) {
-      if (!tolerant && options_.salvage && report.owner.held) {
-        return Code::kAgain;  // the last attempt is tolerant
-      }
-      if (!tolerant) {
-        return fail(s, "the log's record of LSN " + std::to_string(k.lsn) + " cannot be taken: " + s.what);
-      }
-      report.unfit.push_back({k.lsn, s.what});
-    }
-  }
-  report.gaps = replay->gaps();
-  if (!report.gaps.empty() && !tolerant) {
-    if (report.owner.held) {
-      return Code::kAgain;
-    }
-    const Gap gap = report.gaps[0];
-    report_ = std::move(report);
-    return fail(Code::kCorrupt, "the log does not continue run " + gap.id + " at LSN " + std::to_string(gap.lsn));
-  }
-  if (const Status s = replay->fold_staged(report.staging.diffs, nullptr); !s.ok()) {
+  replay->only(only);
+  CAIRN_TRY(each_logged(layers, [&replay](const wal::RecordView& record) { return replay->visit(record); }));
+  CAIRN_TRY(judge_gaps(layers, replay->gaps()));
+  if (const Status s = replay->fold_staged(layers.report.staging.diffs, nullptr); !s.ok()) {
     return fail(s, "a staged diff cannot be applied");
   }
-  report.staging.diffs.clear();
-  report_ = std::move(report);
+  layers.report.folded_runs = replay->states().size();
+  return {};
+}
+
+// The runs that are newer than the tables are chosen by their heads; those that come into the page are folded whole by
+// a second look through the same records.
+Status StoreReader::fold_page(Layers& layers, const RunQuery& query, std::vector<RunPage::Entry>& entries, bool& more) {
+  auto page = RunPage::make(query);
+  if (!page.ok()) {
+    return page.status();
+  }
+  RunIds newer;
+  {
+    RunHeads heads(*page, [this](std::string_view id) {
+      return snapshot_ ? snapshot_->find_head(id) : Result<std::optional<RunRecord>>(std::optional<RunRecord>());
+    });
+    CAIRN_TRY(each_logged(layers, [&heads](const wal::RecordView& record) { return heads.visit(record); }));
+    CAIRN_TRY(judge_gaps(layers, heads.gaps()));
+    CAIRN_TRY(heads.fold_staged(layers.report.staging.diffs));
+    heads.offer(*page);
+    if (snapshot_) {
+      if (const Status s = snapshot_->select(*page, [&heads](std::string_view id) { return heads.has(id); }); !s.ok()) {
+        return fail(s, std::string("the tables cannot be read: ") + s.what);
+      }
+    }
+    entries = page->take(more);
+    for (const RunPage::Entry& entry : entries) {
+      if (heads.has(entry.record.id)) {
+        newer.insert(entry.record.id);
+      }
+    }
+  }
+  if (newer.empty()) {
+    return {};
+  }
+  std::unique_ptr<Replay> replay;
+  CAIRN_TRY(fold_runs(layers, newer, replay));
+  for (RunPage::Entry& entry : entries) {
+    if (newer.contains(entry.record.id)) {
+      auto state = replay->state(entry.record.id);
+      CAIRN_TRY(state.status());
+      if (!(*state)->record) {
+        return fail(Code::kInternal, "a run of the listing is not there: " + entry.record.id);
+      }
+      entry.record = std::move(*(*state)->record);
+      entry.whole = true;
+    }
+  }
   return {};
 }
 
 Status StoreReader::load(std::string_view only, std::unique_ptr<Replay>& replay) {
+  RunIds ids;
+  if (!only.empty()) {
+    ids.emplace(only);
+  }
+  return look(ids, [&](Layers& layers) { return fold_runs(layers, ids, replay); });
+}
+
+Status StoreReader::look(const RunIds& only, const Fold& fold) {
   const int64_t begin = options_.hooks.monotonic_ms(options_.hooks.context);
   report_.attempts = 0;
   while (true) {
@@ -296,7 +357,7 @@ Status StoreReader::load(std::string_view only, std::unique_ptr<Replay>& replay)
     const bool out_of_time = options_.hooks.monotonic_ms(options_.hooks.context) - begin >= options_.patience_ms ||
                              report_.attempts >= kAttemptsMax;
     const bool last = out_of_time && (options_.patience_ms == 0 || report_.attempts >= kAttemptsMin);
-    const Status s = attempt(only, replay, last);
+    const Status s = attempt(only, fold, last);
     if (s.code != Code::kAgain) {
       return s;
     }
@@ -443,8 +504,8 @@ Status StoreReader::select_stored(const Replay& replay, RunPage& page) {
   return {};
 }
 
-Result<std::string> StoreReader::list(const RunQuery& query, const FunctionRef<bool(const RunView&)>& visit,
-                                      bool with_documents) {
+// By the documents of all: a page without a bound, one that asks for a text, and what salvage can read.
+Status StoreReader::choose_all(const RunQuery& query, std::vector<RunPage::Entry>& entries, bool& more) {
   auto page = RunPage::make(query);
   if (!page.ok()) {
     return page.status();
@@ -463,9 +524,22 @@ Result<std::string> StoreReader::list(const RunQuery& query, const FunctionRef<b
       return fail(s, std::string("the tables cannot be read: ") + s.what);
     }
   }
-  replay.reset();
+  entries = page->take(more);
+  return {};
+}
+
+Result<std::string> StoreReader::list(const RunQuery& query, const FunctionRef<bool(const RunView&)>& visit,
+                                      bool with_documents) {
+  CAIRN_TRY(RunPage::make(query).status());
   bool more = false;
-  std::vector<RunPage::Entry> entries = page->take(more);
+  std::vector<RunPage::Entry> entries;
+  const bool by_heads = !options_.salvage && query.limit != 0 && query.text.empty();
+  const Status chosen = by_heads ? look({}, [&](Layers& layers) { return fold_page(layers, query, entries, more); })
+                                 : choose_all(query, entries, more);
+  if (!chosen.ok()) {
+    snapshot_.reset();
+    return chosen;
+  }
   // Documents are read in portions: the visitor may take its time, and the snapshot keeps pages from being used again.
   std::string cursor;
   for (size_t first = 0, end = 0; first < entries.size(); first = end) {

@@ -3,6 +3,9 @@
 // Newest layer first: staging, then the log, then one LMDB snapshot; then folded oldest first, by sequence. What leaves
 // a layer is in the next one by then, so a reader sees at least what was acknowledged before it looked. Log bytes that
 // recycling spoiled meanwhile lie at or below the snapshot's applied_lsn, or the reader tries again.
+//
+// However much waits for the owner's next checkpoint, a page of a listing holds 32 bytes and the id of each run in
+// there (run_heads.h), and a read of one run nothing of the others. What reads all runs holds all that are in there.
 #pragma once
 
 #include <memory>
@@ -13,7 +16,9 @@
 #include "cairn/status.h"
 #include "engine/hooks.h"
 #include "engine/identity.h"
+#include "engine/logged_records.h"
 #include "engine/replay.h"
+#include "engine/run_query.h"
 #include "engine/staging.h"
 #include "engine/store_lock.h"
 #include "engine/sync/outbox.h"
@@ -40,6 +45,8 @@ struct ReadReport {
   std::vector<UnfitRecord> unfit;  // salvage: what was passed over
   uint64_t applied_lsn = 0;
   uint64_t attempts = 0;
+  uint64_t copied_bytes = 0;   // of the log
+  uint64_t folded_runs = 0;    // runs that were held whole: those that staging or the log had something of
   std::string store_problem;   // salvage: why STORE does not count; "" if it does
   std::string tables_problem;  // salvage: why LMDB could not be read; "" if it could
 };
@@ -48,8 +55,9 @@ class StoreReader {
  public:
   struct Options {
     std::string directory;
-    bool salvage = false;       // give what can be read of a damaged store, instead of kCorrupt
-    int64_t patience_ms = 100;  // then kAgain
+    bool salvage = false;                    // give what can be read of a damaged store, instead of kCorrupt
+    int64_t patience_ms = 100;               // then kAgain
+    size_t copied_log_bytes_max = 8u << 20;  // see LoggedRecords
     bool unsafe_file_system = false;
     Hooks hooks;
   };
@@ -57,15 +65,17 @@ class StoreReader {
   static Result<std::unique_ptr<StoreReader>> open(Options options);
 
   /// The run as of now. Nothing: no such run. kAgain: the writer was too quick for 100 ms. kCorrupt: durable data is
-  /// damaged (not with salvage). kUnsafe: as at open, of an owner that came later.
+  /// damaged (not with salvage; records of other runs are not decoded). kUnsafe: as at open, of an owner that came
+  /// later.
   Result<std::optional<RunView>> read(std::string_view id);
   /// All runs as of one moment, in id order. `visit` may take its time up to 64 MiB of runs; beyond, LMDB uses no page
   /// again while it runs.
   Status each(const FunctionRef<bool(const RunView&)>& visit);
   /// A page of the runs that `query` asks for as of one moment, in its order, and the cursor of the next page; "" when
   /// this is the last. If `visit` returns false the cursor continues behind the run that it got. Of the visitor the
-  /// same holds as for each(). With salvage no index is trusted, and what cannot be read is left out. Cost: of a read,
-  /// and of the index entries that are looked at (tables_select.cc).
+  /// same holds as for each(). With salvage no index is trusted, and what cannot be read is left out. Cost: two looks
+  /// through the log behind the tables, and the index entries that are looked at (tables_select.cc); without a limit,
+  /// with a text or with salvage that of each().
   Result<std::string> list(const RunQuery& query, const FunctionRef<bool(const RunView&)>& visit,
                            bool with_documents = true);
   /// Visits the runs of which the log holds something above LSN `since`, or staging does; those that were erased
@@ -94,8 +104,26 @@ class StoreReader {
 
  private:
   StoreReader() = default;
+  using RunIds = std::set<std::string, std::less<>>;
+  /// What one look found.
+  struct Layers {
+    const LoggedRecords& log;
+    ReadReport& report;  // with the staged diffs
+    bool tolerant = false;
+    bool last = false;
+  };
+  using Fold = FunctionRef<Status(Layers&)>;
+  /// All runs, or one.
   Status load(std::string_view only, std::unique_ptr<Replay>& replay);
-  Status attempt(std::string_view only, std::unique_ptr<Replay>& replay, bool last);
+  Status look(const RunIds& only, const Fold& fold);
+  Status attempt(const RunIds& only, const Fold& fold, bool last);
+  /// No runs: all.
+  Status fold_runs(Layers& layers, const RunIds& only, std::unique_ptr<Replay>& replay);
+  Status fold_page(Layers& layers, const RunQuery& query, std::vector<RunPage::Entry>& entries, bool& more);
+  /// Oldest first: the records of the log that the snapshot does not hold.
+  Status each_logged(Layers& layers, const FunctionRef<Status(const wal::RecordView&)>& visit);
+  Status judge_gaps(Layers& layers, std::vector<Gap> gaps);
+  Status choose_all(const RunQuery& query, std::vector<RunPage::Entry>& entries, bool& more);
   Status select_stored(const Replay& replay, RunPage& page);
   [[nodiscard]] RunView view_of(RunRecord record) const;
   Status each_loaded(const Replay& replay, const FunctionRef<bool(const RunView&)>& visit);

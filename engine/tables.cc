@@ -56,6 +56,16 @@ Result<std::optional<RunRecord>> find_in(const Environment& environment, MDB_txn
   return std::optional<RunRecord>(std::move(*r));
 }
 
+Result<std::optional<RunRecord>> find_head_in(const Environment& environment, MDB_txn* txn, std::string_view id) {
+  const Result<std::optional<std::string_view>> payload = environment.get(txn, Table::kRuns, id);
+  if (!payload.ok()) return payload.status();
+  if (!payload->has_value()) return std::optional<RunRecord>();
+  Result<RunRecord> r = decode_run_record_head(**payload);
+  if (!r.ok()) return r.status();
+  if (r->id != id) return Status{Code::kCorrupt, "a run record under another run's key"};
+  return std::optional<RunRecord>(std::move(*r));
+}
+
 Status each_in(const Environment& environment, MDB_txn* txn, std::string_view after,
                const FunctionRef<bool(RunRecord&& record, size_t bytes)>& visit) {
   Status found;
@@ -126,6 +136,12 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
     const InUse use(*this);
     if (!txn_) return ended();
     return find_in(*environment_, txn_->get(), id);
+  }
+
+  Result<std::optional<RunRecord>> find_head(std::string_view id) override {
+    const InUse use(*this);
+    if (!txn_) return ended();
+    return find_head_in(*environment_, txn_->get(), id);
   }
 
   Status each(std::string_view after, const FunctionRef<bool(const RunRecord&)>& visit) override {

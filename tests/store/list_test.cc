@@ -31,10 +31,11 @@ class Lists : public CrashingStoreTest {
     o.mark_crashed = false;
     CrashingStoreTest::open(std::move(o));
   }
-  std::unique_ptr<engine::StoreReader> reader(bool salvage = false) {
+  std::unique_ptr<engine::StoreReader> reader(bool salvage = false, size_t copied_log_bytes_max = 8u << 20) {
     engine::StoreReader::Options o;
     o.directory = path();
     o.salvage = salvage;
+    o.copied_log_bytes_max = copied_log_bytes_max;
     o.hooks.files = files_.get();
     o.hooks.has_boot_id = true;
     o.hooks.boot_id.fill(1);
@@ -67,6 +68,7 @@ class Lists : public CrashingStoreTest {
 
 TEST_F(Lists, OwnerAndReaderListWhatEachOfTheRunsIsWhereverItStands) {
   const auto reader = this->reader();
+  const auto looks_again = this->reader(false, 0);
   int lives = 0;
   check_property(60, [&] {
     std::set<std::string> names;
@@ -131,6 +133,7 @@ TEST_F(Lists, OwnerAndReaderListWhatEachOfTheRunsIsWhereverItStands) {
       };
       RC_ASSERT(testing::by_pages(query, in(*store_)) == wanted);
       RC_ASSERT(testing::by_pages(query, in(*reader)) == wanted);
+      RC_ASSERT(testing::by_pages(query, in(*looks_again)) == wanted);
     }
     for (const std::string& id : names) (void)store_->erase(id);
   });
