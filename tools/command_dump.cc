@@ -57,12 +57,15 @@ Exit dump(const Globals& globals, const Arguments& a) {
   if (!parse_range(a.range, range)) {
     return report_usage(globals, "--lsn takes A..B, A.. or ..B, not '" + a.range + "'");
   }
+  const bool all = !a.log && !a.staging && !a.tables;
+  if (!a.range.empty() && !all && !a.log) {
+    return report_usage(globals, "--lsn says which log records: the log is not among the parts that are named (--wal)");
+  }
   Exit exit = Exit::kDone;
   const auto reader = open_reader(globals, true, exit);
   if (!reader) {
     return exit;
   }
-  const bool all = !a.log && !a.staging && !a.tables;
   // One layer that cannot be read does not hide the others.
   const auto part = [&](bool wanted, const auto& print) {
     if (!wanted || interrupted()) {

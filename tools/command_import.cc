@@ -123,9 +123,6 @@ void print_counts(const Globals& globals, const Counts& counts) {
 }
 
 Exit import(const Globals& globals, const Arguments& a) {
-  if (a.replace && a.skip_existing) {
-    return report_usage(globals, "--replace and --skip-existing exclude each other");
-  }
   engine::error_detail() = {};
   LineReader lines;
   if (const Status s = lines.open(a.file.empty() ? "-" : a.file); !s.ok()) {
@@ -163,6 +160,7 @@ void add_import(CommandLine& line) {
       .flag("--skip-existing", "A run that is in the store stays as it is", a->skip_existing)
       .flag("--keep-going", "Go on behind a bad line; the exit code is that of the first", a->keep_going)
       .metadata_limit(a->limit)
+      .excludes("--replace", {"--skip-existing"})
       .run([a](const Globals& globals) { return import(globals, *a); });
 }
 

@@ -110,9 +110,35 @@ class Entry : public Subcommand {
     app_->add_flag(names, into, help)->disable_flag_override();
     return *this;
   }
+  Subcommand& excludes(const char* option, const std::vector<const char*>& others) override {
+    for (const char* other : others) {
+      excluded_.emplace_back(app_->get_option(option), app_->get_option(other));
+    }
+    return *this;
+  }
+  Subcommand& only_with(const char* other, const std::vector<const char*>& options) override {
+    for (const char* option : options) {
+      needed_.emplace_back(app_->get_option(option), app_->get_option(other));
+    }
+    return *this;
+  }
   Subcommand& run(std::function<Exit(const Globals&)> body) override {
     body_ = std::move(body);
     return *this;
+  }
+  /// What of the line makes no sense together; "": nothing. Not by CLI11, whose help would list each pair.
+  [[nodiscard]] std::string contradiction() const {
+    for (const auto& [option, other] : excluded_) {
+      if (!option->empty() && !other->empty()) {
+        return option->get_name() + " and " + other->get_name() + " exclude each other";
+      }
+    }
+    for (const auto& [option, other] : needed_) {
+      if (!option->empty() && other->empty()) {
+        return option->get_name() + " does nothing without " + other->get_name();
+      }
+    }
+    return {};
   }
   [[nodiscard]] CLI::App& app() const { return *app_; }
   [[nodiscard]] bool chosen() const { return app_->parsed(); }
@@ -151,6 +177,8 @@ class Entry : public Subcommand {
   CLI::App* app_;
   CLI::Option* list_argument_ = nullptr;
   std::map<const CLI::Option*, NumberRange> ranges_;
+  std::vector<std::pair<const CLI::Option*, const CLI::Option*>> excluded_;
+  std::vector<std::pair<const CLI::Option*, const CLI::Option*>> needed_;
   std::function<Exit(const Globals&)> body_;
 };
 
@@ -342,6 +370,9 @@ Exit CommandLine::run(int argc, char** argv) {
   }
   for (const auto& entry : impl_->entries) {
     if (entry->chosen()) {
+      if (const std::string wrong = entry->contradiction(); !wrong.empty()) {
+        return report_usage(impl_->globals, wrong + " (see `cairn " + command + "--help`)");
+      }
       return entry->call(impl_->globals);
     }
   }

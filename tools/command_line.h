@@ -51,6 +51,10 @@ class Subcommand {
   /// May be given several times.
   virtual Subcommand& list(const char* names, const char* value, const char* help, std::vector<std::string>& into) = 0;
   virtual Subcommand& flag(const char* names, const char* help, bool& into) = 0;
+  /// `option` and any of `others` together end with 64: one of them would be ignored.
+  virtual Subcommand& excludes(const char* option, const std::vector<const char*>& others) = 0;
+  /// Each of `options` without `other` ends with 64: it says something about it.
+  virtual Subcommand& only_with(const char* other, const std::vector<const char*>& options) = 0;
   virtual Subcommand& run(std::function<Exit(const Globals&)> body) = 0;
   /// --limit of the commands that write metadata.
   Subcommand& metadata_limit(std::optional<uint64_t>& into) {

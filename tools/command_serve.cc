@@ -188,9 +188,6 @@ Exit serve(const Globals& globals, const Arguments& a) {
   if (!directory || !limit) {
     return Exit::kUsage;
   }
-  if (!a.folder.empty() && (!a.listen.empty() || !a.upstream.empty())) {
-    return report_usage(globals, "--via-folder answers what lies in the folder and ends: no --listen, no --upstream");
-  }
   const std::optional<size_t> connections = connections_max(a.connections_max.value_or(0));
   if (!connections) {
     return report_usage(
@@ -270,6 +267,9 @@ void add_serve(CommandLine& line) {
       .number("--connections-max", "N", "Connections at once (8192, or the hard limit of descriptors less 64)",
               {1, UINT32_MAX}, a->connections_max)
       .metadata_limit(a->limit)
+      .excludes("--via-folder", {"--listen", "--host", "--token-file", "--tls-cert", "--tls-key", "--upstream",
+                                 "--upstream-token-file", "--ca-file", "--connections-max"})
+      .only_with("--upstream", {"--upstream-token-file", "--ca-file"})
       .run([a](const Globals& globals) { return serve(globals, *a); });
 }
 

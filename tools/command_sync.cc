@@ -151,6 +151,9 @@ Status attach(const Globals& globals, const Arguments& a, const Store::SyncState
                                      : "the store was detached: give --upstream URL, or --via-folder DIR, to go on");
     return {};
   }
+  if (a.dry_run) {
+    return {};
+  }
   if (a.batch_runs) {
     sender.limits.entries = *a.batch_runs;
     sender.limits.bytes = 4u << 20;
@@ -188,12 +191,6 @@ Status drive_shown(const Globals& globals, Store& store, Carrier& carrier, int64
 }
 
 Exit sync(const Globals& globals, const Arguments& a) {
-  if (a.moved && a.copied) {
-    return report_usage(globals, "--moved or --copied: the store is one of them");
-  }
-  if (!a.folder.empty() && !a.upstream.empty()) {
-    return report_usage(globals, "--upstream or --via-folder: messages take one way");
-  }
   std::unique_ptr<Carrier> carrier;
   const auto open_http = [&](const std::string& url, const Way& way) -> Status {
     auto made = make_http_carrier(
@@ -267,7 +264,7 @@ void add_sync(CommandLine& line) {
       .option("--via-folder", "DIR", "Messages and answers as files in DIR", a->folder)
       .duration("--deadline", "Give up after this long: 60s (default), 5m, 500ms", a->deadline_ms)
       .flag("--once", "End when all is sent or the deadline passes (always so; for scripts that say it)", a->once)
-      .flag("--dry-run", "Only say what waits", a->dry_run)
+      .flag("--dry-run", "Only say what waits: sends, decides and changes nothing", a->dry_run)
       .flag("--moved", "The store was moved or restored here: take what is newer upstream, and go on", a->moved)
       .flag("--copied", "The store is a copy: make it one of its own", a->copied)
       .flag("--dead", "List the runs that the upstream refused", a->dead)
@@ -277,6 +274,14 @@ void add_sync(CommandLine& line) {
       .number("--batch-runs", "N", "Runs in one message, at most (1000)", {1, engine::sync::kEntriesMax}, a->batch_runs)
       .metadata_limit(a->limit)
       .flag("--detach", "Send nothing any more; what waits is kept until --upstream names one again", a->detach)
+      .excludes("--dry-run", {"--dead", "--detach", "--upstream", "--via-folder", "--moved", "--copied", "--retry",
+                              "--skip", "--replace"})
+      .excludes("--dead",
+                {"--detach", "--upstream", "--via-folder", "--moved", "--copied", "--retry", "--skip", "--replace"})
+      .excludes("--detach", {"--upstream", "--via-folder", "--moved", "--copied", "--retry", "--skip", "--replace"})
+      .excludes("--moved", {"--copied"})
+      .excludes("--upstream", {"--via-folder"})
+      .excludes("--via-folder", {"--token-file", "--ca-file"})
       .run([a](const Globals& globals) { return sync(globals, *a); });
 }
 

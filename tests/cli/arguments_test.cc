@@ -109,6 +109,31 @@ TEST_F(Arguments, GivenAndEmptyEndsWith64EverywhereButForAKeyATextAndAnError) {
                                           "finish --error"}));
 }
 
+// What would be passed over in silence is said.
+TEST_F(Arguments, OptionsThatMakeNoSenseTogetherAreRefused) {
+  started();
+  const std::vector<std::vector<std::string>> lines = {
+      {"import", "--replace", "--skip-existing"},
+      {"dump", "--tables", "--lsn", "1..2"},
+#ifdef CAIRN_TOOLS_NETWORK
+      {"sync", "--moved", "--copied"},
+      {"sync", "--upstream", "http://127.0.0.1:1", "--via-folder", "x"},
+      {"sync", "--via-folder", "x", "--token-file", "t"},
+      {"serve", "--via-folder", "x", "--host", "h"},
+      {"serve", "--via-folder", "x", "--token-file", "t"},
+      {"serve", "--upstream-token-file", "t"},
+      {"serve", "--ca-file", "t"},
+#endif
+  };
+  for (const auto& line : lines) {
+    const Ran ran = cairn(line);
+    EXPECT_EQ(ran.exit, 64) << line[0] << " " << line[1];
+    EXPECT_THAT(ran.err, HasSubstr("--")) << line[0] << " " << line[1];
+    EXPECT_EQ(ran.out, "");
+  }
+  EXPECT_THAT(cairn({"dump", "--tables", "--wal", "--lsn", "1..1"}).out, HasSubstr("tables"));
+}
+
 TEST_F(Arguments, TheEmptyKeyIsAKey) {
   started("r", R"({"":5,"a":1})");
   EXPECT_EQ(cairn({"get", "r", ""}).out, "5\n");

@@ -15,6 +15,7 @@
 namespace cairn::tests {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::Eq;
 using ::testing::HasSubstr;
@@ -362,6 +363,53 @@ TEST_F(Sync, ARefusedRunIsHeldAndTheOthersFlow) {
   EXPECT_EQ(cairn({"sync", "--replace", "big"}).exit, 0);
   EXPECT_EQ(at("up", {"get", "big"}).out, "{\"text\":\"y\"}\n");
   EXPECT_EQ(cairn({"sync", "--skip", "big"}).exit, 1) << "nothing is held";
+}
+
+// "Only say what waits", and "list": a decision in the same line would be carried out, or passed over, unseen.
+TEST_F(Sync, ADryRunAndAListDecideNothing) {
+  const std::string url = "http://" + serve("up", {"--limit", "300"});
+  started("big", R"({"text":")" + std::string(1000, 'x') + R"("})");
+  EXPECT_EQ(cairn({"sync", "--upstream", url}).exit, 65);
+  const std::vector<std::vector<std::string>> acts = {{"--upstream", "http://127.0.0.1:1"},
+                                                      {"--via-folder", path("stick")},
+                                                      {"--moved"},
+                                                      {"--copied"},
+                                                      {"--retry", "big"},
+                                                      {"--skip", "big"},
+                                                      {"--replace", "big"},
+                                                      {"--detach"}};
+  for (const std::vector<std::string>& act : acts) {
+    for (const std::string& only : {std::string("--dry-run"), std::string("--dead"), std::string("--detach")}) {
+      std::vector<std::string> line = {"sync", only};
+      line.insert(line.end(), act.begin(), act.end());
+      if (only == act[0]) {
+        continue;
+      }
+      const Ran ran = cairn(line);
+      EXPECT_EQ(ran.exit, 64) << only << " " << act[0];
+      EXPECT_THAT(ran.err, AllOf(HasSubstr(only), HasSubstr(act[0]), HasSubstr("exclude each other")));
+      EXPECT_EQ(ran.out, "");
+    }
+  }
+  EXPECT_EQ(cairn({"sync", "--dry-run", "--dead"}).exit, 64);
+  EXPECT_EQ(cairn({"sync", "--dry-run"}).exit, 0);
+  EXPECT_EQ(why("big"), "held") << "nothing was decided";
+  EXPECT_THAT(cairn({"sync", "--dead"}).out, HasSubstr("big"));
+  EXPECT_EQ(cairn({"sync", "--dry-run", "--json"}).parsed()["upstream"], url);
+}
+
+TEST_F(Sync, ADryRunChangesNothingThatIsKept) {
+  const std::string url = "http://" + serve();
+  started();
+  EXPECT_EQ(cairn({"sync", "--upstream", url}).exit, 0);
+  EXPECT_EQ(cairn({"increment", "r", "n", "1"}).exit, 0);
+  const Ran dry = cairn({"sync", "--dry-run", "--batch-runs", "1", "--json"});
+  EXPECT_EQ(dry.exit, 0) << dry.err;
+  EXPECT_EQ(dry.parsed()["waiting_runs"], 1);
+  EXPECT_EQ(dry.parsed()["messages"], 0);
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{}\n");
+  EXPECT_EQ(cairn({"sync"}).exit, 0);
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":1}\n");
 }
 
 TEST_F(Sync, ACopySendsNothingUntilSomebodySaysWhatItIs) {
