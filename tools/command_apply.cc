@@ -90,6 +90,9 @@ std::string position_text(size_t index) { return "operation " + std::to_string(i
 /// A run that the input speaks of: by itself, or as another one's parent or root.
 using Place = std::pair<std::string, Of>;
 
+// Of an operation on it that did not fail; which of them changed nothing is not told by a transaction.
+const char* became_of(const engine::Run& run) { return run.record.foreign ? "accepted" : "applied"; }
+
 // Of several runs: what each of them got.
 void print_runs(const Globals& globals, const std::vector<RunOperations>& input,
                 const std::map<Place, engine::RunRef>& runs) {
@@ -102,13 +105,15 @@ void print_runs(const Globals& globals, const std::vector<RunOperations>& input,
   }
   engine::Array list;
   for (const auto& [id, got] : each) {
+    const char* const became = became_of(*got.first);
     if (!globals.json) {
-      std::printf("%s: %llu applied\n", id.c_str(), static_cast<unsigned long long>(got.second));
+      std::printf("%s: %llu %s\n", id.c_str(), static_cast<unsigned long long>(got.second), became);
       continue;
     }
     engine::Object o;
     o.push_back({"id", engine::Value(id)});
     o.push_back({"operations", engine::Value(got.second)});
+    o.push_back({"outcome", engine::Value(became)});
     o.push_back({"sequence", engine::Value(got.first->version.load())});
     list.emplace_back(std::move(o));
   }
@@ -148,7 +153,6 @@ Result<engine::RunRef> run_of(engine::Store& store, const RunOperations& one) {
 
 Exit apply_all_or_none(const Globals& globals, const Arguments& a, const std::vector<RunOperations>& input) {
   std::map<Place, engine::RunRef> runs;
-  const char* became = "applied";
   const auto work = [&](engine::Store& store) -> Status {
     for (const RunOperations& one : input) {
       if (runs.find({one.run, one.of}) == runs.end()) {
@@ -174,14 +178,12 @@ Exit apply_all_or_none(const Globals& globals, const Arguments& a, const std::ve
       engine::ErrorDetail& detail = engine::error_detail();
       detail.message = place_text(input, failed) + ": " + detail.message;
     }
-    became = !runs.empty() && runs.begin()->second->record.foreign ? "accepted" : became;
     return status;
   };
   const bool of_one = input.size() == 1 && input[0].of == Of::kRun;  // of several the place says which
   const Exit exit = write_store(globals, {a.limit, false}, kNothing, work, of_one ? Subject{input[0].run} : Subject());
   if (exit == Exit::kDone && a.runs.size() == 1) {
-    // Which of them changed nothing is not told by a transaction.
-    print_outcomes(globals, std::vector<std::string>(input[0].operations.size(), became),
+    print_outcomes(globals, std::vector<std::string>(input[0].operations.size(), became_of(*runs.begin()->second)),
                    runs.begin()->second->version);
   } else if (exit == Exit::kDone) {
     print_runs(globals, input, runs);

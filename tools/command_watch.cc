@@ -75,7 +75,7 @@ std::string changes(const engine::Document& before, const engine::Document& now)
 
 class Watcher {
  public:
-  Watcher(const Globals& globals, const Arguments& a) : globals_(globals), one_(!a.run.empty()) {
+  Watcher(const Globals& globals, const Arguments& a) : globals_(globals) {
     if (!globals.json && !a.plain && isatty(STDOUT_FILENO) != 0) {
       frame_ = std::make_unique<FramePrinter>(STDOUT_FILENO);
     }
@@ -121,19 +121,15 @@ class Watcher {
   }
 
   /// All that were watched have ended, or their process has. An erased run was watched, and did not complete. One that
-  /// is owned elsewhere ends there, unseen: it is not waited for, and if it is the only one, nothing completed.
+  /// is owned elsewhere ends there, unseen: it is not waited for, and where there are only such, nothing completed.
   [[nodiscard]] bool finished(Exit& exit) const {
     exit = erased_ ? Exit::kNo : Exit::kDone;
-    bool any = erased_;
+    bool here = erased_;
     for (const auto& [id, run] : known_) {
       if (run.record.foreign) {
-        if (one_) {
-          exit = Exit::kNo;
-          return true;
-        }
         continue;
       }
-      any = true;
+      here = true;
       if (!is_final(run.record.status) && orphans_.count(id) == 0) {
         return false;
       }
@@ -141,7 +137,13 @@ class Watcher {
         exit = Exit::kNo;
       }
     }
-    return any;
+    if (!here && !known_.empty()) {
+      exit = Exit::kNo;
+      note(globals_, known_.size() == 1
+                         ? known_.begin()->first + " is owned elsewhere, and ends there unseen"
+                         : "all " + std::to_string(known_.size()) + " runs are owned elsewhere, and end there unseen");
+    }
+    return here || !known_.empty();
   }
 
   void close() {
@@ -193,7 +195,6 @@ class Watcher {
   }
 
   const Globals& globals_;
-  const bool one_;
   std::unique_ptr<FramePrinter> frame_;  // null: not a terminal
   std::map<std::string, engine::RunView> known_;
   std::set<std::string> orphans_;  // of known_

@@ -16,7 +16,7 @@ class Elsewhere : public CommandTest {
                                                  R"("parentOperations":[{"type":"increment","key":"cost","value":2}],)"
                                                  R"("rootOperations":[{"type":"increment","key":"cost","value":3}]})");
     ASSERT_EQ(ran.exit, 0) << ran.err;
-    EXPECT_EQ(ran.out, "box: 2 applied\nc: 1 applied\n");
+    EXPECT_EQ(ran.out, "box: 2 accepted\nc: 1 applied\n");
     EXPECT_EQ(metadata("c"), "{\"k\":1}\n");
   }
 };
@@ -41,6 +41,27 @@ TEST_F(Elsewhere, ItIsNotWaitedFor) {
   ASSERT_EQ(cairn({"finish", "c", "--status", "completed"}).exit, 0);
   EXPECT_EQ(cairn({"watch", "--until-finished", "--plain"}).exit, 0);
   EXPECT_EQ(cairn({"watch", "--until-finished", "--plain", "box"}).exit, 1);
+}
+
+// Nobody here ends them, so a watch of only such would go on for ever.
+TEST_F(Elsewhere, OnlySuchAreNotWaitedForEither) {
+  used_before_it_is_started();
+  ASSERT_EQ(cairn({"erase", "c"}).exit, 0);
+  const Ran one = cairn({"watch", "--until-finished", "--plain"});
+  EXPECT_EQ(one.exit, 1);
+  EXPECT_THAT(one.err, HasSubstr("box is owned elsewhere"));
+  started("d");
+  EXPECT_EQ(cairn({"finish", "d"}).exit, 0);
+  EXPECT_EQ(cairn({"watch", "--until-finished", "--plain"}).exit, 0);
+}
+
+TEST_F(Elsewhere, OfSeveralEachIsSaidByWhatBecameOfIt) {
+  used_before_it_is_started();
+  const std::string add = R"([{"type":"increment","key":"z","value":1}])";
+  EXPECT_EQ(cairn({"apply", "--atomic", "box", "c"}, add).out, "box: 1 accepted\nc: 1 applied\n");
+  const Json parts = cairn({"apply", "--atomic", "box", "c", "--json"}, add).parsed()["parts"];
+  EXPECT_EQ(parts[0]["outcome"], "accepted") << parts;
+  EXPECT_EQ(parts[1]["outcome"], "applied") << parts;
 }
 
 TEST_F(Elsewhere, WhatWaitsForAnOwnerNobodyHasNamedIsSaid) {
