@@ -1,7 +1,10 @@
+#include <fcntl.h>
 #include <malloc.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <memory>
 #include <thread>
@@ -19,6 +22,7 @@
 #include "tools/sync_endpoint.h"
 #include "tools/sync_report.h"
 #include "tools/terminal_text.h"
+#include "wal/descriptor.h"
 
 namespace cairn::tools {
 
@@ -41,7 +45,9 @@ constexpr const char* kNotes =
     "Who can reach it: by default this machine only. An address of another machine needs a token and TLS. A token is "
     "asked\n"
     "of every request if one is given: `openssl rand -hex 32 > token; chmod 600 token`. A unix socket is this user's.\n"
-    "GET /healthz answers `ok`. Ctrl-C ends it cleanly.\n"
+    "GET /healthz answers `ok`. Ctrl-C ends it cleanly. With 74 it ends by itself where the store was removed, or "
+    "failed to\n"
+    "write and takes nothing before it is opened again.\n"
     "\n"
     "Examples:\n"
     "  cairn serve --store relay\n"
@@ -96,6 +102,20 @@ class FreeMemory {
   bool trimmed_ = true;
 };
 
+/// HOST or HOST:PORT, as it stands in a request's Host. Never repeats it: people paste what has a password in it.
+bool is_host(const std::string& text) {
+  const bool bracket = text.starts_with('[');
+  const size_t colon = bracket ? text.find(':', std::min(text.find(']'), text.size())) : text.find(':');
+  const std::string host = text.substr(0, colon);
+  const auto is_of_name = [bracket](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           (bracket ? c == ':' : c == '_');
+  };
+  const std::string inside = bracket && host.size() > 2 && host.back() == ']' ? host.substr(1, host.size() - 2) : host;
+  return !inside.empty() && std::all_of(inside.begin(), inside.end(), is_of_name) &&
+         (colon == std::string::npos || parse_whole(text.substr(colon + 1), {1, 65535}));
+}
+
 /// Descriptors are what connections cost first: as many as this process may have, but for those that the store needs.
 /// Nothing: `wanted` is more.
 std::optional<size_t> connections_max(uint64_t wanted) {
@@ -116,8 +136,47 @@ std::optional<size_t> connections_max(uint64_t wanted) {
   return wanted != 0 ? wanted : std::min(most, kConnections);
 }
 
-Status serve_http(const Globals& globals, const Arguments& a, Store& store, protocol::Receiver& receiver,
-                  std::unique_ptr<Carrier> carrier, size_t connections) {
+/// Whether the store can take anything at all: a server that only ever answers "not now" hides from whoever watches it
+/// that somebody has to do something.
+class StoreWatch {
+ public:
+  StoreWatch(Store& store, const std::atomic<bool>& latched)
+      : store_(store),
+        latched_(latched),
+        directory_(::open(store.options().directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)) {}
+
+  /// Looks once a second. kLatched: never again before the store is opened anew.
+  Status look() {
+    const int64_t now = monotonic_ms();
+    if (now - looked_ms_ < kLookMs) {
+      return {};
+    }
+    looked_ms_ = now;
+    struct stat info = {};
+    if (directory_.get() >= 0 && fstat(directory_.get(), &info) == 0 && info.st_nlink == 0) {
+      return engine::fail(Code::kLatched, "the store's directory was removed: the server ends", where());
+    }
+    // Of what was taken all is on the disk: this syncs nothing.
+    if (latched_ || store_.barrier().code == Code::kLatched) {
+      return engine::fail(Code::kLatched,
+                          "the store failed to write and takes nothing before it is opened again: the server ends",
+                          where());
+    }
+    return {};
+  }
+
+ private:
+  static constexpr int64_t kLookMs = 1000;
+  [[nodiscard]] const std::string& where() const { return store_.options().directory; }
+
+  Store& store_;
+  const std::atomic<bool>& latched_;
+  const wal::Descriptor directory_;
+  int64_t looked_ms_ = 0;
+};
+
+Status serve_http(const Globals& globals, const Arguments& a, Store& store, const std::atomic<bool>& latched,
+                  protocol::Receiver& receiver, std::unique_ptr<Carrier> carrier, size_t connections) {
   http::ServerOptions options;
   options.listen = a.listen.empty() ? std::vector<std::string>{"127.0.0.1:4020"} : a.listen;
   options.hosts = a.hosts;
@@ -140,7 +199,11 @@ Status serve_http(const Globals& globals, const Arguments& a, Store& store, prot
   auto server = http::Server::start(
       std::move(options), [&receiver](const http::Request& request) { return answer_sync(receiver, request); });
   if (!server.ok()) {
-    return server.status();
+    const std::string_view what = server.status().what;
+    const std::string& file = what.starts_with("the TLS certificate's file")       ? a.tls_cert
+                              : what.find("the TLS key") != std::string_view::npos ? a.tls_key
+                                                                                   : std::string();
+    return file.empty() ? server.status() : engine::fail(server.status(), std::string(what), file);
   }
   for (const std::string& address : (*server)->addresses()) {
     if (globals.json) {
@@ -151,7 +214,13 @@ Status serve_http(const Globals& globals, const Arguments& a, Store& store, prot
   }
   std::fflush(stdout);
   FreeMemory free_memory;
+  StoreWatch watch(store, latched);
+  Status lost;
   while (!interrupted()) {
+    lost = watch.look();
+    if (!lost.ok()) {
+      break;
+    }
     free_memory.after((*server)->counters().requests);
     if (carrier != nullptr) {
       if (const Status s = forward(store, *carrier, monotonic_ms() + 30'000); !s.ok()) {
@@ -161,17 +230,24 @@ Status serve_http(const Globals& globals, const Arguments& a, Store& store, prot
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(carrier != nullptr ? 20 : 100));
   }
+  const engine::ErrorDetail detail = engine::error_detail();
   (*server)->stop(5000);
   print_end(globals, receiver.counters());
-  return {};
+  engine::error_detail() = detail;
+  return lost;
 }
 
-/// What the store says, on stderr: whoever runs this for weeks reads it there.
-void print_log(const Globals& globals, engine::LogLevel level, const char* message) {
-  if (level >= engine::LogLevel::kInfo) {
-    note(globals, message);
+/// What the store says goes to stderr: whoever runs this for weeks reads it there.
+struct Log {
+  const Globals& globals;
+  std::atomic<bool> latched{false};
+  void take(engine::LogLevel level, Code code, const char* message) {
+    latched = latched || code == Code::kLatched;
+    if (level >= engine::LogLevel::kInfo) {
+      note(globals, message);
+    }
   }
-}
+};
 
 /// Runs and messages are taken by one thread and given back by another, thousands at a time: with an arena for each of
 /// them, and as much kept as was ever free, several times what is in use stays with the process.
@@ -187,6 +263,9 @@ Exit serve(const Globals& globals, const Arguments& a) {
   const std::optional<uint32_t> limit = metadata_limit(globals, a.limit);
   if (!directory || !limit) {
     return Exit::kUsage;
+  }
+  if (!std::all_of(a.hosts.begin(), a.hosts.end(), is_host)) {
+    return report_usage(globals, "--host takes HOST or HOST:PORT with a port from 1 to 65535, as relay.example:4020");
   }
   const std::optional<size_t> connections = connections_max(a.connections_max.value_or(0));
   if (!connections) {
@@ -211,9 +290,10 @@ Exit serve(const Globals& globals, const Arguments& a) {
   options.guard_sigbus = true;
   options.need_staging_dir = true;
   options.segment_bytes = 16u << 20;
-  options.hooks.context = const_cast<Globals*>(&globals);
-  options.hooks.log = [](void* context, engine::LogLevel level, Code, const char* message) {
-    print_log(*static_cast<const Globals*>(context), level, message);
+  Log log{globals};
+  options.hooks.context = &log;
+  options.hooks.log = [](void* context, engine::LogLevel level, Code code, const char* message) {
+    static_cast<Log*>(context)->take(level, code, message);
   };
   auto store = Store::open(std::move(options));
   if (!store.ok()) {
@@ -235,7 +315,7 @@ Exit serve(const Globals& globals, const Arguments& a) {
         status = (*store)->attach_upstream(without_secrets(a.upstream), {});
       }
       if (status.ok()) {
-        status = serve_http(globals, a, **store, receiver, std::move(carrier), *connections);
+        status = serve_http(globals, a, **store, log.latched, receiver, std::move(carrier), *connections);
       }
     }
   }

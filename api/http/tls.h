@@ -10,7 +10,9 @@
 namespace cairn::http {
 
 /// TLS 1.2 or later, forward secret and authenticated ciphers only, no compression, no renegotiation.
-/// Errors: kInvalidArgument, kUnsafe (others can read the key), kNotFound.
+/// Errors: kIo (a file cannot be read), kUnsafe (others can read the key), kTypeMismatch (no PEM of its kind, or the
+/// key
+///         is not the certificate's). `what` says which of the two files.
 Result<std::unique_ptr<boost::asio::ssl::context>> make_tls_context(const std::string& cert, const std::string& key);
 
 }  // namespace cairn::http

@@ -187,12 +187,12 @@ TEST_F(Tls, CertificateAndKeyMustBeThere) {
   options_.listen = {"127.0.0.1:0"};
   use_tls();
   options_.tls_key += ".none";
-  EXPECT_EQ(try_start().code, Code::kNotFound);
+  EXPECT_EQ(try_start().code, Code::kIo);
   options_ = {};
   options_.listen = {"127.0.0.1:0"};
   use_tls();
   options_.tls_cert += ".none";
-  EXPECT_EQ(try_start().code, Code::kInvalidArgument);
+  EXPECT_EQ(try_start().code, Code::kIo);
 }
 
 TEST_F(Tls, AKeyOfAnotherCertificateIsRefused) {
@@ -200,7 +200,9 @@ TEST_F(Tls, AKeyOfAnotherCertificateIsRefused) {
   make_certificate(other + ".cert", other + ".key");
   use_tls();
   options_.tls_key = other + ".key";
-  EXPECT_EQ(try_start().code, Code::kInvalidArgument);
+  const Status status = try_start();
+  EXPECT_EQ(status.code, Code::kTypeMismatch);
+  EXPECT_STREQ(status.what, "the TLS key is not the certificate's");
 }
 
 TEST_F(Tls, AKeyThatOthersCanReadIsRefused) {
@@ -217,7 +219,7 @@ TEST_F(Tls, AnEncryptedKeyIsRefusedWithoutAskingAtTheTerminal) {
   ASSERT_EQ(std::system(("umask 077; " + command).c_str()), 0);  // NOLINT(cert-env33-c, concurrency-mt-unsafe)
   use_tls();
   options_.tls_key += ".enc";
-  EXPECT_EQ(try_start().code, Code::kInvalidArgument);
+  EXPECT_EQ(try_start().code, Code::kTypeMismatch);
 }
 
 }  // namespace
