@@ -126,6 +126,10 @@ Exit import(const Globals& globals, const Arguments& a) {
   engine::error_detail() = {};
   LineReader lines;
   if (const Status s = lines.open(a.file.empty() ? "-" : a.file); !s.ok()) {
+    if (interrupted()) {
+      note(globals, "interrupted: nothing was imported");
+      die_of_interrupt();
+    }
     return report_error(globals, s);
   }
   if ((a.file.empty() || a.file == "-") && isatty(STDIN_FILENO) == 1) {

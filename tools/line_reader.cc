@@ -27,7 +27,12 @@ LineReader::~LineReader() {
 
 Status LineReader::open(const std::string& name) {
   name_ = name == "-" ? "stdin" : name;
-  fd_ = name == "-" ? STDIN_FILENO : ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+  do {  // of a FIFO it waits for a writer, and a signal ends that
+    fd_ = name == "-" ? STDIN_FILENO : ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+  } while (fd_ < 0 && errno == EINTR && !interrupted());
+  if (fd_ < 0 && interrupted()) {
+    return {Code::kTimeout, "interrupted"};
+  }
   struct stat info = {};
   if (fd_ >= 0 && fstat(fd_, &info) == 0 && S_ISREG(info.st_mode)) {
     bytes_ = static_cast<uint64_t>(info.st_size);

@@ -31,9 +31,11 @@ Status take_text(const std::string& member, const Value& value, std::string& int
 }
 
 Status take_time(const std::string& member, const Value& value, int64_t& into) {
+  // As far as a date can be written with four digits for the year.
+  constexpr int64_t kEndOf9999 = 253'402'300'799'999'999;
   const auto* us = value.get<int64_t>();
-  if (us == nullptr) {
-    return wrong(member, "a time: a whole number, microseconds since 1970 UTC");
+  if (us == nullptr || *us < 0 || *us > kEndOf9999) {
+    return wrong(member, "a time: a whole number, microseconds since 1970 UTC, to the end of the year 9999");
   }
   into = *us;
   return {};

@@ -62,7 +62,9 @@ std::string iso_time(int64_t unix_us) {
 }
 
 std::string age_text(int64_t unix_us, int64_t now_us) {
-  const int64_t s = now_us <= unix_us ? 0 : (now_us - unix_us) / 1'000'000;
+  // Whatever is stored: the difference of two times may need all 64 bits.
+  const uint64_t us = now_us <= unix_us ? 0 : static_cast<uint64_t>(now_us) - static_cast<uint64_t>(unix_us);
+  const uint64_t s = us / 1'000'000;
   if (s < 120) {
     return std::to_string(s) + " s ago";
   }

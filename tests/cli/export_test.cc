@@ -6,10 +6,12 @@
 #include "engine/run_record.h"
 #include "tests/cli/command_fixture.h"
 #include "tools/run_line.h"
+#include "tools/terminal_text.h"
 
 namespace cairn::tests {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class ExportImport : public CommandTest {
@@ -94,12 +96,12 @@ TEST_F(ExportImport, WholeDoublesComeBackAsIntegersAndNothingElseChanges) {
   engine::RunRecord run;
   run.id = "r";
   run.sequence = UINT64_MAX;
-  run.created_us = run.updated_us = INT64_MIN;
+  run.created_us = run.updated_us = 253'402'300'799'999'999;  // the last of 9999
   run.document = engine::Document::from_object({{"whole", engine::Value(2.0)}, {"half", engine::Value(2.5)}});
   const auto back = tools::parse_run_line(tools::run_line(run), 0);
   ASSERT_TRUE(back.ok()) << engine::error_detail().message;
   EXPECT_EQ(back->sequence, UINT64_MAX);
-  EXPECT_EQ(back->created_us, INT64_MIN);
+  EXPECT_EQ(back->created_us, run.created_us);
   EXPECT_EQ(back->document.to_json(), run.document.to_json());
   EXPECT_EQ(back->document.member(0).value, engine::Value(int64_t{2}));
   EXPECT_EQ(back->document.member(1).value, engine::Value(2.5));
@@ -237,6 +239,48 @@ TEST_F(ExportImport, TheLogDoesNotGrowWithTheInput) {
   EXPECT_GE(segments, 2);
   EXPECT_LE(segments, 4);
   EXPECT_EQ(cairn({"verify"}).exit, 0);
+}
+
+TEST_F(ExportImport, ATimeIsBetween1970AndTheEndOf9999) {
+  for (const char* member : {"created_us", "updated_us", "finished_us"}) {
+    for (const char* us : {"9223372036854775807", "253402300800000000", "-1", "-9223372036854775808"}) {
+      const Ran ran =
+          cairn({"import"}, "{\"id\":\"b\",\"status\":\"COMPLETED\",\"" + std::string(member) + "\":" + us + "}");
+      EXPECT_EQ(ran.exit, 65) << member << " " << us;
+      EXPECT_THAT(ran.err, AllOf(HasSubstr("line 1"), HasSubstr(member), HasSubstr("9999")));
+    }
+  }
+  EXPECT_EQ(cairn({"import"}, R"({"id":"b","created_us":253402300799999999,"updated_us":253402300799999999})").exit, 0);
+  EXPECT_EQ(cairn({"show", "b", "--json"}).parsed()["created_at"], "9999-12-31T23:59:59.999Z");
+  EXPECT_EQ(cairn({"import"}, R"({"id":"a","created_us":0,"updated_us":0})").exit, 0);
+}
+
+TEST_F(ExportImport, AgesOfAnyTimeAreRight) {
+  EXPECT_EQ(tools::age_text(INT64_MIN, INT64_MAX), "213503982 d ago");
+  EXPECT_EQ(tools::age_text(INT64_MAX, INT64_MIN), "0 s ago");
+  EXPECT_EQ(tools::age_text(0, 121'000'000), "2 min ago");
+}
+
+// Nobody writes to it yet: the wait is for the open.
+TEST_F(ExportImport, CtrlCEndsTheWaitForAFifo) {
+  ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+  for (const int signal : {SIGTERM, SIGINT}) {
+    std::ofstream(path("in")) << "";
+    const pid_t pid = spawn({"import", path("pipe")}, path("in"));
+    // It blocks in the open when it sleeps: /proc says so.
+    const auto sleeps = [pid] {
+      const std::string stat = read_file("/proc/" + std::to_string(pid) + "/syscall");
+      return stat.starts_with("257 ") || stat.starts_with("2 ");
+    };
+    for (int i = 0; i < 500 && !sleeps(); ++i) {
+      usleep(10'000);
+    }
+    usleep(20'000);
+    kill(pid, signal);
+    const Ran ran = wait_for(pid);
+    EXPECT_EQ(ran.signal, signal) << ran.err;
+    EXPECT_THAT(ran.err, HasSubstr("nothing was imported"));
+  }
 }
 
 TEST_F(ExportImport, CtrlCKeepsWhatWasImportedAndLeavesAGoodStore) {
