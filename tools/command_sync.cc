@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -203,6 +204,15 @@ Exit sync(const Globals& globals, const Arguments& a) {
     // Before a store is opened or attached.
     if (const Status status = open_http(a.upstream, {{}, a.token_file, a.ca_file}); !status.ok()) {
       return report_error(globals, status);
+    }
+  }
+  if (!a.folder.empty()) {
+    // Also where nothing waits: a stick that is not there is told before anybody counts on it.
+    std::error_code error;
+    if (!std::filesystem::is_directory(a.folder, error)) {
+      const int cause = error ? error.value() : ENOTDIR;
+      return report_error(globals,
+                          engine::fail(Status(Code::kIo, "folder", cause), "--via-folder: no directory", a.folder));
     }
   }
   Exit exit = Exit::kDone;

@@ -47,7 +47,7 @@ Status read_file(const std::string& path, std::string& bytes) {
   bytes.clear();
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || static_cast<size_t>(info.st_size) > kFileBytesMax) {
     ::close(fd);
-    return fail(Code::kInvalidArgument, path + ": is no message");
+    return fail(Code::kIo, path + ": is no file of a message or an answer: remove it");
   }
   bytes.resize(static_cast<size_t>(info.st_size));
   size_t done = 0;

@@ -52,6 +52,9 @@ Host look_at(const std::string& host) {
 }
 
 Result<Endpoint> parse_socket(const std::string& url) {
+  if (url.find('?') != std::string::npos) {
+    return {Code::kInvalidArgument, "the upstream URL: the path of a socket holds no '?'"};
+  }
   std::string path = url.substr(kUnix.size());
   if (path.compare(0, 3, "///") == 0) {
     path.erase(0, 2);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <random>
 #include <thread>
+#include <tuple>
 
 #include "engine/sync/batch.h"
 #include "tests/cli/command_fixture.h"
@@ -199,11 +200,11 @@ TEST_F(Sync, AnAddressWithASecretInItIsSaidAndKeptNowhere) {
   started();
   std::string said;
   int asked = 0;
-  for (const std::string& url :
-       {"https://user:" + canary + "@up.example:4020", "http://" + canary + "@127.0.0.1:1",
-        "http://127.0.0.1:1/v1?token=" + canary, "http://127.0.0.1:1#" + canary,
-        "https://user:a/" + canary + "@up.example", "ftp://user:" + canary + "@up.example",
-        "user:" + canary + "@up.example", "https://[" + canary, "https://up.example:" + canary}) {
+  for (const std::string& url : {"https://user:" + canary + "@up.example:4020", "http://" + canary + "@127.0.0.1:1",
+                                 "http://127.0.0.1:1/v1?token=" + canary, "http://127.0.0.1:1#" + canary,
+                                 "https://user:a/" + canary + "@up.example", "ftp://user:" + canary + "@up.example",
+                                 "user:" + canary + "@up.example", "https://[" + canary, "https://up.example:" + canary,
+                                 "unix:/run/x?token=" + canary}) {
     for (const bool json : {false, true}) {
       std::vector<std::string> sync = {"sync", "--upstream", url};
       std::vector<std::string> serve = {"serve", "--listen", "127.0.0.1:0", "--upstream", url};
@@ -226,7 +227,7 @@ TEST_F(Sync, AnAddressWithASecretInItIsSaidAndKeptNowhere) {
   said += proxy.out + proxy.err + cairn({"why", "r"}).out + cairn({"why", "r", "--json"}).out + cairn({"stats"}).out +
           cairn({"sync", "--dry-run", "--json"}).out;
   EXPECT_EQ(said.find(canary), std::string::npos) << said;
-  EXPECT_EQ(asked, 36);
+  EXPECT_EQ(asked, 40);
   expect_nowhere(canary, {});
 }
 
@@ -561,6 +562,19 @@ TEST_F(SpoiledFolder, AMessageThatIsCutIsNamedAndLaidDownAgain) {
   expect_all_upstream();
 }
 
+TEST_F(SpoiledFolder, ADirectoryInTheAnswersPlaceIsNoWrongCommandLine) {
+  std::filesystem::create_directory(answer_);
+  EXPECT_EQ(send(), 74);
+  EXPECT_THAT(sent_.err, HasSubstr(answer_));
+  std::filesystem::remove(answer_);
+  EXPECT_EQ(answer(), 0);
+  expect_all_upstream();
+  // Nothing waits now; the folder is missed all the same.
+  const Ran gone = cairn({"sync", "--via-folder", path("gone")});
+  EXPECT_EQ(gone.exit, 74) << gone.out;
+  EXPECT_THAT(gone.err, HasSubstr(path("gone")));
+}
+
 TEST_F(SpoiledFolder, AnAnswerThatIsCutIsNamedAndGivenAgain) {
   EXPECT_EQ(answer(), 0);
   const std::string whole = read_file(answer_);
@@ -647,6 +661,72 @@ TEST_F(Sync, ARestoredStoreAsksByTheFolder) {
   EXPECT_EQ(cairn({"get", "r"}).out, "{\"n\":3,\"seen\":true}\n");
   EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":3,\"seen\":true}\n");
   EXPECT_TRUE(std::filesystem::is_empty(path("stick")));
+}
+
+// Whoever watches a server sees that it ended; a server that answers "not now" for ever looks well.
+TEST_F(Sync, AServerWhoseStoreIsGoneEndsAndSaysWhy) {
+  started();
+  for (const bool whole : {true, false}) {
+    const std::string name = whole ? "gone" : "emptied";
+    const std::string url = "http://" + serve(name);
+    EXPECT_EQ(cairn({"sync", "--upstream", url}).exit, 0);
+    if (whole) {
+      std::filesystem::remove_all(path(name));
+    } else {
+      for (const auto& entry : std::filesystem::directory_iterator(path(name))) {
+        std::filesystem::remove_all(entry.path());
+      }
+      EXPECT_EQ(cairn({"set", "r", "n", "1"}).exit, 0);
+      EXPECT_EQ(cairn({"sync", "--deadline", "1s"}).exit, 75);
+    }
+    int status = 0;
+    pid_t ended = 0;
+    for (int i = 0; i < 1500 && ended == 0; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      ended = waitpid(pids_[name], &status, WNOHANG);
+    }
+    ASSERT_EQ(ended, pids_[name]) << "it goes on";
+    std::erase(servers_, ended);
+    EXPECT_EQ(WEXITSTATUS(status), 74);
+    EXPECT_THAT(read_file(path(name + ".err")), AllOf(HasSubstr(path(name)), HasSubstr("the server ends")));
+  }
+}
+
+TEST_F(Sync, AWrongTlsFileIsNamedWithTheReason) {
+  const std::string make =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout " + path("key.pem") +
+      " -out " + path("cert.pem") + " -subj /CN=localhost 2>/dev/null";
+  ASSERT_EQ(std::system(make.c_str()), 0);  // NOLINT(cert-env33-c, concurrency-mt-unsafe): one thread
+  std::ofstream(path("text")) << "no PEM";
+  ::chmod(path("key.pem").c_str(), 0600);
+  ::chmod(path("text").c_str(), 0600);
+  const auto start = [&](const std::string& cert, const std::string& key) {
+    return at("up", {"serve", "--listen", "127.0.0.1:0", "--tls-cert", path(cert), "--tls-key", path(key)});
+  };
+  for (const auto& [cert, key, wrong, exit] :
+       std::vector<std::tuple<std::string, std::string, std::string, int>>{{"none", "key.pem", "none", 74},
+                                                                           {"cert.pem", "none", "none", 74},
+                                                                           {"text", "key.pem", "text", 65},
+                                                                           {"cert.pem", "text", "text", 65}}) {
+    const Ran ran = start(cert, key);
+    EXPECT_EQ(ran.exit, exit) << ran.err;
+    EXPECT_THAT(ran.err, AllOf(HasSubstr(path(wrong)), HasSubstr(exit == 74 ? "No such file" : "PEM")));
+  }
+}
+
+TEST_F(Sync, AHostIsANameAndAPort) {
+  for (const std::string& host :
+       {std::string("x:99999"), std::string("x:abc"), std::string("x y"), std::string("x:0"), std::string("x:"),
+        std::string("[::1"), std::string("http://x"), std::string("user:canarypw@x")}) {
+    // A file stands where the store would be: a name that is let through ends there.
+    std::ofstream(path("file")) << "";
+    const Ran ran = at("file", {"serve", "--listen", "127.0.0.1:0", "--host", host});
+    EXPECT_EQ(ran.exit, 64) << host;
+    EXPECT_THAT(ran.err, AllOf(HasSubstr("--host takes"), Not(HasSubstr("canarypw")))) << host;
+  }
+  for (const char* host : {"x", "relay.example:4020", "[::1]:4020", "10.0.0.1:65535"}) {
+    EXPECT_NE(at("file", {"serve", "--listen", "127.0.0.1:0", "--host", host}).exit, 64) << host;
+  }
 }
 
 TEST_F(Sync, StoresChain) {
