@@ -24,6 +24,7 @@ class Carrier {
   uint64_t bytes_received = 0;
   bool failed_for_good = false;  // the last message; it fails again until somebody changes something
   std::string mended;            // on the way, for people; empty: nothing
+  std::string remark;            // of has_another_token(), for people; who prints it clears it
 };
 
 struct HttpUpstream {
@@ -46,6 +47,7 @@ struct DriveResult {
   uint64_t waiting_runs = 0;  // now
   bool waits = false;         // for an answer that comes another time
   bool denied = false;
+  bool for_good = false;  // the last message failed, and fails again until somebody changes something
   bool answered = false;  // by an upstream, at least once
   bool all_acknowledged = false;
   std::string last_error;

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "api/http/server.h"
 #include "engine/json.h"
@@ -226,6 +227,9 @@ Status serve_http(const Globals& globals, const Arguments& a, Store& store, cons
       if (const Status s = forward(store, *carrier, monotonic_ms() + 30'000); !s.ok()) {
         note(globals, "the upstream: " + std::string(s.what));
         std::this_thread::sleep_for(std::chrono::seconds(1));
+      }
+      if (!carrier->remark.empty()) {
+        note(globals, "the upstream: " + std::exchange(carrier->remark, {}));
       }
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(carrier != nullptr ? 20 : 100));

@@ -57,11 +57,21 @@ class HttpCarrier final : public Carrier {
     }
     looked_ms_ = now;
     denied_ = !exchange_->renew_token();
+    note_token();
     return !denied_;
   }
 
  private:
   static constexpr int64_t kTokenMs = 1000;
+
+  /// Once for each reason: who replaced the file reads there why the new token is not taken.
+  void note_token() {
+    const Status& status = exchange_->token_status();
+    if (status.ok() || status.what != std::string_view(token_problem_)) {
+      token_problem_ = status.ok() ? "" : status.what;
+      remark = status.ok() ? "" : exchange_->token_file() + ": " + status.what + "; the old token is kept";
+    }
+  }
 
   static bool is_denied(const upstream::Outcome& outcome) {
     return !outcome.answered() && outcome.failure == static_cast<int32_t>(Failure::kDenied);
@@ -87,6 +97,7 @@ class HttpCarrier final : public Carrier {
   std::unique_ptr<upstream::HttpExchange> exchange_;
   bool denied_ = false;  // the last message
   int64_t looked_ms_ = 0;
+  const char* token_problem_ = "";  // that was noted
 };
 
 }  // namespace

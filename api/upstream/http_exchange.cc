@@ -117,6 +117,7 @@ bool HttpExchange::renew_token() {
     return false;
   }
   auto token = Secret::from_file(token_file_);
+  token_status_ = token.status();
   return token.ok() && client_->set_token(std::move(*token));
 }
 

@@ -46,9 +46,12 @@ class HttpExchange {
   static Result<std::unique_ptr<HttpExchange>> open(const Address& address);
 
   /// Reads the token's file again. True: it holds another token, which the next message takes along. A file that is
-  /// gone, or no token now, changes nothing: somebody may be writing it.
+  /// gone, or no token now, changes nothing: somebody may be writing it; token_status() says why it was not taken.
   /// Cost: of reading a small file; nothing without one.
   bool renew_token();
+  /// Of the last renew_token: why its file holds no token that can be used. Ok before the first.
+  [[nodiscard]] const Status& token_status() const { return token_status_; }
+  [[nodiscard]] const std::string& token_file() const { return token_file_; }
 
   /// Errors: as http_client::Client::send. Lifetime: copies the message.
   Status send(std::string_view message);
@@ -68,6 +71,7 @@ class HttpExchange {
   const std::string token_file_;
   const std::string host_;  // HOST[:PORT] of the URL, as requests name it
   const bool has_token_;
+  Status token_status_;
 };
 
 }  // namespace cairn::upstream
