@@ -55,6 +55,7 @@ Status drive(engine::Store& store, Carrier& carrier, int64_t until_ms, DriveResu
     result.all_acknowledged = state.all_acknowledged;
     result.last_error = state.last_error;
     result.denied = went == Carrier::Went::kFailed && state.last_failure == engine::sync::Failure::kDenied;
+    result.for_good = went == Carrier::Went::kFailed && carrier.failed_for_good;
     result.waiting_runs = state.waiting.runs;
     result.answered = result.answered || (went == Carrier::Went::kAnswered && state.last_error.empty());
     if (progress) {

@@ -42,8 +42,11 @@ constexpr const char* kNotes =
     "--skip\n"
     "and --replace let go of one.\n"
     "\n"
-    "Exit codes: 0 all is upstream, 75 not all yet, 65 some runs are held, 77 the token is refused, 76 say --moved or\n"
-    "--copied first.\n"
+    "Exit codes: 0 all is upstream, 75 not all yet, 65 some runs are held, 77 the token or a certificate is refused, "
+    "or\n"
+    "what answers there is no `cairn serve`: it fails again until somebody changes something, 76 say --moved or "
+    "--copied\n"
+    "first.\n"
     "\n"
     "Examples:\n"
     "  cairn sync --upstream https://relay.example:4020 --token-file ~/.cairn-token\n"
@@ -96,7 +99,7 @@ Exit exit_of_state(const Store::SyncState& state, const DriveResult& driven) {
   if (state.sender.halt != engine::sync::Halt::kNone) {
     return Exit::kFork;
   }
-  if (driven.denied) {
+  if (driven.denied || driven.for_good) {
     return Exit::kAuth;
   }
   if (state.all_acknowledged) {

@@ -14,7 +14,9 @@ constexpr ExitRow kTable[] = {
     {Exit::kIo, "the machine could not read or write"},
     {Exit::kTryLater, "try again later"},
     {Exit::kFork, "the store was copied or rewound: its upstream knows more than it does"},
-    {Exit::kAuth, "not allowed: files of another user, or a file system that cannot be trusted"},
+    {Exit::kAuth,
+     "not allowed: files of another user, a file system that cannot be trusted, a token or certificate that is "
+     "refused"},
     {Exit::kBusy, "busy: a live process owns the store"},
 };
 

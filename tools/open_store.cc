@@ -91,7 +91,9 @@ void show_notices(engine::Hooks& hooks, const Globals& globals) {
   hooks.context = const_cast<Globals*>(&globals);
   hooks.log = [](void* context, engine::LogLevel level, Code, const char* message) {
     if (level >= engine::LogLevel::kInfo) {
-      note(*static_cast<const Globals*>(context), message);
+      const std::string text = message;
+      // Of an upstream: a command ends, and what it did not send waits for the next one.
+      note(*static_cast<const Globals*>(context), text.substr(0, text.find("; tried again in ")));
     }
   };
 }

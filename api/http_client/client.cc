@@ -75,6 +75,39 @@ Status check_limits(const Options& options) {
   return {};
 }
 
+// Base64 of one DER sequence of at least its length. TLS looks closer; this finds what is cut, or no certificate at
+// all.
+bool holds_der(std::string_view base64) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string der;
+  uint32_t bits = 0;
+  size_t digits = 0;
+  for (const char c : base64) {
+    if (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '=') {
+      continue;
+    }
+    const size_t digit = kDigits.find(c);
+    if (digit == std::string_view::npos) {
+      return false;
+    }
+    bits = bits << 6 | static_cast<uint32_t>(digit);
+    if (++digits % 4 != 1) {
+      der.push_back(static_cast<char>(bits >> (6 - 2 * ((digits - 1) % 4)) & 0xff));
+    }
+  }
+  const auto at = [&der](size_t i) { return i < der.size() ? static_cast<uint8_t>(der[i]) : uint8_t{0}; };
+  size_t begin = 2;
+  size_t length = at(1);
+  if (length > 0x80 && length <= 0x84) {
+    begin += length - 0x80;
+    length = 0;
+    for (size_t i = 2; i < begin; ++i) {
+      length = length << 8 | at(i);
+    }
+  }
+  return at(0) == 0x30 && length > 0x10 && der.size() >= begin + length;
+}
+
 // Now, so that a wrong file is told where it was named, and not with each request for ever.
 Status check_ca_file(const std::string& path) {
   constexpr size_t kStepBytes = size_t{64} << 10;
@@ -90,13 +123,22 @@ Status check_ca_file(const std::string& path) {
   if (got < 0) {
     return {Code::kIo, "the file of CA certificates cannot be read", errno};
   }
+  size_t count = 0;
   for (const std::string_view kind : {"CERTIFICATE-----", "TRUSTED CERTIFICATE-----", "X509 CERTIFICATE-----"}) {
-    const size_t begin = text.find("-----BEGIN " + std::string(kind));
-    if (begin != std::string::npos && text.find("-----END " + std::string(kind), begin) != std::string::npos) {
-      return {};
+    const std::string head = "-----BEGIN " + std::string(kind);
+    for (size_t begin = text.find(head); begin != std::string::npos; begin = text.find(head, begin)) {
+      begin += head.size();
+      const size_t end = text.find("-----END " + std::string(kind), begin);
+      if (end == std::string::npos || !holds_der(std::string_view(text).substr(begin, end - begin))) {
+        return {Code::kTypeMismatch, "the file of CA certificates holds one that is cut or spoiled"};
+      }
+      ++count;
     }
   }
-  return {Code::kTypeMismatch, "the file of CA certificates holds no certificate (PEM: -----BEGIN CERTIFICATE-----)"};
+  if (count == 0) {
+    return {Code::kTypeMismatch, "the file of CA certificates holds no certificate (PEM: -----BEGIN CERTIFICATE-----)"};
+  }
+  return {};
 }
 
 // libcurl's texts quote what it was given, a proxy of the environment with its password, too.

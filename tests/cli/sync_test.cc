@@ -119,6 +119,7 @@ TEST_F(Sync, WithoutAnswerEverythingWaitsAndIsSaid) {
   EXPECT_EQ(why(), "no_upstream");
   const Ran ran = cairn({"sync", "--upstream", "http://127.0.0.1:1", "--deadline", "1s"});
   EXPECT_EQ(ran.exit, 75);
+  EXPECT_THAT(ran.err, Not(HasSubstr("tried again")));
   EXPECT_THAT(ran.out, HasSubstr("1 run waits"));
   EXPECT_THAT(ran.out, HasSubstr("the last try: POST http://127.0.0.1:1/v1/sync"));
   const Ran text = cairn({"why", "r"});
@@ -254,12 +255,19 @@ TEST_F(Sync, ARelayTakesAnotherTokenFromItsFile) {
     return times;
   };
   EXPECT_TRUE(wait_for([&] { return said("does not accept the token") == 1; })) << read_file(path("relay.err"));
-  write_token("token", "right-00112233445566778899aabbccddeeff");
+  // The right one, and others may read it: it is not taken, and that is said.
+  write_token("next", "right-00112233445566778899aabbccddeeff");
+  ::chmod(path("next").c_str(), 0640);
+  std::filesystem::rename(path("next"), path("token"));
+  EXPECT_TRUE(wait_for([&] { return said("the old token is kept") == 1; })) << read_file(path("relay.err"));
+  EXPECT_THAT(read_file(path("relay.err")), HasSubstr(path("token") + ": the token"));
+  ::chmod(path("token").c_str(), 0600);
   EXPECT_TRUE(wait_for([&] { return at("centre", {"get", "r"}).out == "{\"n\":1}\n"; }));
   EXPECT_TRUE(wait_for([&] { return said("answers again") == 1; }));
   EXPECT_EQ(cairn({"increment", "r", "n", "1"}).exit, 0);
   EXPECT_EQ(cairn({"sync"}).exit, 0);
   EXPECT_TRUE(wait_for([&] { return at("centre", {"get", "r"}).out == "{\"n\":2}\n"; }));
+  EXPECT_EQ(said("the old token is kept"), 1);
   EXPECT_EQ(said("the upstream http://" + centre), 2) << "one line for each change:\n" << read_file(path("relay.err"));
 }
 
@@ -318,7 +326,8 @@ TEST_F(Sync, WhatOnlyFailsAgainEndsItAtOnce) {
   // The deadline is longer than the test may take.
   for (const std::string& url : {"https://" + address, "http://" + address + "/prefix", "http://" + address}) {
     const Ran ran = cairn({"sync", "--upstream", url, "--deadline", "1h"});
-    EXPECT_EQ(ran.exit, url.starts_with("https:") ? 75 : 77) << ran.out;
+    EXPECT_EQ(ran.exit, 77) << ran.out;
+    EXPECT_THAT(ran.err, Not(HasSubstr("tried again"))) << "the command ends";
     EXPECT_THAT(ran.out, HasSubstr("the last try: ")) << url;
   }
 }
@@ -332,8 +341,22 @@ TEST_F(Sync, ByTlsAndAUnixSocket) {
   const std::string address = serve("up", {"--tls-cert", path("cert.pem"), "--tls-key", path("key.pem")});
   started();
   const Ran unknown = cairn({"sync", "--upstream", "https://" + address, "--deadline", "2s"});
-  EXPECT_EQ(unknown.exit, 75);
+  EXPECT_EQ(unknown.exit, 77) << "it is no better in a second";
   EXPECT_THAT(unknown.out, HasSubstr("certificate"));
+  EXPECT_THAT(unknown.err, Not(HasSubstr("tried again")));
+  // Trusted, and another one's name.
+  const Ran other = cairn({"sync", "--upstream", "https://localhost" + address.substr(address.rfind(':')), "--ca-file",
+                           path("cert.pem"), "--deadline", "1h"});
+  EXPECT_EQ(other.exit, 77) << other.out;
+  const std::string cert = read_file(path("cert.pem"));
+  for (const std::string& spoiled :
+       {std::string("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), cert.substr(0, cert.size() / 2),
+        cert.substr(0, 100) + cert.substr(200), cert + "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"}) {
+    std::ofstream(path("spoiled.pem")) << spoiled;
+    const Ran ran = cairn({"sync", "--upstream", "https://" + address, "--ca-file", path("spoiled.pem")});
+    EXPECT_EQ(ran.exit, 65) << spoiled;
+    EXPECT_THAT(ran.err, HasSubstr(path("spoiled.pem")));
+  }
   const std::string url = "https://" + address;
   EXPECT_EQ(cairn({"sync", "--upstream", url, "--ca-file", path("key.pem")}).exit, 65);
   EXPECT_EQ(cairn({"sync", "--upstream", url, "--ca-file", path("cert.pem")}).exit, 0);

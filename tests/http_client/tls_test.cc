@@ -79,12 +79,15 @@ TEST_F(Tls, OlderVersionsAreRefused) {
 TEST_F(Tls, ABadFileOfAuthoritiesFails) {
   ScriptedServer server(good_, {answer(200, "")});
   Options options = to(server.url("localhost"));
-  for (const char* const text : {"no certificate", "-----BEGIN CERTIFICATE-----\n", "-----BEGIN PRIVATE KEY-----\n"}) {
+  for (const char* const text : {"no certificate", "-----BEGIN CERTIFICATE-----\n", "-----BEGIN PRIVATE KEY-----\n",
+                                 "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}) {
     Options bad = to(server.url("localhost"));
     bad.ca_file = write_file("bad.pem", text);
     EXPECT_EQ(Client::open(std::move(bad)).code(), Code::kTypeMismatch) << text;
   }
-  options.ca_file = write_file("bad.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+  options.ca_file = write_file(
+      "bad.pem",
+      "-----BEGIN CERTIFICATE-----\nMCAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\n-----END CERTIFICATE-----\n");
   HttpClientTest::open(std::move(options));
   EXPECT_EQ(post().failure, Failure::kTls);
 }
