@@ -30,7 +30,10 @@ Status add_ids_of_log(wal::Files& files, Ids& ids) {
     for (uint32_t copy = 0; copy < wal::kHeaderCopies; ++copy) {
       const auto at = size_t{copy} * wal::kHeaderPageBytes;
       const auto header = wal::decode_segment_header(std::string_view(pages).substr(at, wal::kHeaderPageBytes), copy);
-      if (header && header->version <= wal::kFormatVersion) {
+      if (header && header->version > wal::kFormatVersion) {
+        return {Code::kVersion, "the log was written by a newer version"};
+      }
+      if (header) {
         ids.insert(header->store);
       }
     }
@@ -38,23 +41,14 @@ Status add_ids_of_log(wal::Files& files, Ids& ids) {
   return {};
 }
 
-/// Before a store is born, and STORE with it, its log holds no record.
-Status look_for_records(wal::Files& files, const Ids& ids, bool& found) {
-  for (const wal::StoreId& id : ids) {
-    wal::ScanReport report;
-    const auto visit = [&found](const wal::RecordView&) {
-      found = true;
-      return Status(Code::kAgain);  // one is enough
-    };
-    if (const Status s = wal::scan(files, id, 0, 0, visit, report); !s.ok() && !found) {
-      return s;  // what cannot be read is not taken for a log without records: that would be removed
-    }
-  }
-  return {};
+/// As a creation leaves them, or none. One meta page may be torn: the other one counts.
+bool is_unborn(const TablesSalvage& tables) {
+  const bool none = tables.bad_pages == 0 && !tables.store_id;
+  const bool read = tables.meta_whole && tables.bad_values == 0 && tables.bad_pages <= 1;
+  return tables.entries == 0 && !tables.sender_state && tables.applied_lsn.value_or(0) == 0 && (none || read);
 }
 
-/// Before a store is born, its tables hold nothing.
-Status add_id_of_tables(const std::string& directory, Ids& ids, bool& born) {
+Status add_id_of_tables(const std::string& directory, Ids& ids, bool& unborn) {
   TablesSalvage found;
   CAIRN_TRY(salvage_tables(
       directory, [](const RunRecord&) { return Status(); }, found));
@@ -63,7 +57,7 @@ Status add_id_of_tables(const std::string& directory, Ids& ids, bool& born) {
     std::memcpy(id.data(), found.store_id->data(), id.size());
     ids.insert(id);
   }
-  born = born || found.applied_lsn.value_or(0) != 0 || found.records_promised.value_or(0) != 0;
+  unborn = is_unborn(found);
   return {};
 }
 
@@ -74,16 +68,22 @@ bool may_be_lost(Code code) { return code == Code::kNotFound || code == Code::kN
 Result<Identity> find_lost_identity(wal::Files& files, const std::string& directory) {
   Ids ids;
   CAIRN_TRY(add_ids_of_log(files, ids));
-  bool born = false;
-  CAIRN_TRY(look_for_records(files, ids, born));
-  CAIRN_TRY(add_id_of_tables(directory, ids, born));
-  if (born && ids.size() > 1) {
+  bool tables_unborn = false;
+  CAIRN_TRY(add_id_of_tables(directory, ids, tables_unborn));
+  const auto log_unborn = wal::is_unborn(files);
+  CAIRN_TRY(log_unborn.status());
+  if (tables_unborn && *log_unborn) {
+    return Status(Code::kNotFound, "neither log nor tables are those of a store");
+  }
+  if (ids.size() > 1) {
     return fail(Code::kCorrupt,
                 "log and tables are of different stores: bring back the files that belong together; nothing was "
                 "touched");
   }
-  if (ids.empty() || !born) {
-    return Status(Code::kNotFound, "neither log nor tables are those of a store");
+  if (ids.empty()) {
+    return fail(Code::kCorrupt,
+                "STORE is lost, and neither log nor tables can say which store this was: bring STORE back; nothing was "
+                "touched");
   }
   Identity identity;
   identity.store_id = *ids.begin();

@@ -10,8 +10,8 @@
 namespace cairn::engine {
 
 /// The identity with which STORE can be made anew. It counts as copied: whether the files are where they were cannot be
-/// told. kNotFound: neither log nor tables name a store, or it was not born yet: a creation was cut. kCorrupt: they
-/// name several. kIo.
+/// told. kNotFound: log and tables hold nothing but what a creation may leave that was cut. kCorrupt: they hold more,
+/// and name several stores, or none. kVersion. kIo.
 Result<Identity> find_lost_identity(wal::Files& files, const std::string& directory);
 
 /// STORE's, or the lost one. `lost` says why STORE does not count ("STORE is missing"); "" if it does. kNotAStore:

@@ -17,8 +17,6 @@ using staging::SlotHeader;
 
 namespace {
 
-constexpr const char* kNewFile = "new";
-
 std::string file_name(uint32_t number) {
   char name[16];
   std::snprintf(name, sizeof name, "%02u", number);
@@ -98,7 +96,7 @@ namespace {
 
 Status mark_superseded(const StagingPlace& place, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    if (name == kNewFile) {
+    if (name == kUnfinishedStagingName) {
       continue;
     }
     auto old = place.files->open(place.path(name), wal::OpenMode::kWrite);
@@ -142,14 +140,14 @@ Result<std::unique_ptr<Staging>> Staging::create(const StagingPlace& place, cons
   if (!old_names.ok()) {
     return old_names.status();
   }
-  auto made = staging->make_file(kNewFile, 0, staging::kFirstFileBytes);
+  auto made = staging->make_file(kUnfinishedStagingName, 0, staging::kFirstFileBytes);
   if (!made.ok()) {
     return made.status();
   }
   CAIRN_TRY(mark_superseded(place, *old_names));
-  CAIRN_TRY(place.files->rename(place.path(kNewFile), place.path(file_name(0))));
+  CAIRN_TRY(place.files->rename(place.path(kUnfinishedStagingName), place.path(file_name(0))));
   for (const std::string& name : *old_names) {
-    if (name != kNewFile && name != file_name(0)) {
+    if (name != kUnfinishedStagingName && name != file_name(0)) {
       CAIRN_TRY(place.files->remove(place.path(name)));
     }
   }
@@ -253,11 +251,11 @@ Status Staging::prepare() {
     bytes = std::min(mapped_.back().bytes * 2, staging::kFileBytesMax);
   }
   // Only `step` makes files, one step at a time, so the number stays ours without the mutex.
-  auto made = make_file(kNewFile, number, bytes);
+  auto made = make_file(kUnfinishedStagingName, number, bytes);
   if (!made.ok()) {
     return made.status();
   }
-  CAIRN_TRY(place_.files->rename(place_.path(kNewFile), place_.path(file_name(number))));
+  CAIRN_TRY(place_.files->rename(place_.path(kUnfinishedStagingName), place_.path(file_name(number))));
   CAIRN_TRY(place_.files->sync_directory(place_.folder));
   const std::lock_guard guard(mutex_);
   mapped_.push_back(std::move(*made));

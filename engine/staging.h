@@ -44,6 +44,11 @@ struct StagingScan {
   uint64_t unsettled_slots = 0;  // taken slots that a live writer was in at every look: newer updates may be there
 };
 
+/// 00 to 99; anything else in the directory is not ours.
+bool is_staging_name(const std::string& name);
+/// Of a staging file until it is whole.
+inline constexpr const char* kUnfinishedStagingName = "new";
+
 /// Reads all staging files. Files of another store, boot or format are ignored and counted; damaged bytes never match.
 Status scan_staging(const StagingPlace& place, const StagingIdentity& identity, StagingScan& scan);
 

@@ -85,11 +85,6 @@ bool decode_buffer(const char* at, uint32_t payload_max, uint32_t version, uint6
   return true;
 }
 
-// 00 to 99; anything else in the directory is not ours.
-bool is_staging_name(const std::string& name) {
-  return name.size() == 2 && name.find_first_not_of("0123456789") == std::string::npos;
-}
-
 constexpr int kLooks = 64;  // a hot writer is between two writes in most of them
 
 uint64_t newest_of(const SlotView& view) {
@@ -180,6 +175,10 @@ void visit_file(wal::File& file, const std::string& bytes, const std::string& na
 }
 
 }  // namespace
+
+bool is_staging_name(const std::string& name) {
+  return name.size() == 2 && name.find_first_not_of("0123456789") == std::string::npos;
+}
 
 Status visit_slots(const StagingPlace& place, const StagingIdentity& identity,
                    const FunctionRef<void(const SlotView&)>& visit, StagingScan& scan) {

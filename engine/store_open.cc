@@ -19,6 +19,7 @@
 #include "engine/history.h"
 #include "engine/lost_identity.h"
 #include "engine/replay.h"
+#include "engine/staging.h"
 #include "engine/store.h"
 #include "engine/store_directory.h"
 #include "engine/store_repair.h"
@@ -26,6 +27,7 @@
 #include "engine/undo_unless_done.h"
 #include "wal/descriptor.h"
 #include "wal/format.h"
+#include "wal/reader.h"
 
 namespace cairn::engine {
 
@@ -47,6 +49,36 @@ Status check_unborn(const std::string& directory) {
   if (foreign != names->end()) {
     return fail(Code::kNotAStore,
                 directory + " holds other files (" + *foreign + ") and no store: give an empty directory");
+  }
+  return {};
+}
+
+bool is_name_of(const std::string& part, const std::string& name) {
+  constexpr std::array<std::string_view, 4> kNamesInData = {"data.mdb", "lock.mdb", "meta_page_0.torn",
+                                                            "meta_page_1.torn"};
+  if (part == "data") {
+    return std::find(kNamesInData.begin(), kNamesInData.end(), name) != kNamesInData.end();
+  }
+  return part == "wal" ? wal::is_log_name(name) : is_staging_name(name) || name == kUnfinishedStagingName;
+}
+
+// What is cleared away is cleared whole.
+Status check_names_unborn(const std::string& directory) {
+  for (const std::string part : {"wal", "data", "staging"}) {
+    struct stat s;
+    if (stat((directory + "/" + part).c_str(), &s) != 0 && errno == ENOENT) {
+      continue;
+    }
+    const auto names = names_in(directory + "/" + part);
+    if (!names.ok()) {
+      return names.status();
+    }
+    for (const std::string& name : *names) {
+      if (!is_name_of(part, name)) {
+        return fail(Code::kNotAStore, directory + " holds no store, and " + part + "/" + name +
+                                          " is none of its files: move it away, or give an empty directory");
+      }
+    }
   }
   return {};
 }
@@ -423,6 +455,7 @@ Status Store::clear_unborn() {
                : fail(lost.status(), std::string("STORE is missing, and log or tables cannot be read: ") +
                                          lost.status().what + "; nothing was touched");
   }
+  CAIRN_TRY(check_names_unborn(options_.directory));
   struct stat s;
   if (stat((options_.directory + "/data").c_str(), &s) == 0) {
     Tables::Options options;

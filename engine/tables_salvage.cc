@@ -248,7 +248,8 @@ Status salvage_tables(const std::string& directory, const FunctionRef<Status(Run
     return {};
   }
   std::array<std::optional<Tree>, kTables.size()> trees;
-  CAIRN_TRY(salvager.tables([&trees](std::string_view name, const Tree& tree) {
+  CAIRN_TRY(salvager.tables([&](std::string_view name, const Tree& tree) {
+    out.entries += name == table_name(Table::kMeta) ? 0 : tree.entries;
     for (size_t i = 0; i < kTables.size(); ++i) {
       if (name == table_name(kTables[i])) {
         trees[i] = tree;

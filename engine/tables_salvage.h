@@ -27,6 +27,7 @@ struct TablesSalvage {
   std::optional<std::string> sender_state;
   bool meta_whole = false;  // all of it was read: without a sender's state there was none
   uint64_t records = 0;
+  uint64_t entries = 0;                      // of all tables but kMeta, as their trees count them
   std::optional<uint64_t> records_promised;  // as the table of runs counts them
   std::optional<uint64_t> applied_lsn;
   std::optional<std::string> store_id;

@@ -89,6 +89,12 @@ enum class Extent : uint8_t { kBehindTables, kWhole };
 Status judge(Files& files, const StoreId& store, std::optional<uint64_t> applied_lsn, Extent extent,
              const FunctionRef<Status(const RecordView&)>& visit, ScanReport& report);
 
+/// Whether wal/ holds nothing but what a store's creation may leave when it is cut: spares, and a first segment without
+/// a record. In doubt it does not: a log that is unborn is removed. Names that are none of the log's do not count.
+Result<bool> is_unborn(Files& files);
+/// Whether the log gives this name to a file of its own.
+bool is_log_name(std::string_view name);
+
 /// Visits every valid record of the log, behind damage too, in the order of the files; `in_order` is false from the
 /// first damage or cut on, where LSNs may be missing. For read-only salvage; nothing is judged.
 Status salvage(Files& files, const StoreId& store, const FunctionRef<Status(const RecordView&, bool in_order)>& visit);

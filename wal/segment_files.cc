@@ -6,7 +6,6 @@
 namespace cairn::wal {
 namespace {
 
-constexpr std::string_view kUnfinishedName = "spare.tmp";
 constexpr size_t kFillBytes = 64u << 10;
 
 }  // namespace

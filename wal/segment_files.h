@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "cairn/status.h"
 #include "wal/files.h"
@@ -13,6 +14,9 @@
 #include "wal/writer.h"
 
 namespace cairn::wal {
+
+/// Of a segment file until it is whole.
+inline constexpr std::string_view kUnfinishedName = "spare.tmp";
 
 /// An empty segment, ready to be activated.
 struct SpareSegment {
