@@ -26,4 +26,6 @@ refuse "a descriptor that may be a standard one: make it a Descriptor, or pass i
   "$(git ls-files 'wal/*.cc' 'wal/*.h' 'engine/*.cc' 'engine/*.h' 'api/*.cc' 'api/*.h' | grep -vE '^(wal/descriptor\.h|api/examples/)' |
     xargs grep -PzoH '(?:above_standard\(|Descriptor( \w+)?\()\s*::\w+\((*SKIP)(*F)|(?<!\w)::(open|openat|socket|accept4|eventfd|timerfd_create|memfd_create)\([^\n]*\n|(?<!\w)(openat|opendir|accept4|eventfd|timerfd_create|memfd_create|inotify_init1|fopen|mkstemp)\([^\n]*\n' | tr '\0' '\n')"
 refuse "bytes that are not ASCII in sources" "$(git ls-files '*.cc' '*.h' '*.hpp' '*.c' '*.sh' | xargs grep -lP '[^\x00-\x7F]')"
+refuse "a label of a comment that does not begin its line" \
+  "$(git grep -nE '^ \*.*[.;] (Durable|Errors|Lifetime|Threads|Cost|Handles|Forks|Signals|Memory|Structs)[.:] ' -- api/include)"
 exit "$bad"

@@ -16,33 +16,35 @@
  *
  * Outcome.  int32 status: CAIRN_OK, an answer below 16 (the call worked and this is what it found), or an error from
  *           16. CAIRN_FAILED(status) tells. An update that failed, also with NO_MEMORY, changed nothing, unless the
- *           function says so. cairn_last_error() says more of the thread's last error. No exception leaves the
- *           library.
+ *           function says so. cairn_last_error() says more of the thread's last error. No exception leaves the library.
  * Errors.   Any call: INVALID_ARGUMENT (a null handle or pointer), FORKED, NO_MEMORY, INTERNAL. Any call on a store,
- *           run, cell or transaction whose store was closed: CLOSED. Any call but the reading ones on a store that
- *           was opened with CAIRN_OPEN_READ_ONLY, and on its runs: READ_ONLY. They are not repeated below.
+ *           run, cell or transaction whose store was closed: CLOSED. Any call but the reading ones on a store that was
+ *           opened with CAIRN_OPEN_READ_ONLY, and on its runs: READ_ONLY. They are not repeated below.
  * Strings.  Keys and values are pointer and length in bytes, UTF-8, and are copied. A null pointer with length 0 is the
  *           empty text. A length over its limit is TOO_LARGE before a byte is read: 4,096 for a key or an error, the
  *           store's largest metadata for a string, 64 MiB for JSON, msgpack, operations and messages. There is no
- * length that stands for strlen: CAIRN_STR("text") is pointer and length of a literal. Names (directories, ids, tasks,
- * tags) end with NUL. Nothing that is handed out points into the library: texts are copied into buffers of the caller,
- * so there is nothing to free. A buffer call sets *needed to the bytes of the text, and copies it if `capacity` is
- * enough (with a NUL behind it if that fits too); else it returns TOO_LARGE and copies nothing. A null buffer only asks
- * for the size, and returns OK. Handles.  A run, cell or transaction keeps what it needs alive, whatever is closed
- * first: after the run was finished its updates return FINISHED, after the store was closed all its calls return
- * CLOSED. Each handle is closed once, by its own close function, also after the store was closed. Threads.  Any thread,
- * at the same time, on the same handle; but a handle's close excludes other calls on that handle, and a transaction
- * belongs to one thread at a time. Updates of different runs do not wait for each other. Forks.    In a forked child
- * every call on a handle of the parent returns FORKED and touches nothing, also the close functions. The child may open
- * another store. Signals.  No handler is installed, but by CAIRN_OPEN_GUARD_SIGBUS; no call may be made from a signal
- * handler. Memory.   From malloc and operator new of the process, as LMDB and the C++ library take theirs. A host with
- * an allocator of its own replaces malloc for the process (glibc manual, "Replacing malloc"), which covers all of that;
- * api/examples/custom_runtime.c does. There is no hook for it at open: memory passes between Cairn and those libraries,
- * so a hook could only cover some of it, and in the static library would be the host's too. Structs. `struct_bytes`
- * comes first and is sizeof the struct as the caller knows it. In structs that the library reads, zero means the
- * default, bytes that it does not know must be zero (else INVALID_ARGUMENT). In structs that it fills, it fills no more
- * than struct_bytes. So callers and libraries of different versions fit. Input structs start as `T t = {0};
- * t.struct_bytes = sizeof t;`.
+ *           length that stands for strlen: CAIRN_STR("text") is pointer and length of a literal. Names (directories,
+ *           ids, tasks, tags) end with NUL. Nothing that is handed out points into the library: texts are copied into
+ *           buffers of the caller, so there is nothing to free. A buffer call sets *needed to the bytes of the text,
+ *           and copies it if `capacity` is enough (with a NUL behind it if that fits too); else it returns TOO_LARGE
+ *           and copies nothing. A null buffer only asks for the size, and returns OK.
+ * Handles.  A run, cell or transaction keeps what it needs alive, whatever is closed first: after the run was finished
+ *           its updates return FINISHED, after the store was closed all its calls return CLOSED. Each handle is closed
+ *           once, by its own close function, also after the store was closed.
+ * Threads.  Any thread, at the same time, on the same handle; but a handle's close excludes other calls on that handle,
+ *           and a transaction belongs to one thread at a time. Updates of different runs do not wait for each other.
+ * Forks.    In a forked child every call on a handle of the parent returns FORKED and touches nothing, also the close
+ *           functions. The child may open another store.
+ * Signals.  No handler is installed, but by CAIRN_OPEN_GUARD_SIGBUS; no call may be made from a signal handler.
+ * Memory.   From malloc and operator new of the process, as LMDB and the C++ library take theirs. A host with an
+ *           allocator of its own replaces malloc for the process (glibc manual, "Replacing malloc"), which covers all
+ *           of that; api/examples/custom_runtime.c does. There is no hook for it at open: memory passes between Cairn
+ *           and those libraries, so a hook could only cover some of it, and in the static library would be the host's
+ *           too.
+ * Structs.  `struct_bytes` comes first and is sizeof the struct as the caller knows it. In structs that the library
+ *           reads, zero means the default, bytes that it does not know must be zero (else INVALID_ARGUMENT). In structs
+ *           that it fills, it fills no more than struct_bytes. So callers and libraries of different versions fit.
+ *           Input structs start as `T t = {0}; t.struct_bytes = sizeof t;`.
  */
 #ifndef CAIRN_CAIRN_H
 #define CAIRN_CAIRN_H
@@ -491,7 +493,8 @@ CAIRN_API cairn_status cairn_store_stats(cairn_store* store, cairn_stats* stats)
  * original; unfinished ones are orphaned in the copy. `directory` appears whole, or not at all; a kill may leave a
  * directory `directory`.backup-XXXXXX. `progress` may be null; else it is called with the number of runs copied so far,
  * and anything but 0 stops. Also with CAIRN_OPEN_READ_ONLY. The copy is written by the operating system's file
- * functions. Durable:  the copy, against power loss, when OK is returned; of the original nothing more than before.
+ * functions.
+ * Durable:  the copy, against power loss, when OK is returned; of the original nothing more than before.
  * Errors:   EXISTS (`directory` is there; it stays as it is), INVALID_ARGUMENT also for a directory in the store
  *           itself, TIMEOUT (`progress` stopped it), AGAIN (updates came so fast that no moment was found in 2 s),
  *           CORRUPT, NO_SPACE, IO, READ_ONLY, UNSAFE (`directory` is on a network file system: copy it there from a
@@ -552,15 +555,16 @@ CAIRN_API cairn_status cairn_run_start(cairn_store* store, const cairn_start_opt
 
 /** Takes up an unfinished or CRASHED run, e.g. of a process that died, and goes on with it, status EXECUTING.
  * Errors:   NO_SUCH_RUN, FINISHED, NO_SPACE, LATCHED.
- * Lifetime, cost:as start. */
+ * Lifetime, cost: as start. */
 CAIRN_API cairn_status cairn_run_resume(cairn_store* store, const char* id, cairn_run** run) CAIRN_NOEXCEPT;
 
 /** What a worker calls first: the run `options->id`. One that is here, unfinished or CRASHED, is resumed as by
  * cairn_run_resume (in the process that runs it: another handle); one that is not here is started as by
  * cairn_run_start. `durability` counts for both; task, parent, root, tags and metadata are of a run that is started:
- * one that is resumed keeps its own. Errors:   INVALID_ARGUMENT without an id; FINISHED for a finished run: take
- * another id, or erase it; EXISTS for a run that is owned elsewhere, but for one that cairn_run_start takes; else those
- * of start and resume. Lifetime, cost: as start. */
+ * one that is resumed keeps its own.
+ * Errors:   INVALID_ARGUMENT without an id; FINISHED for a finished run: take another id, or erase it; EXISTS for a run
+ *           that is owned elsewhere, but for one that cairn_run_start takes; else those of start and resume.
+ * Lifetime, cost: as start. */
 CAIRN_API cairn_status cairn_run_start_or_resume(cairn_store* store, const cairn_start_options* options,
                                                  cairn_run** run) CAIRN_NOEXCEPT;
 

@@ -56,11 +56,12 @@ typedef struct cairn_upstream_options {
  * Durable:  that the store is attached, as cairn_sync_attach.
  * Errors:   INVALID_ARGUMENT (url, a variable that is not set, a token with bytes outside 0x21 to 0x7e, both a
  *           token_file and a token_environment, timeout_ms), UNSAFE (http:// to another machine; a token file that is a
- *           link, another user's, or that others have a right to), IO (a file that cannot be read), TYPE_MISMATCH
- *           (a ca_file without a certificate), TOO_LARGE (the token), those of cairn_sync_attach. *upstream is null
- * then. AGAIN: there is no thread to be had; the store stays attached. Lifetime: the handle is the caller's, for
- * cairn_upstream_close, before the store's. Copies the options. Threads:  as getenv. At most one upstream of a store at
- * a time, else they take each other's answers. Cost:     that of cairn_sync_attach, and about 100 us. */
+ *           link, another user's, or that others have a right to), IO (a file that cannot be read), TYPE_MISMATCH (a
+ *           ca_file without a certificate), TOO_LARGE (the token), those of cairn_sync_attach. *upstream is null then.
+ *           AGAIN: there is no thread to be had; the store stays attached.
+ * Lifetime: the handle is the caller's, for cairn_upstream_close, before the store's. Copies the options.
+ * Threads:  as getenv. At most one upstream of a store at a time, else they take each other's answers.
+ * Cost:     that of cairn_sync_attach, and about 100 us. */
 CAIRN_API cairn_status cairn_upstream_open(cairn_store* store, const cairn_upstream_options* options,
                                            cairn_upstream** upstream) CAIRN_NOEXCEPT;
 
@@ -98,8 +99,9 @@ typedef struct cairn_upstream_state {
 CAIRN_API cairn_status cairn_upstream_get_state(cairn_upstream* upstream, cairn_upstream_state* state) CAIRN_NOEXCEPT;
 
 /** Ends the thread and forgets the message in flight; it may have arrived, and the store sends it again. The store
- * stays open and attached. Null is OK. Errors:   none but FORKED. Cost:     waits for no network: up to 100 ms of the
- * thread, and for what it does with the store's disk. */
+ * stays open and attached. Null is OK.
+ * Errors:   none but FORKED.
+ * Cost:     waits for no network: up to 100 ms of the thread, and for what it does with the store's disk. */
 CAIRN_API cairn_status cairn_upstream_close(cairn_upstream* upstream) CAIRN_NOEXCEPT;
 
 #if defined(__cplusplus)
