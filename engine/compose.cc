@@ -130,12 +130,13 @@ bool ends_in_increments(const std::vector<Operation>& list) {
 
 Status join_lists(DiffEntry& entry, const DiffEntry& next, size_t operations_max) {
   std::vector<Operation> joined;
+  OrderedOperations list(joined);
   if (entry.form.kind == FormKind::kOperations) {
     joined = entry.form.lists->operations;  // as short as can be already
   } else {
-    append_operations(joined, entry.key, entry.form);
+    list.push_all(entry.key, entry.form);
   }
-  append_operations(joined, entry.key, next.form);
+  list.push_all(entry.key, next.form);
   if (joined.size() > kStoredOperationsMax || (joined.size() > operations_max && !ends_in_increments(joined))) {
     // Fractional increments are kept one by one, so that the owner adds them up as they came, and are one sum beyond.
     std::vector<Operation> sums = summed(joined);

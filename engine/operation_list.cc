@@ -19,28 +19,8 @@ Operation make(OperationType type, const std::string& key, Value value) {
   return op;
 }
 
-/// A delete inside an array shifts its other items, so it keeps its place among all.
-bool commute(const Operation& a, const Operation& b) {
-  if (!is_path(a.key) || !is_path(b.key) || a.type == OperationType::kDelete || b.type == OperationType::kDelete) {
-    return false;
-  }
-  const Result<std::vector<Segment>> left = parse_path(a.key);
-  const Result<std::vector<Segment>> right = parse_path(b.key);
-  if (!left.ok() || !right.ok()) {
-    return false;
-  }
-  const auto named = [](const Segment& s) { return s.kind == Segment::Kind::kName; };
-  if (!std::all_of(left->begin(), left->end(), named) || !std::all_of(right->begin(), right->end(), named)) {
-    return false;
-  }
-  const size_t shared = std::min(left->size(), right->size());
-  for (size_t i = 0; i < shared; ++i) {
-    if ((*left)[i].name != (*right)[i].name) {
-      return true;
-    }
-  }
-  return false;
-}
+/// It commutes with nothing. A delete inside an array shifts its other items, so it keeps its place among all.
+bool is_alone(const Operation& op) { return !is_path(op.key) || op.type == OperationType::kDelete; }
 
 /// Folds `later` into `earlier`, both of one key; `adjacent`: nothing stands between them.
 bool merge(Operation& earlier, const Operation& later, bool adjacent, Sums sums) {
@@ -72,25 +52,80 @@ bool merge(Operation& earlier, const Operation& later, bool adjacent, Sums sums)
 
 }  // namespace
 
-void push_operation(std::vector<Operation>& list, const Operation& op, Sums sums) {
-  for (size_t i = list.size(); i-- > 0;) {
-    if (list[i].key == op.key) {
-      if (merge(list[i], op, i + 1 == list.size(), sums)) {
-        return;
-      }
-      break;
+// The names that lead to where it acts; none: it commutes with nothing.
+std::vector<std::string> OrderedOperations::place_of(const Operation& op) {
+  std::vector<std::string> place;
+  if (is_alone(op)) {
+    return place;
+  }
+  ++parsed_;
+  Result<std::vector<Segment>> segments = parse_path(op.key);
+  if (!segments.ok()) {
+    return place;
+  }
+  for (Segment& s : *segments) {
+    if (s.kind != Segment::Kind::kName) {
+      return {};
     }
-    if (!commute(list[i], op)) {
-      break;
+    place.push_back(std::move(s.name));
+  }
+  return place;
+}
+
+void OrderedOperations::index_next() {
+  const std::vector<std::string> place = place_of(list_[indexed_]);
+  ++indexed_;
+  if (place.empty()) {
+    last_alone_ = indexed_;
+    return;
+  }
+  size_t at = 0;
+  for (const std::string& name : place) {
+    places_[at].last_under = indexed_;
+    const auto [next, made] = names_.try_emplace({at, name}, places_.size());
+    if (made) {
+      places_.emplace_back();
+    }
+    at = next->second;
+  }
+  places_[at].last_here = places_[at].last_under = indexed_;
+}
+
+// The last in the list that does not commute with what acts there.
+size_t OrderedOperations::last_that_meets(const std::vector<std::string>& place) const {
+  size_t last = last_alone_;
+  size_t at = 0;
+  for (const std::string& name : place) {
+    const auto next = names_.find({at, name});
+    if (next == names_.end()) {
+      return last;
+    }
+    at = next->second;
+    last = std::max(last, places_[at].last_here);
+  }
+  return std::max(last, places_[at].last_under);
+}
+
+void OrderedOperations::push(const Operation& op) {
+  size_t meets = list_.size();
+  if (!list_.empty() && list_.back().key != op.key && !is_alone(list_.back())) {
+    if (const std::vector<std::string> place = place_of(op); !place.empty()) {
+      while (indexed_ < list_.size()) {
+        index_next();
+      }
+      meets = last_that_meets(place);
     }
   }
-  list.push_back(op);
+  if (meets == 0 || list_[meets - 1].key != op.key || !merge(list_[meets - 1], op, meets == list_.size(), sums_)) {
+    list_.push_back(op);
+  }
 }
 
 std::vector<Operation> summed(const std::vector<Operation>& list) {
   std::vector<Operation> out;
+  OrderedOperations sums(out, Sums::kRounded);
   for (const Operation& op : list) {
-    push_operation(out, op, Sums::kRounded);
+    sums.push(op);
   }
   return out;
 }
@@ -103,33 +138,33 @@ void sum_increments(Diff& diff) {
   }
 }
 
-void append_operations(std::vector<Operation>& list, const std::string& key, const Form& form) {
+void OrderedOperations::push_all(const std::string& key, const Form& form) {
   if (form.kind == FormKind::kOperations) {
     for (const Operation& op : form.lists->operations) {
-      push_operation(list, op);
+      push(op);
     }
     return;
   }
   assert(form.kind != FormKind::kSet && form.kind != FormKind::kDelete);
   const std::string name = wire_key(key);
   if (form.kind == FormKind::kIncrement || form.kind == FormKind::kIncrementList) {
-    push_operation(list, make(OperationType::kIncrement, name, form.delta));
+    push(make(OperationType::kIncrement, name, form.delta));
   }
   if (form.lists == nullptr) {
     return;
   }
   for (const Value& r : form.lists->removed_before) {
-    push_operation(list, make(OperationType::kRemove, name, r));
+    push(make(OperationType::kRemove, name, r));
   }
   if (!form.lists->removed_after.empty()) {
     // What was removed after the value had become an array: make it one with an item that goes again at once.
-    push_operation(list, make(OperationType::kAppend, name, form.lists->removed_after.front()));
+    push(make(OperationType::kAppend, name, form.lists->removed_after.front()));
     for (const Value& r : form.lists->removed_after) {
-      push_operation(list, make(OperationType::kRemove, name, r));
+      push(make(OperationType::kRemove, name, r));
     }
   }
   for (const Value& v : form.lists->added) {
-    push_operation(list, make(OperationType::kAppend, name, v));
+    push(make(OperationType::kAppend, name, v));
   }
 }
 

@@ -196,6 +196,17 @@ TEST(ForeignDiff, SixtyFifthOrderedOperationIsBacklogAndChangesNothing) {
   EXPECT_TRUE(first == before);
 }
 
+TEST(ForeignDiff, ManyPathsUnderOneKeyAreEachLookedAtOnce) {
+  constexpr size_t kPaths = 1000;
+  std::vector<Operation> list;
+  OrderedOperations ordered(list);
+  for (size_t i = 0; i < kPaths; ++i) {
+    ordered.push(operations(R"({"type":"increment","key":"$.k.n)" + std::to_string(i) + R"(","value":1})").front());
+  }
+  EXPECT_EQ(list.size(), kPaths);
+  EXPECT_LE(ordered.parsed(), 2 * kPaths);
+}
+
 TEST(ForeignDiff, RefusesPathsThatNameNoSingleKey) {
   const std::string refused = "refused " + std::to_string(static_cast<int>(Code::kInvalidArgument));
   EXPECT_EQ(foreign(R"({"type":"set","key":"$.*","value":1})"), refused);
