@@ -139,8 +139,9 @@ Status join_lists(DiffEntry& entry, const DiffEntry& next, size_t operations_max
   list.push_all(entry.key, next.form);
   if (joined.size() > kStoredOperationsMax || (joined.size() > operations_max && !ends_in_increments(joined))) {
     // Fractional increments are kept one by one, so that the owner adds them up as they came, and are one sum beyond.
+    // What was accepted is kept, however many there are: a log that cannot be folded is a store that cannot be opened.
     std::vector<Operation> sums = summed(joined);
-    if (sums.size() > operations_max) {
+    if (accepts(operations_max) && sums.size() > operations_max) {
       return {Code::kBacklog, "too many ordered operations on one key of a run owned elsewhere"};
     }
     if (joined.size() > kStoredOperationsMax) {
@@ -212,8 +213,11 @@ void compose_known(DiffEntry& entry, const DiffEntry& next) {
     }
   } else if (kind != FormKind::kOperations && next.form.kind != FormKind::kOperations) {
     compose_forms(entry.form, next.form);
-  } else if (!join_lists(entry, next, kStoredOperationsMax).ok()) {
-    entry.form = Form(next.gone ? FormKind::kDelete : FormKind::kSet);
+  } else {
+    (void)join_lists(entry, next, kStoredOperationsMax);  // which refuses nothing
+    if (entry.form.lists->operations.size() > kStoredOperationsMax) {
+      entry.form = Form(next.gone ? FormKind::kDelete : FormKind::kSet);
+    }
   }
   entry.value = next.value;
   entry.gone = next.gone && kind != FormKind::kDelete;

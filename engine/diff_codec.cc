@@ -17,8 +17,9 @@ namespace {
 constexpr uint8_t kKindMask = 0x07;
 constexpr uint8_t kFreshBit = 0x08;
 constexpr uint8_t kGoneBit = 0x10;
-constexpr size_t kEntryBytesMin = 3;  // array header, key, kind
-constexpr size_t kReservedMax = 256;  // an entry in memory takes many times the bytes that announce it
+constexpr size_t kEntryBytesMin = 3;      // array header, key, kind
+constexpr size_t kOperationBytesMin = 3;  // array header, type, key
+constexpr size_t kReservedMax = 256;      // an entry in memory takes many times the bytes that announce it
 constexpr Status kBadEntry{Code::kCorrupt, "diff: not an entry"};
 constexpr Status kDeepEntry{Code::kTooDeep, "diff: an entry that is nested too deep"};
 constexpr Status kBadDiff{Code::kCorrupt, "diff: not a diff"};
@@ -172,12 +173,16 @@ bool read_operation(MsgpackCursor& in, const std::string& key, Operation& op) {
 
 bool read_operation_list(MsgpackCursor& in, const std::string& key, std::vector<Operation>& operations) {
   size_t count = 0;
-  if (!in.read_array(count) || count == 0 || count > kStoredOperationsMax) {
+  if (!in.read_array(count) || count == 0 || count > in.remaining() / kOperationBytesMin) {
     return false;
   }
-  operations.resize(count);
-  return std::all_of(operations.begin(), operations.end(),
-                     [&in, &key](Operation& op) { return read_operation(in, key, op); });
+  operations.reserve(std::min(count, kReservedMax));
+  for (size_t i = 0; i < count; ++i) {
+    if (!read_operation(in, key, operations.emplace_back())) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /// What the table can give: a list that does not coerce has added nothing, one that does has something to show for it.

@@ -196,6 +196,33 @@ TEST(ForeignDiff, SixtyFifthOrderedOperationIsBacklogAndChangesNothing) {
   EXPECT_TRUE(first == before);
 }
 
+TEST(ForeignDiff, WhatWasAcceptedIsFoldedHoweverMuchItIs) {
+  const auto mixed =
+      operations(R"([{"type":"increment","key":"a","value":0.1},{"type":"append","key":"$.a.b","value":1}])");
+  Diff all;
+  Diff next;
+  for (const Operation& op : mixed) {
+    ASSERT_TRUE(fold_foreign(all, op).ok());
+    ASSERT_TRUE(fold_foreign(next, op).ok());
+  }
+  ASSERT_EQ(all.entries.size(), 1u);
+  std::vector<Operation>& list = all.entries[0].form.lists->operations;
+  while (list.size() < kStoredOperationsMax) {
+    list.push_back(mixed[list.size() % 2]);
+  }
+  for (int i = 0; i < 30; ++i) {
+    next.base = all.last;
+    next.last = next.base + 2;
+    ASSERT_TRUE(fold(all, next, kStoredOperationsMax).ok());
+  }
+  EXPECT_EQ(all.entries[0].form.lists->operations.size(), kStoredOperationsMax + 60);
+  std::string bytes;
+  append_diff(bytes, all);
+  const Result<Diff> read = decode_diff(bytes);
+  ASSERT_TRUE(read.ok());
+  EXPECT_TRUE(*read == all);
+}
+
 TEST(ForeignDiff, ManyPathsUnderOneKeyAreEachLookedAtOnce) {
   constexpr size_t kPaths = 1000;
   std::vector<Operation> list;
