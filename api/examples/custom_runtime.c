@@ -291,7 +291,13 @@ int main(void) {
                              file_list,
                              file_sync_directory,
                              file_free_bytes};
-  const cairn_hooks hooks = {sizeof hooks, 0, &r, log_event, wall_us, monotonic_ms, random_bytes, &files};
+  const cairn_hooks hooks = {.struct_bytes = sizeof hooks,
+                             .context = &r,
+                             .log = log_event,
+                             .wall_us = wall_us,
+                             .monotonic_ms = monotonic_ms,
+                             .random = random_bytes,
+                             .files = &files};
   cairn_options options;
   cairn_options_init(&options);
   options.hooks = &hooks;

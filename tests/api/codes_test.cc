@@ -242,7 +242,7 @@ const Case kCases[] = {
      }},
 
     {CODE(BACKLOG), "let it be sent", [](Codes& t) { return t.set_far(20, 2000); }},
-    {CODE(NO_SPACE), "works again when space returns",
+    {CODE(NO_SPACE), "works again when runs are erased, or space returns",
      [](Codes& t) {
        t.reopen(CAIRN_DURABILITY_POWER);
        t.fail_next(FileCall::kWrite, Code::kNoSpace, ENOSPC, true);

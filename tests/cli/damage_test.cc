@@ -127,7 +127,7 @@ TEST_F(Machine, OutputThatCannotBeWrittenIsNoSuccess) {
 
 TEST_F(Machine, AFullDiskEndsWith73AndIsFineAgainWithRoom) {
   ASSERT_EQ(mkdir(path("small").c_str(), 0700), 0);
-  if (mount("none", path("small").c_str(), "tmpfs", 0, "size=512k,mode=700") != 0) {
+  if (mount("none", path("small").c_str(), "tmpfs", 0, "size=256k,mode=700") != 0) {
     GTEST_SKIP() << "needs the right to mount";
   }
   const Ran full = bare({"start", "--store", path("small/store"), "--json"});
