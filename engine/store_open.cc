@@ -65,18 +65,23 @@ bool is_name_of(const std::string& part, const std::string& name) {
 // What is cleared away is cleared whole.
 Status check_names_unborn(const std::string& directory) {
   for (const std::string part : {"wal", "data", "staging"}) {
+    std::string path = directory;
+    path.append("/").append(part);
     struct stat s;
-    if (stat((directory + "/" + part).c_str(), &s) != 0 && errno == ENOENT) {
+    if (stat(path.c_str(), &s) != 0 && errno == ENOENT) {
       continue;
     }
-    const auto names = names_in(directory + "/" + part);
+    const auto names = names_in(path);
     if (!names.ok()) {
       return names.status();
     }
     for (const std::string& name : *names) {
       if (!is_name_of(part, name)) {
-        return fail(Code::kNotAStore, directory + " holds no store, and " + part + "/" + name +
-                                          " is none of its files: move it away, or give an empty directory");
+        path.append("/").append(name);
+        std::string text = "there is no store in " + directory;
+        text.append(", and ").append(path);
+        text.append(" is none of its files: move it away, or give an empty directory");
+        return fail(Code::kNotAStore, std::move(text));
       }
     }
   }

@@ -370,8 +370,9 @@ Exit CommandLine::run(int argc, char** argv) {
   }
   for (const auto& entry : impl_->entries) {
     if (entry->chosen()) {
-      if (const std::string wrong = entry->contradiction(); !wrong.empty()) {
-        return report_usage(impl_->globals, wrong + " (see `cairn " + command + "--help`)");
+      if (std::string wrong = entry->contradiction(); !wrong.empty()) {
+        wrong.append(" (see `cairn ").append(command).append("--help`)");
+        return report_usage(impl_->globals, wrong);
       }
       return entry->call(impl_->globals);
     }
