@@ -249,6 +249,7 @@ Status Store::plan_waiting(Incoming& in, const Run* run) {
   diff.base = run != nullptr ? run->sequence : 1;
   diff.last = diff.base + 1;
   diff.updated_us = e.updated_us;
+  diff.replace = e.replace;
   diff.entries = e.changes;
   Diff all = diff;
   if (run != nullptr && run->record.outbox.waits()) {

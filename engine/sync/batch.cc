@@ -265,16 +265,20 @@ bool read_entry(MsgpackCursor& in, int64_t wall_us, Entry& entry) {
   if (!in.read_signed(since) || __builtin_add_overflow(wall_us, since, &entry.updated_us)) {
     return false;
   }
-  if (entry.kind == EntryKind::kDelta) {
-    return (fields == 4 || fields == 5) && read_forms(in, entry.changes, entry.too_deep) &&
-           (!entry.changes.empty() || entry.too_deep) && (fields == 4 || read_hops(in, entry.hops));
-  }
-  if (!read_optional_head(in, entry.head) || !in.read_bool(entry.replace)) {
+  const bool delta = entry.kind == EntryKind::kDelta;
+  if ((!delta && !read_optional_head(in, entry.head)) || !in.read_bool(entry.replace)) {
     return false;
   }
   const bool values = entry.kind == EntryKind::kValues;
-  if (!(values ? fields == 9 && read_values(in, entry.changes, entry.too_deep)
-               : fields == 8 && read_forms(in, entry.changes, entry.too_deep))) {
+  if (!(values ? read_values(in, entry.changes, entry.too_deep) : read_forms(in, entry.changes, entry.too_deep))) {
+    return false;
+  }
+  const bool hops = delta && fields == 6;
+  if (fields != (values   ? 9
+                 : !delta ? 8
+                 : hops   ? 6
+                          : 5) ||
+      (hops && !read_hops(in, entry.hops)) || (delta && entry.changes.empty() && !entry.replace && !entry.too_deep)) {
     return false;
   }
   return !entry.replace || std::all_of(entry.changes.begin(), entry.changes.end(), [](const DiffEntry& e) {
@@ -337,7 +341,7 @@ void append_entry(std::string& body, const Entry& entry, int64_t wall_us) {
       pack.array(4);
       break;
     case EntryKind::kDelta:
-      pack.array(entry.hops != 0 ? 5 : 4);
+      pack.array(entry.hops != 0 ? 6 : 5);
       break;
     case EntryKind::kForms:
       pack.array(8);
@@ -362,8 +366,8 @@ void append_entry(std::string& body, const Entry& entry, int64_t wall_us) {
     } else {
       pack.nil();
     }
-    pack.boolean(entry.replace);
   }
+  pack.boolean(entry.replace);
   if (entry.kind == EntryKind::kValues) {
     pack_values(pack, entry.changes);
   } else {

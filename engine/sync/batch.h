@@ -76,7 +76,7 @@ struct Entry {
   uint64_t sequence = 0;  // of the owner's run after this entry; 0 for kDelta
   int64_t updated_us = 0;
   std::optional<Head> head;
-  bool replace = false;            // the document starts empty
+  bool replace = false;            // the document starts empty; kDelta: whatever its owner had there
   std::vector<DiffEntry> changes;  // kValues: kSet and kDelete alone; kForms, kDelta: without values but for kSet
   uint8_t hops = 0;                // kDelta: stores that passed it on, the most of what was folded together
   bool too_deep = false;           // one of them is nested deeper than anything is read: they are not here

@@ -92,7 +92,8 @@ Status Outbox::add_part(TablesTxn& txn, const std::string& id, std::string& body
   } else {
     const RunRecord& record = **found;
     const OutboxRow& row = record.outbox;
-    if ((!row.waits() && !resend) || (record.foreign && (resend || row.diff.entries.empty()))) {
+    const bool nothing = row.diff.entries.empty() && !row.diff.replace;
+    if ((!row.waits() && !resend) || (record.foreign && (resend || nothing))) {
       return {};
     }
     part.kind = row.waits() ? FrozenPart::Kind::kRow : FrozenPart::Kind::kWhole;
@@ -104,6 +105,7 @@ Status Outbox::add_part(TablesTxn& txn, const std::string& id, std::string& body
     if (record.foreign) {
       entry.kind = EntryKind::kDelta;
       entry.hops = row.hops;
+      entry.replace = row.diff.replace;
       entry.changes = forms_of(row.diff);
     } else {
       entry.life = record.created_lsn;
@@ -360,6 +362,7 @@ Status Outbox::strand(TablesTxn& txn, const FrozenPart& part) const {
   entry.kind = EntryKind::kDelta;
   entry.id = part.id;
   entry.updated_us = part.row.diff.updated_us;
+  entry.replace = part.row.diff.replace;
   entry.changes = forms_of(part.row.diff);
   BatchHeader header;
   header.owner = state_.owner;
@@ -399,6 +402,7 @@ Status Outbox::landed(const Batch& batch, const std::vector<Verdict>& verdicts) 
       part.foreign = true;
       part.row.diff.last = 1;
       part.row.diff.updated_us = batch.entries[v.entry].updated_us;
+      part.row.diff.replace = batch.entries[v.entry].replace;
       part.row.diff.entries = batch.entries[v.entry].changes;
       CAIRN_TRY(bury(txn, part, v.code, v.text));
     }

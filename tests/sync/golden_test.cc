@@ -39,7 +39,7 @@ std::vector<DiffEntry> set_all(const std::string& json) {
   return changes;
 }
 
-/// One entry of each kind.
+/// One entry of each kind, and a delta that replaces all.
 std::vector<Entry> entries() {
   Entry whole;
   whole.kind = EntryKind::kValues;
@@ -76,12 +76,19 @@ std::vector<Entry> entries() {
   delta.changes = forms.changes;
   delta.hops = 1;
 
+  Entry replaced;
+  replaced.kind = EntryKind::kDelta;
+  replaced.id = "root";
+  replaced.updated_us = kWallUs;
+  replaced.replace = true;
+  replaced.changes = set_all(R"({"a":1})");
+
   Entry erase;
   erase.kind = EntryKind::kErase;
   erase.id = "run_4";
   erase.life = 10;
   erase.sequence = 2;
-  return {whole, changed, forms, delta, erase};
+  return {whole, changed, forms, delta, replaced, erase};
 }
 
 std::string batch() {
@@ -174,6 +181,7 @@ TEST(Golden, TheBatchIsReadAsItWasWritten) {
     EXPECT_EQ(e.updated_us, sent[i].updated_us) << i;
     EXPECT_EQ(e.head, sent[i].head) << i;
     EXPECT_EQ(e.replace, sent[i].replace) << i;
+    EXPECT_EQ(e.hops, sent[i].hops) << i;
     EXPECT_THAT(e.changes, ::testing::UnorderedElementsAreArray(sent[i].changes)) << i;
   }
 }

@@ -81,9 +81,6 @@ class ReadBack : public SyncTest {
         e.head.emplace();
         e.head->error = random.text(random.below(100));
       }
-      if (e.kind == sync::EntryKind::kDelta) {
-        e.replace = false;
-      }
       for (uint64_t n = 1 + random.below(2); n > 0; --n) {
         DiffEntry c = change();
         const bool set_only = e.replace || e.kind == sync::EntryKind::kValues;

@@ -286,9 +286,11 @@ TEST_F(FormsGoOn, WhateverIsDoneEndsAsWithoutARelay) {
       by.apply(*parent, type, key, json);
     };
     const auto some = [&](std::initializer_list<Site*> by) {
-      const std::string key = one_of({"a", "b", "$.a.x", "$.a.y", "$.b.x", "$.b.y"});
-      const auto type = static_cast<OperationType>(random() % 5);
-      const std::string json = type == OperationType::kDelete      ? "null"
+      const bool all = random() % 12 == 0;
+      const std::string key = all ? "" : one_of({"a", "b", "$.a.x", "$.a.y", "$.b.x", "$.b.y"});
+      const auto type = all ? OperationType::kReplace : static_cast<OperationType>(random() % 5);
+      const std::string json = all                                 ? one_of({"{}", R"({"b":[1],"a":{"x":2}})"})
+                               : type == OperationType::kDelete    ? "null"
                                : type == OperationType::kIncrement ? one_of({"1", "3"})
                                : key.size() > 1 || type != OperationType::kSet
                                    ? one_of({"1", "2", R"("s")"})

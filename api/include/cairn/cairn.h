@@ -795,7 +795,8 @@ CAIRN_API cairn_status cairn_run_decrement_int64(cairn_run* run, const char* key
 CAIRN_API cairn_status cairn_run_decrement_double(cairn_run* run, const char* key, size_t key_bytes,
                                                   double by) CAIRN_NOEXCEPT;
 
-/** Replaces the whole metadata by an object. TYPE_MISMATCH if it is none. */
+/** Replaces the whole metadata by an object. TYPE_MISMATCH if it is none. Of a run that is owned elsewhere: whatever
+ * it has when this arrives there. */
 CAIRN_API cairn_status cairn_run_replace_json(cairn_run* run, const char* json, size_t json_bytes) CAIRN_NOEXCEPT;
 CAIRN_API cairn_status cairn_run_replace_msgpack(cairn_run* run, const void* msgpack,
                                                  size_t msgpack_bytes) CAIRN_NOEXCEPT;
