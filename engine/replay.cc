@@ -23,16 +23,24 @@ Result<Replay::State*> Replay::state(std::string_view id) {
 
 namespace {
 
-/// An absent row starts empty at the record's sequence, which is the diff's base, as the upstream counts it.
-Status wait_in_outbox(RunRecord& record, const Diff& diff, uint64_t lsn) {
-  OutboxRow& row = record.outbox;
-  if (row.waits()) {
-    return fold(row.diff, diff, kStoredOperationsMax);  // each was accepted: nothing is refused here
+/// An absent row starts empty at the record's sequence, which is the diff's base, as the upstream counts it. What comes
+/// when others write the run, and its owner's first word was not sent yet, waits apart, behind it. `others`: do so.
+Status wait_in_outbox(RunRecord& record, const Diff& diff, uint64_t lsn, bool others = false) {
+  OutboxRow* row = &record.outbox;
+  if (!row->behind.empty()) {
+    return fold(row->behind[0].diff, diff, kStoredOperationsMax);
   }
-  row.since_lsn = lsn;
-  row.since_us = diff.updated_us;
-  row.diff = diff;
-  row.diff.base = record.shared != 0 ? std::exchange(record.shared, 0) : diff.base;
+  if (row->waits()) {
+    const bool apart = (others || record.others_write) && !record.foreign && row->is_first_word();
+    if (!apart) {
+      return fold(row->diff, diff, kStoredOperationsMax);  // each was accepted: nothing is refused here
+    }
+    row = &row->behind.emplace_back();
+  }
+  row->since_lsn = lsn;
+  row->since_us = diff.updated_us;
+  row->diff = diff;
+  row->diff.base = record.shared != 0 ? std::exchange(record.shared, 0) : diff.base;
   return {};
 }
 
@@ -43,7 +51,7 @@ Status wait_with_head(RunRecord& record, uint64_t sequence, int64_t updated_us, 
   none.last = sequence;
   none.updated_us = updated_us;
   CAIRN_TRY(wait_in_outbox(record, none, lsn));
-  record.outbox.head = true;
+  (record.outbox.behind.empty() ? record.outbox : record.outbox.behind[0]).head = true;
   return {};
 }
 
@@ -64,7 +72,7 @@ OutboxRow whole_run(const RunRecord& record, uint64_t lsn) {
 
 }  // namespace
 
-Result<bool> Replay::fold_diff(RunRecord& record, const Diff& diff, bool ship, uint64_t lsn) {
+Result<bool> Replay::fold_diff(RunRecord& record, const Diff& diff, bool ship, uint64_t lsn, bool others) {
   if (diff.last <= record.sequence) {
     return true;  // folded before
   }
@@ -75,7 +83,7 @@ Result<bool> Replay::fold_diff(RunRecord& record, const Diff& diff, bool ship, u
     CAIRN_TRY(apply(diff, record.document));
   }
   if (record.foreign || ship) {
-    CAIRN_TRY(wait_in_outbox(record, diff, lsn));
+    CAIRN_TRY(wait_in_outbox(record, diff, lsn, others));
   }
   record.sequence = diff.last;
   record.updated_us = diff.updated_us;
@@ -189,7 +197,7 @@ Status Replay::visit_start(std::string_view payload, uint64_t lsn) {
   return {};
 }
 
-Status Replay::visit_diff(const RunDiff& d, uint64_t lsn) {
+Status Replay::visit_diff(const RunDiff& d, uint64_t lsn, bool others) {
   if (!wants(d.id)) {
     return {};
   }
@@ -202,7 +210,7 @@ Status Replay::visit_diff(const RunDiff& d, uint64_t lsn) {
   if (judge(s, d.id, d.created_lsn, d.diff.base, d.diff.last, lsn) != RunStep::kNext) {
     return {};
   }
-  auto fold = fold_diff(*s.record, d.diff, ship_, lsn);
+  auto fold = fold_diff(*s.record, d.diff, ship_, lsn, others);
   if (!fold.ok()) {
     return fold.status();
   }
@@ -287,7 +295,7 @@ Status Replay::visit_received(std::string_view payload, uint64_t lsn) {
       if (d.ok() && d->created_lsn == 0) {
         d->created_lsn = lsn;  // of a run that starts in this very record
       }
-      CAIRN_TRY(d.ok() ? visit_diff(*d, lsn) : d.status());
+      CAIRN_TRY(d.ok() ? visit_diff(*d, lsn, part.others_write) : d.status());
     } else {
       CAIRN_TRY(visit_change(part.payload, lsn, part.type));
     }
@@ -339,10 +347,13 @@ Status Replay::visit_rebase(std::string_view payload, uint64_t lsn) {
   if (!r.outbox.waits()) {
     r.shared = rebase->upstream != r.sequence ? rebase->upstream : 0;
   } else {
+    CAIRN_TRY(join_behind(r.outbox));
     r.outbox.diff.last = r.sequence;
     if (r.outbox.diff.base != 0) {
       r.outbox.diff.base = rebase->upstream;
       r.outbox.anew = false;
+    } else {
+      r.outbox.full = true;  // the diff does not have what came from the upstream
     }
   }
   s.changed = true;

@@ -90,14 +90,15 @@ class Replay {
                      const std::function<void(const std::string& id, uint64_t created_lsn, const Diff&)>& folded);
 
   /// Folds one diff onto a record, by sequence. False: a gap. `ship`: also onto the outbox row of a run of this store.
-  static Result<bool> fold_diff(RunRecord& record, const Diff& diff, bool ship, uint64_t lsn);
+  /// `others`: it is not its owner's.
+  static Result<bool> fold_diff(RunRecord& record, const Diff& diff, bool ship, uint64_t lsn, bool others = false);
 
  private:
   [[nodiscard]] bool wants(std::string_view id) const { return only_.empty() || only_.contains(id); }
   /// As judge_step(); gaps and unknown runs are noted.
   RunStep judge(State& s, const std::string& id, uint64_t created_lsn, uint64_t base, uint64_t last, uint64_t lsn);
   Status visit_start(std::string_view payload, uint64_t lsn);
-  Status visit_diff(const RunDiff& d, uint64_t lsn);
+  Status visit_diff(const RunDiff& d, uint64_t lsn, bool others = false);
   Status visit_change(std::string_view payload, uint64_t lsn, LogType type);
   Status visit_received(std::string_view payload, uint64_t lsn);
   Status visit_rebase(std::string_view payload, uint64_t lsn);

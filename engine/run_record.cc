@@ -134,6 +134,7 @@ class Cursor {
 };
 
 constexpr uint8_t kOutboxRowFormat = 1;
+constexpr uint8_t kOutboxTwoRows = 2;      // another row goes behind this one
 constexpr uint8_t kOutboxFirstRow = 0x95;  // the head of an array of five: a diff
 constexpr size_t kOutboxRowBytes = 18;     // in front of the diff
 constexpr uint8_t kRowHead = 1;
@@ -141,6 +142,7 @@ constexpr uint8_t kRowFull = 2;
 constexpr uint8_t kRowAnew = 4;
 constexpr uint8_t kRowOver = 8;
 constexpr int kRowHopsShift = 4;  // the upper half of the byte
+constexpr Status kBadRow{Code::kCorrupt, "an outbox row that is none"};
 
 void append_little_endian(std::string& out, uint64_t v) {
   for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(v >> shift & 0xff));
@@ -281,28 +283,68 @@ Status check_run_record(const RunRecord& r) {
   if (!valid_utf8(r.error)) return {Code::kInvalidUtf8, "error text"};
   if (r.foreign && r.document.size() != 0) return {Code::kInvalidArgument, "a document of a run owned elsewhere"};
   const Diff& waiting = r.outbox.diff;
-  if (waiting.last != 0 && (waiting.last != r.sequence || waiting.base >= waiting.last)) {
+  if (waiting.last != 0 && (r.outbox.last() != r.sequence || waiting.base >= waiting.last)) {
     return {Code::kInvalidArgument, "an outbox that is not the run's"};
   }
   return {};
 }
 
 void append_outbox_row(std::string& out, const OutboxRow& row) {
-  out.push_back(static_cast<char>(kOutboxRowFormat));
+  out.push_back(static_cast<char>(row.behind.empty() ? kOutboxRowFormat : kOutboxTwoRows));
   out.push_back(static_cast<char>((row.head ? kRowHead : 0) | (row.full ? kRowFull : 0) | (row.anew ? kRowAnew : 0) |
                                   (row.over ? kRowOver : 0) | row.hops << kRowHopsShift));
   append_little_endian(out, row.since_lsn);
   append_little_endian(out, static_cast<uint64_t>(row.since_us));
+  if (!row.behind.empty()) {
+    std::string behind;
+    append_outbox_row(behind, row.behind[0]);
+    append_little_endian(out, behind.size());
+    out += behind;
+  }
   append_diff(out, row.diff);
 }
+
+Status join_behind(OutboxRow& row) {
+  if (row.behind.empty()) {
+    return {};
+  }
+  const OutboxRow behind = std::move(row.behind[0]);
+  row.behind.clear();
+  row.head = row.head || behind.head;
+  return fold(row.diff, behind.diff, kStoredOperationsMax);
+}
+
+namespace {
+
+// The row that goes behind; `bytes` is left with what follows it.
+bool read_behind(std::string_view& bytes, OutboxRow& row) {
+  constexpr size_t kLengthBytes = sizeof(uint64_t);
+  if (bytes.size() < kLengthBytes) {
+    return false;
+  }
+  const uint64_t length = little_endian(bytes.data());
+  bytes.remove_prefix(kLengthBytes);
+  if (length == 0 || length > bytes.size() || static_cast<uint8_t>(bytes[0]) != kOutboxRowFormat) {
+    return false;
+  }
+  Result<OutboxRow> behind = decode_outbox_row(bytes.substr(0, length));
+  bytes.remove_prefix(length);
+  if (behind.ok()) {
+    row.behind.push_back(std::move(*behind));
+  }
+  return behind.ok();
+}
+
+}  // namespace
 
 Result<OutboxRow> decode_outbox_row(std::string_view bytes) {
   OutboxRow row;
   std::string_view diff = bytes;
   // Of a store that has met no newer version: the diff alone, an msgpack array.
   if (bytes.empty() || static_cast<uint8_t>(bytes[0]) != kOutboxFirstRow) {
-    if (bytes.size() < kOutboxRowBytes || static_cast<uint8_t>(bytes[0]) != kOutboxRowFormat) {
-      return Status{Code::kCorrupt, "an outbox row that is none"};
+    const bool two = !bytes.empty() && static_cast<uint8_t>(bytes[0]) == kOutboxTwoRows;
+    if (bytes.size() < kOutboxRowBytes || (!two && static_cast<uint8_t>(bytes[0]) != kOutboxRowFormat)) {
+      return kBadRow;
     }
     const auto flags = static_cast<uint8_t>(bytes[1]);
     row.head = (flags & kRowHead) != 0;
@@ -313,9 +355,14 @@ Result<OutboxRow> decode_outbox_row(std::string_view bytes) {
     row.since_lsn = little_endian(bytes.data() + 2);
     row.since_us = static_cast<int64_t>(little_endian(bytes.data() + 10));
     diff.remove_prefix(kOutboxRowBytes);
+    if (two && !read_behind(diff, row)) {
+      return kBadRow;
+    }
   }
   Result<Diff> decoded = decode_diff(diff);
-  if (!decoded.ok()) return Status{Code::kCorrupt, "an outbox row that is none"};
+  if (!decoded.ok() || (!row.behind.empty() && row.behind[0].diff.base != decoded->last)) {
+    return kBadRow;
+  }
   row.diff = std::move(*decoded);
   return row;
 }

@@ -72,7 +72,15 @@ struct OutboxRow {
   uint8_t hops = 0;        // of a run owned elsewhere: stores that passed on what waits, the most of it
   bool over = false;       // sent whole it also takes the place of what others wrote there: a person decided so
   Diff diff;
+  // Of a run that came from its owner and was not sent yet: what was done to it since others write it too, at most one
+  // row. It goes in a later batch, so that the upstream gets the forms, and `diff` as its owner had brought it.
+  std::vector<OutboxRow> behind;
   [[nodiscard]] bool waits() const { return diff.last != 0; }
+  /// Nothing of the run was ever sent, and the diff has all of its document.
+  [[nodiscard]] bool is_first_word() const { return diff.base == 0 && diff.replace && !full && !anew; }
+  /// What comes next is folded onto this one.
+  [[nodiscard]] const Diff& newest() const { return behind.empty() ? diff : behind[0].diff; }
+  [[nodiscard]] uint64_t last() const { return newest().last; }
   /// The sequence up to which the upstream has the run, as far as is known here.
   [[nodiscard]] uint64_t base() const { return diff.base + (anew ? 1 : 0); }
 };
@@ -129,6 +137,8 @@ Status check_relatives(std::string_view id, std::string_view parent, std::string
 
 /// One row of the table `outbox`. The layout stands in TABLES.md.
 void append_outbox_row(std::string& out, const OutboxRow& row);
+/// What goes behind joins what goes first.
+Status join_behind(OutboxRow& row);
 Result<OutboxRow> decode_outbox_row(std::string_view bytes);
 void append_tombstone(std::string& out, const Tombstone& t);
 Result<Tombstone> decode_tombstone(std::string_view bytes);

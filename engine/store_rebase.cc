@@ -42,7 +42,8 @@ Status Store::rebase(const sync::Documents::Run& upstream, bool newer) {
   }
   auto record = folded_record(r);
   CAIRN_TRY(record.status());
-  const OutboxRow& row = record->outbox;
+  OutboxRow row = record->outbox;
+  CAIRN_TRY(join_behind(row));
   auto of = outbox_->of_run(r.id);
   CAIRN_TRY(of.status());
   if (of->in_flight) {

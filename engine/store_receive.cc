@@ -105,7 +105,7 @@ Status room_to_go_on(Tables& tables, const RunRecord& run, const Entry& delta) {
   if (!*record || (*record)->created_lsn != run.created_lsn) {
     return {};
   }
-  for (const DiffEntry& waits : (*record)->outbox.diff.entries) {
+  for (const DiffEntry& waits : (*record)->outbox.newest().entries) {
     if (is_list(waits) && waits.form.lists->operations.size() >= kKnownOperationsMax &&
         std::any_of(delta.changes.begin(), delta.changes.end(),
                     [&](const DiffEntry& c) { return is_list(c) && c.key == waits.key; })) {
@@ -156,8 +156,10 @@ struct Store::Incoming {
   int64_t updated_us = 0;
   std::optional<Origin> origin;
   bool others_write = false;
-  uint8_t hops = 0;  // of what waits for the owner
-  Diff waited;       // for the owner, whose first word this is: it goes on top; as the tables have it
+  uint8_t hops = 0;     // of what waits for the owner
+  Diff waited;          // for the owner, whose first word this is: it goes on top; as the tables have it
+  Diff on_top;          // that, as what others do to a run that is here
+  Document first_word;  // without it
 };
 
 // All errors are the entry's own: a verdict.
@@ -180,18 +182,24 @@ Status Store::plan_start(const sync::Batch& batch, Incoming& in, Run* old) {
     // What others did to the run before its owner's first word came. Where that does not fit the owner's value, it is
     // left out as what does not apply: the owner is not to be held up by others.
     std::vector<std::string> left_out;
-    const Result<Diff> after = changes_of(in.document, in.waited.entries, in.waited.replace, 0, 0, false, &left_out);
+    Result<Diff> after = changes_of(in.document, in.waited.entries, in.waited.replace, record.sequence, e.updated_us,
+                                    ships_.load(std::memory_order_relaxed), &left_out);
+    CAIRN_TRY(check_metadata(in.document));
+    in.first_word = in.document;
     CAIRN_TRY(engine::apply(*after, in.document));
     for (const std::string& key : left_out) {
       log(LogLevel::kWarning, Code::kTooDeep,
           "run " + e.id + ": a change of its key \"" + key.substr(0, 64) +
               "\" that waited for the owner is left out: the value would be too deep or too large");
     }
+    if (after->replace || !after->entries.empty()) {
+      in.on_top = std::move(*after);
+    }
   }
   in.others_write = waited;
   CAIRN_TRY(check_metadata(in.document));
   in.starts = in.changes = in.with_document = true;
-  in.sequence = record.sequence;
+  in.sequence = in.on_top.last != 0 ? in.on_top.last : record.sequence;
   in.updated_us = record.updated_us;
   in.origin = Origin{batch.header.owner, batch.header.generation, e.life, e.sequence};
   CAIRN_TRY(check_relatives(record.id, record.parent, record.root));
@@ -352,12 +360,15 @@ void Store::append_parts(const Incoming& in, std::string& payload) const {
   const uint64_t created = in.starts ? kThisRecord : in.run->record.created_lsn;
   if (in.starts) {
     RunRecord record = in.record;
-    record.document = in.document;
+    record.document = in.on_top.last != 0 ? in.first_word : in.document;
     std::string bytes;
     append_run_record(bytes, record);
     part(LogType::kStart, std::move(bytes));
   }
-  const Diff* diff = in.with_outbox ? &in.waiting : !in.starts && in.with_document ? &in.outbox : nullptr;
+  const Diff* diff = in.with_outbox                   ? &in.waiting
+                     : in.on_top.last != 0            ? &in.on_top
+                     : !in.starts && in.with_document ? &in.outbox
+                                                      : nullptr;
   if (diff != nullptr) {
     std::string bytes;
     append_diff_prefix(bytes, id, created);

@@ -40,7 +40,7 @@ Status add_outbox(const Environment& environment, MDB_txn* txn, RunRecord& r, Ou
   if (!payload->has_value()) return {};
   Result<OutboxRow> row = decode_outbox_row(**payload);
   if (!row.ok()) return row.status();
-  if (row->diff.last != r.sequence) return {Code::kCorrupt, "an outbox row of another sequence than its run"};
+  if (row->last() != r.sequence) return {Code::kCorrupt, "an outbox row of another sequence than its run"};
   r.outbox = std::move(*row);
   return {};
 }

@@ -75,7 +75,7 @@ class Verifier {
       if (!stored.ok()) return;  // reported by the walk of runs
       if (!stored->has_value()) return damage("outbox", key, "a row of a run that is not there");
       const Result<RunRecord> r = decode_run_record_head(**stored);
-      if (r.ok() && r->sequence != row->diff.last) {
+      if (r.ok() && r->sequence != row->last()) {
         damage("outbox", key, "a row that does not continue to its run's sequence");
       }
     });

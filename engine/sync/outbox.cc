@@ -42,6 +42,17 @@ std::vector<DiffEntry> values_of(const Diff& diff) {
   return changes;
 }
 
+/// Of a run whose later changes go behind its first word: its end is one of them.
+Head first_head_of(const RunRecord& record) {
+  Head head = head_of(record);
+  if (record.outbox.behind[0].head && is_final(head.status)) {
+    head.status = RunStatus::kExecuting;
+    head.finished_us = 0;
+    head.error.clear();
+  }
+  return head;
+}
+
 bool starts_here(const OutboxRow& row) { return row.full || row.diff.base == 0; }
 
 }  // namespace
@@ -109,9 +120,15 @@ Status Outbox::add_part(TablesTxn& txn, const std::string& id, std::string& body
       entry.changes = forms_of(row.diff);
     } else {
       entry.life = record.created_lsn;
-      entry.sequence = part.sequence;
-      part.row.full = part.row.full || resend;
-      if (resend || starts_here(row)) {
+      part.row.full = row.full || (resend && !row.is_first_word());
+      if (!row.behind.empty()) {
+        part.sequence = row.diff.last;
+        entry.updated_us = row.diff.updated_us;
+        entry.kind = EntryKind::kValues;
+        entry.head = first_head_of(record);
+        entry.replace = true;
+        entry.changes = row.diff.entries;
+      } else if (resend || starts_here(row)) {
         entry.kind = EntryKind::kValues;
         entry.head = head_of(record);
         entry.replace = true;
@@ -127,11 +144,28 @@ Status Outbox::add_part(TablesTxn& txn, const std::string& id, std::string& body
           entry.head = head_of(record);
         }
       }
+      entry.sequence = part.sequence;
     }
   }
   sync::append_entry(body, entry, wall_us);
   parts.push_back(std::move(part));
   return {};
+}
+
+// A row that goes with the batch leaves the outbox; what goes behind it waits on.
+Status Outbox::take_out(TablesTxn& txn, FrozenPart& part) {
+  if (part.row.behind.empty()) {
+    CAIRN_TRY(txn.erase(Table::kOutbox, part.id));
+    return txn.erase(Table::kOutboxOrder, outbox_order_key(part.row.since_lsn, part.id));
+  }
+  auto record = txn.find(part.id);
+  CAIRN_TRY(record.status());
+  if (!*record) {
+    return {Code::kInternal, "a run that was just there"};
+  }
+  (*record)->outbox = OutboxRow(std::move(part.row.behind[0]));
+  part.row.behind.clear();
+  return txn.put_run(**record);
 }
 
 Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
@@ -162,6 +196,7 @@ Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
     const auto held = txn.entries(Table::kDead);
     CAIRN_TRY(held.status());
     bool full = false;
+    std::unordered_set<std::string> goes_on;  // something waits behind what is in this batch
     // False: the batch has no room for it.
     const auto add = [&](const std::string& id, bool resend) -> Result<bool> {
       if (*held > 0) {
@@ -187,6 +222,7 @@ Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
     auto unsent = resends ? Outbox::unsent(txn) : Result<uint64_t>(0);
     CAIRN_TRY(unsent.status());
     uint64_t passed = 0;
+    size_t out = 0;
     while (next.resends && !full) {
       auto ids = keys_behind(txn, Table::kRuns, next.resend_after, std::min(kIdsAtOnce, limits.entries));
       CAIRN_TRY(ids.status());
@@ -209,10 +245,13 @@ Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
         }
       }
       // What was taken is out of the outbox before the order of it is walked.
-      for (const FrozenPart& part : frozen.parts) {
+      for (; out < frozen.parts.size(); ++out) {
+        FrozenPart& part = frozen.parts[out];
         if (part.kind == FrozenPart::Kind::kRow) {
-          CAIRN_TRY(txn.erase(Table::kOutbox, part.id));
-          CAIRN_TRY(txn.erase(Table::kOutboxOrder, outbox_order_key(part.row.since_lsn, part.id)));
+          if (!part.row.behind.empty()) {
+            goes_on.insert(part.id);
+          }
+          CAIRN_TRY(take_out(txn, part));
         }
       }
     }
@@ -233,16 +272,25 @@ Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
           return {Code::kCorrupt, "an entry of the order of sending that is none"};
         }
         const std::string run(*id);
+        if (goes_on.count(run) != 0) {
+          continue;
+        }
         auto added = add(run, false);
         CAIRN_TRY(added.status());
         if (!*added) {
           break;
         }
+        FrozenPart* const part =
+            !frozen.parts.empty() && frozen.parts.back().id == run ? &frozen.parts.back() : nullptr;
+        if (part != nullptr && !part->row.behind.empty()) {
+          goes_on.insert(run);
+          CAIRN_TRY(take_out(txn, *part));
+          continue;
+        }
         CAIRN_TRY(
             txn.erase(Table::kOutboxOrder, (*keys)[i]));  // also of a run that is held: its release brings it back
-        if (!frozen.parts.empty() && frozen.parts.back().id == run) {
-          const bool row = frozen.parts.back().kind == FrozenPart::Kind::kRow;
-          CAIRN_TRY(txn.erase(row ? Table::kOutbox : Table::kTombstones, run));
+        if (part != nullptr) {
+          CAIRN_TRY(txn.erase(part->kind == FrozenPart::Kind::kRow ? Table::kOutbox : Table::kTombstones, run));
         }
       }
     }
@@ -339,7 +387,10 @@ Status Outbox::put_back(TablesTxn& txn, const FrozenPart& part, bool whole) cons
     whole = true;
   } else {
     record.outbox = part.row;
-    if (newer.waits()) {
+    if (newer.waits() && record.others_write && part.row.is_first_word() && !newer.full) {
+      record.outbox.diff.last = newer.diff.base;
+      record.outbox.behind.push_back(newer);
+    } else if (newer.waits()) {
       record.outbox.diff.last = newer.diff.base;
       CAIRN_TRY(fold(record.outbox.diff, newer.diff, kStoredOperationsMax));
       record.outbox.head = record.outbox.head || newer.head;

@@ -161,6 +161,7 @@ class Outbox {
   void count_backlogged();
   Status read_in_flight();
   Status put_back(TablesTxn& txn, const FrozenPart& part, bool whole) const;
+  static Status take_out(TablesTxn& txn, FrozenPart& part);
   Status bury(TablesTxn& txn, const FrozenPart& part, VerdictCode code, const std::string& text) const;
   Status strand(TablesTxn& txn, const FrozenPart& part) const;
   Status begin_stream(SenderState& state) const;

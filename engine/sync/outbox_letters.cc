@@ -138,6 +138,7 @@ Status Outbox::release(const std::string& id, Release how) {
       if (!(*found)->outbox.waits()) {
         (*found)->outbox = whole_row(**found);
       }
+      CAIRN_TRY(join_behind((*found)->outbox));
       (*found)->outbox.full = true;
       (*found)->outbox.over = how == Release::kReplace;
       CAIRN_TRY(txn.put_run(**found));

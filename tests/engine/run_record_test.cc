@@ -200,6 +200,45 @@ TEST(RunRecord, AnOutboxRowComesBackAlsoInItsFirstForm) {
   EXPECT_EQ(read->diff, row.diff);
 }
 
+TEST(RunRecord, AnOutboxRowComesBackWithTheOneBehindIt) {
+  OutboxRow row;
+  row.since_lsn = 7;
+  row.diff.last = 1;
+  row.diff.replace = true;
+  row.diff.entries.push_back({"k", Form(FormKind::kSet), Value(1)});
+  OutboxRow& behind = row.behind.emplace_back();
+  behind.since_lsn = 8;
+  behind.head = true;
+  behind.diff.base = 1;
+  behind.diff.last = 2;
+  behind.diff.entries.push_back({"k", Form(FormKind::kIncrement), Value(3)});
+  behind.diff.entries[0].form.delta = Value(2);
+  std::string bytes;
+  append_outbox_row(bytes, row);
+  EXPECT_EQ(bytes.substr(0, 26), std::string("\x02\0\x07\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x2e\0\0\0\0\0\0\0", 26));
+  auto read = decode_outbox_row(bytes);
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(read->diff, row.diff);
+  ASSERT_EQ(read->behind.size(), 1u);
+  EXPECT_EQ(read->behind[0].diff, behind.diff);
+  EXPECT_EQ(read->behind[0].since_lsn, 8u);
+  EXPECT_TRUE(read->behind[0].head && !read->head);
+  EXPECT_EQ(read->last(), 2u);
+  for (size_t n = 0; n < bytes.size(); ++n) {
+    EXPECT_EQ(decode_outbox_row(std::string_view(bytes).substr(0, n)).code(), Code::kCorrupt) << n;
+  }
+  ASSERT_TRUE(join_behind(row).ok());
+  EXPECT_TRUE(row.behind.empty() && row.head);
+  EXPECT_EQ(row.last(), 2u);
+  EXPECT_EQ(row.diff.entries[0].value, Value(3));
+  // One that does not go on where the first ends.
+  row.behind.push_back(*decode_outbox_row(bytes));
+  row.behind[0].behind.clear();
+  bytes.clear();
+  append_outbox_row(bytes, row);
+  EXPECT_EQ(decode_outbox_row(bytes).code(), Code::kCorrupt);
+}
+
 TEST(RunRecord, NewerVersionIsRefusedAsSuch) {
   std::string bytes = encode(full_record());
   bytes[3] = 4;
