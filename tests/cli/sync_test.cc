@@ -271,6 +271,36 @@ TEST_F(Sync, ARelayTakesAnotherTokenFromItsFile) {
   EXPECT_EQ(said("the upstream http://" + centre), 2) << "one line for each change:\n" << read_file(path("relay.err"));
 }
 
+// worker -> relay -> centre, and another store that sends to the centre itself: what does nothing to the relay's copy
+// does its part at the centre. Whether the relay has sent the run by then or not.
+TEST_F(Sync, WhatOthersDoGoesOnFromARelayAsItCame) {
+  const std::string centre = "http://" + serve("centre");
+  const std::string relay = "http://" + serve("relay", {"--upstream", centre});
+  for (const char* const store : {"child", "far"}) {
+    ASSERT_EQ(at(store, {"start", "--id", store, "--parent", "p"}).exit, 0);
+  }
+  started("p", R"({"n":1,"k":0})");
+  const auto update = [&](const std::string& store, const std::string& operations) {
+    std::ofstream(path("in")) << R"({"run":")" << store << R"(","parentOperations":[)" << operations << "]}";
+    const Ran ran = wait_for(spawn({"apply", "--atomic", "--store", path(store)}, path("in"), false));
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+  };
+  update("far", R"({"type":"append","key":"l","value":"x"},{"type":"set","key":"k","value":1},)"
+                R"({"type":"set","key":"m","value":{"k":1}})");
+  EXPECT_EQ(at("far", {"sync", "--upstream", centre}).exit, 0);
+  EXPECT_EQ(cairn({"sync", "--upstream", relay}).exit, 0);
+  update("child", R"({"type":"remove","key":"l","value":"x"},{"type":"set","key":"k","value":2},)"
+                  R"({"type":"set","key":"$.m.a","value":2})");
+  EXPECT_EQ(at("child", {"sync", "--upstream", relay}).exit, 0);
+  const Json right = {{"n", 1}, {"k", 2}, {"l", Json::array()}, {"m", {{"k", 1}, {"a", 2}}}};
+  Json seen;
+  for (int i = 0; i < 500 && seen != right; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    seen = Json::parse(at("centre", {"get", "p"}).out, nullptr, false);
+  }
+  EXPECT_EQ(seen, right);
+}
+
 // One file, one judgement, whoever reads it.
 TEST_F(Sync, ATokenFileIsJudgedTheSameAtBothEnds) {
   started();
