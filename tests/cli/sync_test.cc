@@ -281,7 +281,7 @@ TEST_F(Sync, WhatOthersDoGoesOnFromARelayAsItCame) {
   }
   started("p", R"({"n":1,"k":0})");
   const auto update = [&](const std::string& store, const std::string& operations) {
-    std::ofstream(path("in")) << R"({"run":")" << store << R"(","parentOperations":[)" << operations << "]}";
+    std::ofstream(path("in")) << R"({"id":")" << store << R"(","parentOperations":[)" << operations << "]}";
     const Ran ran = wait_for(spawn({"apply", "--atomic", "--store", path(store)}, path("in"), false));
     EXPECT_EQ(ran.exit, 0) << ran.err;
   };
