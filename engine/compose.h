@@ -15,8 +15,8 @@ namespace cairn::engine {
 [[nodiscard]] inline bool accepts(size_t operations_max) { return operations_max <= kOperationsMax; }
 
 /// Folds `next`, of the same key, behind `entry`. `moves` says that the entry belongs behind all others now, because
-/// the key was made anew. kBacklog: the ordered list would exceed `operations_max`. Where it accepts: kTooDeep,
-/// kTooLarge: what it evaluates to. `entry` is then unchanged.
+/// the key was made anew. Where it accepts: kBacklog, the ordered list would exceed `operations_max`; kTooDeep,
+/// kTooLarge, what it evaluates to. `entry` is then unchanged.
 Status compose(DiffEntry& entry, const DiffEntry& next, bool& moves, size_t operations_max);
 
 /// A foreign operation as an entry: its top-level key and its form. Errors: kKeyRefused, kInvalidUtf8,

@@ -49,8 +49,9 @@ inline constexpr size_t kOperationsMax = 64;
 /// Of another store's run that is here, and of which so many operations on one key wait for the upstream, others' lists
 /// for that key are refused until it has them (kBacklog).
 inline constexpr size_t kKnownOperationsMax = 1024;
-/// What was accepted apart is folded together up to here: what came back from the upstream, and what came meanwhile.
-/// Beyond it increments become one sum, and what others did to a run that is here a set of what the key is.
+/// What was accepted apart is folded together, however much it is: what came back from the upstream, and what came
+/// meanwhile. Beyond this increments become one sum, and what others did to a run that is here a set of what the key
+/// is.
 inline constexpr size_t kStoredOperationsMax = 4096;
 
 struct FormLists {
@@ -103,10 +104,10 @@ struct Diff {
   bool operator==(const Diff&) const = default;
 };
 
-/// Folds `next` behind `into`. kInternal("gap") unless next.base == into.last; kBacklog: an ordered list would be
-/// over `operations_max`. With kOperationsMax, that is where an update is taken, also kTooDeep (check_nesting) and
-/// kTooLarge (a path on a constant). On error `into` is unchanged. Associative; values are those of `next` where it has
-/// them, and evaluated where it has none.
+/// Folds `next` behind `into`. kInternal("gap") unless next.base == into.last. With kOperationsMax, that is where an
+/// update is taken, also kBacklog (an ordered list would be over it), kTooDeep (check_nesting) and kTooLarge (a path on
+/// a constant). With kStoredOperationsMax nothing that was accepted is refused. On error `into` is unchanged.
+/// Associative; values are those of `next` where it has them, and evaluated where it has none.
 Status fold(Diff& into, const Diff& next, size_t operations_max = kOperationsMax);
 
 /// Stores the diff's values into the document of a local run. The document's sequence is the caller's matter (fold by

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/diff.h"
 
@@ -16,6 +17,13 @@ Status evaluate(const std::string& key, const Form& form, std::optional<Value>& 
 
 /// What waits for a run, on top of its document: forms on what is there, constants as they are.
 Status put_on_top(Diff waits, Document& document);
+/// The same within the bounds of depth and of `bytes_max`, which the document keeps. The changes that do not fit are
+/// left out and taken out of `waits`. Returns their keys.
+std::vector<std::string> put_on_top(Diff& waits, size_t bytes_max, Document& document);
+
+/// What the change makes of what is `there` (null: nothing), in `value`. kTooDeep, kTooLarge: it makes what no update of
+/// this store could have made. What was nested too deep before there was a bound may be changed, but not deepened.
+Status evaluate_within_depth(const DiffEntry& change, const Value* there, std::optional<Value>& value);
 
 /// `op` acts on x as a whole; its key has been resolved. The errors of plan_edit.
 Status evaluate_operation(std::optional<Value>& x, const Operation& op);

@@ -411,6 +411,7 @@ class Store {
   Status fold_for_owner(const Run& run, const std::vector<RunOperation>& operations, Diff& diff, Diff& outbox,
                         size_t* failed) const;
   void note_outbox(Run& run, Diff all, const Diff& added);
+  Status room_behind_letter(const std::string& id) const;
   Status append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed);
   // store_claim.cc
   Result<RunRef> claim(RunRecord& record, Durability durability);
@@ -439,6 +440,7 @@ class Store {
   Status with_sender(const FunctionRef<Status(sync::Sender&)>& body);
   Status with_outbox(const FunctionRef<Status()>& body);
   void outbox_taken(const std::string& id, uint64_t last);
+  void outbox_returned(const std::string& id);
   Result<RunRecord> folded_record(Run& run);
   Status rebase(const sync::Documents::Run& upstream, bool newer);
   Status fold_for_sync();
@@ -463,6 +465,7 @@ class Store {
   RunRef make_run(RunRecord record);
   Status check_metadata(Document& document) const;
   static Status check_depth(const Document& document);
+  void put_waiting_on_top(const std::string& id, Diff& waits, Document& document) const;
   Result<RunRef> append_start(RunRecord record, Run* old, std::unique_lock<std::mutex>& start_guard,
                               Durability durability);
   static RunRecord copy_locked(const Run& run, bool with_document);  // with the run's lock held

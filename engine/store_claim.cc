@@ -37,6 +37,16 @@ Status Store::owned_by_another(const Run& run) {
   return fail(Code::kExists, owner_text(*owner) + " owns the run of this id: take another id", run.id);
 }
 
+// What was done to the run before its owner's first word goes on top of that. What does not fit is left out as what
+// does not apply: the owner is not to be held up by others.
+void Store::put_waiting_on_top(const std::string& id, Diff& waits, Document& document) const {
+  for (const std::string& key : put_on_top(waits, options_.metadata_bytes_max, document)) {
+    log(LogLevel::kWarning, Code::kTooLarge,
+        "run " + id + ": a change of its key \"" + key.substr(0, 64) +
+            "\" that waited for the owner is left out: the value would be too deep, or the metadata too large");
+  }
+}
+
 // Null: the run is not, or not any more, one that is owned elsewhere.
 Result<RunRef> Store::claim(RunRecord& record, Durability durability) {
   RunRef run;
@@ -80,9 +90,7 @@ Result<RunRef> Store::claim(RunRecord& record, Durability durability) {
 Status Store::claim_locked(Run& run, RunRecord& record, uint64_t& lsn) {
   auto waits = folded_record(run);
   CAIRN_TRY(waits.status());
-  CAIRN_TRY(put_on_top(std::move(waits->outbox.diff), record.document));
-  CAIRN_TRY(check_metadata(record.document));
-  CAIRN_TRY(check_depth(record.document));
+  put_waiting_on_top(run.id, waits->outbox.diff, record.document);
   record.sequence = std::max(record.sequence, run.sequence + 1);
   std::string payload;
   append_run_record(payload, record);

@@ -88,6 +88,9 @@ Status Store::fold_for_owner(const Run& run, const std::vector<RunOperation>& op
 Status Store::append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed) {
   Diff diff;
   Diff outbox;
+  if (const Status s = room_behind_letter(run.id); !s.ok()) {
+    return fail(s, s.what, run.id);
+  }
   CAIRN_TRY(fold_for_owner(run, operations, diff, outbox, failed));
   diff.updated_us = outbox.updated_us = now_us();
   std::string payload;

@@ -46,20 +46,13 @@ Form form_here(const Form& form) {
 /// form that came, also where it makes nothing of this document, for it may make something of that one's. kTooDeep,
 /// kTooLarge: it makes what no update of this store could have made.
 Status change_of(const Document& document, const DiffEntry& change, bool goes_on, std::optional<DiffEntry>& made) {
-  CAIRN_TRY(check_nesting(change));
-  if (change.form.kind == FormKind::kSet || change.form.kind == FormKind::kDelete) {
-    made = change;
-    return {};
-  }
   const int at = document.find(change.key);
   const Value* const there = at < 0 ? nullptr : &document.member(at).value;
-  std::optional<Value> value = there == nullptr ? std::nullopt : std::optional<Value>(*there);
-  CAIRN_TRY(evaluate(change.key, change.form, value));
-  if (value) {
-    // What was nested too deep before there was a bound may be changed, but not deepened.
-    if (const Status s = check_nesting(*value); !s.ok() && (there == nullptr || depth_of(*value) > depth_of(*there))) {
-      return s;
-    }
+  std::optional<Value> value;
+  CAIRN_TRY(evaluate_within_depth(change, there, value));
+  if (change.form.kind == FormKind::kSet || change.form.kind == FormKind::kDelete) {
+    made = change;
+  } else if (value) {
     made = DiffEntry{change.key, form_here(change.form), std::move(value)};
   } else if (there != nullptr) {
     made = DiffEntry{change.key, Form(FormKind::kDelete), std::nullopt};  // nothing else removes a key
@@ -70,10 +63,9 @@ Status change_of(const Document& document, const DiffEntry& change, bool goes_on
   return {};
 }
 
-/// What the entry makes of the document: a diff with values, as an update of this store would have made. With
-/// `left_out` a change that cannot be made is none, and its key goes there; without it, it is the error.
+/// What the entry makes of the document: a diff with values, as an update of this store would have made.
 Result<Diff> changes_of(const Document& document, const std::vector<DiffEntry>& changes, bool replace, uint64_t base,
-                        int64_t updated_us, bool goes_on, std::vector<std::string>* left_out = nullptr) {
+                        int64_t updated_us, bool goes_on) {
   Diff diff;
   diff.base = base;
   diff.last = base + 1;
@@ -81,13 +73,9 @@ Result<Diff> changes_of(const Document& document, const std::vector<DiffEntry>& 
   diff.replace = replace;
   for (const DiffEntry& change : changes) {
     std::optional<DiffEntry> made;
-    const Status s = change_of(document, change, goes_on, made);
-    if (s.ok() && made) {
+    CAIRN_TRY(change_of(document, change, goes_on, made));
+    if (made) {
       diff.entries.push_back(std::move(*made));
-    } else if (!s.ok() && left_out == nullptr) {
-      return s;
-    } else if (!s.ok()) {
-      left_out->push_back(change.key);
     }
   }
   return diff;
@@ -177,27 +165,20 @@ Status Store::plan_start(const sync::Batch& batch, Incoming& in, Run* old) {
   const Result<Diff> whole = changes_of(Document(), e.changes, true, 0, e.updated_us, false);
   CAIRN_TRY(whole.status());
   CAIRN_TRY(engine::apply(*whole, in.document));
-  const bool waited = old != nullptr && old->record.foreign;
+  CAIRN_TRY(check_metadata(in.document));
   if (in.waited.last != 0) {
-    // What others did to the run before its owner's first word came. Where that does not fit the owner's value, it is
-    // left out as what does not apply: the owner is not to be held up by others.
-    std::vector<std::string> left_out;
-    Result<Diff> after = changes_of(in.document, in.waited.entries, in.waited.replace, record.sequence, e.updated_us,
-                                    ships_.load(std::memory_order_relaxed), &left_out);
-    CAIRN_TRY(check_metadata(in.document));
     in.first_word = in.document;
+    Document document = in.document;
+    put_waiting_on_top(e.id, in.waited, document);
+    Result<Diff> after = changes_of(in.document, in.waited.entries, in.waited.replace, record.sequence, e.updated_us,
+                                    ships_.load(std::memory_order_relaxed));
+    CAIRN_TRY(after.status());
     CAIRN_TRY(engine::apply(*after, in.document));
-    for (const std::string& key : left_out) {
-      log(LogLevel::kWarning, Code::kTooDeep,
-          "run " + e.id + ": a change of its key \"" + key.substr(0, 64) +
-              "\" that waited for the owner is left out: the value would be too deep or too large");
-    }
     if (after->replace || !after->entries.empty()) {
       in.on_top = std::move(*after);
     }
   }
-  in.others_write = waited;
-  CAIRN_TRY(check_metadata(in.document));
+  in.others_write = old != nullptr && old->record.foreign;
   in.starts = in.changes = in.with_document = true;
   in.sequence = in.on_top.last != 0 ? in.on_top.last : record.sequence;
   in.updated_us = record.updated_us;
@@ -253,6 +234,9 @@ Status Store::plan_waiting(Incoming& in, const Run* run) {
     return {Code::kInvalidArgument, "15 stores passed it on and none has the run: do their upstreams form a ring?"};
   }
   in.hops = e.hops + 1;
+  if (run != nullptr) {
+    CAIRN_TRY(room_behind_letter(e.id));
+  }
   Diff diff;
   diff.base = run != nullptr ? run->sequence : 1;
   diff.last = diff.base + 1;

@@ -86,6 +86,9 @@ Status Store::with_outbox(const FunctionRef<Status()>& body) {
   }
   CAIRN_TRY(land_stranded());
   const Status done = body();
+  for (const std::string& id : outbox_->take_returned()) {
+    outbox_returned(id);
+  }
   if (const Status landed = land_stranded(); !landed.ok()) {
     log(LogLevel::kWarning, landed.code, std::string("deltas that came back are taken later: ") + landed.what);
   }
@@ -533,6 +536,43 @@ void Store::outbox_taken(const std::string& id, uint64_t last) {
   } else if (run->outbox_since.last != 0 && run->outbox_since.base <= last) {
     run->record.outbox.diff = std::exchange(run->outbox_since, Diff());
   }
+}
+
+// Something went back into the outbox, or out of it: the limits go by what is in there now.
+void Store::outbox_returned(const std::string& id) {
+  RunRef run;
+  {
+    const std::lock_guard guard(table_mutex_);
+    const auto at = runs_.find(id);
+    if (at == runs_.end()) {
+      return;
+    }
+    run = at->second;
+  }
+  const std::lock_guard guard(run->lock);
+  if (!run->record.foreign || run->gate == Code::kErased) {
+    return;
+  }
+  if (auto record = folded_record(*run); record.ok()) {
+    run->record.outbox = std::move(record->outbox);
+    run->outbox_since = Diff();
+  }
+}
+
+// A letter that is long already must not grow with each time it is sent again and refused.
+Status Store::room_behind_letter(const std::string& id) const {
+  const std::shared_ptr<Tables> tables = this->tables();
+  if (!ships_.load(std::memory_order_relaxed) || tables == nullptr) {
+    return {};
+  }
+  bool full = false;
+  CAIRN_TRY(tables->look([&](TablesTxn& txn) -> Status {
+    auto letter = txn.get(Table::kDead, id);
+    CAIRN_TRY(letter.status());
+    full = letter->has_value() && sync::is_long(**letter);
+    return {};
+  }));
+  return full ? Status(Code::kBacklog, "too much waits for the owner of the run: let it be sent first") : Status();
 }
 
 Result<std::optional<std::string>> Store::stored_cursor(std::string_view key) {

@@ -1,7 +1,9 @@
 #include "engine/sync/dead_letter.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "engine/operation_list.h"
 #include "engine/sync/raw_fields.h"
 
 namespace cairn::engine::sync {
@@ -9,14 +11,23 @@ namespace cairn::engine::sync {
 namespace {
 
 constexpr uint8_t kLetterForeign = 1;
+constexpr uint8_t kLetterLong = 2;
 constexpr Status kBadLetter{Code::kCorrupt, "a dead letter does not decode"};
+
+bool has_long_list(const Diff& diff) {
+  return std::any_of(diff.entries.begin(), diff.entries.end(), [](const DiffEntry& e) {
+    return e.form.kind == FormKind::kOperations && e.form.lists->operations.size() >= kKnownOperationsMax &&
+           summed(e.form.lists->operations).size() >= kKnownOperationsMax;
+  });
+}
 
 }  // namespace
 
 std::string encode_dead_letter(const DeadLetter& letter) {
   std::string out;
   put(out, static_cast<uint8_t>(letter.code));
-  put(out, static_cast<uint8_t>(letter.foreign ? kLetterForeign : 0));
+  const bool is_long = letter.foreign && (letter.row.waits() ? has_long_list(letter.row.diff) : letter.is_long);
+  put(out, static_cast<uint8_t>((letter.foreign ? kLetterForeign : 0) | (is_long ? kLetterLong : 0)));
   put(out, letter.since_us);
   put_text(out, letter.text);
   if (letter.row.waits()) {
@@ -31,11 +42,13 @@ Result<DeadLetter> decode_dead_letter(std::string_view payload) {
   uint8_t flags = 0;
   std::string_view text;
   if (!take(payload, code) || code == 0 || code > static_cast<uint8_t>(VerdictCode::kMayBeSent) ||
-      !take(payload, flags) || flags > kLetterForeign || !take(payload, letter.since_us) || !take_text(payload, text)) {
+      !take(payload, flags) || flags > (kLetterForeign | kLetterLong) || !take(payload, letter.since_us) ||
+      !take_text(payload, text)) {
     return kBadLetter;
   }
   letter.code = static_cast<VerdictCode>(code);
-  letter.foreign = flags != 0;
+  letter.foreign = (flags & kLetterForeign) != 0;
+  letter.is_long = (flags & kLetterLong) != 0;
   letter.text = text;
   if (!payload.empty()) {
     Result<OutboxRow> row = decode_outbox_row(payload);
@@ -48,8 +61,11 @@ Result<DeadLetter> decode_dead_letter(std::string_view payload) {
 }
 
 bool is_backlog(std::string_view payload) {
-  return payload.size() >= 2 && payload[0] == static_cast<char>(VerdictCode::kBacklog) && payload[1] == kLetterForeign;
+  return payload.size() >= 2 && payload[0] == static_cast<char>(VerdictCode::kBacklog) &&
+         (payload[1] & kLetterForeign) != 0;
 }
+
+bool is_long(std::string_view payload) { return payload.size() >= 2 && (payload[1] & kLetterLong) != 0; }
 
 bool is_sent_again(std::string_view payload) {
   if (!is_backlog(payload)) {

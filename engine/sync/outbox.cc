@@ -362,7 +362,7 @@ Result<bool> Outbox::split(VerdictCode code, const std::string& why) {
 
 // --- answers ---
 
-Status Outbox::put_back(TablesTxn& txn, const FrozenPart& part, bool whole) const {
+Status Outbox::put_back(TablesTxn& txn, const FrozenPart& part, bool whole) {
   auto found = txn.find(part.id);
   CAIRN_TRY(found.status());
   if (part.kind == FrozenPart::Kind::kTombstone) {
@@ -381,6 +381,9 @@ Status Outbox::put_back(TablesTxn& txn, const FrozenPart& part, bool whole) cons
     return {};  // erased meanwhile
   }
   RunRecord& record = **found;
+  if (record.foreign) {
+    returned_.push_back(part.id);
+  }
   const OutboxRow newer = record.outbox;
   if (part.kind == FrozenPart::Kind::kWhole) {
     record.outbox = newer.waits() ? newer : whole_row(record);
@@ -415,6 +418,7 @@ Status Outbox::strand(TablesTxn& txn, const FrozenPart& part) const {
   entry.updated_us = part.row.diff.updated_us;
   entry.replace = part.row.diff.replace;
   entry.changes = forms_of(part.row.diff);
+  entry.hops = part.row.hops;
   BatchHeader header;
   header.owner = state_.owner;
   header.seq = 1;
@@ -455,6 +459,7 @@ Status Outbox::landed(const Batch& batch, const std::vector<Verdict>& verdicts) 
       part.row.diff.updated_us = batch.entries[v.entry].updated_us;
       part.row.diff.replace = batch.entries[v.entry].replace;
       part.row.diff.entries = batch.entries[v.entry].changes;
+      part.row.hops = batch.entries[v.entry].hops;
       CAIRN_TRY(bury(txn, part, v.code, v.text));
     }
     CAIRN_TRY(txn.erase(Table::kInflight, kStranded + std::string(stream)));

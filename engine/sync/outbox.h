@@ -111,13 +111,17 @@ class Outbox {
   Result<std::vector<std::pair<std::string, DeadLetter>>> dead_letters(const std::string& after, size_t most);
   Result<uint64_t> dead_count();
   enum class Release : uint8_t { kRetry, kSkip, kReplace };
-  /// kNotFound: there is none of this run. kAgain: its change is on its way again.
+  /// kNotFound: there is none of this run. kAgain: its change is in flight again. If it went back into the outbox and
+  /// is not in flight, a skip drops all that waits of the run: it is one with what came since.
   Status release(const std::string& id, Release how);
   /// Dead letters because too much waited upstream for a run's owner, as of the last look at them: they are sent again.
   [[nodiscard]] uint64_t backlogged() const { return backlogged_; }
-  /// Puts their changes back into the outbox, at most so many. The letters stay, without a row, until the upstream has
-  /// taken the change.
+  /// Puts their changes back into the outbox, at most so many, but those that cannot be read. The letters stay, without
+  /// a row, until the upstream has taken the change.
   Status send_backlogged(size_t most);
+
+  /// Runs owned elsewhere of which something went back into the outbox, or out of it, since this was last called.
+  std::vector<std::string> take_returned() { return std::exchange(returned_, {}); }
 
   struct Waiting {
     uint64_t runs = 0;      // with something to be sent or in flight; held ones if they changed since they were refused
@@ -156,11 +160,12 @@ class Outbox {
   static Result<uint64_t> unsent(TablesTxn& txn);
   Result<bool> counted_already(TablesTxn& txn, const std::string& id) const;
   void note(SenderState state);
-  Status put_back_letter(TablesTxn& txn, const std::string& id, const DeadLetter& letter, bool& strands) const;
+  Status put_back_letter(TablesTxn& txn, const std::string& id, const DeadLetter& letter, bool& strands);
   static Status put_in_order(TablesTxn& txn, const std::string& id);
+  static Result<bool> is_in_flight(TablesTxn& txn, const std::string& id);
   void count_backlogged();
   Status read_in_flight();
-  Status put_back(TablesTxn& txn, const FrozenPart& part, bool whole) const;
+  Status put_back(TablesTxn& txn, const FrozenPart& part, bool whole);
   static Status take_out(TablesTxn& txn, FrozenPart& part);
   Status bury(TablesTxn& txn, const FrozenPart& part, VerdictCode code, const std::string& text) const;
   Status strand(TablesTxn& txn, const FrozenPart& part) const;
@@ -177,6 +182,7 @@ class Outbox {
   BatchHeader in_flight_header_;
   bool has_stranded_ = false;
   uint64_t backlogged_ = 0;
+  std::vector<std::string> returned_;
   std::unordered_set<std::string> in_flight_ids_;  // of the batch with this digest, read when they are asked for
   Digest in_flight_ids_of_{};
 };

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "engine/sync/outbox.h"
 #include "engine/sync/outbox_rows.h"
 #include "engine/tables_format.h"
@@ -33,7 +35,7 @@ Result<uint64_t> Outbox::dead_count() {
 
 // The change that was refused waits again, in front of what came after it. `strands`: its run came here from its owner
 // meanwhile, or is not here any more, and it is to be taken here.
-Status Outbox::put_back_letter(TablesTxn& txn, const std::string& id, const DeadLetter& letter, bool& strands) const {
+Status Outbox::put_back_letter(TablesTxn& txn, const std::string& id, const DeadLetter& letter, bool& strands) {
   auto found = txn.find(id);
   CAIRN_TRY(found.status());
   FrozenPart part;
@@ -66,6 +68,16 @@ void Outbox::count_backlogged() {
   });
 }
 
+namespace {
+
+// Of what is stored of one run. Not of the tables: those stop everything.
+bool is_about_one_run(Code code) {
+  return code == Code::kCorrupt || code == Code::kVersion || code == Code::kInvalidArgument || code == Code::kTooLarge;
+}
+
+}  // namespace
+
+// One that cannot go back stays as it is: the other runs do not wait for it, and whoever lists the letters hears of it.
 Status Outbox::send_backlogged(size_t most) {
   CAIRN_TRY(seams_.fold());
   bool strands = false;
@@ -82,7 +94,9 @@ Status Outbox::send_backlogged(size_t most) {
       auto payload = txn.get(Table::kDead, id);
       CAIRN_TRY(payload.status());
       auto letter = decode_dead_letter(**payload);
-      CAIRN_TRY(letter.status());
+      if (!letter.ok()) {
+        continue;
+      }
       if (!letter->row.waits()) {
         // Nothing is in flight: a change that does not wait any more is gone, with its run, say.
         auto row = txn.get(Table::kOutbox, id);
@@ -91,7 +105,11 @@ Status Outbox::send_backlogged(size_t most) {
         continue;
       }
       bool stranded = false;
-      CAIRN_TRY(put_back_letter(txn, id, *letter, stranded));
+      const Status back = put_back_letter(txn, id, *letter, stranded);
+      if (is_about_one_run(back.code)) {
+        continue;
+      }
+      CAIRN_TRY(back);
       strands = strands || stranded;
       if (stranded) {
         CAIRN_TRY(txn.erase(Table::kDead, id));
@@ -107,6 +125,13 @@ Status Outbox::send_backlogged(size_t most) {
   return strands ? read_in_flight() : Status();
 }
 
+Result<bool> Outbox::is_in_flight(TablesTxn& txn, const std::string& id) {
+  auto all = frozen_batches(txn);
+  CAIRN_TRY(all.status());
+  return !all->empty() && std::any_of(all->front().parts.begin(), all->front().parts.end(),
+                                      [&](const FrozenPart& part) { return part.id == id; });
+}
+
 Status Outbox::release(const std::string& id, Release how) {
   CAIRN_TRY(seams_.fold());
   bool strands = false;
@@ -119,8 +144,13 @@ Status Outbox::release(const std::string& id, Release how) {
     }
     auto letter = decode_dead_letter(**payload);
     CAIRN_TRY(letter.status());
-    if (is_sent_again(**payload)) {
-      return {Code::kAgain, "the change is on its way again: decide when the upstream has answered"};
+    const bool sent_again = is_sent_again(**payload);
+    if (sent_again) {
+      auto goes = is_in_flight(txn, id);
+      CAIRN_TRY(goes.status());
+      if (*goes) {
+        return {Code::kAgain, "the change is on its way again: decide when the upstream has answered"};
+      }
     }
     if (letter->foreign && how == Release::kReplace) {
       return {Code::kInvalidArgument, "the run is owned elsewhere: only its owner has all of it"};
@@ -128,6 +158,17 @@ Status Outbox::release(const std::string& id, Release how) {
     CAIRN_TRY(txn.erase(Table::kDead, id));
     auto found = txn.find(id);
     CAIRN_TRY(found.status());
+    if (sent_again && *found && (*found)->foreign && (*found)->outbox.waits()) {
+      // The change waits in the outbox again, one with what came since.
+      returned_.push_back(id);
+      if (how == Release::kSkip) {
+        (*found)->outbox = OutboxRow();
+        return txn.put_run(**found);
+      }
+      (*found)->outbox.hops = 0;  // somebody saw to it that they are no ring
+      CAIRN_TRY(txn.put_run(**found));
+      return put_in_order(txn, id);
+    }
     if (!*found && !(letter->foreign && how == Release::kRetry)) {
       return {};
     }

@@ -275,6 +275,7 @@ Status Outbox::rotate(Rotation why, uint64_t kept_deltas) {
             txn, part, VerdictCode::kMayBeSent,
             "this store was restored from an earlier state, or repaired: whether this was sent before is not known"));
         (*record)->outbox = OutboxRow();
+        returned_.push_back(part.id);
         CAIRN_TRY(txn.put_run(**record));
       }
     }
@@ -333,6 +334,7 @@ Status Outbox::resolve(bool moved, uint64_t* dropped) {
         if (*record && (*record)->foreign && (*record)->outbox.waits()) {
           ++count;
           (*record)->outbox = OutboxRow();
+          returned_.push_back(id);
           CAIRN_TRY(txn.put_run(**record));
         }
       }

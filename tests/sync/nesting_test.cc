@@ -161,6 +161,29 @@ TEST_F(TooDeep, AListAroundTheValueOfALateOwnerIsLeftOut) {
   expect_opens_as_it_is();
 }
 
+// Nor is what others set before the owner came, where its document would be longer than it may be.
+TEST_F(TooDeep, WhatWouldMakeALateOwnersDocumentTooLargeIsLeftOut) {
+  const std::string large(2500, 'x');
+  EXPECT_EQ(send({delta("p", {set_to("a", large), set_to("b", large), set_to("n", 1)}), whole("q", {})}), "");
+  worker.start("p", R"({"own":1})");
+  worker.sync_with(up);
+  EXPECT_TRUE(worker.dead().empty());
+  EXPECT_EQ(up.state("p"), R"({"own":1,"a":")" + large + R"(","n":1})");
+  expect_opens_as_it_is();
+}
+
+TEST_F(TooDeep, WhatWouldMakeTheDocumentOfALateStartTooLargeIsLeftOut) {
+  const std::string large = '"' + std::string(2500, 'x') + '"';
+  child.apply(parent(), OperationType::kSet, "a", large);
+  child.apply(parent(), OperationType::kSet, "b", large);
+  child.apply(parent(), OperationType::kIncrement, "n", "2");
+  child.start("p", R"({"n":1})");
+  EXPECT_EQ(child.state("p"), R"({"n":3,"a":)" + large + "}");
+  child.sync_with(up);
+  EXPECT_TRUE(child.dead().empty());
+  EXPECT_EQ(up.state("p"), child.state("p"));
+}
+
 TEST_F(TooDeep, AKeyThatNoDocumentHasDoesNotWaitForTheOwner) {
   EXPECT_EQ(send({delta("p", {set_to("__proto__", 1)}), whole("q", {})}), "0 5; ");
   worker.start("p", "{}");

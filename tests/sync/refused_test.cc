@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "engine/diff.h"
+#include "engine/tables.h"
+#include "engine/tables_format.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -38,12 +40,157 @@ class Refused : public SyncTest {
     EXPECT_EQ(verdicts.size(), 1u);
     return answer_to(message, sync::Answer::kOk, verdicts);
   }
+  /// Operations that do not fold into each other. Returns how many were taken.
+  int mix_into_parent(int times) {
+    if (worker.state("c") == "none") {
+      worker.start("c", "{}", "p");
+    }
+    auto parent = worker.store().parent(*worker.run("c"));
+    EXPECT_TRUE(parent.ok());
+    int taken = 0;
+    for (int i = 0; i < times; ++i, ++mixed_) {
+      const bool even = mixed_ % 2 == 0;
+      const Status s = update(worker.store(), **parent, even ? OperationType::kIncrement : OperationType::kAppend,
+                              even ? "k" : "$.k.x", even ? Value(0.1) : Value(int64_t{1}));
+      EXPECT_TRUE(s.worked() || s.code == Code::kBacklog) << said(s);
+      if (!s.worked()) {
+        break;
+      }
+      ++taken;
+    }
+    return taken;
+  }
+  static size_t operations_in(const sync::DeadLetter& letter) {
+    return letter.row.diff.entries.at(0).form.lists->operations.size();
+  }
   std::vector<std::pair<std::string, sync::DeadLetter>> letters() {
     std::vector<std::pair<std::string, sync::DeadLetter>> all;
     EXPECT_TRUE(worker.store().dead_letters(100, all).ok());
     return all;
   }
+
+ private:
+  int mixed_ = 0;
 };
+
+TEST_F(Refused, WhatIsRefusedOverAndOverStopsGrowing) {
+  int taken = 0;
+  for (int round = 0; round < 70; ++round) {
+    taken += mix_into_parent(62);
+    wait_for_next_try();
+    worker.feed(backlog_for_deltas(worker.frozen()));
+    if (round % 10 == 9) {
+      worker.reopen();
+      worker.attach();
+    }
+  }
+  EXPECT_EQ(mix_into_parent(1), 0);
+  ASSERT_EQ(letters().size(), 1u);
+  EXPECT_EQ(operations_in(letters()[0].second), static_cast<size_t>(taken));
+  EXPECT_GE(taken, static_cast<int>(engine::kKnownOperationsMax));
+  EXPECT_LE(taken, static_cast<int>(engine::kKnownOperationsMax + 3 * engine::kOperationsMax));
+  worker.reopen();
+  worker.attach();
+  EXPECT_EQ(mix_into_parent(1), 0);
+  up.start("p", R"({"n":0})");
+  wait_for_next_try();
+  worker.sync_with(up);
+  EXPECT_TRUE(worker.dead().empty());
+  EXPECT_EQ(mix_into_parent(60), 60);
+  worker.sync_with(up);
+  EXPECT_TRUE(worker.sync_state().all_acknowledged);
+}
+
+TEST_F(Refused, WhatWentBackCountsForTheLimit) {
+  ASSERT_EQ(mix_into_parent(60), 60);
+  const std::string message = worker.frozen();
+  worker.feed(answer_to(message, sync::Answer::kOk,
+                        {{worker.sync_state().in_flight_entries - 1, sync::VerdictCode::kRefusedRun, "no", 0}}));
+  ASSERT_EQ(worker.dead(), std::vector<std::string>{"p: refused"});
+  ASSERT_EQ(mix_into_parent(40), 40);
+  ASSERT_TRUE(worker.store().release_dead("p", sync::Outbox::Release::kRetry).ok());
+  EXPECT_EQ(mix_into_parent(1), 0) << "100 wait";
+  ASSERT_TRUE(worker.store().checkpoint().ok());
+  const std::string again = worker.frozen();
+  ASSERT_FALSE(again.empty());
+  EXPECT_EQ(mix_into_parent(1), 1) << "they are on their way";
+  worker.feed(up.receiver().handle(again));
+  worker.reopen();
+}
+
+TEST_F(Refused, ALetterThatCannotBeReadStopsNoOtherRun) {
+  add_to_parent(1);
+  worker.feed(backlog_for_deltas(worker.frozen()));
+  ASSERT_EQ(worker.dead(), std::vector<std::string>{"p: backlog"});
+  const auto id = worker.store().store_id();
+  worker.close();
+  {
+    engine::Tables::Options o;
+    o.directory = std::filesystem::absolute(worker.directory());
+    o.store_id.assign(reinterpret_cast<const char*>(id.data()), id.size());
+    auto tables = engine::Tables::open(o);
+    ASSERT_TRUE(tables.ok()) << tables.status().what;
+    ASSERT_TRUE((*tables)
+                    ->transact(4096,
+                               [&](engine::TablesTxn& txn) {
+                                 return txn.put(engine::Table::kDead, "p", std::string("\x06\x01 none", 7));
+                               })
+                    .ok());
+  }
+  worker.open();
+  worker.attach();
+  worker.start("r");
+  worker.sync_later_with(up);
+  EXPECT_EQ(up.state("r"), "{}");
+}
+
+// The letter went back into the outbox, and the batch that took it came back.
+TEST_F(Refused, ABacklogThatIsNotInFlightCanBeSkipped) {
+  add_to_parent(1);
+  worker.feed(backlog_for_deltas(worker.frozen()));
+  wait_for_next_try();
+  const std::string again = worker.frozen();
+  ASSERT_FALSE(again.empty());
+  EXPECT_EQ(worker.store().release_dead("p", sync::Outbox::Release::kSkip).code, Code::kAgain);
+  Site& anew = site("anew");
+  anew.open();
+  worker.feed(anew.receiver().handle(again));
+  ASSERT_EQ(worker.dead(), std::vector<std::string>{"p: backlog"});
+  const Status s = worker.store().release_dead("p", sync::Outbox::Release::kSkip);
+  EXPECT_TRUE(s.ok()) << said(s);
+  EXPECT_TRUE(worker.dead().empty());
+  worker.sync_later_with(anew);
+  EXPECT_EQ(anew.state("p"), "none");
+  EXPECT_TRUE(worker.sync_state().all_acknowledged);
+  anew.start("p", R"({"n":0})");
+  add_to_parent(2);
+  worker.sync_with(anew);
+  EXPECT_EQ(anew.state("p"), R"({"n":0,"a key that takes its room":2})");
+}
+
+TEST_F(Refused, WhatComesBackAfterItsRunWasErasedKeepsItsHops) {
+  Site& child = site("child");
+  child.open();
+  child.attach();
+  child.start("d", "{}", "p");
+  auto parent = child.store().parent(*child.run("d"));
+  ASSERT_TRUE(parent.ok());
+  child.apply(*parent, OperationType::kIncrement, "n", "1");
+  child.sync_with(worker);
+  worker.feed(backlog_for_deltas(worker.frozen()));
+  ASSERT_EQ(worker.dead(), std::vector<std::string>{"p: backlog"});
+  ASSERT_EQ(letters()[0].second.row.hops, 1);
+  ASSERT_TRUE(worker.store().erase("p").ok());
+  wait_for_next_try();
+  std::string message = worker.frozen();
+  if (message.empty()) {
+    message = worker.frozen();
+  }
+  const auto batch = sync::decode_batch(message);
+  ASSERT_TRUE(batch.ok());
+  ASSERT_EQ(batch->entries.size(), 1u);
+  EXPECT_EQ(batch->entries[0].hops, 2);
+}
 
 TEST_F(Refused, WhatFoundABacklogGoesAgainByItself) {
   const auto append_to_parent = [&](int times) {

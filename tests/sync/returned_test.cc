@@ -21,6 +21,21 @@ class Returned : public SyncTest {
     EXPECT_TRUE(parent.ok());
     return update(s.store(), **parent, OperationType::kIncrement, "n", *engine::parse_json(by));
   }
+  /// Operations that do not fold into each other. Returns how many were taken.
+  static int mix(Site& s, const std::string& run, int times) {
+    auto parent = s.store().parent(*s.run(run));
+    EXPECT_TRUE(parent.ok());
+    int taken = 0;
+    for (int i = 0; i < times; ++i) {
+      const bool even = i % 2 == 0;
+      taken += update(s.store(), **parent, even ? OperationType::kIncrement : OperationType::kAppend,
+                      even ? "n" : "$.n.x", even ? Value(0.1) : Value(int64_t{1}))
+                       .worked()
+                   ? 1
+                   : 0;
+    }
+    return taken;
+  }
   static std::string refuse_entry(const std::string& batch, uint32_t entry, sync::VerdictCode code) {
     return answer_to(batch, sync::Answer::kOk, {{entry, code, ""}});
   }
@@ -31,14 +46,10 @@ TEST_F(Returned, WhatComesBackFitsWithWhatIsNewer) {
   worker.sync_with(up);
   Site& child = child_of("child", "p");
   child.sync_with(up);
-  for (int i = 0; i < 40; ++i) {
-    ASSERT_TRUE(increment(child, "c_child", "0.1").worked());
-  }
+  ASSERT_EQ(mix(child, "c_child", 40), 40);
   (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
   const std::string batch = child.next();
-  for (int i = 0; i < 40; ++i) {
-    ASSERT_TRUE(increment(child, "c_child", "0.1").worked());
-  }
+  ASSERT_EQ(mix(child, "c_child", 40), 40);
   const Status s = child.store().sync_feed(answer_to(batch, sync::Answer::kGap));
   EXPECT_TRUE(s.ok()) << said(s);
 }
@@ -50,15 +61,11 @@ TEST_F(Returned, AGapWithManyOperationsIsCarriedOut) {
   child.sync_with(up);
   child.set("c_child", "x", "1");
   child.sync_with(up);
-  for (int i = 0; i < 40; ++i) {
-    ASSERT_TRUE(increment(child, "c_child", "0.1").worked());
-  }
+  ASSERT_EQ(mix(child, "c_child", 40), 40);
   (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
   const std::string batch = child.next();
   ASSERT_FALSE(batch.empty());
-  for (int i = 0; i < 40; ++i) {
-    ASSERT_TRUE(increment(child, "c_child", "0.1").worked());
-  }
+  ASSERT_EQ(mix(child, "c_child", 40), 40);
   ASSERT_TRUE(child.store().barrier().ok());
   Site& anew = site("anew");
   anew.open();
@@ -71,16 +78,11 @@ TEST_F(Returned, TheLogCanBeFoldedAfterWhatCameBack) {
   worker.sync_with(up);
   Site& child = child_of("child", "p");
   child.sync_with(up);
-  for (int i = 0; i < 40; ++i) {
-    ASSERT_TRUE(increment(child, "c_child", "0.1").worked());
-  }
+  ASSERT_EQ(mix(child, "c_child", 40), 40);
   const engine::RunRef hold = *child.store().parent(*child.run("c_child"));
   (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
   child.feed(answer_to(child.next(), sync::Answer::kGap));
-  int taken = 0;
-  for (int i = 0; i < 40; ++i) {
-    taken += increment(child, "c_child", "0.1").worked() ? 1 : 0;
-  }
+  const int taken = mix(child, "c_child", 40);
   ASSERT_TRUE(child.store().barrier().ok());
   const Status s = child.store().checkpoint();
   EXPECT_TRUE(s.ok()) << static_cast<int>(s.code) << " " << s.what << ", taken: " << taken;

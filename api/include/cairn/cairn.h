@@ -1192,12 +1192,14 @@ CAIRN_API cairn_status cairn_sync_wait(cairn_store* store, int64_t timeout_ms) C
 
 enum {
   CAIRN_SYNC_RETRY = 0,  /* the same again */
-  CAIRN_SYNC_SKIP = 1,   /* the refused change is given up; what came after it is sent */
+  CAIRN_SYNC_SKIP = 1,   /* the refused change is given up; what came after it is sent. One that goes again by itself
+                            is one with what came after it: then all of that is given up */
   CAIRN_SYNC_REPLACE = 2 /* all of the run is sent, as it is now, also over what others wrote there */
 };
 /** Lets go of a run's dead letter, and its changes flow again.
  * Durable:  as cairn_sync_attach.
- * Errors:   NOT_FOUND if the run has none, INVALID_ARGUMENT (REPLACE of a run owned elsewhere), CORRUPT. */
+ * Errors:   NOT_FOUND if the run has none, AGAIN (its change is in flight: decide when the upstream has answered),
+ *           INVALID_ARGUMENT (REPLACE of a run owned elsewhere), CORRUPT. */
 CAIRN_API cairn_status cairn_sync_release(cairn_store* store, const char* run, int32_t how) CAIRN_NOEXCEPT;
 /** Calls visit(context, run, reason, since_us) for each dead letter, in the order of ids, until it returns something
  * else than 0. visit may call the store. Also without an upstream.
