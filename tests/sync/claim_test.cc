@@ -131,9 +131,7 @@ TEST_F(Claims, AReceiverThatStartsTheRunItselfHasWhatCame) {
 }
 
 TEST_F(Claims, AnotherStoresRunIsNotStartedAndItsOwnerIsNamed) {
-  Site& owner = site("owner");
-  owner.open();
-  owner.attach();
+  Site& owner = sender("owner");
   owner.start("box");
   owner.sync_with(up);
   const std::string id = engine::owner_text(owner.sync_state().sender.owner);
@@ -150,9 +148,7 @@ TEST_F(Claims, AnotherStoresRunIsNotStartedAndItsOwnerIsNamed) {
 
 // As two slots of one directory may: the second one's run goes there under another id.
 TEST_F(Claims, TheDeadLetterOfAnIdThatIsTakenSaysWhoHasItAndWhatHelps) {
-  Site& second = site("second");
-  second.open();
-  second.attach();
+  Site& second = sender("second");
   worker.start("same", R"({"of":1})");
   second.start("same", R"({"of":2})");
   worker.sync_with(up);

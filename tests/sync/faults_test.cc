@@ -121,9 +121,7 @@ TEST_F(Faults, AnAnswerThatIsNoneIsAskedForAgain) {
 }
 
 TEST_F(Faults, ABatchThatIsTooLargeIsHalvedUntilItFits) {
-  Site& other = site("other");
-  other.open();
-  other.attach();
+  Site& other = sender("other");
   for (int i = 0; i < 40; ++i) {
     other.start("r" + std::to_string(i), R"({"i":)" + std::to_string(i) + "}");
   }
@@ -152,9 +150,7 @@ TEST_F(Faults, ABatchThatIsTooLargeIsHalvedUntilItFits) {
 
 // The upstream took the large batch after all, and only its answer said otherwise (a proxy's, say).
 TEST_F(Faults, AnEarlierFormOfABatchThatWasTakenIsAcknowledged) {
-  Site& child = site("child");
-  child.open();
-  child.attach();
+  Site& child = sender("child");
   worker.start("p", R"({"n":0})");
   worker.sync_with(up);
   for (int i = 0; i < 4; ++i) {
@@ -362,8 +358,7 @@ TEST_F(Copies, AStoreThatWasRestoredTakesWhatTheUpstreamHas) {
   machine.start("r", R"({"a":1,"b":1})");
   machine.start("q", R"({"a":1})");
   machine.sync_with(up);
-  Site& snapshot = site("snapshot");
-  snapshot.fixed_identity = true;
+  Site& snapshot = machine_of("snapshot");
   machine.copy_to(snapshot);
   machine.set("r", "a", "2");
   machine.sync_with(up);
@@ -386,14 +381,12 @@ TEST_F(Copies, AStoreThatWasRestoredTakesWhatTheUpstreamHas) {
 
 // Also where nobody makes steps, as in `cairn sync`: what was taken over is the last record of the log.
 TEST_F(Copies, ARestoredStoreIsDoneWhenItHasTakenWhatTheUpstreamHas) {
-  Site& machine = site("machine");
-  machine.fixed_identity = true;
+  Site& machine = machine_of("machine");
   machine.open();
   machine.attach();
   machine.start("r", R"({"a":1})");
   machine.sync_with(up);
-  Site& snapshot = site("snapshot");
-  snapshot.fixed_identity = true;
+  Site& snapshot = machine_of("snapshot");
   machine.copy_to(snapshot);
   for (const char* value : {"2", "3"}) {
     machine.set("r", "a", value);
@@ -419,15 +412,13 @@ TEST_F(Copies, ARestoredStoreIsDoneWhenItHasTakenWhatTheUpstreamHas) {
 TEST_F(Copies, ARestoredStoreDoesNotGuessWhetherItsDeltasWereSent) {
   worker.start("p", R"({"n":0})");
   worker.sync_with(up);
-  Site& machine = site("machine");
-  machine.fixed_identity = true;
+  Site& machine = machine_of("machine");
   machine.open();
   machine.attach();
   machine.start("c", "{}", "p");
   machine.sync_with(up);
   increment(machine, "c", 5);
-  Site& snapshot = site("snapshot");
-  snapshot.fixed_identity = true;
+  Site& snapshot = machine_of("snapshot");
   machine.copy_to(snapshot);
   machine.sync_with(up);
   machine.set("c", "x", "1");
@@ -512,9 +503,7 @@ TEST_F(Copies, ACopyOfAStoreThatHadNoUpstreamIsAStoreOfItsOwn) {
 }
 
 TEST_F(Copies, ACopyCannotBeDetachedBeforeSomebodySaysWhatItIs) {
-  Site& original = site("original");
-  original.open();
-  original.attach();
+  Site& original = sender("original");
   original.start("r");
   original.sync_with(up);
   Site& copy = site("copy");
@@ -527,9 +516,7 @@ TEST_F(Copies, ACopyCannotBeDetachedBeforeSomebodySaysWhatItIs) {
 
 // Known upstream, and detached: whoever attaches the copy says which of the two it is.
 TEST_F(Copies, ACopyOfADetachedStoreThatWasKnownHaltsWhenItIsAttached) {
-  Site& original = site("original");
-  original.open();
-  original.attach();
+  Site& original = sender("original");
   original.start("r", R"({"n":1})");
   original.sync_with(up);
   ASSERT_TRUE(original.store().detach_upstream().ok());
@@ -582,9 +569,7 @@ TEST_F(Copies, ACopyOfACopyIsAStoreOfItsOwnToo) {
 
 // Restored elsewhere from a copy of its files, and idle: only the upstream knows that it is behind.
 TEST_F(Copies, AStoreThatIsToldItWasMovedAsksForWhatIsNewer) {
-  Site& before = site("before");
-  before.open();
-  before.attach();
+  Site& before = sender("before");
   before.start("r", R"({"n":1})");
   before.start("q", R"({"n":1})");
   before.sync_with(up);
@@ -666,14 +651,12 @@ TEST_F(Copies, ARestoredStoreLearnsThatWhatItTookForCrashedHadFinished) {
 
 // The stream that the upstream knows was rotated since: the store's generation is behind, too.
 TEST_F(Copies, ARestoredStoreGoesBeyondTheGenerationsThatCameSince) {
-  Site& machine = site("machine");
-  machine.fixed_identity = true;
+  Site& machine = machine_of("machine");
   machine.open();
   machine.attach();
   machine.start("r", R"({"n":1})");
   machine.sync_with(up);
-  Site& snapshot = site("snapshot");
-  snapshot.fixed_identity = true;
+  Site& snapshot = machine_of("snapshot");
   machine.copy_to(snapshot);
   Site& other = site("other");
   other.open();
@@ -701,9 +684,7 @@ TEST_F(Copies, ARestoredStoreGoesBeyondTheGenerationsThatCameSince) {
 
 // As over a folder that is read by one command after the other.
 TEST_F(Copies, AQuestionIsTheSameInEachProcessThatAsksIt) {
-  Site& before = site("before");
-  before.open();
-  before.attach();
+  Site& before = sender("before");
   before.start("r", R"({"n":1})");
   before.sync_with(up);
   Site& after = site("after");
@@ -748,14 +729,12 @@ TEST_F(Copies, AStoreThatWasMovedGoesOn) {
 TEST_F(Copies, ACopyThatNobodySawIsFoundByItsFirstBatch) {
   worker.start("p", R"({"n":0})");
   worker.sync_with(up);
-  Site& first = site("first");
-  first.fixed_identity = true;
+  Site& first = machine_of("first");
   first.open();
   first.attach();
   first.start("c", "{}", "p");
   first.sync_with(up);
-  Site& second = site("second");
-  second.fixed_identity = true;
+  Site& second = machine_of("second");
   first.copy_to(second);
   second.open();
   first.set("c", "who", R"("first")");
@@ -778,14 +757,12 @@ TEST_F(Copies, ACopyThatNobodySawIsFoundByItsFirstBatch) {
 }
 
 TEST_F(Copies, TheOneThatIsToldToGoOnRetiresTheOther) {
-  Site& first = site("first");
-  first.fixed_identity = true;
+  Site& first = machine_of("first");
   first.open();
   first.attach();
   first.start("r", R"({"n":1})");
   first.sync_with(up);
-  Site& second = site("second");
-  second.fixed_identity = true;
+  Site& second = machine_of("second");
   first.copy_to(second);
   second.open();
   first.set("r", "n", "2");
@@ -804,9 +781,7 @@ TEST_F(Copies, TheOneThatIsToldToGoOnRetiresTheOther) {
 TEST_F(Faults, DetachingKeepsWhatWaitsForOwners) {
   worker.start("p", R"({"n":0})");
   worker.sync_with(up);
-  Site& other = site("other");
-  other.open();
-  other.attach();
+  Site& other = sender("other");
   auto run = other.start("c", "{}", "p");
   auto parent = other.store().parent(*run);
   ASSERT_TRUE(update(other.store(), **parent, OperationType::kIncrement, "n", Value(int64_t{2})).worked());

@@ -176,9 +176,7 @@ TEST_F(Moved, WhereTheOriginalWentOnNothingIsTakenBack) {
 
 // The stream of the copy was retired, and no run is left whose documents could tell.
 TEST_F(Moved, WithoutARunItLearnsThatItsStreamHasASuccessor) {
-  Site& lone = site("lone");
-  lone.open();
-  lone.attach();
+  Site& lone = sender("lone");
   lone.start("gone", "{}");
   lone.sync_with(up);
   ASSERT_TRUE(lone.store().erase("gone").ok());

@@ -169,9 +169,7 @@ TEST_F(Refused, ABacklogThatIsNotInFlightCanBeSkipped) {
 }
 
 TEST_F(Refused, WhatComesBackAfterItsRunWasErasedKeepsItsHops) {
-  Site& child = site("child");
-  child.open();
-  child.attach();
+  Site& child = sender("child");
   child.start("d", "{}", "p");
   auto parent = child.store().parent(*child.run("d"));
   ASSERT_TRUE(parent.ok());
@@ -208,9 +206,7 @@ TEST_F(Refused, WhatFoundABacklogGoesAgainByItself) {
   EXPECT_EQ(worker.dead(), std::vector<std::string>{"p: backlog"});
   EXPECT_TRUE(worker.sync_state().waiting.moves);
 
-  Site& owner = site("owner");
-  owner.open();
-  owner.attach();
+  Site& owner = sender("owner");
   owner.start("p", R"({"a":{}})");
   owner.sync_with(up);
   append_to_parent(1);

@@ -477,9 +477,7 @@ TEST_F(FormsGoOn, TheEndOfARunGoesWithWhatCameBeforeIt) {
 
 // Two stores that are each other's upstream.
 TEST_F(Relays, ARingPassesADeltaOnABoundedNumberOfTimes) {
-  Site& other = site("other");
-  other.open();
-  other.attach();
+  Site& other = sender("other");
   increment(5);
   child.sync_with(relay);
   int passed = 0;

@@ -182,9 +182,7 @@ TEST_F(Repaired, ASenderThatLostAllItsRunsIsHeardAgain) {
 }
 
 TEST_F(Repaired, ARelayHoldsTheDeltaWhoseRunCameFromItsOwner) {
-  Site& relay = site("relay");
-  relay.open();
-  relay.attach();
+  Site& relay = sender("relay");
   child.open();
   child.attach();
   child.start("c", "{}", "p");

@@ -94,8 +94,7 @@ TEST_F(Returned, TheLogCanBeFoldedAfterWhatCameBack) {
 TEST_F(Returned, ARestoredStoreKeepsTheLetterThatItHad) {
   worker.start("p", R"({"n":0})");
   worker.sync_with(up);
-  Site& machine = site("machine");
-  machine.fixed_identity = true;
+  Site& machine = machine_of("machine");
   machine.open();
   machine.attach();
   machine.start("c", "{}", "p");
@@ -201,9 +200,7 @@ TEST_F(Returned, AMovedStoreWhoseUpstreamHasAHigherGeneration) {
 }
 
 TEST_F(Returned, ARepairedCopyDoesNotTakeTheOriginalsName) {
-  Site& original = site("original");
-  original.open();
-  original.attach();
+  Site& original = sender("original");
   original.start("r", R"({"n":1})");
   original.sync_with(up);
   Site& copy = site("copy");

@@ -41,9 +41,7 @@ class Sequences : public SyncTest {
 
 // A root has no upstream: nothing of what waits there for an owner can have been sent.
 TEST_F(Sequences, ABackupOfARootGivesTheOwnerWhatWaited) {
-  Site& child = site("child");
-  child.open();
-  child.attach();
+  Site& child = sender("child");
   child.start("c", "{}", "p");
   on_parent(child, "c", OperationType::kIncrement, "n", "5");
   child.sync_with(up);
@@ -63,64 +61,49 @@ TEST_F(Sequences, ABackupOfARootGivesTheOwnerWhatWaited) {
 }
 
 // The stream of one sender has the number of another's owner.
-TEST_F(Sequences, AStreamThatIsCalledLikeAnOwnerKeepsNobodyOut) {
-  worker.start("r");
-  const auto victim = worker.sync_state().sender.owner;
-  sync::OwnerId bad{};
-  bad.fill(7);
-  sync::BatchHeader h;
-  h.owner = bad;
-  std::memcpy(h.stream.data(), victim.data(), h.stream.size());
-  h.seq = 1;
-  h.generation = 1;
-  std::string body;
-  sync::Entry e;
-  e.kind = sync::EntryKind::kErase;
-  e.id = "none";
-  e.life = 1;
-  e.sequence = 1;
-  sync::append_entry(body, e, 0);
-  (void)up.receiver().handle(sync::seal_batch(h, 1, body));
-  up.reopen();
-  for (int i = 0; i < 5; ++i) {
-    const std::string message = worker.next();
-    if (!message.empty()) {
-      worker.feed(up.receiver().handle(message));
-    }
-    worker.clock().advance_ms(120'000);
+class StreamCalledLikeAnOwner : public Sequences {
+ protected:
+  void send_by_a_stream_called_like_the_worker() {
+    sync::BatchHeader h;
+    h.owner.fill(7);
+    const auto victim = worker.sync_state().sender.owner;
+    std::memcpy(h.stream.data(), victim.data(), h.stream.size());
+    h.seq = 1;
+    h.generation = 1;
+    std::string body;
+    sync::Entry e;
+    e.kind = sync::EntryKind::kErase;
+    e.id = "none";
+    e.life = 1;
+    e.sequence = 1;
+    sync::append_entry(body, e, 0);
+    (void)up.receiver().handle(sync::seal_batch(h, 1, body));
   }
-  EXPECT_EQ(up.state("r"), "{}") << worker.sync_state().last_error;
+  void expect_that_the_worker_is_taken() {
+    for (int i = 0; i < 5; ++i) {
+      const std::string message = worker.next();
+      if (!message.empty()) {
+        worker.feed(up.receiver().handle(message));
+      }
+      worker.clock().advance_ms(120'000);
+    }
+    EXPECT_EQ(up.state("r"), "{}") << worker.sync_state().last_error;
+  }
+};
+
+TEST_F(StreamCalledLikeAnOwner, KeepsNobodyOut) {
+  worker.start("r");
+  send_by_a_stream_called_like_the_worker();
+  up.reopen();
+  expect_that_the_worker_is_taken();
 }
 
-// The same without a restart in between.
-TEST_F(Sequences, AStreamThatIsCalledLikeAnOwnerKeepsNobodyOutAtOnce) {
+TEST_F(StreamCalledLikeAnOwner, KeepsNobodyOutWithoutARestart) {
   worker.start("r");
-  const auto victim = worker.sync_state().sender.owner;
-  sync::OwnerId bad{};
-  bad.fill(7);
-  sync::BatchHeader h;
-  h.owner = bad;
-  std::memcpy(h.stream.data(), victim.data(), h.stream.size());
-  h.seq = 1;
-  h.generation = 1;
-  std::string body;
-  sync::Entry e;
-  e.kind = sync::EntryKind::kErase;
-  e.id = "none";
-  e.life = 1;
-  e.sequence = 1;
-  sync::append_entry(body, e, 0);
-  (void)up.receiver().handle(sync::seal_batch(h, 1, body));
+  send_by_a_stream_called_like_the_worker();
   ASSERT_TRUE(up.store().barrier().ok());
   ASSERT_TRUE(up.store().checkpoint().ok());
-  for (int i = 0; i < 5; ++i) {
-    const std::string message = worker.next();
-    if (!message.empty()) {
-      worker.feed(up.receiver().handle(message));
-    }
-    worker.clock().advance_ms(120'000);
-  }
-  EXPECT_EQ(up.state("r"), "{}") << worker.sync_state().last_error;
+  expect_that_the_worker_is_taken();
 }
 
 class Interleaved final : public sync::ReceiverStorage {

@@ -248,9 +248,7 @@ TEST_F(SeveralWriters, ARestoredUpstreamThatLacksTheLastChangeIsNotToldThatItHas
 TEST_F(SeveralWriters, AnotherStoreCannotTakeARunOver) {
   worker.start("p", R"({"a":1})");
   worker.sync_with(up);
-  Site& other = site("other");
-  other.open();
-  other.attach();
+  Site& other = sender("other");
   other.start("p", R"({"mine":1})");
   other.sync_with(up);
   EXPECT_EQ(up.state("p"), R"({"a":1})");

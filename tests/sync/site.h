@@ -269,6 +269,19 @@ class SyncTest : public ::testing::Test {
     }
     return *place;
   }
+  /// An open store that has an upstream.
+  Site& sender(const std::string& name) {
+    Site& s = site(name);
+    s.open();
+    s.attach();
+    return s;
+  }
+  /// A store of which copies, or a place for one, are not seen as copies.
+  Site& machine_of(const std::string& name) {
+    Site& s = site(name);
+    s.fixed_identity = true;
+    return s;
+  }
   void SetUp() override {
     up.open();
     worker.open();
