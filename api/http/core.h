@@ -55,8 +55,11 @@ class Core {
 
   void log(std::string_view line) const noexcept;
 
-  /// Each response ends its connection from here on: others wait for one.
-  [[nodiscard]] bool is_crowded() const { return connections.size() * 8 >= limits.connections_max * 7; }
+  /// Each response ends its connection from here on: others wait for one. Those that linger are at nobody's expense:
+  /// they are the first to make room.
+  [[nodiscard]] bool is_crowded() const {
+    return (connections.size() - lingering.size()) * 8 >= limits.connections_max * 7;
+  }
 
   void enter(const std::shared_ptr<Connection>& connection);
   void leave(const std::shared_ptr<Connection>& connection) noexcept;

@@ -225,6 +225,29 @@ TEST_F(LimitsTest, WhoLingersAfterTheLastResponseIsClosed) {
   EXPECT_TRUE(wait_for([&] { return server_->counters().connections == 0; }));
 }
 
+// Else whoever asks without a token, again and again, would end everybody's connection after each request.
+TEST_F(LimitsTest, WhoLingersEndsNobodyElsesConnection) {
+  options_.token = std::move(Secret::from_text(kToken)).value();
+  options_.limits.connections_max = 16;
+  options_.limits.linger_ms = kNever;
+  start();
+  const std::string asks = get("/", "Authorization: Bearer " + std::string(kToken) + "\r\n");
+  std::vector<Client> strangers;
+  for (int i = 0; i < 40; ++i) {
+    strangers.push_back(connect());
+    strangers.back().send(get());
+    EXPECT_EQ(strangers.back().read_reply().status, 401u);
+  }
+  Client known = connect();
+  for (int i = 0; i < 3; ++i) {
+    known.send(asks);
+    const Reply reply = known.read_reply();
+    EXPECT_EQ(reply.status, 200u);
+    EXPECT_EQ(reply.headers.count("connection"), 0u);
+  }
+  EXPECT_EQ(server_->counters().connections, 16u) << "and they are closed where others need the place";
+}
+
 TEST_F(LimitsTest, TheConnectionThatIsIdleLongestMakesRoom) {
   options_.limits.connections_max = 16;
   start();
