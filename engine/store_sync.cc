@@ -400,7 +400,7 @@ Status Store::wait_synced(int64_t deadline_ms) {
     }
     const int64_t now = now_ms();
     if (now >= deadline_ms) {
-      return fail(Code::kTimeout, "not everything is upstream yet, it is sent later: " + why_not_upstream());
+      return fail(Code::kTimeout, "not everything is upstream yet: " + why_not_upstream());
     }
     // Whoever drives the transport wakes this; the bound is for clocks that do not go with the machine's.
     synced_changed_.wait_for(lock, std::chrono::milliseconds(20));
@@ -412,6 +412,10 @@ std::string Store::why_not_upstream() {
   SyncState state;
   if (!sync_state(state).ok()) {
     return "there is no upstream";
+  }
+  if (state.sender.halt == sync::Halt::kForked) {
+    return "nothing is sent: another store sends under this one's name; say which this is (cairn sync --moved or "
+           "--copied)";
   }
   if (state.sender.halt != sync::Halt::kNone) {
     return "nothing is sent: the store's files were moved or copied; say which (cairn sync --moved or --copied)";

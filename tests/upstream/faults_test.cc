@@ -231,6 +231,29 @@ TEST_F(Faults, AFlushThatFailsSaysWhy) {
   }
 }
 
+TEST_F(Faults, AFlushSaysThatARunIsHeld) {
+  receiver_.listen();
+  for (const bool background : {false, true}) {
+    Options options;
+    options.metadata_bytes_max = 20'000;
+    Store store = Store::open(file(background ? "one" : "two"), options);
+    Upstream upstream = Upstream::open(store, background ? this->options() : stepped());
+    store.start({background ? "small-1" : "small-2"}).set("a", 1).finish();
+    store.start({background ? "big-1" : "big-2"}).set("text", noise(9000, 1)).finish();
+    for (int i = 0; i < 1000 && sync_state(store).held_runs == 0; ++i) {
+      (void)upstream.try_flush(std::chrono::milliseconds(10));
+    }
+    EXPECT_EQ(upstream.try_flush(std::chrono::milliseconds(1)).code, Code::kTimeout);
+    EXPECT_STREQ(last_error().what(),
+                 "not everything is upstream yet: the upstream refused 1 run, held here (cairn sync --dead says why)");
+    EXPECT_EQ(cairn_upstream_flush(upstream.handle(), 1), CAIRN_TIMEOUT);
+    cairn_error error = {};
+    error.struct_bytes = sizeof error;
+    cairn_last_error(&error);
+    EXPECT_THAT(std::string(error.message), ::testing::HasSubstr("cairn sync --dead"));
+  }
+}
+
 TEST_F(Faults, ATokenFileThatIsGoneWhenItIsReadAgainIsToldAndTriedAgain) {
   receiver_.token = kToken;
   receiver_.listen();
