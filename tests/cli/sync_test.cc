@@ -11,7 +11,7 @@
 #include <tuple>
 
 #include "engine/sync/batch.h"
-#include "tests/cli/command_fixture.h"
+#include "tests/cli/server_fixture.h"
 
 namespace cairn::tests {
 namespace {
@@ -22,49 +22,8 @@ using ::testing::Eq;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class Sync : public CommandTest {
+class Sync : public ServerTest {
  protected:
-  void TearDown() override {
-    for (const pid_t pid : servers_) {
-      ::kill(pid, SIGKILL);
-      waitpid(pid, nullptr, 0);
-    }
-  }
-
-  /// Its address, once it listens; "": it ended.
-  std::string serve(const std::string& name = "up", std::vector<std::string> more = {},
-                    const std::string& listen = "127.0.0.1:0") {
-    const std::string out = path(name + ".out");
-    std::filesystem::remove(out);
-    std::vector<std::string> arguments = {"serve", "--json", "--store", path(name), "--listen", listen};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    std::ofstream(path("in")) << "";
-    const pid_t pid = spawn(arguments, path("in"), false, out, path(name + ".err"));
-    servers_.push_back(pid);
-    pids_[name] = pid;
-    for (int i = 0; i < 6000; ++i) {
-      const Json line = Json::parse(read_file(out).substr(0, read_file(out).find('\n')), nullptr, false);
-      if (line.is_object()) {
-        return line.value("listening", "");
-      }
-      if (waitpid(pid, nullptr, WNOHANG) == pid) {
-        servers_.pop_back();
-        return "";
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    ADD_FAILURE() << "it neither listens nor ends";
-    return "";
-  }
-  void end(const std::string& name, int signal) {
-    ::kill(pids_[name], signal);
-    EXPECT_EQ(waitpid(pids_[name], nullptr, 0), pids_[name]);
-    std::erase(servers_, pids_[name]);
-  }
-  Ran at(const std::string& name, std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {"--store", path(name)});
-    return bare(arguments);
-  }
   std::string why(const std::string& id = "r") { return cairn({"why", id, "--json"}).parsed().value("reason", ""); }
   void write_token(const std::string& name, const std::string& token) {
     std::ofstream(path(name)) << token << "\n";
@@ -82,9 +41,6 @@ class Sync : public CommandTest {
     }
     EXPECT_GT(files, 5u);
   }
-
-  std::vector<pid_t> servers_;
-  std::map<std::string, pid_t> pids_;
 };
 
 TEST_F(Sync, BringsEverythingUpOnceAndThenOnlyWhatChanged) {
@@ -294,7 +250,7 @@ TEST_F(Sync, WhatOthersDoGoesOnFromARelayAsItCame) {
   EXPECT_EQ(at("child", {"sync", "--upstream", relay}).exit, 0);
   const Json right = {{"n", 1}, {"k", 2}, {"l", Json::array()}, {"m", {{"k", 1}, {"a", 2}}}};
   Json seen;
-  for (int i = 0; i < 500 && seen != right; ++i) {
+  for (int i = 0; i < 500 && !(seen == right); ++i) {  // what is no JSON yet is neither equal nor unequal
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     seen = Json::parse(at("centre", {"get", "p"}).out, nullptr, false);
   }
@@ -417,6 +373,38 @@ TEST_F(Sync, ARefusedRunIsHeldAndTheOthersFlow) {
   EXPECT_EQ(cairn({"sync", "--replace", "big"}).exit, 0);
   EXPECT_EQ(at("up", {"get", "big"}).out, "{\"text\":\"y\"}\n");
   EXPECT_EQ(cairn({"sync", "--skip", "big"}).exit, 1) << "nothing is held";
+}
+
+TEST_F(Sync, AllThatIsHeldIsListedHoweverMuchItIs) {
+  constexpr size_t kRuns = 10'001;
+  open();
+  for (size_t i = 0; i < kRuns; ++i) {
+    engine::StartOptions run;
+    run.id = "r-" + std::to_string(i);
+    ASSERT_TRUE(store_->start(run).ok());
+  }
+  engine::sync::SenderOptions all;
+  all.limits = {engine::sync::kEntriesMax, 4u << 20};
+  ASSERT_TRUE(store_->attach_upstream("test", all).ok());
+  std::string batch;
+  ASSERT_TRUE(store_->sync_next(batch).ok());
+  const auto sent = engine::sync::decode_batch_header(batch);
+  ASSERT_EQ(sent->entries, kRuns);
+  engine::sync::ReplyHeader header;
+  header.stream = sent->stream;
+  header.seq = header.for_seq = sent->seq;
+  header.digest = header.for_digest = sent->digest;
+  std::vector<engine::sync::Verdict> refused(kRuns);
+  for (size_t i = 0; i < kRuns; ++i) {
+    refused[i].entry = static_cast<uint32_t>(i);
+    refused[i].code = engine::sync::VerdictCode::kTooLarge;
+  }
+  ASSERT_TRUE(store_->sync_feed(engine::sync::encode_reply(header, refused)).ok());
+  close();
+  const Ran dead = cairn({"sync", "--dead"});
+  EXPECT_EQ(dead.exit, 0) << dead.err;
+  EXPECT_EQ(std::count(dead.out.begin(), dead.out.end(), '\n'), kRuns);
+  EXPECT_THAT(dead.out, HasSubstr("\nr-9999  too large"));
 }
 
 // "Only say what waits", and "list": a decision in the same line would be carried out, or passed over, unseen.
