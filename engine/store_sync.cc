@@ -233,7 +233,11 @@ Status Store::sync_feed(std::string_view answer) {
 
 Status Store::sync_failed(sync::Failure failure, const std::string& text, int64_t retry_after_ms) {
   return with_sender([&](sync::Sender& sender) -> Status {
+    const std::string before = sender.under_way() ? std::string() : sender.last_error();
     CAIRN_TRY(sender.failed(failure, sync::without_url_secrets(text), retry_after_ms, now_ms()));
+    if (!before.empty() && before != sender.last_error()) {
+      upstream_told_ = UpstreamTold::kNothing;  // more is known of the same failure
+    }
     tell_upstream(sender);
     return {};
   });

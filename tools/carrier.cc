@@ -74,9 +74,7 @@ Status drive(engine::Store& store, Carrier& carrier, int64_t until_ms, DriveResu
 
 Status forward(engine::Store& store, Carrier& carrier, int64_t until_ms) {
   std::string message;
-  if (carrier.has_another_token()) {
-    CAIRN_TRY(store.sync_control(engine::Store::SyncControl::kResume));
-  }
+  CAIRN_TRY(carrier.try_another_token(store));
   CAIRN_TRY(store.sync_next(message));
   Carrier::Went went = Carrier::Went::kAnswered;
   return message.empty() ? Status() : carrier.carry(store, message, until_ms, went);

@@ -17,14 +17,14 @@ class Carrier {
   /// Gives `message` to the other side, and what comes of it to the store. kWaits: the answer comes another time.
   virtual Status carry(engine::Store& store, const std::string& message, int64_t until_ms, Went& went) = 0;
 
-  /// The last message was denied, and there is another token now: it may be tried at once. Cheap: for a loop.
-  virtual bool has_another_token() { return false; }
+  /// Where the last message was denied: another token is tried at once, and why there is none is told to the store.
+  /// Cheap: for a loop.
+  virtual Status try_another_token(engine::Store& /*store*/) { return {}; }
 
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
   bool failed_for_good = false;  // the last message; it fails again until somebody changes something
   std::string mended;            // on the way, for people; empty: nothing
-  std::string remark;            // of has_another_token(), for people; who prints it clears it
 };
 
 struct HttpUpstream {

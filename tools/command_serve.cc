@@ -228,9 +228,6 @@ Status serve_http(const Globals& globals, const Arguments& a, Store& store, cons
         note(globals, "the upstream: " + std::string(s.what));
         std::this_thread::sleep_for(std::chrono::seconds(1));
       }
-      if (!carrier->remark.empty()) {
-        note(globals, "the upstream: " + std::exchange(carrier->remark, {}));
-      }
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(carrier != nullptr ? 20 : 100));
   }

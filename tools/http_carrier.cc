@@ -35,8 +35,12 @@ class HttpCarrier final : public Carrier {
   Status carry(engine::Store& store, const std::string& message, int64_t until_ms, Went& went) override {
     std::optional<upstream::Outcome> outcome;
     CAIRN_TRY(exchange(message, until_ms, outcome));
-    if (outcome && is_denied(*outcome) && exchange_->renew_token()) {
-      CAIRN_TRY(exchange(message, until_ms, outcome));
+    if (outcome && is_denied(*outcome)) {
+      if (exchange_->renew_token()) {
+        CAIRN_TRY(exchange(message, until_ms, outcome));
+      } else {
+        outcome->text = exchange_->denial();
+      }
     }
     if (!outcome) {
       went = interrupted() ? Went::kInterrupted : Went::kFailed;
@@ -50,28 +54,19 @@ class HttpCarrier final : public Carrier {
                : store.sync_failed(static_cast<Failure>(outcome->failure), outcome->text, outcome->retry_after_ms);
   }
 
-  bool has_another_token() override {
+  Status try_another_token(engine::Store& store) override {
     const int64_t now = monotonic_ms();
     if (!denied_ || now - looked_ms_ < kTokenMs) {
-      return false;
+      return {};
     }
     looked_ms_ = now;
     denied_ = !exchange_->renew_token();
-    note_token();
-    return !denied_;
+    return denied_ ? store.sync_failed(Failure::kDenied, exchange_->denial())
+                   : store.sync_control(engine::Store::SyncControl::kResume);
   }
 
  private:
   static constexpr int64_t kTokenMs = 1000;
-
-  /// Once for each reason: who replaced the file reads there why the new token is not taken.
-  void note_token() {
-    const Status& status = exchange_->token_status();
-    if (status.ok() || status.what != std::string_view(token_problem_)) {
-      token_problem_ = status.ok() ? "" : status.what;
-      remark = status.ok() ? "" : exchange_->token_file() + ": " + status.what + "; the old token is kept";
-    }
-  }
 
   static bool is_denied(const upstream::Outcome& outcome) {
     return !outcome.answered() && outcome.failure == static_cast<int32_t>(Failure::kDenied);
@@ -97,7 +92,6 @@ class HttpCarrier final : public Carrier {
   std::unique_ptr<upstream::HttpExchange> exchange_;
   bool denied_ = false;  // the last message
   int64_t looked_ms_ = 0;
-  const char* token_problem_ = "";  // that was noted
 };
 
 }  // namespace

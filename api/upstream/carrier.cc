@@ -82,8 +82,11 @@ cairn_status Carrier::try_another_token() {
     return s;
   }
   // To resume would also end a pause that the host asked for.
-  if ((state.flags & CAIRN_SYNC_STATE_PAUSED) != 0 || !exchange_->renew_token()) {
+  if ((state.flags & CAIRN_SYNC_STATE_PAUSED) != 0) {
     return CAIRN_OK;
+  }
+  if (!exchange_->renew_token()) {
+    return cairn_sync_failed(store_, CAIRN_SYNC_DENIED, exchange_->denial().c_str(), 0);
   }
   denied_ = false;
   return cairn_sync_control(store_, CAIRN_SYNC_RESUME);

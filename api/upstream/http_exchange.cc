@@ -1,6 +1,7 @@
 #include "api/upstream/http_exchange.h"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "api/http_client/endpoint.h"
@@ -47,7 +48,7 @@ std::string HttpExchange::text_of(long status) const {
     case 308:
       return text + ": what answers there names another address, which is not followed: give that one as the upstream";
     case 401:
-      return text + (has_token_ ? ": the upstream does not accept the token"
+      return text + (has_token_ ? ": the upstream does not accept the token" + token_problem()
                                 : ": the upstream asks for a token, and none was given");
     case 403:
       return text + ": what answers there forbids it; a `cairn serve` never does, a proxy before it may";
@@ -69,7 +70,22 @@ std::string HttpExchange::text_of(long status) const {
   }
 }
 
-Outcome HttpExchange::outcome_of(http_client::Reply reply) const {
+// Who has replaced the file reads here why the token in it is not tried.
+std::string HttpExchange::token_problem() const {
+  if (token_status_.ok()) {
+    return {};
+  }
+  std::string text = std::string(", and none is taken from its file: ") + token_status_.what;
+  if (token_status_.cause != 0) {
+    text += " (" + std::generic_category().message(token_status_.cause) + ")";
+  }
+  std::string file = token_file_;
+  std::replace_if(
+      file.begin(), file.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+  return text + ": " + file;
+}
+
+Outcome HttpExchange::outcome_of(http_client::Reply reply) {
   Outcome outcome;
   outcome.bytes_sent = reply.bytes_sent;
   outcome.bytes_received = reply.bytes_received;
@@ -78,6 +94,7 @@ Outcome HttpExchange::outcome_of(http_client::Reply reply) const {
     outcome.answer = std::move(reply.body);
   } else if (reply.answered()) {
     outcome.failure = failure_of(reply.http_status);
+    denied_status_ = outcome.failure == CAIRN_SYNC_DENIED ? reply.http_status : denied_status_;
     outcome.text = text_of(reply.http_status);
     outcome.lasts = outcome.failure == CAIRN_SYNC_DENIED || outcome.failure == CAIRN_SYNC_PROTOCOL;
   } else {

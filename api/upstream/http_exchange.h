@@ -46,12 +46,11 @@ class HttpExchange {
   static Result<std::unique_ptr<HttpExchange>> open(const Address& address);
 
   /// Reads the token's file again. True: it holds another token, which the next message takes along. A file that is
-  /// gone, or no token now, changes nothing: somebody may be writing it; token_status() says why it was not taken.
+  /// gone, or no token now, changes nothing: somebody may be writing it; denial() says why it was not taken.
   /// Cost: of reading a small file; nothing without one.
   bool renew_token();
-  /// Of the last renew_token: why its file holds no token that can be used. Ok before the first.
-  [[nodiscard]] const Status& token_status() const { return token_status_; }
-  [[nodiscard]] const std::string& token_file() const { return token_file_; }
+  /// Why the last message was denied, as Outcome::text, with what the last renew_token found.
+  [[nodiscard]] std::string denial() const { return text_of(denied_status_); }
 
   /// Errors: as http_client::Client::send. Lifetime: copies the message.
   Status send(std::string_view message);
@@ -64,14 +63,16 @@ class HttpExchange {
  private:
   HttpExchange(std::unique_ptr<http_client::Client> client, std::string token_file, std::string host, bool has_token)
       : client_(std::move(client)), token_file_(std::move(token_file)), host_(std::move(host)), has_token_(has_token) {}
-  [[nodiscard]] Outcome outcome_of(http_client::Reply reply) const;
+  [[nodiscard]] Outcome outcome_of(http_client::Reply reply);
   [[nodiscard]] std::string text_of(long status) const;
+  [[nodiscard]] std::string token_problem() const;
 
   std::unique_ptr<http_client::Client> client_;
   const std::string token_file_;
   const std::string host_;  // HOST[:PORT] of the URL, as requests name it
   const bool has_token_;
-  Status token_status_;
+  Status token_status_;  // of the last renew_token
+  long denied_status_ = 401;
 };
 
 }  // namespace cairn::upstream

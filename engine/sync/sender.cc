@@ -359,6 +359,10 @@ Status Sender::carry_out(std::string_view bytes, int64_t now_ms) {
 
 Status Sender::failed(Failure failure, const std::string& text, int64_t retry_after_ms, int64_t now_ms) {
   if (!under_way()) {
+    if (denied_ && failure == Failure::kDenied && text != last_error_) {
+      last_error_ = text;
+      (void)outbox_.note_error(shortened(text, kErrorBytesMax));
+    }
     return {};
   }
   const bool batch = under_way_ == MessageKind::kBatch;

@@ -57,7 +57,8 @@ class Sender {
   /// The answer to what next() gave last. One that is none counts as failed(kProtocol), and kOk is returned. Errors:
   /// those of the tables and of Host; the same message comes again.
   Status feed(std::string_view bytes, int64_t now_ms);
-  /// `retry_after_ms`: the other side asked for so long; 0: it did not.
+  /// `retry_after_ms`: the other side asked for so long; 0: it did not. While a denial is waited out, kDenied is more
+  /// about that one.
   Status failed(Failure failure, const std::string& text, int64_t retry_after_ms, int64_t now_ms);
   [[nodiscard]] bool under_way() const { return under_way_ != MessageKind::kUnknown; }
   /// When next() may have something again; INT64_MAX: when something changes.

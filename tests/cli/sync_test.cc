@@ -215,16 +215,18 @@ TEST_F(Sync, ARelayTakesAnotherTokenFromItsFile) {
   write_token("next", "right-00112233445566778899aabbccddeeff");
   ::chmod(path("next").c_str(), 0640);
   std::filesystem::rename(path("next"), path("token"));
-  EXPECT_TRUE(wait_for([&] { return said("the old token is kept") == 1; })) << read_file(path("relay.err"));
-  EXPECT_THAT(read_file(path("relay.err")), HasSubstr(path("token") + ": the token"));
+  EXPECT_TRUE(wait_for([&] { return said("none is taken from its file") == 1; })) << read_file(path("relay.err"));
+  EXPECT_THAT(read_file(path("relay.err")),
+              HasSubstr("the token file has more rights than 0600; chmod 600 it: " + path("token")));
+  EXPECT_THAT(at("relay", {"why", "r"}).out, HasSubstr("more rights than 0600"));
   ::chmod(path("token").c_str(), 0600);
   EXPECT_TRUE(wait_for([&] { return at("centre", {"get", "r"}).out == "{\"n\":1}\n"; }));
   EXPECT_TRUE(wait_for([&] { return said("answers again") == 1; }));
   EXPECT_EQ(cairn({"increment", "r", "n", "1"}).exit, 0);
   EXPECT_EQ(cairn({"sync"}).exit, 0);
   EXPECT_TRUE(wait_for([&] { return at("centre", {"get", "r"}).out == "{\"n\":2}\n"; }));
-  EXPECT_EQ(said("the old token is kept"), 1);
-  EXPECT_EQ(said("the upstream http://" + centre), 2) << "one line for each change:\n" << read_file(path("relay.err"));
+  EXPECT_EQ(said("none is taken from its file"), 1);
+  EXPECT_EQ(said("the upstream http://" + centre), 3) << "one line for each change:\n" << read_file(path("relay.err"));
 }
 
 // worker -> relay -> centre, and another store that sends to the centre itself: what does nothing to the relay's copy

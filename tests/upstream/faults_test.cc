@@ -115,6 +115,60 @@ TEST_F(Faults, AnotherTokenInTheFileIsTriedAtOnce) {
   expect_equal(store);
 }
 
+// In the state and, once for each reason, in the log: who replaced the file hears why it does not help.
+TEST_F(Faults, WhyNoTokenIsTakenFromItsFileIsTold) {
+  std::mutex mutex;
+  std::vector<std::string> lines;
+  Options options;
+  options.log = [&](LogLevel, Code, std::string_view line) {
+    const std::lock_guard lock(mutex);
+    lines.emplace_back(line);
+  };
+  receiver_.token = kToken;
+  receiver_.listen();
+  Store store = Store::open(file("store"), options);
+  UpstreamOptions o = stepped();
+  o.name = "relay";
+  o.token_file = write_file("token", "wrong-" + std::string(kToken));
+  Upstream upstream = Upstream::open(store, o);
+  store.start({"run"}).set("a", 1).finish();
+  while (sync_state(store).failures == 0) upstream.step(kLong);
+  using ::testing::ElementsAre;
+  using ::testing::HasSubstr;
+  const auto told = [&](const std::string& reason) {
+    for (int i = 0; i < 3; ++i) upstream.step();
+    const std::string text = sync_state(store).last_error;
+    EXPECT_THAT(text, HasSubstr("does not accept the token"));
+    EXPECT_THAT(text, HasSubstr(reason));
+    EXPECT_EQ(upstream.try_flush(std::chrono::milliseconds(1)).code, Code::kTimeout);
+    EXPECT_THAT(last_error().what(), HasSubstr(reason));
+    const std::lock_guard lock(mutex);
+    EXPECT_THAT(std::exchange(lines, {}), ElementsAre(HasSubstr(reason)));
+  };
+  told("does not accept the token");
+  std::filesystem::remove(o.token_file);
+  told("No such file or directory): " + o.token_file);
+  write_file("token", "");
+  told("the token is empty");
+  write_file("token", kToken, 0640);
+  told("chmod 600 it: " + o.token_file);
+  write_file("token", "half", 0600);
+  chmod(o.token_file.c_str(), 0600);
+  told("fewer than 32 characters");
+  std::filesystem::remove(o.token_file);
+  std::filesystem::create_directory(o.token_file);
+  told("no regular file");
+  EXPECT_EQ(upstream.state().messages, 1U) << "nothing of that was tried";
+  EXPECT_EQ(sync_state(store).failures, 1U);
+  std::filesystem::remove(o.token_file);
+  write_file("token", "wrong-" + std::string(kToken));
+  upstream.step();
+  EXPECT_STREQ(sync_state(store).last_error, "HTTP 401: the upstream does not accept the token");
+  write_file("token", kToken);
+  upstream.flush(kLong);
+  expect_equal(store);
+}
+
 TEST_F(Faults, APauseOutlivesAnotherToken) {
   receiver_.token = kToken;
   receiver_.listen();

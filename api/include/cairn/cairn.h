@@ -1118,7 +1118,8 @@ enum {
   CAIRN_SYNC_PROTOCOL = 3   /* what answers is no receiver */
 };
 /** There is no answer. `text` (may be null) says why, for cairn_sync_get_state; what of it is no UTF-8 becomes "?", and
- * URLs lose their user and query.
+ * URLs lose their user and query. Without a message in flight DENIED changes the text of a denial that is waited out,
+ * as where the token was replaced by none that can be used, and nothing else; the rest does nothing.
  * `retry_after_ms`: not before, as the other side asked; 0 if it did not.
  * Errors:   as cairn_sync_next. */
 CAIRN_API cairn_status cairn_sync_failed(cairn_store* store, int32_t why, const char* text,

@@ -44,7 +44,8 @@ typedef struct cairn_upstream_options {
   const char* url;                /* http://HOST[:PORT][/PREFIX], https://..., unix:/PATH; no user, no query */
   const char* name;               /* what cairn_sync_attach is given; null: the url */
   const char* token_file;         /* null: none. Nobody but its owner may have a right to it. Read again
-                                     when the token is denied, then once a second: another one is tried at once */
+                                     when the token is denied, then once a second: another one is tried at once, and
+                                     why none is taken stands in cairn_sync_get_state: last_error */
   const char* token_environment;  /* name of the variable that holds the token, read at open; null: none */
   const char* ca_file;            /* PEM, of https; null: the certificates of the system */
   int64_t timeout_ms;             /* of a whole request; 0: 30,000; at most a day */
