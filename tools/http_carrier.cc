@@ -42,8 +42,12 @@ class HttpCarrier final : public Carrier {
         outcome->text = exchange_->denial();
       }
     }
+    if (!outcome && interrupted()) {
+      went = Went::kInterrupted;
+      return {};  // nothing failed: the next process sends it again
+    }
     if (!outcome) {
-      went = interrupted() ? Went::kInterrupted : Went::kFailed;
+      went = Went::kFailed;
       return store.sync_failed(Failure::kTransient, "no answer in time");
     }
     denied_ = is_denied(*outcome);

@@ -33,6 +33,7 @@ class Connected {
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(::connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
   }
+  explicit Connected(int fd) : fd_(fd) {}
   ~Connected() { ::close(fd_); }
   Connected(Connected&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   Connected& operator=(Connected&&) = delete;
@@ -52,6 +53,37 @@ class Connected {
 
  private:
   int fd_;
+};
+
+/// Takes connections and says nothing.
+class Silent {
+ public:
+  Silent() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in at = {};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t bytes = sizeof at;
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
+    EXPECT_EQ(::listen(fd_, 16), 0);
+    EXPECT_EQ(::getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &bytes), 0);
+    url_ = "http://127.0.0.1:" + std::to_string(ntohs(at.sin_port));
+  }
+  ~Silent() { ::close(fd_); }
+  Silent(const Silent&) = delete;
+  Silent& operator=(const Silent&) = delete;
+  [[nodiscard]] const std::string& url() const { return url_; }
+  /// Waits for a request; it is kept open and never answered until the test's end.
+  void take() {
+    pollfd ready = {fd_, POLLIN, 0};
+    ASSERT_EQ(::poll(&ready, 1, 20'000), 1) << "nobody came";
+    taken_.emplace_back(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC));
+    EXPECT_NE(taken_.back().receive(), "");
+  }
+
+ private:
+  int fd_;
+  std::string url_;
+  std::vector<Connected> taken_;
 };
 
 using Serve = ServerTest;
@@ -97,6 +129,28 @@ TEST_F(Serve, OneConnectionMoreThanItTakesIsServed) {
     EXPECT_THAT(ask(), StartsWith("HTTP/1.1 200")) << i;
   }
   EXPECT_EQ(at("up", {"ls"}).exit, 0);
+}
+
+// A signal is no failure of the upstream.
+TEST_F(Serve, WhoIsStoppedWhileItWaitsForAnAnswerBlamesNobody) {
+  Silent silent;
+  const std::string relay = serve("relay", {"--upstream", silent.url()});
+  started();
+  EXPECT_EQ(cairn({"sync", "--upstream", "http://" + relay}).exit, 0);
+  silent.take();
+  end("relay", SIGTERM);
+  EXPECT_EQ(read_file(path("relay.err")), "");
+  EXPECT_THAT(at("relay", {"why", "r"}).out, Not(HasSubstr("no answer")));
+
+  EXPECT_EQ(cairn({"set", "r", "n", "1"}).exit, 0);
+  std::ofstream(path("in")) << "";
+  const pid_t sync = spawn({"sync", "--upstream", silent.url()}, path("in"));
+  silent.take();
+  ::kill(sync, SIGTERM);
+  const Ran ran = wait_for(sync);
+  EXPECT_EQ(ran.signal, SIGTERM);
+  EXPECT_THAT(ran.out, HasSubstr("stopped; what waits is sent next time"));
+  EXPECT_EQ(ran.err, "");
 }
 
 /// The most memory that a process had at once.

@@ -210,21 +210,21 @@ TEST_F(Sync, ARelayTakesAnotherTokenFromItsFile) {
     }
     return times;
   };
-  EXPECT_TRUE(wait_for([&] { return said("does not accept the token") == 1; })) << read_file(path("relay.err"));
+  ASSERT_TRUE(wait_for([&] { return said("does not accept the token") == 1; })) << read_file(path("relay.err"));
   // The right one, and others may read it: it is not taken, and that is said.
   write_token("next", "right-00112233445566778899aabbccddeeff");
   ::chmod(path("next").c_str(), 0640);
   std::filesystem::rename(path("next"), path("token"));
-  EXPECT_TRUE(wait_for([&] { return said("none is taken from its file") == 1; })) << read_file(path("relay.err"));
+  ASSERT_TRUE(wait_for([&] { return said("none is taken from its file") == 1; })) << read_file(path("relay.err"));
   EXPECT_THAT(read_file(path("relay.err")),
               HasSubstr("the token file has more rights than 0600; chmod 600 it: " + path("token")));
   EXPECT_THAT(at("relay", {"why", "r"}).out, HasSubstr("more rights than 0600"));
   ::chmod(path("token").c_str(), 0600);
-  EXPECT_TRUE(wait_for([&] { return at("centre", {"get", "r"}).out == "{\"n\":1}\n"; }));
-  EXPECT_TRUE(wait_for([&] { return said("answers again") == 1; }));
+  ASSERT_TRUE(wait_for([&] { return at("centre", {"get", "r"}).out == "{\"n\":1}\n"; }));
+  ASSERT_TRUE(wait_for([&] { return said("answers again") == 1; }));
   EXPECT_EQ(cairn({"increment", "r", "n", "1"}).exit, 0);
   EXPECT_EQ(cairn({"sync"}).exit, 0);
-  EXPECT_TRUE(wait_for([&] { return at("centre", {"get", "r"}).out == "{\"n\":2}\n"; }));
+  ASSERT_TRUE(wait_for([&] { return at("centre", {"get", "r"}).out == "{\"n\":2}\n"; }));
   EXPECT_EQ(said("none is taken from its file"), 1);
   EXPECT_EQ(said("the upstream http://" + centre), 3) << "one line for each change:\n" << read_file(path("relay.err"));
 }
