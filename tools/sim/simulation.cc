@@ -374,6 +374,19 @@ class Simulation {
   }
 
   // The network is well from here on: everything arrives.
+  /// A batch of one run that was spoiled four times in a row is a dead letter, as it should be. The network is calm now:
+  /// what is refused once more is at fault itself.
+  Status retry_spoiled(engine::Store& store) {
+    std::vector<std::pair<std::string, engine::sync::DeadLetter>> letters;
+    CAIRN_TRY(store.dead_letters(1000, letters));
+    for (const auto& [id, letter] : letters) {
+      if (letter.code == engine::sync::VerdictCode::kRefusedRun) {
+        CAIRN_TRY(store.release_dead(id, engine::sync::Outbox::Release::kRetry));
+      }
+    }
+    return {};
+  }
+
   Status drain() {
     for (uint32_t i = 0; i < workers_.size(); ++i) {
       if (workers_[i].late_is_due) {
@@ -385,6 +398,9 @@ class Simulation {
       CAIRN_TRY(attach(w));
     }
     CAIRN_TRY(deliver(true));
+    for (Worker& w : workers_) {
+      CAIRN_TRY(retry_spoiled(w.site->store()));
+    }
     for (int round = 0; round < 100'000; ++round) {
       bool done = true;
       for (uint32_t i = 0; i < workers_.size(); ++i) {
@@ -513,7 +529,15 @@ class Simulation {
       result.batches += state.sender.batches;
       result.dead_letters += state.waiting.held;
       if (!state.all_acknowledged) {
-        differ(w.site->directory() + " has something that is not acknowledged");
+        differ(w.site->directory() + " has something that is not acknowledged: " + std::to_string(state.waiting.runs) +
+               " runs wait, " + std::to_string(state.waiting.held) + " are held, " +
+               std::to_string(state.in_flight_entries) + " are in flight; halt " +
+               std::to_string(static_cast<int>(state.sender.halt)) + ", last error: " + state.sender.last_error);
+        std::vector<std::pair<std::string, engine::sync::DeadLetter>> letters;
+        CAIRN_TRY(w.site->store().dead_letters(10, letters));
+        for (const auto& [id, letter] : letters) {
+          differ("held: " + id + ": " + engine::sync::verdict_name(letter.code) + ": " + letter.text);
+        }
       }
     }
     count_receiver();
