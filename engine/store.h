@@ -321,6 +321,7 @@ class Store {
   Status open_files();
   Status recover();
   Status fold_recovered(class Replay& replay);
+  Status note_mended();
   Status check_born();
   /// Behind `applied`, at which the tables are.
   [[nodiscard]] bool log_goes_on(uint64_t applied) const;

@@ -54,8 +54,8 @@ Status check_unborn(const std::string& directory) {
 }
 
 bool is_name_of(const std::string& part, const std::string& name) {
-  constexpr std::array<std::string_view, 4> kNamesInData = {"data.mdb", "lock.mdb", "meta_page_0.torn",
-                                                            "meta_page_1.torn"};
+  constexpr std::array<std::string_view, 6> kNamesInData = {
+      "data.mdb", "lock.mdb", "meta_page_0.torn", "meta_page_0.mended", "meta_page_1.torn", "meta_page_1.mended"};
   if (part == "data") {
     return std::find(kNamesInData.begin(), kNamesInData.end(), name) != kNamesInData.end();
   }
@@ -97,10 +97,14 @@ uint64_t not_reached(const StagingScan& scan, Replay& replay) {
   }));
 }
 
+wal::Descriptor open_data(const std::string& directory) {
+  return wal::Descriptor(
+      wal::above_standard(::open((directory + "/data").c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
+}
+
 // A power cut may have torn a meta page before the store was born.
 Status mend_unborn(const std::string& directory) {
-  const wal::Descriptor data(
-      wal::above_standard(::open((directory + "/data").c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
+  const wal::Descriptor data = open_data(directory);
   return data.get() < 0 ? Status(Code::kIo) : mend_torn_meta(data.get(), [](uint64_t) { return true; });
 }
 
@@ -374,6 +378,7 @@ Status Store::recover() {
       return fail(noted, std::string("that the store was copied cannot be noted: ") + noted.what);
     }
   }
+  CAIRN_TRY(note_mended());
   if (!born || copied_) {
     identity->copied = false;
     if (const Status s = write_identity(*files_, *identity); !s.ok()) {
@@ -431,11 +436,36 @@ bool Store::log_goes_on(uint64_t applied) const {
   const bool goes_on = s.ok() && report.damage.empty();
   if (goes_on) {
     log(LogLevel::kWarning, Code::kCorrupt,
-        "a meta page of data/data.mdb was torn: the other one took its place, the log has what is newer, and nothing "
-        "is "
-        "lost; what stood there is kept in data/");
+        "a meta page of data/data.mdb was torn: the other one takes its place, and what stood there is kept in data/. "
+        "The log has all updates that are newer");
   }
   return goes_on;
+}
+
+// The tables went back by a commit, and with it what the store knew of its upstream. The upstream is asked.
+Status Store::note_mended() {
+  const wal::Descriptor data = open_data(options_.directory);
+  if (data.get() < 0) {
+    return fail(Status{Code::kIo, "", errno}, "data/ cannot be opened");
+  }
+  if (!is_mended_meta(data.get())) {
+    return {};
+  }
+  Status noted = outbox_->note_older();
+  if (noted.ok()) {
+    noted = tables_->sync();
+  }
+  if (noted.ok()) {
+    noted = note_mended_meta(data.get());
+  }
+  if (!noted.ok()) {
+    return fail(noted, std::string("that a torn meta page was mended cannot be noted: ") + noted.what);
+  }
+  if (has_upstream_) {
+    log(LogLevel::kWarning, Code::kOk,
+        "what data/ had of the upstream may be older than it was: the upstream is asked before anything is sent");
+  }
+  return {};
 }
 
 // STORE came last, so what it names was there. Tables that are made anew would be a silent loss.

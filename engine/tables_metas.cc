@@ -104,13 +104,15 @@ bool map_fits(const Meta& m, uint64_t file_bytes) {
   return m.map_bytes % kMapGranule == 0 && m.map_bytes / m.page_bytes > m.last_page && m.map_bytes <= file_bytes;
 }
 
+std::string kept_aside(uint64_t page, const char* ending) { return "meta_page_" + std::to_string(page) + ending; }
+
 /// The other meta page in the place of the torn one, durable; what stood there is kept.
 Status mend(int data, int fd, const TornMeta& torn) {
   std::string bad(torn.page_bytes, '\0');
   std::string good(torn.page_bytes, '\0');
   CAIRN_TRY(read_all(fd, torn.page * torn.page_bytes, bad));
   CAIRN_TRY(read_all(fd, (1 - torn.page) * torn.page_bytes, good));
-  const std::string name = "meta_page_" + std::to_string(torn.page) + ".torn";
+  const std::string name = kept_aside(torn.page, ".torn");
   constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
   const Descriptor aside(wal::above_standard(::openat(data, name.c_str(), kFlags, 0600)));
   if (aside.get() < 0) return lmdb_status(errno, "keeping a torn meta page aside");
@@ -158,6 +160,24 @@ Status mend_torn_meta(int data, const FunctionRef<bool(uint64_t applied_lsn)>& l
   if (!torn.ok()) return torn.status();
   return torn->has_value() && log_goes_on((*torn)->applied_lsn) ? mend(data, file.get(), **torn) : Status();
 }
+
+bool is_mended_meta(int data) {
+  const auto is_kept = [data](uint64_t page) {
+    return faccessat(data, kept_aside(page, ".torn").c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  };
+  return is_kept(0) || is_kept(1);
+}
+
+Status note_mended_meta(int data) {
+  for (const uint64_t page : {0U, 1U}) {
+    if (renameat(data, kept_aside(page, ".torn").c_str(), data, kept_aside(page, ".mended").c_str()) != 0 &&
+        errno != ENOENT) {
+      return lmdb_status(errno, "renaming a torn meta page that was kept");
+    }
+  }
+  return fsync(data) == 0 ? Status() : lmdb_sync_status(errno, "syncing data/");
+}
+
 Status repeat_metas(int fd, uint64_t page_bytes) {
   // What a process that was killed wrote may still be on its way to the disk.
   if (fdatasync(fd) != 0) return lmdb_sync_status(errno, "syncing data.mdb");

@@ -23,9 +23,14 @@ struct TornMeta {
 Result<std::optional<TornMeta>> find_torn_meta(int fd);
 
 /// Puts the other meta page in the place of a torn one of <data>/data.mdb, durable, if the log goes on where its tables
-/// end. What stood there is kept in the directory `data`, in meta_page_<n>.torn. Nobody has the file open. kIo,
+/// end. What stood there is kept in the directory `data`, in meta_page_<n>.torn, before. Nobody has the file open. kIo,
 /// kNoSpace.
 Status mend_torn_meta(int data, const FunctionRef<bool(uint64_t applied_lsn)>& log_goes_on);
+
+/// A meta page was mended, and note_mended_meta was not called since: the tables may be those of one commit before.
+bool is_mended_meta(int data);
+/// Durable: what was kept in meta_page_<n>.torn is in meta_page_<n>.mended. kIo.
+Status note_mended_meta(int data);
 
 /// Writes both meta pages again, as they are, the older one first; each is durable before the next is touched, so that
 /// one of them is whole at any moment.

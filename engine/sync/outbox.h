@@ -89,6 +89,9 @@ class Outbox {
   Result<bool> succeed(const StreamId& stream, uint64_t generation);
   /// The upstream has a later state of a run of this store.
   Status note_restored();
+  /// The tables may be those of some commits before: the upstream is asked what is newer, and a stream or a batch of
+  /// this store that it knows and this store does not is no other store's.
+  Status note_older();
   Status halt(Halt why);
   /// Keeps why a try failed, if it is another reason than before.
   Status note_error(std::string_view text);

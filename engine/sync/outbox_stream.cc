@@ -149,6 +149,20 @@ Status Outbox::note_restored() {
   return {};
 }
 
+Status Outbox::note_older() {
+  if (!state_.keeps_changes() || state_.halt != Halt::kNone) {
+    return {};  // no upstream knows it, or somebody is to say what it is, and then it asks
+  }
+  SenderState next = state_;
+  next.told = true;
+  if (!next.pulls()) {
+    begin_pull(next, Pull::kMoved);
+  }
+  CAIRN_TRY(tables_.transact(4096, [&](TablesTxn& txn) { return save(txn, next); }));
+  note(std::move(next));
+  return {};
+}
+
 Status Outbox::halt(Halt why) {
   SenderState next = state_;
   next.halt = why;

@@ -233,7 +233,7 @@ Status Sender::answer_batch(const Reply& reply, int64_t now_ms) {
         }
       }
       done(now_ms);
-      if (outbox_.state().pull == Pull::kMoved) {
+      if (outbox_.state().pull == Pull::kMoved || outbox_.state().told) {
         return outbox_.begin_pull();  // somebody said that this one goes on: what the other one sent is taken over
       }
       last_error_ = "another store sends under this one's name, and was first";

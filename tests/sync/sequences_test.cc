@@ -25,11 +25,6 @@ class Sequences : public SyncTest {
     ASSERT_TRUE(parent.ok()) << said(parent.status());
     s.apply(*parent, type, key, json);
   }
-  Site& fixed(const std::string& name) {
-    Site& s = site(name);
-    s.fixed_identity = true;
-    return s;
-  }
   std::string image_of(Site& s) {
     std::string image = s.directory() + ".image";
     s.close();
@@ -126,8 +121,8 @@ class Interleaved final : public sync::ReceiverStorage {
 
 // The second of two sends the next batch of the stream at the moment at which the first one's new stream retires it.
 TEST_F(Sequences, ARetiredStreamStaysRetiredThoughItsNextBatchCameAtThatMoment) {
-  Site& first = fixed("first");
-  Site& second = fixed("second");
+  Site& first = machine_of("first");
+  Site& second = machine_of("second");
   Site& other = site("other");
   other.open();
   first.open();
@@ -251,8 +246,8 @@ TEST_F(Sequences, ARunThatWasNotRefreshedIsNoDeadLetterEither) {
 // A store restored to before the run was started; a child of that run is started again.
 class RestoredSequences : public Sequences, public ::testing::WithParamInterface<OperationType> {};
 TEST_P(RestoredSequences, ADeltaForARunThatWasThisStoresOwn) {
-  Site& machine = fixed("machine");
-  Site& snapshot = fixed("snapshot");
+  Site& machine = machine_of("machine");
+  Site& snapshot = machine_of("snapshot");
   machine.open();
   machine.attach();
   machine.start("a", "{}");
@@ -332,8 +327,8 @@ TEST_F(Sequences, AStoreWhoseFirstAnswerWasLostIsKnownAtBothUpstreams) {
 TEST_F(Sequences, WhoWasToldAtOneUpstreamAndGoesToAnotherIsHeard) {
   Site& other = site("other");
   other.open();
-  Site& first = fixed("first");
-  Site& second = fixed("second");
+  Site& first = machine_of("first");
+  Site& second = machine_of("second");
   first.open();
   first.attach();
   first.start("r", R"({"n":1})");
@@ -509,8 +504,8 @@ TEST_F(Sequences, TheOwnersFirstWordOfManyRunsFoldsTheLogAFewTimes) {
 
 // And a pull of many runs that have just been changed.
 TEST_F(Sequences, APullOfManyBusyRunsFoldsTheLogAFewTimes) {
-  Site& machine = fixed("machine");
-  Site& snapshot = fixed("snapshot");
+  Site& machine = machine_of("machine");
+  Site& snapshot = machine_of("snapshot");
   machine.open();
   machine.attach();
   for (int i = 0; i < 200; ++i) {
@@ -540,8 +535,8 @@ TEST_F(Sequences, APullOfManyBusyRunsFoldsTheLogAFewTimes) {
 
 // What others wrote was looked at often; then it turns out that the store was restored.
 TEST_F(Sequences, ARestoredStoreThatRefreshedStillLearnsThatItsRunHadFinished) {
-  Site& machine = fixed("machine");
-  Site& snapshot = fixed("snapshot");
+  Site& machine = machine_of("machine");
+  Site& snapshot = machine_of("snapshot");
   Site& child = site("child");
   machine.open();
   machine.attach();
@@ -573,7 +568,7 @@ TEST_F(Sequences, ARestoredStoreThatRefreshedStillLearnsThatItsRunHadFinished) {
 // The process is killed when the documents of a pull are in the log, and that something was newer is not yet noted.
 TEST_F(Sequences, AMovedStoreThatIsKilledInItsPullKnowsThatItWasRestored) {
   Site& machine = site("machine");
-  Site& snapshot = fixed("snapshot");
+  Site& snapshot = machine_of("snapshot");
   machine.open();
   machine.attach();
   machine.start("r", R"({"n":1})");
@@ -632,8 +627,8 @@ TEST_F(Sequences, AMovedStoreThatIsKilledInItsPullKnowsThatItWasRestored) {
 
 // What cannot be taken of a pull's answer is asked for again, but not at once.
 TEST_F(Sequences, AnAnswerOfAPullThatCannotBeKeptIsWaitedFor) {
-  Site& machine = fixed("machine");
-  Site& snapshot = fixed("snapshot");
+  Site& machine = machine_of("machine");
+  Site& snapshot = machine_of("snapshot");
   machine.open();
   machine.attach();
   machine.start("r", R"({"n":1})");
@@ -681,8 +676,8 @@ TEST_F(Sequences, AnAnswerOfAPullThatCannotBeKeptIsWaitedFor) {
 
 // Others began to write the run after the state that was restored: this store does not know yet that they do.
 TEST_F(Sequences, WhatARestoredStoreIncrementsInARunThatOthersWriteIsTheSameAtBothEnds) {
-  Site& machine = fixed("machine");
-  Site& snapshot = fixed("snapshot");
+  Site& machine = machine_of("machine");
+  Site& snapshot = machine_of("snapshot");
   Site& child = site("child");
   machine.open();
   machine.attach();
