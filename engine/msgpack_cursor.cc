@@ -11,13 +11,12 @@ bool MsgpackCursor::read_byte(uint8_t& b) {
 }
 
 bool MsgpackCursor::read_big_endian(int bytes, uint64_t& v) {
+  if (static_cast<size_t>(bytes) > remaining()) {
+    return false;
+  }
   v = 0;
   for (int i = 0; i < bytes; ++i) {
-    uint8_t b = 0;
-    if (!read_byte(b)) {
-      return false;
-    }
-    v = v << 8 | b;
+    v = v << 8 | static_cast<uint8_t>(bytes_[at_++]);
   }
   return true;
 }

@@ -12,68 +12,113 @@ namespace {
 
 constexpr uint64_t kIdsBytes = 64u << 10;
 constexpr size_t kIdPiecesMax = 64u << 10;  // all that `id_at` can name
-constexpr uint8_t kStatusSuits = 1;
-constexpr uint8_t kTagsSuit = 2;
-constexpr uint8_t kRelativesSuit = 4;  // and the task
-constexpr uint8_t kAllSuits = kStatusSuits | kTagsSuit | kRelativesSuit;
+constexpr uint32_t kStatusSuits = 1;
+constexpr uint32_t kTagsSuit = 2;
+constexpr uint32_t kRelativesSuit = 4;  // and the task
+constexpr uint32_t kAllSuits = kStatusSuits | kTagsSuit | kRelativesSuit;
+
+uint32_t filters_without(const RunQuery& q) {
+  return (q.statuses == 0 ? kStatusSuits : 0) | (q.tags.empty() ? kTagsSuit : 0) |
+         (q.task.empty() && q.parent.empty() && q.root.empty() ? kRelativesSuit : 0);
+}
 
 }  // namespace
 
+RunHeads::RunHeads(const RunPage& page, Replay::Find find)
+    : page_(page), find_(std::move(find)), any_suits_(filters_without(page.query())) {}
+
 std::string_view RunHeads::id_of(const Head& head) const {
-  return {ids_[head.id_at / kIdsBytes].get() + head.id_at % kIdsBytes, head.id_bytes};
+  const char* at = ids_[head.id_at / kIdsBytes].get() + head.id_at % kIdsBytes;
+  return {at + 1, static_cast<uint8_t>(*at)};
 }
 
-size_t RunHeads::slot_of(std::string_view id) const {
+RunHeads::Slot RunHeads::slot_of(std::string_view id) const {
   const size_t mask = table_.size() - 1;
-  size_t slot = xxh3(id.data(), id.size()) & mask;
-  while (table_[slot] != 0 && id_of(heads_[table_[slot] - 1]) != id) {
-    slot = (slot + 1) & mask;
+  Slot slot;
+  slot.tag = static_cast<uint32_t>(xxh3(id.data(), id.size()));
+  for (slot.at = slot.tag & mask; table_[slot.at] != 0; slot.at = (slot.at + 1) & mask) {
+    const uint64_t entry = table_[slot.at];
+    if (entry >> 32 != slot.tag) {
+      continue;
+    }
+    Head& head = head_at(static_cast<uint32_t>(entry) - 1);
+    if (id_of(head) == id) {
+      slot.head = &head;
+      break;
+    }
   }
   return slot;
 }
 
-Result<RunHeads::Head*> RunHeads::head_of(std::string_view id) {
-  const size_t slot = slot_of(id);
-  if (table_[slot] != 0) {
-    return &heads_[table_[slot] - 1];
-  }
-  auto found = find_(id);
-  if (!found.ok()) {
-    return found.status();
-  }
-  if (ids_end_ + id.size() > ids_.size() * kIdsBytes) {
+RunHeads::Head* RunHeads::add(const Slot& slot, std::string_view id, uint64_t lsn) {
+  if (ids_end_ + 1 + id.size() > ids_.size() * kIdsBytes) {
     if (ids_.size() == kIdPiecesMax) {
-      return Status(Code::kNoMemory, "too many runs wait for a checkpoint");
+      return nullptr;
     }
     ids_end_ = ids_.size() * kIdsBytes;
     ids_.emplace_back(new char[kIdsBytes]);
   }
-  Head& head = heads_.emplace_back();
-  head.id_at = static_cast<uint32_t>(ids_end_);
-  head.id_bytes = static_cast<uint8_t>(id.size());
-  std::memcpy(ids_.back().get() + ids_end_ % kIdsBytes, id.data(), id.size());
-  ids_end_ += id.size();
-  table_[slot] = static_cast<uint32_t>(heads_.size());
-  if (heads_.size() * 3 > table_.size() * 2) {
-    grow_table();
+  if (count_ % kHeadsInPiece == 0) {
+    heads_.push_back(std::make_unique<std::array<Head, kHeadsInPiece>>());
   }
-  if (*found) {
-    take(head, **found);
+  Head& head = head_at(count_);
+  head.id_at = static_cast<uint32_t>(ids_end_);
+  head.first =
+      static_cast<uint32_t>(std::min<uint64_t>(lsn - begin_lsn_, (1u << kFirstBits) - 1)) & ((1u << kFirstBits) - 1);
+  char* at = ids_.back().get() + ids_end_ % kIdsBytes;
+  *at = static_cast<char>(id.size());
+  std::memcpy(at + 1, id.data(), id.size());
+  ids_end_ += 1 + id.size();
+  table_[slot.at] = uint64_t{slot.tag} << 32 | ++count_;
+  if (count_ * 3 > table_.size() * 2) {
+    grow_table();
   }
   return &head;
 }
 
 void RunHeads::grow_table() {
-  const size_t slots = 2 * table_.size();
-  table_ = {};  // before the new one is there: the heads have it all
-  table_.resize(slots);
-  for (size_t i = 0; i < heads_.size(); ++i) {
-    table_[slot_of(id_of(heads_[i]))] = static_cast<uint32_t>(i + 1);
+  std::vector<uint64_t> grown(2 * table_.size());
+  const size_t mask = grown.size() - 1;
+  for (const uint64_t entry : table_) {
+    if (entry != 0) {
+      size_t at = (entry >> 32) & mask;
+      while (grown[at] != 0) {
+        at = (at + 1) & mask;
+      }
+      grown[at] = entry;
+    }
   }
+  table_ = std::move(grown);
 }
 
-void RunHeads::note(Head& head, uint8_t bit, bool suits) {
-  head.suits = static_cast<uint8_t>(suits ? head.suits | bit : head.suits & ~bit);
+uint64_t RunHeads::held_bytes() const {
+  return table_.size() * sizeof(uint64_t) + heads_.size() * kHeadsInPiece * sizeof(Head) + ids_.size() * kIdsBytes;
+}
+
+Result<RunHeads::Met> RunHeads::meet(std::string_view id, uint64_t lsn) {
+  const Slot slot = slot_of(id);
+  if (slot.head != nullptr) {
+    return Met{slot.head, false};
+  }
+  Head* head = add(slot, id, lsn);
+  if (head == nullptr) {
+    return Status(Code::kNoMemory, "too many runs wait for a checkpoint");
+  }
+  return Met{head, true};
+}
+
+// Of a run that the tables have, or that they have erased already: then its erase follows.
+void RunHeads::begin(Head& head, uint64_t created_lsn, uint64_t last, int64_t updated_us) const {
+  head.created_lsn = created_lsn;
+  head.sequence = last;
+  head.updated_us = updated_us;
+  head.there = 1;
+  head.suits = head.known = any_suits_;
+}
+
+void RunHeads::note(Head& head, uint32_t bit, bool suits) {
+  head.suits = suits ? head.suits | bit : head.suits & ~bit;
+  head.known |= bit;
 }
 
 template <class Record>
@@ -81,16 +126,46 @@ void RunHeads::take(Head& head, const Record& record) const {
   head.created_lsn = record.created_lsn;
   head.sequence = record.sequence;
   head.updated_us = record.updated_us;
-  head.there = true;
-  head.foreign = record.foreign;
+  head.there = 1;
+  head.asked = 1;
+  head.foreign = record.foreign ? 1 : 0;
   note(head, kStatusSuits, page_.suits_status(record.status, record.foreign));
   note(head, kTagsSuit, page_.suits_tags(record.tags));
   note(head, kRelativesSuit, page_.suits_relatives(record.task, record.parent, record.root));
 }
 
+Status RunHeads::take_stored(Head& head, std::string_view id) const {
+  const auto found = find_(id);
+  CAIRN_TRY(found.status());
+  if (*found) {
+    take(head, **found);
+  }
+  return {};
+}
+
+Status RunHeads::ask_tables(Head& head, std::string_view id) const {
+  const auto found = find_(id);
+  CAIRN_TRY(found.status());
+  if (!*found || (*found)->created_lsn != head.created_lsn) {
+    head.there = 0;
+    return {};
+  }
+  const RunRecord& r = **found;
+  head.asked = 1;
+  head.foreign = r.foreign ? 1 : 0;
+  if ((head.known & kStatusSuits) == 0 || r.foreign) {
+    note(head, kStatusSuits, page_.suits_status(r.status, r.foreign));
+  }
+  if ((head.known & kTagsSuit) == 0) {
+    note(head, kTagsSuit, page_.suits_tags(r.tags));
+  }
+  note(head, kRelativesSuit, page_.suits_relatives(r.task, r.parent, r.root));
+  return {};
+}
+
 void RunHeads::take_change(Head& head, const RunChange& change) const {
   if (change.status) {
-    note(head, kStatusSuits, page_.suits_status(*change.status, head.foreign));
+    note(head, kStatusSuits, page_.suits_status(*change.status, head.foreign != 0));
   }
   if (change.tags) {
     note(head, kTagsSuit, page_.suits_tags(*change.tags));
@@ -99,7 +174,7 @@ void RunHeads::take_change(Head& head, const RunChange& change) const {
 
 RunStep RunHeads::judge(const Head& head, uint64_t lsn, uint64_t created_lsn, uint64_t base, uint64_t last) {
   const RunStep step =
-      head.there ? judge_step(head.created_lsn, head.sequence, created_lsn, base, last) : RunStep::kUnknownRun;
+      head.there != 0 ? judge_step(head.created_lsn, head.sequence, created_lsn, base, last) : RunStep::kUnknownRun;
   if (step == RunStep::kUnknownRun) {
     unknown_[std::string(id_of(head))] = lsn;
   } else if (step == RunStep::kGap) {
@@ -110,12 +185,10 @@ RunStep RunHeads::judge(const Head& head, uint64_t lsn, uint64_t created_lsn, ui
 
 Status RunHeads::visit_start(std::string_view payload, uint64_t lsn) {
   CAIRN_TRY(view_run_record(payload, start_));
-  auto found = head_of(start_.id);
-  if (!found.ok()) {
-    return found.status();
-  }
-  Head& head = **found;
-  if (head.there && head.created_lsn >= lsn) {
+  const auto met = meet(start_.id, lsn);
+  CAIRN_TRY(met.status());
+  Head& head = *met->head;
+  if (head.there != 0 && head.created_lsn >= lsn) {
     return {};
   }
   take(head, start_);
@@ -131,14 +204,14 @@ Status RunHeads::visit_diff(std::string_view payload, uint64_t lsn) {
   if (!d.ok()) {
     return d.status();
   }
-  auto found = head_of(d->id);
-  if (!found.ok()) {
-    return found.status();
-  }
-  Head& head = **found;
+  const auto met = meet(d->id, lsn);
+  CAIRN_TRY(met.status());
+  Head& head = *met->head;
   // 0: of a run that starts in this very record.
   const uint64_t created_lsn = d->created_lsn == 0 ? lsn : d->created_lsn;
-  if (judge(head, lsn, created_lsn, d->diff.base, d->diff.last) == RunStep::kNext) {
+  if (met->first) {
+    begin(head, created_lsn, d->diff.last, d->diff.updated_us);
+  } else if (judge(head, lsn, created_lsn, d->diff.base, d->diff.last) == RunStep::kNext) {
     head.sequence = d->diff.last;
     head.updated_us = d->diff.updated_us;
   }
@@ -161,21 +234,23 @@ Status RunHeads::visit_change(std::string_view payload, uint64_t lsn, bool erase
   if (!c.ok()) {
     return c.status();
   }
-  auto found = head_of(c->id);
-  if (!found.ok()) {
-    return found.status();
+  const auto met = meet(c->id, lsn);
+  CAIRN_TRY(met.status());
+  Head& head = *met->head;
+  if (met->first) {
+    begin(head, c->created_lsn, c->sequence, c->updated_us);
+  } else {
+    const RunStep step = judge(head, lsn, c->created_lsn, c->sequence - 1, c->sequence);
+    if (erase && step == RunStep::kUnknownRun) {
+      unknown_.erase(c->id);
+    }
+    if (step != RunStep::kNext) {
+      return {};
+    }
+    head.sequence = c->sequence;
+    head.updated_us = c->updated_us;
   }
-  Head& head = **found;
-  const RunStep step = judge(head, lsn, c->created_lsn, c->sequence - 1, c->sequence);
-  if (erase && step == RunStep::kUnknownRun) {
-    unknown_.erase(c->id);
-  }
-  if (step != RunStep::kNext) {
-    return {};
-  }
-  head.sequence = c->sequence;
-  head.updated_us = c->updated_us;
-  head.there = !erase;
+  head.there = erase ? 0 : 1;
   take_change(head, *c);
   return {};
 }
@@ -196,12 +271,15 @@ Status RunHeads::visit_rebase(std::string_view payload, uint64_t lsn) {
   if (!rebase.ok()) {
     return rebase.status();
   }
-  auto found = head_of(rebase->id);
-  if (!found.ok()) {
-    return found.status();
+  const auto met = meet(rebase->id, lsn);
+  CAIRN_TRY(met.status());
+  Head& head = *met->head;
+  if (met->first) {
+    CAIRN_TRY(take_stored(head, rebase->id));
+  } else if (head.there != 0 && head.asked == 0) {
+    CAIRN_TRY(ask_tables(head, rebase->id));  // whether it is owned elsewhere
   }
-  Head& head = **found;
-  if (head.there && head.foreign && head.created_lsn >= rebase->created_lsn) {
+  if (head.there != 0 && head.foreign != 0 && head.created_lsn >= rebase->created_lsn) {
     return {};
   }
   if (judge(head, lsn, rebase->created_lsn, rebase->base, rebase->last) != RunStep::kNext) {
@@ -236,17 +314,19 @@ Status RunHeads::visit_one(LogType type, std::string_view payload, uint64_t lsn)
 }
 
 Status RunHeads::visit(const wal::RecordView& record) {
+  begin_lsn_ = begin_lsn_ == 0 ? record.lsn : begin_lsn_;
   return visit_one(static_cast<LogType>(record.type), record.payload, record.lsn);
 }
 
 Status RunHeads::fold_staged(const std::vector<StagedDiff>& staged) {
   for (const StagedRun& run : by_staged_run(staged)) {
-    auto found = head_of(run.id);
-    if (!found.ok()) {
-      return found.status();
+    const auto met = meet(run.id, UINT64_MAX);
+    CAIRN_TRY(met.status());
+    Head& head = *met->head;
+    if (met->first) {
+      CAIRN_TRY(take_stored(head, run.id));
     }
-    Head& head = **found;
-    if (!head.there || head.created_lsn != run.created_lsn) {
+    if (head.there == 0 || head.created_lsn != run.created_lsn) {
       continue;  // of a run that is erased, or was never durable
     }
     while (const StagedDiff* next = run.next_behind(head.sequence)) {
@@ -265,15 +345,25 @@ std::vector<Gap> RunHeads::gaps() const {
   return all;
 }
 
-void RunHeads::offer(RunPage& page) const {
-  for (const Head& head : heads_) {
-    if (head.there && head.suits == kAllSuits && page.takes(head.updated_us, id_of(head))) {
+// From the end where the order begins, if it goes by time: so the page is full of what it wants early.
+Status RunHeads::offer(RunPage& page) {
+  const bool back = page.query().order == RunOrder::kNewestFirst;
+  for (size_t i = 0; i < count_; ++i) {
+    Head& head = head_at(back ? count_ - 1 - i : i);
+    if (head.there == 0 || (head.known & ~head.suits) != 0 || !page.takes(head.updated_us, id_of(head))) {
+      continue;
+    }
+    if (head.known != kAllSuits) {
+      CAIRN_TRY(ask_tables(head, id_of(head)));
+    }
+    if (head.there != 0 && head.suits == kAllSuits) {
       RunRecord place;
       place.id = id_of(head);
       place.updated_us = head.updated_us;
       page.add(std::move(place), false);
     }
   }
+  return {};
 }
 
 }  // namespace cairn::engine

@@ -1,9 +1,13 @@
-// Of the runs that the log or staging changes behind the tables: what a listing needs to choose its page, at 32 bytes a
-// run and its id. The runs of the page alone are folded whole afterwards, by Replay, whose rules count here too: both
-// ask judge_step() and by_staged_run().
+// Of the runs that the log or staging changes behind the tables: what a listing needs to choose its page, at about 60
+// bytes a run and its id. The runs of the page alone are folded whole afterwards, by Replay, whose rules count here too:
+// both ask judge_step() and by_staged_run().
+//
+// The records are all that lie behind one snapshot of the tables, so they alone say how a run ends that they begin, end
+// or go on with. What only the tables know, what a run is of and whether it is there, is asked when the run comes into
+// the page and the page has such a filter; that a run of the page is there, Replay says.
 #pragma once
 
-#include <deque>
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -18,7 +22,7 @@ namespace cairn::engine {
 class RunHeads {
  public:
   /// `find` gives the stored record of a run; its document is not looked at. `page` says which runs suit, and stays.
-  RunHeads(const RunPage& page, Replay::Find find) : page_(page), find_(std::move(find)) {}
+  RunHeads(const RunPage& page, Replay::Find find);
   RunHeads(const RunHeads&) = delete;
   RunHeads& operator=(const RunHeads&) = delete;
 
@@ -30,30 +34,46 @@ class RunHeads {
   [[nodiscard]] std::vector<Gap> gaps() const;
 
   /// Something was met of the run: what is stored of it is older.
-  [[nodiscard]] bool has(std::string_view id) const { return table_[slot_of(id)] != 0; }
+  [[nodiscard]] bool has(std::string_view id) const { return slot_of(id).head != nullptr; }
+  /// No record of the run that was met is older. Of a run that it has.
+  [[nodiscard]] uint64_t first_lsn(std::string_view id) const { return begin_lsn_ + slot_of(id).head->first; }
   /// Adds to `page` the runs that suit and that it takes, with nothing but their position.
-  void offer(RunPage& page) const;
+  Status offer(RunPage& page);
+  [[nodiscard]] uint64_t held_bytes() const;
 
  private:
+  static constexpr unsigned kFirstBits = 23;
   struct Head {
     uint64_t created_lsn = 0;
     uint64_t sequence = 0;
     int64_t updated_us = 0;
-    uint32_t id_at = 0;  // in `ids_`
-    uint8_t id_bytes = 0;
-    bool there = false;  // else erased, or unknown
-    bool foreign = false;
-    uint8_t suits = 0;  // kAllSuits: the run is one that the page asks for
+    uint32_t id_at = 0;               // in `ids_`: its length, and it
+    uint32_t first : kFirstBits = 0;  // its first record, counted from `begin_lsn_`; the greatest: that or more
+    uint32_t there : 1 = 0;           // else erased, or unknown
+    uint32_t asked : 1 = 0;           // its record was met or looked up
+    uint32_t foreign : 1 = 0;         // if so
+    uint32_t suits : 3 = 0;           // kAllSuits: the run is one that the page asks for
+    uint32_t known : 3 = 0;           // of `suits`; the rest is to be asked of the tables
   };
   static_assert(sizeof(Head) == 32);
+  static constexpr size_t kHeadsInPiece = 2048;
 
+  struct Slot {
+    size_t at = 0;         // in `table_`: where the run stands, or belongs
+    uint32_t tag = 0;      // of the id
+    Head* head = nullptr;  // null: nothing was met of it
+  };
   [[nodiscard]] std::string_view id_of(const Head& head) const;
-  /// Where in `table_` the run stands, or belongs.
-  [[nodiscard]] size_t slot_of(std::string_view id) const;
-  /// The run's head now (from the store if no record touched it).
-  Result<Head*> head_of(std::string_view id);
+  [[nodiscard]] Head& head_at(size_t number) const { return (*heads_[number / kHeadsInPiece])[number % kHeadsInPiece]; }
+  [[nodiscard]] Slot slot_of(std::string_view id) const;
+  /// Null: there is no room for more.
+  Head* add(const Slot& slot, std::string_view id, uint64_t lsn);
   void grow_table();
-  static void note(Head& head, uint8_t bit, bool suits);
+  /// The run as the tables have it, if they do.
+  Status take_stored(Head& head, std::string_view id) const;
+  /// Takes from the tables what is not known of a run that they have.
+  Status ask_tables(Head& head, std::string_view id) const;
+  static void note(Head& head, uint32_t bit, bool suits);
   /// A RunRecord or a RunRecordView.
   template <class Record>
   void take(Head& head, const Record& record) const;
@@ -67,11 +87,21 @@ class RunHeads {
   Status visit_received(std::string_view payload, uint64_t lsn);
   Status visit_rebase(std::string_view payload, uint64_t lsn);
   RunStep judge(const Head& head, uint64_t lsn, uint64_t created_lsn, uint64_t base, uint64_t last);
+  struct Met {
+    Head* head = nullptr;
+    bool first = false;  // nothing was met of the run before: the step is its next, or is in the tables already
+  };
+  Result<Met> meet(std::string_view id, uint64_t lsn);
+  void begin(Head& head, uint64_t created_lsn, uint64_t last, int64_t updated_us) const;
 
   const RunPage& page_;
   const Replay::Find find_;
-  std::deque<Head> heads_;                                     // a vector that grows takes three times the room
-  std::vector<uint32_t> table_ = std::vector<uint32_t>(1024);  // by hash of the id: number in `heads_` + 1; 0: free
+  const uint32_t any_suits_;  // the filters that the page does not have
+  uint64_t begin_lsn_ = 0;    // of the first record
+  size_t count_ = 0;
+  std::vector<std::unique_ptr<std::array<Head, kHeadsInPiece>>>
+      heads_;                                                  // a vector that grows takes three times the room
+  std::vector<uint64_t> table_ = std::vector<uint64_t>(1024);  // by tag: tag << 32 | number in `heads_` + 1; 0: free
   std::vector<std::unique_ptr<char[]>> ids_;                   // pieces of kIdsBytes
   uint64_t ids_end_ = 0;
   std::map<std::string, uint64_t, std::less<>> unknown_;  // LSNs of records of unknown runs, as Replay::State has them

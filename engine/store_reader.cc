@@ -155,10 +155,9 @@ void StoreReader::tell_of_lost_staging(const ReadReport& report) {
   told_of_lost_staging_ = lost;
 }
 
-Status StoreReader::attempt(const RunIds& only, const Fold& fold, bool last) {
+Status StoreReader::attempt(const RunIds& only, Fold& fold, bool last) {
   snapshot_.reset();
   CAIRN_TRY(check_place());
-  const uint64_t applied_before = tables_ ? tables_->applied_lsn() : 0;
   ReadReport report;
   report.tables_problem = report_.tables_problem;
   report.store_problem = report_.store_problem;
@@ -186,12 +185,22 @@ Status StoreReader::attempt(const RunIds& only, const Fold& fold, bool last) {
   if (report.owner.held && report.staging.unsettled_slots > 0 && !tolerant) {
     return Code::kAgain;  // what was acknowledged may stand in there
   }
-  // 2. The log.
+  // 2. One snapshot of the tables.
+  CAIRN_TRY(take_snapshot(tolerant));
+  report.applied_lsn = snapshot_ ? snapshot_->applied_lsn() : 0;
+  fold.begin();
+  // 3. The log behind it.
   LoggedRecords log(*files_, identity_.store_id, options_.copied_log_bytes_max);
+  Status visited;
   const Status scanned = wal::judge(
-      *files_, identity_.store_id, tables_ ? std::optional(applied_before) : std::nullopt, wal::Extent::kBehindTables,
+      *files_, identity_.store_id, snapshot_ ? std::optional(report.applied_lsn) : std::nullopt,
+      wal::Extent::kBehindTables,
       [&](const wal::RecordView& r) {
         log.add(r, only.empty() || concerns(static_cast<LogType>(r.type), r.payload, only));
+        if (visited.ok()) {
+          const Status s = fold.visit(r);
+          visited = s.ok() ? s : unfit(r, s);
+        }
         return Status();
       },
       report.log);
@@ -200,21 +209,13 @@ Status StoreReader::attempt(const RunIds& only, const Fold& fold, bool last) {
                                       : name_strange_file(fail(scanned, scanned.what), options_.directory);
   }
   tell_of_lost_staging(report);
-  // 3. One snapshot of the tables.
   if (tables_) {
-    auto snapshot = tables_->snapshot();
-    if (snapshot.ok()) {
-      snapshot_ = std::move(*snapshot);
-      report.applied_lsn = snapshot_->applied_lsn();
-      // Of the owner that is there now. Written before it acknowledged anything, so it is not older than what was read.
-      auto life = snapshot_->life();
-      if (life.ok()) {
-        life_ = *life;
-      } else if (!tolerant) {
-        return fail(life.status(), "the tables cannot be read");
-      }
+    // Of the owner that is there now. Written before it acknowledged anything, so it is not older than what was read.
+    auto life = tables_->life();
+    if (life.ok()) {
+      life_ = *life;
     } else if (!tolerant) {
-      return fail(snapshot.status(), "the tables cannot be read");
+      return fail(life.status(), "the tables cannot be read");
     }
   }
   if (!report.log.damage.empty() && report.owner.held && !tolerant) {
@@ -222,7 +223,7 @@ Status StoreReader::attempt(const RunIds& only, const Fold& fold, bool last) {
     // all there was, whatever LSNs it names. The owner itself finds real damage.
     return Code::kAgain;
   }
-  if (!report.log.damage.empty() && report.applied_lsn != applied_before && !tolerant) {
+  if (!report.log.damage.empty() && tables_ && report.applied_lsn != tables_->applied_lsn() && !tolerant) {
     return Code::kAgain;  // an owner came and went
   }
   if (!report.log.damage.empty() && !tolerant) {
@@ -230,21 +231,41 @@ Status StoreReader::attempt(const RunIds& only, const Fold& fold, bool last) {
     return fail(Code::kCorrupt, "durable data is damaged: " + wal::describe(report_.log.damage[0]));
   }
   if (log.first_lsn() > report.applied_lsn + 1 && !tolerant) {
-    return Code::kAgain;  // recycled between the two looks
+    return Code::kAgain;  // recycled since the snapshot
   }
+  CAIRN_TRY(visited);
   report.copied_bytes = log.copied_bytes();
   // 4. All that, folded oldest first.
   Layers layers{log, report, tolerant, last};
-  CAIRN_TRY(fold(layers));
+  CAIRN_TRY(fold.fold(layers));
   report.staging.diffs.clear();
   report_ = std::move(report);
   return {};
 }
 
-Status StoreReader::each_logged(Layers& layers, const FunctionRef<Status(const wal::RecordView&)>& visit) {
+Status StoreReader::take_snapshot(bool tolerant) {
+  if (tables_ == nullptr) {
+    return {};
+  }
+  auto snapshot = tables_->snapshot();
+  if (snapshot.ok()) {
+    snapshot_ = std::move(*snapshot);
+  } else if (!tolerant) {
+    return fail(snapshot.status(), "the tables cannot be read");
+  }
+  return {};
+}
+
+Status StoreReader::unfit(const wal::RecordView& record, const Status& why) const {
+  return fail(why, "the log's record of LSN " + std::to_string(record.lsn) + " cannot be taken: " + why.what);
+}
+
+Status StoreReader::each_logged(Layers& layers, uint64_t behind,
+                                const FunctionRef<Status(const wal::RecordView&)>& visit) {
   ReadReport& report = layers.report;
   // What the snapshot has is passed over: of an erased run it has nothing, and that must stay so.
-  Status read = layers.log.each(tables_ ? std::optional(report.applied_lsn) : std::nullopt, [&](const auto& record) {
+  const uint64_t known = std::max(report.applied_lsn, behind);
+  return layers.log.each(snapshot_ ? std::optional(known) : std::nullopt, [&](const auto& record) {
     const Status s = visit(record);
     if (s.ok()) {
       return s;
@@ -255,9 +276,8 @@ Status StoreReader::each_logged(Layers& layers, const FunctionRef<Status(const w
     }
     return options_.salvage && report.owner.held  // the last attempt is tolerant
                ? Status(Code::kAgain)
-               : fail(s, "the log's record of LSN " + std::to_string(record.lsn) + " cannot be taken: " + s.what);
+               : unfit(record, s);
   });
-  return read;
 }
 
 Status StoreReader::judge_gaps(Layers& layers, std::vector<Gap> gaps) {
@@ -273,7 +293,7 @@ Status StoreReader::judge_gaps(Layers& layers, std::vector<Gap> gaps) {
   return fail(Code::kCorrupt, "the log does not continue run " + gap.id + " at LSN " + std::to_string(gap.lsn));
 }
 
-Status StoreReader::fold_runs(Layers& layers, const RunIds& only, std::unique_ptr<Replay>& replay) {
+Status StoreReader::fold_runs(Layers& layers, const RunIds& only, uint64_t behind, std::unique_ptr<Replay>& replay) {
   replay = std::make_unique<Replay>([this](std::string_view id) -> Result<std::optional<RunRecord>> {
     if (!snapshot_) {
       return std::optional<RunRecord>();
@@ -285,7 +305,7 @@ Status StoreReader::fold_runs(Layers& layers, const RunIds& only, std::unique_pt
     return found;
   });
   replay->only(only);
-  CAIRN_TRY(each_logged(layers, [&replay](const wal::RecordView& record) { return replay->visit(record); }));
+  CAIRN_TRY(each_logged(layers, behind, [&replay](const wal::RecordView& record) { return replay->visit(record); }));
   CAIRN_TRY(judge_gaps(layers, replay->gaps()));
   if (const Status s = replay->fold_staged(layers.report.staging.diffs, nullptr); !s.ok()) {
     return fail(s, "a staged diff cannot be applied");
@@ -294,62 +314,97 @@ Status StoreReader::fold_runs(Layers& layers, const RunIds& only, std::unique_pt
   return {};
 }
 
-// The runs that are newer than the tables are chosen by their heads; those that come into the page are folded whole by
-// a second look through the same records.
-Status StoreReader::fold_page(Layers& layers, const RunQuery& query, std::vector<RunPage::Entry>& entries, bool& more) {
-  auto page = RunPage::make(query);
-  if (!page.ok()) {
-    return page.status();
-  }
-  RunIds newer;
-  {
-    RunHeads heads(*page, [this](std::string_view id) {
-      return snapshot_ ? snapshot_->find_head(id) : Result<std::optional<RunRecord>>(std::optional<RunRecord>());
+class StoreReader::FoldRuns final : public Fold {
+ public:
+  FoldRuns(StoreReader& reader, const RunIds& only, std::unique_ptr<Replay>& replay)
+      : reader_(reader), only_(only), replay_(replay) {}
+  Status fold(Layers& layers) override { return reader_.fold_runs(layers, only_, 0, replay_); }
+
+ private:
+  StoreReader& reader_;
+  const RunIds& only_;
+  std::unique_ptr<Replay>& replay_;
+};
+
+// The runs that are newer than the tables are chosen by their heads while the log is judged; those that come into the
+// page are folded whole from their records, once more.
+class StoreReader::FoldPage final : public Fold {
+ public:
+  FoldPage(StoreReader& reader, const RunQuery& query, std::vector<RunPage::Entry>& entries, bool& more)
+      : reader_(reader), query_(query), entries_(entries), more_(more) {}
+
+  void begin() override {
+    heads_.reset();
+    page_.emplace(std::move(*RunPage::make(query_)));  // list() has tried it
+    heads_.emplace(*page_, [this](std::string_view id) {
+      return reader_.snapshot_ ? reader_.snapshot_->find_head(id)
+                               : Result<std::optional<RunRecord>>(std::optional<RunRecord>());
     });
-    CAIRN_TRY(each_logged(layers, [&heads](const wal::RecordView& record) { return heads.visit(record); }));
-    CAIRN_TRY(judge_gaps(layers, heads.gaps()));
-    CAIRN_TRY(heads.fold_staged(layers.report.staging.diffs));
-    heads.offer(*page);
-    if (snapshot_) {
-      if (const Status s = snapshot_->select(*page, [&heads](std::string_view id) { return heads.has(id); }); !s.ok()) {
+  }
+  Status visit(const wal::RecordView& record) override { return heads_->visit(record); }
+  Status fold(Layers& layers) override {
+    CAIRN_TRY(reader_.judge_gaps(layers, heads_->gaps()));
+    CAIRN_TRY(heads_->fold_staged(layers.report.staging.diffs));
+    layers.report.head_bytes = heads_->held_bytes();
+    CAIRN_TRY(heads_->offer(*page_));
+    if (reader_.snapshot_) {
+      const Status s = reader_.snapshot_->select(*page_, [this](std::string_view id) { return heads_->has(id); });
+      if (!s.ok()) {
         return fail(s, std::string("the tables cannot be read: ") + s.what);
       }
     }
-    entries = page->take(more);
-    for (const RunPage::Entry& entry : entries) {
-      if (heads.has(entry.record.id)) {
+    entries_ = page_->take(more_);
+    return fold_newer(layers);
+  }
+
+ private:
+  Status fold_newer(Layers& layers) {
+    RunIds newer;
+    uint64_t first_lsn = UINT64_MAX;
+    for (const RunPage::Entry& entry : entries_) {
+      if (heads_->has(entry.record.id)) {
+        first_lsn = std::min(first_lsn, heads_->first_lsn(entry.record.id));
         newer.insert(entry.record.id);
       }
     }
-  }
-  if (newer.empty()) {
+    heads_.reset();
+    if (newer.empty()) {
+      return {};
+    }
+    std::unique_ptr<Replay> replay;
+    CAIRN_TRY(reader_.fold_runs(layers, newer, first_lsn - 1, replay));
+    for (RunPage::Entry& entry : entries_) {
+      if (newer.contains(entry.record.id)) {
+        auto state = replay->state(entry.record.id);
+        CAIRN_TRY(state.status());
+        if (!(*state)->record) {
+          return fail(Code::kInternal, "a run of the listing is not there: " + entry.record.id);
+        }
+        entry.record = std::move(*(*state)->record);
+        entry.whole = true;
+      }
+    }
     return {};
   }
-  std::unique_ptr<Replay> replay;
-  CAIRN_TRY(fold_runs(layers, newer, replay));
-  for (RunPage::Entry& entry : entries) {
-    if (newer.contains(entry.record.id)) {
-      auto state = replay->state(entry.record.id);
-      CAIRN_TRY(state.status());
-      if (!(*state)->record) {
-        return fail(Code::kInternal, "a run of the listing is not there: " + entry.record.id);
-      }
-      entry.record = std::move(*(*state)->record);
-      entry.whole = true;
-    }
-  }
-  return {};
-}
+
+  StoreReader& reader_;
+  const RunQuery& query_;
+  std::vector<RunPage::Entry>& entries_;
+  bool& more_;
+  std::optional<RunPage> page_;
+  std::optional<RunHeads> heads_;
+};
 
 Status StoreReader::load(std::string_view only, std::unique_ptr<Replay>& replay) {
   RunIds ids;
   if (!only.empty()) {
     ids.emplace(only);
   }
-  return look(ids, [&](Layers& layers) { return fold_runs(layers, ids, replay); });
+  FoldRuns fold(*this, ids, replay);
+  return look(ids, fold);
 }
 
-Status StoreReader::look(const RunIds& only, const Fold& fold) {
+Status StoreReader::look(const RunIds& only, Fold& fold) {
   const int64_t begin = options_.hooks.monotonic_ms(options_.hooks.context);
   report_.attempts = 0;
   while (true) {
@@ -534,8 +589,8 @@ Result<std::string> StoreReader::list(const RunQuery& query, const FunctionRef<b
   bool more = false;
   std::vector<RunPage::Entry> entries;
   const bool by_heads = !options_.salvage && query.limit != 0 && query.text.empty();
-  const Status chosen = by_heads ? look({}, [&](Layers& layers) { return fold_page(layers, query, entries, more); })
-                                 : choose_all(query, entries, more);
+  FoldPage fold(*this, query, entries, more);
+  const Status chosen = by_heads ? look({}, fold) : choose_all(query, entries, more);
   if (!chosen.ok()) {
     snapshot_.reset();
     return chosen;

@@ -1,10 +1,11 @@
 // Reading a store without owning it: beside a live owner, after a crash, or a damaged one (salvage). Changes nothing.
 //
-// Newest layer first: staging, then the log, then one LMDB snapshot; then folded oldest first, by sequence. What leaves
-// a layer is in the next one by then, so a reader sees at least what was acknowledged before it looked. Log bytes that
-// recycling spoiled meanwhile lie at or below the snapshot's applied_lsn, or the reader tries again.
+// Staging first, then one LMDB snapshot, then the log behind that; folded oldest first, by sequence. What leaves staging
+// is in the log by then, and what is recycled of the log after the snapshot is missed there: the reader tries again. So
+// it sees at least what was acknowledged before it looked, and the log has all that the snapshot has beyond its
+// applied_lsn (a checkpoint that was cut short).
 //
-// However much waits for the owner's next checkpoint, a page of a listing holds 32 bytes and the id of each run in
+// However much waits for the owner's next checkpoint, a page of a listing holds about 60 bytes and the id of each run in
 // there (run_heads.h), and a read of one run nothing of the others. What reads all runs holds all that are in there.
 #pragma once
 
@@ -46,6 +47,7 @@ struct ReadReport {
   uint64_t applied_lsn = 0;
   uint64_t attempts = 0;
   uint64_t copied_bytes = 0;   // of the log
+  uint64_t head_bytes = 0;     // for choosing a page
   uint64_t folded_runs = 0;    // runs that were held whole: those that staging or the log had something of
   std::string store_problem;   // salvage: why STORE does not count; "" if it does
   std::string tables_problem;  // salvage: why LMDB could not be read; "" if it could
@@ -73,9 +75,10 @@ class StoreReader {
   Status each(const FunctionRef<bool(const RunView&)>& visit);
   /// A page of the runs that `query` asks for as of one moment, in its order, and the cursor of the next page; "" when
   /// this is the last. If `visit` returns false the cursor continues behind the run that it got. Of the visitor the
-  /// same holds as for each(). With salvage no index is trusted, and what cannot be read is left out. Cost: two looks
-  /// through the log behind the tables, and the index entries that are looked at (tables_select.cc); without a limit,
-  /// with a text or with salvage that of each().
+  /// same holds as for each(). With salvage no index is trusted, and what cannot be read is left out. Cost: a look
+  /// through the log behind the tables, another one from the first record of the page's runs on if that log is long, and
+  /// the index entries that are looked at (tables_select.cc); with a filter, also the records of runs that the log has
+  /// and whose start it has not; without a limit, with a text or with salvage that of each().
   Result<std::string> list(const RunQuery& query, const FunctionRef<bool(const RunView&)>& visit,
                            bool with_documents = true);
   /// Visits the runs of which the log holds something above LSN `since`, or staging does; those that were erased
@@ -112,16 +115,27 @@ class StoreReader {
     bool tolerant = false;
     bool last = false;
   };
-  using Fold = FunctionRef<Status(Layers&)>;
+  /// What is made of what one look finds.
+  class Fold {
+   public:
+    virtual ~Fold() = default;
+    virtual void begin() {}  // the snapshot is there
+    /// A record of the log that the snapshot does not hold, in order, while the log is judged.
+    virtual Status visit(const wal::RecordView& /*record*/) { return {}; }
+    virtual Status fold(Layers& layers) = 0;  // the log is sound
+  };
+  class FoldRuns;
+  class FoldPage;
   /// All runs, or one.
   Status load(std::string_view only, std::unique_ptr<Replay>& replay);
-  Status look(const RunIds& only, const Fold& fold);
-  Status attempt(const RunIds& only, const Fold& fold, bool last);
-  /// No runs: all.
-  Status fold_runs(Layers& layers, const RunIds& only, std::unique_ptr<Replay>& replay);
-  Status fold_page(Layers& layers, const RunQuery& query, std::vector<RunPage::Entry>& entries, bool& more);
+  Status look(const RunIds& only, Fold& fold);
+  Status attempt(const RunIds& only, Fold& fold, bool last);
+  Status take_snapshot(bool tolerant);
+  /// No runs: all. `behind`: the log holds nothing of them up to there that the snapshot has not.
+  Status fold_runs(Layers& layers, const RunIds& only, uint64_t behind, std::unique_ptr<Replay>& replay);
   /// Oldest first: the records of the log that the snapshot does not hold.
-  Status each_logged(Layers& layers, const FunctionRef<Status(const wal::RecordView&)>& visit);
+  Status each_logged(Layers& layers, uint64_t behind, const FunctionRef<Status(const wal::RecordView&)>& visit);
+  [[nodiscard]] Status unfit(const wal::RecordView& record, const Status& why) const;
   Status judge_gaps(Layers& layers, std::vector<Gap> gaps);
   Status choose_all(const RunQuery& query, std::vector<RunPage::Entry>& entries, bool& more);
   Status select_stored(const Replay& replay, RunPage& page);

@@ -175,6 +175,13 @@ IndexKeys index_keys(const RunRecord& r) {
   return keys;
 }
 
+int64_t time_of_index_key(Table index, std::string_view key) {
+  const size_t front = index == Table::kByStatus ? 1 : 0;
+  uint64_t us = 0;
+  for (size_t i = front; i < front + kTimeBytes && i < key.size(); ++i) us = us << 8 | static_cast<uint8_t>(key[i]);
+  return static_cast<int64_t>(us ^ (uint64_t{1} << 63));
+}
+
 std::optional<std::string_view> id_of_index_key(Table index, std::string_view key) {
   size_t front = 0;
   switch (index) {

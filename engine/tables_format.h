@@ -81,5 +81,7 @@ std::string by_parent_key(std::string_view parent, std::string_view id = {});
 std::string by_task_key(std::string_view task, std::string_view id = {});
 /// The id at the end of an index key; nothing when the key cannot be one of `index`.
 std::optional<std::string_view> id_of_index_key(Table index, std::string_view key);
+/// The time in such a key of `by_status` or `by_updated`.
+int64_t time_of_index_key(Table index, std::string_view key);
 
 }  // namespace cairn::engine

@@ -78,19 +78,26 @@ class Selector {
       found = {Code::kCorrupt, "a table's value has a wrong checksum"};
       return false;
     }
-    if (range.table == Table::kRuns) return hidden_(key) || record(range, key, *payload, found);
+    if (range.table == Table::kRuns) {
+      return hidden_(key) ? !ends(range, 0, key) : record(range, key, *payload, found);
+    }
     const std::optional<std::string_view> id = id_of_index_key(range.table, key);
     if (!id || !payload->empty()) {
       found = kUnfit;
       return false;
     }
-    if (hidden_(*id)) return true;
+    if (hidden_(*id)) return !ends(range, time_of_index_key(range.table, key), *id);
     const Result<std::optional<std::string_view>> stored = environment_.get(txn_, Table::kRuns, *id);
     if (!stored.ok() || !stored->has_value()) {
       found = stored.ok() ? kUnfit : stored.status();
       return false;
     }
     return record(range, key, **stored, found);
+  }
+
+  /// The page wants nothing that follows. Where the order is that of ids the time does not count.
+  bool ends(const SelectRange& range, int64_t updated_us, std::string_view id) const {
+    return range.in_order && page_.ends_before(updated_us, id);
   }
 
   bool record(const SelectRange& range, std::string_view key, std::string_view payload, Status& found) {
@@ -103,7 +110,7 @@ class Selector {
       found = kUnfit;
       return false;
     }
-    if (range.in_order && page_.ends_before(r->updated_us, r->id)) return false;
+    if (ends(range, r->updated_us, r->id)) return false;
     if (!page_.suits(*r) || !page_.takes(r->updated_us, r->id)) return true;
     if (page_.wants_text()) {
       r = decode_run_record(payload);

@@ -14,12 +14,13 @@
 namespace cairn::tests {
 namespace {
 
-// Lets something happen before the log's directory is read for the `before`th time.
+// Lets something happen before the log's directory is read for the `before`th time. Counts whole segments that are read.
 class WatchedLog : public ForwardedFiles {
  public:
   explicit WatchedLog(const std::string& directory) : ForwardedFiles(std::move(*wal::open_posix_files(directory))) {}
   int before = 0;
   std::function<void()> happens;
+  int segments_read = 0;
 
   Result<std::vector<std::string>> list(const std::string& directory) override {
     if (directory == "wal" && before != 0 && --before == 0) {
@@ -27,6 +28,28 @@ class WatchedLog : public ForwardedFiles {
     }
     return ForwardedFiles::list(directory);
   }
+  Result<std::unique_ptr<wal::File>> open(const std::string& name, wal::OpenMode mode) override {
+    auto file = ForwardedFiles::open(name, mode);
+    if (!file.ok() || mode != wal::OpenMode::kRead || !name.ends_with(".wal")) {
+      return file;
+    }
+    return std::unique_ptr<wal::File>(std::make_unique<Segment>(std::move(*file), *this));
+  }
+
+ private:
+  class Segment : public ForwardedFile {
+   public:
+    Segment(std::unique_ptr<wal::File> to, WatchedLog& log) : ForwardedFile(std::move(to)), log_(log) {}
+    Result<size_t> read_at(uint64_t offset, std::span<char> into) override {
+      if (into.size() > wal::kRecordsOffset) {
+        ++log_.segments_read;
+      }
+      return ForwardedFile::read_at(offset, into);
+    }
+
+   private:
+    WatchedLog& log_;
+  };
 };
 
 class LongLog : public StoreTest {
@@ -80,6 +103,83 @@ TEST_F(LongLog, APageHoldsItsRunsAloneWhole) {
       EXPECT_EQ(reader->report().folded_runs, 10u);
       EXPECT_LE(reader->report().copied_bytes, copied);
     }
+  }
+}
+
+// Each record is looked at once, those of the page's runs twice; the tables are not asked for each of the runs.
+TEST_F(LongLog, APageCostsOneLookThroughTheLog) {
+  constexpr int kRuns = 8000;
+  start_runs(kRuns);
+  engine::RunQuery q;
+  q.limit = 10;
+  const std::string started = "started";
+  for (const std::string& what : {started, std::string("changed")}) {
+    WatchedLog files(path());
+    const auto reader = this->reader(0, &files);
+    for (const auto order : {engine::RunOrder::kNewestFirst, engine::RunOrder::kOldestFirst, engine::RunOrder::kId}) {
+      q.order = order;
+      files.segments_read = 0;
+      const uint64_t table_reads = store_->stats().table_reads;
+      const std::string found = page(*reader, q);
+      // The oldest entries of the index are of runs that have changed since, and are passed over one by one.
+      const uint64_t passed_over = order == engine::RunOrder::kOldestFirst ? kRuns : 0;
+      EXPECT_LT(store_->stats().table_reads - table_reads, 100u + passed_over) << what;
+      EXPECT_EQ(found, page(*store_, q)) << what;
+      const int segments = static_cast<int>(reader->report().log.segments);
+      EXPECT_GT(segments, 2);
+      // Of the runs that were started last the last segments alone are read again.
+      const int again = what == started && order == engine::RunOrder::kNewestFirst ? 2 : segments;
+      EXPECT_LE(files.segments_read, segments + again) << what;
+      EXPECT_LT(reader->report().head_bytes, 100u * kRuns) << what;
+    }
+    ASSERT_TRUE(store_->checkpoint().ok());
+    for (int i = 0; i < kRuns; ++i) {
+      clock_.advance_ms(1);
+      ASSERT_EQ(set(find(name(i)), "n", "1"), Code::kOk);
+    }
+    ASSERT_TRUE(store_->barrier().ok());
+  }
+}
+
+// What the log does not say of a run, the tables do, in each of the filters.
+TEST_F(LongLog, AFilterIsAskedOfTheTablesWhereTheLogDoesNotSay) {
+  constexpr int kRuns = 30;
+  for (int i = 0; i < kRuns; ++i) {
+    clock_.advance_ms(1);
+    engine::StartOptions o;
+    o.id = name(i);
+    o.task = i % 2 == 0 ? "even" : "odd";
+    o.tags = {i % 3 == 0 ? "third" : "other"};
+    o.parent = i >= 20 ? name(1) : "";
+    ASSERT_TRUE(store_->start(o).ok());
+  }
+  ASSERT_TRUE(store_->barrier().ok() && store_->checkpoint().ok());
+  for (int i = 0; i < kRuns; ++i) {
+    clock_.advance_ms(1);
+    const auto run = find(name(i));
+    ASSERT_EQ(set(run, "n", "1"), Code::kOk);
+    if (i % 5 == 0) {
+      ASSERT_TRUE(store_->finish(*run, engine::RunStatus::kFailed).ok());
+    } else if (i % 5 == 1) {
+      ASSERT_TRUE(store_->set_tags(*run, {"third"}).ok());
+    } else if (i % 5 == 2) {
+      ASSERT_TRUE(store_->erase(name(i)).ok());
+    }
+  }
+  ASSERT_TRUE(store_->barrier().ok());
+  std::vector<engine::RunQuery> queries(5);
+  queries[0].statuses = engine::status_bit(engine::RunStatus::kFailed);
+  queries[1].tags = {"third"};
+  queries[2].task = "odd";
+  queries[3].parent = name(1);
+  queries[4].statuses = engine::status_bit(engine::RunStatus::kExecuting);
+  queries[4].task = "even";
+  const auto reader = this->reader(0);
+  for (engine::RunQuery& q : queries) {
+    q.limit = 4;
+    const std::string found = page(*reader, q);
+    EXPECT_NE(found, "");
+    EXPECT_EQ(found, page(*store_, q));
   }
 }
 
@@ -139,8 +239,8 @@ TEST_F(LongLog, WhatIsRecycledBetweenTwoLooksIsLookedForAgain) {
   };
   WatchedLog files(path());
   const auto reader = this->reader(0, &files);
-  // The second look is the page's heads, the third one its runs.
-  files.before = 3;
+  // The first look is the page's heads, the second one its runs.
+  files.before = 2;
   files.happens = checkpoint;
   engine::RunQuery q;
   q.limit = 3;
