@@ -1,5 +1,9 @@
 // Checkpoint: the durable log, folded onto the run records in LMDB; then segments that nothing needs any more are
 // recycled.
+//
+// However much log there is, it is folded in parts that end between two of its records: a part's runs are written,
+// applied_lsn moves with the last of them, and its segments go. So the owner holds no more than a part, and a reader
+// finds no more in the log than a part and what came since.
 #include <algorithm>
 
 #include "engine/replay.h"
@@ -9,8 +13,21 @@ namespace cairn::engine {
 
 namespace {
 
-constexpr uint64_t kPartBytes = 32u << 20;  // run records held in memory before a part is written
+constexpr uint64_t kPartBytes = 32u << 20;  // of run records in memory
+constexpr uint64_t kPartSegments = 2;       // of log: far more than a checkpoint that keeps up has to fold
 constexpr uint64_t kPartsOnFullDisk = 16;
+constexpr size_t kEvictedAtOnce = 256;  // with table_mutex_ held, which every start needs
+
+/// With table_mutex_ held: nobody can make a new reference from the table, and a count of 1 is the table's alone.
+/// `last_lsn` is of its last record, which the tables need to have before it can go.
+bool nobody_needs(const RunRef& run, uint64_t& last_lsn) {
+  if (run.use_count() != 1) {
+    return false;
+  }
+  const std::lock_guard lock(run->lock);
+  last_lsn = run->last_lsn;
+  return !run->detached && run->live.pending().empty();
+}
 
 }  // namespace
 
@@ -60,16 +77,60 @@ Status Store::fold_log(uint64_t durable) {
   if (tables == nullptr) {
     return fail(Code::kClosed, "the store is closed");
   }
+  // Nothing in the log is given up before LMDB holds it on disk: MDB_NOMETASYNC alone may lose the last commits, also
+  // those of an earlier call or of the recovery.
+  const auto give_up_log = [&] {
+    const uint64_t recyclable = tables->applied_lsn();
+    CAIRN_TRY(tables->sync());
+    return writer_->recycle(recyclable);
+  };
   const uint64_t applied = tables->applied_lsn();
   if (durable > applied) {
     Replay replay([&tables](std::string_view id) { return tables->find_for_fold(id); });
     replay.ship(ships_.load(std::memory_order_relaxed));
-    const auto fold = [&](const wal::RecordView& record) {
-      Status folded = replay.visit(record);
-      if (folded.ok() && replay.bytes() >= kPartBytes) {
-        folded = tables->write(replay.take_changes(), applied);
+    // Not all runs, as evict() does: those that the next parts write are in the way yet.
+    const auto evict_part = [this](const std::vector<std::string>& ids, uint64_t lsn) {
+      for (size_t next = 0; next < ids.size();) {
+        std::vector<RunRef> gone;  // ends after the lock does
+        const std::lock_guard guard(table_mutex_);
+        for (const size_t end = std::min(ids.size(), next + kEvictedAtOnce); next < end; ++next) {
+          const auto at = runs_.find(ids[next]);
+          uint64_t last_lsn = 0;
+          if (at != runs_.end() && nobody_needs(at->second, last_lsn) && last_lsn <= lsn) {
+            ++evictions_;
+            evicted_lsn_ = std::max(evicted_lsn_, last_lsn);
+            gone.push_back(std::move(at->second));
+            runs_.erase(at);
+          }
+        }
       }
-      return folded;
+    };
+    // With a run in mind whose record only an erase further on explains, applied_lsn stays where it is: without that
+    // erase the log is damaged, and nobody would see it any more.
+    const auto end_part = [&](uint64_t lsn) -> Status {
+      if (!replay.gaps().empty()) {
+        return tables->write(replay.take_changes(), tables->applied_lsn());
+      }
+      std::vector<Tables::Change> changes = replay.take_changes();
+      std::vector<std::string> ids;
+      ids.reserve(changes.size());
+      for (const Tables::Change& change : changes) {
+        ids.push_back(change.id);
+      }
+      CAIRN_TRY(tables->write(std::move(changes), lsn, std::nullopt, replay.cursors()));
+      CAIRN_TRY(give_up_log());
+      evict_part(ids, lsn);
+      return {};
+    };
+    uint64_t log_bytes = 0;
+    const auto fold = [&](const wal::RecordView& record) -> Status {
+      CAIRN_TRY(replay.visit(record));
+      log_bytes += record.payload.size();
+      if (replay.bytes() < kPartBytes && log_bytes < kPartSegments * options_.segment_bytes) {
+        return {};
+      }
+      log_bytes = 0;
+      return end_part(record.lsn);
     };
     CAIRN_TRY(wal::read_range(*files_, identity_.store_id, applied + 1, durable, fold));
     if (const auto gaps = replay.gaps(); !gaps.empty()) {
@@ -82,13 +143,9 @@ Status Store::fold_log(uint64_t durable) {
     const std::lock_guard stats(stats_mutex_);
     ++stats_.checkpoints;
   }
-  // Nothing in the log is given up before LMDB holds it on disk: MDB_NOMETASYNC alone may lose the last commits, also
-  // those of an earlier call or of the recovery.
-  const uint64_t recyclable = tables->applied_lsn();
-  CAIRN_TRY(tables->sync());
-  CAIRN_TRY(writer_->recycle(recyclable));
+  CAIRN_TRY(give_up_log());
   CAIRN_TRY(tables->check_readers());
-  evict(recyclable);
+  evict(tables->applied_lsn());
   return judge_unsynced();
 }
 
@@ -98,17 +155,12 @@ void Store::evict(uint64_t applied) {
   const std::lock_guard guard(table_mutex_);
   size_t only_in_log = 0;
   for (auto at = runs_.begin(); at != runs_.end();) {
-    const RunRef& run = at->second;
-    // Under table_mutex_ nobody can make a new reference from the table; a count of 1 is ours alone.
-    bool clean = run.use_count() == 1;
-    if (clean) {
-      const std::lock_guard lock(run->lock);
-      clean = !run->detached && run->live.pending().empty();
-      only_in_log += clean && run->last_lsn > applied ? 1 : 0;
-      clean = clean && run->last_lsn <= applied;
-    }
+    uint64_t last_lsn = 0;
+    const bool idle = nobody_needs(at->second, last_lsn);
+    const bool clean = idle && last_lsn <= applied;
+    only_in_log += idle && !clean ? 1 : 0;
     evictions_ += clean ? 1 : 0;
-    evicted_lsn_ = clean ? std::max(evicted_lsn_, run->last_lsn) : evicted_lsn_;
+    evicted_lsn_ = clean ? std::max(evicted_lsn_, last_lsn) : evicted_lsn_;
     at = clean ? runs_.erase(at) : std::next(at);
   }
   runs_only_in_log_ = only_in_log;

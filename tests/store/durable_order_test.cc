@@ -75,7 +75,7 @@ TEST_F(DurableOrder, TheTablesHoldSealedDiffsAndNoHotDocument) {
 TEST_F(DurableOrder, SegmentsAreGivenUpOnlyAfterTheTablesAreSynced) {
   open();
   auto run = start("r");
-  ASSERT_TRUE(append_about(*run, 3u * options().segment_bytes).ok());
+  ASSERT_TRUE(append_about(*run, options().segment_bytes * 9 / 5).ok());  // one part of a checkpoint
   ASSERT_TRUE(store_->barrier().ok());
   std::vector<int> given_up;  // at so many syncs of the tables
   files_->before = [&](FileCall call, const std::string& name) {
@@ -85,7 +85,7 @@ TEST_F(DurableOrder, SegmentsAreGivenUpOnlyAfterTheTablesAreSynced) {
   };
   ASSERT_TRUE(store_->checkpoint().ok());
   files_->before = nullptr;
-  ASSERT_GE(given_up.size(), 2U);
+  ASSERT_GE(given_up.size(), 1U);
   EXPECT_THAT(given_up, ::testing::Each(table_syncs.load()));
   EXPECT_EQ(store_->stats().applied_lsn, store_->stats().written_lsn);
 }
