@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <malloc.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -282,6 +283,8 @@ Exit serve(const Globals& globals, const Arguments& a) {
     carrier = std::move(*made);
   }
   keep_little_free_memory();
+  // Whoever reads its lines may go first (`cairn serve | tee log`, a log daemon that restarts): it goes on serving.
+  (void)signal(SIGPIPE, SIG_IGN);  // NOLINT(concurrency-mt-unsafe): before there are threads
   engine::StoreOptions options;
   options.directory = *directory;
   options.create = true;

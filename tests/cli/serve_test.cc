@@ -2,6 +2,7 @@
 #ifdef CAIRN_TOOLS_NETWORK
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -151,6 +152,38 @@ TEST_F(Serve, WhoIsStoppedWhileItWaitsForAnAnswerBlamesNobody) {
   EXPECT_EQ(ran.signal, SIGTERM);
   EXPECT_THAT(ran.out, HasSubstr("stopped; what waits is sent next time"));
   EXPECT_EQ(ran.err, "");
+}
+
+// `cairn serve 2>&1 | tee log`, and tee is gone.
+TEST_F(Serve, GoesOnWhereNobodyReadsItsLog) {
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const std::string socket = path("socket");
+  const pid_t pid = start_after(
+      [&] {
+        signal(SIGPIPE, SIG_DFL);
+        dup2(ends[1], 1);
+        dup2(ends[1], 2);
+      },
+      {"serve", "--listen", "unix:" + socket, "--upstream", "http://127.0.0.1:1"});
+  servers_.push_back(pid);
+  pids_["server"] = pid;
+  ::close(ends[1]);
+  pollfd ready = {ends[0], POLLIN, 0};
+  ASSERT_EQ(::poll(&ready, 1, 20'000), 1);
+  ::close(ends[0]);
+  ASSERT_EQ(at("worker", {"start", "--id", "r"}).exit, 0);
+  EXPECT_EQ(at("worker", {"sync", "--upstream", "unix:" + socket}).exit, 0);
+  for (int i = 0; i < 500 && cairn({"why", "r"}).out.find("no answer") == std::string::npos; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_EQ(at("worker", {"set", "r", "n", "1"}).exit, 0);
+  EXPECT_EQ(at("worker", {"sync"}).exit, 0) << "it has tried to say that its upstream does not answer";
+  ::kill(pid, SIGTERM);
+  int status = 0;
+  EXPECT_EQ(waitpid(pid, &status, 0), pid);
+  servers_.clear();
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 74) << status << ", 74: its counts at the end were lost";
 }
 
 /// The most memory that a process had at once.
