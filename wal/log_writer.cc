@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace cairn::wal {
@@ -477,11 +478,16 @@ Status LogWriter::latch(Status cause) {
 
 // One fdatasync of `file`, which holds everything up to `target_lsn` that is not durable yet.
 Status LogWriter::sync_file(File& file, uint64_t target_lsn, bool always) {
+  return sync_unless_durable(always ? std::numeric_limits<uint64_t>::max() : target_lsn, file, target_lsn);
+}
+
+// Where `lsn` is durable by then, nothing is owed; `file` may be gone.
+Status LogWriter::sync_unless_durable(uint64_t lsn, File& file, uint64_t target_lsn) {
   const std::lock_guard<std::mutex> lock(sync_mutex_);
   if (latched()) {
     return {Code::kIndeterminate, "the log met an error before"};
   }
-  if (!always && durable_lsn() >= target_lsn) {
+  if (durable_lsn() >= lsn) {
     return {};  // a rotation's sync covered it
   }
   if (Status s = file.sync(); !s.ok()) {
@@ -552,7 +558,8 @@ Status LogWriter::note_idle() {
     header_ = header;
     file = file_;
   }
-  return sync_file(*file, durable, true);
+  // Appends may go on meanwhile, and `file` be full and recycled. It is not before something newer is durable.
+  return sync_unless_durable(durable + 1, *file, durable);
 }
 
 Status LogWriter::close_clean() {

@@ -102,6 +102,7 @@ class LogWriter final : public Writer {
   Status refuse_if_ended() const;
 
   Status sync_file(File& file, uint64_t target_lsn, bool always);
+  Status sync_unless_durable(uint64_t lsn, File& file, uint64_t target_lsn);
   Status lead_group();
   Status latch(Status cause);
   // Need segments_mutex_.
