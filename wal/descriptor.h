@@ -27,15 +27,16 @@ inline int above_standard(int fd) {
   return moved;
 }
 
-/// While one lives, /dev/null holds those of the numbers 0 to 2 that are free.
+/// While one lives, /dev/null holds those of the numbers 0 to 2 that were free when it, or another that lives, was made.
+/// The last one gives them back. What is not covered: a child that another thread forks meanwhile has /dev/null there
+/// until it execs or closes them, and a number that the host closes while this lives is free.
 class StandardHeld {
  public:
   StandardHeld() {
     Numbers& numbers = shared();
     const std::lock_guard lock(numbers.mutex);
-    if (numbers.holders++ == 0) {
-      numbers.take();
-    }
+    ++numbers.holders;
+    numbers.take();  // not only the first one: the host may have closed a number since
   }
   ~StandardHeld() {
     Numbers& numbers = shared();

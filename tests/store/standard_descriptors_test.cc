@@ -99,6 +99,25 @@ TEST_F(StandardDescriptors, OfTheHostThatTookOneMeanwhileStayIts) {
   });
 }
 
+TEST_F(StandardDescriptors, ThatTheHostClosesWhileAnotherHoldsThemAreHeldToo) {
+  in_child([] {
+    close_standard();
+    for (int fd = 0; fd <= 2; ++fd) {
+      ASSERT_EQ(::open("/dev/null", O_RDWR), fd);
+    }
+    {
+      const wal::StandardHeld first;
+      close_standard();
+      {
+        const wal::StandardHeld second;
+        ASSERT_EQ(open_standard(), "012");
+      }
+      ASSERT_EQ(open_standard(), "012") << "the last one gives them back";
+    }
+    ASSERT_EQ(open_standard(), "");
+  });
+}
+
 TEST_F(StandardDescriptors, AreHeldByWhatCanBeHadWhereThereIsNoDevNull) {
   in_child([this] {
     if (geteuid() != 0) {
