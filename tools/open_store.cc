@@ -134,9 +134,36 @@ Exit write_store(const Globals& globals, const WriteOptions& options, const std:
   return Exit::kDone;
 }
 
+namespace {
+
+// Known by a child alone, and not updated before. kNoSuchRun: no run here names it as its parent.
+Result<engine::RunRef> parent_that_is_named(Store& store, const std::string& id) {
+  engine::RunQuery children;
+  children.parent = id;
+  children.limit = 1;
+  std::string child;
+  const auto listed = store.list(
+      children,
+      [&child](const engine::RunView& view) {
+        child = view.record.id;
+        return false;
+      },
+      false);
+  if (!listed.ok()) {
+    return listed.status();
+  }
+  Result<engine::RunRef> run = child.empty() ? Status(Code::kNoSuchRun, "no such run") : store.find(child);
+  return run.ok() ? store.parent(**run) : run;
+}
+
+}  // namespace
+
 // One that is owned elsewhere has no life here that could be resumed, and takes updates all the same.
 Result<engine::RunRef> run_for_update(Store& store, const std::string& id) {
   auto run = store.find(id);
+  if (run.code() == Code::kNoSuchRun) {
+    run = parent_that_is_named(store, id);
+  }
   return run.ok() && !store.view(**run, false).record.owned_here() ? run : store.resume(id);
 }
 

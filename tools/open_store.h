@@ -43,7 +43,8 @@ struct WriteOptions {
 Exit write_store(const Globals& globals, const WriteOptions& options, const std::string& doing,
                  const std::function<Status(engine::Store&)>& work, const Subject& subject = {});
 
-/// A run to be updated: resumed, if it is this store's.
+/// A run to be updated: resumed, if it is this store's; one that is owned elsewhere also if a run here names it as its
+/// parent and nothing was done to it yet.
 Result<engine::RunRef> run_for_update(engine::Store& store, const std::string& id);
 
 /// The same on an unfinished run, which is resumed first: each command is a process of its own.

@@ -91,6 +91,42 @@ TEST_F(Elsewhere, EachCommandThatUpdatesARunUpdatesIt) {
   EXPECT_EQ(cairn({"finish", "box"}).exit, 0);
 }
 
+TEST_F(Elsewhere, ItIsUpdatedAlsoIfAChildAloneNamesIt) {
+  ASSERT_EQ(cairn({"start", "--id", "c", "--parent", "box"}).exit, 0);
+  EXPECT_EQ(cairn({"set", "nobody", "x", "1"}).exit, 1);
+  const Ran ran = cairn({"set", "box", "x", "1", "--json"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_EQ(ran.parsed()["outcome"], "accepted");
+  ASSERT_EQ(cairn({"start", "--id", "d", "--parent", "other"}).exit, 0);
+  EXPECT_EQ(cairn({"apply", "--atomic", "other", "d"}, R"([{"type":"increment","key":"z","value":1}])").out,
+            "d: 1 applied\nother: 1 accepted\n");
+  EXPECT_EQ(cairn({"finish", "unknown"}).exit, 1);
+  ASSERT_EQ(cairn({"start", "--id", "box"}).exit, 0);
+  EXPECT_EQ(metadata("box"), "{\"x\":1}\n");
+}
+
+// Nobody follows it further than one step.
+TEST_F(Elsewhere, ACircleOfParentsIsImportedAndNothingGoesRoundInIt) {
+  const Ran imported = cairn({"import"}, R"({"id":"a","parent":"b","root":"c"}
+{"id":"b","parent":"c","root":"a"}
+{"id":"c","parent":"a","root":"b"}
+)");
+  ASSERT_EQ(imported.exit, 0) << imported.err;
+  const Ran updated =
+      cairn({"apply", "--atomic"}, R"({"id":"a","parentOperations":[{"type":"set","key":"p","value":1}],)"
+                                   R"("rootOperations":[{"type":"set","key":"r","value":1}]})");
+  ASSERT_EQ(updated.exit, 0) << updated.err;
+  EXPECT_EQ(metadata("b"), "{\"p\":1}\n");
+  EXPECT_EQ(metadata("c"), "{\"r\":1}\n");
+  EXPECT_EQ(cairn({"start", "--id", "d", "--parent", "a"}).exit, 0);
+  EXPECT_EQ(cairn({"ls", "--root", "c", "--json"}).lines().size(), 2u) << "a, and d by its parent";
+  EXPECT_EQ(cairn({"ls", "--parent", "a", "--json"}).lines().size(), 2u);
+  EXPECT_EQ(cairn({"show", "a"}).exit, 0);
+  EXPECT_EQ(cairn({"verify"}).exit, 0);
+  EXPECT_EQ(cairn({"erase", "a"}).exit, 0);
+  EXPECT_EQ(cairn({"export"}).lines().size(), 3u);
+}
+
 TEST_F(Elsewhere, AnImportMakesItThisStoresOwn) {
   used_before_it_is_started();
   const Ran ran = cairn({"import"}, R"({"id":"box","metadata":{"cost":10}})");
