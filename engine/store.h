@@ -422,6 +422,7 @@ class Store {
   struct Incoming;
   Status receive_settled(const sync::Batch& batch, const std::function<std::vector<Received::Cursor>()>& cursors,
                          std::vector<sync::Verdict>& verdicts, size_t& limit, bool settled, uint64_t& lsn);
+  Status put_on_top_of_start(Incoming& in) const;
   Status plan_start(const sync::Batch& batch, Incoming& in, Run* old);
   Status plan_change(Incoming& in, const Run& run);
   Status plan_waiting(Incoming& in, const Run* run);
@@ -466,7 +467,7 @@ class Store {
   RunRef make_run(RunRecord record);
   Status check_metadata(Document& document) const;
   static Status check_depth(const Document& document);
-  void put_waiting_on_top(const std::string& id, Diff& waits, Document& document) const;
+  void log_left_out(const std::string& id, const std::vector<std::string>& keys) const;
   Result<RunRef> append_start(RunRecord record, Run* old, std::unique_lock<std::mutex>& start_guard,
                               Durability durability);
   static RunRecord copy_locked(const Run& run, bool with_document);  // with the run's lock held

@@ -39,8 +39,8 @@ Status Store::owned_by_another(const Run& run) {
 
 // What was done to the run before its owner's first word goes on top of that. What does not fit is left out as what
 // does not apply: the owner is not to be held up by others.
-void Store::put_waiting_on_top(const std::string& id, Diff& waits, Document& document) const {
-  for (const std::string& key : put_on_top(waits, options_.metadata_bytes_max, document)) {
+void Store::log_left_out(const std::string& id, const std::vector<std::string>& keys) const {
+  for (const std::string& key : keys) {
     log(LogLevel::kWarning, Code::kTooLarge,
         "run " + id + ": a change of its key \"" + key.substr(0, 64) +
             "\" that waited for the owner is left out: the value would be too deep, or the metadata too large");
@@ -90,7 +90,7 @@ Result<RunRef> Store::claim(RunRecord& record, Durability durability) {
 Status Store::claim_locked(Run& run, RunRecord& record, uint64_t& lsn) {
   auto waits = folded_record(run);
   CAIRN_TRY(waits.status());
-  put_waiting_on_top(run.id, waits->outbox.diff, record.document);
+  const auto left_out = put_on_top(waits->outbox.diff, options_.metadata_bytes_max, record.document);
   record.sequence = std::max(record.sequence, run.sequence + 1);
   std::string payload;
   append_run_record(payload, record);
@@ -98,6 +98,7 @@ Status Store::claim_locked(Run& run, RunRecord& record, uint64_t& lsn) {
     return fail_too_large({}, payload.size(), wal::record_bytes_max(options_.segment_bytes));
   }
   CAIRN_TRY(append_for(run, {{LogType::kStart, std::move(payload)}}, &lsn));
+  log_left_out(run.id, left_out);
   run.sequence = record.sequence;
   run.updated_us = record.updated_us;
   run.live.reset(std::exchange(record.document, Document()), run.sequence);

@@ -47,6 +47,9 @@ Result<RunRef> Store::root(Run& run) { return related(run, relative(run, &RunRec
 // `diff`: the operations of `run` alone. `outbox`: what waits already, and they behind it.
 Status Store::fold_for_owner(const Run& run, const std::vector<RunOperation>& operations, Diff& diff, Diff& outbox,
                              size_t* failed) const {
+  if (const Status s = room_behind_letter(run.id); !s.ok()) {
+    return fail(s, s.what, run.id);
+  }
   diff.base = diff.last = run.sequence;
   for (size_t i = 0; i < operations.size(); ++i) {
     if (operations[i].run != &run) {
@@ -88,9 +91,6 @@ Status Store::fold_for_owner(const Run& run, const std::vector<RunOperation>& op
 Status Store::append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed) {
   Diff diff;
   Diff outbox;
-  if (const Status s = room_behind_letter(run.id); !s.ok()) {
-    return fail(s, s.what, run.id);
-  }
   CAIRN_TRY(fold_for_owner(run, operations, diff, outbox, failed));
   diff.updated_us = outbox.updated_us = now_us();
   std::string payload;

@@ -144,11 +144,46 @@ struct Store::Incoming {
   int64_t updated_us = 0;
   std::optional<Origin> origin;
   bool others_write = false;
-  uint8_t hops = 0;     // of what waits for the owner
-  Diff waited;          // for the owner, whose first word this is: it goes on top; as the tables have it
-  Diff on_top;          // that, as what others do to a run that is here
-  Document first_word;  // without it
+  uint8_t hops = 0;                   // of what waits for the owner
+  Diff waited;                        // for the owner, whose first word this is: it goes on top; as the tables have it
+  Diff on_top;                        // that, as what others do to a run that is here
+  Document first_word;                // without it
+  std::vector<std::string> left_out;  // keys of what does not fit on top
 };
+
+// The cursors of a batch of one run, and the heads of its parts in the log's record.
+constexpr size_t kReceivedHeadMax = 4096;
+
+// What others did before the owner's first word, in.document. With an upstream it goes on as the forms that came; but
+// as what they make of it where the log's record would be too large for them, or there is no upstream to have them.
+Status Store::put_on_top_of_start(Incoming& in) const {
+  Document document = in.document;
+  in.left_out = put_on_top(in.waited, options_.metadata_bytes_max, document);
+  const bool ships = ships_.load(std::memory_order_relaxed);
+  Result<Diff> after =
+      changes_of(in.document, in.waited.entries, in.waited.replace, in.record.sequence, in.entry->updated_us, ships);
+  CAIRN_TRY(after.status());
+  in.first_word = in.document;
+  CAIRN_TRY(engine::apply(*after, in.document));
+  const auto fits = [&] {
+    RunRecord record = in.record;
+    record.document = in.first_word;
+    std::string bytes;
+    append_run_record(bytes, record);
+    append_diff(bytes, *after);
+    return bytes.size() + kReceivedHeadMax <= wal::record_bytes_max(options_.segment_bytes);
+  };
+  if (ships && !fits()) {
+    std::erase_if(after->entries, [](const DiffEntry& e) { return e.gone; });
+    for (DiffEntry& e : after->entries) {
+      e.form = Form(e.value ? FormKind::kSet : FormKind::kDelete);
+    }
+  }
+  if (ships && fits() && (after->replace || !after->entries.empty())) {
+    in.on_top = std::move(*after);
+  }
+  return {};
+}
 
 // All errors are the entry's own: a verdict.
 Status Store::plan_start(const sync::Batch& batch, Incoming& in, Run* old) {
@@ -167,16 +202,7 @@ Status Store::plan_start(const sync::Batch& batch, Incoming& in, Run* old) {
   CAIRN_TRY(engine::apply(*whole, in.document));
   CAIRN_TRY(check_metadata(in.document));
   if (in.waited.last != 0) {
-    in.first_word = in.document;
-    Document document = in.document;
-    put_waiting_on_top(e.id, in.waited, document);
-    Result<Diff> after = changes_of(in.document, in.waited.entries, in.waited.replace, record.sequence, e.updated_us,
-                                    ships_.load(std::memory_order_relaxed));
-    CAIRN_TRY(after.status());
-    CAIRN_TRY(engine::apply(*after, in.document));
-    if (after->replace || !after->entries.empty()) {
-      in.on_top = std::move(*after);
-    }
+    CAIRN_TRY(put_on_top_of_start(in));
   }
   in.others_write = old != nullptr && old->record.foreign;
   in.starts = in.changes = in.with_document = true;
@@ -282,7 +308,7 @@ Status Store::plan_incoming(const sync::Batch& batch, Incoming& in, std::optiona
       return plan_waiting(in, run);
     }
     in.others_write = run->record.origin.received();
-    if (in.others_write && ships_.load(std::memory_order_relaxed)) {
+    if (in.others_write && ships_.load(std::memory_order_relaxed) && !batch.came_back) {
       CAIRN_TRY(room_to_go_on(*tables(), run->record, e));
     }
     return plan_change(in, *run);
@@ -381,6 +407,7 @@ void Store::append_parts(const Incoming& in, std::string& payload) const {
 void Store::carry_in(Incoming& in, uint64_t lsn) {
   Run& run = *in.run;
   const bool was_final = !in.made && run.gate == Code::kFinished;
+  log_left_out(run.id, in.left_out);
   if (in.starts) {
     run.record = std::move(in.record);
     run.record.created_lsn = lsn;

@@ -28,6 +28,7 @@ Status Store::recover_sync() {
     options_.hooks.random_bytes(options_.hooks.context, out, bytes);
   };
   seams.store = identity_.store_id;
+  seams.letter_bytes_max = kOutboxPerLimit * options_.metadata_bytes_max;
   seams.fold = [this] { return fold_for_sync(); };
   outbox_ = std::make_unique<sync::Outbox>(*tables_, std::move(seams));
   if (const Status s = outbox_->load(); !s.ok()) {
@@ -119,8 +120,13 @@ Status Store::land_stranded() {
         cursor.verdicts = verdicts;
         return std::vector<Received::Cursor>{{sync::cursor_key(batch.header.stream), sync::encode_cursor(cursor)}};
       };
-      CAIRN_TRY(receive(batch, cursors, verdicts, limit));
-      CAIRN_TRY(checkpoint_locked());
+      const Status taken = receive(batch, cursors, verdicts, limit);
+      if (taken.code == Code::kTooLarge) {
+        verdicts = {{0, sync::VerdictCode::kTooLarge, "it is larger than one record of the log", 0}};
+      } else {
+        CAIRN_TRY(taken);
+        CAIRN_TRY(checkpoint_locked());
+      }
     } else {
       auto stored = sync::decode_cursor(**known);
       CAIRN_TRY(stored.status());
@@ -577,7 +583,7 @@ Status Store::room_behind_letter(const std::string& id) const {
   CAIRN_TRY(tables->look([&](TablesTxn& txn) -> Status {
     auto letter = txn.get(Table::kDead, id);
     CAIRN_TRY(letter.status());
-    full = letter->has_value() && sync::is_long(**letter);
+    full = letter->has_value() && sync::takes_no_more(**letter);
     return {};
   }));
   return full ? Status(Code::kBacklog, "too much waits for the owner of the run: let it be sent first") : Status();

@@ -92,6 +92,7 @@ std::string seal_batch(BatchHeader header, uint32_t entries, std::string_view bo
 struct Batch {
   BatchHeader header;
   std::vector<Entry> entries;
+  bool came_back = false;  // a delta of this store's own, which it accepted before the run came here from its owner
 };
 /// kVersion: of another version. kCorrupt: not whole, a wrong digest, or entries that are none. Lengths are checked
 /// against what remains before memory is taken. An entry that is nested too deep is the receiver's matter, not the

@@ -23,11 +23,16 @@ bool has_long_list(const Diff& diff) {
 
 }  // namespace
 
+bool is_long(const OutboxRow& row, size_t bytes_max) {
+  std::string bytes;
+  append_outbox_row(bytes, row);
+  return bytes.size() > bytes_max || has_long_list(row.diff);
+}
+
 std::string encode_dead_letter(const DeadLetter& letter) {
   std::string out;
   put(out, static_cast<uint8_t>(letter.code));
-  const bool is_long = letter.foreign && (letter.row.waits() ? has_long_list(letter.row.diff) : letter.is_long);
-  put(out, static_cast<uint8_t>((letter.foreign ? kLetterForeign : 0) | (is_long ? kLetterLong : 0)));
+  put(out, static_cast<uint8_t>((letter.foreign ? kLetterForeign : 0) | (letter.is_long ? kLetterLong : 0)));
   put(out, letter.since_us);
   put_text(out, letter.text);
   if (letter.row.waits()) {
@@ -65,7 +70,7 @@ bool is_backlog(std::string_view payload) {
          (payload[1] & kLetterForeign) != 0;
 }
 
-bool is_long(std::string_view payload) { return payload.size() >= 2 && (payload[1] & kLetterLong) != 0; }
+bool takes_no_more(std::string_view payload) { return is_backlog(payload) && (payload[1] & kLetterLong) != 0; }
 
 bool is_sent_again(std::string_view payload) {
   if (!is_backlog(payload)) {

@@ -20,8 +20,10 @@ struct DeadLetter {
   int64_t since_us = 0;
   bool foreign = false;
   OutboxRow row;
-  bool is_long = false;  // the row has, or had before it was sent again, many operations in order on one key
+  bool is_long = false;  // so is the row, or was before it was sent again
 };
+/// Of a run owned elsewhere: it is over `bytes_max`, or has kKnownOperationsMax operations in order on one key.
+bool is_long(const OutboxRow& row, size_t bytes_max);
 std::string encode_dead_letter(const DeadLetter& letter);
 Result<DeadLetter> decode_dead_letter(std::string_view payload);
 
@@ -30,9 +32,8 @@ bool is_backlog(std::string_view payload);
 /// And its change went back into the outbox for that.
 bool is_sent_again(std::string_view payload);
 
-/// By its payload: it has so many operations in order on one key of a run owned elsewhere that no more are to join
-/// them.
-bool is_long(std::string_view payload);
+/// By its payload: it is sent again by itself, and so long that no more is to join it.
+bool takes_no_more(std::string_view payload);
 
 /// For a repair or a backup: a dead letter of a delta that somebody else may send, or has sent. It goes into `dead`.
 std::string held_delta(const OutboxRow& row, const std::string& why, int64_t since_us);

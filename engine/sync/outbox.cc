@@ -439,6 +439,7 @@ Result<std::vector<Batch>> Outbox::stranded() {
       auto batch = decode_batch(bytes);
       bad = batch.status();
       if (batch.ok()) {
+        batch->came_back = true;
         all.push_back(std::move(*batch));
       }
       return bad.ok() && all.size() < kIdsAtOnce;
@@ -465,6 +466,7 @@ Status Outbox::landed(const Batch& batch, const std::vector<Verdict>& verdicts) 
     CAIRN_TRY(txn.erase(Table::kInflight, kStranded + std::string(stream)));
     return txn.erase(Table::kCursors, stream);
   }));
+  count_backlogged();
   return read_in_flight();
 }
 
@@ -495,6 +497,7 @@ Status Outbox::bury(TablesTxn& txn, const FrozenPart& part, VerdictCode code, co
     before->row.hops = std::max(before->row.hops, part.row.hops);
     letter = std::move(*before);
   }
+  letter.is_long = letter.foreign && is_long(letter.row, seams_.letter_bytes_max);
   return txn.put(Table::kDead, part.id, encode_dead_letter(letter));
 }
 

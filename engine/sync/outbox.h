@@ -40,6 +40,7 @@ class Outbox {
     std::function<int64_t()> wall_us;
     std::function<void(void* out, size_t bytes)> random_bytes;
     OwnerId store{};
+    size_t letter_bytes_max = SIZE_MAX;  // a longer dead letter of a run owned elsewhere takes no more in
     /// Folds the log, before what was taken out is put back: a run may have come here from its owner since.
     std::function<Status()> fold;
   };
@@ -185,6 +186,7 @@ class Outbox {
   BatchHeader in_flight_header_;
   bool has_stranded_ = false;
   uint64_t backlogged_ = 0;
+  std::string backlog_after_;  // where the next look at them begins
   std::vector<std::string> returned_;
   std::unordered_set<std::string> in_flight_ids_;  // of the batch with this digest, read when they are asked for
   Digest in_flight_ids_of_{};

@@ -81,15 +81,21 @@ bool is_about_one_run(Code code) {
 Status Outbox::send_backlogged(size_t most) {
   CAIRN_TRY(seams_.fold());
   bool strands = false;
+  std::vector<std::string> ids;
   CAIRN_TRY(tables_.transact(1u << 20, [&](TablesTxn& txn) -> Status {
     strands = false;
-    std::vector<std::string> ids;
-    CAIRN_TRY(txn.walk(Table::kDead, {}, [&](std::string_view id, std::string_view payload) {
-      if (is_backlog(payload)) {
-        ids.emplace_back(id);
+    ids.clear();
+    // Not always from the first one: those that the upstream refuses each time do not keep the others waiting.
+    for (const std::string& after : {backlog_after_, std::string()}) {
+      if (ids.empty()) {
+        CAIRN_TRY(txn.walk(Table::kDead, after, [&](std::string_view id, std::string_view payload) {
+          if (is_backlog(payload)) {
+            ids.emplace_back(id);
+          }
+          return ids.size() < most;
+        }));
       }
-      return ids.size() < most;
-    }));
+    }
     for (const std::string& id : ids) {
       auto payload = txn.get(Table::kDead, id);
       CAIRN_TRY(payload.status());
@@ -121,6 +127,7 @@ Status Outbox::send_backlogged(size_t most) {
     }
     return {};
   }));
+  backlog_after_ = ids.size() < most ? std::string() : ids.back();
   count_backlogged();
   return strands ? read_in_flight() : Status();
 }
