@@ -187,10 +187,12 @@ Status Replay::visit_start(std::string_view payload, uint64_t lsn) {
   }
   decoded->created_lsn = lsn;
   s.record = std::move(*decoded);
-  if (ship_ && !s.record->foreign) {
-    s.record->outbox = whole_run(*s.record, lsn);
+  if (!s.record->foreign) {
+    s.tombstone.reset();  // the new life takes the place of the old one upstream, too
+    if (ship_) {
+      s.record->outbox = whole_run(*s.record, lsn);
+    }
   }
-  s.tombstone.reset();  // the new life takes the place of the old one upstream, too
   s.changed = true;
   s.unknown_lsn = 0;
   ++folded_;

@@ -65,9 +65,10 @@ class Replay {
   struct State {
     std::optional<RunRecord> record;  // nothing: erased, or unknown
     bool changed = false;
-    std::optional<Tombstone> tombstone;  // with `ship`: the run was erased
-    uint64_t last_lsn = 0;               // of the last record met; UINT64_MAX: something is staged that the log has not
-    uint64_t unknown_lsn = 0;            // a record of an unknown run was met: a gap unless an erase follows
+    std::optional<Tombstone>
+        tombstone;             // with `ship`: a run of this store was erased; a foreign one may have come since
+    uint64_t last_lsn = 0;     // of the last record met; UINT64_MAX: something is staged that the log has not
+    uint64_t unknown_lsn = 0;  // a record of an unknown run was met: a gap unless an erase follows
     uint64_t unknown_created = 0;
   };
   /// The run's state now (from the store if no record touched it).

@@ -188,13 +188,17 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
   std::optional<ReadTxn> txn_;
 };
 
+/// since_lsn of a row or a tombstone, if there is one.
+using Since = std::optional<uint64_t>;
+
 /// One change, ready to be written again and again: a transaction is repeated when the map had to grow.
 struct Prepared {
   std::string id;
   std::string value;      // sealed; empty: erase
   std::string outbox;     // sealed; empty: none
   std::string tombstone;  // sealed; empty: none
-  std::string order;      // key of kOutboxOrder; empty: none
+  Since row_since;        // since_lsn of what is in `outbox`
+  Since tombstone_since;  // the same of `tombstone`
   bool own = false;       // a run of this store, not erased
   IndexKeys keys;
 };
@@ -207,39 +211,60 @@ std::string sealed(Table t, std::string_view id, Append append, const What& what
   return value;
 }
 
-Prepared prepare(std::string_view id, const RunRecord* record, const Tombstone* tombstone, bool ship) {
+Prepared prepare(std::string_view id, const RunRecord* record, const Tombstone* tombstone) {
   Prepared p;
   p.id = id;
-  if (record == nullptr && tombstone != nullptr) {
+  p.own = record != nullptr && !record->foreign;
+  if (!p.own && tombstone != nullptr) {
     p.tombstone = sealed(Table::kTombstones, id, append_tombstone, *tombstone);
-    p.order = ship ? outbox_order_key(tombstone->since_lsn, id) : std::string();
+    p.tombstone_since = tombstone->since_lsn;
   }
   if (record == nullptr) return p;
-  p.own = !record->foreign;
   p.value = sealed(Table::kRuns, id, append_run_record, *record);
   p.keys = index_keys(*record);
   if (record->outbox.waits()) {
     p.outbox = sealed(Table::kOutbox, id, append_outbox_row, record->outbox);
-    p.order = ship ? outbox_order_key(record->outbox.since_lsn, id) : std::string();
+    p.row_since = record->outbox.since_lsn;
   }
   return p;
 }
 
-/// The place in the order of sending that the run has now, if something of it waits.
-Result<std::string> order_of(const Environment& environment, MDB_txn* txn, std::string_view id) {
-  const Result<std::optional<std::string_view>> row = environment.get(txn, Table::kOutbox, id);
-  if (!row.ok()) return row.status();
-  if (row->has_value()) {
-    const Result<OutboxRow> decoded = decode_outbox_row(**row);
-    if (!decoded.ok()) return decoded.status();
-    return outbox_order_key(decoded->since_lsn, id);
-  }
-  const Result<std::optional<std::string_view>> tombstone = environment.get(txn, Table::kTombstones, id);
-  if (!tombstone.ok()) return tombstone.status();
-  if (!tombstone->has_value()) return std::string();
-  const Result<Tombstone> decoded = decode_tombstone(**tombstone);
+/// Of what waits now: a row, or a tombstone.
+template <class Decode>
+Result<Since> stored_since(const Environment& environment, MDB_txn* txn, Table t, std::string_view id, Decode decode) {
+  const Result<std::optional<std::string_view>> stored = environment.get(txn, t, id);
+  if (!stored.ok()) return stored.status();
+  if (!stored->has_value()) return Since();
+  const auto decoded = decode(**stored);
   if (!decoded.ok()) return decoded.status();
-  return outbox_order_key(decoded->since_lsn, id);
+  return Since(decoded->since_lsn);
+}
+
+/// The one place that an id has in the order of sending; empty: nothing of it waits.
+std::string order_key(const Since& row, const Since& tombstone, std::string_view id) {
+  if (!row && !tombstone) return {};
+  return outbox_order_key(std::min(row.value_or(UINT64_MAX), tombstone.value_or(UINT64_MAX)), id);
+}
+
+Status write_order(const Environment& environment, MDB_txn* txn, const Prepared& p) {
+  const Result<Since> row = stored_since(environment, txn, Table::kOutbox, p.id, decode_outbox_row);
+  if (!row.ok()) return row.status();
+  const Result<Since> tombstone = stored_since(environment, txn, Table::kTombstones, p.id, decode_tombstone);
+  if (!tombstone.ok()) return tombstone.status();
+  // A run of this store takes the place of the one that was erased, also upstream. Nothing else does: what is done to
+  // a run owned elsewhere goes behind the erase, and an erase that is written again, after a crash, leaves what it left.
+  const Since kept = p.own ? Since() : p.tombstone_since ? p.tombstone_since : *tombstone;
+  const std::string before = order_key(*row, *tombstone, p.id);
+  const std::string after = order_key(p.row_since, kept, p.id);
+  // A row that keeps its place is not put there again: it may have been taken out, for a run that is held. Its erase is
+  // sent all the same.
+  if (before != after || (kept && !*tombstone)) {
+    if (!before.empty()) CAIRN_TRY(environment.erase(txn, Table::kOutboxOrder, before));
+    if (!after.empty()) {
+      CAIRN_TRY(environment.put(txn, Table::kOutboxOrder, after, sealed_value(Table::kOutboxOrder, after, {})));
+    }
+  }
+  return {};
 }
 
 Status put_or_erase(const Environment& environment, MDB_txn* txn, Table t, std::string_view id,
@@ -284,19 +309,11 @@ Status write_one(const Environment& environment, MDB_txn* txn, const Prepared& p
       CAIRN_TRY(environment.put(txn, kIndexes[i], p.keys[i], sealed_value(kIndexes[i], p.keys[i], {})));
     }
   }
-  // An erase that is written again, after a crash, leaves the tombstone that it left.
-  const bool again = p.value.empty() && p.tombstone.empty() && !stored->has_value();
-  if (ship && !again) {
-    // A row that keeps its place is not put there again: it may have been taken out, for a run that is held.
-    const Result<std::string> before = order_of(environment, txn, p.id);
-    if (!before.ok()) return before.status();
-    if (*before != p.order) {
-      if (!before->empty()) CAIRN_TRY(environment.erase(txn, Table::kOutboxOrder, *before));
-      if (!p.order.empty()) {
-        CAIRN_TRY(environment.put(txn, Table::kOutboxOrder, p.order, sealed_value(Table::kOutboxOrder, p.order, {})));
-      }
+  if (ship) {
+    CAIRN_TRY(write_order(environment, txn, p));
+    if (p.own || !p.tombstone.empty()) {
+      CAIRN_TRY(put_or_erase(environment, txn, Table::kTombstones, p.id, p.tombstone));
     }
-    CAIRN_TRY(put_or_erase(environment, txn, Table::kTombstones, p.id, p.tombstone));
   }
   CAIRN_TRY(put_or_erase(environment, txn, Table::kOutbox, p.id, p.outbox));
   return put_or_erase(environment, txn, Table::kRuns, p.id, p.value);
@@ -333,7 +350,7 @@ class Transaction final : public TablesTxn {
   Status put_run(const RunRecord& record) override {
     if (!writes_) return read_only();
     CAIRN_TRY(check_run_record(record));
-    return write_one(environment_, txn_, prepare(record.id, &record, nullptr, true), true, unsent_);
+    return write_one(environment_, txn_, prepare(record.id, &record, nullptr), true, unsent_);
   }
   Result<uint64_t> count_without_row() override {
     uint64_t count = 0;
@@ -531,8 +548,7 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const st
     while (next < ordered.size() && part.size() < kRunsPerTxn && (part.empty() || bytes < part_bytes_max) &&
            erases == (next < erase_count)) {
       const Change& c = ordered[next++];
-      part.push_back(
-          prepare(c.id, c.record ? &*c.record : nullptr, c.tombstone ? &*c.tombstone : nullptr, impl_->ship));
+      part.push_back(prepare(c.id, c.record ? &*c.record : nullptr, c.tombstone ? &*c.tombstone : nullptr));
       bytes += part.back().id.size() + part.back().value.size() + part.back().outbox.size();
       for (const std::string& key : part.back().keys) bytes += key.size();
     }

@@ -126,8 +126,9 @@ class Tables {
 
   struct Change {
     std::string id;
-    std::optional<RunRecord> record;                    // nothing: erase the run and its index entries
-    std::optional<Tombstone> tombstone = std::nullopt;  // with no record: kept until the upstream knows
+    std::optional<RunRecord> record;  // nothing: erase the run and its index entries
+    /// Of an erased run of this store: kept until the upstream knows, also beside the record of a foreign run.
+    std::optional<Tombstone> tombstone = std::nullopt;
   };
   /// The cursor of a stream that comes in (sync/PROTOCOL.md), as the log has it: written with applied_lsn.
   struct CursorChange {

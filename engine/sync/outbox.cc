@@ -87,19 +87,17 @@ Status Outbox::add_part(TablesTxn& txn, const std::string& id, std::string& body
   entry.id = id;
   FrozenPart part;
   part.id = id;
-  if (!*found) {
-    auto payload = txn.get(Table::kTombstones, id);
-    CAIRN_TRY(payload.status());
-    if (!payload->has_value()) {
-      return {};
-    }
-    auto tombstone = decode_tombstone(**payload);
-    CAIRN_TRY(tombstone.status());
+  // It goes before what waits of a run owned elsewhere that has the id of the erased one.
+  auto tombstone = tombstone_of(txn, id);
+  CAIRN_TRY(tombstone.status());
+  if (*tombstone && !resend) {
     part.kind = FrozenPart::Kind::kTombstone;
-    part.tombstone = *tombstone;
+    part.tombstone = **tombstone;
     entry.kind = EntryKind::kErase;
-    entry.life = part.life = tombstone->created_lsn;
-    entry.sequence = part.sequence = tombstone->sequence;
+    entry.life = part.life = part.tombstone.created_lsn;
+    entry.sequence = part.sequence = part.tombstone.sequence;
+  } else if (!*found) {
+    return {};
   } else {
     const RunRecord& record = **found;
     const OutboxRow& row = record.outbox;
@@ -152,8 +150,12 @@ Status Outbox::add_part(TablesTxn& txn, const std::string& id, std::string& body
   return {};
 }
 
-// A row that goes with the batch leaves the outbox; what goes behind it waits on.
+// What goes with the batch leaves the outbox; what goes behind it waits on.
 Status Outbox::take_out(TablesTxn& txn, FrozenPart& part) {
+  if (part.kind == FrozenPart::Kind::kTombstone) {
+    CAIRN_TRY(txn.erase(Table::kTombstones, part.id));
+    return put_in_order(txn, part.id);
+  }
   if (part.row.behind.empty()) {
     CAIRN_TRY(txn.erase(Table::kOutbox, part.id));
     return txn.erase(Table::kOutboxOrder, outbox_order_key(part.row.since_lsn, part.id));
@@ -196,13 +198,16 @@ Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
     const auto held = txn.entries(Table::kDead);
     CAIRN_TRY(held.status());
     bool full = false;
-    std::unordered_set<std::string> goes_on;  // something waits behind what is in this batch
+    std::unordered_set<std::string> goes_on;  // something may wait behind what is in this batch
     // False: the batch has no room for it.
     const auto add = [&](const std::string& id, bool resend) -> Result<bool> {
       if (*held > 0) {
         auto dead = txn.get(Table::kDead, id);
         CAIRN_TRY(dead.status());
-        if (dead->has_value() && !is_sent_again(**dead)) {
+        const bool holds = dead->has_value() && !is_sent_again(**dead);
+        auto erased = tombstone_of(txn, id);
+        CAIRN_TRY(erased.status());
+        if (holds && !*erased) {
           return true;
         }
       }
@@ -289,8 +294,11 @@ Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
         }
         CAIRN_TRY(
             txn.erase(Table::kOutboxOrder, (*keys)[i]));  // also of a run that is held: its release brings it back
+        if (part != nullptr && part->kind == FrozenPart::Kind::kTombstone) {
+          goes_on.insert(run);
+        }
         if (part != nullptr) {
-          CAIRN_TRY(txn.erase(part->kind == FrozenPart::Kind::kRow ? Table::kOutbox : Table::kTombstones, run));
+          CAIRN_TRY(take_out(txn, *part));
         }
       }
     }
@@ -366,13 +374,7 @@ Status Outbox::put_back(TablesTxn& txn, const FrozenPart& part, bool whole) {
   auto found = txn.find(part.id);
   CAIRN_TRY(found.status());
   if (part.kind == FrozenPart::Kind::kTombstone) {
-    if (*found) {
-      return {};  // its next life takes the old one's place upstream
-    }
-    std::string payload;
-    append_tombstone(payload, part.tombstone);
-    CAIRN_TRY(txn.put(Table::kTombstones, part.id, payload));
-    return txn.put(Table::kOutboxOrder, outbox_order_key(part.tombstone.since_lsn, part.id), {});
+    return put_back_tombstone(txn, part, *found ? &**found : nullptr);
   }
   if (*found && part.foreign && !(*found)->foreign) {
     return strand(txn, part);
@@ -407,6 +409,25 @@ Status Outbox::put_back(TablesTxn& txn, const FrozenPart& part, bool whole) {
   record.shared = 0;
   record.outbox.full = record.outbox.full || whole;
   return txn.put_run(record);
+}
+
+// `now`: the run of this id, if there is one.
+Status Outbox::put_back_tombstone(TablesTxn& txn, const FrozenPart& part, const RunRecord* now) {
+  auto later = tombstone_of(txn, part.id);
+  CAIRN_TRY(later.status());
+  if (*later || (now != nullptr && !now->foreign)) {
+    return {};  // its next life, or the erase of that, takes the old one's place upstream
+  }
+  uint64_t since = part.tombstone.since_lsn;
+  if (now != nullptr && now->outbox.waits()) {
+    // One owned elsewhere, that goes behind the erase again: both have one place in the order.
+    CAIRN_TRY(txn.erase(Table::kOutboxOrder, outbox_order_key(now->outbox.since_lsn, part.id)));
+    since = std::min(since, now->outbox.since_lsn);
+  }
+  std::string payload;
+  append_tombstone(payload, part.tombstone);
+  CAIRN_TRY(txn.put(Table::kTombstones, part.id, payload));
+  return txn.put(Table::kOutboxOrder, outbox_order_key(since, part.id), {});
 }
 
 // The owner's first word came here while they were on their way, and now they go no further: they belong into the run
@@ -537,7 +558,7 @@ Status Outbox::acknowledge(const ReplyHeader& header, const std::vector<Verdict>
       const FrozenPart& part = taken->parts[i];
       deltas += part.foreign ? 1 : 0;
       if (of[i] == nullptr) {
-        if (backlogged_ > 0) {
+        if (backlogged_ > 0 && part.kind != FrozenPart::Kind::kTombstone) {
           auto dead = txn.get(Table::kDead, part.id);
           CAIRN_TRY(dead.status());
           if (dead->has_value() && is_sent_again(**dead)) {

@@ -6,6 +6,9 @@
 // - a number has several frozen batches only after the upstream called the first too large: each later one holds the
 //   first part of the rows of the one before. What the acknowledged one lacks goes back, before what is newer;
 // - a run with a dead letter sends nothing until that is retried, skipped or replaced; its changes are still folded.
+//   Its erase goes all the same;
+// - an id may have a tombstone, of this store's own run, and a row, of a run owned elsewhere that came after that. The
+//   tombstone goes first, the row in a later batch. They have one place in the order, the earlier one.
 // Threads: one at a time, with nobody folding the log meanwhile. Files: outbox.cc makes batches and carries answers
 // out, outbox_stream.cc has attaching, copies, restores and pulls, outbox_letters.cc dead letters, outbox_look.cc
 // questions.
@@ -162,7 +165,7 @@ class Outbox {
   Status save(TablesTxn& txn, const SenderState& state) const;
   static Status save_unsent(TablesTxn& txn, uint64_t count);
   static Result<uint64_t> unsent(TablesTxn& txn);
-  Result<bool> counted_already(TablesTxn& txn, const std::string& id) const;
+  Result<bool> counted_already(TablesTxn& txn, const FrozenPart& part) const;
   void note(SenderState state);
   Status put_back_letter(TablesTxn& txn, const std::string& id, const DeadLetter& letter, bool& strands);
   static Status put_in_order(TablesTxn& txn, const std::string& id);
@@ -170,6 +173,7 @@ class Outbox {
   void count_backlogged();
   Status read_in_flight();
   Status put_back(TablesTxn& txn, const FrozenPart& part, bool whole);
+  static Status put_back_tombstone(TablesTxn& txn, const FrozenPart& part, const RunRecord* now);
   static Status take_out(TablesTxn& txn, FrozenPart& part);
   Status bury(TablesTxn& txn, const FrozenPart& part, VerdictCode code, const std::string& text) const;
   Status strand(TablesTxn& txn, const FrozenPart& part) const;

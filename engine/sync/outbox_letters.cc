@@ -47,11 +47,13 @@ Status Outbox::put_back_letter(TablesTxn& txn, const std::string& id, const Dead
   return strands ? strand(txn, part) : put_back(txn, part, false);
 }
 
-// While a run is held its place in the order of sending may be taken out.
+// While a run is held its place in the order of sending may be taken out; not where an erase of its id waits.
 Status Outbox::put_in_order(TablesTxn& txn, const std::string& id) {
   auto record = txn.find(id);
   CAIRN_TRY(record.status());
-  if (*record && (*record)->outbox.waits()) {
+  auto tombstone = tombstone_of(txn, id);
+  CAIRN_TRY(tombstone.status());
+  if (!*tombstone && *record && (*record)->outbox.waits()) {
     return txn.put(Table::kOutboxOrder, outbox_order_key((*record)->outbox.since_lsn, id), {});
   }
   return {};
@@ -176,8 +178,10 @@ Status Outbox::release(const std::string& id, Release how) {
       CAIRN_TRY(txn.put_run(**found));
       return put_in_order(txn, id);
     }
-    if (!*found && !(letter->foreign && how == Release::kRetry)) {
-      return {};
+    // The run that it was about is erased; one that is owned elsewhere may have its id since.
+    const bool gone = !*found || (!letter->foreign && (*found)->foreign);
+    if (gone && !(letter->foreign && how == Release::kRetry)) {
+      return put_in_order(txn, id);
     }
     if (how == Release::kRetry && letter->row.waits()) {
       letter->row.hops = 0;  // somebody saw to it that they are no ring

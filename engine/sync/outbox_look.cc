@@ -6,19 +6,21 @@
 
 namespace cairn::engine::sync {
 
-// Of a run in flight: is it among the rows, the tombstones or those that are sent anew, too?
-Result<bool> Outbox::counted_already(TablesTxn& txn, const std::string& id) const {
-  for (const Table t : {Table::kOutbox, Table::kTombstones}) {
-    auto there = txn.get(t, id);
-    CAIRN_TRY(there.status());
-    if (there->has_value()) {
-      return true;
-    }
+// Of a run in flight: is it among the rows, the tombstones or those that are sent anew, too? Of an erased one a row of
+// a run owned elsewhere, which came after it, is another.
+Result<bool> Outbox::counted_already(TablesTxn& txn, const FrozenPart& part) const {
+  auto tombstone = txn.get(Table::kTombstones, part.id);
+  CAIRN_TRY(tombstone.status());
+  auto row = txn.get(Table::kOutbox, part.id);
+  CAIRN_TRY(row.status());
+  const bool waits = row->has_value();
+  if (tombstone->has_value() || (waits && part.kind != FrozenPart::Kind::kTombstone)) {
+    return true;
   }
-  if (!state_.resends || id <= state_.resend_after) {
+  if (!waits && (!state_.resends || part.id <= state_.resend_after)) {
     return false;
   }
-  auto record = txn.find(id);
+  auto record = txn.find(part.id);
   CAIRN_TRY(record.status());
   return *record && !(*record)->foreign;
 }
@@ -47,7 +49,7 @@ Result<Outbox::Waiting> Outbox::waiting() {
       if (part.kind == FrozenPart::Kind::kRow) {
         older(part.row.since_us);
       }
-      auto counted = counted_already(txn, part.id);
+      auto counted = counted_already(txn, part);
       CAIRN_TRY(counted.status());
       w.runs += *counted ? 0 : 1;
     }
@@ -179,10 +181,12 @@ Result<Outbox::OfRun> Outbox::of_run(const std::string& id) {
         of.acked_sequence = 0;
         of.since_us = record.updated_us;
       }
-    } else {
-      auto tombstone = txn.get(Table::kTombstones, id);
-      CAIRN_TRY(tombstone.status());
-      of.known = of.waits = tombstone->has_value();
+    }
+    auto tombstone = tombstone_of(txn, id);
+    CAIRN_TRY(tombstone.status());
+    if (*tombstone) {
+      of.known = of.waits = true;
+      of.since_us = of.since_us == 0 ? (*tombstone)->since_us : std::min(of.since_us, (*tombstone)->since_us);
     }
     auto all = frozen_batches(txn);
     CAIRN_TRY(all.status());
@@ -190,8 +194,12 @@ Result<Outbox::OfRun> Outbox::of_run(const std::string& id) {
       const FrozenPart& part = all->front().parts[i];
       if (part.id == id) {
         of.known = of.in_flight = true;
-        of.acked_sequence = part.kind == FrozenPart::Kind::kRow ? part.row.base() : 0;
-        of.since_us = part.kind == FrozenPart::Kind::kRow ? part.row.since_us : of.since_us;
+        if (part.kind == FrozenPart::Kind::kTombstone) {
+          of.since_us = part.tombstone.since_us;  // of an earlier life, if there is a run
+        } else {
+          of.acked_sequence = part.kind == FrozenPart::Kind::kRow ? part.row.base() : 0;
+          of.since_us = part.kind == FrozenPart::Kind::kRow ? part.row.since_us : of.since_us;
+        }
       }
     }
     auto dead = txn.get(Table::kDead, id);

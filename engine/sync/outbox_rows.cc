@@ -25,6 +25,15 @@ Status erase_all(TablesTxn& txn, Table t) {
   }
 }
 
+Result<std::optional<Tombstone>> tombstone_of(TablesTxn& txn, std::string_view id) {
+  auto payload = txn.get(Table::kTombstones, id);
+  if (!payload.ok() || !payload->has_value()) {
+    return payload.ok() ? Result<std::optional<Tombstone>>(std::nullopt) : payload.status();
+  }
+  auto tombstone = decode_tombstone(**payload);
+  return tombstone.ok() ? Result<std::optional<Tombstone>>(*tombstone) : tombstone.status();
+}
+
 OutboxRow whole_row(RunRecord& record) {
   OutboxRow row;
   row.head = row.full = row.anew = true;
