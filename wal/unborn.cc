@@ -1,4 +1,5 @@
 // A log that was never written to, told from one that lost its headers or its first records.
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,14 +31,16 @@ Result<std::optional<SegmentHeader>> newborn_header(File& file, bool& fits) {
   return found;
 }
 
-/// A close leaves records of the log's own, which take no LSN.
+/// A close leaves records of the log's own, which take no LSN: a CLOSE, and a PAD of zeros. A crash may have torn one of
+/// them, of which a header is all that is not zero: a record of a store has more behind its header.
 Result<bool> holds_no_record(File& file, const SegmentHeader& header) {
   SegmentImage image;
   CAIRN_TRY(image.load(file, header));
   ChainWalk walk(image, 1, 0);
   ImageRecord record;
   const bool ends = walk.step(record) == ChainWalk::Step::kBad;
-  return ends && image.view(walk.offset(), image.bytes()).find_first_not_of('\0') == std::string_view::npos;
+  const uint64_t behind = std::min(walk.offset() + kRecordHeaderBytes, image.bytes());
+  return ends && image.view(behind, image.bytes()).find_first_not_of('\0') == std::string_view::npos;
 }
 
 Result<bool> is_unborn_file(Files& files, const std::string& name) {

@@ -181,6 +181,11 @@ TEST_F(WithoutStoreFile, WhatACreationThatWasCutLeftIsCleared) {
   ASSERT_TRUE(fs::remove(path("STORE")));
   expect_store_made("closed");  // its log ends in a mark
   ASSERT_TRUE(fs::remove(path("STORE")));
+  for (const uint64_t written : {12, 44}) {  // killed within the mark, a header, or within the padding behind it
+    write(kSegment, wal::kRecordsOffset + written, std::string(512 - written, '\0'));
+    expect_store_made("while it was closed");
+    ASSERT_TRUE(fs::remove(path("STORE")));
+  }
   fs::remove_all(path("data"));
   expect_store_made("before its tables");
   live(0);
