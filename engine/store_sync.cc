@@ -530,15 +530,21 @@ void Store::note_outbox(Run& run, Diff all, const Diff& added) {
   }
 }
 
+namespace {
+
+template <typename Runs>
+RunRef in_memory(std::mutex& mutex, const Runs& runs, const std::string& id) {
+  const std::lock_guard guard(mutex);
+  const auto at = runs.find(id);
+  return at == runs.end() ? RunRef() : at->second;
+}
+
+}  // namespace
+
 void Store::outbox_taken(const std::string& id, uint64_t last) {
-  RunRef run;
-  {
-    const std::lock_guard guard(table_mutex_);
-    const auto at = runs_.find(id);
-    if (at == runs_.end()) {
-      return;
-    }
-    run = at->second;
+  const RunRef run = in_memory(table_mutex_, runs_, id);
+  if (!run) {
+    return;
   }
   const std::lock_guard guard(run->lock);
   if (!run->record.foreign || run->record.outbox.diff.last == 0) {
@@ -554,14 +560,9 @@ void Store::outbox_taken(const std::string& id, uint64_t last) {
 
 // Something went back into the outbox, or out of it: the limits go by what is in there now.
 void Store::outbox_returned(const std::string& id) {
-  RunRef run;
-  {
-    const std::lock_guard guard(table_mutex_);
-    const auto at = runs_.find(id);
-    if (at == runs_.end()) {
-      return;
-    }
-    run = at->second;
+  const RunRef run = in_memory(table_mutex_, runs_, id);
+  if (!run) {
+    return;
   }
   const std::lock_guard guard(run->lock);
   if (!run->record.foreign || run->gate == Code::kErased) {
