@@ -27,19 +27,6 @@ class Refused : public SyncTest {
     ASSERT_TRUE(s.worked()) << said(s);
   }
   void wait_for_next_try() { worker.clock().advance_ms(61'000); }
-  /// Of the batch that is frozen: the verdict about each delta.
-  std::string backlog_for_deltas(const std::string& message) {
-    auto batch = sync::decode_batch(message);
-    EXPECT_TRUE(batch.ok());
-    std::vector<sync::Verdict> verdicts;
-    for (uint32_t i = 0; batch.ok() && i < batch->entries.size(); ++i) {
-      if (batch->entries[i].kind == sync::EntryKind::kDelta) {
-        verdicts.push_back({i, sync::VerdictCode::kBacklog, "too much waits", 0});
-      }
-    }
-    EXPECT_EQ(verdicts.size(), 1u);
-    return answer_to(message, sync::Answer::kOk, verdicts);
-  }
   /// Operations that do not fold into each other. Returns how many were taken.
   int mix_into_parent(int times) {
     if (worker.state("c") == "none") {

@@ -49,6 +49,20 @@ inline std::string answer_to(const std::string& batch, sync::Answer answer,
   return sync::encode_reply(header, verdicts);
 }
 
+/// Too much waits for the owner: the verdict about each delta of the batch, of which there is one at least.
+inline std::string backlog_for_deltas(const std::string& message) {
+  auto batch = sync::decode_batch(message);
+  EXPECT_TRUE(batch.ok());
+  std::vector<sync::Verdict> verdicts;
+  for (uint32_t i = 0; batch.ok() && i < batch->entries.size(); ++i) {
+    if (batch->entries[i].kind == sync::EntryKind::kDelta) {
+      verdicts.push_back({i, sync::VerdictCode::kBacklog, "too much waits", 0});
+    }
+  }
+  EXPECT_FALSE(verdicts.empty());
+  return answer_to(message, sync::Answer::kOk, verdicts);
+}
+
 /// A store, and what of it sends and receives.
 class Site {
  public:

@@ -60,17 +60,6 @@ class LargeWaiting : public SyncTest {
     }
     return taken;
   }
-  static std::string backlog_for_deltas(const std::string& message) {
-    auto batch = sync::decode_batch(message);
-    EXPECT_TRUE(batch.ok());
-    std::vector<sync::Verdict> verdicts;
-    for (uint32_t i = 0; batch.ok() && i < batch->entries.size(); ++i) {
-      if (batch->entries[i].kind == sync::EntryKind::kDelta) {
-        verdicts.push_back({i, sync::VerdictCode::kBacklog, "too much waits", 0});
-      }
-    }
-    return answer_to(message, sync::Answer::kOk, verdicts);
-  }
   static std::string send_again(Site& of) {
     of.clock().advance_ms(61'000);
     std::string message = of.frozen();
