@@ -5,8 +5,8 @@
 #include "api/refused.h"
 #include "api/update.h"
 #include "api/values.h"
-#include "engine/json.h"
-#include "engine/path.h"
+#include "engine/document/path.h"
+#include "engine/json/json.h"
 
 namespace {
 
@@ -29,7 +29,7 @@ cairn_status update(cairn_cell* cell, OperationType type, const Value& value) no
   return guarded_update(cell, key_of(cell), [&]() -> Status {
     CAIRN_TRY(check_writable(cell));
     if (const double* d = value.get<double>(); d != nullptr && !std::isfinite(*d)) {
-      return {Code::kNotFinite, "NaN and infinity are no JSON numbers"};
+      return {Code::kNotFinite, "NaN and infinity are not JSON numbers"};
     }
     return cairn::api::apply(*cell, Operation{type, cell->key, value});
   });

@@ -1,12 +1,12 @@
-// Operations on a JSON document without a store, by the code that updates runs.
+// Applies operations to a JSON document without a store, by the code that updates runs.
 #include <string>
 #include <utility>
 
 #include "api/metadata_limit.h"
 #include "api/read.h"
 #include "api/values.h"
-#include "engine/live_document.h"
-#include "engine/operation.h"
+#include "engine/diff/live_document.h"
+#include "engine/document/operation.h"
 
 namespace {
 
@@ -20,7 +20,7 @@ using cairn::engine::OutcomeKind;
 using cairn::engine::SizeDetail;
 using cairn::engine::Value;
 
-// Bounds what operations in between may take; only the result is held to the caller's limit.
+// Bounds the size between operations; only the result is compared with the caller's limit.
 constexpr size_t kBytesBetween = 8u << 20;
 
 Status apply_all(const std::vector<Operation>& operations, LiveDocument& live, std::string& outcomes) {

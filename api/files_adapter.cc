@@ -12,7 +12,7 @@ namespace cairn::api {
 
 namespace {
 
-// The codes that a file function may return; whatever else it says is an I/O error.
+// Converts the codes that a file function may return; any other is an I/O error.
 Status status_of(cairn_status code, const char* what) {
   switch (code) {
     case CAIRN_OK:
@@ -97,7 +97,7 @@ struct List {
   std::exception_ptr failure;
 };
 
-// The host's code lies between: nothing may be thrown through it.
+// The host's code calls this: no exception may pass through it.
 void add_name(void* list, const char* name) {
   auto* l = static_cast<List*>(list);
   try {

@@ -1,4 +1,4 @@
-// The host's file functions (cairn_files) as the engine's seam.
+// Adapts the host's file functions (cairn_files) to the engine's interface wal::Files.
 #pragma once
 
 #include <memory>

@@ -1,21 +1,18 @@
-// What stands behind the opaque handles of cairn.h, and the checks that every call makes first.
+// The structs behind the opaque handles of cairn.h, and the checks that every call makes first.
 //
 // Invariants:
-// - a store's box lives until its handle and all handles made from it are closed; its engine is closed, not destroyed,
-// by
-//   cairn_store_close, so that a run or cell in use finds a gate that says CLOSED;
-// - an update that goes straight into the engine is checked there (fork word, gate, run); the API looks only at `hot`,
-// which
-//   says that the handle has no durability class of its own;
+// - a store's struct lives until its handle and all handles made from it are closed; cairn_store_close closes its
+//   engine but does not destroy it, so that a run or cell in use finds a gate that says CLOSED;
+// - an update that goes straight into the engine is checked there (fork word, gate, run); the API only checks `hot`,
+//   which says that the handle has no durability class of its own;
 // - in a forked child nothing is read but the handle and the fork word, which is 0 there;
-// - a store that was opened read-only has a Reading instead of an engine, and so have its runs; there are no cells and
-//   transactions of it. Whoever needs the engine asks check_writable.
+// - a store that was opened read-only, and its runs, have a Reading instead of an engine; it has no cells and
+//   transactions. Code that needs the engine calls check_writable.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <string>
 #include <string_view>
@@ -25,10 +22,11 @@
 #include "api/reading.h"
 #include "api/report.h"
 #include "cairn/cairn.h"
-#include "engine/error_detail.h"
-#include "engine/operation.h"
-#include "engine/store.h"
-#include "engine/watch.h"
+#include "engine/base/error_detail.h"
+#include "engine/document/operation.h"
+#include "engine/store/store.h"
+#include "engine/watch/watch.h"
+#include "wal/mutex.h"
 
 namespace cairn::api {
 
@@ -48,11 +46,11 @@ struct cairn_store {
   std::atomic<bool> closed{false};
   std::atomic<uint64_t> references{1};
   std::string directory;
-  std::unique_ptr<cairn::api::HostHooks> hooks;  // outlive the engine
+  std::unique_ptr<cairn::api::HostHooks> hooks;  // must outlive the engine
   std::unique_ptr<cairn::engine::Store> engine;
   std::unique_ptr<cairn::api::Reading> reading;  // read-only: instead of the engine
   std::once_flag receives;
-  std::shared_ptr<cairn::api::Receiving> receiving;  // made with the first message that comes in (sync.cc)
+  std::shared_ptr<cairn::api::Receiving> receiving;  // made with the first received message (sync.cc)
   std::atomic<uint64_t> refused_updates{0};          // refused.cc
 };
 
@@ -64,7 +62,7 @@ inline void release(cairn_store* store) {
   }
 }
 
-/// Keeps a box alive with a reference of its own.
+/// Keeps a store's struct alive with a reference of its own.
 class StoreReference {
  public:
   explicit StoreReference(cairn_store* store) : store_(store) {
@@ -80,7 +78,7 @@ class StoreReference {
   cairn_store* store_;
 };
 
-/// Releases the reference that the caller's handle is.
+/// Takes over the reference of the caller's handle, and releases it.
 class AdoptedStore {
  public:
   explicit AdoptedStore(cairn_store* store) : store_(store) {}
@@ -105,7 +103,7 @@ struct cairn_run {
   std::string id;                   // read-only: this and the next say which run; there is no engine and no run
   uint64_t created_lsn = 0;
 
-  /// Of a store that was opened read-only.
+  /// A run of a store that was opened read-only.
   cairn_run(cairn_store* s, const cairn::engine::RunRecord& record)
       : hot(false),
         engine(nullptr),
@@ -123,7 +121,7 @@ struct cairn_run {
         store(s),
         reference(std::move(r)) {}
 
-  /// Another handle of the same.
+  /// Another handle of the same run.
   cairn_run(const cairn_run& o)
       : hot(o.hot),
         engine(o.engine),
@@ -173,14 +171,13 @@ struct cairn_watch {
   cairn::api::StoreReference store;
   uint32_t flags = 0;
   uint32_t interval_ms = 0;
-  std::mutex mutex;  // one call at a time
-  // Guarded by mutex; null with a callback.
-  std::unique_ptr<cairn::engine::WatchSource> source;
-  std::unique_ptr<cairn::engine::Watch> watch;
-  cairn::engine::WatchEvent event;  // the last, or the next if `held`
-  bool held = false;                // it was not handed out: the buffer was too small
-  bool any = false;                 // there was one
-  int fd = -1;                      // -1: nobody asked for it
+  cairn::Mutex mutex{cairn::LockRank::kWatch};                                 // one call at a time
+  std::unique_ptr<cairn::engine::WatchSource> source CAIRN_GUARDED_BY(mutex);  // null with a callback; so is watch
+  std::unique_ptr<cairn::engine::Watch> watch CAIRN_GUARDED_BY(mutex);
+  cairn::engine::WatchEvent event CAIRN_GUARDED_BY(mutex);  // the last, or the next if `held`
+  bool held CAIRN_GUARDED_BY(mutex) = false;                // `event` was not returned yet: the buffer was too small
+  bool any CAIRN_GUARDED_BY(mutex) = false;                 // there was an event
+  int fd CAIRN_GUARDED_BY(mutex) = -1;                      // -1: cairn_watch_fd was not called
   std::shared_ptr<cairn::api::WatchCallback> callback;
 
   explicit cairn_watch(cairn_store* s) : engine(s->engine.get()), store(s) {}
@@ -204,7 +201,7 @@ bool is_closed(const Handle* handle) {
   return is_closed(handle->store.get());
 }
 
-/// The handle is one, and not a forked child's copy. `handle` is the only thing that is read.
+/// Checks that the handle is valid and this is not a forked child. Reads only the handle.
 template <class Handle>
 Status check_handle(const Handle* handle) {
   if (handle == nullptr) {
@@ -215,13 +212,13 @@ Status check_handle(const Handle* handle) {
   }
 #ifndef NDEBUG
   if (handle->magic != magic_of(handle)) {
-    return {Code::kInvalidArgument, "the handle is closed, or none"};
+    return {Code::kInvalidArgument, "the handle was closed before, or is not a handle"};
   }
 #endif
   return {};
 }
 
-/// The same, and its store is open.
+/// The same, and that its store is open.
 template <class Handle>
 Status check_open(const Handle* handle) {
   CAIRN_TRY(check_handle(handle));
@@ -231,7 +228,7 @@ Status check_open(const Handle* handle) {
   return {};
 }
 
-/// The same, and it was not opened read-only: there is an engine.
+/// The same, and that the store was not opened read-only: there is an engine.
 template <class Handle>
 Status check_writable(const Handle* handle) {
   CAIRN_TRY(check_open(handle));
@@ -243,11 +240,11 @@ Status check_writable(const Handle* handle) {
   return {};
 }
 
-/// The longest JSON, msgpack, list of operations or message that is looked at. No store takes that much.
+/// The longest JSON, msgpack, list of operations or message that is read. No store accepts that much.
 inline constexpr uint64_t kInputBytesMax = 64u << 20;
 
-/// A pointer and length from the caller: null only with length 0, and not over the limit. No byte is read, so a length
-/// that was never meant (-1) does no harm. kInvalidArgument with `null_pointer`; kTooLarge.
+/// Checks a pointer and length from the caller: null only with length 0, and not over the limit. No byte is read, so a
+/// wrong length (-1) does no harm. kInvalidArgument with `null_pointer`; kTooLarge.
 inline Status check_bytes(const void* data, size_t bytes, uint64_t limit, const char* null_pointer) {
   if (data == nullptr && bytes != 0) {
     return {Code::kInvalidArgument, null_pointer};
@@ -263,7 +260,7 @@ inline std::string_view view_of(const void* data, size_t bytes) {
   return {data == nullptr ? "" : static_cast<const char*>(data), bytes};
 }
 
-/// Runs `body`, which returns a Status; nothing that it throws gets out.
+/// Runs `body`, which returns a Status, and reports its exceptions as errors.
 template <class Body>
 cairn_status guarded(Body&& body) noexcept {
   try {

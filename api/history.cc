@@ -1,5 +1,5 @@
-// What a run's numbers were.
-#include "engine/history.h"
+// The history of a run's numbers.
+#include "engine/store/history.h"
 
 #include <utility>
 #include <vector>
@@ -28,7 +28,7 @@ cairn_status cairn_run_history(cairn_run* run, const char* key, size_t key_bytes
     if (view.erased) {
       return cairn::engine::fail(Code::kErased, "the run " + run->run->id + " was erased");
     }
-    std::vector<std::pair<int64_t, double>> points;  // visit takes its time, and steps go on meanwhile
+    std::vector<std::pair<int64_t, double>> points;  // visit may be slow, and steps go on meanwhile
     history->each(view.record.id, view.record.created_lsn, cairn::api::view_of(key, key_bytes),
                   [&points](int64_t time_us, double value) { points.emplace_back(time_us, value); });
     for (const auto& [time_us, value] : points) {

@@ -1,15 +1,15 @@
-// What the host brings (cairn_hooks) as the engine's seams.
+// Adapts the host's functions (cairn_hooks) to the engine's hooks.
 #pragma once
 
 #include <memory>
 
 #include "api/files_adapter.h"
 #include "cairn/cairn.h"
-#include "engine/hooks.h"
+#include "engine/base/hooks.h"
 
 namespace cairn::api {
 
-/// Outlives the engine that it was installed in.
+/// Must outlive the engine in which it is installed.
 class HostHooks {
  public:
   /// kInvalidArgument: struct_bytes does not fit, or a file function is missing.
@@ -19,10 +19,10 @@ class HostHooks {
   HostHooks& operator=(const HostHooks&) = delete;
   ~HostHooks();
 
-  /// Sets what the host brings; the rest stays as it is.
+  /// Sets the functions that the host supplies; the others stay as they are.
   void install(engine::Hooks& hooks);
 
-  /// The store is open: from now on the end of this releases the host's context.
+  /// The store is open: from now on the destructor releases the host's context.
   void adopt_context() { adopted_ = true; }
 
   [[nodiscard]] bool hears_errors() const { return host_.on_error != nullptr; }

@@ -1,5 +1,5 @@
-// The calls that programs make in their loops: one try of the engine's hot path (engine/store_hot.cc); whatever that
-// leaves goes the general way, which also says what is wrong. Compiled for speed, so nothing else belongs here.
+// The calls that programs make in loops: they try the engine's hot path (engine/store/hot.cc) once; what that does not
+// handle goes to the general path, which also reports errors. Compiled for speed, so nothing else belongs here.
 #include "api/read.h"
 #include "api/update.h"
 
@@ -14,7 +14,7 @@ using cairn::api::update_run;
 using cairn::engine::OperationType;
 using cairn::engine::Value;
 
-// The handle has the store's class, so the engine may take the short way, if the store's is `process`.
+// Whether the handle has the store's class: then the engine may use the short path, if the store's class is `process`.
 bool is_hot(const cairn_run* run, const char* key) { return run != nullptr && key != nullptr && run->hot; }
 bool is_hot(const cairn_cell* cell) { return cell != nullptr && cell->hot; }
 

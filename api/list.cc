@@ -1,4 +1,4 @@
-// Listings: every run, or pages of those that a query asks for.
+// Listings: every run, or pages of the runs that match a query.
 #include <cstring>
 #include <functional>
 #include <string>
@@ -7,7 +7,7 @@
 #include "api/handles.h"
 #include "api/run_info.h"
 #include "api/structs.h"
-#include "engine/run_query.h"
+#include "engine/records/run_query.h"
 
 namespace {
 
@@ -37,7 +37,7 @@ Status read_query(const cairn_query* theirs, cairn_query& q, RunQuery& query) {
     return invalid("cairn_query: a flag that this version does not know");
   }
   if (q.order < CAIRN_ORDER_NEWEST || q.order > CAIRN_ORDER_OLDEST) {
-    return invalid("cairn_query: order is none of CAIRN_ORDER_*");
+    return invalid("cairn_query: order is not one of CAIRN_ORDER_*");
   }
   if (q.limit > kLimitMax) {
     return invalid("cairn_query: limit is over 10,000: take several pages");

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/error_detail.h"
+#include "engine/base/error_detail.h"
 #include "wal/writer.h"
 
 namespace cairn::api {
@@ -29,7 +29,7 @@ Result<uint32_t> metadata_limit(uint32_t option, uint32_t segment_bytes) {
     }
     return option;
   }
-  const char* text = std::getenv(kVariable);  // NOLINT(concurrency-mt-unsafe): only a setenv beside it would race
+  const char* text = std::getenv(kVariable);  // NOLINT(concurrency-mt-unsafe): only a concurrent setenv would race
   if (text == nullptr) {
     return kMetadataBytesDefault;
   }

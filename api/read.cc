@@ -2,10 +2,10 @@
 
 #include <cmath>
 
-#include "engine/document.h"
-#include "engine/json.h"
-#include "engine/msgpack.h"
-#include "engine/thread_object.h"
+#include "engine/base/thread_object.h"
+#include "engine/document/document.h"
+#include "engine/json/json.h"
+#include "engine/json/msgpack.h"
 
 namespace cairn::api {
 
@@ -147,7 +147,7 @@ using cairn::api::view_of;
 using cairn::engine::Document;
 using cairn::engine::Value;
 
-// `out` is what the call fills: not null. take(value, key) -> Status.
+// Reads by take(value, key) -> Status. `out` is what the call fills; it must not be null.
 template <class Take>
 cairn_status read(cairn_run* run, const char* key, size_t key_bytes, const void* out, Take&& take) noexcept {
   return guarded([&]() -> Status {

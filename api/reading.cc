@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/error_detail.h"
-#include "engine/path.h"
-#include "engine/run_record.h"
+#include "engine/base/error_detail.h"
+#include "engine/document/path_apply.h"
+#include "engine/records/run_record.h"
 
 namespace cairn::api {
 
@@ -34,6 +34,7 @@ Result<std::unique_ptr<Reading>> Reading::open(const std::string& directory, eng
   if (!reader.ok()) {
     return reader.status();
   }
+  reading->store_id_ = (*reader)->identity().store_id;
   reading->reader_ = std::move(*reader);
   return reading;
 }
@@ -42,7 +43,7 @@ Result<engine::RunView> Reading::find(std::string_view id) {
   if (!engine::valid_run_id(id)) {
     return engine::fail(Code::kInvalidArgument, engine::kRunIdRule, id.substr(0, 80));
   }
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   auto view = reader_->read(id);
   if (!view.ok()) {
     return view.status();
@@ -62,7 +63,7 @@ Result<engine::RunView> Reading::read(std::string_view id, uint64_t created_lsn)
 }
 
 Status Reading::each(const FunctionRef<bool(const engine::RunView&)>& visit) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   return reader_->each(visit);
 }
 
@@ -77,7 +78,7 @@ Result<std::string> Reading::list(const engine::RunQuery& query, const FunctionR
   std::vector<engine::RunView> page;
   std::string next;
   {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     auto listed = reader_->list(
         query,
         [&page](const engine::RunView& view) {
@@ -100,7 +101,7 @@ Result<std::string> Reading::list(const engine::RunQuery& query, const FunctionR
 }
 
 Status Reading::stats(cairn_stats& out) {
-  const std::lock_guard guard(mutex_);
+  const MutexLock guard(mutex_);
   CAIRN_TRY(reader_->each([](const engine::RunView&) { return false; }));
   const engine::ReadReport& report = reader_->report();
   out.flags = (report.log.torn_tail ? uint32_t{CAIRN_STATS_TORN_TAIL} : 0) |

@@ -1,10 +1,10 @@
-// Update calls that fail: the error names run and key, is counted, and the store's on_error is told of it.
+// Handles update calls that fail: the error gets run and key, is counted, and the store's on_error is called.
 //
 // Invariants:
 // - no lock is held by then: the engine has returned, so on_error may call the store;
-// - one that fails within on_error, on the same thread, is counted and not told: on_error does not call itself;
-// - on_error leaves no trace in the thread's last error: that stays the one of the update;
-// - a forked child tells nobody: on_error may need what other threads of the parent held.
+// - an update that fails inside on_error, on the same thread, is counted, but on_error is not called again;
+// - on_error does not change the thread's last error: it stays the one of the update;
+// - a forked child does not call on_error, which may need locks that other threads of the parent held.
 #pragma once
 
 #include <string_view>
@@ -13,7 +13,7 @@
 
 namespace cairn::api {
 
-/// The key as an error may name it; of a pointer or length that is refused no byte is read. Null: no key.
+/// The key for an error's text. If pointer or length are invalid no byte is read. Null: no key.
 inline std::string_view nameable(const char* key, size_t bytes) {
   const bool wrong = bytes > engine::kKeyBytesMax || (key == nullptr && bytes != 0);
   return wrong ? std::string_view() : view_of(key, bytes);
@@ -22,10 +22,10 @@ inline std::string_view nameable(const char* key, size_t bytes) {
 inline std::string_view id_of(const cairn_run* run) { return run->engine != nullptr ? run->run->id : run->id; }
 inline std::string_view id_of(const cairn_cell* cell) { return cell->run->id; }
 
-/// Returns `status`. Nothing of the caller's handle is used once on_error was called.
+/// Returns `status`. After on_error was called the caller's handle is not used any more.
 cairn_status refused(cairn_store* store, std::string_view run, std::string_view key, cairn_status status) noexcept;
 
-/// The same of a handle, which may be null or a forked child's copy.
+/// The same for a handle, which may be null or a forked child's copy.
 template <class Handle>
 [[gnu::noinline]] cairn_status refused(const Handle* handle, std::string_view key, cairn_status status) noexcept {
   return check_handle(handle).code == Code::kInvalidArgument ? status
@@ -36,12 +36,12 @@ inline std::string_view key_of(const engine::Operation& op) {
   return op.type == engine::OperationType::kReplace ? std::string_view() : std::string_view(op.key);
 }
 
-/// The same of a transaction's operations: of the one that is at fault, or of the run that the error names, or of the
-/// only run that they are of. Of several runs none may be at fault.
+/// The same for a transaction's operations. The error names the operation at fault, or the run that the error already
+/// names, or the only run that they are of. If there are several runs, it is possible that none is at fault.
 cairn_status refused(cairn_store* store, const std::vector<engine::Store::RunOperation>& operations, size_t failed,
                      cairn_status status) noexcept;
 
-/// As guarded, of an update of `key`: null if there is none, or the error names it. `body` may still choose it.
+/// As guarded, for an update of `key`: null if there is no key, or the error names it. `body` may still set it.
 template <class Handle, class Body>
 cairn_status guarded_update(const Handle* handle, const std::string_view& key, Body&& body) noexcept {
   const cairn_status status = guarded(body);

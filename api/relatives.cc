@@ -1,5 +1,6 @@
-// The runs that a run names: its parent and its root.
+// Handles of the runs that a run names: its parent and its root.
 #include "api/refused.h"
+#include "engine/store/upstream.h"
 
 namespace {
 
@@ -21,7 +22,7 @@ cairn_status related(cairn_run* run, cairn_run** other, Find find, std::string R
   return guarded_update(run, {}, [&]() -> Status {
     CAIRN_TRY(check_open(run));
     if (other == nullptr) {
-      return invalid("the handle's place: a null pointer");
+      return invalid("parent, root: a null pointer");
     }
     *other = nullptr;
     if (run->engine != nullptr) {
@@ -65,11 +66,12 @@ cairn_status cairn_run_flush(cairn_run* run) noexcept {
   });
 }
 
-// There is no upstream that could know more.
+// Without an upstream there is nothing to ask for.
 cairn_status cairn_run_refresh(cairn_run* run) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_open(run));
-    return run->engine == nullptr || !run->engine->has_upstream() ? Status() : run->engine->refresh(run->run->id);
+    return run->engine == nullptr || !run->engine->upstream().attached() ? Status()
+                                                                         : run->engine->refresh(run->run->id);
   });
 }
 

@@ -5,21 +5,21 @@
 #include <new>
 #include <string>
 
-#include "api/structs.h"
-#include "engine/json.h"
+#include "engine/json/json.h"
 
 namespace cairn::api {
 
 namespace {
 
-// Constant initialised and of fixed size: a failing call takes no memory, and nothing is to destroy when a thread ends.
+// Constant initialised and of fixed size: a failing call allocates nothing, and there is nothing to destroy when a
+// thread ends.
 struct LastError {
   cairn_error error;
   uint64_t next_index;
 };
 thread_local LastError g_last = {};
 
-// At a border of characters, so that the text stays UTF-8.
+// Cuts at a whole character, so that the text stays UTF-8.
 std::string_view cut(std::string_view text, size_t bytes_max) {
   size_t n = std::min(text.size(), bytes_max);
   if (n < text.size()) {
@@ -37,7 +37,7 @@ void copy_text(char (&to)[N], std::string_view from) {
   to[fits.size()] = '\0';
 }
 
-// A message of several parts, one line of UTF-8; what is beyond its room is cut.
+// A message of several parts, one line of UTF-8; it is cut to its maximal size.
 class Message {
  public:
   Message& add(std::string_view part) {
@@ -68,7 +68,7 @@ void begin(Status status) {
 cairn_error& thread_error() noexcept { return g_last.error; }
 
 void name_in_error(std::string_view run, std::string_view key) noexcept {
-  if (run.empty()) {  // of several runs, and none is at fault
+  if (run.empty()) {  // there are several runs, and none is at fault
     return;
   }
   constexpr size_t kKeyBytesShown = 64;
@@ -77,7 +77,7 @@ void name_in_error(std::string_view run, std::string_view key) noexcept {
   if (key.data() != nullptr) {
     error.key_bytes = static_cast<uint32_t>(key.size());
     copy_text(error.key, key);
-  } else if (run == error.key) {  // where the engine names a run
+  } else if (run == error.key) {  // the engine put the run's id there
     error.key_bytes = 0;
     error.key[0] = '\0';
   }
@@ -97,7 +97,7 @@ cairn_status report_exception() noexcept {
   } catch (const std::bad_alloc&) {
     return report_literal({Code::kNoMemory, "no memory"});
   } catch (...) {
-    return report_literal({Code::kInternal, "an exception that Cairn does not know: a bug"});
+    return report_literal({Code::kInternal, "an unexpected exception: a bug in Cairn"});
   }
 }
 
@@ -111,7 +111,7 @@ cairn_status report_failure(Status status) noexcept {
   begin(status);
   engine::ErrorDetail& detail = engine::error_detail();
   cairn_error& error = g_last.error;
-  // A detail of another code is left from a failure inside that the call got over.
+  // A detail with another code is of an earlier failure inside, which did not fail the call.
   if (detail.code == status.code) {
     error.reason = static_cast<int32_t>(detail.reason);
     error.needed = detail.needed;
@@ -138,29 +138,3 @@ void note_index(size_t index) noexcept { g_last.next_index = index; }
 Status invalid(const char* message) { return {Code::kInvalidArgument, message}; }
 
 }  // namespace cairn::api
-
-extern "C" cairn_status cairn_last_error(cairn_error* error) noexcept {
-  using cairn::api::g_last;
-  if (error == nullptr || error->struct_bytes < sizeof(error->struct_bytes)) {
-    return CAIRN_INVALID_ARGUMENT;  // asking for the last error does not replace it
-  }
-  const uint32_t theirs = error->struct_bytes;
-  const size_t copied = std::min<size_t>(theirs, sizeof(cairn_error));
-  std::memcpy(error, &g_last.error, copied);
-  std::memset(reinterpret_cast<char*>(error) + copied, 0, theirs - copied);
-  error->struct_bytes = theirs;
-  return CAIRN_OK;
-}
-
-extern "C" cairn_status cairn_set_last_error(const cairn_error* error) noexcept {
-  using cairn::api::g_last;
-  cairn_error ours;
-  if (error == nullptr || !cairn::api::read_struct(error, ours, "").ok() || !CAIRN_FAILED(ours.code) ||
-      std::memchr(ours.key, 0, sizeof ours.key) == nullptr ||
-      std::memchr(ours.message, 0, sizeof ours.message) == nullptr ||
-      std::memchr(ours.run, 0, sizeof ours.run) == nullptr) {
-    return cairn::api::report_literal(cairn::api::invalid("cairn_error: no error, or texts that do not end"));
-  }
-  g_last.error = ours;
-  return ours.code;
-}

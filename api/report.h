@@ -1,4 +1,4 @@
-// The thread's last error: from a Status and the engine's detail to what cairn_last_error hands out.
+// The thread's last error: makes it from a Status and the engine's detail, for cairn_last_error.
 #pragma once
 
 #include <cstddef>
@@ -7,14 +7,15 @@
 
 #include "cairn/cairn.h"
 #include "cairn/status.h"
-#include "engine/error_detail.h"
+#include "engine/base/error_detail.h"
 
 namespace cairn::api {
 
-/// Out of line, because calls that fail are rare: keeps the detail and returns the code.
+/// Keeps the detail and returns the code. Not inlined, because calls that fail are rare.
 cairn_status report_failure(Status status) noexcept;
 
-/// The code of the ABI. An error is kept for cairn_last_error, with the engine's detail if that is of the same code.
+/// Converts to the code of the ABI. Keeps an error for cairn_last_error, with the engine's detail if that has the same
+/// code.
 inline cairn_status report(Status status) noexcept {
   if (status.worked()) [[likely]] {
     return static_cast<cairn_status>(status.code);
@@ -22,22 +23,22 @@ inline cairn_status report(Status status) noexcept {
   return report_failure(status);
 }
 
-/// As report, but takes no memory and ignores the engine's detail.
+/// As report, but allocates nothing and ignores the engine's detail.
 cairn_status report_literal(Status status) noexcept;
 
-/// The exception that is being handled, as an error. Once, because every function of the ABI ends in it.
+/// Reports the exception that is being handled as an error. One function, because every function of the ABI needs it.
 cairn_status report_exception() noexcept;
 
-/// Belongs to the error that is reported next on this thread, which takes it.
+/// Sets the index of the next error that is reported on this thread.
 void note_index(size_t index) noexcept;
 
 /// The thread's last error.
 cairn_error& thread_error() noexcept;
 
-/// Names run and key in the thread's last error and in front of its message. `key` null: the error's own stays.
+/// Sets run and key of the thread's last error, and puts them before its message. `key` null: keeps the error's key.
 void name_in_error(std::string_view run, std::string_view key = {}) noexcept;
 
-/// Names the parameter or option that is wrong.
+/// kInvalidArgument; `message` names the parameter or option that is wrong.
 Status invalid(const char* message);
 
 }  // namespace cairn::api

@@ -1,4 +1,4 @@
-// The life of a run: handles, start to finish, and what is known of it.
+// The life of a run: handles, start, finish, and its info.
 #include <functional>
 #include <memory>
 #include <new>
@@ -9,7 +9,7 @@
 #include "api/run_info.h"
 #include "api/structs.h"
 #include "api/values.h"
-#include "engine/start_or_resume.h"
+#include "engine/store/start_or_resume.h"
 
 namespace {
 
@@ -50,7 +50,7 @@ Status read_tags(const char* const* tags, size_t count, std::vector<std::string>
 
 Status read_durability(int32_t value, Durability& durability) {
   if (value < CAIRN_DURABILITY_DEFAULT || value > CAIRN_DURABILITY_UPSTREAM) {
-    return invalid("durability is none of CAIRN_DURABILITY_*");
+    return invalid("durability is not one of CAIRN_DURABILITY_*");
   }
   durability = static_cast<Durability>(value);
   return {};
@@ -82,7 +82,8 @@ Status read_start(const cairn_start_options* theirs, StartOptions& start, Durabi
   return {};
 }
 
-/// A handle of the run that `find` finds or starts. Its memory is taken first: what was started has a handle.
+/// A handle of the run that `find` finds or starts. Its memory is allocated first, so that a run that was started gets
+/// a handle.
 template <class Find>
 Status make_handle(cairn_store* store, Durability durability, cairn_run** run, Find&& find) {
   const auto release = [](void* memory) { ::operator delete(memory); };
@@ -95,7 +96,7 @@ Status make_handle(cairn_store* store, Durability durability, cairn_run** run, F
   return {};
 }
 
-/// A call about one run: its error names it.
+/// For a call about one run: names the run in its error.
 cairn_status named(std::string_view id, cairn_status status) noexcept {
   if (CAIRN_FAILED(status)) {
     cairn::api::name_in_error(id);
@@ -230,7 +231,7 @@ cairn_status cairn_run_finish(cairn_run* run, int32_t status) noexcept {
   return guarded_update(run, {}, [&]() -> Status {
     CAIRN_TRY(check_writable(run));
     if (!is_status(status)) {
-      return invalid("status is none of CAIRN_RUN_*");
+      return invalid("status is not one of CAIRN_RUN_*");
     }
     return run->engine->finish(*run->run, static_cast<RunStatus>(status), run->durability);
   });
@@ -240,7 +241,7 @@ cairn_status cairn_run_fail(cairn_run* run, int32_t status, const char* error, s
   return guarded_update(run, {}, [&]() -> Status {
     CAIRN_TRY(check_writable(run));
     if (!is_status(status)) {
-      return invalid("status is none of CAIRN_RUN_*");
+      return invalid("status is not one of CAIRN_RUN_*");
     }
     CAIRN_TRY(cairn::api::check_bytes(error, error_bytes, cairn::engine::kErrorBytesMax, "error: a null pointer"));
     return run->engine->finish(*run->run, static_cast<RunStatus>(status), run->durability,
@@ -252,7 +253,7 @@ cairn_status cairn_run_set_status(cairn_run* run, int32_t status) noexcept {
   return guarded_update(run, {}, [&]() -> Status {
     CAIRN_TRY(check_writable(run));
     if (!is_status(status)) {
-      return invalid("status is none of CAIRN_RUN_*");
+      return invalid("status is not one of CAIRN_RUN_*");
     }
     return run->engine->set_status(*run->run, static_cast<RunStatus>(status), run->durability);
   });

@@ -31,7 +31,7 @@ void fill_run_info(const engine::RunView& view, void* block, cairn_run_info& inf
   if (block == nullptr) {
     return;
   }
-  // The pointers first: they need the alignment.
+  // The pointers come first, because they need the alignment.
   auto** tags = static_cast<const char**>(block);
   char* at = static_cast<char*>(block) + r.tags.size() * sizeof(char*);
   const auto put = [&at](const std::string& text) {

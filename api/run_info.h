@@ -4,11 +4,11 @@
 #include <cstddef>
 
 #include "cairn/cairn.h"
-#include "engine/store.h"
+#include "engine/store/store.h"
 
 namespace cairn::api {
 
-/// Bytes that the strings and tag pointers of `view` need.
+/// The number of bytes that the strings and tag pointers of `view` need.
 size_t run_info_bytes(const engine::RunView& view);
 
 /// Fills `info` with strings in `block`, which holds run_info_bytes() bytes and is aligned for a pointer; null: the

@@ -7,7 +7,7 @@
 #include "api/metadata_limit.h"
 #include "api/read.h"
 #include "api/structs.h"
-#include "engine/store_slots.h"
+#include "engine/maintenance/slots.h"
 
 namespace {
 
@@ -48,7 +48,7 @@ Status install_hooks(const cairn_options& o, std::unique_ptr<HostHooks>& hooks, 
 
 Status engine_options(const cairn_options& o, StoreOptions& options) {
   if (o.durability < CAIRN_DURABILITY_DEFAULT || o.durability > CAIRN_DURABILITY_UPSTREAM) {
-    return invalid("cairn_options: durability is none of CAIRN_DURABILITY_*");
+    return invalid("cairn_options: durability is not one of CAIRN_DURABILITY_*");
   }
   options.background = (o.flags & CAIRN_OPEN_BACKGROUND) != 0;
   options.create = (o.flags & CAIRN_OPEN_NO_CREATE) == 0;
@@ -91,7 +91,7 @@ Status engine_options(const cairn_options& o, StoreOptions& options) {
   return {};
 }
 
-// The engine takes a point of its monotonic clock, below 0 for no limit.
+// Converts a time-out to a time of the engine's monotonic clock; below 0: no limit.
 int64_t deadline(const cairn_store* store, int64_t timeout_ms) {
   if (timeout_ms < 0) {
     return -1;
@@ -102,7 +102,7 @@ int64_t deadline(const cairn_store* store, int64_t timeout_ms) {
   return end > 0 ? end : 1;
 }
 
-/// Which store: of `directory`, or a slot in there.
+/// Which store to open: the one in `directory`, or a slot in there.
 struct Place {
   const char* directory;
   bool slot;
@@ -148,10 +148,10 @@ cairn_status open_place(const Place& place, const cairn_options* options, cairn_
     }
     *store = nullptr;
     if (place.directory == nullptr || *place.directory == '\0') {
-      return invalid("directory: no name");
+      return invalid("directory: null or empty");
     }
     if (place.run_id != nullptr && *place.run_id == '\0') {
-      return invalid("run_id: no id; null if no run is wanted");
+      return invalid("run_id: not a run id; null if no run is wanted");
     }
     auto box = std::make_unique<cairn_store>();
     cairn_options chosen = {};
@@ -203,7 +203,7 @@ cairn_status cairn_store_close(cairn_store* store, int64_t timeout_ms) noexcept 
     if (store->closed.exchange(true, std::memory_order_acq_rel)) {
       return {Code::kClosed, "the store is closed"};
     }
-    const cairn::api::AdoptedStore adopted(store);  // released whatever close says or throws
+    const cairn::api::AdoptedStore adopted(store);  // released whatever close returns or throws
     return store->engine != nullptr ? store->engine->close(deadline(store, timeout_ms)) : Status();
   });
 }
@@ -287,7 +287,7 @@ cairn_status cairn_store_backup(cairn_store* store, const char* directory,
   return guarded([&]() -> Status {
     CAIRN_TRY(check_open(store));
     if (directory == nullptr || *directory == '\0') {
-      return invalid("directory: no name");
+      return invalid("directory: null or empty");
     }
     cairn::engine::BackupOptions options;
     if (store->reading != nullptr) {

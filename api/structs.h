@@ -1,4 +1,4 @@
-// struct_bytes: structs of callers that are older or newer than the library.
+// Copies structs from and to callers that are older or newer than the library, by struct_bytes.
 #pragma once
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 
 namespace cairn::api {
 
-/// Copies the caller's struct; members that it does not know are zero. kInvalidArgument when it is shorter than its
-/// first member, or sets bytes that this library does not know.
+/// Copies the caller's struct; members that the caller does not know are zero. kInvalidArgument if it is shorter than
+/// its first member, or sets bytes that this library does not know.
 template <class Struct>
 Status read_struct(const Struct* theirs, Struct& ours, const char* message) {
   static_assert(std::is_trivially_copyable_v<Struct>);
@@ -29,7 +29,7 @@ Status read_struct(const Struct* theirs, Struct& ours, const char* message) {
   return {};
 }
 
-/// Gives the caller as much of `ours` as it knows; what only it knows becomes zero.
+/// Gives the caller as much of `ours` as it knows; members that only the caller knows become zero.
 template <class Struct>
 Status write_struct(const Struct& ours, Struct* theirs, const char* message) {
   static_assert(std::is_trivially_copyable_v<Struct>);

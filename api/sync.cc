@@ -1,13 +1,14 @@
-// The upstream: messages out, answers in, and what is known of both.
+// The upstream: messages out, answers in, and its state.
 #include <algorithm>
 #include <cstring>
 #include <type_traits>
 
 #include "api/handles.h"
 #include "api/structs.h"
-#include "engine/json.h"
+#include "engine/json/json.h"
+#include "engine/store/store_storage.h"
+#include "engine/store/upstream.h"
 #include "engine/sync/receiver.h"
-#include "engine/sync/store_storage.h"
 
 using cairn::Code;
 using cairn::Status;
@@ -18,9 +19,10 @@ using cairn::api::invalid;
 using cairn::api::kInputBytesMax;
 using cairn::api::view_of;
 using cairn::engine::Store;
+using cairn::engine::Upstream;
 namespace sync_engine = cairn::engine::sync;
 
-/// What takes messages of other stores.
+/// Receives messages of other stores.
 struct cairn::api::Receiving {
   explicit Receiving(Store& store) : storage(store), receiver(storage) {}
   sync_engine::StoreStorage storage;
@@ -36,9 +38,9 @@ sync_engine::Receiver& receiver_of(cairn_store* store) {
 }
 
 constexpr size_t kLettersAtOnce = 1000;
-constexpr int64_t kForeverMs = int64_t{1000} * 365 * 86'400'000;  // added to any clock it is no overflow
+constexpr int64_t kForeverMs = int64_t{1000} * 365 * 86'400'000;  // can be added to any clock without overflow
 
-/// What is not UTF-8 becomes question marks: a transport quotes whatever a proxy said.
+/// Replaces bytes that are not UTF-8 by question marks: a transport quotes texts of proxies.
 std::string utf8_of(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -56,7 +58,7 @@ std::string utf8_of(std::string_view text) {
 
 void copy_text(const std::string& text, char* out, size_t capacity) {
   size_t bytes = std::min(text.size(), capacity - 1);
-  // Not within a character.
+  // Do not cut within a character.
   while (bytes > 0 && bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) {
     --bytes;
   }
@@ -101,16 +103,17 @@ cairn_status cairn_sync_attach(cairn_store* store, const char* name, const cairn
     }
     cairn_sync_options given = {};
     if (options != nullptr) {
-      CAIRN_TRY(cairn::api::read_struct(options, given, "cairn_sync_options: struct_bytes"));
+      CAIRN_TRY(cairn::api::read_struct(options, given,
+                                        "cairn_sync_options: struct_bytes does not fit, or a newer option is set"));
     }
-    return store->engine->attach_upstream_with(name, [&given](sync_engine::SenderOptions& o) { change(o, given); });
+    return store->engine->upstream().attach_with(name, [&given](sync_engine::SenderOptions& o) { change(o, given); });
   });
 }
 
 cairn_status cairn_sync_detach(cairn_store* store) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(store));
-    return store->engine->detach_upstream();
+    return store->engine->upstream().detach();
   });
 }
 
@@ -123,7 +126,7 @@ cairn_status cairn_sync_next(cairn_store* store, void (*give)(void* context, con
     }
     std::string message;
     int64_t due = 0;
-    CAIRN_TRY(store->engine->sync_next(message, &due));
+    CAIRN_TRY(store->engine->upstream().next(message, &due));
     if (in_ms != nullptr) {
       *in_ms = from_now(due, store->engine->monotonic_ms());
     }
@@ -138,7 +141,7 @@ cairn_status cairn_sync_feed(cairn_store* store, const void* answer, size_t answ
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(store));
     CAIRN_TRY(check_bytes(answer, answer_bytes, kInputBytesMax, "answer: a null pointer"));
-    return store->engine->sync_feed(view_of(answer, answer_bytes));
+    return store->engine->upstream().feed(view_of(answer, answer_bytes));
   });
 }
 
@@ -148,9 +151,9 @@ cairn_status cairn_sync_failed(cairn_store* store, int32_t why, const char* text
     if (why < CAIRN_SYNC_TRANSIENT || why > CAIRN_SYNC_PROTOCOL) {
       return invalid("why: not one of CAIRN_SYNC_TRANSIENT to CAIRN_SYNC_PROTOCOL");
     }
-    return store->engine->sync_failed(static_cast<sync_engine::Failure>(why),
-                                      utf8_of(text == nullptr ? "no answer" : text),
-                                      std::clamp<int64_t>(retry_after_ms, 0, kForeverMs));
+    return store->engine->upstream().failed(static_cast<sync_engine::Failure>(why),
+                                            utf8_of(text == nullptr ? "no answer" : text),
+                                            std::clamp<int64_t>(retry_after_ms, 0, kForeverMs));
   });
 }
 
@@ -174,14 +177,14 @@ cairn_status cairn_sync_control(cairn_store* store, int32_t what) noexcept {
     CAIRN_TRY(check_writable(store));
     switch (what) {
       case CAIRN_SYNC_HURRY:
-        return store->engine->sync_control(Store::SyncControl::kHurry);
+        return store->engine->upstream().control(Upstream::Control::kHurry);
       case CAIRN_SYNC_PAUSE:
-        return store->engine->sync_control(Store::SyncControl::kPause);
+        return store->engine->upstream().control(Upstream::Control::kPause);
       case CAIRN_SYNC_RESUME:
-        return store->engine->sync_control(Store::SyncControl::kResume);
+        return store->engine->upstream().control(Upstream::Control::kResume);
       case CAIRN_SYNC_MOVED:
       case CAIRN_SYNC_COPIED:
-        return store->engine->resolve_copy(what == CAIRN_SYNC_MOVED);
+        return store->engine->upstream().resolve_copy(what == CAIRN_SYNC_MOVED);
       default:
         return invalid("what: not one of CAIRN_SYNC_HURRY to CAIRN_SYNC_COPIED");
     }
@@ -194,8 +197,8 @@ cairn_status cairn_sync_get_state(cairn_store* store, const char* run, cairn_syn
     if (state == nullptr) {
       return invalid("state: a null pointer");
     }
-    Store::SyncState all;
-    CAIRN_TRY(store->engine->sync_state(all));
+    Upstream::State all;
+    CAIRN_TRY(store->engine->upstream().state(all));
     cairn_sync_state out = {};
     out.flags = (all.sender.attached ? CAIRN_SYNC_STATE_ATTACHED : 0) | (all.paused ? CAIRN_SYNC_STATE_PAUSED : 0) |
                 (all.over_unsynced ? CAIRN_SYNC_STATE_BACKLOG : 0) |
@@ -222,8 +225,8 @@ cairn_status cairn_sync_get_state(cairn_store* store, const char* run, cairn_syn
       }
       out.sequence = (*seen)->record.sequence;
     } else if (run != nullptr) {
-      Store::RunSyncState of;
-      CAIRN_TRY(store->engine->sync_state(run, of));
+      Upstream::RunState of;
+      CAIRN_TRY(store->engine->upstream().state(run, of));
       acknowledged = of.all_acknowledged;
       out.acknowledged = of.outbox.acked_sequence;
       out.sequence = of.sequence;
@@ -242,7 +245,7 @@ cairn_status cairn_sync_wait(cairn_store* store, int64_t timeout_ms) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(store));
     const int64_t deadline = store->engine->monotonic_ms() + std::clamp<int64_t>(timeout_ms, 0, kForeverMs);
-    return store->engine->wait_synced(timeout_ms < 0 ? INT64_MAX : deadline);
+    return store->engine->upstream().wait_synced(timeout_ms < 0 ? INT64_MAX : deadline);
   });
 }
 
@@ -252,7 +255,7 @@ cairn_status cairn_sync_release(cairn_store* store, const char* run, int32_t how
     if (run == nullptr || how < CAIRN_SYNC_RETRY || how > CAIRN_SYNC_REPLACE) {
       return invalid("run, how: a null pointer, or not one of CAIRN_SYNC_RETRY to CAIRN_SYNC_REPLACE");
     }
-    return store->engine->release_dead(run, static_cast<sync_engine::Outbox::Release>(how));
+    return store->engine->upstream().release_dead(run, static_cast<sync_engine::Outbox::Release>(how));
   });
 }
 
@@ -268,7 +271,7 @@ cairn_status cairn_sync_dead_letters(cairn_store* store,
     std::vector<std::pair<std::string, sync_engine::DeadLetter>> letters;
     std::string after;
     do {
-      CAIRN_TRY(store->engine->dead_letters(kLettersAtOnce, letters, after));
+      CAIRN_TRY(store->engine->upstream().dead_letters(kLettersAtOnce, letters, after));
       for (const auto& [id, letter] : letters) {
         if (visit(context, id.c_str(), letter.text.c_str(), letter.since_us) != 0) {
           return {};

@@ -1,10 +1,10 @@
-// Numbers of the ABI as words; and the proof that they are the engine's.
+// Texts for the numbers of the ABI; and static checks that they equal the engine's.
 #include "cairn/cairn.h"
 #include "cairn/status.h"
-#include "engine/hooks.h"
-#include "engine/operation.h"
-#include "engine/run_record.h"
-#include "engine/store.h"
+#include "engine/base/hooks.h"
+#include "engine/document/operation.h"
+#include "engine/records/run_record.h"
+#include "engine/store/store.h"
 
 namespace {
 
@@ -102,7 +102,7 @@ const char* cairn_status_text(cairn_status status) noexcept {
     case Code::kTypeMismatch:
       return "the value is of another type";
     case Code::kKeyRefused:
-      return "a key that is refused";
+      return "a key that is not allowed";
     case Code::kExists:
       return "a run of this id exists";
     case Code::kRunning:

@@ -4,7 +4,7 @@
 #include "api/handles.h"
 #include "api/refused.h"
 #include "api/values.h"
-#include "engine/operation.h"
+#include "engine/document/operation.h"
 
 namespace {
 
@@ -34,7 +34,7 @@ Status check_both(const cairn_transaction* transaction, const cairn_run* run) {
   return {};
 }
 
-// All or nothing, also without memory.
+// Adds all or nothing, even if memory runs out.
 void push(cairn_transaction* transaction, cairn_run* run, std::vector<Operation>&& operations) {
   transaction->operations.reserve(transaction->operations.size() + operations.size());
   transaction->runs.push_back(run->reference);
@@ -177,7 +177,7 @@ cairn_status cairn_transaction_commit(cairn_transaction* t, int32_t durability) 
   const cairn_status s = guarded([&]() -> Status {
     CAIRN_TRY(check_writable(t));
     if (durability < CAIRN_DURABILITY_DEFAULT || durability > CAIRN_DURABILITY_UPSTREAM) {
-      return invalid("durability is none of CAIRN_DURABILITY_*");
+      return invalid("durability is not one of CAIRN_DURABILITY_*");
     }
     if (!t->operations.empty()) {
       CAIRN_TRY(cairn::api::transact(*t->store->engine, t->operations, static_cast<Durability>(durability), failed));

@@ -1,4 +1,4 @@
-// Updates of a run that build an Operation. What programs do in their loops is in hot_calls.cc.
+// Updates of a run that build an Operation. The calls that programs make in loops are in hot_calls.cc.
 #include "api/update.h"
 
 #include <utility>
@@ -6,7 +6,7 @@
 
 #include "api/refused.h"
 #include "api/values.h"
-#include "engine/update_request.h"
+#include "engine/document/update_request.h"
 
 namespace {
 

@@ -4,18 +4,18 @@
 #include <string_view>
 
 #include "api/handles.h"
-#include "engine/operation.h"
+#include "engine/document/operation.h"
 
 namespace cairn::api {
 
-/// Applies `op` in the handle's class.
+/// Applies `op` with the handle's durability class.
 template <class Handle>
 Status apply(Handle& handle, const engine::Operation& op) {
   engine::Outcome outcome;
   return handle.engine->apply(*handle.run, op, outcome, handle.durability);
 }
 
-// What the hot calls leave to the general way; out of line, so that it does not burden them.
+// The general path, for what the hot calls do not handle; not inlined, so that it does not slow them down.
 [[gnu::noinline]] cairn_status update_run(cairn_run* run, engine::OperationType type, const char* key, size_t key_bytes,
                                           double value) noexcept;
 [[gnu::noinline]] cairn_status update_run(cairn_run* run, engine::OperationType type, const char* key, size_t key_bytes,

@@ -1,27 +1,27 @@
-// Values as callers give them, checked: each function returns a maker, Status make(Value&, uint64_t text_bytes_max).
+// Checks values of callers: each function returns a maker, Status make(Value&, uint64_t text_bytes_max).
 #pragma once
 
 #include <cmath>
 #include <utility>
 
 #include "api/handles.h"
-#include "engine/json.h"
-#include "engine/msgpack.h"
-#include "engine/value.h"
+#include "engine/json/json.h"
+#include "engine/json/msgpack.h"
+#include "engine/json/value.h"
 
 namespace cairn::api {
 
 inline auto number(double v) {
   return [v](engine::Value& out, uint64_t /*text_bytes_max*/) -> Status {
     if (!std::isfinite(v)) {
-      return {Code::kNotFinite, "NaN and infinity are no JSON numbers"};
+      return {Code::kNotFinite, "NaN and infinity are not JSON numbers"};
     }
     out = v;
     return {};
   };
 }
 
-/// What needs no check: an integer, a bool, null.
+/// Values that need no check: an integer, a bool, null.
 template <class T>
 auto plain(T v) {
   return [v](engine::Value& out, uint64_t /*text_bytes_max*/) -> Status {
@@ -64,13 +64,13 @@ inline auto msgpack(const void* value, size_t bytes) {
   };
 }
 
-/// What `make` gives, if it is an object: the whole metadata.
+/// The value of `make`, which must be an object: the whole metadata.
 template <class Make>
 auto object(Make make) {
   return [make](engine::Value& out, uint64_t text_bytes_max) -> Status {
     CAIRN_TRY(make(out, text_bytes_max));
     if (!out.is(engine::Type::kObject)) {
-      return {Code::kTypeMismatch, "metadata is an object, not an array, string, number, bool or null"};
+      return {Code::kTypeMismatch, "metadata must be an object, not an array, string, number, bool or null"};
     }
     return {};
   };

@@ -1,4 +1,4 @@
-// Watches: events by call, by callback behind a step, and a descriptor to wait on.
+// Watches: events by call, by callback after a step, and a descriptor to wait for.
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -11,7 +11,7 @@
 #include "api/read.h"
 #include "api/run_info.h"
 #include "api/structs.h"
-#include "engine/fork_guard.h"
+#include "engine/base/fork_guard.h"
 #include "wal/descriptor.h"
 
 namespace cairn::api {
@@ -47,12 +47,13 @@ bool has_run(const WatchEvent& e) {
 
 }  // namespace
 
-/// Outlives its handle while it is called.
+/// Lives longer than its handle while it is being called.
 class WatchCallback final : public engine::StepListener {
  public:
   static Result<std::shared_ptr<WatchCallback>> make(cairn_store* store, const WatchOptions& watched,
                                                      const cairn_watch_options& options) {
     std::shared_ptr<WatchCallback> made(new WatchCallback(store, options));
+    const MutexLock lock(made->mutex_);
     auto watch = Watch::open(made->source_, watched);
     if (!watch.ok()) {
       return watch.status();
@@ -63,12 +64,12 @@ class WatchCallback final : public engine::StepListener {
 
   [[nodiscard]] uint32_t interval_ms() const override { return options_.interval_ms; }
 
-  // What a look cannot read now (NO_MEMORY, IO) it may be able to the next time.
+  // After an error of a look (NO_MEMORY, IO) the next one may work.
   bool stepped() override {
-    const std::unique_lock lock(mutex_, std::try_to_lock_t());
-    if (!lock.owns_lock()) {
-      return false;  // another thread's step is at it
+    if (!mutex_.try_lock()) {
+      return false;  // another thread is in it
     }
+    const MutexLock lock(mutex_, std::adopt_lock);
     caller_ = std::this_thread::get_id();
     bool done = false;
     for (int i = 0; !done && i < kEventsInARow && !ended_; ++i) {
@@ -86,11 +87,11 @@ class WatchCallback final : public engine::StepListener {
     return done || ended_;
   }
 
-  /// No call begins after this, and none goes on, but one that this is called in.
+  /// After this no call begins, and none is running, except one that calls this.
   void end() {
     ended_ = true;
     if (caller_ != std::this_thread::get_id()) {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
     }
   }
 
@@ -98,7 +99,7 @@ class WatchCallback final : public engine::StepListener {
   WatchCallback(cairn_store* store, const cairn_watch_options& options)
       : options_(options), source_(*store->engine, (options.flags & CAIRN_WATCH_METADATA) != 0) {}
 
-  bool call(const WatchEvent& e) {
+  bool call(const WatchEvent& e) CAIRN_REQUIRES(mutex_) {
     const cairn_watch_event event = event_of(e);
     std::string metadata;
     cairn_run_info info = {};
@@ -117,12 +118,11 @@ class WatchCallback final : public engine::StepListener {
 
   const cairn_watch_options options_;
   std::atomic<bool> ended_{false};
-  std::atomic<std::thread::id> caller_{};  // who is in stepped()
-  std::mutex mutex_;                       // held by stepped()
-  // Guarded by mutex_.
-  engine::StoreSource source_;
-  std::unique_ptr<Watch> watch_;
-  std::vector<const char*> block_;  // of pointers, for their alignment
+  std::atomic<std::thread::id> caller_{};  // the thread that is in stepped()
+  Mutex mutex_{LockRank::kWatchCallback};  // held by stepped()
+  engine::StoreSource source_ CAIRN_GUARDED_BY(mutex_);
+  std::unique_ptr<Watch> watch_ CAIRN_GUARDED_BY(mutex_);
+  std::vector<const char*> block_ CAIRN_GUARDED_BY(mutex_);  // of pointers, for their alignment
 };
 
 namespace {
@@ -140,7 +140,7 @@ Status read_watch_options(const cairn_watch_options* theirs, cairn_watch_options
   return o.interval_ms < kIntervalMsMin ? invalid("cairn_watch_options: interval_ms is at least 20") : Status();
 }
 
-/// Calls use(watch), the only one that uses the watch's source.
+/// Calls use(watch) while no other call uses the watch's source.
 template <class Use>
 auto with_source(cairn_watch& watch, Use&& use) {
   api::Reading* reading = watch.store->reading.get();
@@ -155,7 +155,7 @@ void arm(int fd, uint32_t in_ms) {
 }
 
 Status hand_out(cairn_watch& watch, cairn_watch_event* event, cairn_run_info* info, void* buffer, size_t capacity,
-                size_t* needed) {
+                size_t* needed) CAIRN_REQUIRES(watch.mutex) {
   if (info != nullptr) {
     *needed = 0;
     cairn_run_info ours = {};
@@ -181,6 +181,7 @@ Status hand_out(cairn_watch& watch, cairn_watch_event* event, cairn_run_info* in
 }  // namespace cairn::api
 
 using cairn::Code;
+using cairn::MutexLock;
 using cairn::Status;
 using cairn::api::check_open;
 using cairn::api::guarded;
@@ -201,7 +202,7 @@ cairn_status cairn_watch_open(cairn_store* store, const char* run, const char* t
     cairn::engine::WatchOptions o;
     if (run != nullptr) {
       if (*run == '\0') {
-        return invalid("run: no id; null watches all runs");
+        return invalid("run: not a run id; null watches all runs");
       }
       o.run = run;
     }
@@ -221,10 +222,12 @@ cairn_status cairn_watch_open(cairn_store* store, const char* run, const char* t
       store->engine->add_listener(made->callback);
     } else {
       const bool metadata = (chosen.flags & CAIRN_WATCH_METADATA) != 0;
+      const MutexLock guard(made->mutex);
       if (store->engine != nullptr) {
         made->source = std::make_unique<cairn::engine::StoreSource>(*store->engine, metadata);
       } else {
         store->reading->locked([&](cairn::engine::StoreReader& reader) {
+          made->mutex.assert_held();
           made->source = std::make_unique<cairn::engine::ReaderSource>(reader, metadata);
         });
       }
@@ -246,12 +249,15 @@ cairn_status cairn_watch_next(cairn_watch* watch, cairn_watch_event* event, cair
     if (event == nullptr || (info != nullptr && needed == nullptr)) {
       return invalid("event, or needed with info: a null pointer");
     }
-    const std::lock_guard guard(watch->mutex);
+    const MutexLock guard(watch->mutex);
     if (watch->watch == nullptr) {
       return invalid("this watch has a callback: cairn_store_step hands out its events");
     }
     if (!watch->held) {
-      const auto got = cairn::api::with_source(*watch, [&] { return watch->watch->next(watch->event); });
+      const auto got = cairn::api::with_source(*watch, [&] {
+        watch->mutex.assert_held();
+        return watch->watch->next(watch->event);
+      });
       if (!got.ok()) {
         return got.status();
       }
@@ -275,7 +281,7 @@ cairn_status cairn_watch_current_json(cairn_watch* watch, char* buffer, size_t c
     if (needed == nullptr) {
       return invalid("needed: a null pointer");
     }
-    const std::lock_guard guard(watch->mutex);
+    const MutexLock guard(watch->mutex);
     if (watch->watch == nullptr || (watch->flags & CAIRN_WATCH_METADATA) == 0) {
       return invalid("this watch keeps no metadata: open it with CAIRN_WATCH_METADATA and without a callback");
     }
@@ -292,7 +298,7 @@ cairn_status cairn_watch_fd(cairn_watch* watch, int* fd) noexcept {
     if (fd == nullptr) {
       return invalid("fd: a null pointer");
     }
-    const std::lock_guard guard(watch->mutex);
+    const MutexLock guard(watch->mutex);
     if (watch->watch == nullptr) {
       return invalid("this watch has a callback: wait for cairn_store_wait_fd and call cairn_store_step");
     }
@@ -320,6 +326,7 @@ cairn_status cairn_watch_close(cairn_watch* watch) noexcept {
       watch->engine->remove_listener(watch->callback.get());
       watch->callback->end();
     }
+    const MutexLock guard(watch->mutex);  // ends before the watch does
     if (watch->fd >= 0) {
       cairn::engine::forget_in_child(watch->fd);
       ::close(watch->fd);

@@ -1,5 +1,5 @@
 # Completion of the command cairn for bash: commands, options and topics as `cairn` itself lists them, run ids from
-# `cairn ls`. Source this file, or install it as cairn in bash-completion's directory of completions.
+# `cairn ls`, keys from `cairn show`. Source this file, or install it as cairn in bash-completion's directory of completions.
 
 # Prints the words of the help of "$@" that begin a line of its options, without what follows them.
 _cairn_options() {
@@ -17,11 +17,16 @@ _cairn_argument() {
     awk -v n="$1" '{ if (n <= NF) print $n; else if ($NF ~ /\.\.\.$/) print $NF }'
 }
 
+# Prints the keys of run $2, as far as they need no quotes in the shell. $1: the command, $3: the store, if one is given.
+_cairn_keys() {
+  "$1" show "$2" ${3:+--store "$3"} 2>/dev/null | sed -nE 's|^  "([A-Za-z0-9_./:@%+,-]+)": .*|\1|p'
+}
+
 # Fills COMPREPLY for the last of "$@", the words of the command line.
 _cairn_complete() {
   local -a words=("$@")
   local last=$(($# - 1))
-  local command=$1 current=${words[last]} sub='' store='' option='' arguments=0 i word
+  local command=$1 current=${words[last]} sub='' store='' option='' run='' arguments=0 i word
   local -a call=("$command")
   for ((i = 1; i < last; ++i)); do
     word=${words[i]}
@@ -38,6 +43,7 @@ _cairn_complete() {
       call+=("$sub")
     else
       ((++arguments))
+      [[ $arguments -gt 1 ]] || run=$word
     fi
   done
 
@@ -46,7 +52,16 @@ _cairn_complete() {
       mapfile -t COMPREPLY < <(compgen -d -- "$current")
       return
       ;;
+    --order)
+      mapfile -t COMPREPLY < <(compgen -W "newest oldest id" -- "$current")
+      return
+      ;;
     --status)
+      if [[ $sub == finish ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "COMPLETED CANCELED FAILED SYSTEM_FAILURE EXPIRED TIMED_OUT" \
+          -- "${current^^}")
+        return
+      fi
       mapfile -t COMPREPLY < <(compgen -W "PENDING_VERSION QUEUED DEQUEUED EXECUTING WAITING COMPLETED CANCELED FAILED
         CRASHED SYSTEM_FAILURE DELAYED EXPIRED TIMED_OUT" -- "${current^^}")
       return
@@ -66,6 +81,9 @@ _cairn_complete() {
     RUN | RUN...)
       mapfile -t COMPREPLY < <(compgen -W "$("$command" ls --order id ${store:+--store "$store"} 2>/dev/null | awk 'NR > 1 { print $1 }')" \
         -- "$current")
+      ;;
+    KEY)
+      mapfile -t COMPREPLY < <(compgen -W "$(_cairn_keys "$command" "$run" "$store")" -- "$current")
       ;;
     TOPIC)
       mapfile -t COMPREPLY < <(compgen -W "$("$command" help | sed -n '/^Topics:/,/^$/s/^  \([a-z-]*\) .*/\1/p')

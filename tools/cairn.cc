@@ -1,12 +1,13 @@
-// The cairn command: reads and changes stores of run metadata. One file per subcommand, command_NAME.cc.
+// The cairn command: reads and changes stores of run metadata. Each subcommand has a file of its name in commands/.
 #include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <system_error>
 
-#include "tools/command_line.h"
-#include "tools/interrupt.h"
-#include "tools/standard_streams.h"
+#include "tools/commands/commands.h"
+#include "tools/input/command_line.h"
+#include "tools/process/interrupt.h"
+#include "tools/process/standard_streams.h"
 
 namespace {
 

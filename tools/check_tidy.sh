@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # clang-tidy over the sources outside tests, with a line per file. Exit 0 only if every file was analysed and has no finding.
-#   tools/check_tidy.sh [BUILD [FILE...]]   BUILD: a configured build directory (default build/release); FILE...: only these
+#   tools/check_tidy.sh [BUILD [FILE...]]   BUILD: a configured build directory (default build/analysis); FILE...: only these
+#   tools/check_tidy.sh --rotating          those that changed in the last day of the history, by themselves or by
+#                                           the header of their name, and a fifth of the others, another one each day
 # A file without findings is not analysed again while it, the project's headers that it includes, its compile command and
 # the checks stay the same (BUILD/tidy keeps what is known; remove it to start over).
 set -uo pipefail
@@ -58,10 +60,15 @@ if [ "${1:-}" = --one ]; then
   exit 1
 fi
 
-build=${1:-build/release}
+rotating=
+if [ "${1:-}" = --rotating ]; then
+  rotating=yes
+  shift
+fi
+build=${1:-build/analysis}
 shift
 if [ ! -e "$build/compile_commands.json" ]; then
-  echo "check_tidy.sh: no $build/compile_commands.json; configure first: cmake --preset release" >&2
+  echo "check_tidy.sh: no $build/compile_commands.json; configure first: cmake --preset analysis" >&2
   exit 2
 fi
 mkdir -p "$build/tidy"
@@ -69,6 +76,19 @@ if [ $# -gt 0 ]; then
   files=("$@")
 else
   mapfile -t files < <(git ls-files 'wal/*.cc' 'engine/*.cc' 'api/*.cc' 'api/*.c' 'tools/*.cc' 'bench/*.cc')
+fi
+if [ -n "$rotating" ]; then
+  # Of a header the file of its name stands for those that include it; the others have their turn within five days.
+  changed=$(git log --since="$(($(git log -1 --format=%ct) - 86400))" --name-only --format= | sed -nE 's/\.(cc|c|h|hpp)$//p' | sort -u)
+  today=$(($(date +%s) / 86400 % 5))
+  chosen=()
+  for i in "${!files[@]}"; do
+    if [ $((i % 5)) -eq "$today" ] || grep -qxF "${files[$i]%.*}" <<<"$changed"; then
+      chosen+=("${files[$i]}")
+    fi
+  done
+  echo "tidy: ${#chosen[@]} of ${#files[@]} files today"
+  files=("${chosen[@]}")
 fi
 # What the outcome of every file hangs on.
 known=$( (clang-tidy --version; git ls-files '*.clang-tidy' | xargs cat) | sha256sum)

@@ -33,13 +33,21 @@ for there in "$store" "${store:+$store-upstream}"; do
   fi
 done
 
-"$here/tools/setup.sh"
+"$here/tools/setup.sh" build
 cd "$here"
 mkdir -p build
-for step in "cmake --preset release" \
-            "cmake --build build/release --target cairn_command checksum_worker demo_supervisor -j $(nproc)"; do
-  $step >build/demo-build.log 2>&1 || { tail -n 40 build/demo-build.log >&2; exit 70; }
-done
+failed() { tail -n 40 build/demo-build.log >&2; echo "demo.sh: the build failed; all of it: build/demo-build.log" >&2; exit 70; }
+# Without the tests, which need more packages, unless this tree has them already.
+less=(-DCAIRN_TESTS=OFF -DCAIRN_BENCH=OFF)
+if grep -qs '^CAIRN_TESTS:.*=ON' build/release/CMakeCache.txt; then less=(); fi
+cmake --preset release "${less[@]}" >build/demo-build.log 2>&1 || failed
+echo "demo: building the library, the command and the demo (minutes the first time)"
+cmake --build build/release --target cairn_command checksum_worker demo_supervisor -j "$(nproc)" 2>&1 |
+  tee -a build/demo-build.log |
+  awk '/^\[[0-9]+\/[0-9]+\]/ { split(substr($1, 2), at, /[\/\]]/)
+         tenth = int(at[1] * 10 / at[2])
+         if (at[2] > 9 && tenth > told) { told = tenth; printf "demo: %d of %d steps built\n", at[1], at[2]; fflush() } }' ||
+  failed
 cd - >/dev/null
 
 made=
@@ -68,4 +76,4 @@ bin=$here/build/release
 echo
 "$here/tools/demo/upstream.sh" "$bin" "$store" "$store-upstream" "$sockets/upstream"
 echo
-"$bin/cairn" ls --store "$store-upstream"
+"$bin/cairn" ls --limit 5 --store "$store-upstream"

@@ -2,24 +2,26 @@
 # Installs what Cairn's build and tests need, from Debian's packages. Run it again at any time: it installs only what is missing.
 # Works as root, or through sudo otherwise. Starts no service.
 #   tools/setup.sh         for build and tests
-#   tools/setup.sh bench   also what bench/compare.sh needs
+#   tools/setup.sh build   for the library, the command and the demo alone
+#   tools/setup.sh bench   for build and tests, and what bench/compare.sh needs
 set -euo pipefail
 
 packages=(
-  g++ cmake ninja-build pkg-config ccache git
+  g++ cmake ninja-build pkg-config
   liblmdb-dev libmsgpack-cxx-dev libxxhash-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev
-  libcurl4-openssl-dev libzstd-dev
-  libssl-dev openssl  # servers and certificates of the tests
+  libcurl4-openssl-dev libzstd-dev libboost-dev libssl-dev
+)
+tests=(
+  ccache git patch clang clang-format clang-tidy binutils
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
-  libboost-dev libssl-dev openssl
-  clang clang-format clang-tidy valgrind e2fsprogs util-linux mount iproute2 groff-base man-db
-  doxygen dpkg-dev binutils patch
+  openssl valgrind e2fsprogs util-linux mount iproute2 groff-base man-db doxygen dpkg-dev
   libleveldb-dev librocksdb-dev libsqlite3-dev libhiredis-dev  # engines of bench/compare
 )
 case "${1:-}" in
-  '') ;;
-  bench) packages+=(redis-server gnuplot-nox) ;;
-  *) echo "usage: tools/setup.sh [bench]" >&2; exit 2 ;;
+  '') packages+=("${tests[@]}") ;;
+  build) ;;
+  bench) packages+=("${tests[@]}" redis-server gnuplot-nox) ;;
+  *) echo "usage: tools/setup.sh [build | bench]" >&2; exit 2 ;;
 esac
 
 missing=()

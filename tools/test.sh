@@ -1,11 +1,23 @@
 #!/usr/bin/env bash
-# Runs all tests from a fresh machine. Prints a time per stage and, at the end, the counts.
-#   tools/test.sh                all stages
-#   tools/test.sh STAGE...       only these: layout format release tests demo tidy asan tsan mutants
+# Runs the tests from a fresh machine. Prints a time per stage and, at the end, the counts.
+#   tools/test.sh            builds, and runs all suites in release and the demo
+#   tools/test.sh all        the same and what CI looks at besides: every stage
+#   tools/test.sh STAGE...   only these: layout format locks release tests demo tidy asan tsan mutants
 # asan is ASan, LSan and UBSan over all suites but steady and cost (instructions, system calls) and chaos; tsan is TSan
 # over those that run threads. Both run a tenth of the cases (CAIRN_TEST_SCALE).
-# The deep forms (100,000 crash states, all mutants) are commands of their own: see README.md.
+# The deep forms (100,000 crash states, all mutants) are commands of their own: see tests/README.md.
 set -uo pipefail
+all=(layout format locks release tests demo tidy asan tsan mutants)
+stages=()
+for argument in "$@"; do
+  case " ${all[*]} " in *" $argument "*) stages+=("$argument"); continue ;; esac
+  case $argument in
+    all) stages+=("${all[@]}") ;;
+    -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+    *) echo "test.sh: there is no stage '$argument' (see --help)" >&2; exit 64 ;;
+  esac
+done
+[ "${#stages[@]}" -gt 0 ] || stages=(release tests demo)
 cd "$(dirname "$0")/.."
 
 jobs=$(nproc)
@@ -78,9 +90,10 @@ run_ctest() {  # run_ctest PRESET CTEST-ARGUMENTS...
 
 layout() { tools/check_layout.sh; }
 format() { git ls-files '*.cc' '*.h' '*.hpp' '*.c' | xargs clang-format --dry-run -Werror; }
+locks() { configure release && tools/check_locks.sh build/release; }
 release() { build release; }
 tests() { run_ctest release; }
-tidy() { tools/check_tidy.sh build/release; }
+tidy() { configure analysis && tools/check_tidy.sh --rotating; }
 asan() { sanitized address_and_undefined; }
 tsan() { sanitized threads; }
 address_and_undefined() {
@@ -99,8 +112,6 @@ demo() { tools/demo.sh; }
 
 tools/setup.sh || exit 1
 mkdir -p build
-stages=("$@")
-[ "${#stages[@]}" -gt 0 ] || stages=(layout format release tests demo tidy asan tsan mutants)
 for name in "${stages[@]}"; do
   stage "$name" "$name"
 done

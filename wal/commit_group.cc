@@ -29,9 +29,9 @@ Status CommitGroups::join(const FunctionRef<Status()>& lead) {
   std::shared_ptr<Group> group;
   std::shared_ptr<Group> before;
   bool leads = false;
-  bool alone = false;  // what is written must not stay unacknowledged for want of a group
+  bool alone = false;  // no memory for a group: sync alone, so that what is written is still acknowledged
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     if (forming_ == nullptr) {
       try {
         forming_ = std::make_shared<Group>();
@@ -54,7 +54,7 @@ Status CommitGroups::join(const FunctionRef<Status()>& lead) {
     wait(*before);
   }
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     running_ = std::move(forming_);
     forming_ = nullptr;
   }
@@ -62,7 +62,7 @@ Status CommitGroups::join(const FunctionRef<Status()>& lead) {
   try {
     status = lead();
   } catch (const std::bad_alloc&) {
-    status = {Code::kNoMemory, "no memory for the sync"};  // nobody may wait for ever
+    status = {Code::kNoMemory, "no memory for the sync"};  // no caller may wait for ever
   }
   finish(*group, status);
   return status;

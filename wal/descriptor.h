@@ -1,7 +1,7 @@
-// Descriptors 0, 1 and 2 belong to the host's standard input, output and error, also while it has them closed: a file
-// of ours there would get the host's next print. So each is made a Descriptor or passed through above_standard() where
-// it is opened, and who opens a file to write it, or lets another library open some, holds a StandardHeld meanwhile.
-// tools/check_layout.sh finds who does not move a number.
+// Keeps descriptors away from 0, 1 and 2. These belong to the host's standard input, output and error, even while it
+// has them closed: a file of the library there would get the host's next print. So each descriptor becomes a Descriptor
+// or passes through above_standard() where it is opened, and code that opens a file to write it, or lets another
+// library open files, holds a StandardHeld meanwhile. tools/check_layout.sh finds code that does not.
 #pragma once
 
 #include <fcntl.h>
@@ -10,12 +10,14 @@
 
 #include <array>
 #include <cerrno>
-#include <mutex>
 #include <utility>
+
+#include "wal/mutex.h"
 
 namespace cairn::wal {
 
-/// `fd`, or what takes its place at 3 or above, close-on-exec. Below 0, with errno, if `fd` is or no number is free.
+/// `fd`, or a copy that replaces it at 3 or above, close-on-exec. Below 0, with errno, if `fd` is below 0 or no number
+/// is free.
 inline int above_standard(int fd) {
   if (fd < 0 || fd > STDERR_FILENO) {
     return fd;
@@ -27,20 +29,20 @@ inline int above_standard(int fd) {
   return moved;
 }
 
-/// While one lives, /dev/null holds those of the numbers 0 to 2 that were free when it, or another that lives, was made.
-/// The last one gives them back. What is not covered: a child that another thread forks meanwhile has /dev/null there
-/// until it execs or closes them, and a number that the host closes while this lives is free.
+/// While such an object lives, /dev/null occupies those of the numbers 0 to 2 that were free when it, or another that
+/// lives, was made. The last one frees them. Not covered: a child that another thread forks meanwhile has /dev/null
+/// there until it execs or closes them, and a number that the host closes while this lives is free.
 class StandardHeld {
  public:
   StandardHeld() {
     Numbers& numbers = shared();
-    const std::lock_guard lock(numbers.mutex);
+    const MutexLock lock(numbers.mutex);
     ++numbers.holders;
     numbers.take();  // not only the first one: the host may have closed a number since
   }
   ~StandardHeld() {
     Numbers& numbers = shared();
-    const std::lock_guard lock(numbers.mutex);
+    const MutexLock lock(numbers.mutex);
     if (--numbers.holders == 0) {
       numbers.give_back();
     }
@@ -50,11 +52,11 @@ class StandardHeld {
 
  private:
   struct Numbers {
-    std::mutex mutex;
-    int holders = 0;              // Guarded by mutex
-    std::array<bool, 3> taken{};  // Guarded by mutex
+    Mutex mutex{LockRank::kStandardDescriptors};
+    int holders CAIRN_GUARDED_BY(mutex) = 0;
+    std::array<bool, 3> taken CAIRN_GUARDED_BY(mutex){};
 
-    void take() {
+    void take() CAIRN_REQUIRES(mutex) {
       for (;;) {
         int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
         if (fd < 0) {
@@ -70,9 +72,9 @@ class StandardHeld {
         taken[static_cast<size_t>(fd)] = true;
       }
     }
-    void give_back() {
+    void give_back() CAIRN_REQUIRES(mutex) {
       for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
-        // A host that put something of its own there meanwhile, with dup2, made it without close-on-exec.
+        // If the host has put its own file there meanwhile, with dup2, that has no close-on-exec.
         const int flags = ::fcntl(fd, F_GETFD);
         if (std::exchange(taken[static_cast<size_t>(fd)], false) && flags >= 0 && (flags & FD_CLOEXEC) != 0) {
           ::close(fd);

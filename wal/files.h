@@ -1,4 +1,4 @@
-// The store's files, as a seam: the operating system's by default, the embedder's or the tests' instead.
+// The interface to the store's files: the operating system's by default; the embedder or a test may supply others.
 // All names are relative to the store's directory ("wal/0000000000000001.wal"). LMDB's files do not pass through here.
 #pragma once
 
@@ -28,8 +28,8 @@ class File {
   /// Writes all or fails; retries EINTR and short writes. On failure some prefix may have been written. kNoSpace for
   /// ENOSPC and EDQUOT, else kIo.
   virtual Status write_at(uint64_t offset, std::string_view bytes) = 0;
-  /// fdatasync. One failure is final for the caller: the kernel reports it once. kIo, ENOENT and kRemovedFile for a
-  /// file that has no name any more, which costs an fstat.
+  /// fdatasync. One failure is final for the caller: the kernel reports it once. kIo with ENOENT and kRemovedFile if
+  /// the file was removed; checking that costs an fstat.
   virtual Status sync() = 0;
   virtual Status resize(uint64_t bytes) = 0;
   virtual Result<FileInfo> info() = 0;
@@ -55,14 +55,15 @@ class Files {
   virtual Result<uint64_t> free_bytes() = 0;
 };
 
-/// Before a file gets that long: over the limit of this process the kernel sends SIGXFSZ, which ends it. kIo, EFBIG.
+/// Call before a file gets this long: over the limit of this process the kernel sends SIGXFSZ, which ends it. kIo,
+/// EFBIG.
 Status check_size_limit(uint64_t bytes);
 
-/// What a failed fsync or fdatasync of the operating system means. kUnsafe: there is no such thing here, which is
-/// refused and never taken for done. kNoSpace, kReadOnly, kIo.
+/// Converts the error of a failed fsync or fdatasync. kUnsafe: the system does not support it; that is an error, never
+/// treated as success. kNoSpace, kReadOnly, kIo.
 Status sync_failure(int error, const char* what);
 
-/// Of an open file or directory, which may be opened with O_PATH.
+/// The FileInfo of an open file or directory, which may be opened with O_PATH.
 Result<FileInfo> file_info(int fd);
 
 /// The operating system's files below `directory`, which exists. Opens by openat with O_NOFOLLOW and O_CLOEXEC.

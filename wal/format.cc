@@ -4,7 +4,6 @@
 #include <cassert>
 #include <cstring>
 
-#include "wal/writer.h"
 #include "wal/xxh3.h"
 
 namespace cairn::wal {
@@ -12,7 +11,7 @@ namespace {
 
 constexpr size_t kChecksumOffset = offsetof(RecordHeader, checksum);
 
-// The hashed bytes are header (24), offset (8), payload: the offset stands in the checksum's own place, so one call
+// The hashed bytes are header (24), offset (8), payload: the offset is put in the place of the checksum, so one call
 // over contiguous bytes does it. The streaming form costs about 50 ns a record more.
 uint64_t hash_in_place(char* record, uint32_t length_bytes, uint64_t offset_in_segment, uint64_t salt) {
   std::memcpy(record + kChecksumOffset, &offset_in_segment, sizeof(offset_in_segment));

@@ -1,5 +1,5 @@
 // Layout of the log's files: segment header, record header, names. FORMAT.md is the specification; this file and
-// format.cc are the only code that knows offsets. All integers are little endian, stored as they lie in memory.
+// format.cc are the only code that knows offsets. All integers are little endian, stored as they are in memory.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ namespace cairn::wal {
 using StoreId = std::array<uint8_t, 16>;
 
 inline constexpr uint32_t kFormatVersion = 1;
-inline constexpr uint32_t kHeaderPageBytes = 4096;  // a header copy stands at 0 and at kHeaderPageBytes
+inline constexpr uint32_t kHeaderPageBytes = 4096;  // there is a header copy at 0 and at kHeaderPageBytes
 inline constexpr uint32_t kHeaderCopies = 2;
 inline constexpr uint32_t kRecordsOffset = kHeaderPageBytes * kHeaderCopies;
 inline constexpr uint32_t kSegmentBytesMin = 256u << 10;
@@ -29,14 +29,14 @@ inline constexpr uint32_t kBorderBytesMin = 512;
 inline constexpr uint32_t kBorderBytesMax = 4096;
 inline constexpr uint64_t kLsnMax = uint64_t{1} << 62;
 
-/// Types below kFirstUserType are the log's own: they take no LSN and do not advance the chain; their `lsn` and `chain`
-/// repeat those of the last user record before them.
+/// Types below kFirstUserType are for the log itself: such records take no LSN and do not advance the chain; their
+/// `lsn` and `chain` repeat those of the last user record before them.
 inline constexpr uint8_t kFirstUserType = 16;
 inline constexpr uint8_t kTypePad = 1;    // fills up to the border where the next commit group starts
 inline constexpr uint8_t kTypeSeal = 2;   // last record of a full segment
 inline constexpr uint8_t kTypeClose = 3;  // the store was closed; everything before it is durable
 
-/// A reader that does not know the type may pass over the record; without it, it must refuse the log.
+/// A reader that does not know the type may skip the record; without this flag it must refuse the log.
 inline constexpr uint8_t kFlagSkippable = 1;
 
 struct RecordHeader {
@@ -98,30 +98,33 @@ static_assert(offsetof(SegmentHeader, version) == 8 && offsetof(SegmentHeader, h
   return behind > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(behind);
 }
 
-/// Puts `header` with its checksum in front of the payload that already stands at record + 32. Returns the checksum.
+/// Writes `header` with its checksum before the payload, which is already at record + 32. Returns the checksum.
 uint64_t write_record_header(char* record, RecordHeader header, uint64_t offset_in_segment, uint64_t salt);
 
 /// The header at `record`, unchecked.
 [[nodiscard]] RecordHeader peek_record_header(const char* record);
 
 /// Whether the checksum of the record is right. The caller has bounded the length. The checksum field is overwritten
-/// while hashing and put back.
+/// while hashing and then restored.
 [[nodiscard]] bool record_checksum_matches(char* record, uint32_t length_bytes, uint64_t offset_in_segment,
                                            uint64_t salt);
 
 /// The 128 bytes of header copy `copy` (0 or 1), checksum included.
 [[nodiscard]] std::array<char, sizeof(SegmentHeader)> encode_segment_header(SegmentHeader header, uint32_t copy);
 
-/// Header copy `copy` out of a page's first bytes: nothing unless magic, length and checksum are right. A newer version
-/// is returned too, with only `version` to be trusted.
+/// Header copy `copy` from a page's first bytes; nullopt unless magic, length and checksum are right. A newer version
+/// is returned too; then only `version` is meaningful.
 [[nodiscard]] std::optional<SegmentHeader> decode_segment_header(std::string_view page, uint32_t copy);
 
-/// Whether a header of this version has sound values.
+/// Whether a header of this version has possible values.
 [[nodiscard]] bool segment_header_is_sound(const SegmentHeader& header);
 
 inline constexpr std::string_view kLogDirectory = "wal";
 [[nodiscard]] std::string segment_name(uint64_t seq);  // "0000000000000001.wal"
 [[nodiscard]] std::optional<uint64_t> parse_segment_name(std::string_view name);
 [[nodiscard]] std::string log_path(std::string_view name);  // "wal/" + name
+
+/// Largest record payload for this segment size: the smaller of 1 MiB and half a segment.
+uint32_t record_bytes_max(uint32_t segment_bytes);
 
 }  // namespace cairn::wal

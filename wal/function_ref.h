@@ -1,5 +1,5 @@
-// A callable that is called before the call it is passed to returns. Unlike std::function it owns nothing: no memory,
-// no copy, nothing to destroy. It cannot be copied, so nobody keeps one.
+// A reference to a callable that is only called before the call it is passed to returns. Unlike std::function it owns
+// nothing: no memory, no copy, nothing to destroy. It cannot be copied, so that no code keeps one.
 #pragma once
 
 #include <functional>

@@ -43,7 +43,7 @@ LogWriter::LogWriter(Files& files, const Options& options, WriterStart start)
 }
 
 Status LogWriter::recover(std::string_view tail, const std::vector<Payload>& more) {
-  const std::lock_guard<std::mutex> lock(append_mutex_);
+  const MutexLock lock(append_mutex_);
   while (!tail.empty()) {
     const RecordHeader header = peek_record_header(tail.data());
     assert(header.lsn == next_record_lsn());
@@ -76,13 +76,13 @@ Status LogWriter::recover(std::string_view tail, const std::vector<Payload>& mor
   if (s.ok()) {
     s = write_at_position({});
   }
-  // Also before anything more is appended: what follows attests the copies as durable, which holds only with the
-  // headers.
+  // Do this before anything more is appended: later records attest that the copies are durable, which is true only once
+  // the headers are.
   if (s.ok()) {
     s = sync_file(*file_, written_lsn(), true);
   }
   if (s.ok()) {
-    const std::lock_guard<std::mutex> segments(segments_mutex_);
+    const MutexLock segments(segments_mutex_);
     headers_durable_seq_ = header_.seq;
   }
   for (size_t next = first_count; s.ok() && next < count;) {
@@ -122,9 +122,9 @@ void LogWriter::forget_pending() {
 
 void LogWriter::add_record(uint8_t type, std::string_view payload) {
   if (type < kFirstUserType) {
-    pending_error_ = {Code::kInvalidArgument, "a record type that is the log's own"};
+    pending_error_ = {Code::kInvalidArgument, "a record type that is reserved for the log"};
   } else if (payload.size() > record_bytes_max(options_.segment_bytes)) {
-    pending_error_ = {Code::kTooLarge, "a log record"};
+    pending_error_ = {Code::kTooLarge, "the record is larger than a log record may be"};
   } else {
     add_framed(type, 0, payload);
   }
@@ -164,7 +164,7 @@ Status LogWriter::refuse_if_ended() const {
   if (closed_) {
     return {Code::kClosed, "the log was closed"};
   }
-  return latched() ? Status(Code::kLatched, "the log met an error before") : Status();
+  return latched() ? Status(Code::kLatched, "an earlier error stopped the log") : Status();
 }
 
 Result<uint64_t> LogWriter::commit_records(size_t leading) {
@@ -182,7 +182,7 @@ Result<uint64_t> LogWriter::commit_records(size_t leading) {
       s = write_group(0, count);
     } else if (total_bytes > group_max &&
                (!may_split || space_bytes(0, leading) > group_max || space_bytes(leading, count) > group_max)) {
-      s = {Code::kTooLarge, "a group of log records"};
+      s = {Code::kTooLarge, "the records are larger than one append may be"};
     } else {
       size_t done = 0;
       if (may_split) {
@@ -235,7 +235,8 @@ Status LogWriter::write_group(size_t first, size_t last) {
   if (Status s = write_at_position(std::string_view(buffer_).substr(begin, bytes)); !s.ok()) {
     const bool gone = take_back(first, last);
     if (s.code == Code::kNoSpace && !gone) {
-      // A kill would bring back what the caller was told had failed, under whatever is acknowledged from now on.
+      // After a kill these records would come back, although the caller was told that they failed, before records that
+      // are acknowledged from now on.
       return latch({Code::kLatched, "a failed append could not be taken back", s.cause});
     }
     return s;
@@ -249,9 +250,9 @@ Status LogWriter::write_group(size_t first, size_t last) {
   return {};
 }
 
-// After a failed write: some of its records may stand in the file, whole. Not only the first must go: it may be
-// appended again with the very same bytes, and would lead to the next. From the last one on, so that a kill in between
-// leaves a prefix. False: one of them can still be read, and is not of the leading ones, which may.
+// After a failed write some of its records may be in the file, whole, and must be invalidated. Not only the first: it
+// may be appended again with exactly the same bytes, and would then be followed by the others. Begins with the last
+// one, so that a kill in between leaves a prefix. False: one of them can still be read. Only the leading ones may stay.
 bool LogWriter::take_back(size_t first, size_t last) {
   static constexpr std::string_view kNothingHere("\0\0\0\0", sizeof(RecordHeader::length_bytes));
   bool gone = true;
@@ -261,7 +262,8 @@ bool LogWriter::take_back(size_t first, size_t last) {
     if (file_->write_at(offset, kNothingHere).ok()) {
       continue;
     }
-    // Where each write takes new blocks, a full disk refuses this one too. That is well if the record never got there.
+    // On file systems where each write takes new blocks, a full disk refuses this one too. That is harmless if the
+    // record itself never reached the file.
     std::string there(record.length_bytes, '\0');
     const Result<size_t> got = file_->read_at(offset, {there.data(), there.size()});
     gone = gone &&
@@ -270,13 +272,14 @@ bool LogWriter::take_back(size_t first, size_t last) {
   return gone;
 }
 
-// Writes where the next record goes, together with the headers if the segment has none yet. No space does not latch.
+// Writes at the position of the next record, together with the headers if the segment has none yet. No space does not
+// latch.
 Status LogWriter::write_at_position(std::string_view bytes) {
   Status s;
   if (!close_to_repeat_.empty()) {
-    // The marker before may be readable and not on the disk: its sync failed, which marks the page clean, and this is
-    // still the same boot. What follows would then be cut off by a hole. Written again, it is covered by the sync that
-    // covers what follows. It shares no sector with a group.
+    // The close marker before this position may be readable but not on the disk: if its sync failed in this same boot,
+    // the page was marked clean. After a power cut a hole would then cut off what follows. So the marker is written
+    // again: the sync that covers what follows covers it, too. It shares no sector with a group.
     const uint64_t begin = position_ - close_to_repeat_.size();
     s = file_->write_at(begin, close_to_repeat_ + std::string(bytes));
     if (s.ok()) {
@@ -343,7 +346,7 @@ Status LogWriter::pad_to_border() {
 
 // ------------------------------------------------------------------------------------------------------------ rotation
 
-// One that can hold `need_bytes` of records. A small one that cannot is replaced, under the same name.
+// Makes a spare that can hold `need_bytes` of records. A small one that cannot is replaced, under the same name.
 Status LogWriter::make_spare_locked(size_t need_bytes) {
   if (spare_ && need_bytes <= group_bytes_max(spare_->segment_bytes)) {
     return {};
@@ -359,13 +362,14 @@ Status LogWriter::make_spare_locked(size_t need_bytes) {
 }
 
 Status LogWriter::ensure_spare(size_t need_bytes) {
-  const std::lock_guard<std::mutex> lock(segments_mutex_);
+  const MutexLock lock(segments_mutex_);
   return make_spare_locked(need_bytes);
 }
 
-// All memory is taken before the SEAL is written: nothing behind it counts, so the switch must follow.
+// All memory is allocated before the SEAL is written: nothing after the SEAL is valid, so the switch to the next
+// segment must follow.
 Status LogWriter::rotate(size_t need_bytes) {
-  const std::lock_guard<std::mutex> lock(segments_mutex_);
+  const MutexLock lock(segments_mutex_);
   CAIRN_TRY(make_spare_locked(need_bytes));
   full_.push_back({segment_name(header_.seq), header_.segment_bytes, written_lsn()});
   Status s;
@@ -408,7 +412,7 @@ Status LogWriter::rotate(size_t need_bytes) {
 
 Status LogWriter::prepare_spare() {
   if (latched()) {
-    return {Code::kLatched, "the log met an error before"};
+    return {Code::kLatched, "an earlier error stopped the log"};
   }
   return ensure_spare(0);
 }
@@ -420,17 +424,17 @@ bool LogWriter::active_headers_are_durable() const {
 
 Status LogWriter::recycle(uint64_t applied_lsn) {
   if (latched()) {
-    return {Code::kLatched, "the log met an error before"};
+    return {Code::kLatched, "an earlier error stopped the log"};
   }
   bool newest_first = false;
   {
-    const std::lock_guard<std::mutex> lock(segments_mutex_);
+    const MutexLock lock(segments_mutex_);
     newest_first = !full_.empty() && full_.back().last_lsn <= applied_lsn && !active_headers_are_durable();
   }
   if (newest_first) {
     CAIRN_TRY(sync(written_lsn()));
   }
-  const std::lock_guard<std::mutex> lock(segments_mutex_);
+  const MutexLock lock(segments_mutex_);
   bool removed = false;
   Status s;
   const size_t kept = active_headers_are_durable() ? 0 : 1;  // else a power cut could leave no header at all
@@ -471,21 +475,21 @@ void LogWriter::count_disk_bytes_locked() {
 // ---------------------------------------------------------------------------------------------------------------- sync
 
 Status LogWriter::latch(Status cause) {
-  const std::lock_guard<std::mutex> lock(sync_mutex_);
+  const MutexLock lock(sync_mutex_);
   latched_.store(true, std::memory_order_release);
   return cause;
 }
 
-// One fdatasync of `file`, which holds everything up to `target_lsn` that is not durable yet.
+// Does one fdatasync of `file`, which holds everything up to `target_lsn` that is not durable yet.
 Status LogWriter::sync_file(File& file, uint64_t target_lsn, bool always) {
   return sync_unless_durable(always ? std::numeric_limits<uint64_t>::max() : target_lsn, file, target_lsn);
 }
 
-// Where `lsn` is durable by then, nothing is owed; `file` may be gone.
+// Syncs `file` unless `lsn` is durable by then; in that case `file` may be gone.
 Status LogWriter::sync_unless_durable(uint64_t lsn, File& file, uint64_t target_lsn) {
-  const std::lock_guard<std::mutex> lock(sync_mutex_);
+  const MutexLock lock(sync_mutex_);
   if (latched()) {
-    return {Code::kIndeterminate, "the log met an error before"};
+    return {Code::kIndeterminate, "an earlier error stopped the log"};
   }
   if (durable_lsn() >= lsn) {
     return {};  // a rotation's sync covered it
@@ -505,16 +509,16 @@ Status LogWriter::lead_group() {
   std::shared_ptr<File> file;
   uint64_t target_lsn = 0;
   {
-    const std::lock_guard<std::mutex> lock(append_mutex_);
+    const MutexLock lock(append_mutex_);
     if (latched()) {
-      return {Code::kIndeterminate, "the log met an error before"};
+      return {Code::kIndeterminate, "an earlier error stopped the log"};
     }
     target_lsn = written_lsn();
     if (durable_lsn() >= target_lsn) {
       return {};
     }
     if (Status s = pad_to_border(); s.code == Code::kNoSpace) {
-      position_ = round_up(position_, options_.border_bytes);  // readers do without padding; what was appended counts
+      position_ = round_up(position_, options_.border_bytes);  // readers do not need the padding
     } else if (!s.ok()) {
       return {Code::kIndeterminate, "the padding could not be written", s.cause};
     }
@@ -528,10 +532,10 @@ Status LogWriter::sync(uint64_t lsn) {
     return {};
   }
   if (latched()) {
-    return {Code::kLatched, "the log met an error before"};
+    return {Code::kLatched, "an earlier error stopped the log"};
   }
   if (lsn > written_lsn()) {
-    return {Code::kInvalidArgument, "an LSN that is not written"};
+    return {Code::kInvalidArgument, "no record of this LSN has been written"};
   }
   Status s = groups_.join([this] { return lead_group(); });
   return durable_lsn() >= lsn ? Status() : s;
@@ -541,7 +545,7 @@ Status LogWriter::note_idle() {
   std::shared_ptr<File> file;
   uint64_t durable = 0;
   {
-    const std::lock_guard<std::mutex> lock(append_mutex_);
+    const MutexLock lock(append_mutex_);
     CAIRN_TRY(refuse_if_ended());
     durable = durable_lsn();
     // Not idle; or the marker or the header says it already.
@@ -550,7 +554,7 @@ Status LogWriter::note_idle() {
     }
     SegmentHeader header = header_;
     header.watermark = durable;
-    // Only one copy: a power cut that ruins it leaves the other.
+    // Write only one copy: if a power cut destroys it, the other is left.
     const auto bytes = encode_segment_header(header, 1);
     if (Status s = file_->write_at(kHeaderPageBytes, {bytes.data(), bytes.size()}); !s.ok()) {
       return s.code == Code::kNoSpace ? s : latch(s);
@@ -558,12 +562,13 @@ Status LogWriter::note_idle() {
     header_ = header;
     file = file_;
   }
-  // Appends may go on meanwhile, and `file` be full and recycled. It is not before something newer is durable.
+  // Appends may continue meanwhile, and `file` may get full and be recycled. That happens only after something newer is
+  // durable.
   return sync_unless_durable(durable + 1, *file, durable);
 }
 
 Status LogWriter::close_clean() {
-  const std::lock_guard<std::mutex> lock(append_mutex_);
+  const MutexLock lock(append_mutex_);
   if (closed_) {
     return {};
   }

@@ -2,37 +2,37 @@
 //
 // Invariants:
 //   - durable_lsn_ <= written_lsn_; both only grow; LSNs are dense;
-//   - all records that are not durable stand in the active segment: it is synced before its successor gets a record;
-//   - the files always hold a segment whose headers are durable: the last full one stays until the active one's are;
+//   - all records that are not durable are in the active segment: it is synced before its successor gets a record;
+//   - there is always a segment whose headers are durable: the last full one stays until the active one's are;
 //   - a segment's headers are written with its first records and name the durable end of the segment before;
 //   - the sector that ends a synced group is never written again (PAD to the border before the sync).
-// Lock order: append_mutex_, segments_mutex_, sync_mutex_. Only a rotation syncs the log under the first two.
+// Locks in their order: append_mutex_, segments_mutex_, sync_mutex_. Only a rotation syncs the log under the first two.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "wal/commit_group.h"
+#include "wal/mutex.h"
 #include "wal/segment_files.h"
 #include "wal/writer.h"
 
 namespace cairn::wal {
 
-/// A segment that is no longer written.
+/// A segment that is not written any more.
 struct FullSegment {
   std::string name;
   uint32_t segment_bytes = 0;
   uint64_t last_lsn = 0;
 };
 
-/// Where a writer begins.
+/// The state with which a writer begins.
 struct WriterStart {
   std::unique_ptr<File> file;
   SegmentHeader header;  // of the active segment, as on disk or as it will be
@@ -51,7 +51,7 @@ class LogWriter final : public Writer {
   LogWriter(Files& files, const Options& options, WriterStart start);
 
   /// The first records of a segment begun by recovery: `tail` as ScanReport::tail, then `more`. The headers are written
-  /// last, so a kill before leaves a spare. What does not fit goes on by ordinary appends. Durable on return.
+  /// last, so a kill before that leaves a spare. Records that do not fit are appended as usual. Durable on return.
   struct Payload {
     uint8_t type = 0;
     std::string_view payload;
@@ -70,14 +70,14 @@ class LogWriter final : public Writer {
   [[nodiscard]] Counters counters() const override;
 
  protected:
-  void lock_append() override { append_mutex_.lock(); }
-  void unlock_append() override;
-  void add_record(uint8_t type, std::string_view payload) override;
-  uint64_t next_record_lsn() const override;
-  Result<uint64_t> commit_records(size_t leading) override;
+  void lock_append() override CAIRN_ACQUIRE(append_mutex_) { append_mutex_.lock(); }
+  void unlock_append() override CAIRN_RELEASE(append_mutex_);
+  void add_record(uint8_t type, std::string_view payload) override CAIRN_REQUIRES(append_mutex_);
+  uint64_t next_record_lsn() const override CAIRN_REQUIRES(append_mutex_);
+  Result<uint64_t> commit_records(size_t leading) override CAIRN_REQUIRES(append_mutex_);
 
  private:
-  // A framed record in buffer_ whose header is filled in when its place is known.
+  // A framed record in buffer_; its header is filled in when its place is known.
   struct Pending {
     size_t at = 0;
     uint32_t length_bytes = 0;
@@ -85,30 +85,28 @@ class LogWriter final : public Writer {
     uint8_t flags = 0;
   };
 
-  // All of these need append_mutex_.
-  void add_framed(uint8_t type, uint8_t flags, std::string_view payload);
-  void forget_pending();
-  [[nodiscard]] size_t space_bytes(size_t first, size_t last) const;
-  [[nodiscard]] bool fits(size_t bytes) const;
+  void add_framed(uint8_t type, uint8_t flags, std::string_view payload) CAIRN_REQUIRES(append_mutex_);
+  void forget_pending() CAIRN_REQUIRES(append_mutex_);
+  [[nodiscard]] size_t space_bytes(size_t first, size_t last) const CAIRN_REQUIRES(append_mutex_);
+  [[nodiscard]] bool fits(size_t bytes) const CAIRN_REQUIRES(append_mutex_);
   [[nodiscard]] uint64_t group_bytes_max(uint32_t segment_bytes) const;
-  Status write_group(size_t first, size_t last);
-  bool take_back(size_t first, size_t last);
-  Status write_at_position(std::string_view bytes);
-  [[nodiscard]] std::string headers_page() const;
-  Status write_control(uint8_t type);
-  Status pad_to_border();
-  Status rotate(size_t need_bytes);
-  Status ensure_spare(size_t need_bytes);
-  Status refuse_if_ended() const;
+  Status write_group(size_t first, size_t last) CAIRN_REQUIRES(append_mutex_);
+  bool take_back(size_t first, size_t last) CAIRN_REQUIRES(append_mutex_);
+  Status write_at_position(std::string_view bytes) CAIRN_REQUIRES(append_mutex_);
+  [[nodiscard]] std::string headers_page() const CAIRN_REQUIRES(append_mutex_);
+  Status write_control(uint8_t type) CAIRN_REQUIRES(append_mutex_);
+  Status pad_to_border() CAIRN_REQUIRES(append_mutex_);
+  Status rotate(size_t need_bytes) CAIRN_REQUIRES(append_mutex_);
+  Status refuse_if_ended() const CAIRN_REQUIRES(append_mutex_);
 
+  Status ensure_spare(size_t need_bytes);
   Status sync_file(File& file, uint64_t target_lsn, bool always);
   Status sync_unless_durable(uint64_t lsn, File& file, uint64_t target_lsn);
   Status lead_group();
   Status latch(Status cause);
-  // Need segments_mutex_.
-  [[nodiscard]] bool active_headers_are_durable() const;
-  Status make_spare_locked(size_t need_bytes);
-  void count_disk_bytes_locked();
+  [[nodiscard]] bool active_headers_are_durable() const CAIRN_REQUIRES(segments_mutex_);
+  Status make_spare_locked(size_t need_bytes) CAIRN_REQUIRES(segments_mutex_);
+  void count_disk_bytes_locked() CAIRN_REQUIRES(segments_mutex_);
 
   const Options options_;
   SegmentFiles segment_files_;
@@ -119,32 +117,32 @@ class LogWriter final : public Writer {
   std::atomic<uint64_t> disk_bytes_{0};
   std::atomic<uint64_t> appends_{0}, records_{0}, bytes_{0}, syncs_{0}, rotations_{0}, recycled_{0};
 
-  mutable std::mutex append_mutex_;
-  // Guarded by append_mutex_
-  std::shared_ptr<File> file_;
-  SegmentHeader header_;
-  bool headers_written_;
-  bool defer_headers_ = false;
-  uint64_t position_;
-  uint32_t chain_;
-  bool ends_in_close_;
-  std::string close_to_repeat_;
-  bool closed_ = false;
-  std::string buffer_;
-  std::vector<Pending> pending_;
-  size_t leading_ = 0;  // of commit_split
-  Status pending_error_;
+  mutable Mutex append_mutex_{LockRank::kAppend};
+  std::shared_ptr<File> file_ CAIRN_GUARDED_BY(append_mutex_);
+  SegmentHeader header_ CAIRN_GUARDED_BY(append_mutex_);
+  bool headers_written_ CAIRN_GUARDED_BY(append_mutex_);
+  bool defer_headers_ CAIRN_GUARDED_BY(append_mutex_) = false;
+  uint64_t position_ CAIRN_GUARDED_BY(append_mutex_);
+  uint32_t chain_ CAIRN_GUARDED_BY(append_mutex_);
+  bool ends_in_close_ CAIRN_GUARDED_BY(append_mutex_);
+  std::string close_to_repeat_ CAIRN_GUARDED_BY(append_mutex_);
+  bool closed_ CAIRN_GUARDED_BY(append_mutex_) = false;
+  std::string buffer_ CAIRN_GUARDED_BY(append_mutex_);
+  std::vector<Pending> pending_ CAIRN_GUARDED_BY(append_mutex_);
+  size_t leading_ CAIRN_GUARDED_BY(append_mutex_) = 0;  // of commit_split
+  Status pending_error_ CAIRN_GUARDED_BY(append_mutex_);
 
-  std::mutex sync_mutex_;  // one log sync at a time; the kernel reports a failure to one of them only
+  // One log sync at a time: the kernel reports a failure to only one of them.
+  Mutex sync_mutex_{LockRank::kLogSync};
 
-  std::mutex segments_mutex_;
-  // Guarded by segments_mutex_
-  std::optional<SpareSegment> spare_;
-  std::deque<FullSegment> full_;
-  uint64_t active_seq_;
-  uint64_t active_first_lsn_;
-  uint32_t active_bytes_;
-  uint64_t headers_durable_seq_ = 0;  // of the segment that begin_writer() left active
+  Mutex segments_mutex_{LockRank::kSegments};
+  std::optional<SpareSegment> spare_ CAIRN_GUARDED_BY(segments_mutex_);
+  std::deque<FullSegment> full_ CAIRN_GUARDED_BY(segments_mutex_);
+  uint64_t active_seq_ CAIRN_GUARDED_BY(segments_mutex_);
+  uint64_t active_first_lsn_ CAIRN_GUARDED_BY(segments_mutex_);
+  uint32_t active_bytes_ CAIRN_GUARDED_BY(segments_mutex_);
+  // Of the segment that begin_writer() left active.
+  uint64_t headers_durable_seq_ CAIRN_GUARDED_BY(segments_mutex_) = 0;
 
   CommitGroups groups_;
 };

@@ -10,11 +10,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <mutex>
 #include <utility>
 
 #include "wal/descriptor.h"
 #include "wal/files.h"
+#include "wal/mutex.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -50,7 +50,7 @@ Status from_errno(int error, const char* what) {
   }
 }
 
-// An I/O call on an open file: nothing but a lack of space is the machine's everyday business.
+// The error of an I/O call on an open file: only a lack of space is an ordinary condition, all else is kIo.
 Status from_io_errno(int error, const char* what) {
   if (error == ENOSPC || error == EDQUOT) {
     return {Code::kNoSpace, what, error};
@@ -59,7 +59,7 @@ Status from_io_errno(int error, const char* what) {
 }
 
 int open_below(int directory, const char* name, int flags, mode_t mode = 0) {
-  // What a host prints between the open and the move to another number must not meet a file that is written.
+  // If the file got descriptor 0 to 2, the host could print into it before it is moved to another number.
   std::optional<StandardHeld> held;
   if ((flags & O_ACCMODE) != O_RDONLY) {
     held.emplace();
@@ -122,7 +122,7 @@ class PosixFile final : public File {
     if (::fdatasync(fd_.get()) != 0) {
       return sync_failure(errno, "fdatasync");
     }
-    // A file without a name goes with its descriptor: nothing in it is durable.
+    // A removed file vanishes when its descriptor is closed: nothing in it is durable.
     struct stat st = {};
     if (::fstat(fd_.get(), &st) != 0) {
       return from_io_errno(errno, "fstat");
@@ -143,21 +143,21 @@ class PosixFile final : public File {
 
   Result<char*> map(size_t bytes) override {
     if (bytes == 0) {
-      return {Code::kInvalidArgument, "a mapping of no bytes"};
+      return {Code::kInvalidArgument, "a mapping of 0 bytes"};
     }
     Result<FileInfo> size = info();
     if (!size.ok()) {
       return size.status();
     }
     if (size->bytes < bytes) {
-      return {Code::kInvalidArgument, "a mapping behind the file's end"};  // would be SIGBUS later
+      return {Code::kInvalidArgument, "a mapping past the end of the file"};  // would be SIGBUS later
     }
     const int protection = PROT_READ | (writable_ ? PROT_WRITE : 0);
     void* address = ::mmap(nullptr, bytes, protection, MAP_SHARED, fd_.get(), 0);
     if (address == MAP_FAILED) {
       return from_errno(errno, "mmap");
     }
-    // Hints; what they prevent is slow, not wrong.
+    // These are hints: without them it is slower, not wrong.
     (void)::madvise(address, bytes, MADV_RANDOM);
     (void)::madvise(address, bytes, MADV_DONTFORK);
     // A kernel before 5.14 says EINVAL, a sandbox EPERM or ENOSYS: the pages are faulted in later. EFAULT is the SIGBUS
@@ -168,7 +168,7 @@ class PosixFile final : public File {
       ::munmap(address, bytes);
       return {error == EFAULT ? Code::kNoSpace : Code::kIo, "prefault", error};
     }
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const MutexLock lock(mutex_);
     mappings_.push_back({address, bytes});
     return static_cast<char*>(address);
   }
@@ -180,20 +180,20 @@ class PosixFile final : public File {
   };
   const Descriptor fd_;
   const bool writable_;
-  std::mutex mutex_;
-  std::vector<Mapping> mappings_;  // Guarded by mutex_
+  Mutex mutex_{LockRank::kMappings};
+  std::vector<Mapping> mappings_ CAIRN_GUARDED_BY(mutex_);
 };
 
 // Names come from the program, not from users; this keeps a mistake from leaving the directory.
 Status check_name(const std::string& name) {
   if (name.empty() || name.front() == '/' || name.find('\0') != std::string::npos) {
-    return {Code::kInvalidArgument, "file name"};
+    return {Code::kInvalidArgument, "malformed file name"};
   }
   for (size_t start = 0; start <= name.size();) {
     const size_t end = std::min(name.find('/', start), name.size());
     const std::string_view part = std::string_view(name).substr(start, end - start);
     if (part.empty() || part == "." || part == "..") {
-      return {Code::kInvalidArgument, "file name"};
+      return {Code::kInvalidArgument, "malformed file name"};
     }
     start = end + 1;
   }

@@ -1,6 +1,6 @@
 // Invariants of a scan:
-//   - a segment ends at the last LSN that the next valid header names; bytes behind it are never looked at;
-//   - `lsn_next_` is the LSN that must come next, `chain_` the chain value it must carry;
+//   - a segment ends at the last LSN that the next valid header names; bytes after that are never read;
+//   - `lsn_next_` is the LSN that must come next, `chain_` the chain value it must have;
 //   - once `stopped_`, nothing is visited any more, but the rest is still examined, for further damage and watermarks.
 #include "wal/reader.h"
 
@@ -14,7 +14,7 @@ namespace {
 
 using Kind = SegmentEntry::Kind;
 
-// Bounds the hashing of made-up records behind a cut; about 0.3 s.
+// Bounds the hashing of forged records after a cut; about 0.3 s.
 constexpr uint64_t kSearchBudgetBytes = uint64_t{4} << 30;
 constexpr uint64_t kNoEnd = UINT64_MAX;
 
@@ -29,7 +29,7 @@ RecordView view_of(const ImageRecord& record, const std::string& segment) {
   return view;
 }
 
-// Last LSN of entry `i` as the next active segment names it.
+// The last LSN of entry `i`, which the next active segment names.
 uint64_t named_end(const std::vector<SegmentEntry>& entries, size_t i) {
   for (size_t k = i + 1; k < entries.size(); ++k) {
     if (entries[k].kind == Kind::kActive) {
@@ -42,8 +42,8 @@ uint64_t named_end(const std::vector<SegmentEntry>& entries, size_t i) {
 struct Bounds {
   uint64_t visit_from = 0;
   uint64_t known_durable = 0;
-  bool begins_anywhere = false;  // how far back the log must reach is not known
-  bool whole = false;            // also what lies below both of the above is read
+  bool begins_anywhere = false;  // it is not known how far back the log must reach
+  bool whole = false;            // records below both of the above are read, too
   bool of_store = false;         // there is an active segment
 };
 
@@ -72,12 +72,12 @@ class LogScan {
   Status judge_headerless_end(const SegmentEntry& entry);
   void keep_tail(const SegmentEntry& entry);
   void add_damage(const SegmentEntry& entry, uint64_t offset, uint64_t lsn_first, uint64_t lsn_last, const char* what);
-  /// From where the walk stands, up to an end that nothing tells.
+  /// Reports damage from the walk's position to an unknown end.
   void add_open_damage(const SegmentEntry& entry, uint64_t offset, const char* what);
   void summarise();
   void attest(uint64_t durable_lsn) { watermark_ = std::max(watermark_, durable_lsn); }
   Status visit(const ImageRecord& record, const SegmentEntry& entry);
-  /// Walks on from where `walk` stands. Sets `stepped` to how it ended.
+  /// Continues `walk`. Sets `stepped` to how it ended.
   Status advance(const SegmentEntry& entry, ChainWalk& walk, uint64_t end, ChainWalk::Step& stepped);
 
   Files& files_;
@@ -93,7 +93,7 @@ class LogScan {
   uint64_t lsn_next_ = 1;
   uint32_t chain_ = 0;
   bool started_ = false;
-  bool resync_ = true;  // lsn_next_ and chain_ are taken from the next header unseen
+  bool resync_ = true;  // lsn_next_ and chain_ are taken from the next header, unchecked
   bool stopped_ = false;
   uint64_t last_visited_ = 0;
   uint64_t watermark_ = 0;
@@ -110,7 +110,7 @@ Status LogScan::run() {
   entries_ = std::move(*listed);
   CAIRN_TRY(refuse_foreign_and_newer());
 
-  // Segments behind this one that have no valid header were being activated.
+  // Segments after this one that have no valid header were being activated.
   ptrdiff_t last_with_header = -1;
   for (size_t i = 0; i < entries_.size(); ++i) {
     if (entries_[i].kind == Kind::kActive || entries_[i].kind == Kind::kMisnamed) {
@@ -135,17 +135,18 @@ Status LogScan::run() {
     if (entry.kind == Kind::kBad && static_cast<ptrdiff_t>(i) > last_with_header) {
       CAIRN_TRY(judge_headerless_end(entry));
     } else if (entry.kind == Kind::kBad && started_ && !resync_ && lsn_next_ > end) {
-      // Its activation was not synced when the machine died, and recovery had already gone on in the next one, which
-      // names an end that is all there: nothing is missing.
+      // Its activation was not synced when the machine died, and recovery continued in the next one. The end that the
+      // next one names is all there: nothing is missing.
     } else if (entry.kind == Kind::kBad || entry.kind == Kind::kMisnamed) {
       add_damage(entry, 0, lsn_next_, std::max(lsn_next_, end == kNoEnd ? watermark_ : end),
-                 entry.kind == Kind::kBad ? "both segment headers are damaged" : "a segment under another's name");
+                 entry.kind == Kind::kBad ? "both segment headers are damaged"
+                                          : "a segment whose file has the name of another segment");
       resync_ = true;
     } else {
       report_.bytes += entry.header.segment_bytes;
       enter(entry);
       if (!bounds_.whole && end < from_ && end <= known_durable_) {
-        // All of it is known elsewhere: not read at all.
+        // All of it is in the tables: not read at all.
         lsn_next_ = end + 1;
         resync_ = true;
         last_visited_ = stopped_ ? last_visited_ : end;
@@ -179,7 +180,8 @@ Status LogScan::refuse_foreign_and_newer() {
   return report_.damage.empty() ? Status() : Status(Code::kNotAStore, "a log segment of another store");
 }
 
-// What must stand behind the newest header, and that there is one (FORMAT.md, "Which files there are").
+// Checks that there is a valid header, and the files that must come after the newest one (FORMAT.md, "Which files there
+// are").
 Status LogScan::find_missing_files() {
   const SegmentEntry* newest = nullptr;
   const SegmentEntry* before = nullptr;
@@ -193,7 +195,7 @@ Status LogScan::find_missing_files() {
         add_open_damage(entry, 0, "the segment before this one is missing");
       }
     } else if (entry.kind == Kind::kBad && newest != nullptr && before != newest && before->kind == Kind::kBad) {
-      // An activation begins when the one before is synced.
+      // The activation of a segment begins after the one before is synced.
       add_open_damage(*before, 0, "both segment headers are damaged");
     }
     before = &entry;
@@ -205,11 +207,11 @@ Status LogScan::find_missing_files() {
       add_open_damage(none, 0, entries_.empty() ? "it holds no segment" : "it holds no segment that was written to");
     }
   } else if (newest == &entries_.back() && newest->kind == Kind::kActive && newest_step_ == ChainWalk::Step::kSealed) {
-    // Before a segment is sealed the next one is there.
+    // The next segment exists before a segment is sealed.
     const Result<bool> came = has_come_since(newest->seq + 1);
     CAIRN_TRY(came.status());
     if (!*came) {
-      add_open_damage(*newest, 0, "the segment behind this one is missing");
+      add_open_damage(*newest, 0, "the segment after this one is missing");
     }
   }
   return {};
@@ -225,8 +227,8 @@ Result<bool> LogScan::has_come_since(uint64_t seq) {
   });
 }
 
-// Compares the header with where the walk stands. The walk of the segment before ended at this header's prev_last_lsn,
-// or found out why not and asked for a resync.
+// Compares the header with the walk's position. The walk of the segment before ended at this header's prev_last_lsn, or
+// it found out why not and asked for a resync.
 void LogScan::enter(const SegmentEntry& entry) {
   const SegmentHeader& header = entry.header;
   if (!started_ && !stopped_) {
@@ -294,7 +296,7 @@ Status LogScan::walk(const SegmentEntry& entry, uint64_t end) {
   lsn_next_ = walk.lsn_next();
   chain_ = walk.chain();
   if (end == kNoEnd && entry.file_bytes < entry.header.segment_bytes) {
-    // Only a later header would tell how far it went; a torn tail and a cut look alike.
+    // Only a later header would tell how far it went; a torn tail and a truncated file look the same.
     add_open_damage(entry, entry.file_bytes, "the file is cut short");
     return {};
   }
@@ -313,17 +315,17 @@ Status LogScan::walk(const SegmentEntry& entry, uint64_t end) {
     }
   }
   if (next == nullptr && end <= known_durable_) {
-    // The rest stood in a segment that is gone, and is known elsewhere.
+    // The rest was in a segment that was removed, and is in the tables.
     last_visited_ = stopped_ ? last_visited_ : end;
   } else if (next == nullptr) {
-    add_damage(entry, walk.offset(), walk.lsn_next(), end, "the segments behind this one are missing");
+    add_damage(entry, walk.offset(), walk.lsn_next(), end, "the segments after this one are missing");
   } else if (next->kind == Kind::kActive || next->kind == Kind::kSpare) {
     add_damage(entry, walk.offset(), walk.lsn_next(), end, "a durable record is damaged");
-  }  // else the next one's header is the damage, and is reported there
+  }  // else the header of the next segment is damaged, which is reported there
   return {};
 }
 
-// The newest segment: a torn tail, or the loss of something durable?
+// Decides for the newest segment: a torn tail, or the loss of durable records?
 Status LogScan::judge_end(const SegmentEntry& entry, ChainWalk& walk, File& file) {
   for (int attempt = 0;; ++attempt) {
     uint64_t dropped = 0;
@@ -370,7 +372,7 @@ Status LogScan::judge_end(const SegmentEntry& entry, ChainWalk& walk, File& file
   }
 }
 
-// No valid header, and none behind it: an activation that no sync covered, unless something durable was in it.
+// The last segment has no valid header: its activation was not synced, unless it holds durable records.
 Status LogScan::judge_headerless_end(const SegmentEntry& entry) {
   if (!is_segment_length(entry.file_bytes)) {
     add_open_damage(entry, 0, "the file is cut short, and its headers are gone");
@@ -382,7 +384,7 @@ Status LogScan::judge_headerless_end(const SegmentEntry& entry) {
   }
   SegmentHeader header;
   header.segment_bytes = static_cast<uint32_t>(entry.file_bytes);
-  SegmentImage image;  // image_ holds the segment before, whose tail counts
+  SegmentImage image;  // image_ holds the segment before, whose tail is still needed
   CAIRN_TRY(image.load(**file, header));
   if (!stopped_ && (lsn_next_ <= watermark_ || image.hints_at_durable(lsn_next_))) {
     add_open_damage(entry, 0, "both segment headers are damaged");

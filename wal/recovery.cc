@@ -74,8 +74,8 @@ Status Beginning::check() const {
   return {};
 }
 
-// Leftovers of a killed writer. The number behind the newest header keeps a file: beside a sealed segment its lack
-// would be damage. Without a valid header it holds nothing durable (scan() made sure), and becomes a spare where it is.
+// Removes what a killed writer left. The file after the newest header stays: next to a sealed segment its absence would
+// be damage. Without a valid header it holds nothing durable (scan() made sure), and becomes a spare in place.
 Status Beginning::clear_away() {
   CAIRN_TRY(segment_files_.remove_unfinished());
   std::vector<SegmentSummary> useless;
@@ -98,7 +98,7 @@ Status Beginning::clear_away() {
   return remove_from_last(useless);
 }
 
-// One name after the other: a spare without the file before it would be damage.
+// Removes them one by one, the last first: a spare without the file before it would be damage.
 Status Beginning::remove_from_last(const std::vector<SegmentSummary>& files) {
   for (size_t i = files.size(); i-- > 0;) {
     CAIRN_TRY(segment_files_.remove(files[i].name));
@@ -112,7 +112,7 @@ void Beginning::collect_full(WriterStart& start, uint64_t before_seq) {
     if (file.state != State::kActive || file.seq >= before_seq) {
       continue;
     }
-    // Nothing above the watermark counts any more: the new segment's header names it as the end of all before.
+    // Nothing above the watermark is valid any more: the new segment's header names it as the end of all before.
     const uint64_t last_lsn = std::min(file.last_lsn, watermark_);
     if (last_lsn < file.first_lsn) {
       superseded_.push_back(file.name);
@@ -122,8 +122,8 @@ void Beginning::collect_full(WriterStart& start, uint64_t before_seq) {
   }
 }
 
-// The spare `seq`: what is there if possible, for recovery must work on a full disk; one of another size if there is no
-// room for a new one, which takes its name when it is whole.
+// The spare `seq`. An existing one is used if possible, because recovery must work on a full disk; one of another size
+// if there is no room for a new one. A new one gets its name when it is complete.
 Result<SpareSegment> Beginning::take_spare(uint64_t seq, uint32_t segment_bytes) {
   const auto found =
       std::find_if(spares_.begin(), spares_.end(), [seq](const SegmentSummary& file) { return file.seq == seq; });
@@ -155,7 +155,7 @@ Result<SpareSegment> Beginning::open_spare(const SegmentSummary& there) {
   return spare;
 }
 
-// At most one spare stays, under the number behind the active segment.
+// At most one spare stays, under the number after the active segment.
 Status Beginning::adopt_spare(WriterStart& start) {
   std::vector<SegmentSummary> useless;
   for (SegmentSummary& found : spares_) {
@@ -171,7 +171,7 @@ Status Beginning::adopt_spare(WriterStart& start) {
   }
   spares_.clear();
   CAIRN_TRY(remove_from_last(useless));
-  // Also makes the name of a spare durable whose maker was killed before it could.
+  // This also makes the name of a spare durable if the process that made it was killed before the sync.
   return segment_files_.sync_directory();
 }
 
@@ -181,7 +181,7 @@ Result<std::unique_ptr<LogWriter>> Beginning::go_on_in_place() {
   if (!file.ok()) {
     return file.status();
   }
-  // Both copies are the same but for the idle watermark.
+  // Both copies are the same except for the idle watermark.
   std::string pages(kRecordsOffset, '\0');
   Result<size_t> got = (*file)->read_at(0, {pages.data(), pages.size()});
   if (!got.ok()) {
@@ -215,7 +215,7 @@ Result<std::unique_ptr<LogWriter>> Beginning::go_on_in_place() {
 
 Result<std::unique_ptr<LogWriter>> Beginning::begin_segment() {
   const uint64_t seq = next_seq();
-  // The tail fits always, also when segments were larger before.
+  // The tail always fits, even if segments were larger before.
   uint32_t segment_bytes = options_.segment_bytes;
   while (kRecordsOffset + report_.tail.size() > segment_bytes) {
     segment_bytes *= 2;
@@ -248,7 +248,7 @@ Result<std::unique_ptr<Writer>> Beginning::run(const std::vector<RecoveryRecord>
   CAIRN_TRY(files_.make_directory(std::string(kLogDirectory)));
   CAIRN_TRY(files_.sync_directory(""));
   CAIRN_TRY(clear_away());
-  // A larger border than before could lie behind the marker's own block, which must not be written again.
+  // A larger border than before could be after the marker's own block, which must not be written again.
   const bool in_place = report_.clean && newest_active() != nullptr && report_.end_offset % options_.border_bytes == 0;
   Result<std::unique_ptr<LogWriter>> writer = in_place ? go_on_in_place() : begin_segment();
   if (!writer.ok()) {
@@ -272,7 +272,8 @@ Result<std::unique_ptr<Writer>> Beginning::run(const std::vector<RecoveryRecord>
     }
     CAIRN_TRY((*writer)->sync((*writer)->written_lsn()));
   }
-  // Opened and killed again and again, the log must not grow: segments that a later one replaced go at once.
+  // If the store is opened and killed again and again, the log must not grow: segments that a later one replaced are
+  // removed at once.
   for (const std::string& name : superseded_) {
     CAIRN_TRY(segment_files_.remove(name));
   }

@@ -48,8 +48,8 @@ Result<SpareSegment> SegmentFiles::publish(std::unique_ptr<File> file, uint64_t 
     (void)files_.remove(unfinished);
     return s;
   }
-  // A segment whose name may vanish must never hold a record: it is not handed out. It stays, for its name may have
-  // been that of a spare before, which a sealed segment needs behind it.
+  // A segment whose name may vanish must never hold a record, so on failure it is not returned. The file stays, because
+  // a spare may have had this name before, and a sealed segment needs one after it.
   CAIRN_TRY(sync_directory());
   SpareSegment spare;
   spare.file = std::move(file);
@@ -68,7 +68,7 @@ Result<SpareSegment> SegmentFiles::make_spare(uint64_t seq, uint32_t segment_byt
     return file.status();
   }
   if (Status s = fill(**file, 0, segment_bytes); !s.ok()) {
-    // The blocks it took are those that somebody else now lacks.
+    // Free the blocks that it took: others need them now.
     (void)(*file)->resize(0);
     (void)files_.remove(unfinished);
     return s;
@@ -102,8 +102,8 @@ Result<SpareSegment> SegmentFiles::convert_to_spare(const std::string& name, uin
     return file.status();
   }
   CAIRN_TRY(files_.rename(log_path(name), unfinished));
-  // The old name must be gone for good before the header is overwritten, else a power cut brings back a file whose
-  // name and header disagree.
+  // The removal of the old name must be durable before the header is overwritten, else a power cut brings back a file
+  // whose name and header disagree.
   if (Status s = sync_directory(); !s.ok()) {
     (void)files_.remove(unfinished);
     return s;
@@ -111,7 +111,7 @@ Result<SpareSegment> SegmentFiles::convert_to_spare(const std::string& name, uin
   return publish(std::move(*file), seq, segment_bytes);
 }
 
-// A kill or a power cut in between leaves a file without valid headers, or a spare: as it was, or as it will be.
+// A kill or a power cut in between leaves a file without valid headers, or the old or the new spare.
 Status SegmentFiles::remake_in_place(const std::string& name, uint64_t seq, uint32_t segment_bytes) {
   Result<std::unique_ptr<File>> file = open(name);
   if (!file.ok()) {

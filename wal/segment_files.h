@@ -1,5 +1,5 @@
-// Makes, converts and removes segment files, so that a name like %016x.wal never stands for a file whose header says
-// something else: a spare is finished and synced under a temporary name, then renamed in.
+// Makes, converts and removes segment files, so that a file with a name like %016x.wal never has a header with another
+// number: a spare is completed and synced under a temporary name, then renamed.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace cairn::wal {
 
-/// Of a segment file until it is whole.
+/// The name of a segment file until it is complete.
 inline constexpr std::string_view kUnfinishedName = "spare.tmp";
 
 /// An empty segment, ready to be activated.
@@ -31,20 +31,21 @@ class SegmentFiles {
 
   /// A new spare: really zero-filled by writes, synced, its name durable. kNoSpace leaves nothing behind.
   Result<SpareSegment> make_spare(uint64_t seq, uint32_t segment_bytes);
-  /// As make_spare; where there is no space, and Options::small_will_do, the smallest that has `need_bytes` in all.
+  /// As make_spare; if there is no space and Options::small_will_do() is true, the smallest that has room for
+  /// `need_bytes`.
   Result<SpareSegment> make_spare_or_small(uint64_t seq, uint32_t segment_bytes, uint64_t need_bytes);
-  /// The segment file `name`, no longer needed, becomes the spare `seq`. Its bytes are not cleared: the salt of the
-  /// segment's next life makes them invalid. On failure the file may be gone.
+  /// The segment file `name`, which is not needed any more, becomes the spare `seq`. Its bytes are not cleared: the
+  /// salt of the segment's next use makes them invalid. On failure the file may be gone.
   Result<SpareSegment> convert_to_spare(const std::string& name, uint64_t seq, uint32_t segment_bytes);
-  /// The file becomes a spare of its length where it is: without its name there would be none behind a full segment.
+  /// The file becomes a spare of its length in place: a full segment must always be followed by a file.
   Status remake_in_place(const std::string& name, uint64_t seq, uint32_t segment_bytes);
-  /// The spare, whose file is shorter than its header says, gets its length. kNoSpace leaves it short.
+  /// Lengthens a spare whose file is shorter than its header says. kNoSpace leaves it short.
   Status lengthen(const std::string& name, uint32_t segment_bytes);
   Result<std::unique_ptr<File>> open(const std::string& name);
-  /// Absent is fine. The directory is not synced.
+  /// kOk also if the file is absent. Does not sync the directory.
   Status remove(const std::string& name);
   Status sync_directory() { return files_.sync_directory(std::string(kLogDirectory)); }
-  /// What a killed make or convert left.
+  /// Removes what an interrupted make or convert left.
   Status remove_unfinished();
 
   [[nodiscard]] uint64_t fresh_salt() const { return options_.random(); }

@@ -37,7 +37,7 @@ std::optional<ImageRecord> SegmentImage::record_at(uint64_t offset) {
   const RecordHeader header = peek_record_header(at);
   // The length is bounded before anything is hashed.
   if (header.length_bytes < kRecordHeaderBytes || header.length_bytes > bytes_ - offset ||
-      header.length_bytes > kRecordHeaderBytes + kPayloadBytesMax ||  // a later life may have had larger segments
+      header.length_bytes > kRecordHeaderBytes + kPayloadBytesMax ||  // the bytes may be of a use with larger segments
       header.durable_behind > header.lsn || header.lsn > kLsnMax ||
       !record_checksum_matches(at, header.length_bytes, offset, header_.salt)) {
     return std::nullopt;
@@ -56,8 +56,8 @@ bool SegmentImage::is_plausible(uint64_t offset, uint64_t lsn_next) const {
   }
   uint64_t lsn = 0;
   std::memcpy(&lsn, data_.get() + offset + offsetof(RecordHeader, lsn), sizeof(lsn));
-  // The log's own records repeat the LSN before them. Stale bytes of the file's earlier life have smaller ones; this
-  // test alone turns away nearly all positions.
+  // The log's own records repeat the LSN before them. Stale bytes of the file's earlier use have smaller ones; this
+  // test alone excludes nearly all positions.
   if (lsn + 1 < lsn_next || lsn > lsn_next + bytes_ / kRecordHeaderBytes) {
     return false;
   }
@@ -164,7 +164,7 @@ ChainWalk::Step ChainWalk::step(ImageRecord& record) {
 
 namespace {
 
-// Both copies of one file; the better one decides.
+// Classifies a file by both header copies; the better one decides.
 SegmentEntry classify(std::string name, uint64_t seq, std::string_view pages, const StoreId& store) {
   SegmentEntry entry;
   entry.name = std::move(name);
@@ -198,7 +198,7 @@ SegmentEntry classify(std::string name, uint64_t seq, std::string_view pages, co
       continue;
     }
     if (header->state == SegmentState::kSpare) {
-      // One copy of an activation may have reached the disk without the other: active wins.
+      // One copy of an activated header may have reached the disk without the other: the active one decides.
       if (entry.kind == SegmentEntry::Kind::kBad) {
         entry.kind = SegmentEntry::Kind::kSpare;
         entry.header = *header;
@@ -248,7 +248,7 @@ Result<std::vector<SegmentEntry>> list_segments(Files& files, const StoreId& sto
       return file.status();
     }
     SegmentEntry entry;
-    // A live writer may be in the middle of activating it: look twice.
+    // A live writer may be activating it at this moment: read it twice.
     for (int attempt = 0; attempt < 2; ++attempt) {
       Result<size_t> got = (*file)->read_at(0, {pages.data(), pages.size()});
       if (!got.ok()) {

@@ -1,5 +1,5 @@
-// One segment in memory, as the readers see it: which bytes are valid records, and the walk along the prefix chain.
-// FORMAT.md numbers the rules.
+// One segment in memory, for readers: finds which bytes are valid records, and walks along the prefix chain. FORMAT.md
+// numbers the rules.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct ImageRecord {
   std::string_view payload;
   uint64_t offset = 0;
   uint64_t next_offset = 0;
-  /// Durable LSN that it attests.
+  /// The durable LSN that it attests.
   [[nodiscard]] uint64_t watermark() const { return header.lsn - header.durable_behind; }
 };
 
@@ -29,18 +29,18 @@ class SegmentImage {
  public:
   /// Reads the segment. Bytes that the file lacks read as zero.
   Status load(File& file, const SegmentHeader& header);
-  /// Reads it again from `offset` on: the log may be alive.
+  /// Reads it again from `offset` on: a process may be writing the log.
   Status reload(File& file, uint64_t offset);
 
-  /// The valid record there, by the rules on place, length and checksum (not on LSN and chain).
+  /// The valid record at `offset`, by the rules on place, length and checksum (not on LSN and chain).
   [[nodiscard]] std::optional<ImageRecord> record_at(uint64_t offset);
-  /// Whether the header there looks like a record at or behind `lsn_next`; its checksum is not looked at.
+  /// Whether the header at `offset` looks like a record at or after `lsn_next`; its checksum is not checked.
   [[nodiscard]] bool is_plausible(uint64_t offset, uint64_t lsn_next) const;
-  /// As is_plausible() with a right checksum. `budget_bytes` bounds the hashing: payloads may be made up to look like
-  /// many long records.
+  /// The next record from `offset` on that is_plausible() and has a right checksum. `budget_bytes` bounds the hashing:
+  /// payloads may be forged to look like many long records.
   [[nodiscard]] std::optional<ImageRecord> find_from(uint64_t offset, uint64_t lsn_next, uint64_t& budget_bytes);
-  /// For a segment without a valid header, so without salt: whether records at or behind `lsn_next` stand there,
-  /// chained to one another, that attest a durable LSN at or behind it.
+  /// For a segment without a valid header, and so without salt: whether it has records at or after `lsn_next`, chained
+  /// to one another, that attest a durable LSN at or after it.
   [[nodiscard]] bool hints_at_durable(uint64_t lsn_next) const;
 
   [[nodiscard]] uint64_t bytes() const { return bytes_; }
@@ -54,7 +54,7 @@ class SegmentImage {
   uint64_t bytes_ = 0;
 };
 
-/// Walks a segment's records in order, as long as LSN and chain fit.
+/// Walks a segment's records in order, as long as LSN and chain match.
 class ChainWalk {
  public:
   enum class Step { kRecord, kSealed, kBad, kUnknownType };
@@ -62,17 +62,17 @@ class ChainWalk {
   ChainWalk(SegmentImage& image, uint64_t lsn_next, uint32_t chain)
       : image_(image), lsn_next_(lsn_next), chain_(chain) {}
 
-  /// Moves behind the next user record, which it hands out; passes over the log's own records.
+  /// Moves past the next user record, which it returns; skips the log's own records.
   Step step(ImageRecord& record);
 
   [[nodiscard]] uint64_t lsn_next() const { return lsn_next_; }
   [[nodiscard]] uint32_t chain() const { return chain_; }
-  /// Behind the last record that fitted: where the next is expected.
+  /// The offset after the last record that matched, where the next is expected.
   [[nodiscard]] uint64_t offset() const { return offset_; }
   [[nodiscard]] uint64_t watermark() const { return watermark_; }
-  /// The last record was a clean-close marker, padding aside.
+  /// The last record was a clean-close marker, not counting padding.
   [[nodiscard]] bool at_close() const { return at_close_; }
-  /// Where that marker stands.
+  /// The offset of that marker.
   [[nodiscard]] uint64_t close_offset() const { return close_offset_; }
 
  private:
@@ -94,7 +94,7 @@ struct SegmentEntry {
     kActive,
     kSpare,
     kBad,       // both header copies are damaged
-    kMisnamed,  // a valid header of another number: a renamed or copied file
+    kMisnamed,  // a valid header with another number: a renamed or copied file
     kForeign,   // of another store
     kNewer,     // of a newer format version
   };
@@ -105,10 +105,11 @@ struct SegmentEntry {
   uint64_t file_bytes = 0;
 };
 
-/// No name of a segment stands for another length, not even before its headers are synced.
+/// Whether a segment may have this length. A file with a segment's name never has another, even before its headers are
+/// synced.
 [[nodiscard]] bool is_segment_length(uint64_t file_bytes);
 
-/// All segment files, by number. Other names are ignored. A file that vanishes meanwhile is left out.
+/// All segment files, by number. Other files are ignored. A file that is removed meanwhile is left out.
 Result<std::vector<SegmentEntry>> list_segments(Files& files, const StoreId& store);
 
 /// Opens an entry's file for reading and loads it.

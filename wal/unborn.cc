@@ -1,4 +1,4 @@
-// A log that was never written to, told from one that lost its headers or its first records.
+// Tells a log that was never written to from one that lost its headers or its first records.
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -16,8 +16,8 @@ bool is_newborn(const SegmentHeader& header) {
          header.watermark == 0 && (header.state == SegmentState::kSpare || header.first_lsn == 1);
 }
 
-/// The header of a file whose copies both fit a newborn store. A copy that is not valid says nothing; without any there
-/// is none.
+/// The header of a file if both copies can be of a store that was just created. An invalid copy is ignored; nullopt if
+/// both are.
 Result<std::optional<SegmentHeader>> newborn_header(File& file, bool& fits) {
   std::string pages(kRecordsOffset, '\0');
   CAIRN_TRY(file.read_at(0, {pages.data(), pages.size()}).status());
@@ -31,8 +31,8 @@ Result<std::optional<SegmentHeader>> newborn_header(File& file, bool& fits) {
   return found;
 }
 
-/// A close leaves records of the log's own, which take no LSN: a CLOSE, and a PAD of zeros. A crash may have torn one of
-/// them, of which a header is all that is not zero: a record of a store has more behind its header.
+/// A close leaves records that take no LSN: a CLOSE, and a PAD of zeros. A crash may have torn one of them. Only its
+/// header is not zero then; a record of a store has more after its header.
 Result<bool> holds_no_record(File& file, const SegmentHeader& header) {
   SegmentImage image;
   CAIRN_TRY(image.load(file, header));
@@ -56,10 +56,10 @@ Result<bool> is_unborn_file(Files& files, const std::string& name) {
   if (!fits) {
     return false;
   }
-  if (name == kUnfinishedName) {  // not synced, it may be any bytes; but never was active, as a full segment was
+  if (name == kUnfinishedName) {  // not synced, so it may be any bytes; but it was never an active segment
     return !*header || (*header)->state == SegmentState::kSpare;
   }
-  // A file gets its name when it is whole and synced.
+  // A file gets its name when it is complete and synced.
   if (!*header || (*header)->seq != parse_segment_name(name) || info->bytes != (*header)->segment_bytes) {
     return false;
   }

@@ -1,5 +1,5 @@
 // Appends records in LSN order and makes them durable by group commit.
-// The rules (prefix chain, watermark, PAD borders, latch, no resurrection) stand in FORMAT.md.
+// FORMAT.md has the rules: prefix chain, watermark, PAD borders, latch, no resurrection.
 #pragma once
 
 #include <cstdint>
@@ -18,18 +18,14 @@ struct Options {
   uint32_t segment_bytes = 4u << 20;  // 256 KiB .. 64 MiB, a power of two
   uint32_t border_bytes = 512;        // commit groups start on such a border: 512 or 4096
   std::function<uint64_t()> random;   // salts
-  /// Asked before a new segment file of that size is made; kNoSpace refuses. May be empty.
+  /// Called before a new segment file of that size is made; kNoSpace refuses. May be empty.
   std::function<Status(uint64_t bytes)> may_grow;
-  /// Asked where there is no space for a segment: what is to be appended gives space back in the end, so one that just
-  /// holds it will do. May be empty: no.
+  /// Called if there is no space for a segment. True: what is to be appended will free space in the end, so a segment
+  /// that just holds it is enough. May be empty: false.
   std::function<bool()> small_will_do;
-  /// Asked where there is no space for a small one either: true, something was given back, and it is tried again. May
-  /// be empty.
+  /// Called if there is no space for a small one either. True: space was freed, try again. May be empty.
   std::function<bool()> make_room;
 };
-
-/// Largest record payload for this segment size: the smaller of 1 MiB and half a segment.
-uint32_t record_bytes_max(uint32_t segment_bytes);
 
 class Writer {
  public:
@@ -60,8 +56,8 @@ class Writer {
     Writer& writer_;
   };
 
-  /// Durable up to `lsn`: joins a commit group or leads one. kLatched, kIndeterminate after a failed sync, kIo where
-  /// the log's file has been removed, which latches too.
+  /// Makes records up to `lsn` durable: joins a commit group or leads one. kLatched, kIndeterminate after a failed
+  /// sync, kIo if the log's file has been removed, which latches too.
   virtual Status sync(uint64_t lsn) = 0;
   [[nodiscard]] virtual uint64_t written_lsn() const = 0;
   [[nodiscard]] virtual uint64_t durable_lsn() const = 0;
@@ -73,7 +69,7 @@ class Writer {
   /// Segments whose last LSN is at or below `applied_lsn` (LMDB holds and has synced it) are recycled or removed,
   /// oldest first.
   virtual Status recycle(uint64_t applied_lsn) = 0;
-  /// Writes the durable watermark into the header when the log has been idle; nothing when it is already there.
+  /// Writes the durable watermark into the header if the log has been idle; does nothing if it is already there.
   virtual Status note_idle() = 0;
   /// Appends the clean-close marker and syncs it. The writer takes no more appends.
   virtual Status close_clean() = 0;

@@ -20,7 +20,7 @@ namespace {
 namespace asio = boost::asio;
 using ErrorCode = boost::system::error_code;
 
-// Beyond the limit a connection is still told 503, and lingers; beyond these it is closed without a word.
+// Beyond the limit a connection still gets a 503, and lingers; beyond these it is closed without a response.
 constexpr size_t kTurnedAwayMax = 16;
 constexpr std::chrono::milliseconds kPause{100};
 
@@ -38,13 +38,17 @@ Acceptor::Acceptor(Core& core, ListeningSocket socket, asio::ssl::context* tls, 
       timer_(core.io) {}
 
 Acceptor::~Acceptor() {
-  if (ready_.is_open()) ready_.release();  // socket_ closes it
+  if (ready_.is_open()) {
+    ready_.release();  // socket_ closes it
+  }
 }
 
 void Acceptor::start() { wait(); }
 
 void Acceptor::stop() noexcept {
-  if (stopped_) return;
+  if (stopped_) {
+    return;
+  }
   stopped_ = true;
   ErrorCode ignored;
   timer_.cancel(ignored);
@@ -54,7 +58,9 @@ void Acceptor::stop() noexcept {
 
 void Acceptor::wait() {
   ready_.async_wait(asio::posix::stream_descriptor::wait_read, [this](ErrorCode ec) {
-    if (ec || stopped_) return;
+    if (ec || stopped_) {
+      return;
+    }
     accept_all();
   });
 }
@@ -62,14 +68,16 @@ void Acceptor::wait() {
 void Acceptor::pause() {
   timer_.expires_after(kPause);
   timer_.async_wait([this](ErrorCode ec) {
-    if (ec || stopped_) return;
+    if (ec || stopped_) {
+      return;
+    }
     wait();
   });
 }
 
 void Acceptor::accept_all() {
   for (int i = 0; i < 64; ++i) {  // then the connections have their turn
-    // By hand: Asio 1.74 would leave the descriptor open in every program that this process starts.
+    // Without Asio's accept: Asio 1.74 would leave the descriptor open in every program that this process starts.
     const int fd = wal::above_standard(::accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd >= 0) {
       try {
@@ -84,7 +92,9 @@ void Acceptor::accept_all() {
       pause();
       return;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      break;
+    }
   }
   wait();
 }
@@ -131,7 +141,9 @@ void Acceptor::admit(int fd) {
   if (turn_away) {
     ++core_.turned_away;
     // A handshake is work, and without one there is nothing to say.
-    if (tls_ != nullptr || open >= core_.limits.connections_max + kTurnedAwayMax) return;
+    if (tls_ != nullptr || open >= core_.limits.connections_max + kTurnedAwayMax) {
+      return;
+    }
   }
   auto channel = tls_ == nullptr ? Channel::plain(std::move(socket)) : Channel::tls(std::move(socket), *tls_);
   auto connection = std::make_shared<Connection>(core_, std::move(channel), names_);

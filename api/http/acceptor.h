@@ -12,7 +12,7 @@
 
 namespace cairn::http {
 
-/// start() before, stop() on the thread of Core::io.
+/// Call start() before the thread of Core::io runs, stop() on that thread.
 class Acceptor {
  public:
   /// `tls` may be null: no TLS.
@@ -27,7 +27,7 @@ class Acceptor {
   void wait();
   void accept_all();
   void admit(int fd);
-  /// Closes a connection that somebody else may have the place of, if there are too many.
+  /// If there are too many connections, closes one to make room.
   void make_room();
   void pause();
 

@@ -24,7 +24,7 @@ class Channel {
   virtual void handshake(Done done) = 0;
   virtual void read_some(boost::asio::mutable_buffer into, Done done) = 0;
   virtual void write(std::array<boost::asio::const_buffer, 2> buffers, Done done) = 0;
-  /// Tells the peer that nothing follows, as far as the protocol above the socket has a word for it.
+  /// Tells the peer that nothing follows, if the protocol above the socket has a message for that.
   virtual void say_goodbye(Done done) = 0;
   virtual Socket& socket() = 0;
 };

@@ -28,28 +28,37 @@ std::string_view bytes_of(const boost::beast::flat_buffer& buffer) {
 
 bool has_bare_line_feed(std::string_view bytes) {
   for (size_t at = bytes.find('\n'); at != std::string_view::npos; at = bytes.find('\n', at + 1)) {
-    if (at == 0 || bytes[at - 1] != '\r') return true;
+    if (at == 0 || bytes[at - 1] != '\r') {
+      return true;
+    }
   }
   return false;
 }
 
-// Nobody sends chunk extensions; readers that end them at different places were smuggled past.
+// Chunk extensions are not used in practice, and servers that end them at different places are open to smuggling.
 struct NoExtensions {
   void operator()(std::uint64_t /*size*/, boost::beast::string_view extensions, boost::system::error_code& ec) {
-    if (!extensions.empty()) ec = http::error::bad_chunk_extension;
+    if (!extensions.empty()) {
+      ec = http::error::bad_chunk_extension;
+    }
   }
 };
 NoExtensions no_extensions;  // the parser keeps a reference to it
 
 Refusal refusal_of(boost::system::error_code ec) {
-  if (ec == http::error::body_limit) return {413, "the body is too large"};
-  if (ec == http::error::header_limit) return {431, "the head is too large"};
-  return {400, "this is no HTTP request"};
+  if (ec == http::error::body_limit) {
+    return {413, "the body is too large"};
+  }
+  if (ec == http::error::header_limit) {
+    return {431, "the head is too large"};
+  }
+  return {400, "not an HTTP request"};
 }
 
 }  // namespace
 
-/// A request on its way to a handler and back. The connection is let go by the thread of io, whoever destroys the job.
+/// A request on its way to a handler and back. The connection is released on the thread of io, whichever thread
+/// destroys the job.
 struct Connection::Job {
   std::shared_ptr<Connection> connection;
   Request request;
@@ -68,7 +77,9 @@ void Connection::start() {
 }
 
 void Connection::leave_lists() noexcept {
-  if (list_ != nullptr) std::exchange(list_, nullptr)->erase(at_);
+  if (list_ != nullptr) {
+    std::exchange(list_, nullptr)->erase(at_);
+  }
 }
 
 void Connection::count_body(size_t bytes) noexcept {
@@ -83,11 +94,15 @@ void Connection::turn_away() {
 
 void Connection::wind_down() {
   keep_alive_ = false;
-  if (idle_) close();
+  if (idle_) {
+    close();
+  }
 }
 
 void Connection::close() noexcept {
-  if (closed_) return;
+  if (closed_) {
+    return;
+  }
   closed_ = true;
   const std::shared_ptr<Connection> self = shared_from_this();  // leave() may drop the last other reference
   ErrorCode ignored;
@@ -100,7 +115,9 @@ void Connection::close() noexcept {
 
 Done Connection::then(Step step) {
   return [self = shared_from_this(), step](ErrorCode ec, size_t n) {
-    if (self->closed_) return;
+    if (self->closed_) {
+      return;
+    }
     try {
       (self.get()->*step)(ec, n);
     } catch (...) {
@@ -114,7 +131,9 @@ void Connection::set_deadline(int64_t in_ms) {
   timed_out_ = false;
   timer_.expires_after(std::chrono::milliseconds(in_ms));
   timer_.async_wait([self = shared_from_this(), number = ++deadline_number_](ErrorCode ec) {
-    if (ec || self->closed_ || number != self->deadline_number_) return;
+    if (ec || self->closed_ || number != self->deadline_number_) {
+      return;
+    }
     self->timed_out_ = true;
     ErrorCode ignored;
     self->channel_->socket().cancel(ignored);
@@ -124,7 +143,9 @@ void Connection::set_deadline(int64_t in_ms) {
 asio::mutable_buffer Connection::room() { return in_.prepare(kReadBytes); }
 
 void Connection::on_handshake(ErrorCode ec, size_t /*n*/) {
-  if (timed_out_) ++core_.timed_out;
+  if (timed_out_) {
+    ++core_.timed_out;
+  }
   if (ec || timed_out_) {
     finish();
     return;
@@ -175,7 +196,9 @@ void Connection::on_head_bytes(ErrorCode ec, size_t n) {
   in_.commit(n);
   if (idle_) {
     idle_ = false;
-    if (known_) leave_lists();
+    if (known_) {
+      leave_lists();
+    }
     set_deadline(core_.limits.header_ms);
   }
   scan_head();
@@ -184,7 +207,7 @@ void Connection::on_head_bytes(ErrorCode ec, size_t n) {
 void Connection::scan_head() {
   const HeadScan::Found found = scan_.scan(bytes_of(in_).substr(0, core_.limits.header_bytes_max));
   if (found == HeadScan::Found::kBad) {
-    refuse({400, "this is no HTTP request"});
+    refuse({400, "not an HTTP request"});
   } else if (found == HeadScan::Found::kComplete) {
     if (Refusal refusal = read_head()) {
       refuse(refusal);
@@ -198,7 +221,7 @@ void Connection::scan_head() {
   }
 }
 
-// All that can be known before the body is read.
+// Checks everything that can be known before the body is read.
 Refusal Connection::read_head() {
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(scan_.bytes() + 1));
@@ -206,24 +229,40 @@ Refusal Connection::read_head() {
   parser_->on_chunk_header(no_extensions);
   ErrorCode ec;
   const size_t used = parser_->put(asio::const_buffer(in_.cdata().data(), scan_.bytes()), ec);
-  if (ec) return refusal_of(ec);
-  if (used != scan_.bytes() || !parser_->is_header_done()) return {400, "this is no HTTP request"};
+  if (ec) {
+    return refusal_of(ec);
+  }
+  if (used != scan_.bytes() || !parser_->is_header_done()) {
+    return {400, "not an HTTP request"};
+  }
   in_.consume(used);
 
   const auto& message = parser_->get();
   version_ = message.version();
   const std::string_view method = text(message.method_string());
   is_head_ = method == "HEAD";
-  if (Refusal refusal = check_framing(message, version_)) return refusal;
-  if (Refusal refusal = check_names(message, method, *names_)) return refusal;
-  if (Refusal refusal = core_.tokens.check(message, std::chrono::steady_clock::now())) return refusal;
-  if (Refusal refusal = read_target(text(message.target()), request_.path, request_.query)) return refusal;
+  if (Refusal refusal = check_framing(message, version_)) {
+    return refusal;
+  }
+  if (Refusal refusal = check_names(message, method, *names_)) {
+    return refusal;
+  }
+  if (Refusal refusal = core_.tokens.check(message, std::chrono::steady_clock::now())) {
+    return refusal;
+  }
+  if (Refusal refusal = read_target(text(message.target()), request_.path, request_.query)) {
+    return refusal;
+  }
 
-  if (!known_) leave_lists();
+  if (!known_) {
+    leave_lists();
+  }
   known_ = true;
   request_.method = is_head_ ? "GET" : method;
   for (const auto& field : message) {
-    if (field.name() == http::field::authorization) continue;  // the handler cannot log what it does not have
+    if (field.name() == http::field::authorization) {
+      continue;  // the handler cannot log what it does not have
+    }
     request_.headers.emplace_back(text(field.name_string()), text(field.value()));
   }
   head_fields_ = std::distance(message.begin(), message.end());
@@ -250,7 +289,9 @@ void Connection::after_head() {
 }
 
 void Connection::on_continued(ErrorCode ec, size_t /*n*/) {
-  if (timed_out_) ++core_.timed_out;
+  if (timed_out_) {
+    ++core_.timed_out;
+  }
   if (ec || timed_out_) {
     close();
   } else {
@@ -288,18 +329,24 @@ Refusal Connection::parse_body() {
     const size_t body_bytes = parser_->get().body().size();
     const size_t used = parser_->put(in_.cdata(), ec);  // one line of a chunk, or what there is of its bytes
     if (parser_->get().body().size() == body_bytes && used > kChunkLineBytesMax) {
-      return {400, "this is no HTTP request"};
+      return {400, "not an HTTP request"};
     }
     in_.consume(used);
     if (ec == http::error::need_more) {
       // Only the line of a chunk, or what follows the last one, is left in the buffer.
-      if (has_bare_line_feed(bytes_of(in_)) || in_.size() > kChunkLineBytesMax) return refusal_of(ec);
+      if (has_bare_line_feed(bytes_of(in_)) || in_.size() > kChunkLineBytesMax) {
+        return refusal_of(ec);
+      }
       return {};
     }
-    if (ec) return refusal_of(ec);
+    if (ec) {
+      return refusal_of(ec);
+    }
   }
   count_body(parser_->get().body().size());
-  if (core_.bodies_bytes > core_.limits.bodies_bytes_max) return {503, "too much is being received at this moment"};
+  if (core_.bodies_bytes > core_.limits.bodies_bytes_max) {
+    return {503, "too much is being received at this moment"};
+  }
   const auto& message = parser_->get();
   if (parser_->is_done() && std::distance(message.begin(), message.end()) != head_fields_) {
     return {400, "trailer fields"};
@@ -343,7 +390,9 @@ void Connection::after_work(const std::shared_ptr<Job>& job) {
     ++core_.failed_handlers;
     core_.log("a request was answered 500: its handler failed");
   }
-  if (closed_) return;
+  if (closed_) {
+    return;
+  }
   try {
     if (job->failed) {
       respond(response_to({500, "internal error"}));
@@ -365,7 +414,9 @@ void Connection::refuse(Refusal refusal) {
 }
 
 void Connection::respond(Response response) {
-  if (core_.stopping || core_.is_crowded()) keep_alive_ = false;
+  if (core_.stopping || core_.is_crowded()) {
+    keep_alive_ = false;
+  }
   set_deadline(core_.limits.write_ms);
   head_out_ = response_head(response, {keep_alive_, version_}, std::time(nullptr));
   body_out_ = is_head_ || has_no_body(response.status) ? std::string() : std::move(response.body);
@@ -374,7 +425,9 @@ void Connection::respond(Response response) {
 
 void Connection::on_written(ErrorCode ec, size_t /*n*/) {
   body_out_ = std::string();
-  if (timed_out_) ++core_.timed_out;
+  if (timed_out_) {
+    ++core_.timed_out;
+  }
   if (ec || timed_out_) {
     close();
   } else if (keep_alive_) {

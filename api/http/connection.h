@@ -1,15 +1,15 @@
-// One connection: reads a request, checks it, hands it to the handlers' threads, writes the response, and again.
+// One connection: reads a request, checks it, passes it to the handlers' threads, writes the response, and so on.
 //
 //   handshake -> read_head -> (continue ->) read_body -> in work -> write -> read_head ...
 //                    |                          |                     \-> finish
 //                    \-------- refuse ----------/-> write -> finish: goodbye, drain, close
 //
 // Invariants
-//  - One operation of the channel is in flight at most, or the request is in work. So responses keep the requests'
-//  order.
-//  - Whatever is in flight or in work holds a reference; Core::connections holds one until close().
+//  - At most one operation of the channel is in flight, or the request is in work. So responses keep the requests'
+//    order.
+//  - An operation in flight or a request in work holds a reference; Core::connections holds one until close().
 //  - In every state but "in work" the timer runs; when it ends, the operation is cancelled and the state decides.
-//  - After a refusal nothing of what the client sent is looked at: what would be its next request is not trusted.
+//  - After a refusal nothing that the client sent is read: its next request is not trusted.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
@@ -35,7 +35,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void start();
   /// Answers 503 without having read anything.
   void turn_away();
-  /// No request after the one that is in work. Closes at once if there is none.
+  /// Accepts no request after the one that is in work. Closes at once if there is none.
   void wind_down();
   void close() noexcept;
   /// Nothing of a request has come.
@@ -68,7 +68,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_goodbye(ErrorCode ec, size_t n);
   void on_drained(ErrorCode ec, size_t n);
 
-  /// The completion of an operation: goes on with `step`; an exception there closes the connection.
+  /// The completion of an operation: continues with `step`; an exception there closes the connection.
   Done then(Step step);
   void set_deadline(int64_t in_ms);
   void leave_lists() noexcept;
@@ -87,13 +87,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // In one of Core's lists, or in none.
   std::list<Connection*>* list_ = nullptr;
   std::list<Connection*>::iterator at_;
-  bool known_ = false;     // a request of its was let in
+  bool known_ = false;     // a request of it was accepted
   size_t body_bytes_ = 0;  // counted in Core
 
-  boost::beast::flat_buffer in_;  // what has come and is not used yet
+  boost::beast::flat_buffer in_;  // bytes that were received and not used yet
   HeadScan scan_;
   std::optional<Parser> parser_;
-  std::ptrdiff_t head_fields_ = 0;  // as many as the head has; trailers would add to them
+  std::ptrdiff_t head_fields_ = 0;  // how many fields the head has; trailers would add to them
   Request request_;
   bool is_head_ = false;  // the method
   bool keep_alive_ = false;

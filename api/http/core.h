@@ -3,16 +3,16 @@
 
 #include <atomic>
 #include <boost/asio/io_context.hpp>
-#include <condition_variable>
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <string_view>
 #include <unordered_set>
 
 #include "api/http/gate.h"
-#include "api/http/server.h"
+#include "api/http/options.h"
+#include "api/http/request.h"
+#include "wal/mutex.h"
 
 namespace cairn::http {
 
@@ -48,15 +48,15 @@ class Core {
   TokenGate tokens;
   bool stopping = false;
   std::unordered_set<std::shared_ptr<Connection>> connections;
-  std::list<Connection*> strangers;  // no request of theirs was let in yet; the oldest first
+  std::list<Connection*> strangers;  // none of their requests was accepted yet; the oldest first
   std::list<Connection*> idle;       // the others between two requests; idle longest first
   std::list<Connection*> lingering;  // after their last response; the oldest first
   uint64_t bodies_bytes = 0;         // of requests that are being read or in work
 
   void log(std::string_view line) const noexcept;
 
-  /// Each response ends its connection from here on: others wait for one. Those that linger are at nobody's expense:
-  /// they are the first to make room.
+  /// From here on each response ends its connection, because others wait for one. Lingering connections do not count:
+  /// they are the first to be closed for others.
   [[nodiscard]] bool is_crowded() const {
     return (connections.size() - lingering.size()) * 8 >= limits.connections_max * 7;
   }
@@ -69,9 +69,9 @@ class Core {
 
  private:
   std::function<void(std::string_view)> log_;
-  mutable std::mutex mutex_;
-  std::condition_variable empty_;
-  uint64_t open_ = 0;  // Guarded by mutex_: the size of `connections`
+  mutable Mutex mutex_{LockRank::kServerConnections};
+  CondVar empty_;
+  uint64_t open_ CAIRN_GUARDED_BY(mutex_) = 0;  // the size of `connections`
 };
 
 }  // namespace cairn::http

@@ -27,31 +27,39 @@ Names Names::of(const Listen& address, bool tls, const std::vector<std::string>&
     add("localhost");  // what clients of unix sockets send; no browser connects to one
   } else {
     std::vector<std::string> own = {"127.0.0.1", "localhost", "[::1]"};
-    // A numeric Host is no name that somebody else's DNS could answer for.
+    // A numeric Host is not a name that the DNS of an attacker could answer for.
     const std::string text = lower_case(address.text());
     const std::string numeric = text.substr(0, text.rfind(':'));
-    if (!contains(own, numeric) && numeric != "0.0.0.0" && numeric != "[::]") own.push_back(numeric);
+    if (!contains(own, numeric) && numeric != "0.0.0.0" && numeric != "[::]") {
+      own.push_back(numeric);
+    }
     for (const std::string& host : own) {
       add(host + ":" + std::to_string(address.port));
-      if (address.port == (tls ? 443 : 80)) add(host);
+      if (address.port == (tls ? 443 : 80)) {
+        add(host);
+      }
     }
   }
   for (const std::string& name : configured) {
     const std::string host = lower_case(name);
     out.hosts.push_back(host);
-    out.origins.push_back("http://" + host);  // whoever stands in front of us may speak TLS for us
+    out.origins.push_back("http://" + host);  // a proxy before this server may use TLS for it
     out.origins.push_back("https://" + host);
   }
   return out;
 }
 
 Refusal check_names(const Fields& fields, std::string_view method, const Names& names) {
-  if (fields.count(http::field::host) != 1) return {400, "a request has one Host"};
+  if (fields.count(http::field::host) != 1) {
+    return {400, "a request has one Host"};
+  }
   if (!contains(names.hosts, lower_case(text(fields[http::field::host])))) {
     return {421, "this server does not answer for this Host"};
   }
   const size_t origins = fields.count(http::field::origin);
-  if (origins > 1) return {400, "more than one Origin"};
+  if (origins > 1) {
+    return {400, "more than one Origin"};
+  }
   if (origins == 1 && !contains(names.origins, lower_case(text(fields[http::field::origin])))) {
     return {403, "requests from this Origin are not allowed"};
   }
@@ -65,19 +73,31 @@ Refusal check_names(const Fields& fields, std::string_view method, const Names& 
 }
 
 Refusal TokenGate::check(const Fields& fields, std::chrono::steady_clock::time_point now) {
-  if (token_ == nullptr) return {};
+  if (token_ == nullptr) {
+    return {};
+  }
   const size_t count = fields.count(http::field::authorization);
-  if (count == 0) return {401, "a token is needed"};
-  if (count > 1) return {400, "more than one Authorization"};
+  if (count == 0) {
+    return {401, "a token is needed"};
+  }
+  if (count > 1) {
+    return {400, "more than one Authorization"};
+  }
   constexpr std::string_view kBearer = "Bearer ";
   std::string_view value = text(fields[http::field::authorization]);
   if (equals_ignoring_case(value.substr(0, kBearer.size()), kBearer)) {
     value.remove_prefix(kBearer.size());
     value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
-    if (token_->equals(value)) return {};
+    if (token_->equals(value)) {
+      return {};
+    }
   }
-  while (!failures_.empty() && now - failures_.front() > window_) failures_.pop_front();
-  if (failures_.size() >= failures_max_) return {429, "too many wrong tokens"};
+  while (!failures_.empty() && now - failures_.front() > window_) {
+    failures_.pop_front();
+  }
+  if (failures_.size() >= failures_max_) {
+    return {429, "too many wrong tokens"};
+  }
   failures_.push_back(now);
   return {401, "a wrong token"};
 }

@@ -1,7 +1,7 @@
-// What of a request's head is refused that Boost.Beast 1.74 lets pass: everything two readers may understand
-// differently, for then the second request that one of them sees is an attacker's (request smuggling). Beast takes
-// folded lines, several equal Content-Length fields and lists of them, a Transfer-Encoding that is not "chunked" (as no
-// body, or beside a Content-Length), and waits for more where a line ends in a bare LF.
+// Refuses request heads that Boost.Beast 1.74 accepts but that two servers may understand differently: then one of them
+// may see a second request that an attacker has put there (request smuggling). Beast accepts folded lines, several
+// equal Content-Length fields and lists of them, a Transfer-Encoding that is not "chunked" (as no body, or together
+// with a Content-Length), and waits for more if a line ends in a bare LF.
 #pragma once
 
 #include <boost/beast/http/fields.hpp>
@@ -14,7 +14,7 @@
 
 namespace cairn::http {
 
-/// Looks at the bytes of one head as they come. Lines end in CRLF, CR and LF stand nowhere else; no line is folded; no
+/// Checks the bytes of one head as they arrive. Lines end in CRLF, CR and LF are nowhere else; no line is folded; no
 /// control characters.
 class HeadScan {
  public:

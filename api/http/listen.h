@@ -1,4 +1,4 @@
-// Addresses to listen on: what their text means, and the listening socket.
+// Addresses to listen on: parses them, and opens the listening socket.
 #pragma once
 
 #include <sys/types.h>
@@ -20,16 +20,16 @@ struct Listen {
 
   /// Errors: kInvalidArgument.
   static Result<Listen> parse(std::string_view text);
-  /// True for what other machines cannot reach.
+  /// True if other machines cannot reach it.
   [[nodiscard]] bool is_local() const;
-  /// What parse() takes.
+  /// The text that parse() accepts.
   [[nodiscard]] std::string text() const;
 };
 
 /// A listening socket, non-blocking. Closes it when destroyed, and removes its file if that is still the one it made.
 class ListeningSocket {
  public:
-  /// Errors: kBusy (somebody listens there), kUnsafe (a file that is no socket stands there; it is left alone),
+  /// Errors: kBusy (another server listens there), kUnsafe (there is a file that is not a socket; it is left alone),
   /// kInvalidArgument, kIo.
   static Result<ListeningSocket> open(const Listen& address);
 

@@ -54,7 +54,9 @@ void add(std::string& out, std::string_view name, std::string_view value) {
 bool has_no_body(unsigned status) { return status == 204 || status == 304; }
 
 bool is_sendable(const Response& response) {
-  if (response.status < 200 || response.status > 599 || !is_value(response.content_type)) return false;
+  if (response.status < 200 || response.status > 599 || !is_value(response.content_type)) {
+    return false;
+  }
   return std::all_of(response.headers.begin(), response.headers.end(), [](const auto& header) {
     const auto is_ours = [&](std::string_view ours) { return equals_ignoring_case(header.first, ours); };
     return is_token(header.first) && is_value(header.second) && std::none_of(kOurs.begin(), kOurs.end(), is_ours);
@@ -67,15 +69,21 @@ std::string response_head(const Response& response, Framing framing, std::time_t
   const auto reason = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(response.status));
   out.append("HTTP/1.1 ").append(std::to_string(response.status)).append(" ").append(text(reason)).append("\r\n");
   add(out, "Date", date(now));
-  if (!response.content_type.empty()) add(out, "Content-Type", response.content_type);
-  if (!has_no_body(response.status)) add(out, "Content-Length", std::to_string(response.body.size()));
+  if (!response.content_type.empty()) {
+    add(out, "Content-Type", response.content_type);
+  }
+  if (!has_no_body(response.status)) {
+    add(out, "Content-Length", std::to_string(response.body.size()));
+  }
   add(out, "X-Content-Type-Options", "nosniff");
   bool cache_control = false;
   for (const auto& [name, value] : response.headers) {
     cache_control = cache_control || equals_ignoring_case(name, kCacheControl);
     add(out, name, value);
   }
-  if (!cache_control) add(out, kCacheControl, "no-store");
+  if (!cache_control) {
+    add(out, kCacheControl, "no-store");
+  }
   if (!framing.keep_alive) {
     add(out, "Connection", "close");
   } else if (framing.version < 11) {
@@ -89,8 +97,12 @@ Response response_to(const Refusal& refusal) {
   out.status = refusal.status;
   out.content_type = "application/json";
   out.body = std::string("{\"error\":\"") + refusal.what + "\"}\n";
-  if (refusal.status == 401) out.headers.emplace_back("WWW-Authenticate", "Bearer");
-  if (refusal.status == 429 || refusal.status == 503) out.headers.emplace_back("Retry-After", "1");
+  if (refusal.status == 401) {
+    out.headers.emplace_back("WWW-Authenticate", "Bearer");
+  }
+  if (refusal.status == 429 || refusal.status == 503) {
+    out.headers.emplace_back("Retry-After", "1");
+  }
   return out;
 }
 

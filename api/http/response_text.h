@@ -5,7 +5,7 @@
 #include <string>
 
 #include "api/http/refusal.h"
-#include "api/http/server.h"
+#include "api/http/request.h"
 
 namespace cairn::http {
 
@@ -14,8 +14,9 @@ struct Framing {
   unsigned version = 11;  // of the request
 };
 
-/// False: a header, a status or a content type of the handler's cannot be sent: it is no such thing, would split the
-/// response, or is the listener's own to set (Content-Length, Transfer-Encoding, Connection, Date).
+/// False: a header, a status or a content type of the handler cannot be sent: it is malformed, would split the
+///        response,
+/// or only the listener may set it (Content-Length, Transfer-Encoding, Connection, Date).
 bool is_sendable(const Response& response);
 
 /// Status line to empty line, for a response that is_sendable(). `now`: for Date.
@@ -23,7 +24,7 @@ std::string response_head(const Response& response, Framing framing, std::time_t
 
 Response response_to(const Refusal& refusal);
 
-/// True if a response of this status has no body whatever the handler says.
+/// True if a response of this status never has a body.
 bool has_no_body(unsigned status);
 
 }  // namespace cairn::http

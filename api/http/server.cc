@@ -8,7 +8,6 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <exception>
-#include <mutex>
 #include <new>
 #include <semaphore>
 #include <system_error>
@@ -22,6 +21,7 @@
 #include "api/http/listen.h"
 #include "api/http/tls.h"
 #include "wal/descriptor.h"
+#include "wal/mutex.h"
 
 namespace cairn::http {
 namespace {
@@ -71,32 +71,50 @@ class Server::Impl {
     CAIRN_TRY(check_options());
     if (!options_.tls_cert.empty()) {
       auto tls = make_tls_context(options_.tls_cert, options_.tls_key);
-      if (!tls.ok()) return tls.status();
+      if (!tls.ok()) {
+        return tls.status();
+      }
       tls_ = std::move(tls).value();
+      // It may be what the clients of a test are told to accept, so the server starts all the same.
+      if (const std::string wrong = certificate_out_of_date(*tls_); !wrong.empty()) {
+        core_.log(wrong + ": clients refuse it; put a valid one into " + options_.tls_cert + " and start again");
+      }
     }
     {
       const wal::StandardHeld held;  // Asio opens its descriptors with the first object that needs them
       CAIRN_TRY(listen());
     }
-    for (const std::string& address : addresses_) core_.log("listening on " + address);
+    for (const std::string& address : addresses_) {
+      core_.log("listening on " + address);
+    }
     const SignalsBlocked blocked;
-    for (auto& acceptor : acceptors_) acceptor->start();
+    for (auto& acceptor : acceptors_) {
+      acceptor->start();
+    }
     threads_.reserve(options_.handler_threads + 1);
     threads_.emplace_back([this] { run(io_); });
-    for (unsigned i = 0; i < options_.handler_threads; ++i) threads_.emplace_back([this] { run(work_); });
+    for (unsigned i = 0; i < options_.handler_threads; ++i) {
+      threads_.emplace_back([this] { run(work_); });
+    }
     return {};
   }
 
   void stop(int64_t deadline_ms) noexcept {
-    const std::lock_guard lock(mutex_);
-    if (stopped_) return;
+    const MutexLock lock(mutex_);
+    if (stopped_) {
+      return;
+    }
     stopped_ = true;
     if (!threads_.empty()) {
       wind_down();
       const bool answered = core_.wait_until_empty(deadline_ms);
       work_.stop();  // first, so that no handler begins for a connection that is cut off
-      if (!answered) cut_off();
-      for (size_t i = 1; i < threads_.size(); ++i) threads_[i].join();
+      if (!answered) {
+        cut_off();
+      }
+      for (size_t i = 1; i < threads_.size(); ++i) {
+        threads_[i].join();
+      }
       io_guard_.reset();  // nothing is left that io_ waits for
       threads_[0].join();
     }
@@ -112,8 +130,12 @@ class Server::Impl {
 
  private:
   [[nodiscard]] Status check_options() const {
-    if (options_.listen.empty()) return {Code::kInvalidArgument, "no address to listen on"};
-    if (options_.handler_threads == 0) return {Code::kInvalidArgument, "no threads for handlers"};
+    if (options_.listen.empty()) {
+      return {Code::kInvalidArgument, "no address to listen on"};
+    }
+    if (options_.handler_threads == 0) {
+      return {Code::kInvalidArgument, "no threads for handlers"};
+    }
     if (options_.tls_cert.empty() != options_.tls_key.empty()) {
       return {Code::kInvalidArgument, "a TLS certificate and its key go together"};
     }
@@ -124,7 +146,9 @@ class Server::Impl {
     std::vector<Listen> wanted;
     for (const std::string& text : options_.listen) {
       auto address = Listen::parse(text);
-      if (!address.ok()) return address.status();
+      if (!address.ok()) {
+        return address.status();
+      }
       if (!address->is_local() && (!options_.token || options_.tls_cert.empty())) {
         return {Code::kUnsafe,
                 "other machines can reach this address: give a token and a TLS certificate with its key, or listen on "
@@ -134,7 +158,9 @@ class Server::Impl {
     }
     for (const Listen& address : wanted) {
       auto socket = ListeningSocket::open(address);
-      if (!socket.ok()) return socket.status();
+      if (!socket.ok()) {
+        return socket.status();
+      }
       asio::ssl::context* tls = address.kind == Listen::Kind::kUnix ? nullptr : tls_.get();
       auto names = std::make_shared<const Names>(Names::of(socket->address(), tls != nullptr, options_.hosts));
       addresses_.push_back(socket->address().text());
@@ -146,7 +172,9 @@ class Server::Impl {
   void wind_down() noexcept {
     on_io([this] {
       core_.stopping = true;
-      for (auto& acceptor : acceptors_) acceptor->stop();
+      for (auto& acceptor : acceptors_) {
+        acceptor->stop();
+      }
       each_connection([](Connection& connection) { connection.wind_down(); });
     });
   }
@@ -192,15 +220,9 @@ class Server::Impl {
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::vector<std::string> addresses_;
   std::vector<std::thread> threads_;  // the first runs io_
-  std::mutex mutex_;                  // of stop()
-  bool stopped_ = false;              // Guarded by mutex_
+  Mutex mutex_{LockRank::kServerStop};
+  bool stopped_ CAIRN_GUARDED_BY(mutex_) = false;
 };
-
-std::string_view Request::header(std::string_view name) const {
-  const auto found = std::find_if(headers.begin(), headers.end(),
-                                  [&](const auto& header) { return equals_ignoring_case(header.first, name); });
-  return found == headers.end() ? std::string_view() : std::string_view(found->second);
-}
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;

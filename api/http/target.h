@@ -10,7 +10,7 @@ namespace cairn::http {
 
 /// Splits `target` into the decoded path and the query as it was sent. Refuses (400) other forms ("*", "host:port",
 /// absolute), bytes that must be encoded, wrong escapes, and paths with control characters, a backslash, "#", an
-/// encoded slash or backslash, or a segment "." or "..". What is decoded may hold "%" again: it must not be decoded
+/// encoded slash or backslash, or a segment "." or "..". The decoded path may have "%" again: it must not be decoded
 /// twice.
 Refusal read_target(std::string_view target, std::string& path, std::string& query);
 

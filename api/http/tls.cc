@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <openssl/x509err.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
 #include <utility>  // ahead of Asio
 
 #include "wal/descriptor.h"
@@ -27,12 +29,55 @@ Status examine_file(const std::string& path, const char* what) {
 Status examine_key(const std::string& key) {
   CAIRN_TRY(examine_file(key, "the TLS key's file cannot be read"));
   struct stat st = {};
-  if (::stat(key.c_str(), &st) != 0) return {Code::kIo, "the TLS key's file cannot be read", errno};
-  if ((st.st_mode & 027) != 0) return {Code::kUnsafe, "others may read or write the TLS key's file; chmod 600 it"};
+  if (::stat(key.c_str(), &st) != 0) {
+    return {Code::kIo, "the TLS key's file cannot be read", errno};
+  }
+  if ((st.st_mode & 027) != 0) {
+    return {Code::kUnsafe, "others may read or write the TLS key's file; chmod 600 it"};
+  }
+  return {};
+}
+
+// "2026-11-30T10:00:00Z"
+std::string date_text(const ASN1_TIME* time) {
+  tm utc = {};
+  char text[32] = "at a date that cannot be read";
+  if (ASN1_TIME_to_tm(time, &utc) == 1) {
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  }
+  return text;
+}
+
+std::string out_of_date(const X509* certificate) {
+  const ASN1_TIME* begin = X509_get0_notBefore(certificate);
+  const ASN1_TIME* end = X509_get0_notAfter(certificate);
+  if (X509_cmp_current_time(end) < 0) {
+    return "expired on " + date_text(end);
+  }
+  if (X509_cmp_current_time(begin) > 0) {
+    return "is not valid before " + date_text(begin);
+  }
   return {};
 }
 
 }  // namespace
+
+std::string certificate_out_of_date(boost::asio::ssl::context& tls) {
+  const X509* own = SSL_CTX_get0_certificate(tls.native_handle());
+  const std::string wrong = own == nullptr ? "" : out_of_date(own);
+  if (!wrong.empty()) {
+    return "the TLS certificate " + wrong;
+  }
+  STACK_OF(X509)* chain = nullptr;
+  SSL_CTX_get0_chain_certs(tls.native_handle(), &chain);
+  for (int i = 0; i < sk_X509_num(chain); ++i) {
+    const std::string of_chain = out_of_date(sk_X509_value(chain, i));
+    if (!of_chain.empty()) {
+      return "a certificate of the TLS certificate's chain " + of_chain;
+    }
+  }
+  return {};
+}
 
 Result<std::unique_ptr<boost::asio::ssl::context>> make_tls_context(const std::string& cert, const std::string& key) {
   using boost::asio::ssl::context;
@@ -63,7 +108,9 @@ Result<std::unique_ptr<boost::asio::ssl::context>> make_tls_context(const std::s
     return {Code::kTypeMismatch,
             "the TLS key's file holds no key that can be used (PEM: -----BEGIN PRIVATE KEY-----, without a password)"};
   }
-  if (!matches) return {Code::kTypeMismatch, "the TLS key is not the certificate's"};
+  if (!matches) {
+    return {Code::kTypeMismatch, "the TLS key is not the certificate's"};
+  }
   return tls;
 }
 

@@ -10,9 +10,12 @@
 namespace cairn::http {
 
 /// TLS 1.2 or later, forward secret and authenticated ciphers only, no compression, no renegotiation.
-/// Errors: kIo (a file cannot be read), kUnsafe (others can read the key), kTypeMismatch (no PEM of its kind, or the
-/// key
-///         is not the certificate's). `what` says which of the two files.
+/// Errors: kIo (a file cannot be read), kUnsafe (others can read the key), kTypeMismatch (the file has no certificate
+///         or key in PEM, or the key is not the certificate's). `what` says which of the two files.
 Result<std::unique_ptr<boost::asio::ssl::context>> make_tls_context(const std::string& cert, const std::string& key);
+
+/// Why clients refuse the certificate, or one of its chain, at this time: it has expired, or is not valid yet; with the
+/// date. "": neither is the case.
+std::string certificate_out_of_date(boost::asio::ssl::context& tls);
 
 }  // namespace cairn::http

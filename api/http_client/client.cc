@@ -75,8 +75,8 @@ Status check_limits(const Options& options) {
   return {};
 }
 
-// Base64 of one DER sequence of at least its length. TLS looks closer; this finds what is cut, or no certificate at
-// all.
+// Whether the text is the base64 of one DER sequence, not shorter than its length says. TLS checks more; this finds
+// truncated files and files without a certificate.
 bool holds_der(std::string_view base64) {
   constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string der;
@@ -108,7 +108,7 @@ bool holds_der(std::string_view base64) {
   return at(0) == 0x30 && length > 0x10 && der.size() >= begin + length;
 }
 
-// Now, so that a wrong file is told where it was named, and not with each request for ever.
+// Checks the file at open, so that a wrong file is reported there and not with each request.
 Status check_ca_file(const std::string& path) {
   constexpr size_t kStepBytes = size_t{64} << 10;
   const wal::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -130,7 +130,7 @@ Status check_ca_file(const std::string& path) {
       begin += head.size();
       const size_t end = text.find("-----END " + std::string(kind), begin);
       if (end == std::string::npos || !holds_der(std::string_view(text).substr(begin, end - begin))) {
-        return {Code::kTypeMismatch, "the file of CA certificates holds one that is cut or spoiled"};
+        return {Code::kTypeMismatch, "the file of CA certificates holds one that is cut off or damaged"};
       }
       ++count;
     }
@@ -141,7 +141,7 @@ Status check_ca_file(const std::string& path) {
   return {};
 }
 
-// libcurl's texts quote what it was given, a proxy of the environment with its password, too.
+// libcurl's texts quote its input, such as a proxy of the environment with its password.
 bool may_hold_an_address(std::string_view text) { return text.find_first_of("@?") != std::string_view::npos; }
 
 std::string one_line(std::string_view text) {
@@ -172,7 +172,7 @@ struct Client::State {
   Request request;
   std::string received;
   bool too_large = false;
-  bool has_headers = false;  // all of them, of the last reply; libcurl takes a connection's end among them for theirs
+  bool has_headers = false;  // the last reply's are complete; libcurl treats a connection's end as the end of headers
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
   std::array<char, CURL_ERROR_SIZE> text{};
@@ -181,7 +181,7 @@ struct Client::State {
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() {
-    // In a forked child the connection is the parent's too: to close it would say goodbye to the peer in its name.
+    // In a forked child the connection also belongs to the parent: closing it would end the TLS session of the parent.
     if (forked()) {
       return;
     }
@@ -232,7 +232,7 @@ size_t Client::State::take_header(char* bytes, size_t /*one*/, size_t count, voi
   return count;
 }
 
-// libcurl's own sums hold a body twice that was sent together with its headers.
+// libcurl's own sums count a body twice that was sent together with its headers.
 int Client::State::count(CURL* /*handle*/, curl_infotype what, char* /*bytes*/, size_t count, void* self) noexcept {
   auto* const state = static_cast<State*>(self);
   if (what == CURLINFO_HEADER_OUT || what == CURLINFO_DATA_OUT) {
@@ -252,7 +252,7 @@ Status Client::State::set_up(const Options& options) {
   }
   Settings settings(easy);
   settings.set(CURLOPT_NOSIGNAL, 1L)
-      .set(CURLOPT_QUICK_EXIT, 1L)  // does not join the resolver's thread; that one frees what it has
+      .set(CURLOPT_QUICK_EXIT, 1L)  // does not join the resolver's thread, which frees its memory by itself
       .set(CURLOPT_PROTOCOLS_STR, endpoint.tls ? "https" : "http")
       .set(CURLOPT_FOLLOWLOCATION, 0L)
       .set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1))
@@ -276,7 +276,7 @@ Status Client::State::set_up(const Options& options) {
       .set(CURLOPT_ERRORBUFFER, text.data());
   if (!options.ca_file.empty()) {
     settings.set(CURLOPT_CAINFO, options.ca_file.c_str())
-        .set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // else the system's would count as well
+        .set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // else the system's would be trusted as well
   }
   if (!endpoint.socket_path.empty()) {
     settings.set(CURLOPT_UNIX_SOCKET_PATH, endpoint.socket_path.c_str());
@@ -355,7 +355,7 @@ Reply Client::State::finish(CURLcode code) {
   } else if (code == CURLE_WRITE_ERROR) {
     reply = fail(Failure::kTransient, "no memory for the reply");
   } else if (code == CURLE_COULDNT_CONNECT && !endpoint.socket_path.empty()) {
-    reply = fail(Failure::kTransient, "nobody listens on the socket");  // libcurl would speak of a host and a port
+    reply = fail(Failure::kTransient, "no server listens on the socket");  // libcurl would speak of a host and a port
   } else {
     // libcurl's text may quote the peer, and the peer knows the token.
     const std::string_view own = text.data();
@@ -400,7 +400,7 @@ Status Client::send(const std::string& method, const std::string& path, std::str
                     const std::string& content_type) {
   State& state = *state_;
   if (state.forked()) {
-    return {Code::kForked, "a forked child has no HTTP client of its parent"};
+    return {Code::kForked, "a forked child cannot use its parent's HTTP client"};
   }
   if (state.busy) {
     return {Code::kBusy, "a request is in flight"};
@@ -416,7 +416,7 @@ Status Client::send(const std::string& method, const std::string& path, std::str
 
 void Client::State::take_token(Secret secret) {
   token = std::move(secret);
-  authorization = token.empty() ? Secret() : token.behind("Authorization: Bearer ");
+  authorization = token.empty() ? Secret() : token.with_prefix("Authorization: Bearer ");
 }
 
 bool Client::set_token(Secret token) {
@@ -450,7 +450,7 @@ std::optional<Reply> Client::poll(int64_t wait_ms) {
         return state.finish(message->data.result);
       }
     }
-    // Rounded up: what is left of the last millisecond is slept, not spun through.
+    // Rounded up: sleep through the rest of the last millisecond instead of spinning.
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count();
     if (wait_ms <= 0 || left <= 0) {
       return std::nullopt;

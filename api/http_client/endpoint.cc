@@ -35,7 +35,7 @@ struct Host {
   bool name = true;
 };
 
-// libcurl has written unusual forms of an IPv4 address (127.1, 0x7f000001) as four numbers.
+// libcurl has already converted unusual forms of an IPv4 address (127.1, 0x7f000001) to four numbers.
 Host look_at(const std::string& host) {
   in_addr v4 = {};
   if (inet_pton(AF_INET, host.c_str(), &v4) == 1) {
@@ -91,11 +91,11 @@ Result<Endpoint> parse_endpoint(const std::string& url, bool allow_plain_http) {
     return {Code::kInvalidArgument, "the upstream URL has a user or password in it: give a token instead"};
   }
   if (code != CURLUE_OK) {
-    return {Code::kInvalidArgument, "the upstream URL is no http://, https:// or unix:/ URL"};
+    return {Code::kInvalidArgument, "the upstream URL is not an http://, https:// or unix:/ URL"};
   }
   const std::string scheme = part(parsed, CURLUPART_SCHEME);
   if (scheme != "http" && scheme != "https") {
-    return {Code::kInvalidArgument, "the upstream URL is no http://, https:// or unix:/ URL"};
+    return {Code::kInvalidArgument, "the upstream URL is not an http://, https:// or unix:/ URL"};
   }
   if (url.find_first_of("?#") != std::string::npos) {
     return {Code::kInvalidArgument, "the upstream URL has a query or a fragment"};

@@ -1,4 +1,4 @@
-// Where requests go, read from the URL that people write.
+// The address that requests go to, parsed from a URL.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace cairn::http_client {
 struct Endpoint {
   std::string base;         // scheme, host, port and prefix, without a last slash: a path is appended to it
   std::string socket_path;  // of unix:, else empty
-  std::string shown;        // for people; holds no secret, as `base` has no user and no query
+  std::string shown;        // for people; has no secret, because `base` has no user and no query
   bool tls = false;
   bool local = false;     // a loopback address, localhost or a socket: never leaves the machine
   bool has_name = false;  // a host name that must be resolved

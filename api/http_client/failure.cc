@@ -4,7 +4,7 @@ namespace cairn::http_client {
 
 namespace {
 
-// A handshake that ends with a reason of OpenSSL's, and not because the connection did.
+// The handshake ended with an error of OpenSSL, and not because the connection ended.
 bool was_refused(std::string_view text) {
   return text.find(" routines:") != std::string_view::npos && text.find("unexpected eof") == std::string_view::npos;
 }

@@ -1,4 +1,4 @@
-// What a failed request means for the one who sent it.
+// Classifies failed requests for the caller.
 #pragma once
 
 #include <curl/curl.h>
@@ -9,7 +9,7 @@
 
 namespace cairn::http_client {
 
-/// `text` is libcurl's own; it tells a handshake that was cut off from one that was refused, which have one code.
+/// `text` is libcurl's; by it a handshake that was cut off is told from one that was refused: both have the same code.
 Failure failure_of(CURLcode code, std::string_view text);
 
 }  // namespace cairn::http_client

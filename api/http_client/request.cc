@@ -24,7 +24,7 @@ bool is_header_value(std::string_view value) {
   return std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 
-/// Empty if that is not smaller.
+/// The body as zstd; empty if that is not smaller.
 std::string compressed(std::string_view body) {
   std::string packed(body.size() - 1, '\0');
   const size_t length = ZSTD_compress(packed.data(), packed.size(), body.data(), body.size(), kLevel);
@@ -40,7 +40,7 @@ char* literal(const char* line) { return const_cast<char*>(line); }
 Status Request::prepare(const std::string& method, const std::string& path, std::string_view body,
                         const std::string& content_type, size_t compress_above_bytes, const char* authorization) {
   if (!is_method(method)) {
-    return {Code::kInvalidArgument, "the method is none of GET, POST, PUT, PATCH and DELETE"};
+    return {Code::kInvalidArgument, "the method is not one of GET, POST, PUT, PATCH and DELETE"};
   }
   if (method == "GET" && !body.empty()) {
     return {Code::kInvalidArgument, "a GET has no body"};

@@ -1,4 +1,4 @@
-// One request as libcurl reads it: it keeps pointers into these bytes until the reply is there.
+// One request in the form that libcurl needs: libcurl keeps pointers into these bytes until the reply is there.
 #pragma once
 
 #include <curl/curl.h>
@@ -22,7 +22,7 @@ class Request {
   Status prepare(const std::string& method, const std::string& path, std::string_view body,
                  const std::string& content_type, size_t compress_above_bytes, const char* authorization);
 
-  /// Gives the memory of the body back.
+  /// Frees the memory of the body.
   void clear();
 
   [[nodiscard]] const std::string& method() const { return method_; }

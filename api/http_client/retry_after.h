@@ -1,4 +1,4 @@
-// When a server wants to be asked again.
+// Parses the Retry-After header.
 #pragma once
 
 #include <cstdint>

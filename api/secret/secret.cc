@@ -17,7 +17,7 @@ namespace {
 
 Status check_place(const struct stat& file) {
   if (!S_ISREG(file.st_mode)) {
-    return {Code::kUnsafe, "the token file is no regular file"};
+    return {Code::kUnsafe, "the token file is not a regular file"};
   }
   if (file.st_uid != geteuid()) {
     return {Code::kUnsafe, "the token file belongs to another user"};
@@ -28,7 +28,7 @@ Status check_place(const struct stat& file) {
   return {};
 }
 
-// What may stand in a header behind "Bearer ", and keeps the header one; and is not guessed.
+// Checks that the text can follow "Bearer " in a header, cannot break the header, and is too long to be guessed.
 Status check_token(std::string_view text) {
   if (text.empty()) {
     return {Code::kInvalidArgument, "the token is empty"};
@@ -60,7 +60,7 @@ Secret& Secret::operator=(Secret&& other) noexcept {
 Secret::~Secret() { wipe(); }
 
 void Secret::wipe() {
-  bytes_.resize(bytes_.capacity());  // moves nothing
+  bytes_.resize(bytes_.capacity());  // does not reallocate
   if (!bytes_.empty()) {
     explicit_bzero(bytes_.data(), bytes_.size());
   }
@@ -75,20 +75,20 @@ Result<Secret> Secret::from_file(const std::string& path) {
       return {Code::kUnsafe, "the token file is a symbolic link", ELOOP};
     }
     if (errno == ENXIO) {
-      return {Code::kUnsafe, "the token file is no regular file", ENXIO};  // a socket
+      return {Code::kUnsafe, "the token file is not a regular file", ENXIO};  // a socket
     }
     return {Code::kIo, "the token file cannot be opened", errno};
   }
   struct stat place = {};
   if (fstat(file.get(), &place) != 0) {
-    return {Code::kIo, "the token file cannot be looked at", errno};
+    return {Code::kIo, "the token file cannot be examined", errno};
   }
   if (const Status status = check_place(place); !status.ok()) {
     return status;
   }
   Secret secret;
   std::vector<char>& bytes = secret.bytes_;
-  bytes.resize(kBytesMax + 3);  // never grows: a smaller buffer would be left behind unwiped
+  bytes.resize(kBytesMax + 3);  // never grows: a smaller buffer would be freed without being wiped
   size_t length = 0;
   while (length < bytes.size()) {
     const ssize_t got = read(file.get(), bytes.data() + length, bytes.size() - length);
@@ -117,7 +117,7 @@ Result<Secret> Secret::from_file(const std::string& path) {
 
 Result<Secret> Secret::from_environment(const std::string& variable) {
   const char* text =
-      std::getenv(variable.c_str());  // NOLINT(concurrency-mt-unsafe): only a setenv beside it would race
+      std::getenv(variable.c_str());  // NOLINT(concurrency-mt-unsafe): only a concurrent setenv would race
   if (text == nullptr) {
     return {Code::kInvalidArgument, "the environment variable of the token is not set"};
   }
@@ -136,9 +136,9 @@ Result<Secret> Secret::from_text(std::string_view text) {
 bool Secret::equals(std::string_view text) const noexcept {
   const std::string_view own = reveal();
   if (own.empty() || text.size() != own.size()) {
-    return false;  // the length is not what is secret
+    return false;  // the length is not secret
   }
-  volatile unsigned char differs = 0;  // so that no compiler ends the loop early
+  volatile unsigned char differs = 0;  // volatile, so that the compiler does not end the loop early
   for (size_t i = 0; i < own.size(); ++i) {
     differs = static_cast<unsigned char>(differs |
                                          (static_cast<unsigned char>(own[i]) ^ static_cast<unsigned char>(text[i])));
@@ -146,7 +146,7 @@ bool Secret::equals(std::string_view text) const noexcept {
   return differs == 0;
 }
 
-Secret Secret::behind(std::string_view prefix) const {
+Secret Secret::with_prefix(std::string_view prefix) const {
   Secret line;
   line.bytes_.reserve(prefix.size() + bytes_.size());
   line.bytes_.assign(prefix.begin(), prefix.end());

@@ -1,5 +1,5 @@
-// A token: never printed, wiped when it is gone. One class for who sends it and who asks for it, so that one file is
-// good or bad at both ends.
+// A token: never printed, and wiped when it is destroyed. Client and server use this one class, so that a file that is
+// valid for one is valid for the other.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace cairn {
 
-/// Holds a token, or nothing: 32 to 8,192 characters of visible ASCII, as they can stand in an Authorization header.
+/// Holds a token, or none: 32 to 8,192 characters of visible ASCII, as allowed in an Authorization header.
 /// Its own memory is wiped on destruction and assignment; copies that libcurl makes of a request in flight are not.
 class Secret {
  public:
@@ -26,25 +26,24 @@ class Secret {
   Secret& operator=(const Secret&) = delete;
   ~Secret();
 
-  /// The whole file, without a last end of line.
-  /// Errors: kIo (not there, cannot be opened or read), kUnsafe (a symbolic link; no regular file; of another user;
-  ///         others than its owner have a right to it, or it is executable), kTooLarge, kInvalidArgument (empty, too
+  /// Reads the whole file, without a last end of line.
+  /// Errors: kIo (absent, or cannot be opened or read), kUnsafe (a symbolic link; not a regular file; of another user;
+  ///         others than its owner have access to it, or it is executable), kTooLarge, kInvalidArgument (empty, too
   ///         short, or other characters). `what` says which.
   static Result<Secret> from_file(const std::string& path);
   /// Errors: kInvalidArgument (also: not set), kTooLarge.
-  /// Threads: as getenv. The variable stays in the environment; who started this process says who sees it.
+  /// Threads: as getenv. The variable stays in the environment of the process, where others may be able to read it.
   static Result<Secret> from_environment(const std::string& variable);
   /// Errors: kInvalidArgument, kTooLarge.
   static Result<Secret> from_text(std::string_view text);
 
   [[nodiscard]] bool empty() const { return bytes_.empty(); }
-  /// Takes as long for a text that differs in the first character as for one that differs in the last. Nothing equals
-  /// one that is empty.
+  /// Takes the same time wherever the text differs. Nothing equals an empty token.
   [[nodiscard]] bool equals(std::string_view text) const noexcept;
-  /// Until this is moved from or destroyed. For nothing that is logged.
+  /// The token; valid until this is moved from or destroyed. Never log it.
   [[nodiscard]] std::string_view reveal() const { return {bytes_.data(), empty() ? 0 : bytes_.size() - 1}; }
-  /// `prefix` and this one; reveal().data() ends with a zero byte.
-  [[nodiscard]] Secret behind(std::string_view prefix) const;
+  /// `prefix` followed by this token; reveal().data() ends with a zero byte.
+  [[nodiscard]] Secret with_prefix(std::string_view prefix) const;
 
  private:
   void wipe();

@@ -59,7 +59,7 @@ cairn_status Carrier::start(int64_t* in_ms) {
     return s;
   }
   if (!in_flight_) {
-    // Due, and yet there was nothing: not again at once.
+    // It was due, but there was no message: do not call again at once.
     *in_ms = due_ms < 0 ? due_ms : std::max(due_ms, kPollMs);
     *in_ms = denied_ && *in_ms > kTokenMs ? kTokenMs : *in_ms;
     return CAIRN_OK;
@@ -71,7 +71,7 @@ cairn_status Carrier::start(int64_t* in_ms) {
   return CAIRN_OK;
 }
 
-// The store waits after a denial, longer each time; whoever replaced the token does not.
+// The store waits after a denial, longer each time. If the token was replaced, this ends the wait.
 cairn_status Carrier::try_another_token() {
   if (!denied_) {
     return CAIRN_OK;
@@ -81,7 +81,7 @@ cairn_status Carrier::try_another_token() {
   if (const cairn_status s = cairn_sync_get_state(store_, nullptr, &state); CAIRN_FAILED(s)) {
     return s;
   }
-  // To resume would also end a pause that the host asked for.
+  // CAIRN_SYNC_RESUME would also end a pause that the host asked for.
   if ((state.flags & CAIRN_SYNC_STATE_PAUSED) != 0) {
     return CAIRN_OK;
   }
@@ -94,7 +94,7 @@ cairn_status Carrier::try_another_token() {
 
 Status Carrier::send(std::string_view message) {
   CAIRN_TRY(exchange_->send(message));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++carried_.messages;
   return {};
 }
@@ -102,7 +102,7 @@ Status Carrier::send(std::string_view message) {
 cairn_status Carrier::take(const Outcome& outcome) {
   denied_ = !outcome.answered() && outcome.failure == CAIRN_SYNC_DENIED;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     carried_.answers += outcome.answered() ? 1 : 0;
     carried_.bytes_sent += outcome.bytes_sent;
     carried_.bytes_received += outcome.bytes_received;
@@ -127,7 +127,7 @@ void Carrier::give_up(const char* why) noexcept {
 }
 
 Carried Carrier::carried() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return carried_;
 }
 

@@ -1,18 +1,19 @@
-// Takes a store's messages to its upstream and the answers back, a step at a time.
+// Carries a store's messages to its upstream and the answers back, a step at a time.
 //
-// What holds: a message that the store gave out is answered, failed, or in flight in `exchange_`; so the store never
-// waits for one that nobody carries.
+// Invariant: a message that the store gave is answered, failed, or in flight in `exchange_`; so the store never waits
+//            for
+// a message that is lost here.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "api/upstream/http_exchange.h"
 #include "cairn/cairn.h"
+#include "wal/mutex.h"
 
 namespace cairn::upstream {
 
@@ -23,14 +24,14 @@ struct Carried {
   uint64_t bytes_received = 0;
 };
 
-/// Threads: one at a time, but carried(), which is any. Functions return what the store's calls did; what went wrong
-/// is the thread's last error then.
+/// Threads: one at a time; carried() any. Functions return the status of the store's calls; the thread's last error is
+/// that of the failed call.
 class Carrier {
  public:
-  static constexpr int64_t kPollMs = 10;      // a host that does not wait looks again
-  static constexpr int64_t kRecheckMs = 250;  // how late what other threads ask of the store is seen
+  static constexpr int64_t kPollMs = 10;      // after which a host that does not wait calls again
+  static constexpr int64_t kRecheckMs = 250;  // how late requests of other threads to the store are noticed
 
-  static constexpr int64_t kTokenMs = 1000;  // how late another token in the file is seen
+  static constexpr int64_t kTokenMs = 1000;  // how late another token in the file is noticed
 
   Carrier(cairn_store* store, std::unique_ptr<HttpExchange> exchange) : store_(store), exchange_(std::move(exchange)) {}
 
@@ -53,8 +54,8 @@ class Carrier {
   bool in_flight_ = false;
   bool denied_ = false;  // the last message
 
-  mutable std::mutex mutex_;
-  Carried carried_;  // Guarded by mutex_
+  mutable Mutex mutex_{LockRank::kCarried};
+  Carried carried_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::upstream

@@ -53,7 +53,8 @@ std::string HttpExchange::text_of(long status) const {
     case 403:
       return text + ": what answers there forbids it; a `cairn serve` never does, a proxy before it may";
     case 404:
-      return text + ": what answers there has no " + kSyncPath + ": it is no `cairn serve`, or the URL lacks a prefix";
+      return text + ": what answers there has no " + kSyncPath +
+             ": it is not a `cairn serve`, or the URL lacks a prefix";
     case 421:
       return text + ": the `cairn serve` there does not know the name " + host_ +
              ": start it with --host and that name (a mapped port, a tunnel)";
@@ -64,13 +65,13 @@ std::string HttpExchange::text_of(long status) const {
     case CAIRN_SYNC_TOO_LARGE:
       return text + ": the upstream takes less at once";
     case CAIRN_SYNC_PROTOCOL:
-      return text + ": what answers there is no `cairn serve`";
+      return text + ": what answers there is not a `cairn serve`";
     default:
       return text;
   }
 }
 
-// Who has replaced the file reads here why the token in it is not tried.
+// Says why the token in the file is not tried, for the person who has replaced the file.
 std::string HttpExchange::token_problem() const {
   if (token_status_.ok()) {
     return {};

@@ -1,4 +1,4 @@
-// Carries a store's messages to a `cairn serve` by HTTP, and says what became of each.
+// Sends a store's messages to a `cairn serve` over HTTP, and returns the outcome of each.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +24,12 @@ struct Address {
   int64_t timeout_ms = 30'000;
 };
 
-/// What a store is told: `answer` by cairn_sync_feed, else the rest by cairn_sync_failed.
+/// The outcome of a message, for the store: `answer` for cairn_sync_feed, else the rest for cairn_sync_failed.
 struct Outcome {
-  std::string answer;   // empty: there is none
+  std::string answer;   // empty: no answer
   int32_t failure = 0;  // CAIRN_SYNC_*
   std::string text;     // for people; no token
-  bool lasts = false;   // it fails again until somebody changes the token, a certificate or the address
+  bool lasts = false;   // it fails again until the token, a certificate or the address is changed
   int64_t retry_after_ms = 0;
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
@@ -40,14 +40,14 @@ struct Outcome {
 /// Threads: any, one at a time.
 class HttpExchange {
  public:
-  /// Connects to nothing yet. `token_file`: for renew_token alone. Errors: as http_client::Client::open.
+  /// Does not connect yet. `token_file`: only for renew_token. Errors: as http_client::Client::open.
   static Result<std::unique_ptr<HttpExchange>> open(http_client::Options options, std::string token_file = {});
-  /// The same, with the token read. Errors: also as Secret::from_file, Secret::from_environment.
+  /// The same, and reads the token. Errors: also as Secret::from_file, Secret::from_environment.
   static Result<std::unique_ptr<HttpExchange>> open(const Address& address);
 
-  /// Reads the token's file again. True: it holds another token, which the next message takes along. A file that is
-  /// gone, or no token now, changes nothing: somebody may be writing it; denial() says why it was not taken.
-  /// Cost: of reading a small file; nothing without one.
+  /// Reads the token's file again. True: it has another token, which the next message uses. A file that is gone, or
+  /// that has no valid token, changes nothing, because it may be being written; denial() says why it was not used.
+  /// Cost: reading a small file; nothing without one.
   bool renew_token();
   /// Why the last message was denied, as Outcome::text, with what the last renew_token found.
   [[nodiscard]] std::string denial() const { return text_of(denied_status_); }
@@ -55,7 +55,7 @@ class HttpExchange {
   /// Errors: as http_client::Client::send. Lifetime: copies the message.
   Status send(std::string_view message);
   [[nodiscard]] bool busy() const { return client_->busy(); }
-  /// Waits at most wait_ms for what becomes of the message; 0 never waits.
+  /// Waits at most wait_ms for the outcome of the message; 0 never waits.
   std::optional<Outcome> poll(int64_t wait_ms);
   /// Forgets the message in flight; it may have arrived.
   void cancel() { client_->cancel(); }
@@ -69,7 +69,7 @@ class HttpExchange {
 
   std::unique_ptr<http_client::Client> client_;
   const std::string token_file_;
-  const std::string host_;  // HOST[:PORT] of the URL, as requests name it
+  const std::string host_;  // HOST[:PORT] of the URL, as in the Host header of requests
   const bool has_token_;
   Status token_status_;  // of the last renew_token
   long denied_status_ = 401;

@@ -8,9 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
 #include <new>
 #include <string_view>
 #include <system_error>
@@ -18,8 +16,10 @@
 #include <utility>
 
 #include "api/upstream/carrier.h"
+#include "wal/mutex.h"
 
 using cairn::Code;
+using cairn::MutexLock;
 using cairn::Status;
 using cairn::upstream::Address;
 using cairn::upstream::Carried;
@@ -35,16 +35,16 @@ struct cairn_upstream {
   cairn_store* const store;
   bool background = false;
 
-  std::mutex stepping;  // held for a step; never waited for but by the thread that steps
-  Carrier carrier;      // Guarded by stepping
+  // Held during a step; only the thread that steps waits for it.
+  cairn::Mutex stepping{cairn::LockRank::kUpstreamStepping};
+  Carrier carrier;  // used under `stepping`, but for carried()
 
-  std::mutex mutex;
-  std::condition_variable changed;
-  // Guarded by mutex
-  bool stops = false;
-  bool wakes = false;  // the thread looks at once
-  cairn_status status = CAIRN_OK;
-  std::array<char, sizeof cairn_upstream_state::error> error{};
+  cairn::Mutex mutex{cairn::LockRank::kUpstreamState};
+  cairn::CondVar changed;
+  bool stops CAIRN_GUARDED_BY(mutex) = false;
+  bool wakes CAIRN_GUARDED_BY(mutex) = false;  // the thread must step at once
+  cairn_status status CAIRN_GUARDED_BY(mutex) = CAIRN_OK;
+  std::array<char, sizeof cairn_upstream_state::error> error CAIRN_GUARDED_BY(mutex){};
 
   std::thread thread;
 };
@@ -82,7 +82,7 @@ cairn_status check(const cairn_upstream* upstream) noexcept {
     return invalid("upstream: a null pointer");
   }
   return upstream->process == getpid() ? CAIRN_OK
-                                       : fail({Code::kForked, "a forked child has no upstream of its parent"});
+                                       : fail({Code::kForked, "a forked child cannot use its parent's upstream"});
 }
 
 template <class Call>
@@ -92,15 +92,15 @@ cairn_status guarded(const Call& call) noexcept {
   } catch (const std::bad_alloc&) {
     return fail({Code::kNoMemory, "no memory"});
   } catch (const std::system_error& e) {
-    return fail({Code::kAgain, "there is no thread to be had", e.code().value()});
+    return fail({Code::kAgain, "no thread could be started", e.code().value()});
   } catch (...) {
-    return fail({Code::kInternal, "an exception nobody expected"});
+    return fail({Code::kInternal, "an unexpected exception: a bug in Cairn"});
   }
 }
 
 std::string text_of(const char* text) { return text == nullptr ? "" : text; }
 
-// As every struct of cairn.h: what the library does not know must be zero.
+// As for every struct of cairn.h, bytes that the library does not know must be zero.
 bool read_options(const cairn_upstream_options* theirs, cairn_upstream_options& ours) {
   const size_t count = theirs == nullptr ? 0 : theirs->struct_bytes;
   if (count < sizeof theirs->struct_bytes) {
@@ -112,15 +112,14 @@ bool read_options(const cairn_upstream_options* theirs, cairn_upstream_options& 
   return std::all_of(bytes + known, bytes + count, [](unsigned char c) { return c == 0; });
 }
 
-// With no lock held but `stepping`.
-cairn_status step(cairn_upstream* upstream, int64_t wait_ms, int64_t* in_ms) {
+cairn_status step(cairn_upstream* upstream, int64_t wait_ms, int64_t* in_ms) CAIRN_REQUIRES(upstream->stepping) {
   const cairn_status s = upstream->carrier.step(wait_ms, in_ms);
   cairn_error e = {};
   if (CAIRN_FAILED(s)) {
     e.struct_bytes = sizeof e;
     (void)cairn_last_error(&e);
   }
-  const std::lock_guard lock(upstream->mutex);
+  const MutexLock lock(upstream->mutex);
   upstream->status = CAIRN_FAILED(s) ? s : CAIRN_OK;
   std::memset(upstream->error.data(), 0, upstream->error.size());
   std::string_view(e.message).copy(upstream->error.data(), upstream->error.size() - 1);
@@ -128,27 +127,30 @@ cairn_status step(cairn_upstream* upstream, int64_t wait_ms, int64_t* in_ms) {
 }
 
 void carry(cairn_upstream* upstream) {
-  std::unique_lock lock(upstream->mutex);
+  cairn::ReleasableMutexLock lock(upstream->mutex);
   while (!upstream->stops) {
     upstream->wakes = false;
     lock.unlock();
     int64_t in_ms = 0;
     {
-      const std::lock_guard stepping(upstream->stepping);
+      const MutexLock stepping(upstream->stepping);
       (void)step(upstream, kSliceMs, &in_ms);
     }
     lock.lock();
     if (in_ms != 0) {
-      // Other threads tell the store to hurry, to go on, or that its token is another; nobody tells this one.
+      // Other threads tell the store to hurry or to resume, but do not wake this one.
       const int64_t ms = in_ms < 0 ? Carrier::kRecheckMs : std::min(in_ms, Carrier::kRecheckMs);
-      upstream->changed.wait_for(lock, std::chrono::milliseconds(ms),
-                                 [upstream] { return upstream->stops || upstream->wakes; });
+      const Clock::time_point end = in(ms);
+      bool in_time = true;
+      while (!upstream->stops && !upstream->wakes && in_time) {
+        in_time = upstream->changed.wait_until(upstream->mutex, end);
+      }
     }
   }
 }
 
 void start_thread(cairn_upstream* upstream) {
-  struct SignalsBlocked {  // of the new thread, which inherits them
+  struct SignalsBlocked {  // the new thread inherits the blocked signals
     SignalsBlocked() {
       sigset_t all;
       sigfillset(&all);
@@ -179,7 +181,7 @@ cairn_status open(cairn_store* store, const cairn_upstream_options& options, cai
   if (!exchange.ok()) {
     return fail(exchange.status());
   }
-  const std::string name = options.name != nullptr ? options.name : address.url;  // it can hold no user and no query
+  const std::string name = options.name != nullptr ? options.name : address.url;  // a url has no user and no query
   auto upstream = std::make_unique<cairn_upstream>(store, std::move(*exchange));
   if (const cairn_status s = cairn_sync_attach(store, name.c_str(), options.sync); CAIRN_FAILED(s)) {
     return s;
@@ -191,7 +193,7 @@ cairn_status open(cairn_store* store, const cairn_upstream_options& options, cai
   return CAIRN_OK;
 }
 
-// All that was updated is upstream, and nothing is left to send.
+// Whether the upstream has everything, and nothing is left to send.
 cairn_status all_acknowledged(cairn_store* store, bool* done) {
   cairn_sync_state state = {};
   state.struct_bytes = sizeof state;
@@ -211,7 +213,8 @@ cairn_status step_until_acknowledged(cairn_upstream* upstream, Clock::time_point
       return cairn_sync_wait(upstream->store, 0);  // says why
     }
     int64_t in_ms = kFlushPauseMs;  // another thread steps
-    if (std::unique_lock stepping(upstream->stepping, std::try_to_lock); stepping) {
+    if (upstream->stepping.try_lock()) {
+      const MutexLock stepping(upstream->stepping, std::adopt_lock);
       if (const cairn_status s = step(upstream, std::min(left, kSliceMs), &in_ms); CAIRN_FAILED(s)) {
         return s;
       }
@@ -235,7 +238,7 @@ cairn_status cairn_upstream_open(cairn_store* store, const cairn_upstream_option
   *upstream = nullptr;
   cairn_upstream_options given = {};
   if (!read_options(options, given)) {
-    return invalid("cairn_upstream_options: a null pointer, or struct_bytes");
+    return invalid("cairn_upstream_options: a null pointer, or struct_bytes does not fit");
   }
   return guarded([&] { return open(store, given, upstream); });
 }
@@ -248,10 +251,10 @@ cairn_status cairn_upstream_step(cairn_upstream* upstream, int64_t wait_ms, int6
     return invalid("this upstream has a thread that steps it");
   }
   return guarded([&] {
-    const std::unique_lock stepping(upstream->stepping, std::try_to_lock);
-    if (!stepping) {
+    if (!upstream->stepping.try_lock()) {
       return fail({Code::kAgain, "another thread is in this call"});
     }
+    const MutexLock stepping(upstream->stepping, std::adopt_lock);
     int64_t due_ms = 0;
     const cairn_status s = step(upstream, wait_ms, &due_ms);
     if (in_ms != nullptr) {
@@ -277,7 +280,7 @@ cairn_status cairn_upstream_flush(cairn_upstream* upstream, int64_t timeout_ms) 
       return step_until_acknowledged(upstream, end);
     }
     {
-      const std::lock_guard lock(upstream->mutex);
+      const MutexLock lock(upstream->mutex);
       upstream->wakes = true;
       upstream->changed.notify_one();
     }
@@ -290,7 +293,7 @@ cairn_status cairn_upstream_get_state(cairn_upstream* upstream, cairn_upstream_s
     return s;
   }
   if (state == nullptr || state->struct_bytes < sizeof state->struct_bytes) {
-    return invalid("cairn_upstream_state: a null pointer, or struct_bytes");
+    return invalid("cairn_upstream_state: a null pointer, or struct_bytes does not fit");
   }
   return guarded([&] {
     const Carried carried = upstream->carrier.carried();
@@ -300,7 +303,7 @@ cairn_status cairn_upstream_get_state(cairn_upstream* upstream, cairn_upstream_s
     ours.bytes_sent = carried.bytes_sent;
     ours.bytes_received = carried.bytes_received;
     {
-      const std::lock_guard lock(upstream->mutex);
+      const MutexLock lock(upstream->mutex);
       ours.status = upstream->status;
       std::memcpy(ours.error, upstream->error.data(), sizeof ours.error);
     }
@@ -322,7 +325,7 @@ cairn_status cairn_upstream_close(cairn_upstream* upstream) noexcept {
     const std::unique_ptr<cairn_upstream> gone(upstream);
     if (gone->thread.joinable()) {
       {
-        const std::lock_guard lock(gone->mutex);
+        const MutexLock lock(gone->mutex);
         gone->stops = true;
         gone->changed.notify_one();
       }

@@ -13,8 +13,8 @@
 #include "bench/compare/proofs.h"
 #include "bench/compare/report.h"
 #include "bench/compare/workload.h"
-#include "tools/device.h"
-#include "tools/latency.h"
+#include "tools/measure/device.h"
+#include "tools/measure/latency.h"
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include <chrono>
 #include <thread>
 
-#include "tools/device.h"
-#include "tools/latency.h"
+#include "tools/measure/device.h"
+#include "tools/measure/latency.h"
 
 namespace cairn::bench {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "bench/targets/measures.h"
 #include "bench/targets/store.h"
-#include "tools/device.h"
+#include "tools/measure/device.h"
 
 namespace cairn::bench {
 namespace {

@@ -7,7 +7,7 @@
 #include <iostream>
 
 #include "bench/targets/measures.h"
-#include "tools/device.h"
+#include "tools/measure/device.h"
 
 namespace {
 

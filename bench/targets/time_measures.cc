@@ -9,7 +9,7 @@
 
 #include "bench/targets/measures.h"
 #include "bench/targets/store.h"
-#include "tools/latency.h"
+#include "tools/measure/latency.h"
 
 namespace cairn::bench {
 namespace {

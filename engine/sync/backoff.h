@@ -12,8 +12,8 @@ class Backoff {
   static constexpr int64_t kBaseMs = 200;
   static constexpr int64_t kCapMs = 60'000;
 
-  /// `random`: any 64 bits. `retry_after_ms`: not before, as the other side asked; many were told the same, and come
-  /// one after the other.
+  /// `random`: any 64 bits. `retry_after_ms`: the pause that the other side asked for, at least. It asked many clients
+  /// for the same pause, so a random part is added.
   int64_t next_ms(uint64_t random, int64_t retry_after_ms) {
     const int64_t own = next_ms(random);
     if (retry_after_ms <= 0) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/operation_list.h"
+#include "engine/diff/operation_list.h"
 #include "engine/sync/raw_fields.h"
 
 namespace cairn::engine::sync {
@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint8_t kLetterForeign = 1;
 constexpr uint8_t kLetterLong = 2;
-constexpr Status kBadLetter{Code::kCorrupt, "a dead letter does not decode"};
+constexpr Status kBadLetter{Code::kCorrupt, "malformed dead letter"};
 
 bool has_long_list(const Diff& diff) {
   return std::any_of(diff.entries.begin(), diff.entries.end(), [](const DiffEntry& e) {
@@ -56,11 +56,7 @@ Result<DeadLetter> decode_dead_letter(std::string_view payload) {
   letter.is_long = (flags & kLetterLong) != 0;
   letter.text = text;
   if (!payload.empty()) {
-    Result<OutboxRow> row = decode_outbox_row(payload);
-    if (!row.ok()) {
-      return row.status();
-    }
-    letter.row = std::move(*row);
+    CAIRN_TRY_ASSIGN(letter.row, decode_outbox_row(payload));
   }
   return letter;
 }

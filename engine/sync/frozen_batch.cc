@@ -5,20 +5,24 @@
 #include "engine/sync/dead_letter.h"
 #include "engine/sync/outbox_rows.h"
 #include "engine/sync/raw_fields.h"
-#include "engine/tables_format.h"
+#include "engine/tables/format.h"
 
 namespace cairn::engine::sync {
 
 namespace {
 
 constexpr uint8_t kPartForeign = 0x10;
-constexpr Status kBadFrozen{Code::kCorrupt, "a frozen batch does not decode"};
+constexpr Status kBadFrozen{Code::kCorrupt, "malformed frozen batch"};
 
 }  // namespace
 
 std::string encode_frozen_batch(const FrozenBatch& frozen) {
   std::string out;
   put_text(out, frozen.bytes);
+  if (frozen.parts.empty()) {
+    put(out, static_cast<uint8_t>(frozen.code));
+    put_text(out, frozen.why);
+  }
   for (const FrozenPart& part : frozen.parts) {
     put(out, static_cast<uint8_t>(static_cast<uint8_t>(part.kind) | (part.foreign ? kPartForeign : 0)));
     put(out, static_cast<uint8_t>(part.id.size()));
@@ -48,6 +52,16 @@ Result<FrozenBatch> decode_frozen_batch(std::string_view payload) {
   }
   frozen.header = *header;
   frozen.bytes = bytes;
+  if (frozen.header.entries == 0) {
+    uint8_t code = 0;
+    std::string_view why;
+    if (!take(payload, code) || code == 0 || code > static_cast<uint8_t>(VerdictCode::kMayBeSent) ||
+        !take_text(payload, why) || !payload.empty()) {
+      return kBadFrozen;
+    }
+    frozen.code = static_cast<VerdictCode>(code);
+    frozen.why = why;
+  }
   while (!payload.empty()) {
     FrozenPart& part = frozen.parts.emplace_back();
     uint8_t kind = 0;
@@ -95,7 +109,7 @@ void foreign_rows(Table table, std::string_view key, std::string_view payload,
     if (auto letter = decode_dead_letter(payload); letter.ok() && letter->foreign && letter->row.waits()) {
       rows.emplace(key, std::move(letter->row));
     }
-  } else if (table == Table::kInflight && key.size() == 1 && key[0] == 0) {  // the others are parts of it
+  } else if (table == Table::kInflight && key.size() == 1 && key[0] == 0) {  // the other forms hold parts of it
     auto frozen = decode_frozen_batch(payload);
     for (size_t i = 0; frozen.ok() && i < frozen->parts.size(); ++i) {
       if (FrozenPart& part = frozen->parts[i]; part.foreign && part.kind == FrozenPart::Kind::kRow) {
@@ -124,9 +138,8 @@ Result<std::vector<FrozenBatch>> frozen_batches(TablesTxn& txn) {
 }
 
 Status erase_frozen_batches(TablesTxn& txn) {
-  auto keys = keys_behind(txn, Table::kInflight, {}, UINT8_MAX);
-  CAIRN_TRY(keys.status());
-  for (const std::string& key : *keys) {
+  CAIRN_TRY_ASSIGN(auto&& keys, keys_after(txn, Table::kInflight, {}, UINT8_MAX));
+  for (const std::string& key : keys) {
     if (key[0] != kStranded) {
       CAIRN_TRY(txn.erase(Table::kInflight, key));
     }

@@ -1,5 +1,5 @@
-// The batch in flight as the table `inflight` has it: its bytes, and what it was made of. The layout stands in
-// TABLES.md.
+// The batch in flight as stored in the table `inflight`: its bytes, and the rows it was made of. TABLES.md has the
+// layout.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +10,16 @@
 #include <vector>
 
 #include "cairn/status.h"
-#include "engine/run_record.h"
+#include "engine/records/run_record.h"
 #include "engine/sync/batch.h"
-#include "engine/tables.h"
+#include "engine/sync/reply.h"
+#include "engine/tables/tables.h"
 
 namespace cairn::engine::sync {
 
-/// One thing that a frozen batch was made of.
+/// One row, run or tombstone that a frozen batch was made of.
 struct FrozenPart {
-  enum class Kind : uint8_t { kRow = 0, kWhole = 1, kTombstone = 2 };  // kWhole: sent anew, no row waited
+  enum class Kind : uint8_t { kRow = 0, kWhole = 1, kTombstone = 2 };  // kWhole: sent once more, no row waited
   Kind kind = Kind::kRow;
   std::string id;
   uint64_t life = 0;
@@ -31,22 +32,27 @@ struct FrozenBatch {
   std::string bytes;
   BatchHeader header;
   std::vector<FrozenPart> parts;
+  // For a form without entries: the verdict on the one entry that was left, and why.
+  VerdictCode code = VerdictCode::kRefusedRun;
+  std::string why;
 };
 std::string encode_frozen_batch(const FrozenBatch& frozen);
 Result<FrozenBatch> decode_frozen_batch(std::string_view payload);
 
-/// Keys in `inflight` begin so of deltas that have no way upstream; they stand behind all batches.
+/// First byte of the keys in `inflight` of stranded deltas, which are not sent any more (Outbox::stranded()). They come
+/// after all batches.
 inline constexpr char kStranded = '\xff';
-/// For a repair: what was on its way to runs owned elsewhere, or was refused, out of a value of `inflight` or `dead`,
-/// by run. Values that say nothing of that, or that are damaged, add nothing.
+/// For a repair: adds to `rows`, by run, the changes of runs owned elsewhere that a value of `inflight` or `dead`
+///               holds:
+/// those that were on their way, or were refused. Damaged values add nothing.
 void foreign_rows(Table table, std::string_view key, std::string_view payload,
                   std::map<std::string, OutboxRow, std::less<>>& rows);
-/// A delta in `inflight` that has no way upstream: Outbox::stranded().
+/// The key is of a stranded delta: see kStranded.
 bool is_stranded(Table table, std::string_view key);
 
 /// All forms of the batch in flight, which have one number; the oldest and largest first.
 Result<std::vector<FrozenBatch>> frozen_batches(TablesTxn& txn);
-/// Removes them; what is stranded stays.
+/// Removes them; stranded deltas stay.
 Status erase_frozen_batches(TablesTxn& txn);
 
 }  // namespace cairn::engine::sync

@@ -1,5 +1,5 @@
-// Fields of stored values as they lie in memory, one behind the other: of the sender's state, cursors, batches that are
-// frozen, dead letters. Little endian, as all formats here. *Text* is u32 bytes and the bytes.
+// Reads and writes the fields of stored values as they are in memory, one after the other: the sender's state, cursors,
+// frozen batches, dead letters. Little endian, as all formats here. A *text* is its length as u32, then the bytes.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ inline void put_text(std::string& out, std::string_view text) {
   out += text;
 }
 
-/// False: there is less left.
+/// False: the rest of the input is too short.
 template <class T>
 bool take(std::string_view& from, T& v) {
   if (from.size() < sizeof v) {

@@ -2,19 +2,19 @@
 
 #include <algorithm>
 
-#include "engine/error_detail.h"
+#include "engine/base/error_detail.h"
 #include "engine/sync/raw_fields.h"
 
 namespace cairn::engine::sync {
 
 namespace {
 
-constexpr uint8_t kFormat = 1;
+constexpr uint8_t kCursorFormat = 1;
 constexpr uint8_t kLiveFormat = 1;
 constexpr char kLiveKey = 'o';  // then the owner: 17 bytes, where a stream has 16
-constexpr Status kBadCursor{Code::kCorrupt, "a stream's cursor does not decode"};
+constexpr Status kBadCursor{Code::kCorrupt, "malformed cursor of a stream"};
 
-/// Before the entries are looked at. kOk: it is the next one.
+/// Decides by the header alone. kOk: it is the next batch of its stream.
 Answer decide(const BatchHeader& batch, const std::optional<StreamCursor>& cursor) {
   const uint64_t at = cursor ? cursor->seq : 0;
   if (cursor && cursor->owner != batch.owner) {
@@ -38,13 +38,37 @@ Answer decide(const BatchHeader& batch, const std::optional<StreamCursor>& curso
   return Answer::kOk;
 }
 
+/// The cursor as it is when this batch is applied. Its verdicts are still to come.
+StreamCursor cursor_after(const Batch& batch) {
+  const BatchHeader& header = batch.header;
+  StreamCursor next;
+  next.owner = header.owner;
+  next.generation = header.generation;
+  next.seq = header.seq;
+  next.digest = header.digest;
+  next.lsn_hi = header.lsn_hi;
+  next.deltas = header.deltas;
+  for (const Entry& e : batch.entries) {
+    next.deltas += e.kind == EntryKind::kDelta ? 1 : 0;
+  }
+  return next;
+}
+
+/// Puts into the answer up to where its stream was applied.
+void say_where(const StreamCursor& cursor, ReplyHeader& reply) {
+  reply.seq = cursor.seq;
+  reply.lsn_hi = cursor.lsn_hi;
+  reply.deltas = cursor.deltas;
+  reply.digest = cursor.digest;
+}
+
 }  // namespace
 
 std::string cursor_key(const StreamId& stream) { return {reinterpret_cast<const char*>(stream.data()), stream.size()}; }
 
 std::string encode_cursor(const StreamCursor& c) {
   std::string out;
-  put(out, kFormat);
+  put(out, kCursorFormat);
   put(out, c.owner);
   put(out, c.generation);
   put(out, c.seq);
@@ -62,7 +86,7 @@ Result<StreamCursor> decode_cursor(std::string_view payload) {
   if (!take(payload, format) || format == 0) {
     return kBadCursor;
   }
-  if (format > kFormat) {
+  if (format > kCursorFormat) {
     return Status{Code::kVersion, "a stream's cursor was written by a newer version"};
   }
   if (!take(payload, c.owner) || !take(payload, c.generation) || !take(payload, c.seq) || !take(payload, c.digest) ||
@@ -94,120 +118,112 @@ Result<LiveStream> decode_live_stream(std::string_view payload) {
   uint8_t format = 0;
   if (!take(payload, format) || format != kLiveFormat || !take(payload, live.stream) ||
       !take(payload, live.generation) || !payload.empty()) {
-    return Status{Code::kCorrupt, "an owner's live stream does not decode"};
+    return Status{Code::kCorrupt, "malformed record of an owner's live stream"};
   }
   return live;
 }
 
 Receiver::Counters Receiver::counters() const {
-  const std::lock_guard guard(counters_mutex_);
+  const MutexLock guard(counters_mutex_);
   return counters_;
 }
 
-std::string Receiver::handle_batch(std::string_view bytes, Status& status) {
-  ReplyHeader reply;
-  const auto answer = [&reply](Answer a, const std::vector<Verdict>& verdicts = {}) {
-    reply.answer = static_cast<uint8_t>(a);
-    return encode_reply(reply, verdicts);
-  };
-  const auto count = [this](uint64_t Counters::*which, uint64_t by = 1) {
-    const std::lock_guard guard(counters_mutex_);
-    counters_.*which += by;
-  };
+void Receiver::count(uint64_t Counters::*which, uint64_t by) {
+  const MutexLock guard(counters_mutex_);
+  counters_.*which += by;
+}
+
+Answer Receiver::refuse_unread(Status why, Status& status) {
+  status = why;
+  count(&Counters::refused);
+  return Answer::kRefused;
+}
+
+Answer Receiver::handle_batch(std::string_view bytes, Reply& reply, Status& status) {
   if (bytes.size() > kMessageBytesMax) {
-    reply.max_bytes = kMessageBytesMax;
-    return answer(Answer::kTooLarge);
+    reply.header.max_bytes = kMessageBytesMax;
+    return Answer::kTooLarge;
   }
-  auto header = decode_batch_header(bytes);
+  const auto header = decode_batch_header(bytes);
   if (!header.ok()) {
-    status = header.status();
-    count(&Counters::refused);
-    return answer(Answer::kRefused);
+    return refuse_unread(header.status(), status);
   }
-  reply.stream = header->stream;
-  reply.for_seq = header->seq;
-  reply.for_digest = header->digest;
-  const std::lock_guard owner_guard(owners_[header->owner[0] % owners_.size()]);
+  reply.header.stream = header->stream;
+  reply.header.for_seq = header->seq;
+  reply.header.for_digest = header->digest;
+  const MutexLock owner_guard(owners_[header->owner[0] % owners_.size()]);
   auto cursor = storage_.cursor(header->stream);
   if (!cursor.ok()) {
     status = cursor.status();
-    return answer(Answer::kUnable);
+    return Answer::kUnable;
   }
   if (*cursor) {
-    reply.seq = (*cursor)->seq;
-    reply.lsn_hi = (*cursor)->lsn_hi;
-    reply.deltas = (*cursor)->deltas;
-    reply.digest = (*cursor)->digest;
+    say_where(**cursor, reply.header);
   }
-  Answer decision = decide(*header, *cursor);
-  const bool first = decision == Answer::kOk && !*cursor;
+  bool first = false;
+  const Answer answer = judge(*header, *cursor, first, reply.header, status);
+  if (answer == Answer::kOk) {
+    return apply(*header, bytes, first, reply, status);
+  }
+  if (*cursor && answer != Answer::kGap && answer != Answer::kRewind) {
+    // Those given when it was applied; if another batch was, they may help the sender.
+    reply.verdicts = std::move((*cursor)->verdicts);
+  }
+  return answer;
+}
+
+// kOk: the batch is to be applied. `first`: it is its stream's first one.
+Answer Receiver::judge(const BatchHeader& header, const std::optional<StreamCursor>& cursor, bool& first,
+                       ReplyHeader& reply, Status& status) {
+  Answer answer = decide(header, cursor);
+  first = answer == Answer::kOk && !cursor;
   if (first) {
-    auto live = storage_.live(header->owner);
+    auto live = storage_.live(header.owner);
     if (!live.ok()) {
       status = live.status();
-      return answer(Answer::kUnable);
+      return Answer::kUnable;
     }
-    if (*live && ((*live)->stream != header->parent || (*live)->generation >= header->generation)) {
-      decision = Answer::kRetired;
+    if (*live && ((*live)->stream != header.parent || (*live)->generation >= header.generation)) {
+      answer = Answer::kRetired;
       reply.digest = (*live)->stream;
       reply.lsn_hi = (*live)->generation;
     }
   }
-  if (decision == Answer::kDup && faults_.no_duplicate_check) {
-    decision = Answer::kOk;
+  if (answer == Answer::kDup && faults_.no_duplicate_check) {
+    answer = Answer::kOk;
   }
-  switch (decision) {
-    case Answer::kOk:
-      break;
-    case Answer::kDup:
-      count(&Counters::duplicates);
-      return answer(Answer::kDup, (*cursor)->verdicts);
-    case Answer::kGap:
-      count(&Counters::gaps);
-      return answer(decision);
-    case Answer::kRewind:
-      count(&Counters::rewinds);
-      return answer(decision);
-    default:
-      count(&Counters::forks);
-      // What is known of the batch that was taken may be what the sender needs.
-      return answer(decision, *cursor ? (*cursor)->verdicts : std::vector<Verdict>());
+  if (answer != Answer::kOk) {
+    count(answer == Answer::kDup      ? &Counters::duplicates
+          : answer == Answer::kGap    ? &Counters::gaps
+          : answer == Answer::kRewind ? &Counters::rewinds
+                                      : &Counters::forks);
   }
-  auto batch = decode_batch(bytes);
+  return answer;
+}
+
+Answer Receiver::apply(const BatchHeader& header, std::string_view bytes, bool first, Reply& reply, Status& status) {
+  const auto batch = decode_entries(header, bytes);
   if (!batch.ok()) {
-    status = batch.status();
-    count(&Counters::refused);
-    return answer(Answer::kRefused);
+    return refuse_unread(batch.status(), status);
   }
-  StreamCursor next;
-  next.owner = header->owner;
-  next.generation = header->generation;
-  next.seq = header->seq;
-  next.digest = header->digest;
-  next.lsn_hi = header->lsn_hi;
-  next.deltas = header->deltas;
-  for (const Entry& e : batch->entries) {
-    next.deltas += e.kind == EntryKind::kDelta ? 1 : 0;
-  }
+  StreamCursor next = cursor_after(*batch);
   size_t limit = 0;
   status = storage_.take(*batch, next, first, limit);
   if (status.code == Code::kTooLarge) {
-    // The log takes `limit` of the bytes that this message comes to there: so much of a message like it.
+    // This message takes `came_to` bytes in the log, which allows `limit`: scale the size of messages by that.
     const uint64_t came_to = std::max<uint64_t>(error_detail().needed, limit + 1);
-    reply.max_bytes = static_cast<uint32_t>(bytes.size() * limit / came_to);
-    return answer(Answer::kTooLarge);
+    reply.header.max_bytes = static_cast<uint32_t>(bytes.size() * limit / came_to);
+    return Answer::kTooLarge;
   }
   if (!status.ok()) {
-    return answer(Answer::kUnable);
+    return Answer::kUnable;
   }
   count(&Counters::batches);
   count(&Counters::entries, batch->entries.size());
   count(&Counters::verdicts, next.verdicts.size());
-  reply.seq = next.seq;
-  reply.lsn_hi = next.lsn_hi;
-  reply.deltas = next.deltas;
-  reply.digest = next.digest;
-  return answer(Answer::kOk, next.verdicts);
+  say_where(next, reply.header);
+  reply.verdicts = std::move(next.verdicts);
+  return Answer::kOk;
 }
 
 std::string Receiver::handle(std::string_view message, Status* status) {
@@ -215,7 +231,9 @@ std::string Receiver::handle(std::string_view message, Status* status) {
   Status& out = status != nullptr ? *status : ignored;
   out = Status();
   if (kind_of(message) != MessageKind::kQuestion) {
-    return handle_batch(message, out);
+    Reply reply;
+    reply.header.answer = static_cast<uint8_t>(handle_batch(message, reply, out));
+    return encode_reply(reply.header, reply.verdicts);
   }
   auto question = decode_question(message);
   if (!question.ok()) {

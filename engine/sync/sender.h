@@ -1,21 +1,24 @@
-// The sending side of the protocol as a state machine: it is asked for bytes and fed with answers and times, and does
-// no input or output of its own but that of the store's tables. A transport carries the bytes; so does a test.
+// The sending side of the protocol as a state machine: the caller asks it for bytes and gives it answers and times. It
+// does no input or output, except on the store's tables. A transport carries the bytes, or a test.
 //
 //   next() -> bytes -> (transport) -> feed(answer) or failed()
 //
-// One message is under way at a time. What is sent again is the same to the byte. Threads: one at a time.
+// One message is under way at a time. A message that is sent again is the same, byte for byte. Threads: one at a time.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cairn/status.h"
 #include "engine/sync/backoff.h"
 #include "engine/sync/batch.h"
+#include "engine/sync/documents.h"
+#include "engine/sync/message.h"
 #include "engine/sync/outbox.h"
+#include "engine/sync/reply.h"
 
 namespace cairn::engine::sync {
 
@@ -24,56 +27,56 @@ struct SenderOptions {
   int64_t interval_ms = 1000;   // between the beginnings of two batches, while less than a full batch waits
   uint64_t bytes_per_s = 0;     // 0: no bound
   uint64_t requests_per_s = 0;  // 0: no bound
-  // What may wait for the upstream. Beyond either, new runs are refused; known ones go on, and are folded.
+  // What may wait for the upstream. Beyond either bound new runs are refused; existing runs go on, and are folded.
   uint64_t unsynced_runs_max = 0;  // 0: no bound
   int64_t unsynced_ms_max = 0;     // of the oldest change, by the wall clock; 0: no bound
-  bool drop_finished = false;      // beyond them retention also takes finished runs that the upstream lacks
+  bool drop_finished = false;      // beyond the bounds retention also erases finished runs that the upstream lacks
 };
 
 /// Why a message has no answer.
 enum class Failure : uint8_t {
-  kTransient,  // time-out, refused, reset, 408, 425, 429, 5xx: the same again
+  kTransient,  // time-out, refused, reset, 408, 425, 429, 5xx: the same message is sent again
   kTooLarge,   // 413 without an answer of the protocol
-  kDenied,     // 401, 403: after 5 to 300 s, or when resume() says that the token is another
-  kProtocol,   // anything else: what answers is no receiver of this protocol, or of another version
+  kDenied,     // 401, 403: sent again after 5 to 300 s, or when resume() says that there is another token
+  kProtocol,   // anything else: what answers is not a receiver of this protocol, or of another version
 };
 
 class Sender {
  public:
   /// What the store does for it.
   struct Host {
-    std::function<Status(uint64_t* lsn)> fold;  // the durable log into the tables; `lsn`: up to where
-    std::function<void(const std::string& id, uint64_t last)> taken;
-    std::function<Status()> expect_documents;  // what waits is folded, so that each need not see to it
+    std::function<Status(uint64_t* lsn)> fold;  // folds the durable log into the tables, up to `lsn`
+    std::function<void(const std::string& id, uint64_t last)> taken;  // see Outbox::freeze()
+    std::function<Status()> expect_documents;  // folds all that waits, before several calls of take_document
     std::function<Result<bool>(const Documents::Run& run)> take_document;  // of a pull; false: it is not newer
-    std::function<Status()> keep_documents;                                // those that were taken are on the disk
-    std::function<void(const Documents::Run& run)> refreshed;
+    std::function<Status()> keep_documents;                    // makes the documents that were taken durable
+    std::function<void(const Documents::Run& run)> refreshed;  // the answer to refresh() is here
     std::function<uint64_t()> random;
   };
   Sender(Outbox& outbox, Tables& tables, SenderOptions options, Host host);
 
-  /// The bytes to deliver now; empty: nothing, or something is under way. They live until the next call.
+  /// The bytes to deliver now; empty: nothing to send now, or a message is under way. They live until the next call.
   Result<std::string_view> next(int64_t now_ms);
-  /// The answer to what next() gave last. One that is none counts as failed(kProtocol), and kOk is returned. Errors:
-  /// those of the tables and of Host; the same message comes again.
+  /// Takes the answer to the last message. A malformed answer counts as failed(kProtocol), and kOk is returned. Errors:
+  /// those of the tables and of Host; the same message is given again.
   Status feed(std::string_view bytes, int64_t now_ms);
-  /// `retry_after_ms`: the other side asked for so long; 0: it did not. While a denial is waited out, kDenied is more
-  /// about that one.
+  /// The message got no answer. `retry_after_ms`: the pause that the other side asked for; 0: it did not. During the
+  /// pause after a denial, kDenied only replaces its text.
   Status failed(Failure failure, const std::string& text, int64_t retry_after_ms, int64_t now_ms);
   [[nodiscard]] bool under_way() const { return under_way_ != MessageKind::kUnknown; }
-  /// When next() may have something again; INT64_MAX: when something changes.
+  /// When next() may give a message again; INT64_MAX: no such time, ask when something changes.
   [[nodiscard]] int64_t next_due(int64_t now_ms) const;
 
-  /// The message under way went to another upstream: its answer is not waited for.
+  /// The message under way went to another upstream: forgets it, its answer is ignored.
   void give_up();
-  /// From the next batch on.
+  /// Used from the next batch on.
   void set_options(const SenderOptions& options) { options_ = options; }
   /// The next batch need not wait for the interval.
   void hurry() { hurry_ = true; }
   void pause() { paused_ = true; }
-  /// Also after a denial: tries at once.
+  /// Ends a pause, and the wait after a failure or a denial: next() may give a message at once.
   void resume();
-  /// The upstream's document of a run will be asked for.
+  /// One of the next messages asks the upstream for the document of this run.
   void refresh(std::string id) { refreshes_.push_back(std::move(id)); }
 
   [[nodiscard]] const SenderOptions& options() const { return options_; }
@@ -81,16 +84,19 @@ class Sender {
   [[nodiscard]] const std::string& last_error() const { return last_error_; }
   [[nodiscard]] Failure last_failure() const { return last_failure_; }
   [[nodiscard]] uint64_t failures() const { return failures_; }
-  /// Nothing waits that can be sent, as of the last look; the log may hold more.
+  /// Nothing that can be sent was waiting when a batch was last made; the log may hold more.
   [[nodiscard]] bool idle() const { return idle_ && !under_way() && outbox_.in_flight().empty(); }
 
  private:
-  Status carry_out(std::string_view answer, int64_t now_ms);
+  Status handle_answer(std::string_view answer, int64_t now_ms);
   Status answer_batch(const Reply& reply, int64_t now_ms);
   Status answer_question(const Documents& documents);
   Status ask(const std::vector<std::string>& ids, bool if_newer);
   Status ask_for_newer();
-  void done(int64_t now_ms);
+  Status ask_refreshed();
+  Status ask_before_sending();
+  Status freeze(int64_t now_ms);
+  void done();
   void wait(int64_t ms, int64_t now_ms);
 
   Outbox& outbox_;
@@ -103,24 +109,24 @@ class Sender {
   std::vector<std::string> asked_;
   uint64_t asked_number_ = 0;
   bool asked_newer_ = false;
-  std::deque<std::string> refreshes_;
+  std::vector<std::string> refreshes_;
 
   Backoff backoff_;
   int64_t not_before_ms_ = 0;
   int64_t last_freeze_ms_ = 0;
   bool frozen_once_ = false;
   bool denied_ = false;
-  int64_t denied_wait_ms_ = 0;  // the last one; 0: none since a success, or since resume()
+  int64_t denied_wait_ms_ = 0;  // after the last denial; 0: none since a success, or since resume()
   bool paused_ = false;
   bool hurry_ = false;
   bool idle_ = false;
   bool more_ = false;  // the last batch was full
   std::string_view sent_;
-  int refused_ = 0;  // times that these bytes could not be read there, or were too large for a proxy
+  int refused_ = 0;  // how often the upstream could not read these bytes, or a proxy called them too large
   Backoff backlog_backoff_;
   int64_t backlog_due_ms_ = 0;
   Backoff gap_backoff_;
-  int gaps_ = 0;  // with fewer than kCalmBatches acknowledged since the one before
+  int gaps_ = 0;  // answers kGap, each with fewer than kCalmBatches acknowledged since the one before
   int acks_since_gap_ = 0;
   std::string last_error_;
   Failure last_failure_ = Failure::kTransient;

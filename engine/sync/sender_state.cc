@@ -8,8 +8,8 @@ namespace cairn::engine::sync {
 
 namespace {
 
-constexpr uint8_t kFormat = 2;
-constexpr Status kBad{Code::kCorrupt, "the state of sync does not decode"};
+constexpr uint8_t kStateFormat = 2;
+constexpr Status kBad{Code::kCorrupt, "malformed state of sync"};
 
 bool take_flag(std::string_view& from, bool& flag) {
   uint8_t v = 0;
@@ -43,7 +43,7 @@ void SenderState::add_former(const StreamId& before) {
 
 std::string encode_sender_state(const SenderState& s) {
   std::string out;
-  put(out, kFormat);
+  put(out, kStateFormat);
   put(out, static_cast<uint8_t>(s.attached));
   put_text(out, s.upstream);
   put(out, s.owner);
@@ -58,7 +58,7 @@ std::string encode_sender_state(const SenderState& s) {
   for (const StreamId& stream : s.former) {
     put(out, stream);
   }
-  put(out, static_cast<uint8_t>(s.told));
+  put(out, static_cast<uint8_t>(s.told_to_continue));
   put(out, static_cast<uint8_t>(s.resends));
   put_text(out, s.resend_after);
   put(out, static_cast<uint8_t>(s.pull));
@@ -85,14 +85,14 @@ Result<SenderState> decode_sender_state(std::string_view payload) {
   if (!take(payload, format) || format == 0) {
     return kBad;
   }
-  if (format > kFormat) {
+  if (format > kStateFormat) {
     return Status{Code::kVersion, "the state of sync was written by a newer version"};
   }
   const bool whole =
       take_flag(payload, s.attached) && take_text(payload, s.upstream) && take(payload, s.owner) &&
       take(payload, s.stream) && take(payload, s.generation) && take(payload, s.seq) && take(payload, s.digest) &&
       take(payload, s.deltas) && take(payload, s.parent) && take(payload, s.parent_seq) &&
-      take_streams(payload, s.former) && take_flag(payload, s.told) && take_flag(payload, s.resends) &&
+      take_streams(payload, s.former) && take_flag(payload, s.told_to_continue) && take_flag(payload, s.resends) &&
       take_text(payload, s.resend_after) && take(payload, pull) && take_text(payload, s.pull_after) &&
       take(payload, s.pull_number) && take(payload, halt) && take(payload, s.batches) && take(payload, s.entries) &&
       take(payload, s.bytes) && take(payload, s.lost_deltas) && take(payload, s.rotations) &&

@@ -10,8 +10,8 @@ constexpr std::string_view kMark = "://";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/// What stands between "://" and the path. A password with a slash or a question mark in it is none by the book, and
-/// common: what follows a colon there is no port.
+/// Skips what may be user and password between "://" and the host. By the standard a password has no slash or question
+/// mark, but such passwords are common: then what follows the colon is not a port number.
 std::string_view behind_user(std::string_view url) {
   const std::string_view authority = url.substr(0, url.find_first_of("/?#"));
   size_t at = authority.rfind('@');

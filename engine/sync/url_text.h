@@ -1,4 +1,4 @@
-// What of a text may be shown and kept: an address can hold a password or a token, and people paste such addresses.
+// Removes secrets from texts before they are shown or stored: people paste addresses that hold a password or a token.
 #pragma once
 
 #include <string>

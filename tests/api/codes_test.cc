@@ -9,7 +9,7 @@
 #include <fstream>
 #include <set>
 
-#include "engine/staging_format.h"
+#include "engine/staging/format.h"
 #include "tests/api/host_fixture.h"
 
 namespace cairn::tests {
@@ -129,7 +129,7 @@ const Case kCases[] = {
     {CODE(INVALID_JSON), "JSON", [](Codes& t) { return t.json("{]"); }},
     {CODE(INVALID_MSGPACK), "msgpack", [](Codes& t) { return cairn_run_set_msgpack(t.run_, "k", 1, "\xc1", 1); }},
     {CODE(TOO_DEEP), "64", [](Codes& t) { return t.json(std::string(70, '[') + std::string(70, ']')); }},
-    {CODE(NOT_FINITE), "no JSON numbers", [](Codes& t) { return t.set("k", 1e308 * 10); }},
+    {CODE(NOT_FINITE), "not JSON numbers", [](Codes& t) { return t.set("k", 1e308 * 10); }},
     {CODE(TYPE_MISMATCH), "expected a string",
      [](Codes& t) {
        char text[8];

@@ -153,7 +153,7 @@ TEST_F(OnError, WithoutItUpdatesThrowAndNameRunAndKey) {
     run.set("loss", NAN);
     ADD_FAILURE() << "nothing was thrown";
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "run \"train-8\", key \"loss\": NaN and infinity are no JSON numbers");
+    EXPECT_STREQ(error.what(), "run \"train-8\", key \"loss\": NaN and infinity are not JSON numbers");
     EXPECT_EQ(error.run(), "train-8");
     EXPECT_EQ(error.key(), "loss");
     EXPECT_FALSE(error.told());

@@ -10,7 +10,7 @@
 #include <cairn/cairn.hpp>
 #include <vector>
 
-#include "engine/staging_format.h"
+#include "engine/staging/format.h"
 #include "tests/api/api_fixture.h"
 
 namespace cairn::tests {
@@ -52,7 +52,9 @@ class ReadOnly : public ApiTest {
       start("r", "{\"n\":0}");
       int n = 0;
       while (::write(done[1], "x", 1) == 1 && ::read(told[0], &n, sizeof n) == sizeof n) {
-        if (cairn_run_set_int64(run_, "n", 1, n) != CAIRN_OK) _exit(1);
+        if (cairn_run_set_int64(run_, "n", 1, n) != CAIRN_OK) {
+          _exit(1);
+        }
       }
       _exit(2);
     }

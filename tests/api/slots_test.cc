@@ -1,4 +1,6 @@
 // Several processes that each open a store of their own under one directory.
+#include "engine/maintenance/slots.h"
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,9 +15,8 @@
 #include <thread>
 #include <vector>
 
-#include "engine/store_directory.h"
-#include "engine/store_lock.h"
-#include "engine/store_slots.h"
+#include "engine/directory/store_directory.h"
+#include "engine/directory/store_lock.h"
 #include "tests/api/api_fixture.h"
 #include "tests/support/child_process.h"
 

@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <utility>
 
-#include "engine/tables.h"
-#include "engine/tables_format.h"
+#include "engine/tables/format.h"
+#include "engine/tables/tables.h"
 #include "tests/api/host_fixture.h"
 #include "tests/api/sync_fixture.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <thread>
 
-#include "engine/sync/batch.h"
+#include "engine/sync/reply.h"
 #include "tests/chaos/chaos_proxy.h"
 #include "tests/chaos/expected.h"
 #include "tests/cli/command_fixture.h"

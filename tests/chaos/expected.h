@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/store.h"
-#include "engine/store_reader.h"
+#include "engine/reader/store_reader.h"
+#include "engine/store/store.h"
 #include "tests/chaos/oracle.h"
 
 namespace cairn::tests {

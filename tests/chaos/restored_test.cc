@@ -1,6 +1,7 @@
 // Either end restored from an older copy, and a copied store.
 #include <filesystem>
 
+#include "engine/store/upstream.h"
 #include "tests/chaos/one_site.h"
 
 namespace cairn::tests {
@@ -10,9 +11,9 @@ namespace fs = std::filesystem;
 
 class Restored : public OneSite {
  protected:
-  engine::Store::SyncState state() {
-    engine::Store::SyncState state;
-    with_store(store(), [&state](engine::Store& s) { EXPECT_TRUE(s.sync_state(state).ok()); });
+  engine::Upstream::State state() {
+    engine::Upstream::State state;
+    with_store(store(), [&state](engine::Store& s) { EXPECT_TRUE(s.upstream().state(state).ok()); });
     return state;
   }
   static void copy(const std::string& from, const std::string& to) { fs::copy(from, to, fs::copy_options::recursive); }

@@ -85,7 +85,7 @@ TEST_F(Apply, AtomicOverSeveralRunsChangesNoneWhenOneDoesNotApply) {
   ASSERT_EQ(cairn({"finish", "s"}).exit, 0);
   const Ran finished = cairn({"apply", "--atomic", "r", "s"}, R"([{"type":"set","key":"n","value":2}])");
   EXPECT_EQ(finished.exit, 1);
-  EXPECT_THAT(finished.err, HasSubstr("s: "));
+  EXPECT_THAT(finished.err, HasSubstr("run \"s\": "));
   EXPECT_EQ(metadata("r"), "{\"n\":1}\n");
   EXPECT_THAT(cairn({"apply", "--atomic", "r", "none"}, "[]").err, HasSubstr("none"));
 }

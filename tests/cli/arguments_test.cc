@@ -5,11 +5,12 @@
 
 #include <set>
 
-#include "engine/run_query.h"
+#include "engine/records/run_query.h"
 #include "tests/cli/command_fixture.h"
-#include "tools/command_line.h"
-#include "tools/number_argument.h"
-#include "tools/time_argument.h"
+#include "tools/commands/commands.h"
+#include "tools/input/command_line.h"
+#include "tools/input/number_argument.h"
+#include "tools/input/time_argument.h"
 
 namespace cairn::tests {
 namespace {

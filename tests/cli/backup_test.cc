@@ -32,7 +32,7 @@ TEST_F(BackupCommand, CopiesBesideALiveOwner) {
   set(run, "progress", "0.25");
   const Ran ran = cairn({"backup", copy()});
   EXPECT_EQ(ran.exit, 0) << ran.err;
-  EXPECT_EQ(ran.out, "1 runs copied, as of LSN 1\n");
+  EXPECT_EQ(ran.out, "1 run copied, as of LSN 1\n");
   set(run, "progress", "0.5");
   EXPECT_EQ(on_copy({"get", "live"}).out, "{\"progress\":0.25}\n");
   EXPECT_EQ(on_copy({"verify"}).exit, 0);

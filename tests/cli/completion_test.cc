@@ -1,5 +1,6 @@
 // tools/cairn.bash, asked as bash asks it.
 #include <cstdio>
+#include <filesystem>
 
 #include "tests/cli/command_fixture.h"
 
@@ -14,7 +15,8 @@ class Completion : public CommandTest {
   /// What the last of `words` (behind "cairn") is completed to, one a line.
   std::string complete(const std::vector<std::string>& words) {
     std::ofstream script(path("ask"));
-    script << "source " CAIRN_TEST_DATA "/../../tools/cairn.bash\nCOMP_WORDS=('" CAIRN_COMMAND "'";
+    script << "source " << std::filesystem::path(CAIRN_JSON_SCHEMA).parent_path().string()
+           << "/cairn.bash\nCOMP_WORDS=('" CAIRN_COMMAND "'";
     for (const std::string& word : words) {
       script << " '" << word << "'";
     }
@@ -69,10 +71,22 @@ TEST_F(Completion, OfRunIdsWithColonsAndDots) {
   EXPECT_EQ(complete({"apply", "2026-01-31T12", ":", "05", "pod"}), "\npod-7.web\n");
 }
 
+TEST_F(Completion, OfKeysIsOfTheRunThatIsNamed) {
+  started("run_a", R"({"progress":0.5,"phase":{"inner":1},"pages":[1,{"deep":2}],"a b":1,"$x":2,"q\"":3})");
+  started("run_b", R"({"other":1})");
+  EXPECT_EQ(complete({"get", "run_a", "p"}), "\nprogress\nphase\npages\n");
+  EXPECT_EQ(complete({"set", "--limit", "9", "run_a", ""}), "\nprogress\nphase\npages\n")
+      << "not those that the shell would take apart";
+  EXPECT_EQ(complete({"del", "run_b", "o"}), "\nother\n");
+  EXPECT_EQ(complete({"get", "none", "p"}), "\n\n");
+}
+
 TEST_F(Completion, OfTopicsAndOfValues) {
   EXPECT_EQ(complete({"help", "dur"}), "\ndurability\n");
   EXPECT_EQ(complete({"help", "sho"}), "\nshow\n");
   EXPECT_EQ(complete({"ls", "--status", "ex"}), "\nEXECUTING\nEXPIRED\n");
+  EXPECT_EQ(complete({"finish", "run", "--status", "ex"}), "\nEXPIRED\n") << "only what ends a run";
+  EXPECT_EQ(complete({"ls", "--order", ""}), "\nnewest\noldest\nid\n");
   EXPECT_THAT(complete({"ls", "--store", directory_.path() + "/"}), Not(HasSubstr("ask"))) << "directories only";
   EXPECT_EQ(complete({"dump", "--lsn", "x"}), "\n\n");
 }

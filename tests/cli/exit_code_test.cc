@@ -1,11 +1,11 @@
-#include "tools/exit_code.h"
+#include "tools/output/exit_code.h"
 
 #include <gtest/gtest.h>
 
 #include <set>
 #include <string>
 
-#include "tools/terminal_text.h"
+#include "tools/output/terminal_text.h"
 
 namespace cairn::tools {
 namespace {
@@ -58,6 +58,22 @@ TEST(TerminalText, ControlCharactersAndBadBytesAreEscaped) {
   EXPECT_EQ(printable("\xC2\x9B"), "\\xc2\\x9b");
   EXPECT_EQ(printable("a\xFF\xC3"), "a\\xff\\xc3");
   EXPECT_EQ(printable(std::string_view("\0x", 2)), "\\x00x");
+}
+
+// They make "photo gnp.exe" of "photo exe.png", and swap what stands beside them.
+TEST(TerminalText, WhatReordersTextIsEscaped) {
+  EXPECT_EQ(printable("photo \xE2\x80\xAE"
+                      "gnp.exe"),
+            "photo \\xe2\\x80\\xaegnp.exe");
+  for (const char* control :
+       {"\xD8\x9C", "\xE2\x80\x8E", "\xE2\x80\x8F", "\xE2\x80\xAA", "\xE2\x80\xAE", "\xE2\x81\xA6", "\xE2\x81\xA9"}) {
+    EXPECT_EQ(printable(control).find(control), std::string::npos) << printable(control);
+    EXPECT_EQ(printable(control).substr(0, 2), "\\x");
+  }
+  EXPECT_EQ(printable("\xE2\x80\x8D \xE2\x80\x90 \xE2\x81\xAA"), "\xE2\x80\x8D \xE2\x80\x90 \xE2\x81\xAA")
+      << "neighbours";
+  EXPECT_EQ(tools::printable_json("{\n\"\xE2\x80\xAE\":\"\xC2\x9B\x7F\xC3\xA4\"}"),
+            "{\n\"\\u202e\":\"\\u009b\\u007f\xC3\xA4\"}");
 }
 
 TEST(TerminalText, TimesAndSizes) {

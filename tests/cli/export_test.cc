@@ -3,10 +3,10 @@
 
 #include <filesystem>
 
-#include "engine/run_record.h"
+#include "engine/records/run_record.h"
 #include "tests/cli/command_fixture.h"
-#include "tools/run_line.h"
-#include "tools/terminal_text.h"
+#include "tools/input/run_line.h"
+#include "tools/output/terminal_text.h"
 
 namespace cairn::tests {
 namespace {
@@ -143,7 +143,8 @@ TEST_F(ExportImport, ARunThatIsThereStopsUnlessToldWhatToDo) {
   const Ran refused = import(lines);
   EXPECT_EQ(refused.exit, 1);
   EXPECT_EQ(refused.out, "1 imported, 0 replaced, 0 skipped, 1 failed\n");
-  EXPECT_THAT(refused.err, HasSubstr("line 2: a: a run of this id is in the store: give --skip-existing or --replace"));
+  EXPECT_THAT(refused.err,
+              HasSubstr("line 2: run \"a\": a run of this id is in the store: give --skip-existing or --replace"));
   EXPECT_EQ(on_other({"get", "never"}).exit, 1);
   EXPECT_EQ(import(lines, {"--skip-existing"}).out, "1 imported, 0 replaced, 2 skipped, 0 failed\n");
   EXPECT_EQ(on_other({"get", "a"}).out, "{\"v\":1}\n");
@@ -166,7 +167,8 @@ TEST_F(ExportImport, KeepGoingPassesBadLinesOver) {
   const Ran ran = import("nonsense\n{\"id\":\"b\"}\n{\"id\":\"b\"}\n[]\n{\"id\":\"c\"}\n", {"--keep-going"});
   EXPECT_EQ(ran.exit, 65) << "that of the first bad line";
   EXPECT_EQ(ran.out, "2 imported, 0 replaced, 0 skipped, 3 failed\n");
-  for (const char* line : {"line 1: it is not JSON", "line 3: b: a run of this id", "line 4: it is no object"}) {
+  for (const char* line :
+       {"line 1: it is not JSON", "line 3: run \"b\": a run of this id", "line 4: it is not an object"}) {
     EXPECT_THAT(ran.err, HasSubstr(line));
   }
 }
@@ -261,16 +263,16 @@ TEST_F(ExportImport, AgesOfAnyTimeAreRight) {
   EXPECT_EQ(tools::age_text(0, 121'000'000), "2 min ago");
 }
 
-// Nobody writes to it yet: the wait is for the open.
+// Nobody writes to it yet.
 TEST_F(ExportImport, CtrlCEndsTheWaitForAFifo) {
   ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
   for (const int signal : {SIGTERM, SIGINT}) {
     std::ofstream(path("in")) << "";
     const pid_t pid = spawn({"import", path("pipe")}, path("in"));
-    // It blocks in the open when it sleeps: /proc says so.
+    // It blocks in poll() or ppoll() when it sleeps: /proc says so.
     const auto sleeps = [pid] {
       const std::string stat = read_file("/proc/" + std::to_string(pid) + "/syscall");
-      return stat.starts_with("257 ") || stat.starts_with("2 ");
+      return stat.starts_with("7 ") || stat.starts_with("271 ");
     };
     for (int i = 0; i < 500 && !sleeps(); ++i) {
       usleep(10'000);
@@ -290,7 +292,13 @@ TEST_F(ExportImport, CtrlCKeepsWhatWasImportedAndLeavesAGoodStore) {
   const pid_t pid = spawn({"import"}, path("fifo"));
   const std::string line = "{\"id\":\"a\"}\n";
   ASSERT_EQ(write(writer, line.data(), line.size()), static_cast<ssize_t>(line.size()));
-  usleep(300'000);  // for the store to be made and the line to be read
+  // The store is made and the line was read once the run is there; then the command waits for more.
+  int status = -1;
+  for (int i = 0; i < 1000 && status != 0; ++i) {
+    usleep(10'000);
+    ASSERT_EQ(waitpid(spawn({"get", "a"}, "/dev/null", true, path("look"), path("look")), &status, 0) > 0, true);
+  }
+  ASSERT_EQ(status, 0);
   kill(pid, SIGINT);
   const Ran ran = wait_for(pid);
   ::close(writer);

@@ -1,6 +1,8 @@
 #include <fstream>
 
 #include "tests/cli/command_fixture.h"
+#include "tools/commands/commands.h"
+#include "tools/help/topics.h"
 
 namespace cairn::tests {
 namespace {
@@ -41,7 +43,7 @@ TEST_F(Help, OfEachCommandHasItsUsageAndAnExample) {
   }
 }
 
-TEST_F(Help, ExamplesFitATerminalOf120Columns) {
+TEST_F(Help, FitsATerminalOf100Columns) {
   std::vector<std::string> texts = {bare({"--help"}).out};
   for (const char* command : kCommands) {
     texts.push_back(bare({command, "--help"}).out);
@@ -49,7 +51,30 @@ TEST_F(Help, ExamplesFitATerminalOf120Columns) {
   for (const std::string& text : texts) {
     std::istringstream in(text);
     for (std::string line; std::getline(in, line);) {
-      EXPECT_LE(line.size(), 120u) << line;
+      EXPECT_LE(line.size(), 100u) << line;
+    }
+  }
+}
+
+// No line over 100 columns, and none that ends early: half a line in the middle of a paragraph is a lost line end.
+TEST_F(Help, TextsFillTheirLines) {
+  tools::CommandLine line;
+  tools::add_all(line);
+  const tools::LineText all = line.describe();
+  std::vector<std::string> texts = {all.about, all.notes};
+  for (const tools::CommandText& command : all.commands) {
+    texts.push_back(command.notes);
+  }
+  for (const tools::HelpTopic& topic : tools::help_topics()) {
+    texts.push_back(topic.text());
+  }
+  for (const std::string& text : texts) {
+    std::istringstream in(text);
+    std::string before;
+    for (std::string now; std::getline(in, now); before = now) {
+      EXPECT_LE(now.size(), 100u) << now;
+      const bool goes_on = !now.empty() && now[0] != ' ' && !before.empty() && before[0] != ' ' && before.back() != ':';
+      EXPECT_FALSE(goes_on && before.size() < 75) << before << "\n" << now;
     }
   }
 }
@@ -64,7 +89,7 @@ TEST_F(Help, ExplainsEveryTopicThatItLists) {
     EXPECT_EQ(bare({"help", topic, "--json"}).parsed()["text"], ran.out) << topic;
     std::istringstream in(ran.out);
     for (std::string line; std::getline(in, line) && topic != std::string("man");) {
-      EXPECT_LE(line.size(), 120u) << line;
+      EXPECT_LE(line.size(), 100u) << line;
     }
   }
   EXPECT_THAT(bare({"help", "exit-codes"}).out, HasSubstr("\n  78  busy"));

@@ -5,7 +5,8 @@
 
 #include "tests/cli/command_fixture.h"
 #include "tests/support/json_schema.h"
-#include "tools/command_line.h"
+#include "tools/commands/commands.h"
+#include "tools/input/command_line.h"
 
 namespace cairn::tests {
 namespace {

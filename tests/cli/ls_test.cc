@@ -1,5 +1,5 @@
 #include "tests/cli/command_fixture.h"
-#include "tools/time_argument.h"
+#include "tools/input/time_argument.h"
 
 namespace cairn::tests {
 namespace {

@@ -9,6 +9,7 @@
 
 #include "tests/cli/command_fixture.h"
 #include "tests/support/child_process.h"
+#include "tools/process/interrupt.h"
 
 namespace cairn::tests {
 namespace {
@@ -26,6 +27,18 @@ class ProcessOfTheCommand : public CommandTest {
     int status = -1;
     EXPECT_EQ(waitpid(pid, &status, 0), pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  /// And with 0.
+  static bool ends_within_10_s(pid_t pid) {
+    int status = -1;
+    for (int i = 0; i < 2000 && waitpid(pid, &status, WNOHANG) == 0; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    if (status == -1) {
+      kill(pid, SIGKILL);
+      waitpid(pid, nullptr, 0);
+    }
+    return status == 0;
   }
   /// From then on a signal is noted. Fields of /proc/PID/status are hexadecimal.
   static void wait_until_it_catches(pid_t pid, int signal) {
@@ -63,6 +76,50 @@ TEST_F(ProcessOfTheCommand, OutputThatWentToAClosedStreamIsNotTakenForWritten) {
 }
 
 // The kernel takes no default action for process 1, so a signal that is raised there does not end it.
+// A signal between the last look at the flag and the wait interrupts no system call. One that another thread handles
+// does not, either: that one can be had at will.
+TEST_F(ProcessOfTheCommand, ASignalThatInterruptsNoSystemCallEndsTheWait) {
+  for (const bool input : {true, false}) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      int nothing[2];
+      if (pipe(nothing) != 0) {
+        _exit(1);
+      }
+      tools::note_interrupts();
+      std::thread other([] {
+        usleep(50'000);
+        raise(SIGTERM);
+      });
+      if (input) {
+        _exit(tools::wait_for_input(nothing[0]) ? 2 : 0);
+      }
+      tools::pause_ms(3'600'000);
+      _exit(tools::interrupted() ? 0 : 2);
+    }
+    EXPECT_TRUE(ends_within_10_s(pid));
+  }
+}
+
+TEST_F(ProcessOfTheCommand, ASignalOfAForkedChildDoesNotEndTheWaitsOfItsParent) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    int later[2];
+    int code = 1;
+    if (pipe(later) == 0) {
+      tools::note_interrupts();
+      if (fork() == 0) {
+        raise(SIGTERM);
+        usleep(100'000);
+        _exit(write(later[1], "x", 1) == 1 ? 0 : 1);
+      }
+      code = tools::wait_for_input(later[0]) && !tools::interrupted() ? 0 : 2;
+    }
+    _exit(code);
+  }
+  EXPECT_TRUE(ends_within_10_s(pid));
+}
+
 TEST_F(ProcessOfTheCommand, AsProcess1EndsWith128AndTheNumberOfItsSignal) {
   if (geteuid() != 0) {
     GTEST_SKIP() << "not root: no pid namespace can be made here";

@@ -58,10 +58,12 @@ TEST_F(Read, StoredTextCannotDriveTheTerminal) {
   cairn({"start", "--id", "evil", "--task", "\x1b]0;owned\x07", "--tag",
          "\xC2\x9B"
          "31m",
-         "--metadata", R"({"progress":2,"t":"\u001b[31m"})"});
+         "--metadata", R"({"progress":2,"t":"\u001b[31m","u":"\u009b31m","v\u202e":"\u2066x"})"});
   for (const Ran& ran : {cairn({"show", "evil"}), cairn({"ls"}), cairn({"dump"})}) {
     EXPECT_THAT(ran.out, Not(HasSubstr("\x1b")));
     EXPECT_THAT(ran.out, Not(HasSubstr("\xC2\x9B")));
+    EXPECT_THAT(ran.out, Not(HasSubstr("\xE2\x80\xAE")));
+    EXPECT_THAT(ran.out, Not(HasSubstr("\xE2\x81\xA6")));
   }
   EXPECT_THAT(cairn({"show", "evil"}).out, HasSubstr("\\x1b]0;owned\\x07"));
   EXPECT_THAT(cairn({"show", "evil"}).out, Not(HasSubstr("progress  ["))) << "2 is no share";

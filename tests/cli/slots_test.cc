@@ -1,7 +1,8 @@
 // The slots that processes share a directory for.
+#include "engine/maintenance/slots.h"
+
 #include <fstream>
 
-#include "engine/store_slots.h"
 #include "tests/cli/command_fixture.h"
 
 namespace cairn::tests {

@@ -10,7 +10,9 @@
 #include <thread>
 #include <tuple>
 
+#include "engine/store/upstream.h"
 #include "engine/sync/batch.h"
+#include "engine/sync/reply.h"
 #include "tests/cli/server_fixture.h"
 
 namespace cairn::tests {
@@ -350,7 +352,7 @@ TEST_F(Sync, ByTlsAndAUnixSocket) {
   EXPECT_EQ(cairn({"sync", "--upstream", url, "--ca-file", path("cert.pem")}).exit, 0);
   EXPECT_EQ(at("up", {"get", "r"}).out, "{}\n");
   EXPECT_THAT(cairn({"sync", "--upstream", "unix:" + path("sock"), "--deadline", "1s"}).out,
-              HasSubstr("nobody listens on the socket"));
+              HasSubstr("no server listens on the socket"));
   const std::string socket = serve("by-socket", {}, "unix:" + path("sock"));
   EXPECT_EQ(socket, "unix:" + path("sock"));
   EXPECT_EQ(cairn({"sync", "--upstream", socket}).exit, 0);
@@ -387,9 +389,9 @@ TEST_F(Sync, AllThatIsHeldIsListedHoweverMuchItIs) {
   }
   engine::sync::SenderOptions all;
   all.limits = {engine::sync::kEntriesMax, 4u << 20};
-  ASSERT_TRUE(store_->attach_upstream("test", all).ok());
+  ASSERT_TRUE(store_->upstream().attach("test", all).ok());
   std::string batch;
-  ASSERT_TRUE(store_->sync_next(batch).ok());
+  ASSERT_TRUE(store_->upstream().next(batch).ok());
   const auto sent = engine::sync::decode_batch_header(batch);
   ASSERT_EQ(sent->entries, kRuns);
   engine::sync::ReplyHeader header;
@@ -401,7 +403,7 @@ TEST_F(Sync, AllThatIsHeldIsListedHoweverMuchItIs) {
     refused[i].entry = static_cast<uint32_t>(i);
     refused[i].code = engine::sync::VerdictCode::kTooLarge;
   }
-  ASSERT_TRUE(store_->sync_feed(engine::sync::encode_reply(header, refused)).ok());
+  ASSERT_TRUE(store_->upstream().feed(engine::sync::encode_reply(header, refused)).ok());
   close();
   const Ran dead = cairn({"sync", "--dead"});
   EXPECT_EQ(dead.exit, 0) << dead.err;
@@ -498,7 +500,7 @@ TEST_F(Sync, ByAFolderThatTravels) {
   EXPECT_EQ(at("up", {"serve", "--via-folder", path("stick")}).exit, 74);
   EXPECT_EQ(at("up", {"get", "r"}).exit, 1);
   EXPECT_EQ(cairn({"sync", "--via-folder", path("stick")}).exit, 75);
-  EXPECT_THAT(at("up", {"serve", "--via-folder", path("stick")}).out, HasSubstr("1 batches with 1 changes"));
+  EXPECT_THAT(at("up", {"serve", "--via-folder", path("stick")}).out, HasSubstr("1 batch with 1 change"));
   EXPECT_THAT(at("up", {"serve", "--via-folder", path("stick")}).out, HasSubstr("0 batches"));
   // A copy of the stick is taken to the other side a second time, without the answers.
   std::filesystem::create_directory(path("old"));
@@ -528,7 +530,7 @@ TEST_F(Sync, AMessageInAFolderThatCannotBeReadHidesNoOther) {
   std::filesystem::create_symlink("/nowhere", stick + "/" + std::string(32, 'f') + ".message");
   const Ran ran = at("up", {"serve", "--via-folder", stick});
   EXPECT_EQ(ran.exit, 74);
-  EXPECT_THAT(ran.out, HasSubstr("1 batches with 1 changes"));
+  EXPECT_THAT(ran.out, HasSubstr("1 batch with 1 change"));
   EXPECT_THAT(ran.err, HasSubstr("4 messages could not be read, all others have an answer"));
   EXPECT_THAT(ran.err, HasSubstr(front.substr(1) + "1.message"));
   EXPECT_THAT(ran.err, HasSubstr("and 1 more"));
@@ -626,7 +628,7 @@ TEST_F(SpoiledFolder, AnAnswerThatIsCutIsNamedAndGivenAgain) {
   for (const std::string& spoiled : {std::string(), whole.substr(0, 50), flipped, std::string("<html>")}) {
     std::ofstream(answer_, std::ios::binary) << spoiled;
     EXPECT_EQ(send(), 74);
-    EXPECT_THAT(sent_.err, HasSubstr(answer_ + ": is no answer to its message"));
+    EXPECT_THAT(sent_.err, HasSubstr(answer_ + ": is not an answer to its message"));
     EXPECT_EQ(why(), "in_flight") << "and nothing was counted as a failure of the other side";
     EXPECT_EQ(answer(), 0);
     EXPECT_THAT(answered_.out, HasSubstr("1 came again"));
@@ -647,7 +649,7 @@ TEST_F(SpoiledFolder, AnAnswerToAnotherMessageIsNoAnswer) {
   std::ofstream(answer_, std::ios::binary) << earlier;
   EXPECT_EQ(send(), 74);
   EXPECT_EQ(answer(), 0);
-  EXPECT_THAT(answered_.out, HasSubstr("1 batches with 1 changes"));
+  EXPECT_THAT(answered_.out, HasSubstr("1 batch with 1 change"));
   EXPECT_EQ(send(), 0);
   EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":2}\n");
 }
@@ -658,7 +660,7 @@ TEST_F(SpoiledFolder, AnAnswerThatSaysNotNowIsGivenAgain) {
   header.answer = static_cast<uint8_t>(engine::sync::Answer::kUnable);
   std::ofstream(answer_, std::ios::binary) << engine::sync::encode_reply(header, {});
   EXPECT_EQ(answer(), 0);
-  EXPECT_THAT(answered_.out, HasSubstr("1 batches with 1 changes"));
+  EXPECT_THAT(answered_.out, HasSubstr("1 batch with 1 change"));
   expect_all_upstream();
 }
 

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "tests/cli/command_fixture.h"
-#include "tools/watch_screen.h"
+#include "tools/output/watch_screen.h"
 
 namespace cairn::tests {
 namespace {
@@ -84,7 +84,9 @@ TEST_F(WatchCommand, OfAStoreThatIsMadeAnewEndsWith65) {
   wait_for_output("progress=0.25");
   close();
   std::filesystem::rename(store(), store() + "-old");
-  started("job");
+  // Into files of its own: what the watch says between the two stands in the usual ones.
+  const pid_t made = spawn({"start", "--id", "job"}, "/dev/null", true, path("start.out"), path("start.err"));
+  EXPECT_EQ(waitpid(made, nullptr, 0), made);
   const Ran ran = wait_in_time_for(pid);
   EXPECT_EQ(ran.exit, 65);
   EXPECT_THAT(ran.err, HasSubstr(store()));  // or removed, if it looked in between
@@ -109,8 +111,12 @@ TEST_F(WatchCommand, ARunWhoseProcessIsKilledIsOrphanedOnceAndEndsWith1) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     open();
     auto resumed = store_->resume("job");
-    if (!resumed.ok() || set(*resumed, "progress", "0.5") != Code::kOk) _exit(1);
-    while (true) pause();
+    if (!resumed.ok() || set(*resumed, "progress", "0.5") != Code::kOk) {
+      _exit(1);
+    }
+    while (true) {
+      pause();
+    }
   }
   for (const std::vector<std::string>& runs : std::vector<std::vector<std::string>>{{"watch", "job"}, {"watch"}}) {
     std::vector<std::string> line = runs;
@@ -148,10 +154,16 @@ TEST_F(WatchCommand, AWatchOfAllRunsIsToldWhenTheOwnerDies) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     open();
     for (const char* id : {"a", "b"}) {
-      if (set(start(id), "n", "1", engine::Durability::kPower) != Code::kOk) _exit(1);
+      if (set(start(id), "n", "1", engine::Durability::kPower) != Code::kOk) {
+        _exit(1);
+      }
     }
-    if (!store_->finish(*find("b"), engine::RunStatus::kCompleted).ok()) _exit(1);
-    while (true) pause();
+    if (!store_->finish(*find("b"), engine::RunStatus::kCompleted).ok()) {
+      _exit(1);
+    }
+    while (true) {
+      pause();
+    }
   }
   const pid_t pid = watching({"watch", "--plain", "--interval", "20"});
   wait_for_output("b COMPLETED");

@@ -12,9 +12,13 @@ class EveryByte : public KilledStore {
   std::vector<uint64_t> places(const std::string& segment) const {
     std::vector<uint64_t> all;
     for (const uint64_t begin : {uint64_t{0}, uint64_t{4096}}) {
-      for (uint64_t at = begin; at < begin + 128; at += stride()) all.push_back(at);
+      for (uint64_t at = begin; at < begin + 128; at += stride()) {
+        all.push_back(at);
+      }
     }
-    for (uint64_t at = 8192; at < good_.at(segment).size(); at += stride()) all.push_back(at);
+    for (uint64_t at = 8192; at < good_.at(segment).size(); at += stride()) {
+      all.push_back(at);
+    }
     return all;
   }
 };
@@ -27,7 +31,9 @@ TEST_F(EveryByte, OfASegmentIsReportedWithItsPlaceOrLosesNothing) {
   for (const uint64_t at : places(segment)) {
     bring_back();
     flip(segment, at, 1 << (at % 8));
-    if (HasFailure()) return;
+    if (HasFailure()) {
+      return;
+    }
     const std::string when = "byte " + std::to_string(at);
     auto opened = open();
     if (opened.ok()) {
@@ -42,7 +48,9 @@ TEST_F(EveryByte, OfASegmentIsReportedWithItsPlaceOrLosesNothing) {
       ASSERT_THAT(text, HasSubstr("LSN")) << when;
       ASSERT_THAT(text, HasSubstr("cairn show")) << when << ": says what can be done";
     }
-    if (HasFailure()) return;
+    if (HasFailure()) {
+      return;
+    }
   }
   printf("damage: segment of %zu bytes, one byte in %d flipped: %d reported, %d recovered whole\n",
          good_.at(segment).size(), static_cast<int>(stride()), reported, whole);
@@ -54,14 +62,18 @@ TEST_F(EveryByte, OfStagingLeavesEachRunAtAPrefix) {
   int prefix = 0;
   int whole = 0;
   for (const auto& [name, bytes] : good_) {
-    if (name.rfind("staging/", 0) != 0) continue;
+    if (name.rfind("staging/", 0) != 0) {
+      continue;
+    }
     for (uint64_t at = 0; at < bytes.size(); at += stride()) {
       bring_back();
       flip(name, at, 1 << (at % 8));
       auto opened = open();
       ASSERT_TRUE(opened.ok()) << name << " byte " << at << ": " << engine::error_detail().message;
       expect_runs(**opened, kDurable, name + " byte " + std::to_string(at));
-      if (HasFailure()) return;
+      if (HasFailure()) {
+        return;
+      }
       auto run = (*opened)->find(id(2));
       ((*run)->version.load() == kAcknowledged[2] ? whole : prefix) += 1;
     }

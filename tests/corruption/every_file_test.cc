@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <functional>
 
-#include "engine/identity.h"
-#include "engine/store_reader.h"
-#include "engine/store_repair.h"
+#include "engine/directory/identity.h"
+#include "engine/maintenance/repair.h"
+#include "engine/reader/store_reader.h"
 #include "tests/corruption/killed_store.h"
 #include "wal/reader.h"
 
@@ -70,7 +70,9 @@ class EveryFile : public ::testing::Test {
   /// What an open gives: "whole", "staging lost", "LOST", or the error code.
   std::string opened() {
     auto store = engine::Store::open(options());
-    if (!store.ok()) return "code " + std::to_string(static_cast<int>(store.code()));
+    if (!store.ok()) {
+      return "code " + std::to_string(static_cast<int>(store.code()));
+    }
     auto run = (*store)->find("run");
     const uint64_t sequence = run.ok() ? (*run)->version.load() : 0;
     return of_sequence(sequence);
@@ -83,9 +85,13 @@ class EveryFile : public ::testing::Test {
     o.directory = path();
     testing::use_clock(o.hooks, *this);
     auto reader = engine::StoreReader::open(std::move(o));
-    if (!reader.ok()) return "code " + std::to_string(static_cast<int>(reader.code()));
+    if (!reader.ok()) {
+      return "code " + std::to_string(static_cast<int>(reader.code()));
+    }
     auto run = (*reader)->read("run");
-    if (!run.ok()) return "code " + std::to_string(static_cast<int>(run.code()));
+    if (!run.ok()) {
+      return "code " + std::to_string(static_cast<int>(run.code()));
+    }
     return of_sequence(*run ? (*run)->record.sequence : 0);
   }
   std::string repair_finds() {
@@ -93,7 +99,9 @@ class EveryFile : public ::testing::Test {
     o.directory = path();
     testing::use_clock(o.hooks, *this);
     auto report = engine::repair(o);
-    if (!report.ok()) return "code " + std::to_string(static_cast<int>(report.code()));
+    if (!report.ok()) {
+      return "code " + std::to_string(static_cast<int>(report.code()));
+    }
     return report->damage.empty() ? "fine" : report->damage[0];
   }
 
@@ -106,9 +114,13 @@ class EveryFile : public ::testing::Test {
       while (const dirent* entry = stream == nullptr ? nullptr : readdir(stream)) {
         const std::string name = part + std::string(entry->d_name);
         struct stat s {};
-        if (lstat((top + name).c_str(), &s) == 0 && S_ISREG(s.st_mode)) all[name] = bytes_of(top + name, s.st_size);
+        if (lstat((top + name).c_str(), &s) == 0 && S_ISREG(s.st_mode)) {
+          all[name] = bytes_of(top + name, s.st_size);
+        }
       }
-      if (stream != nullptr) closedir(stream);
+      if (stream != nullptr) {
+        closedir(stream);
+      }
     }
     return all;
   }
@@ -124,12 +136,16 @@ class EveryFile : public ::testing::Test {
   }
   void bring_back() const {
     for (const auto& [name, bytes] : read_all()) {
-      if (good_.count(name) == 0) unlink(path(name).c_str());
+      if (good_.count(name) == 0) {
+        unlink(path(name).c_str());
+      }
     }
     if (access((directory_.path() + "/kept").c_str(), F_OK) == 0 && !removed_.empty()) {
       rename((directory_.path() + "/kept").c_str(), path(removed_).c_str());
     }
-    for (const auto& [name, bytes] : good_) write(name, bytes);
+    for (const auto& [name, bytes] : good_) {
+      write(name, bytes);
+    }
   }
   void remove(const std::string& name) {
     removed_ = name;
@@ -158,7 +174,9 @@ class EveryFile : public ::testing::Test {
   void live(const std::function<void(engine::Store&)>& script) {
     ChildProcess child([&](ChildProcess&) {
       auto store = engine::Store::open(options());
-      if (store.ok()) script(**store);
+      if (store.ok()) {
+        script(**store);
+      }
       fflush(nullptr);
       _exit(!store.ok() || ::testing::Test::HasFailure() ? 1 : 0);  // as a kill: nothing is closed
     });
@@ -181,10 +199,14 @@ class EveryFile : public ::testing::Test {
     size_t met = 0;
     for (const auto& [name, bytes] : good_) {
       for (const std::string how : {"removed", "emptied", "cut", "cut at its end", "doubled", "older"}) {
-        if (how == "older" && older_.count(name) == 0) continue;
+        if (how == "older" && older_.count(name) == 0) {
+          continue;
+        }
         bring_back();
         damage(name, bytes, how);
-        if (HasFatalFailure()) return;
+        if (HasFatalFailure()) {
+          return;
+        }
         const auto expected = table.find(name + " " + how);
         met += expected != table.end() ? 1 : 0;
         expect_cell(name + " " + how, expected == table.end() ? "whole" : expected->second);
@@ -245,7 +267,9 @@ TEST_F(EveryFile, OfAnIdleStoreIsWholeOrReported) {
   std::map<std::string, std::string> table = common_cells();
   table["data/data.mdb older"] = kReported;
   const std::string newest = "wal/0000000000000004.wal ";
-  for (const char* how : {"removed", "emptied", "cut", "cut at its end"}) table[newest + how] = kReported;
+  for (const char* how : {"removed", "emptied", "cut", "cut at its end"}) {
+    table[newest + how] = kReported;
+  }
   table["wal/0000000000000005.wal emptied"] = kReported;  // a spare; it may have been the newest segment
   expect_table(table);
 }
@@ -254,10 +278,14 @@ TEST_F(EveryFile, OfABusyStoreIsWholeOrReported) {
   busy_store();
   std::map<std::string, std::string> table = common_cells();
   for (const std::string full : {"wal/0000000000000001.wal ", "wal/0000000000000002.wal "}) {
-    for (const char* how : {"removed", "emptied", "cut"}) table[full + how] = kReported;
+    for (const char* how : {"removed", "emptied", "cut"}) {
+      table[full + how] = kReported;
+    }
   }
   const std::string newest = "wal/0000000000000003.wal ";
-  for (const char* how : {"removed", "emptied", "cut", "cut at its end"}) table[newest + how] = kReported;
+  for (const char* how : {"removed", "emptied", "cut", "cut at its end"}) {
+    table[newest + how] = kReported;
+  }
   table[newest + "older"] = kCannotBeTold;
   expect_table(table);
 }

@@ -89,11 +89,15 @@ class KilledStore : public ::testing::Test {
   void bring_back() const {
     for (const char* part : {"", "staging/", "wal/"}) {
       for (const std::string& name : list(part)) {
-        if (good_.count(part + name) == 0) unlink(path(part + name).c_str());
+        if (good_.count(part + name) == 0) {
+          unlink(path(part + name).c_str());
+        }
       }
     }
     for (const auto& [name, bytes] : good_) {
-      if (name == "data/lock.mdb") continue;
+      if (name == "data/lock.mdb") {
+        continue;
+      }
       const int fd = ::open(path(name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
       ASSERT_GE(fd, 0) << name;
       ASSERT_EQ(pwrite(fd, bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
@@ -120,15 +124,21 @@ class KilledStore : public ::testing::Test {
     DIR* stream = opendir(path(part).c_str());
     while (const dirent* entry = stream == nullptr ? nullptr : readdir(stream)) {
       struct stat s {};
-      if (lstat(path(part + entry->d_name).c_str(), &s) == 0 && S_ISREG(s.st_mode)) names.emplace_back(entry->d_name);
+      if (lstat(path(part + entry->d_name).c_str(), &s) == 0 && S_ISREG(s.st_mode)) {
+        names.emplace_back(entry->d_name);
+      }
     }
-    if (stream != nullptr) closedir(stream);
+    if (stream != nullptr) {
+      closedir(stream);
+    }
     return names;
   }
   [[nodiscard]] std::string newest_segment() const {
     std::string newest;
     for (const auto& [name, bytes] : good_) {
-      if (name.rfind("wal/", 0) == 0 && bytes.size() > 8192) newest = name;
+      if (name.rfind("wal/", 0) == 0 && bytes.size() > 8192) {
+        newest = name;
+      }
     }
     return newest;
   }
@@ -181,13 +191,19 @@ class KilledStore : public ::testing::Test {
     update(store, 0, Durability::kPower);
     ASSERT_TRUE(store.barrier().ok());
     ASSERT_TRUE(store.checkpoint().ok());
-    for (int i = 0; i < 4; ++i) update(store, 1, Durability::kPower);
-    for (int i = 0; i < 5; ++i) update(store, 2, i == 4 ? Durability::kPower : Durability::kProcess);
+    for (int i = 0; i < 4; ++i) {
+      update(store, 1, Durability::kPower);
+    }
+    for (int i = 0; i < 5; ++i) {
+      update(store, 2, i == 4 ? Durability::kPower : Durability::kProcess);
+    }
     // The log is idle: the durable watermark is noted, so that damage of the last group is no torn tail.
     ASSERT_TRUE(store.step(0).ok());
     host_.time.advance_ms(1500);
     ASSERT_TRUE(store.step(0).ok());
-    for (int i = 0; i < 4; ++i) update(store, 2, Durability::kProcess);
+    for (int i = 0; i < 4; ++i) {
+      update(store, 2, Durability::kProcess);
+    }
     fflush(nullptr);
     _exit(::testing::Test::HasFailure() ? 1 : 0);  // as a kill: nothing is closed
   }

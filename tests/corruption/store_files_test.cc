@@ -87,7 +87,9 @@ TEST(NewbornStore, AMissingStoreFileBesideALogOfRecordsIsRefused) {
 }
 
 TEST_F(StoreFiles, MissingStagingLosesWhatWasStagedAndNoMore) {
-  for (const std::string& name : list("staging/")) ASSERT_EQ(unlink(path("staging/" + name).c_str()), 0);
+  for (const std::string& name : list("staging/")) {
+    ASSERT_EQ(unlink(path("staging/" + name).c_str()), 0);
+  }
   auto opened = open();
   ASSERT_TRUE(opened.ok()) << engine::error_detail().message;
   expect_runs(**opened, kDurable, "without staging");
@@ -234,10 +236,14 @@ TEST_F(StoreFiles, DamagedTablePagesAreReportedAndNeverServedWrong) {
     ChildProcess child([this](ChildProcess&) {
       fclose(stderr);
       auto opened = open();
-      if (!opened.ok()) _exit(opened.code() == Code::kCorrupt || opened.code() == Code::kVersion ? 10 : 11);
+      if (!opened.ok()) {
+        _exit(opened.code() == Code::kCorrupt || opened.code() == Code::kVersion ? 10 : 11);
+      }
       for (int run = 0; run < kRuns; ++run) {
         auto found = (*opened)->find(id(run));
-        if (!found.ok()) _exit(found.code() == Code::kCorrupt ? 10 : 12);
+        if (!found.ok()) {
+          _exit(found.code() == Code::kCorrupt ? 10 : 12);
+        }
       }
       expect_runs(**opened, kAcknowledged, "round");
       fclose(stdout);

@@ -12,7 +12,9 @@ TEST_F(TornMetaPageOfAStore, OpensByItselfWithAllThatWasAcknowledged) {
     for (size_t from = 0; from < kMetaBytes; from += 8) {
       for (const size_t end : {from + 8, kMetaBytes}) {
         bring_back();
-        for (size_t at = from; at < end; ++at) flip("data/data.mdb", 4096 * page + at);
+        for (size_t at = from; at < end; ++at) {
+          flip("data/data.mdb", 4096 * page + at);
+        }
         const std::string when = "page " + std::to_string(page) + " from byte " + std::to_string(from);
         auto opened = open();
         ASSERT_TRUE(opened.ok()) << when << ": " << engine::error_detail().message;

@@ -2,8 +2,8 @@
 #include <filesystem>
 #include <functional>
 
-#include "engine/tables.h"
-#include "engine/tables_format.h"
+#include "engine/tables/format.h"
+#include "engine/tables/tables.h"
 #include "tests/corruption/killed_store.h"
 #include "wal/format.h"
 
@@ -45,9 +45,13 @@ class WithoutStoreFile : public ::testing::Test {
   std::map<std::string, std::string> files() const {
     std::map<std::string, std::string> all;
     for (const char* part : {"wal", "data"}) {
-      if (!fs::exists(path(part))) continue;
+      if (!fs::exists(path(part))) {
+        continue;
+      }
       for (const auto& entry : fs::directory_iterator(path(part))) {
-        if (entry.path().filename() == "lock.mdb") continue;
+        if (entry.path().filename() == "lock.mdb") {
+          continue;
+        }
         all[entry.path()] = read(std::string(part) + "/" + entry.path().filename().string());
       }
     }

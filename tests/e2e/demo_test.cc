@@ -87,7 +87,7 @@ TEST_F(Demo, WhatWasDoneWithoutTheUpstreamIsThereInTheEnd) {
   const std::string binaries = std::filesystem::path(CAIRN_COMMAND).parent_path().string();
   const Ran second = run(CAIRN_DEMO_UPSTREAM_SH " " + binaries + " " + store() + " " + store() + "-up " + socket);
   ASSERT_EQ(second.exit, 0) << second.out;
-  EXPECT_THAT(second.out, HasSubstr("nobody listens on the socket"));
+  EXPECT_THAT(second.out, HasSubstr("no server listens on the socket"));
   EXPECT_THAT(second.out, HasSubstr("ended by SIGKILL"));
   EXPECT_THAT(second.out, HasSubstr("7 runs on both sides, equal to the byte"));
 }

@@ -1,4 +1,4 @@
-#include "engine/apply.h"
+#include "engine/document/apply.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/json.h"
+#include "engine/json/json.h"
 #include "tests/support/generate.h"
 #include "tests/support/json_literal.h"
 #include "tests/support/property.h"

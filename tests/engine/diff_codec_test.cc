@@ -2,7 +2,8 @@
 
 #include <string>
 
-#include "engine/diff.h"
+#include "engine/diff/diff.h"
+#include "engine/diff/fold.h"
 #include "tests/support/hex.h"
 #include "tests/support/json_literal.h"
 

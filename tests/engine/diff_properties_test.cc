@@ -6,9 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "engine/diff.h"
-#include "engine/operation_list.h"
-#include "engine/path.h"
+#include "engine/diff/diff.h"
+#include "engine/diff/fold.h"
+#include "engine/diff/operation_list.h"
+#include "engine/document/path.h"
 #include "tests/support/property.h"
 #include "tests/support/reference.h"
 #include "tests/support/scripts.h"

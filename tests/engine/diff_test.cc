@@ -1,14 +1,15 @@
-#include "engine/diff.h"
+#include "engine/diff/diff.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
-#include "engine/compose.h"
-#include "engine/msgpack.h"
-#include "engine/operation_list.h"
-#include "engine/path.h"
+#include "engine/diff/compose.h"
+#include "engine/diff/fold.h"
+#include "engine/diff/operation_list.h"
+#include "engine/document/path.h"
+#include "engine/json/msgpack.h"
 #include "tests/support/json_literal.h"
 
 namespace cairn::engine {

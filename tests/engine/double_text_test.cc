@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/json.h"
+#include "engine/json/json.h"
 
 namespace cairn::engine {
 namespace {

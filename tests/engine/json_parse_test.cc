@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "engine/json.h"
+#include "engine/json/json.h"
 #include "tests/support/json_literal.h"
 
 namespace cairn::engine {

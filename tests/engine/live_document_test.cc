@@ -1,4 +1,4 @@
-#include "engine/live_document.h"
+#include "engine/diff/live_document.h"
 
 #include <gtest/gtest.h>
 
@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/diff/fold.h"
 #include "tests/support/allocations.h"
 #include "tests/support/json_literal.h"
 #include "tests/support/reference.h"

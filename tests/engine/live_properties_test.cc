@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/live_document.h"
+#include "engine/diff/fold.h"
+#include "engine/diff/live_document.h"
 #include "tests/support/allocations.h"
 #include "tests/support/property.h"
 #include "tests/support/reference.h"

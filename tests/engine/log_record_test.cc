@@ -1,5 +1,5 @@
 // Payloads of the log's records: what is whole decodes, what is cut or of another type does not.
-#include "engine/log_record.h"
+#include "engine/records/log_record.h"
 
 #include <gtest/gtest.h>
 

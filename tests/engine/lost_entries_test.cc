@@ -5,8 +5,8 @@
 #include <fstream>
 #include <map>
 
-#include "engine/run_query.h"
-#include "engine/tables.h"
+#include "engine/records/run_query.h"
+#include "engine/tables/tables.h"
 #include "tables_fixture.h"
 
 namespace cairn::engine {
@@ -53,12 +53,18 @@ class LostEntries : public TablesFixture {
       auto page = RunPage::make(query);
       EXPECT_TRUE(page.ok());
       auto snapshot = tables_->snapshot();
-      if (!snapshot.ok()) return snapshot.code() == Code::kCorrupt ? "corrupt" : snapshot.status().what;
+      if (!snapshot.ok()) {
+        return snapshot.code() == Code::kCorrupt ? "corrupt" : snapshot.status().what;
+      }
       const Status s = (*snapshot)->select(*page, [](std::string_view) { return false; });
-      if (!s.ok()) return s.code == Code::kCorrupt ? "corrupt" : s.what;
+      if (!s.ok()) {
+        return s.code == Code::kCorrupt ? "corrupt" : s.what;
+      }
       bool more = false;
       const std::vector<RunPage::Entry> entries = page->take(more);
-      for (const RunPage::Entry& e : entries) out += e.record.id + " ";
+      for (const RunPage::Entry& e : entries) {
+        out += e.record.id + " ";
+      }
       query.cursor =
           more ? encode_cursor(query, {entries.back().record.updated_us, entries.back().record.id}) : std::string();
     } while (!query.cursor.empty());
@@ -100,7 +106,9 @@ TEST_F(LostEntries, OfAnyPageAreNoSilentGapInAnyListingOrLookup) {
     const size_t nodes =
         (static_cast<uint8_t>(good[page + 12]) + 256U * static_cast<uint8_t>(good[page + 13]) - 16) / 2;
     const bool tree = good[page + 10] == 1 || good[page + 10] == 2;
-    if (!tree || nodes < 4 || nodes > 200) continue;
+    if (!tree || nodes < 4 || nodes > 200) {
+      continue;
+    }
     for (const size_t kept : {nodes / 2, nodes - 1}) {
       const auto lower = static_cast<uint16_t>(16 + 2 * kept);
       write_at(page + 12, {static_cast<char>(lower & 0xff), static_cast<char>(lower >> 8)});
@@ -112,7 +120,9 @@ TEST_F(LostEntries, OfAnyPageAreNoSilentGapInAnyListingOrLookup) {
       write_at(page + 12, good.substr(page + 12, 2));
     }
   }
-  for (const char* by : {"all", "parent", "task", "status"}) EXPECT_GT(refused[by], 0) << by;
+  for (const char* by : {"all", "parent", "task", "status"}) {
+    EXPECT_GT(refused[by], 0) << by;
+  }
   EXPECT_EQ(answers(), right);
 }
 
@@ -123,7 +133,9 @@ TEST_F(LostEntries, HiddenByADoubledNodeAreNoSilentGap) {
   const std::string good = file();
   int refused = 0;
   for (size_t page = 2 * kPage; page + kPage <= good.size(); page += kPage) {
-    if (good[page + 10] != 2 || good[page + 13] != 0 || static_cast<uint8_t>(good[page + 12]) < 40) continue;
+    if (good[page + 10] != 2 || good[page + 13] != 0 || static_cast<uint8_t>(good[page + 12]) < 40) {
+      continue;
+    }
     write_at(page + 20, good.substr(page + 22, 2));
     for (const auto& [question, answer] : answers()) {
       EXPECT_TRUE(answer == "corrupt" || answer == right.at(question)) << question << ": " << answer;
@@ -146,12 +158,16 @@ TEST_F(LostEntries, OfAPageThatIsWholeAreToldByAListingOfAll) {
   const std::string right = listed(all);
   int refused = 0;
   for (size_t page = 2 * kPage; page + kPage <= good.size(); page += kPage) {
-    if (good[page + 10] != 2 || u16(page + 12) < 60) continue;
+    if (good[page + 10] != 2 || u16(page + 12) < 60) {
+      continue;
+    }
     const size_t lower = u16(page + 12);
     const size_t upper = u16(page + 14);
     std::string bad = good.substr(page, kPage);
     for (size_t at = 16; at < lower; at += 2) {
-      if (u16(page + at) == upper) bad.erase(at, 2).insert(lower - 2, 2, '\0');
+      if (u16(page + at) == upper) {
+        bad.erase(at, 2).insert(lower - 2, 2, '\0');
+      }
     }
     const size_t node = 8 + u16(page + upper + 6) + u16(page + upper);
     bad.replace(12, 4, two(lower - 2) + two(upper + node + node % 2));

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/json.h"
-#include "engine/operation.h"
+#include "engine/document/operation.h"
+#include "engine/json/json.h"
 #include "tests/support/json_literal.h"
 #include "tests/support/reference.h"
 

@@ -1,11 +1,12 @@
-#include "engine/msgpack.h"
+#include "engine/json/msgpack.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 #include <string>
 
-#include "engine/json.h"
+#include "engine/json/json.h"
+#include "engine/json/msgpack_writer.h"
 #include "tests/support/generate.h"
 #include "tests/support/hex.h"
 #include "tests/support/json_literal.h"
@@ -170,6 +171,50 @@ TEST(Msgpack, SpoiledBytesNeverCrashAndWhatIsReadCanBeWritten) {
       ASSERT_TRUE(again.ok() && *again == *v);
     }
   }
+}
+
+TEST(MsgpackWriter, WritesAsShortAsTheEncodingOfValues) {
+  const uint64_t edges[] = {0, 31, 32, 127, 128, 255, 256, 65'535, 65'536, 0xffff'ffff, 0x1'0000'0000, UINT64_MAX};
+  for (const uint64_t edge : edges) {
+    std::string written;
+    MsgpackWriter(written).write_unsigned(edge);
+    EXPECT_EQ(written, minimal(Value(edge))) << edge;
+    for (const int64_t v : {static_cast<int64_t>(edge), -1 - static_cast<int64_t>(edge >> 1)}) {
+      written.clear();
+      MsgpackWriter(written).write_signed(v);
+      EXPECT_EQ(written, minimal(Value(v))) << v;
+    }
+    if (edge <= 65'536) {
+      const std::string text(edge, 'x');
+      written.clear();
+      MsgpackWriter(written).write_string(text);
+      EXPECT_EQ(written, minimal(Value(text))) << edge;
+      written.clear();
+      MsgpackWriter array(written);
+      array.write_array(edge);
+      for (uint64_t i = 0; i < edge; ++i) {
+        array.write_nil();
+      }
+      EXPECT_EQ(written, minimal(Value(Array(edge)))) << edge;
+    }
+  }
+}
+
+TEST(MsgpackWriter, WritesMapsAndBools) {
+  Object object;
+  for (int i = 0; i < 65'537; ++i) {
+    if (i == 15 || i == 16 || i == 65'535 || i == 65'536) {
+      std::string written;
+      MsgpackWriter(written).write_map(object.size());
+      EXPECT_EQ(written, minimal(Value(object)).substr(0, written.size())) << i;
+    }
+    object.push_back({std::to_string(i), Value(true)});
+  }
+  std::string written;
+  MsgpackWriter writer(written);
+  writer.write_bool(true);
+  writer.write_bool(false);
+  EXPECT_EQ(written, "\xc3\xc2");
 }
 
 }  // namespace

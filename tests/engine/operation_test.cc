@@ -1,10 +1,10 @@
-#include "engine/operation.h"
+#include "engine/document/operation.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "engine/json.h"
+#include "engine/json/json.h"
 #include "tests/support/generate.h"
 #include "tests/support/json_literal.h"
 #include "tests/support/property.h"

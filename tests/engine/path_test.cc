@@ -1,12 +1,11 @@
-#include "engine/path.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "engine/json.h"
+#include "engine/document/path_apply.h"
+#include "engine/json/json.h"
 #include "tests/support/generate.h"
 #include "tests/support/json_literal.h"
 #include "tests/support/property.h"

@@ -1,10 +1,10 @@
-#include "engine/plain_text.h"
+#include "engine/json/plain_text.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "engine/json.h"
+#include "engine/json/json.h"
 
 namespace cairn::engine {
 namespace {

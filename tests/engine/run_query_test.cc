@@ -1,13 +1,13 @@
 // Pages and cursors, without a store; and queries by the indexes of real tables.
-#include "engine/run_query.h"
+#include "engine/records/run_query.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
 #include <set>
 
-#include "engine/error_detail.h"
-#include "engine/tables_select.h"
+#include "engine/base/error_detail.h"
+#include "engine/tables/select.h"
 #include "tables_fixture.h"
 #include "tests/support/property.h"
 #include "tests/support/run_listing.h"
@@ -25,7 +25,9 @@ std::vector<RunRecord> any_runs() {
   std::set<std::string> ids;
   for (int i = 0, n = *rc::gen::inRange(0, 30); i < n; ++i) {
     const std::string id = testing::any_run_id() + std::to_string(*rc::gen::inRange(0, 3));
-    if (ids.insert(id).second) runs.push_back(any_run(id));
+    if (ids.insert(id).second) {
+      runs.push_back(any_run(id));
+    }
   }
   return runs;
 }
@@ -72,7 +74,9 @@ TEST(RunQueries, PagesAreTheWholeListInItsOrderWhateverIsOfferedFirst) {
     const auto pages = by_pages(query, [&](const RunQuery& q, std::vector<std::string>& out) {
       RunPage page = page_of(q);
       for (const RunRecord& r : runs) {
-        if (page.suits(r) && page.takes(r.updated_us, r.id) && page.has_text(r)) page.add(r, true);
+        if (page.matches(r) && page.takes(r.updated_us, r.id) && page.has_text(r)) {
+          page.add(r, true);
+        }
       }
       return end_page(page, out);
     });
@@ -87,7 +91,9 @@ TEST_F(TablesQueries, IndexesGiveWhatLookingAtEachRunGives) {
   check_property(400, [this] {
     const std::vector<RunRecord> before = any_runs();
     std::vector<Tables::Change> changes;
-    for (const RunRecord& r : before) changes.push_back(put(r));
+    for (const RunRecord& r : before) {
+      changes.push_back(put(r));
+    }
     RC_ASSERT(tables_->write(changes, 0).ok());
     for (int i = 0; i < 10; ++i) {
       const RunQuery query = any_query();
@@ -102,15 +108,21 @@ TEST_F(TablesQueries, IndexesGiveWhatLookingAtEachRunGives) {
         bool more = false;
         std::vector<RunPage::Entry> entries = page.take(more);
         RC_ASSERT(read_documents(**snapshot, entries.begin(), entries.end()).ok());
-        for (const RunPage::Entry& e : entries) out.push_back(e.record.id + e.record.document.to_json());
+        for (const RunPage::Entry& e : entries) {
+          out.push_back(e.record.id + e.record.document.to_json());
+        }
         return more ? encode_cursor(q, {entries.back().record.updated_us, entries.back().record.id}) : std::string();
       });
       RC_ASSERT(pages == expected(query, seen));
     }
     uint64_t finished = 0;
-    for (const RunRecord& r : before) finished += is_final(r.status) ? 1 : 0;
+    for (const RunRecord& r : before) {
+      finished += is_final(r.status) ? 1 : 0;
+    }
     RC_ASSERT(*tables_->count(final_statuses()) == finished);
-    for (Tables::Change& c : changes) c.record.reset();
+    for (Tables::Change& c : changes) {
+      c.record.reset();
+    }
     RC_ASSERT(tables_->write(changes, 0).ok());
   });
 }

@@ -1,4 +1,4 @@
-#include "engine/run_record.h"
+#include "engine/records/run_record.h"
 
 #include <gtest/gtest.h>
 
@@ -90,7 +90,9 @@ std::string golden(int format) {
   std::string text;
   std::string line;
   while (std::getline(file, line)) {
-    if (line.empty() || line.front() != '#') text += line;
+    if (line.empty() || line.front() != '#') {
+      text += line;
+    }
   }
   return text;
 }
@@ -125,7 +127,9 @@ TEST(RunRecord, ForeignRecordComesBackWithoutDocument) {
 
 TEST(RunRecord, DeepestDocumentComesBack) {
   Value v = Array{};
-  for (int depth = 2; depth < kDepthMax; ++depth) v = Value(Array{v});
+  for (int depth = 2; depth < kDepthMax; ++depth) {
+    v = Value(Array{v});
+  }
   RunRecord r = full_record();
   Object object;
   object.push_back({"deep", v});
@@ -178,7 +182,7 @@ TEST(RunRecord, AnOutboxRowComesBackAlsoInItsFirstForm) {
   OutboxRow row;
   row.since_lsn = 7;
   row.since_us = -5;
-  row.head = true;
+  row.sends_status = true;
   row.diff.base = 1;
   row.diff.last = 4;
   row.diff.entries.push_back({"k", Form(FormKind::kDelete), std::nullopt});
@@ -188,7 +192,7 @@ TEST(RunRecord, AnOutboxRowComesBackAlsoInItsFirstForm) {
   ASSERT_TRUE(read.ok());
   EXPECT_EQ(read->since_lsn, 7u);
   EXPECT_EQ(read->since_us, -5);
-  EXPECT_TRUE(read->head && !read->full);
+  EXPECT_TRUE(read->sends_status && !read->send_whole);
   EXPECT_EQ(read->diff, row.diff);
   for (size_t n = 0; n < bytes.size(); ++n) {
     EXPECT_EQ(decode_outbox_row(std::string_view(bytes).substr(0, n)).code(), Code::kCorrupt) << n;
@@ -206,9 +210,9 @@ TEST(RunRecord, AnOutboxRowComesBackWithTheOneBehindIt) {
   row.diff.last = 1;
   row.diff.replace = true;
   row.diff.entries.push_back({"k", Form(FormKind::kSet), Value(1)});
-  OutboxRow& behind = row.behind.emplace_back();
+  OutboxRow& behind = row.later.emplace_back();
   behind.since_lsn = 8;
-  behind.head = true;
+  behind.sends_status = true;
   behind.diff.base = 1;
   behind.diff.last = 2;
   behind.diff.entries.push_back({"k", Form(FormKind::kIncrement), Value(3)});
@@ -219,21 +223,21 @@ TEST(RunRecord, AnOutboxRowComesBackWithTheOneBehindIt) {
   auto read = decode_outbox_row(bytes);
   ASSERT_TRUE(read.ok());
   EXPECT_EQ(read->diff, row.diff);
-  ASSERT_EQ(read->behind.size(), 1u);
-  EXPECT_EQ(read->behind[0].diff, behind.diff);
-  EXPECT_EQ(read->behind[0].since_lsn, 8u);
-  EXPECT_TRUE(read->behind[0].head && !read->head);
+  ASSERT_EQ(read->later.size(), 1u);
+  EXPECT_EQ(read->later[0].diff, behind.diff);
+  EXPECT_EQ(read->later[0].since_lsn, 8u);
+  EXPECT_TRUE(read->later[0].sends_status && !read->sends_status);
   EXPECT_EQ(read->last(), 2u);
   for (size_t n = 0; n < bytes.size(); ++n) {
     EXPECT_EQ(decode_outbox_row(std::string_view(bytes).substr(0, n)).code(), Code::kCorrupt) << n;
   }
-  ASSERT_TRUE(join_behind(row).ok());
-  EXPECT_TRUE(row.behind.empty() && row.head);
+  ASSERT_TRUE(join_later(row).ok());
+  EXPECT_TRUE(row.later.empty() && row.sends_status);
   EXPECT_EQ(row.last(), 2u);
   EXPECT_EQ(row.diff.entries[0].value, Value(3));
   // One that does not go on where the first ends.
-  row.behind.push_back(*decode_outbox_row(bytes));
-  row.behind[0].behind.clear();
+  row.later.push_back(*decode_outbox_row(bytes));
+  row.later[0].later.clear();
   bytes.clear();
   append_outbox_row(bytes, row);
   EXPECT_EQ(decode_outbox_row(bytes).code(), Code::kCorrupt);
@@ -355,7 +359,9 @@ TEST(RunStatus, NamesAndValuesBelongTogether) {
 
 TEST(RunStatus, CrashedCanGoOnAndSixAreFinal) {
   int final = 0;
-  for (int i = 0; i <= 12; ++i) final += is_final(static_cast<RunStatus>(i)) ? 1 : 0;
+  for (int i = 0; i <= 12; ++i) {
+    final += is_final(static_cast<RunStatus>(i)) ? 1 : 0;
+  }
   EXPECT_EQ(final, 6);
   EXPECT_FALSE(is_final(RunStatus::kCrashed));
   EXPECT_TRUE(is_final(RunStatus::kExpired));

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <csignal>
 
-#include "engine/tables.h"
+#include "engine/tables/tables.h"
 #include "tables_fixture.h"
 
 namespace {
@@ -26,7 +26,9 @@ struct Faults {
 Faults faults;
 
 bool fails(std::atomic<int>& countdown) {
-  if (countdown.load() == 0 || --countdown != 0) return false;
+  if (countdown.load() == 0 || --countdown != 0) {
+    return false;
+  }
   errno = faults.error.load();
   return true;
 }
@@ -37,21 +39,27 @@ bool fails(std::atomic<int>& countdown) {
 
 CAIRN_REPLACES int fdatasync(int fd) {
   ++faults.syncs;
-  if (fails(faults.fail_sync)) return -1;
+  if (fails(faults.fail_sync)) {
+    return -1;
+  }
   return static_cast<int>(syscall(SYS_fdatasync, fd));
 }
 
 CAIRN_REPLACES ssize_t pwrite(int fd, const void* bytes, size_t count, off_t offset) {
   ++faults.writes;
   const bool counts = !faults.only_meta.load() || count < 512;  // of LMDB's writes only that of a meta page is so short
-  if (counts && fails(faults.fail_write)) return -1;
+  if (counts && fails(faults.fail_write)) {
+    return -1;
+  }
   return syscall(SYS_pwrite64, fd, bytes, count, offset);
 }
 
 CAIRN_REPLACES ssize_t writev(int fd, const struct iovec* parts, int count) {
   ++faults.writes;
   if (!faults.only_meta.load() && fails(faults.fail_write)) {
-    if (!faults.half.load()) return -1;
+    if (!faults.half.load()) {
+      return -1;
+    }
     return syscall(SYS_writev, fd, parts, 1);
   }
   return syscall(SYS_writev, fd, parts, count);
@@ -59,7 +67,9 @@ CAIRN_REPLACES ssize_t writev(int fd, const struct iovec* parts, int count) {
 
 CAIRN_REPLACES ssize_t pread(int fd, void* bytes, size_t count, off_t offset) {
   const int parent = faults.die_on_read_in_child_of.load();
-  if (parent != 0 && parent != getpid()) raise(SIGKILL);
+  if (parent != 0 && parent != getpid()) {
+    raise(SIGKILL);
+  }
   return syscall(SYS_pread64, fd, bytes, count, offset);
 }
 
@@ -173,7 +183,9 @@ TEST_F(TablesFault, SyncAfterAFailureOrAnOpenWritesBeforeItSyncs) {
 
 TEST_F(TablesFault, EveryFailingCallLeavesTheOldOrTheNewStateWhole) {
   const auto body = [this] {
-    if (!tables_->write(many(0, 300, 1000, 'n'), 2).ok()) return false;
+    if (!tables_->write(many(0, 300, 1000, 'n'), 2).ok()) {
+      return false;
+    }
     return tables_->sync().ok();
   };
   int failed = 0;
@@ -191,7 +203,9 @@ TEST_F(TablesFault, EveryFailingCallLeavesTheOldOrTheNewStateWhole) {
           (sync ? faults.fail_sync : faults.fail_write) = nth;
           const bool acknowledged = body();
           const bool reached = (sync ? faults.fail_sync : faults.fail_write) == 0;
-          if (reached && !acknowledged) ++failed;
+          if (reached && !acknowledged) {
+            ++failed;
+          }
           heal();
           open();
           const uint64_t lsn = tables_->applied_lsn();
@@ -200,7 +214,9 @@ TEST_F(TablesFault, EveryFailingCallLeavesTheOldOrTheNewStateWhole) {
           EXPECT_EQ(damage(), "");
           must_write(many(0, 300, 1000, 'z'), 3);
           EXPECT_TRUE(tables_->sync().ok());
-          if (!reached) break;
+          if (!reached) {
+            break;
+          }
         }
       }
     }
@@ -246,7 +262,9 @@ TEST_F(TablesFault, BirthThatFailsAnywhereIsBornAgainLater) {
       open();
       must_write({put("a")}, 1);
       EXPECT_EQ(damage(), "");
-      if (!reached) break;
+      if (!reached) {
+        break;
+      }
     }
   }
 }

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/tables.h"
+#include "engine/tables/tables.h"
 #include "tests/support/child_process.h"
 
 namespace cairn::engine {
@@ -100,15 +100,21 @@ class TablesFixture : public ::testing::Test {
   }
   static std::vector<Tables::Change> many(int from, int to, size_t bytes, char fill = 'x') {
     std::vector<Tables::Change> changes;
-    for (int i = from; i < to; ++i) changes.push_back(put(id(i), std::string(bytes, fill)));
+    for (int i = from; i < to; ++i) {
+      changes.push_back(put(id(i), std::string(bytes, fill)));
+    }
     return changes;
   }
 
   /// "absent", the text of the run's document, or the error.
   static std::string text_of(Tables& tables, const std::string& run) {
     const Result<std::optional<RunRecord>> r = tables.find(run);
-    if (!r.ok()) return std::string("error: ") + r.status().what;
-    if (!r->has_value()) return "absent";
+    if (!r.ok()) {
+      return std::string("error: ") + r.status().what;
+    }
+    if (!r->has_value()) {
+      return "absent";
+    }
     const auto* text = (*r)->document.size() == 1 ? (*r)->document.member(0).value.get<std::string>() : nullptr;
     return text == nullptr ? "no text" : *text;
   }

@@ -1,10 +1,9 @@
-// Pins keys and values to the example of engine/TABLES.md.
-#include "engine/tables_format.h"
-
+// Pins keys and values to the example of engine/tables/TABLES.md.
 #include <gtest/gtest.h>
 
 #include <string>
 
+#include "engine/tables/format.h"
 #include "tests/support/hex.h"
 
 namespace cairn::engine {
@@ -66,7 +65,9 @@ TEST(TablesFormat, ValueOfAnotherKeyOrTableIsNotOpened) {
   EXPECT_EQ(open_value(Table::kRuns, "a", value), "payload");
   EXPECT_EQ(open_value(Table::kRuns, "b", value), std::nullopt);
   EXPECT_EQ(open_value(Table::kMeta, "a", value), std::nullopt);
-  for (size_t n = 0; n < value.size(); ++n) EXPECT_EQ(open_value(Table::kRuns, "a", value.substr(0, n)), std::nullopt);
+  for (size_t n = 0; n < value.size(); ++n) {
+    EXPECT_EQ(open_value(Table::kRuns, "a", value.substr(0, n)), std::nullopt);
+  }
 }
 
 TEST(TablesFormat, EveryKeyGivesItsIdBack) {

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <thread>
 
-#include "engine/tables.h"
+#include "engine/tables/tables.h"
 #include "tables_fixture.h"
 
 namespace cairn::engine {
@@ -115,16 +115,26 @@ TEST_F(TablesOpen, OpeningAndClosingInManyThreadsNeverOpensTwice) {
       for (int i = 0; i < 100; ++i) {
         const auto tables = Tables::open(t % 2 == 0 ? options() : read_only());
         if (!tables.ok()) {
-          if (tables.code() != Code::kBusy) ++wrong;
+          if (tables.code() != Code::kBusy) {
+            ++wrong;
+          }
           continue;
         }
-        if (t % 2 == 0 && ++writers > 1) ++wrong;
-        if (text_of(**tables, "a") != "1") ++wrong;
-        if (t % 2 == 0) --writers;
+        if (t % 2 == 0 && ++writers > 1) {
+          ++wrong;
+        }
+        if (text_of(**tables, "a") != "1") {
+          ++wrong;
+        }
+        if (t % 2 == 0) {
+          --writers;
+        }
       }
     });
   }
-  for (std::thread& t : threads) t.join();
+  for (std::thread& t : threads) {
+    t.join();
+  }
   EXPECT_EQ(wrong.load(), 0);
 }
 
@@ -233,7 +243,9 @@ TEST_F(TablesOpen, LinksAndSharedFilesAreRefused) {
 }
 
 TEST_F(TablesOpen, AnotherUsersFilesAreRefused) {
-  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  if (geteuid() != 0) {
+    GTEST_SKIP() << "needs root";
+  }
   open();
   close();
   ASSERT_EQ(chown(data_file().c_str(), 65534, 65534), 0);
@@ -245,12 +257,16 @@ TEST_F(TablesOpen, AnotherUsersFilesAreRefused) {
 }
 
 TEST_F(TablesOpen, ReadOnlyMountIsReadAndNotWritten) {
-  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  if (geteuid() != 0) {
+    GTEST_SKIP() << "needs root";
+  }
   open();
   must_write({put("a", "1")}, 3);
   close();
   for (const bool with_lock_file : {true, false}) {
-    if (!with_lock_file) fs::remove(directory_ + "/data/lock.mdb");
+    if (!with_lock_file) {
+      fs::remove(directory_ + "/data/lock.mdb");
+    }
     in_child([this] {
       unshare_mounts();
       const char* const dir = directory_.c_str();
@@ -272,7 +288,9 @@ TEST_F(TablesOpen, DescriptorsAreNotInheritedAcrossExec) {
   for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
     std::error_code gone;
     const fs::path target = fs::read_symlink(entry.path(), gone);
-    if (gone || target.string().find(directory_) == std::string::npos) continue;
+    if (gone || target.string().find(directory_) == std::string::npos) {
+      continue;
+    }
     EXPECT_NE(fcntl(std::stoi(entry.path().filename()), F_GETFD) & FD_CLOEXEC, 0) << target;
   }
 }

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <thread>
 
-#include "engine/tables.h"
+#include "engine/tables/tables.h"
 #include "tables_fixture.h"
 
 namespace cairn::engine {
@@ -42,7 +42,9 @@ TEST_F(TablesSpace, MapOfOneMebibyteGrowsUnderManyRuns) {
 TEST_F(TablesSpace, OverwritingForeverNeedsNoGrowth) {
   refuse_growth();
   open();
-  for (int round = 0; round < 300; ++round) must_write(many(0, 100, 1000, static_cast<char>('a' + round % 26)));
+  for (int round = 0; round < 300; ++round) {
+    must_write(many(0, 100, 1000, static_cast<char>('a' + round % 26)));
+  }
   EXPECT_EQ(tables_->stats().map_bytes, 1u << 20);
   EXPECT_EQ(damage(), "");
 }
@@ -108,7 +110,9 @@ TEST_F(TablesSpace, ReaderOfAnotherProcessPinsPagesUntilItIsKilled) {
   open();
   const auto overwrite = [&] {
     Status s;
-    for (int round = 0; round < 40 && s.ok(); ++round) s = write(many(0, 100, 1000, 'y'));
+    for (int round = 0; round < 40 && s.ok(); ++round) {
+      s = write(many(0, 100, 1000, 'y'));
+    }
     return s.code;
   };
   EXPECT_EQ(overwrite(), Code::kNoSpace);  // the reader lives, so its pages stay
@@ -142,7 +146,9 @@ TEST_F(TablesSpace, WriterKilledInMidWriteLeavesAWholeState) {
 }
 
 TEST_F(TablesSpace, FullDiskIsNoSpaceKeepsDataAndEndsWithSpace) {
-  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  if (geteuid() != 0) {
+    GTEST_SKIP() << "needs root";
+  }
   in_child([this] {
     unshare_mounts();
     ASSERT_EQ(mount("tmpfs", directory_.c_str(), "tmpfs", 0, "size=8m,mode=0700"), 0);
@@ -152,7 +158,9 @@ TEST_F(TablesSpace, FullDiskIsNoSpaceKeepsDataAndEndsWithSpace) {
     {
       std::ofstream filler(directory_ + "/filler", std::ios::binary);
       const std::string block(64u << 10, 'f');
-      for (int i = 0; i < 200 && filler; ++i) filler << block << std::flush;
+      for (int i = 0; i < 200 && filler; ++i) {
+        filler << block << std::flush;
+      }
     }
     for (int round = 0; round < 3; ++round) {
       const Status s = write(many(0, 4000, 1000, 'y'), 2);
@@ -173,7 +181,9 @@ TEST_F(TablesSpace, FullDiskIsNoSpaceKeepsDataAndEndsWithSpace) {
 }
 
 TEST_F(TablesSpace, BirthOnAFullDiskIsNoSpaceAndLeavesNothing) {
-  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  if (geteuid() != 0) {
+    GTEST_SKIP() << "needs root";
+  }
   in_child([this] {
     unshare_mounts();
     ASSERT_EQ(mount("tmpfs", directory_.c_str(), "tmpfs", 0, "size=256k,mode=0700"), 0);

@@ -1,5 +1,5 @@
 // What tables give back, and that indexes follow records.
-#include "engine/tables.h"
+#include "engine/tables/tables.h"
 
 #include <gtest/gtest.h>
 
@@ -265,10 +265,14 @@ TEST_F(TablesTest, ReadersAndAWriterWorkAtOnce) {
     readers.emplace_back([&, t] {
       for (int i = t; !stop.load(); i = (i + 7) % 200) {
         const std::string found = text(id(i));
-        if (found.size() != 500 || found != std::string(500, found[0])) ++wrong;
+        if (found.size() != 500 || found != std::string(500, found[0])) {
+          ++wrong;
+        }
         if (i % 50 == 0) {
           const auto snapshot = tables_->snapshot();
-          if (!snapshot.ok() || !(*snapshot)->find(id(i))->has_value()) ++wrong;
+          if (!snapshot.ok() || !(*snapshot)->find(id(i))->has_value()) {
+            ++wrong;
+          }
         }
       }
     });
@@ -277,7 +281,9 @@ TEST_F(TablesTest, ReadersAndAWriterWorkAtOnce) {
     must_write(many(0, 200 + 40 * round, 500, static_cast<char>('a' + round % 26)));
   }
   stop = true;
-  for (std::thread& t : readers) t.join();
+  for (std::thread& t : readers) {
+    t.join();
+  }
   EXPECT_EQ(wrong.load(), 0);
   EXPECT_GT(tables_->stats().map_bytes, 1U << 20);  // so the map was replaced under the readers
   EXPECT_EQ(damage(), "");
@@ -290,12 +296,16 @@ TEST_F(TablesTest, HundredThousandRunsAreWrittenAndFound) {
   };
   constexpr int kRuns = 100000;
   auto start = Clock::now();
-  for (int from = 0; from < kRuns; from += 10000) must_write(many(from, from + 10000, 300));
+  for (int from = 0; from < kRuns; from += 10000) {
+    must_write(many(from, from + 10000, 300));
+  }
   const double write_ms = since(start);
   start = Clock::now();
   for (int i = 0; i < kRuns; ++i) {
     const int at = static_cast<int>(static_cast<uint64_t>(i) * 7919 % kRuns);
-    if (!tables_->find(id(at))->has_value()) FAIL() << at;
+    if (!tables_->find(id(at))->has_value()) {
+      FAIL() << at;
+    }
   }
   const double find_ms = since(start);
   start = Clock::now();

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <fstream>
 
-#include "engine/tables.h"
-#include "engine/tables_metas.h"
+#include "engine/tables/metas.h"
+#include "engine/tables/tables.h"
 #include "tables_fixture.h"
 
 namespace cairn::engine {
@@ -36,7 +36,9 @@ class TornMetaPage : public TablesFixture {
     };
     Result<std::unique_ptr<Tables>> t = Tables::open(o);
     what_ = t.ok() ? "" : t.status().what;
-    if (t.ok()) tables_ = std::move(*t);
+    if (t.ok()) {
+      tables_ = std::move(*t);
+    }
     return t.ok();
   }
   /// Some commits, so that pages are used again; `older_` is what stood in each meta page before.
@@ -94,7 +96,9 @@ TEST_F(TornMetaPage, InAnyRegionLeavesTheLastCommitOrTheOneBefore) {
           }
           expect_last_or_before("page " + std::to_string(page) + ", bytes " + std::to_string(from) + " to " +
                                 std::to_string(end) + " as " + std::to_string(with));
-          if (HasFailure()) return;
+          if (HasFailure()) {
+            return;
+          }
         }
       }
     }
@@ -119,7 +123,9 @@ TEST_F(TornMetaPage, AsAMixtureOfTwoCommitsIsNotBelieved) {
         const size_t end = head_is_old ? cut : kMetaBytes;
         bad_.replace(page * kPage + from, end - from, before, page * kPage + from, end - from);
         expect_last_or_before("bytes " + std::to_string(from) + " to " + std::to_string(end) + " are old");
-        if (HasFailure()) return;
+        if (HasFailure()) {
+          return;
+        }
       }
     }
   }
@@ -147,8 +153,12 @@ TEST_F(TornMetaPage, OfAHealthyFileIsNeverFound) {
   for (int i = 1; i < 60; ++i) {
     ASSERT_TRUE(open_mended());
     EXPECT_FALSE(asked_) << i;
-    if (i % 3 == 0) must_write(many(i * 10, i * 10 + i * 5, i * 13 % 900), static_cast<uint64_t>(i));
-    if (i % 7 == 0) must_write({erase(id(i * 10))}, static_cast<uint64_t>(i));
+    if (i % 3 == 0) {
+      must_write(many(i * 10, i * 10 + i * 5, i * 13 % 900), static_cast<uint64_t>(i));
+    }
+    if (i % 7 == 0) {
+      must_write({erase(id(i * 10))}, static_cast<uint64_t>(i));
+    }
     const bool synced = i % 5 != 0 || tables_->sync().ok();
     ASSERT_TRUE(synced);
     close();

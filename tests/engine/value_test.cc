@@ -1,4 +1,4 @@
-#include "engine/value.h"
+#include "engine/json/value.h"
 
 #include <gtest/gtest.h>
 

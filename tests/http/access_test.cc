@@ -55,7 +55,9 @@ TEST_F(Access, AnAddressOthersCanReachNeedsTokenAndTls) {
     for (const bool with_token : {false, true}) {
       options_ = {};
       options_.listen = {"127.0.0.1:0", open};
-      if (with_token) use_token();
+      if (with_token) {
+        use_token();
+      }
       const Status status = try_start();
       EXPECT_EQ(status.code, Code::kUnsafe);
       EXPECT_NE(std::string(status.what).find("token and a TLS certificate"), std::string::npos) << status.what;
@@ -154,9 +156,13 @@ TEST_F(Access, WithoutTheTokenNothingIsServed) {
 TEST_F(Access, TheTokenIsSeenByNobody) {
   use_token();
   handler_ = [](const http::Request& request) -> http::Response {
-    if (request.path == "/throws") throw std::runtime_error(std::string("with ") + kToken);
+    if (request.path == "/throws") {
+      throw std::runtime_error(std::string("with ") + kToken);
+    }
     http::Response out;
-    for (const auto& [name, value] : request.headers) out.body.append(name).append(": ").append(value).append("\n");
+    for (const auto& [name, value] : request.headers) {
+      out.body.append(name).append(": ").append(value).append("\n");
+    }
     return out;
   };
   start();
@@ -186,7 +192,9 @@ TEST_F(Access, TooManyWrongTokensAreSlowedDownButNeverTheRightOne) {
   options_.limits.token_failures_max = 5;
   options_.limits.token_window_ms = 1'000'000;
   start();
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(status_of(get("/", bearer("wrong"))), 401u);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(status_of(get("/", bearer("wrong"))), 401u);
+  }
   for (int i = 0; i < 3; ++i) {
     const Reply reply = ask(get("/", bearer("wrong")));
     EXPECT_EQ(reply.status, 429u);
@@ -216,7 +224,9 @@ TEST_F(Access, ConnectionsAreNotInheritedByPrograms) {
     const int flags = fcntl(fd, F_GETFD);
     sockaddr_storage storage = {};
     socklen_t bytes = sizeof storage;
-    if (flags < 0 || getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &bytes) != 0) continue;
+    if (flags < 0 || getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &bytes) != 0) {
+      continue;
+    }
     EXPECT_TRUE((flags & FD_CLOEXEC) != 0) << fd;
   }
 }

@@ -109,7 +109,9 @@ TEST_F(Framing, ChunksAreReadByteByByte) {
   for (const char c : bytes + bytes) {
     ASSERT_TRUE(client.send({&c, 1}));
   }
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(client.read_reply().body, "POST /p? hello\r\n\r\n\r\n\n0\r\n\r\n1234");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(client.read_reply().body, "POST /p? hello\r\n\r\n\r\n\n0\r\n\r\n1234");
+  }
 }
 
 TEST_F(Framing, ChunkSizesThatOverflowAreRefused) {

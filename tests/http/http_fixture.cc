@@ -31,7 +31,9 @@ std::string lower(std::string text) {
 
 int connect_to(const std::string& text) {
   const auto parsed = http::Listen::parse(text);
-  if (!parsed.ok()) return -1;
+  if (!parsed.ok()) {
+    return -1;
+  }
   const http::Listen& to = *parsed;
   sockaddr_storage storage = {};
   socklen_t bytes = 0;
@@ -65,7 +67,9 @@ int connect_to(const std::string& text) {
 
 bool wait_for(const std::function<bool()>& done) {
   for (int waited = 0; waited < kPatienceMs; waited += 2) {
-    if (done()) return true;
+    if (done()) {
+      return true;
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   return done();
@@ -80,13 +84,17 @@ Client::Client(const std::string& address, MayFail) : fd_(connect_to(address)) {
 Client::Client(Client&& other) noexcept : fd_(std::exchange(other.fd_, -1)), in_(std::move(other.in_)) {}
 
 Client::~Client() {
-  if (fd_ >= 0) ::close(fd_);
+  if (fd_ >= 0) {
+    ::close(fd_);
+  }
 }
 
 bool Client::send(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (n < 0) return false;
+    if (n < 0) {
+      return false;
+    }
     bytes.remove_prefix(static_cast<size_t>(n));
   }
   return true;
@@ -108,8 +116,12 @@ Client::Read Client::read_more() {
   }
   char buffer[65536];
   const ssize_t n = ::recv(fd_, buffer, sizeof buffer, 0);
-  if (n < 0) return Read::kReset;
-  if (n == 0) return Read::kEnd;
+  if (n < 0) {
+    return Read::kReset;
+  }
+  if (n == 0) {
+    return Read::kEnd;
+  }
   in_.append(buffer, static_cast<size_t>(n));
   return Read::kData;
 }
@@ -117,7 +129,9 @@ Client::Read Client::read_more() {
 Reply Client::read_reply(bool to_head) {
   size_t end = 0;
   while ((end = in_.find("\r\n\r\n")) == std::string::npos) {
-    if (read_more() != Read::kData) return {};
+    if (read_more() != Read::kData) {
+      return {};
+    }
   }
   Reply out;
   out.head = in_.substr(0, end + 4);
@@ -132,10 +146,14 @@ Reply Client::read_reply(bool to_head) {
         out.headers.emplace(lower(line.substr(0, colon)), line.substr(colon + 2, line.size() - colon - 3)).second)
         << "twice: " << line;
   }
-  if (to_head || out.headers.count("content-length") == 0) return out;
+  if (to_head || out.headers.count("content-length") == 0) {
+    return out;
+  }
   const size_t bytes = std::strtoul(out.headers["content-length"].c_str(), nullptr, 10);
   while (in_.size() < bytes) {
-    if (read_more() != Read::kData) return {};
+    if (read_more() != Read::kData) {
+      return {};
+    }
   }
   out.body = in_.substr(0, bytes);
   in_.erase(0, bytes);
@@ -185,7 +203,9 @@ Status HttpTest::try_start() {
     }
     return handler_(request);
   });
-  if (!started.ok()) return started.status();
+  if (!started.ok()) {
+    return started.status();
+  }
   server_ = std::move(started).value();
   addresses_ = server_->addresses();
   return {};

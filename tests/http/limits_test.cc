@@ -31,7 +31,9 @@ TEST_F(LimitsTest, ALargeHeadIsRefused) {
   expect_refused(431, get("/" + std::string(20'000, 'x')));
   expect_refused(431, std::string(20'000, 'G'));
   std::string many;
-  for (int i = 0; i < 5000; ++i) many += "X: y\r\n";
+  for (int i = 0; i < 5000; ++i) {
+    many += "X: y\r\n";
+  }
   expect_refused(431, get("/", many));
 }
 
@@ -58,7 +60,9 @@ TEST_F(LimitsTest, WhoSendsALargeBodyAnywayCanReadTheRefusal) {
   Client client = connect();
   client.send(request("POST /p HTTP/1.1", "Content-Length: 20000000\r\n"));
   const std::string piece(1u << 20, 'x');
-  for (int i = 0; i < 12; ++i) client.send(piece);
+  for (int i = 0; i < 12; ++i) {
+    client.send(piece);
+  }
   EXPECT_EQ(client.read_reply().status, 413u);
 }
 
@@ -102,7 +106,9 @@ TEST_F(LimitsTest, AFloodOfConnectionsHoldsNoMoreThanItsShare) {
   start();
   std::vector<Client> flood;
   flood.reserve(100);
-  for (int i = 0; i < 100; ++i) flood.push_back(connect());
+  for (int i = 0; i < 100; ++i) {
+    flood.push_back(connect());
+  }
   EXPECT_TRUE(wait_for([&] { return server_->counters().accepted == 100; }));
   EXPECT_LE(server_->counters().connections, 3u);
   for (int i = 0; i < 3; ++i) {
@@ -118,14 +124,18 @@ TEST_F(LimitsTest, OutOfFileDescriptorsConnectionsWait) {
   const rlimit low = {256, before.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
   std::vector<int> hogs;
-  for (int fd = 0; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) hogs.push_back(fd);
+  for (int fd = 0; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) {
+    hogs.push_back(fd);
+  }
   close(hogs.back());
   hogs.pop_back();
   Client client = connect();  // takes the last one
   client.send(get());
   EXPECT_TRUE(wait_for([&] { return logged().find("out of file descriptors") != std::string::npos; }));
   EXPECT_EQ(server_->counters().accepted, 0u);
-  for (const int fd : hogs) close(fd);
+  for (const int fd : hogs) {
+    close(fd);
+  }
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
   EXPECT_EQ(client.read_reply().status, 200u);
 }
@@ -138,7 +148,9 @@ TEST_F(LimitsTest, ASlowHeadIsCutOffHoweverSteadilyItComes) {
   size_t sent = 0;
   for (; sent < bytes.size() && client.send({&bytes[sent], 1}); ++sent) {  // one byte every 5 ms would take 75 s
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    if (server_->counters().timed_out > 0) break;
+    if (server_->counters().timed_out > 0) {
+      break;
+    }
   }
   EXPECT_LT(sent, bytes.size());
   EXPECT_EQ(client.read_reply().status, 408u);
@@ -183,7 +195,9 @@ TEST_F(LimitsTest, ASlowBodyIsCutOffHoweverSteadilyItComes) {
     const uint64_t before = server_->counters().timed_out;
     Client client = connect();
     client.send(request("POST /p HTTP/1.1", head));
-    if (head[0] == 'T') client.send("10000\r\n");
+    if (head[0] == 'T') {
+      client.send("10000\r\n");
+    }
     while (server_->counters().timed_out == before && client.send("x")) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
@@ -277,7 +291,9 @@ TEST_F(LimitsTest, ConnectionsWithoutATokenHaveAShareOnly) {
   std::vector<Client> silent;
   for (int i = 0; i < 100; ++i) {
     silent.push_back(connect());
-    if (i % 2 == 0) silent.back().send("GET / HT");
+    if (i % 2 == 0) {
+      silent.back().send("GET / HT");
+    }
   }
   EXPECT_TRUE(wait_for([&] { return server_->counters().accepted == 105; }));
   EXPECT_LE(server_->counters().connections, 15u);
@@ -307,7 +323,9 @@ TEST_F(LimitsTest, BodiesInAllAreBounded) {
 TEST_F(LimitsTest, EachOfManyWorkersIsAnsweredBesideSilentConnections) {
   rlimit limit = {};
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-  if (limit.rlim_max < 8192) GTEST_SKIP() << "needs 8,192 descriptors";
+  if (limit.rlim_max < 8192) {
+    GTEST_SKIP() << "needs 8,192 descriptors";
+  }
   const rlimit raised = {limit.rlim_max, limit.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &raised), 0);
   options_.token = std::move(Secret::from_text(kToken)).value();
@@ -316,7 +334,9 @@ TEST_F(LimitsTest, EachOfManyWorkersIsAnsweredBesideSilentConnections) {
   start();
   std::vector<Client> silent;
   silent.reserve(1100);
-  for (int i = 0; i < 1100; ++i) silent.push_back(connect());
+  for (int i = 0; i < 1100; ++i) {
+    silent.push_back(connect());
+  }
   const std::string batch =
       request("POST /p HTTP/1.1", "Content-Length: 5\r\nAuthorization: Bearer " + std::string(kToken) + "\r\n") +
       "hello";
@@ -325,7 +345,9 @@ TEST_F(LimitsTest, EachOfManyWorkersIsAnsweredBesideSilentConnections) {
   for (int round = 0; round < 5 && answered < workers.size(); ++round) {
     std::vector<size_t> asked;
     for (size_t i = 0; i < workers.size(); ++i) {
-      if (workers[i] != nullptr) continue;
+      if (workers[i] != nullptr) {
+        continue;
+      }
       workers[i] = std::make_unique<Client>(address());
       workers[i]->send(batch);
       asked.push_back(i);

@@ -63,10 +63,18 @@ TEST_F(Protocol, HeadersThatWouldSplitTheResponseBecomeA500) {
   handler_ = [&](const http::Request& request) {
     http::Response out;
     const auto index = static_cast<size_t>(std::stoi(request.path.substr(1)));
-    if (index < bad.size()) out.headers = {bad[index]};
-    if (index == bad.size()) out.content_type = "text/plain\r\nX: y";
-    if (index == bad.size() + 1) out.status = 100;
-    if (index == bad.size() + 2) out.status = 1000;
+    if (index < bad.size()) {
+      out.headers = {bad[index]};
+    }
+    if (index == bad.size()) {
+      out.content_type = "text/plain\r\nX: y";
+    }
+    if (index == bad.size() + 1) {
+      out.status = 100;
+    }
+    if (index == bad.size() + 2) {
+      out.status = 1000;
+    }
     return out;
   };
   start();
@@ -92,7 +100,9 @@ TEST_F(Protocol, AConnectionServesManyRequests) {
 
 TEST_F(Protocol, PipelinedRequestsAreAnsweredInOrder) {
   handler_ = [](const http::Request& request) {
-    if (request.path == "/0") std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    if (request.path == "/0") {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
     http::Response out;
     out.body = request.path + request.body;
     return out;
@@ -116,7 +126,9 @@ TEST_F(Protocol, PipelinedRequestsAreAnsweredInOrder) {
 TEST_F(Protocol, RequestsOfOtherConnectionsDoNotWaitForASlowHandler) {
   std::atomic<bool> go = false;
   handler_ = [&](const http::Request& request) {
-    while (request.path == "/slow" && !go) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (request.path == "/slow" && !go) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     return http::Response();
   };
   start();
@@ -211,7 +223,9 @@ TEST_F(Protocol, ContinueIsNotSaidWhereNobodyWaits) {
 
 TEST_F(Protocol, AHandlerThatThrowsGivesA500WithoutItsText) {
   handler_ = [](const http::Request& request) -> http::Response {
-    if (request.path == "/int") throw 7;
+    if (request.path == "/int") {
+      throw 7;
+    }
     throw std::runtime_error("inner words");
   };
   start();
@@ -230,7 +244,9 @@ TEST_F(Protocol, AHandlerThatThrowsGivesA500WithoutItsText) {
 TEST_F(Protocol, LargeBodiesGoBothWays) {
   start();
   std::string body(8u << 20, 'x');
-  for (size_t i = 0; i < body.size(); i += 4096) body[i] = static_cast<char>('a' + (i / 4096) % 26);
+  for (size_t i = 0; i < body.size(); i += 4096) {
+    body[i] = static_cast<char>('a' + (i / 4096) % 26);
+  }
   Client client = connect();
   std::thread sender([&] { client.send(post(body)); });
   const Reply reply = client.read_reply();
@@ -253,7 +269,9 @@ TEST_F(Protocol, ManyClientsAtOnceGetTheirOwnAnswers) {
       }
     });
   }
-  for (auto& thread : threads) thread.join();
+  for (auto& thread : threads) {
+    thread.join();
+  }
   EXPECT_EQ(server_->counters().requests, 800u);
 }
 

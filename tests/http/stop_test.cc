@@ -120,8 +120,12 @@ TEST_F(Stop, MayBeAskedForTwiceAndByManyThreads) {
   start();
   std::vector<std::thread> threads;
   threads.reserve(8);
-  for (int i = 0; i < 4; ++i) threads.emplace_back([&] { stop(1000); });
-  for (auto& thread : threads) thread.join();
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] { stop(1000); });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
   stop();
   server_.reset();
 }
@@ -143,7 +147,9 @@ TEST_F(Stop, AClientThatGoesAwayHarmsNobody) {
   for (size_t cut = 0; cut < whole.size(); cut += 3) {
     Client client = connect();
     client.send(whole.substr(0, cut));
-    if (cut % 2 == 0) client.vanish();
+    if (cut % 2 == 0) {
+      client.vanish();
+    }
   }
   Client in_work = connect();
   in_work.send(whole);
@@ -172,7 +178,9 @@ TEST_F(Stop, WhileClientsComeAndAskLosesNothingButThem) {
     threads.emplace_back([&] {
       while (!over) {
         Client client(address(), Client::kMayFail);
-        if (client.fd() < 0) return;
+        if (client.fd() < 0) {
+          return;
+        }
         client.send(get());
         const Reply reply = client.read_reply();
         EXPECT_TRUE(reply.status == 200 || reply.status == 0) << reply.status;
@@ -182,7 +190,9 @@ TEST_F(Stop, WhileClientsComeAndAskLosesNothingButThem) {
   EXPECT_TRUE(wait_for([&] { return served().size() > 100; }));
   stop();
   over = true;
-  for (auto& thread : threads) thread.join();
+  for (auto& thread : threads) {
+    thread.join();
+  }
 }
 
 }  // namespace

@@ -134,7 +134,9 @@ TEST_F(UnixSocket, OfServersThatStartAtOnceHasOneOwner) {
       ++started;
     });
   }
-  for (auto& thread : threads) thread.join();
+  for (auto& thread : threads) {
+    thread.join();
+  }
   EXPECT_EQ(started, 1);
   EXPECT_GE(Client("unix:" + path_).fd(), 0);
 }

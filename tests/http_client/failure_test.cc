@@ -78,8 +78,9 @@ TEST_F(Failures, AKeptConnectionThatEndsBeforeTheReplyIsReplacedAndTheRequestSen
   EXPECT_EQ(post("1").body, "first");
   EXPECT_EQ(post("2").body, "second");
   std::string seen;
-  for (const auto& request : server.requests())
+  for (const auto& request : server.requests()) {
     seen += request.body + " on " + std::to_string(request.connection) + ";";
+  }
   EXPECT_EQ(seen, "1 on 1;2 on 1;2 on 2;");
 }
 
@@ -134,7 +135,9 @@ TEST_F(Failures, AConnectionThatNobodyAcceptsIsTransient) {
   options.connect_timeout_ms = 50;
   open(std::move(options));
   EXPECT_EQ(post().failure, Failure::kTransient);
-  for (const int fd : queued) close(fd);
+  for (const int fd : queued) {
+    close(fd);
+  }
   close(listener);
 }
 
@@ -150,7 +153,9 @@ TEST_F(Failures, WhatIsNoHttpIsAProtocolFailure) {
 
 TEST_F(Failures, EndlessHeadersEnd) {
   std::string headers;
-  for (int i = 0; i < 400; ++i) headers += "X-" + std::to_string(i) + ": " + std::string(1000, 'x') + "\r\n";
+  for (int i = 0; i < 400; ++i) {
+    headers += "X-" + std::to_string(i) + ": " + std::string(1000, 'x') + "\r\n";
+  }
   ScriptedServer server({answer(200, "", headers)});
   open(server);
   EXPECT_FALSE(post().answered());
@@ -164,13 +169,17 @@ TEST_F(Failures, BrokenConnectionsRaiseNoSignal) {
   ScriptedServer server({{Step::kDeaf, ""}, answer(200, ""), cut(http(200, "")), answer(200, "")});
   open(server);
   std::string large(16 << 20, 'x');
-  for (size_t i = 0; i < large.size(); i += 2) large[i] = static_cast<char>(i * 2654435761U >> 13);
+  for (size_t i = 0; i < large.size(); i += 2) {
+    large[i] = static_cast<char>(i * 2654435761U >> 13);
+  }
   ASSERT_TRUE(send(large).ok());
   server.wait_for_connections(1);
   client_->poll(1);
   server.release();
   EXPECT_EQ(reply().failure, Failure::kTransient);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(post().http_status, 200);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(post().http_status, 200);
+  }
   EXPECT_EQ(g_signals, 0);
   sigaction(SIGPIPE, &before, nullptr);
 }

@@ -47,7 +47,9 @@ class SilentResolver {
     address.sin_family = AF_INET;
     address.sin_port = htons(53);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) abort();
+    if (bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+      abort();
+    }
   }
   ~SilentResolver() { close(fd_); }
   SilentResolver(const SilentResolver&) = delete;
@@ -62,7 +64,9 @@ class SilentResolver {
  private:
   bool receive(int flags) {
     char bytes[512];
-    if (recv(fd_, bytes, sizeof bytes, flags) <= 0) return false;
+    if (recv(fd_, bytes, sizeof bytes, flags) <= 0) {
+      return false;
+    }
     ++count_;
     return true;
   }
@@ -75,14 +79,18 @@ class SilentResolver {
 // The resolver asks for two kinds of address, and asks again after 30 s: more than two questions mean that a call
 // waited.
 TEST_F(Network, NothingWaitsForTheNameOfTheHost) {
-  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  if (geteuid() != 0) {
+    GTEST_SKIP() << "needs root";
+  }
   tests::in_child([&] {
     enter_network();
     SilentResolver resolver;
     Options options = to("https://upstream.example");
     open(std::move(options));
     ASSERT_TRUE(send().ok());
-    for (int i = 0; i < 100; ++i) ASSERT_FALSE(client_->poll(0).has_value());
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_FALSE(client_->poll(0).has_value());
+    }
     resolver.wait_for_question();
     client_->cancel();
     EXPECT_LE(resolver.questions(), 2);
@@ -98,7 +106,9 @@ TEST_F(Network, NothingWaitsForTheNameOfTheHost) {
 }
 
 TEST_F(Network, ANameThatNobodyKnowsIsTransient) {
-  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  if (geteuid() != 0) {
+    GTEST_SKIP() << "needs root";
+  }
   tests::in_child([&] {
     enter_network();
     open(to("https://upstream.example"));

@@ -14,7 +14,9 @@ namespace {
 std::string noise(size_t bytes) {
   std::mt19937 random(7);
   std::string text(bytes, '\0');
-  for (char& c : text) c = static_cast<char>(random());
+  for (char& c : text) {
+    c = static_cast<char>(random());
+  }
   return text;
 }
 
@@ -50,7 +52,9 @@ TEST_F(Requests, HeadersSayWhoAsksAndNothingElse) {
   EXPECT_THAT(headers["user-agent"], ::testing::StartsWith("cairn/"));
   EXPECT_EQ(headers["content-type"], "application/octet-stream");
   std::vector<std::string> names;
-  for (const auto& [name, value] : headers) names.push_back(name);
+  for (const auto& [name, value] : headers) {
+    names.push_back(name);
+  }
   EXPECT_THAT(names, ::testing::ElementsAre("accept", "content-length", "content-type", "host", "user-agent"));
 }
 
@@ -67,14 +71,18 @@ TEST_F(Requests, MethodsFollowEachOtherOnOneClient) {
   EXPECT_EQ(ask("DELETE", "").http_status, 204);
   EXPECT_EQ(ask("POST", "").body, "5");
   std::string seen;
-  for (const auto& request : server.requests()) seen += request.method + " " + request.body + ";";
+  for (const auto& request : server.requests()) {
+    seen += request.method + " " + request.body + ";";
+  }
   EXPECT_EQ(seen, "PUT put;GET ;PATCH patch;DELETE ;POST ;");
 }
 
 TEST_F(Requests, OneConnectionIsKept) {
   ScriptedServer server(std::vector<Step>(20, answer(200, "x")));
   open(server);
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(post().body, "x");
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(post().body, "x");
+  }
   EXPECT_EQ(server.connections(), 1);
 }
 
@@ -176,9 +184,13 @@ TEST_F(Requests, PollThatMayNotWaitReturnsWhileTheServerHasNotAnswered) {
   open(server);
   ASSERT_TRUE(send().ok());
   std::thread drive([&] { server.wait_for_requests(1); });
-  while (server.requests().empty()) EXPECT_FALSE(client_->poll(0).has_value());
+  while (server.requests().empty()) {
+    EXPECT_FALSE(client_->poll(0).has_value());
+  }
   drive.join();
-  for (int i = 0; i < 1000; ++i) ASSERT_FALSE(client_->poll(0).has_value());
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_FALSE(client_->poll(0).has_value());
+  }
   EXPECT_FALSE(client_->poll(1).has_value());
   EXPECT_FALSE(client_->poll(-1).has_value());
   EXPECT_FALSE(server.released());
@@ -190,7 +202,9 @@ TEST_F(Requests, PollThatMayNotWaitReturnsWhileTheServerReadsNothing) {
   ScriptedServer server({{Step::kDeaf, ""}});
   open(server);
   ASSERT_TRUE(send(noise(16 << 20)).ok());
-  for (int i = 0; i < 1000; ++i) ASSERT_FALSE(client_->poll(0).has_value());
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_FALSE(client_->poll(0).has_value());
+  }
   EXPECT_FALSE(server.released());
 }
 

@@ -25,7 +25,9 @@ class Secrets : public HttpClientTest {
  protected:
   static std::string outcome(const std::string& path) {
     const auto secret = Secret::from_file(path);
-    if (secret.ok()) return "token " + std::string(secret->reveal());
+    if (secret.ok()) {
+      return "token " + std::string(secret->reveal());
+    }
     const Status status = secret.status();
     return std::to_string(static_cast<int>(status.code)) + ": " + status.what;
   }
@@ -66,7 +68,9 @@ TEST_F(Secrets, FilesThatOthersMayReadAreRefused) {
 
 TEST_F(Secrets, FilesOfOtherUsersAreRefused) {
   write_file("t", kCanary);
-  if (chown(file("t").c_str(), 65534, 65534) != 0) GTEST_SKIP() << "needs root";
+  if (chown(file("t").c_str(), 65534, 65534) != 0) {
+    GTEST_SKIP() << "needs root";
+  }
   EXPECT_EQ(outcome(file("t")), "54: the token file belongs to another user");
 }
 
@@ -74,15 +78,15 @@ TEST_F(Secrets, OnlyRegularFilesAreRead) {
   write_file("t", kCanary);
   std::filesystem::create_symlink(file("t"), file("link"));
   EXPECT_EQ(outcome(file("link")), "54: the token file is a symbolic link");
-  EXPECT_EQ(outcome(directory_), "54: the token file is no regular file");
+  EXPECT_EQ(outcome(directory_), "54: the token file is not a regular file");
   ASSERT_EQ(mkfifo(file("fifo").c_str(), 0600), 0);
-  EXPECT_EQ(outcome(file("fifo")), "54: the token file is no regular file");
+  EXPECT_EQ(outcome(file("fifo")), "54: the token file is not a regular file");
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   file("socket").copy(address.sun_path, sizeof address.sun_path - 1);
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  EXPECT_EQ(outcome(address.sun_path), "54: the token file is no regular file");
+  EXPECT_EQ(outcome(address.sun_path), "54: the token file is not a regular file");
   close(fd);
   EXPECT_EQ(outcome(file("nothing")), "65: the token file cannot be opened");
 }
@@ -142,7 +146,9 @@ TEST_F(Secrets, TheTokenGoesAsBearerAndNowhereElse) {
   open(std::move(options));
   EXPECT_EQ(post().body, "fine");
   EXPECT_EQ(server.last().headers["authorization"], std::string("Bearer ") + kCanary);
-  for (int i = 0; i < 6; ++i) EXPECT_THAT(post().error, Not(HasSubstr(kCanary)));
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_THAT(post().error, Not(HasSubstr(kCanary)));
+  }
   open(to(server.url()));
   EXPECT_THAT(::testing::internal::GetCapturedStdout() + ::testing::internal::GetCapturedStderr(),
               Not(HasSubstr(kCanary)));

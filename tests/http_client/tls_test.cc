@@ -124,7 +124,9 @@ TEST_F(Tls, AProxyTunnelsAndDoesNotSeeTheToken) {
   EXPECT_EQ(seen_by_proxy.headers.count("authorization"), 0U);
   EXPECT_EQ(server.last().headers["authorization"], std::string("Bearer ") + kCanary);
   // The proxy's headers are not taken for those of a reply that was cut off.
-  for (int i = 0; i < 2; ++i) EXPECT_FALSE(post().answered());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FALSE(post().answered());
+  }
   unsetenv("https_proxy");
 }
 
@@ -136,12 +138,18 @@ TEST_F(Tls, BrokenConnectionsRaiseNoSignal) {
   ScriptedServer server(good_, {{Step::kDeaf, ""}, cut(http(200, "")), reset(http(200, "")), answer(200, "")});
   open(server);
   std::string large(16 << 20, 'x');
-  for (size_t i = 0; i < large.size(); i += 2) large[i] = static_cast<char>(i * 2654435761U >> 13);
+  for (size_t i = 0; i < large.size(); i += 2) {
+    large[i] = static_cast<char>(i * 2654435761U >> 13);
+  }
   ASSERT_TRUE(send(large).ok());
-  for (int i = 0; i < 100; ++i) client_->poll(1);
+  for (int i = 0; i < 100; ++i) {
+    client_->poll(1);
+  }
   server.release();
   EXPECT_EQ(reply().failure, Failure::kTransient);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(post().http_status, 200);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(post().http_status, 200);
+  }
   sigaction(SIGPIPE, &before, nullptr);
 }
 

@@ -214,8 +214,12 @@ TEST(KillRounds, NothingAcknowledgedIsMissingAfterSigkill) {
     for (int phase = 0; phase < kPhases; ++phase) {
       inside[static_cast<size_t>(phase)] += is_inside(*page, phase) ? 1 : 0;
     }
-    for (auto& flag : page->updating) flag.store(0);
-    for (auto& flag : page->inside) flag.store(0);
+    for (auto& flag : page->updating) {
+      flag.store(0);
+    }
+    for (auto& flag : page->inside) {
+      flag.store(0);
+    }
 
     engine::StoreReader::Options reading;
     reading.directory = options.directory;

@@ -100,7 +100,9 @@ TEST_P(FullDisk, RefusesUpdatesLosesNothingAndWorksAgainWithSpace) {
     } else {
       EXPECT_TRUE(worker.store().barrier().ok()) << "the log has room for what was acknowledged";
     }
-    if (::testing::Test::HasFailure()) _exit(1);
+    if (::testing::Test::HasFailure()) {
+      _exit(1);
+    }
     self.go();
     self.wait();
     give_space(worker);
@@ -112,15 +114,21 @@ TEST_P(FullDisk, RefusesUpdatesLosesNothingAndWorksAgainWithSpace) {
       }
       EXPECT_TRUE(worker.store().step(0).ok()) << engine::error_detail().message;
     }
-    if (::testing::Test::HasFailure()) _exit(1);
+    if (::testing::Test::HasFailure()) {
+      _exit(1);
+    }
     self.go();
     for (int kind = 0;; kind = (kind + 1) % 6) {
       EXPECT_EQ(worker.update(2, kind).code, Code::kOk);
-      if (::testing::Test::HasFailure()) _exit(1);
+      if (::testing::Test::HasFailure()) {
+        _exit(1);
+      }
     }
   });
   child.wait();
-  if (HasFailure()) return;
+  if (HasFailure()) {
+    return;
+  }
   expect_refusal();
   if (GetParam() == Kind::kBudget) {
     EXPECT_LE(disk_bytes(), 8u << 20);
@@ -128,7 +136,9 @@ TEST_P(FullDisk, RefusesUpdatesLosesNothingAndWorksAgainWithSpace) {
   expect_acknowledged(options().directory, *page_);
   child.go();
   child.wait();
-  if (HasFailure()) return;
+  if (HasFailure()) {
+    return;
+  }
   child.kill_now();
   expect_acknowledged(options().directory, *page_);
   Worker next(options(), *page_);
@@ -145,12 +155,16 @@ TEST_P(FullDisk, KilledWhileFullItOpensFullAndLosesNothing) {
     Worker worker(options(), *page_);
     worker.open();
     worker.fill();
-    if (::testing::Test::HasFailure()) _exit(1);
+    if (::testing::Test::HasFailure()) {
+      _exit(1);
+    }
     self.go();
     pause();
   });
   child.wait();
-  if (HasFailure()) return;
+  if (HasFailure()) {
+    return;
+  }
   expect_refusal();
   child.kill_now();
   expect_acknowledged(options().directory, *page_);

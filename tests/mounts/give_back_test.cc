@@ -2,6 +2,7 @@
 // ended, and what else was acknowledged stays.
 #include <gmock/gmock.h>
 
+#include "engine/directory/reserve.h"
 #include "tests/cli/command_fixture.h"
 #include "tests/mounts/worker.h"
 #include "tests/support/mounted_disk.h"
@@ -48,7 +49,9 @@ class GiveBack : public CommandTest, public ::testing::WithParamInterface<FullSt
       if (GetParam().closed) {
         EXPECT_EQ(worker.store().close(-1).code, Code::kOk) << engine::error_detail().message;
       }
-      if (::testing::Test::HasFailure()) _exit(1);
+      if (::testing::Test::HasFailure()) {
+        _exit(1);
+      }
       self.go();
       pause();
     });
@@ -75,7 +78,9 @@ class GiveBack : public CommandTest, public ::testing::WithParamInterface<FullSt
 
 TEST_P(GiveBack, EraseAndFinishWorkOnAFullDiskAndNothingElseIsLost) {
   fill();
-  if (HasFailure()) return;
+  if (HasFailure()) {
+    return;
+  }
   expect_acknowledged(disk_.path("store"), *page_);
   ASSERT_GT(page_->runs, 60);
   for (int i = 0; i < 6; ++i) {
@@ -84,7 +89,9 @@ TEST_P(GiveBack, EraseAndFinishWorkOnAFullDiskAndNothingElseIsLost) {
     EXPECT_THAT(command({"show", Worker::id(i)}).out, HasSubstr("COMPLETED"));
     expect_done({"erase", Worker::id(i)});
     page_->erased[i] = true;
-    if (HasFailure()) return;
+    if (HasFailure()) {
+      return;
+    }
   }
   expect_acknowledged(disk_.path("store"), *page_);
   EXPECT_EQ(command({"verify"}).exit, 0);

@@ -33,7 +33,9 @@ class Processes : public StoreTest {
   void owner(ChildProcess& self) {
     open();
     const engine::RunRef run = start("r");
-    for (int i = 1; i <= 100; ++i) ASSERT_EQ(set(run, "n", std::to_string(i)), Code::kOk);
+    for (int i = 1; i <= 100; ++i) {
+      ASSERT_EQ(set(run, "n", std::to_string(i)), Code::kOk);
+    }
     self.go();
     self.wait();
     (void)store_.release();

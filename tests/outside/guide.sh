@@ -1,8 +1,8 @@
 #!/bin/bash
-# guide.sh PREFIX README BUILD C-COMPILER C++-COMPILER CMAKE-ARGUMENTS...: everything in the README that can be pasted, in
-# the order in which it stands there, in one shell in a fresh directory: commands run, programs are built and run. Only
-# paths are others, and tools/demo.sh and tools/test.sh are looked for, not run: one is a test of its own, the other
-# runs this one. A line whose comment says "ends with N" must end with N, every other one with 0.
+# guide.sh PREFIX SOURCE PAGE BUILD C-COMPILER C++-COMPILER CMAKE-ARGUMENTS...: everything on the page of SOURCE that can be
+# pasted, in the order in which it stands there, in one shell in a fresh directory: commands run, programs are built and
+# run. Only paths are others, and tools/demo.sh and tools/test.sh are looked for, not run: one is a test of its own, the
+# other runs this one. A line whose comment says "ends with N" must end with N, every other one with 0.
 # In a network of its own, so that the ports are free and relay.example is this machine.
 set -eu
 if [ -z "${GUIDE_INSIDE:-}" ]; then
@@ -15,9 +15,10 @@ if [ -z "${GUIDE_INSIDE:-}" ]; then
   exit
 fi
 work=$GUIDE_INSIDE
-prefix=$(realpath "$1") readme=$(realpath "$2") build=$(realpath "$3") c=$4 cxx=$5
+prefix=$(realpath "$1") source=$(realpath "$2") build=$(realpath "$4") c=$5 cxx=$6
+page=$source/$3
 here=$(dirname "$(realpath "$0")")
-cmake_arguments=("${@:6}")
+cmake_arguments=("${@:7}")
 ip link set lo up
 { cat /etc/hosts; echo "127.0.0.1 relay.example"; } >"$work/hosts"
 mount --bind "$work/hosts" /etc/hosts
@@ -29,15 +30,19 @@ mkdir "$work/blocks" "$work/stick" "$work/fresh"
 awk -v to="$work/blocks" '
   /^```/ { if (file != "") { close(file); file = ""; next }
            language = substr($0, 4); file = sprintf("%s/%02d.%s", to, ++n, language == "" ? "sh" : language); printf "" > file; next }
-  file != "" { print > file }' "$readme"
+  file != "" { print > file }' "$page"
+ls "$work"/blocks/01.* >/dev/null  # a page without a block is no guide
+# What the blocks link where the page has no program of its own.
+cp "$source/api/examples/quickstart.cc" "$work/fresh/app.cc"
+cp "$source/api/examples/quickstart.c" "$work/fresh/app.c"
 
 cat >"$work/shell" <<'SHELL'
 refuse() { echo "block $block: $1" >&2; exit 1; }
 logged() { "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2; refuse "$*"; }; }
-# What is not as in the README, because it would change this machine.
+# What is not as on the page, because it would change this machine.
 mkdir tools
 for script in demo.sh test.sh; do
-  printf '#!/bin/sh\nexec test -x "%s/%s"\n' "$(dirname "$readme")/tools" $script >tools/$script
+  printf '#!/bin/sh\nexec test -x "%s/%s"\n' "$source/tools" $script >tools/$script
   chmod +x tools/$script
 done
 cpack() { logged command cpack --config "$build/CPackConfig.cmake" "$@" -B "$work/made"; }
@@ -46,9 +51,10 @@ cc() { command $c "$@"; }
 SHELL
 
 # A C++ block that is a program is built and run where it stands. The others are functions of one source, `sender` of the
-# CMake block.
+# CMake block; a page without such a block gets one after its last.
 echo '#include "fragment.h"' >"$work/sender.cc"
 for file in "$work"/blocks/*.cpp; do
+  [ -e "$file" ] || continue
   grep -q 'int main' "$file" && continue
   { grep '^#include' "$file" || true
     echo "void block_$(basename "$file" .cpp)([[maybe_unused]] cairn::Store& store, [[maybe_unused]] cairn::Run& run, [[maybe_unused]] Image image) { {"
@@ -56,6 +62,10 @@ for file in "$work"/blocks/*.cpp; do
     echo '} }'; } >>"$work/sender.cc"
 done
 echo 'int main() {}' >>"$work/sender.cc"
+if grep -q block_ "$work/sender.cc" && ! ls "$work"/blocks/*.cmake >/dev/null 2>&1; then
+  printf '%s\n' 'find_package(cairn REQUIRED COMPONENTS upstream)' 'target_link_libraries(app PRIVATE cairn::cairn)' \
+    'target_link_libraries(sender PRIVATE cairn::upstream cairn::cairn)' >"$work/blocks/99.cmake"
+fi
 cpp_block() {
   if grep -q 'int main' "$work/blocks/$1"; then
     printf 'cp %q app.cc; logged %s -std=c++20 app.cc -o cpp_app -I"$prefix/include" -L"$prefix/lib" -lcairn -Wl,-rpath,"$prefix/lib"; ./cpp_app\n' \

@@ -1,11 +1,12 @@
 // A backup is the store as of one moment, and a store of its own.
+#include "engine/maintenance/backup.h"
+
 #include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
-#include "engine/store_backup.h"
 #include "tests/support/child_process.h"
 #include "tests/support/store_fixture.h"
 

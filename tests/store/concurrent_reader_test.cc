@@ -139,7 +139,9 @@ TEST_F(ConcurrentReader, SeesAtLeastWhatWasAcknowledgedBeforeItLooked) {
   int round = 0;
   for (; (round < rounds || (round < 20 * rounds && !busy())) && !HasFailure(); ++round) {
     std::array<uint64_t, kRunCount> before{};
-    for (size_t i = 0; i < kRunCount; ++i) before[i] = page_->acknowledged[i];
+    for (size_t i = 0; i < kRunCount; ++i) {
+      before[i] = page_->acknowledged[i];
+    }
     Status s;
     if (round % 4 != 0) {
       const size_t at = static_cast<size_t>(round) % kRunCount;

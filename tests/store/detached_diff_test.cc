@@ -1,5 +1,5 @@
 // A sealed diff on its way into the log: what may fail there, and what must hold whoever writes it in the end. The
-// rules stand in ARCHITECTURE.md, "Staging".
+// rules stand in engine/staging/STAGING.md, "Rules".
 #include "tests/support/crashing_store.h"
 
 namespace cairn::tests {

@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/diff.h"
+#include "engine/diff/diff.h"
 #include "tests/support/crashing_store.h"
 #include "tests/support/updates.h"
 

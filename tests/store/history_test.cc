@@ -1,5 +1,5 @@
 // The history: sampled in steps, once an interval, bounded.
-#include "engine/history.h"
+#include "engine/store/history.h"
 
 #include <string>
 

@@ -125,8 +125,12 @@ TEST_F(Lists, OwnerAndReaderListWhatEachOfTheRunsIsWhereverItStands) {
                   .ok());
     for (int i = 0; i < 10; ++i) {
       RunQuery query = testing::any_query();
-      if (query.updated_from_us) query.updated_from_us = clock_.wall_us - 20 + *query.updated_from_us;
-      if (query.updated_to_us) query.updated_to_us = clock_.wall_us + *query.updated_to_us;
+      if (query.updated_from_us) {
+        query.updated_from_us = clock_.wall_us - 20 + *query.updated_from_us;
+      }
+      if (query.updated_to_us) {
+        query.updated_to_us = clock_.wall_us + *query.updated_to_us;
+      }
       const auto wanted = testing::expected(query, runs);
       const auto in = [](auto& from) {
         return [&from](const RunQuery& q, std::vector<std::string>& out) { return page(from, q, out); };
@@ -135,7 +139,9 @@ TEST_F(Lists, OwnerAndReaderListWhatEachOfTheRunsIsWhereverItStands) {
       RC_ASSERT(testing::by_pages(query, in(*reader)) == wanted);
       RC_ASSERT(testing::by_pages(query, in(*looks_again)) == wanted);
     }
-    for (const std::string& id : names) (void)store_->erase(id);
+    for (const std::string& id : names) {
+      (void)store_->erase(id);
+    }
   });
 }
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/log_record.h"
+#include "engine/records/log_record.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/forwarded_files.h"
 #include "tests/support/store_fixture.h"

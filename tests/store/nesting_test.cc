@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/log_record.h"
+#include "engine/records/log_record.h"
 #include "tests/support/crashing_store.h"
 #include "tests/support/deep_value.h"
 #include "tests/support/forged_record.h"

@@ -64,7 +64,9 @@ TEST_F(RemovedStore, AndMadeAnewIsToldToItsReaders) {
     const auto reading = reader();
     close();
     if (in_place) {
-      for (const auto& entry : std::filesystem::directory_iterator(path())) std::filesystem::remove_all(entry.path());
+      for (const auto& entry : std::filesystem::directory_iterator(path())) {
+        std::filesystem::remove_all(entry.path());
+      }
     } else {
       std::filesystem::remove_all(path());
     }

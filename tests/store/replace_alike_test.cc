@@ -1,7 +1,7 @@
 // The hot replace: the same keys and types again. It must do what the general one does, or nothing.
 #include <nlohmann/json.hpp>
 
-#include "engine/msgpack.h"
+#include "engine/json/msgpack.h"
 #include "tests/support/store_fixture.h"
 
 namespace cairn::tests {

@@ -104,7 +104,9 @@ TEST_F(SigbusGuarded, AfterTheFaultWasSeenAKillLosesNothing) {
     set(run, "n", "1");
     truncate_staging();
     for (int i = 2; i <= 100; ++i) {
-      if (!set_int(*store_, *run, "n", i).ok()) _exit(1);
+      if (!set_int(*store_, *run, "n", i).ok()) {
+        _exit(1);
+      }
     }
     raise(SIGKILL);
   }
@@ -171,11 +173,15 @@ TEST_F(SigbusGuarded, ManyThreadsMeetTheFaultAtOnce) {
     threads.emplace_back([&, t] {
       for (int i = 1; i <= 5000; ++i) {
         ASSERT_TRUE(set_int(*store_, *runs[static_cast<size_t>(t)], "n", i).ok());
-        if (t == 0 && i == 500) truncate_staging();
+        if (t == 0 && i == 500) {
+          truncate_staging();
+        }
       }
     });
   }
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
   EXPECT_TRUE(store_->stats().staging_failed);
   runs.clear();
   reopen();

@@ -1,9 +1,9 @@
 // What a slot holds after any sequence of changes: exactly the pending diff, with the right checksum.
 #include <vector>
 
-#include "engine/byte_sink.h"
-#include "engine/staged_entry.h"
-#include "engine/staged_slot.h"
+#include "engine/json/byte_sink.h"
+#include "engine/staging/staged_entry.h"
+#include "engine/staging/staged_slot.h"
 #include "tests/support/seeded_random.h"
 #include "tests/support/store_fixture.h"
 

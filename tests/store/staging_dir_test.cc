@@ -42,12 +42,16 @@ class StagingDir : public StoreTest {
     const pid_t child = fork();
     if (child == 0) {
       auto opened = engine::Store::open(o);
-      if (!opened.ok()) _exit(1);
+      if (!opened.ok()) {
+        _exit(1);
+      }
       store_ = std::move(*opened);
       auto run = store_->resume("r");
       engine::RunRef r = run.ok() ? *run : start("r");
       for (int i = first; i <= last; ++i) {
-        if (!set_int(*store_, *r, "n", i).ok()) _exit(2);
+        if (!set_int(*store_, *r, "n", i).ok()) {
+          _exit(2);
+        }
       }
       raise(SIGKILL);
     }
@@ -66,7 +70,9 @@ class StagingDir : public StoreTest {
   [[nodiscard]] bool recorded() const { return fs::exists(directory_.path() + "/store/STAGING"); }
   bool logged(const std::string& part) const {
     for (const std::string& message : logged_) {
-      if (message.find(part) != std::string::npos) return true;
+      if (message.find(part) != std::string::npos) {
+        return true;
+      }
     }
     return false;
   }

@@ -1,6 +1,4 @@
 // The versions of the staging format: what an older one left is read, what a newer one left is refused.
-#include "engine/staging_format.h"
-
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,6 +6,7 @@
 #include <array>
 #include <fstream>
 
+#include "engine/staging/format.h"
 #include "tests/support/store_fixture.h"
 #include "tests/support/updates.h"
 

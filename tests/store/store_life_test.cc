@@ -48,12 +48,18 @@ TEST_F(StoreLife, KilledProcessLosesNothingAcknowledged) {
   const pid_t child = fork();
   if (child == 0) {
     auto opened = engine::Store::open(options());
-    if (!opened.ok()) _exit(1);
+    if (!opened.ok()) {
+      _exit(1);
+    }
     store_ = std::move(*opened);
     auto run = start("r1");
     for (int i = 1; i <= 1000; ++i) {
-      if (!set_int(*store_, *run, "step", i).ok() || !set_double(*store_, *run, "progress", i / 1000.0).ok()) _exit(2);
-      if (i == 500 && !store_->barrier().ok()) _exit(3);
+      if (!set_int(*store_, *run, "step", i).ok() || !set_double(*store_, *run, "progress", i / 1000.0).ok()) {
+        _exit(2);
+      }
+      if (i == 500 && !store_->barrier().ok()) {
+        _exit(3);
+      }
     }
     raise(SIGKILL);
   }
@@ -268,7 +274,9 @@ TEST_F(StoreLife, AForkedChildOpensAStoreOfItsOwn) {
     auto mine = options();
     mine.directory += "-of-the-child";
     auto opened = engine::Store::open(mine);
-    if (!opened.ok()) _exit(1);
+    if (!opened.ok()) {
+      _exit(1);
+    }
     engine::StartOptions o;
     o.id = "c";
     auto run = (*opened)->start(o);
@@ -293,7 +301,9 @@ TEST_F(StoreLife, ThreadsUpdateTheirRunsWhileFlushesAndCheckpointsGoOn) {
       auto shared = t == 0 ? start("shared") : nullptr;
       while (!shared) {
         auto found = store_->find("shared");
-        if (found.ok()) shared = *found;
+        if (found.ok()) {
+          shared = *found;
+        }
       }
       for (int i = 1; i <= kSteps; ++i) {
         ASSERT_TRUE(set_int(*store_, *own, "step", i).ok());
@@ -314,7 +324,9 @@ TEST_F(StoreLife, ThreadsUpdateTheirRunsWhileFlushesAndCheckpointsGoOn) {
     ASSERT_TRUE(store_->barrier().ok());
     ASSERT_TRUE(store_->checkpoint().ok());
   }
-  for (auto& thread : threads) thread.join();
+  for (auto& thread : threads) {
+    thread.join();
+  }
   EXPECT_EQ(json("shared"), R"({"n":80000,"t":80})");
   reopen();
   EXPECT_EQ(json("shared"), R"({"n":80000,"t":80})");

@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "engine/staging_format.h"
+#include "engine/staging/format.h"
 #include "tests/support/forwarded_files.h"
 #include "tests/support/store_fixture.h"
 

@@ -1,6 +1,6 @@
 // What a watcher is told: every run that changed, once, in its newest state; across tokens, restarts and power cuts; in
 // the owner and in a reader of another process's store.
-#include "engine/watch.h"
+#include "engine/watch/watch.h"
 
 #include <gmock/gmock.h>
 

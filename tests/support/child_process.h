@@ -19,7 +19,9 @@ namespace cairn::tests {
 class ChildProcess {
  public:
   explicit ChildProcess(const std::function<void(ChildProcess&)>& body) {
-    if (pipe(to_child_.data()) != 0 || pipe(to_parent_.data()) != 0) abort();
+    if (pipe(to_child_.data()) != 0 || pipe(to_parent_.data()) != 0) {
+      abort();
+    }
     fflush(nullptr);
     pid_ = fork();
     if (pid_ == 0) {

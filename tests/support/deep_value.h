@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "engine/value.h"
+#include "engine/json/value.h"
 
 namespace cairn::tests {
 

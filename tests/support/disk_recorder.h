@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/staged_slot.h"
+#include "engine/staging/staged_slot.h"
 #include "tests/support/simulated_disk.h"
 
 namespace cairn::testing {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "engine/hooks.h"
+#include "engine/base/hooks.h"
 
 namespace cairn::testing {
 

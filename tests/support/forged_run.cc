@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <lmdb.h>
 
-#include "engine/tables_format.h"
+#include "engine/tables/format.h"
 
 namespace cairn::tests {
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/json.h"
+#include "engine/json/json.h"
 
 namespace cairn::engine {
 

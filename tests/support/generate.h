@@ -7,8 +7,8 @@
 #include <ostream>
 #include <string>
 
-#include "engine/operation.h"
-#include "engine/value.h"
+#include "engine/document/operation.h"
+#include "engine/json/value.h"
 
 namespace cairn::engine {
 

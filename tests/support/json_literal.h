@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/json.h"
-#include "engine/operation.h"
-#include "engine/value.h"
+#include "engine/document/operation.h"
+#include "engine/json/json.h"
+#include "engine/json/value.h"
 
 namespace cairn::engine {
 

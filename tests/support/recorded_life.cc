@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include "engine/live_document.h"
+#include "engine/diff/live_document.h"
 #include "tests/support/fixed_identity_files.h"
 #include "tests/support/updates.h"
 

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/store.h"
+#include "engine/store/store.h"
 #include "tests/support/disk_recorder.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/run_history.h"

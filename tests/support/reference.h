@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "cairn/status.h"
-#include "engine/json.h"
-#include "engine/operation.h"
-#include "engine/path.h"
-#include "engine/value.h"
+#include "engine/document/operation.h"
+#include "engine/document/path.h"
+#include "engine/json/json.h"
+#include "engine/json/value.h"
 
 namespace cairn::reference {
 

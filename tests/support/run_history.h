@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/store.h"
+#include "engine/store/store.h"
 
 namespace cairn::testing {
 

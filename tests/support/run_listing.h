@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/run_query.h"
+#include "engine/records/run_query.h"
 
 namespace cairn::testing {
 
@@ -62,14 +62,30 @@ inline RunQuery any_query() {
   static const std::vector<std::string> kTexts = {"BLUE", "run_p", "\\\"world", "0.5", "nothing", "COPY", "note"};
   const auto maybe = [] { return *rc::gen::inRange(0, 3) == 0; };
   RunQuery q;
-  if (maybe()) q.statuses = static_cast<uint32_t>(*rc::gen::inRange(0, 64)) << 3;
-  if (maybe()) q.task = any_task();
-  if (maybe()) q.tags = any_tags();
-  if (maybe()) q.parent = any_parent();
-  if (maybe()) q.root = any_parent();
-  if (maybe()) q.updated_from_us = any_time();
-  if (maybe()) q.updated_to_us = std::max(any_time(), q.updated_from_us.value_or(-3));
-  if (maybe()) q.text = *rc::gen::elementOf(kTexts);
+  if (maybe()) {
+    q.statuses = static_cast<uint32_t>(*rc::gen::inRange(0, 64)) << 3;
+  }
+  if (maybe()) {
+    q.task = any_task();
+  }
+  if (maybe()) {
+    q.tags = any_tags();
+  }
+  if (maybe()) {
+    q.parent = any_parent();
+  }
+  if (maybe()) {
+    q.root = any_parent();
+  }
+  if (maybe()) {
+    q.updated_from_us = any_time();
+  }
+  if (maybe()) {
+    q.updated_to_us = std::max(any_time(), q.updated_from_us.value_or(-3));
+  }
+  if (maybe()) {
+    q.text = *rc::gen::elementOf(kTexts);
+  }
   q.order = static_cast<RunOrder>(*rc::gen::inRange(0, 3));
   q.limit = *rc::gen::inRange<size_t>(0, 5);
   return q;
@@ -77,20 +93,38 @@ inline RunQuery any_query() {
 
 inline bool matches(const RunQuery& q, const RunRecord& r) {
   const auto lower = [](std::string text) {
-    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    for (char& c : text) {
+      c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
     return text;
   };
   std::string all = r.id + "\n" + r.task + "\n" + r.document.to_json();
-  for (const std::string& tag : r.tags) all += "\n" + tag;
-  for (const std::string& tag : q.tags) {
-    if (std::count(r.tags.begin(), r.tags.end(), tag) == 0) return false;
+  for (const std::string& tag : r.tags) {
+    all += "\n" + tag;
   }
-  if (q.statuses != 0 && (q.statuses >> static_cast<int>(r.status)) % 2 == 0) return false;
-  if (!q.task.empty() && q.task != r.task) return false;
-  if (!q.parent.empty() && q.parent != r.parent) return false;
-  if (!q.root.empty() && q.root != r.root) return false;
-  if (q.updated_from_us && r.updated_us < *q.updated_from_us) return false;
-  if (q.updated_to_us && r.updated_us >= *q.updated_to_us) return false;
+  for (const std::string& tag : q.tags) {
+    if (std::count(r.tags.begin(), r.tags.end(), tag) == 0) {
+      return false;
+    }
+  }
+  if (q.statuses != 0 && (q.statuses >> static_cast<int>(r.status)) % 2 == 0) {
+    return false;
+  }
+  if (!q.task.empty() && q.task != r.task) {
+    return false;
+  }
+  if (!q.parent.empty() && q.parent != r.parent) {
+    return false;
+  }
+  if (!q.root.empty() && q.root != r.root) {
+    return false;
+  }
+  if (q.updated_from_us && r.updated_us < *q.updated_from_us) {
+    return false;
+  }
+  if (q.updated_to_us && r.updated_us >= *q.updated_to_us) {
+    return false;
+  }
   return lower(all).find(lower(q.text)) != std::string::npos;
 }
 
@@ -102,9 +136,13 @@ inline std::vector<std::string> expected(const RunQuery& q, std::vector<RunRecor
     std::stable_sort(runs.begin(), runs.end(),
                      [](const RunRecord& a, const RunRecord& b) { return a.updated_us < b.updated_us; });
   }
-  if (q.order == RunOrder::kNewestFirst) std::reverse(runs.begin(), runs.end());
+  if (q.order == RunOrder::kNewestFirst) {
+    std::reverse(runs.begin(), runs.end());
+  }
   std::vector<std::string> out;
-  for (const RunRecord& r : runs) out.push_back(r.id + r.document.to_json());
+  for (const RunRecord& r : runs) {
+    out.push_back(r.id + r.document.to_json());
+  }
   return out;
 }
 

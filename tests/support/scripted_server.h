@@ -110,7 +110,9 @@ class ScriptedServer {
     shutdown(listener_, SHUT_RDWR);
     {
       const std::lock_guard lock(mutex_);
-      if (open_ >= 0) shutdown(open_, SHUT_RDWR);
+      if (open_ >= 0) {
+        shutdown(open_, SHUT_RDWR);
+      }
     }
     thread_.join();
     close(listener_);
@@ -120,7 +122,9 @@ class ScriptedServer {
 
   [[nodiscard]] int port() const { return port_; }
   [[nodiscard]] std::string url(const std::string& host = "127.0.0.1") const {
-    if (!socket_path_.empty()) return "unix:" + socket_path_;
+    if (!socket_path_.empty()) {
+      return "unix:" + socket_path_;
+    }
     return (tls_ ? "https://" : "http://") + host + ":" + std::to_string(port_);
   }
   [[nodiscard]] int connections() const { return connections_; }
@@ -162,7 +166,9 @@ class ScriptedServer {
 
   void listen_at(sockaddr* address, socklen_t bytes) {
     listener_ = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (bind(listener_, address, bytes) != 0 || listen(listener_, 16) != 0) abort();
+    if (bind(listener_, address, bytes) != 0 || listen(listener_, 16) != 0) {
+      abort();
+    }
     if (address->sa_family == AF_INET) {
       sockaddr_in bound = {};
       socklen_t bound_bytes = sizeof bound;
@@ -179,14 +185,18 @@ class ScriptedServer {
     pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
     while (!stop_) {
       const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-      if (fd < 0) return;
+      if (fd < 0) {
+        return;
+      }
       {
         const std::lock_guard lock(mutex_);
         open_ = fd;
         ++connections_;
         changed_.notify_all();
       }
-      if (!stop_) serve_connection(fd);
+      if (!stop_) {
+        serve_connection(fd);
+      }
       const std::lock_guard lock(mutex_);
       open_ = -1;
       close(fd);
@@ -234,7 +244,9 @@ class ScriptedServer {
     if (next_kind() == Step::kTunnel) {
       std::string pending;
       Request request;
-      if (!read_request(fd, nullptr, pending, request)) return;
+      if (!read_request(fd, nullptr, pending, request)) {
+        return;
+      }
       note(request);
       send_bytes(fd, nullptr, take_bytes());
     }
@@ -242,7 +254,9 @@ class ScriptedServer {
     if (tls_) {
       session.reset(SSL_new(tls_.get()));
       SSL_set_fd(session.get(), fd);
-      if (SSL_accept(session.get()) != 1) return;
+      if (SSL_accept(session.get()) != 1) {
+        return;
+      }
     }
     if (next_kind() == Step::kEarly) {
       std::string head;
@@ -262,19 +276,27 @@ class ScriptedServer {
     std::string pending;
     while (!stop_) {
       Request request;
-      if (!read_request(fd, session.get(), pending, request)) return;
+      if (!read_request(fd, session.get(), pending, request)) {
+        return;
+      }
       const Step::Kind kind = next_kind();
       const std::string bytes = take_bytes();
       note(request);
-      if (kind == Step::kHold) wait_for_release();
+      if (kind == Step::kHold) {
+        wait_for_release();
+      }
       send_bytes(fd, session.get(), bytes);
       if (kind == Step::kReset) {
-        if (!bytes.empty()) wait_until_read(fd);
+        if (!bytes.empty()) {
+          wait_until_read(fd);
+        }
         make_reset(fd);
         return;
       }
       if (kind == Step::kCut) {
-        if (session) SSL_shutdown(session.get());
+        if (session) {
+          SSL_shutdown(session.get());
+        }
         shutdown(fd, SHUT_WR);
         drain(fd);
         return;
@@ -286,7 +308,9 @@ class ScriptedServer {
   static void wait_until_read(int fd) {
     struct timespec pause = {.tv_sec = 0, .tv_nsec = 1'000'000};
     int unacknowledged = 1;
-    while (ioctl(fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0) nanosleep(&pause, nullptr);
+    while (ioctl(fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged > 0) {
+      nanosleep(&pause, nullptr);
+    }
   }
   static void drain(int fd) {
     char bytes[4096];
@@ -301,7 +325,9 @@ class ScriptedServer {
     while (!bytes.empty()) {
       const ssize_t sent = session != nullptr ? SSL_write(session, bytes.data(), static_cast<int>(bytes.size()))
                                               : ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return;
+      if (sent <= 0) {
+        return;
+      }
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
   }
@@ -309,7 +335,9 @@ class ScriptedServer {
   static bool more(int fd, SSL* session, std::string& pending) {
     char bytes[16384];
     const ssize_t got = receive(fd, session, bytes, sizeof bytes);
-    if (got <= 0) return false;
+    if (got <= 0) {
+      return false;
+    }
     pending.append(bytes, static_cast<size_t>(got));
     return true;
   }
@@ -317,7 +345,9 @@ class ScriptedServer {
   static bool read_request(int fd, SSL* session, std::string& pending, Request& request) {
     size_t end = 0;
     while ((end = pending.find("\r\n\r\n")) == std::string::npos) {
-      if (!more(fd, session, pending)) return false;
+      if (!more(fd, session, pending)) {
+        return false;
+      }
     }
     const std::string head = pending.substr(0, end + 2);
     pending.erase(0, end + 4);
@@ -329,14 +359,18 @@ class ScriptedServer {
       line_end = head.find("\r\n", at);
       const std::string line = head.substr(at, line_end - at);
       std::string name = line.substr(0, line.find(':'));
-      for (char& c : name) c = static_cast<char>(tolower(c));
+      for (char& c : name) {
+        c = static_cast<char>(tolower(c));
+      }
       const size_t value = line.find_first_not_of(' ', name.size() + 1);
       request.headers[name] = value == std::string::npos ? "" : line.substr(value);
     }
     const auto length = request.headers.find("content-length");
     const size_t body_bytes = length == request.headers.end() ? 0 : std::stoul(length->second);
     while (pending.size() < body_bytes) {
-      if (!more(fd, session, pending)) return false;
+      if (!more(fd, session, pending)) {
+        return false;
+      }
     }
     request.body = pending.substr(0, body_bytes);
     pending.erase(0, body_bytes);

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/operation.h"
-#include "engine/value.h"
+#include "engine/document/operation.h"
+#include "engine/json/value.h"
 #include "tests/support/generate.h"
 
 namespace cairn::generate {

@@ -10,9 +10,9 @@
 #include <memory>
 #include <string>
 
-#include "engine/json.h"
-#include "engine/store.h"
-#include "engine/store_reader.h"
+#include "engine/json/json.h"
+#include "engine/reader/store_reader.h"
+#include "engine/store/store.h"
 
 namespace cairn::tests {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/store.h"
+#include "engine/store/store.h"
 
 namespace cairn::tests {
 

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <thread>
 
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -47,11 +48,8 @@ TEST_F(Busy, TheOwnersFirstWordIsTaken) {
 }
 
 TEST_F(Busy, APullIsCarriedOut) {
-  Site& machine = site("machine");
-  Site& snapshot = site("snapshot");
-  machine.fixed_identity = snapshot.fixed_identity = true;
-  machine.open();
-  machine.attach();
+  Site& machine = open_machine_of("machine");
+  Site& snapshot = machine_of("snapshot");
   machine.start("r", "{}");
   machine.sync_with(up);
   machine.copy_to(snapshot);
@@ -68,7 +66,7 @@ TEST_F(Busy, APullIsCarriedOut) {
       if (!message.empty()) {
         snapshot.feed(up.receiver().handle(message));
       }
-      (void)snapshot.store().sync_control(engine::Store::SyncControl::kHurry);
+      (void)snapshot.store().upstream().control(engine::Upstream::Control::kHurry);
     }
     EXPECT_EQ(snapshot.sync_state().sender.rotations, 1u);
   });
@@ -79,11 +77,8 @@ TEST_F(Busy, APullIsCarriedOut) {
 
 // It costs no fold of the log for each run.
 TEST_F(Busy, APullOfManyRunsFoldsTheLogAFewTimes) {
-  Site& machine = site("machine");
-  Site& snapshot = site("snapshot");
-  machine.fixed_identity = snapshot.fixed_identity = true;
-  machine.open();
-  machine.attach();
+  Site& machine = open_machine_of("machine");
+  Site& snapshot = machine_of("snapshot");
   for (int i = 0; i < 300; ++i) {
     machine.start("r" + std::to_string(i), "{}");
   }

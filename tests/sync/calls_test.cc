@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace {
@@ -70,12 +71,9 @@ class CallsTest : public SyncTest {
   /// One exchange of a new pair of stores, in which it happens at call `at` of `phase`. False: there is no such call.
   bool exchange(Phase phase, int at, bool full) {
     const std::string number = std::to_string(pairs_++);
-    Site& sender = site("sender" + number);
-    Site& receiver = site("receiver" + number);
-    sender.fixed_identity = receiver.fixed_identity = true;
-    sender.open();
+    Site& sender = open_machine_of("sender" + number);
+    Site& receiver = machine_of("receiver" + number);
     receiver.open();
-    sender.attach();
     sender.start("r", R"({"n":0,"log":[]})");
     sender.sync_with(receiver);
     for (int i = 0; i < 7; ++i) {
@@ -83,7 +81,7 @@ class CallsTest : public SyncTest {
       sender.apply("r", OperationType::kAppend, "log", std::to_string(i));
     }
     EXPECT_TRUE(sender.store().barrier().ok());
-    EXPECT_TRUE(sender.store().sync_control(engine::Store::SyncControl::kHurry).ok());
+    EXPECT_TRUE(sender.store().upstream().control(engine::Upstream::Control::kHurry).ok());
     Site& hit = phase == Phase::kTake ? receiver : sender;
     calls = {};
     calls.at = at;
@@ -93,7 +91,7 @@ class CallsTest : public SyncTest {
 
     std::string message;
     calls.counts = phase == Phase::kFreeze;
-    Status status = sender.store().sync_next(message);
+    Status status = sender.store().upstream().next(message);
     calls.counts = false;
     std::string answer;
     if (!message.empty() && !(phase == Phase::kFreeze && calls.happened && !full)) {
@@ -102,10 +100,10 @@ class CallsTest : public SyncTest {
       calls.counts = false;
       if (phase == Phase::kTake && calls.happened && !full) {
         answer.clear();  // it died before
-        status = sender.store().sync_failed(sync::Failure::kTransient, "no answer");
+        status = sender.store().upstream().failed(sync::Failure::kTransient, "no answer");
       } else {
         calls.counts = phase == Phase::kAcknowledge;
-        status = sender.store().sync_feed(answer);
+        status = sender.store().upstream().feed(answer);
         calls.counts = false;
       }
     }
@@ -164,7 +162,7 @@ class CallsTest : public SyncTest {
     calls.from = relay.directory();
     calls.to = relay.directory() + ".image";
     calls.counts = true;
-    const Status status = relay.store().sync_feed(gap);
+    const Status status = relay.store().upstream().feed(gap);
     calls.counts = false;
     const bool happened = calls.happened;
     EXPECT_TRUE(status.ok() || (full && happened && status.code == Code::kNoSpace)) << said(status);
@@ -188,12 +186,9 @@ class CallsTest : public SyncTest {
   /// A run is started for which something waits here, while more of it is on its way.
   bool claim(int at, bool full) {
     const std::string number = std::to_string(pairs_++);
-    Site& sender = site("sender" + number);
-    Site& receiver = site("receiver" + number);
-    sender.fixed_identity = receiver.fixed_identity = true;
-    sender.open();
+    Site& sender = open_machine_of("sender" + number);
+    Site& receiver = machine_of("receiver" + number);
     receiver.open();
-    sender.attach();
     sender.start("c", "{}", "p");
     const auto increment = [&](const char* by) {
       sender.apply(*sender.store().parent(*sender.run("c")), OperationType::kIncrement, "n", by);
@@ -221,7 +216,7 @@ class CallsTest : public SyncTest {
     } else if (happened) {
       sender.replace_by(calls.to);
     } else {
-      EXPECT_TRUE(sender.store().sync_failed(sync::Failure::kTransient, "no answer").ok());
+      EXPECT_TRUE(sender.store().upstream().failed(sync::Failure::kTransient, "no answer").ok());
     }
     if (at % 2 == 0) {
       receiver.receiver().handle(batch);  // the answer is lost

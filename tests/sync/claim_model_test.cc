@@ -1,4 +1,4 @@
-// An exhaustive model of engine/store_claim.cc: a parent gets updates by one before it is started here, while what
+// An exhaustive model of engine/store/claim.cc: a parent gets updates by one before it is started here, while what
 // waits of it is folded, frozen, sent, refused and acknowledged, and the process is killed, or the power cut, between
 // any two steps. Whatever the order: the upstream never has more than the log has durably, and once all is quiet it has
 // all. Beside the rules that hold stand those that do not: for each of them the model finds an order that loses or

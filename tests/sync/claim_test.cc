@@ -1,5 +1,6 @@
 // A run that is started here after others, or this store itself, worked on it as one of elsewhere: what waits goes into
 // the run, what is on its way arrives as what others did. Nothing of it is lost or counted twice.
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -11,11 +12,7 @@ class Claims : public SyncTest {
     SyncTest::SetUp();
     worker.start("c", "{}", "box");
   }
-  void increment(Site& s, int by) {
-    auto parent = s.store().parent(*s.run("c"));
-    ASSERT_TRUE(parent.ok()) << said(parent.status());
-    s.apply(*parent, OperationType::kIncrement, "n", std::to_string(by));
-  }
+  void increment(Site& s, int by) { s.increment_parent("c", by); }
   Status start_box(Site& s) {
     engine::StartOptions o;
     o.id = "box";
@@ -62,9 +59,9 @@ TEST_F(Claims, TheStartIsOnTheDiskBeforeTheNextBatchIsMade) {
   ASSERT_TRUE(worker.store().barrier().ok());
   ASSERT_TRUE(worker.store().checkpoint().ok());
   ASSERT_TRUE(start_box(worker).ok());
-  ASSERT_TRUE(worker.store().sync_control(engine::Store::SyncControl::kHurry).ok());
+  ASSERT_TRUE(worker.store().upstream().control(engine::Upstream::Control::kHurry).ok());
   std::string message;
-  ASSERT_TRUE(worker.store().sync_next(message).ok());
+  ASSERT_TRUE(worker.store().upstream().next(message).ok());
   auto batch = sync::decode_batch(message);
   ASSERT_TRUE(batch.ok());
   for (const sync::Entry& e : batch->entries) {
@@ -78,7 +75,7 @@ TEST_F(Claims, WhatComesBackIsTakenIntoTheRun) {
   increment(worker, 5);
   const std::string batch = worker.frozen();
   ASSERT_TRUE(start_box(worker).ok());
-  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTooLarge, "413").ok());
+  ASSERT_TRUE(worker.store().upstream().failed(sync::Failure::kTooLarge, "413").ok());
   expect_upstream(n(5));
   EXPECT_EQ(worker.state("box"), n(5));
 }
@@ -90,7 +87,7 @@ TEST_F(Claims, WhatComesBackOfABatchThatWasHalvedIsTakenIntoTheRun) {
   ASSERT_TRUE(worker.store().barrier().ok());
   increment(worker, 5);
   ASSERT_FALSE(worker.frozen().empty());
-  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTooLarge, "413").ok());
+  ASSERT_TRUE(worker.store().upstream().failed(sync::Failure::kTooLarge, "413").ok());
   const std::string half = worker.next();
   ASSERT_EQ(sync::decode_batch(half)->entries.size(), 1u);
   ASSERT_EQ(sync::decode_batch(half)->entries[0].id, "c");
@@ -116,7 +113,7 @@ TEST_F(Claims, WhatTheUpstreamRefusedIsTakenHereWhenItIsTriedAgain) {
   worker.feed(answer_to(worker.frozen(), sync::Answer::kOk, {{0, sync::VerdictCode::kBacklog, ""}}));
   ASSERT_EQ(worker.dead(), std::vector<std::string>{"box: backlog"});
   ASSERT_TRUE(start_box(worker).ok());
-  ASSERT_TRUE(worker.store().release_dead("box", sync::Outbox::Release::kRetry).ok());
+  ASSERT_TRUE(worker.store().upstream().release_dead("box", sync::Outbox::Release::kRetry).ok());
   expect_upstream(n(5));
 }
 
@@ -154,7 +151,7 @@ TEST_F(Claims, TheDeadLetterOfAnIdThatIsTakenSaysWhoHasItAndWhatHelps) {
   worker.sync_with(up);
   second.sync_with(up);
   std::vector<std::pair<std::string, sync::DeadLetter>> letters;
-  ASSERT_TRUE(second.store().dead_letters(10, letters).ok());
+  ASSERT_TRUE(second.store().upstream().dead_letters(10, letters).ok());
   ASSERT_EQ(letters.size(), 1u);
   EXPECT_NE(letters[0].second.text.find(engine::owner_text(worker.sync_state().sender.owner)), std::string::npos);
   EXPECT_NE(letters[0].second.text.find("under an id of its own"), std::string::npos) << letters[0].second.text;
@@ -163,7 +160,7 @@ TEST_F(Claims, TheDeadLetterOfAnIdThatIsTakenSaysWhoHasItAndWhatHelps) {
   engine::RunRecord record = (*view)->record;
   record.id = "other";
   ASSERT_TRUE(second.store().import_run(std::move(record), false).ok());
-  ASSERT_TRUE(second.store().release_dead("same", sync::Outbox::Release::kSkip).ok());
+  ASSERT_TRUE(second.store().upstream().release_dead("same", sync::Outbox::Release::kSkip).ok());
   ASSERT_TRUE(second.store().erase("same").ok());
   second.sync_with(up);
   EXPECT_EQ(up.state("same"), R"({"of":1})");
@@ -177,7 +174,7 @@ TEST_F(Claims, ACopyClaimsNothingBeforeSomebodySaysWhatItIs) {
   worker.copy_to(copy);
   copy.open();
   EXPECT_EQ(start_box(copy).code, Code::kInvalidArgument) << "the original sends what waits";
-  ASSERT_TRUE(copy.store().resolve_copy(false).ok());
+  ASSERT_TRUE(copy.store().upstream().resolve_copy(false).ok());
   EXPECT_TRUE(start_box(copy).ok());
   EXPECT_EQ(copy.state("box"), "{}");
 }

@@ -1,4 +1,5 @@
 // A store that was detached goes on where it was, once it is attached again.
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -10,11 +11,6 @@ class Detached : public SyncTest {
     s.attach();
     s.clock().advance_ms(120'000);
   }
-  static void increment_parent(Site& s, const std::string& child, int by) {
-    auto parent = s.store().parent(*s.run(child));
-    ASSERT_TRUE(parent.ok()) << said(parent.status());
-    s.apply(*parent, OperationType::kIncrement, "n", std::to_string(by));
-  }
   Site& child = site("child");
 };
 
@@ -25,11 +21,11 @@ TEST_F(Detached, ABatchThatHadArrivedIsNotSentOnceMore) {
   child.attach();
   child.start("c", "{}", "p");
   child.sync_with(up);
-  increment_parent(child, "c", 5);
-  (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
+  child.increment_parent("c", 5);
+  (void)child.store().upstream().control(engine::Upstream::Control::kHurry);
   up.receiver().handle(child.next());  // and the answer is lost
-  ASSERT_TRUE(child.store().detach_upstream().ok());
-  increment_parent(child, "c", 2);
+  ASSERT_TRUE(child.store().upstream().detach().ok());
+  child.increment_parent("c", 2);
   child.reopen();
   attach_again(child);
   child.sync_with(up);
@@ -44,9 +40,9 @@ TEST_F(Detached, ASharedRunThatIsChangedMeanwhileArrives) {
   child.open();
   child.attach();
   child.start("c", "{}", "p");
-  increment_parent(child, "c", 5);
+  child.increment_parent("c", 5);
   child.sync_with(up);
-  ASSERT_TRUE(worker.store().detach_upstream().ok());
+  ASSERT_TRUE(worker.store().upstream().detach().ok());
   worker.apply("p", OperationType::kIncrement, "n", "1");
   worker.reopen();
   worker.apply("p", OperationType::kIncrement, "n", "1");
@@ -62,7 +58,7 @@ TEST_F(Detached, WhatIsErasedMeanwhileIsErasedUpstream) {
   worker.start("gone");
   worker.start("stays");
   worker.sync_with(up);
-  ASSERT_TRUE(worker.store().detach_upstream().ok());
+  ASSERT_TRUE(worker.store().upstream().detach().ok());
   worker.reopen();
   ASSERT_TRUE(worker.store().erase("gone").ok());
   worker.set("stays", "n", "1");
@@ -82,7 +78,7 @@ TEST_F(Detached, WhatRetentionTakesMeanwhileStaysUpstream) {
   worker.start("r", R"({"n":1})");
   worker.finish("r");
   worker.sync_with(up);
-  ASSERT_TRUE(worker.store().detach_upstream().ok());
+  ASSERT_TRUE(worker.store().upstream().detach().ok());
   worker.start("unsent");
   worker.finish("unsent");
   for (int i = 0; i < 5; ++i) {
@@ -98,11 +94,8 @@ TEST_F(Detached, WhatRetentionTakesMeanwhileStaysUpstream) {
 }
 
 TEST_F(Detached, ARestoredStoreThatIsDetachedBeforeItAskedStillAsks) {
-  Site& machine = site("machine");
-  Site& snapshot = site("snapshot");
-  machine.fixed_identity = snapshot.fixed_identity = true;
-  machine.open();
-  machine.attach();
+  Site& machine = open_machine_of("machine");
+  Site& snapshot = machine_of("snapshot");
   machine.start("r", R"({"n":1})");
   machine.sync_with(up);
   machine.copy_to(snapshot);
@@ -115,7 +108,7 @@ TEST_F(Detached, ARestoredStoreThatIsDetachedBeforeItAskedStillAsks) {
   snapshot.set("r", "x", "1");
   snapshot.feed(up.receiver().handle(snapshot.next()));
   ASSERT_EQ(snapshot.sync_state().sender.pull, sync::Pull::kRestored);
-  ASSERT_TRUE(snapshot.store().detach_upstream().ok());
+  ASSERT_TRUE(snapshot.store().upstream().detach().ok());
   snapshot.set("r", "y", "1");
   snapshot.reopen();
   attach_again(snapshot);
@@ -128,15 +121,12 @@ TEST_F(Detached, ARestoredStoreThatIsDetachedBeforeItAskedStillAsks) {
 TEST_F(Detached, OfTwoThatAreAttachedAgainOneIsStopped) {
   worker.start("p", R"({"n":0})");
   worker.sync_with(up);
-  Site& first = site("first");
-  Site& second = site("second");
-  first.fixed_identity = second.fixed_identity = true;
-  first.open();
-  first.attach();
+  Site& first = open_machine_of("first");
+  Site& second = machine_of("second");
   first.start("c", "{}", "p");
   first.sync_with(up);
-  increment_parent(first, "c", 5);
-  ASSERT_TRUE(first.store().detach_upstream().ok());
+  first.increment_parent("c", 5);
+  ASSERT_TRUE(first.store().upstream().detach().ok());
   first.copy_to(second);
   second.open();
   attach_again(first);

@@ -3,7 +3,8 @@
 
 #include <filesystem>
 
-#include "engine/tables.h"
+#include "engine/store/upstream.h"
+#include "engine/tables/tables.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -19,11 +20,7 @@ class ErasedRun : public SyncTest {
     ASSERT_EQ(up.state("p"), R"({"n":0})");
   }
   static void erase(Site& of) { ASSERT_TRUE(of.store().erase("p").ok()); }
-  static void update_the_parent(Site& of, int by = 1) {
-    auto parent = of.store().parent(*of.run("c"));
-    ASSERT_TRUE(parent.ok()) << said(parent.status());
-    of.apply(*parent, OperationType::kIncrement, "n", std::to_string(by));
-  }
+  static void update_the_parent(Site& of, int by = 1) { of.increment_parent("c", by); }
   /// What the log has is in the tables.
   static void fold(Site& of) {
     ASSERT_TRUE(of.store().barrier().ok());
@@ -77,7 +74,7 @@ TEST_F(ErasedRun, IsErasedUpstreamBeforeADeltaThatComesInBehindIt) {
   Site& top = site("top");
   top.open();
   worker.sync_with(relay);
-  ASSERT_TRUE(worker.store().attach_upstream("relay", {}).ok());
+  ASSERT_TRUE(worker.store().upstream().attach("relay", {}).ok());
   worker.sync_with(relay);
   relay.sync_with(top);
   ASSERT_EQ(top.state("p"), R"({"n":0})");
@@ -85,9 +82,7 @@ TEST_F(ErasedRun, IsErasedUpstreamBeforeADeltaThatComesInBehindIt) {
   erase(worker);
   worker.sync_with(relay);
   ASSERT_EQ(relay.state("p"), "none");
-  auto parent = child.store().parent(*child.run("c2"));
-  ASSERT_TRUE(parent.ok());
-  child.apply(*parent, OperationType::kIncrement, "n", "1");
+  child.increment_parent("c2");
   child.sync_with(relay);
   relay.sync_with(top);
   EXPECT_TRUE(relay.sync_state().all_acknowledged);
@@ -173,7 +168,7 @@ TEST_F(ErasedRun, GoesFirstAgainWhenItWasInTheOtherHalf) {
   erase(worker);
   update_the_parent(worker, 1);
   ASSERT_THAT(kinds(worker.frozen()), ::testing::ElementsAre(kErase));
-  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTooLarge, "413", 0).ok());
+  ASSERT_TRUE(worker.store().upstream().failed(sync::Failure::kTooLarge, "413", 0).ok());
   worker.clock().advance_ms(61'000);
   const std::string half = worker.frozen();
   ASSERT_THAT(kinds(half), ::testing::IsEmpty());
@@ -230,8 +225,8 @@ TEST_F(ErasedRun, WaitsBesideWhatCameBehindIt) {
   EXPECT_EQ(waiting(worker), 2u);
   const std::string first = worker.frozen();
   EXPECT_EQ(waiting(worker), 2u);
-  engine::Store::RunSyncState of;
-  ASSERT_TRUE(worker.store().sync_state("p", of).ok());
+  engine::Upstream::RunState of;
+  ASSERT_TRUE(worker.store().upstream().state("p", of).ok());
   EXPECT_TRUE(of.outbox.waits && of.outbox.in_flight && of.outbox.foreign);
   worker.feed(up.receiver().handle(first));
   EXPECT_EQ(waiting(worker), 1u);
@@ -255,7 +250,7 @@ TEST_F(ErasedRun, IsErasedUpstreamThoughAChangeOfItWasRefused) {
   EXPECT_EQ(up.state("p"), "none");
   EXPECT_EQ(waiting(worker), 1u);  // the update, behind what was refused
   // What was refused is gone with the run.
-  ASSERT_TRUE(worker.store().release_dead("p", sync::Outbox::Release::kRetry).ok());
+  ASSERT_TRUE(worker.store().upstream().release_dead("p", sync::Outbox::Release::kRetry).ok());
   worker.sync_later_with(up);
   EXPECT_TRUE(worker.sync_state().all_acknowledged);
   expect_erased_and_then_updated(up, R"({"n":1})");

@@ -1,4 +1,5 @@
 // One worker, one upstream, no faults: what arrives is what was there.
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -209,8 +210,8 @@ TEST_F(Exchange, StateSaysWhatWaits) {
   EXPECT_FALSE(worker.sync_state().all_acknowledged);
   worker.sync_with(up);
   EXPECT_TRUE(worker.sync_state().all_acknowledged);
-  engine::Store::RunSyncState of;
-  ASSERT_TRUE(worker.store().sync_state("r", of).ok());
+  engine::Upstream::RunState of;
+  ASSERT_TRUE(worker.store().upstream().state("r", of).ok());
   EXPECT_TRUE(of.all_acknowledged);
   EXPECT_EQ(of.outbox.acked_sequence, of.sequence);
 
@@ -219,12 +220,12 @@ TEST_F(Exchange, StateSaysWhatWaits) {
   ASSERT_TRUE(worker.store().barrier().ok());
   EXPECT_EQ(worker.sync_state().not_logged, 0u);
   EXPECT_EQ(worker.sync_state().waiting.runs, 1u);  // also what only the log had
-  ASSERT_TRUE(worker.store().sync_state("r", of).ok());
+  ASSERT_TRUE(worker.store().upstream().state("r", of).ok());
   EXPECT_FALSE(of.all_acknowledged);
   EXPECT_EQ(of.outbox.acked_sequence, of.sequence - 1);
-  EXPECT_EQ(worker.store().wait_synced(worker.clock().monotonic_ms - 1).code, Code::kTimeout);
+  EXPECT_EQ(worker.store().upstream().wait_synced(worker.clock().monotonic_ms - 1).code, Code::kTimeout);
   worker.sync_with(up);
-  EXPECT_TRUE(worker.store().wait_synced(0).ok());
+  EXPECT_TRUE(worker.store().upstream().wait_synced(0).ok());
 }
 
 TEST_F(Exchange, AChainOfStoresIsEqualAtItsEnd) {

@@ -1,4 +1,5 @@
 // One fault at a time, and what must hold after it.
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -15,11 +16,6 @@ class Copies : public SyncTest {
     s.attach();
     s.start("c_" + name, "{}", parent);
     return s;
-  }
-  static void increment(Site& s, const std::string& child, int64_t n) {
-    auto parent = s.store().parent(*s.run(child));
-    ASSERT_TRUE(parent.ok());
-    ASSERT_TRUE(update(s.store(), **parent, OperationType::kIncrement, "n", Value(n)).worked());
   }
 };
 
@@ -75,7 +71,7 @@ TEST_F(Faults, ADuplicateRepeatsItsVerdicts) {
   const std::string batch = worker.next();
   up.receiver().handle(batch);  // says `shared`, and the answer is lost
   up.reopen();
-  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTransient, "lost").ok());
+  ASSERT_TRUE(worker.store().upstream().failed(sync::Failure::kTransient, "lost").ok());
   worker.clock().advance_ms(100'000);
   worker.sync_with(up);
   EXPECT_EQ(up.state("p"), R"({"a":1,"x":1})");
@@ -105,7 +101,7 @@ TEST_F(Faults, AnAnswerThatIsNoneIsAskedForAgain) {
   worker.start("r");
   std::string batch = worker.next();
   for (const std::string& junk : {std::string("<html>502</html>"), std::string(), std::string(96, 'V')}) {
-    ASSERT_TRUE(worker.store().sync_feed(junk).ok());
+    ASSERT_TRUE(worker.store().upstream().feed(junk).ok());
     EXPECT_NE(worker.sync_state().last_error, "");
     worker.clock().advance_ms(100'000);
     EXPECT_EQ(worker.next(), batch);
@@ -141,7 +137,7 @@ TEST_F(Faults, ABatchThatIsTooLargeIsHalvedUntilItFits) {
     } else {
       other.feed(up.receiver().handle(message));
     }
-    ASSERT_TRUE(other.store().sync_control(engine::Store::SyncControl::kHurry).ok());
+    ASSERT_TRUE(other.store().upstream().control(engine::Upstream::Control::kHurry).ok());
   }
   EXPECT_GE(splits, 3);
   EXPECT_EQ(other.all(), up.all());
@@ -149,41 +145,6 @@ TEST_F(Faults, ABatchThatIsTooLargeIsHalvedUntilItFits) {
 }
 
 // The upstream took the large batch after all, and only its answer said otherwise (a proxy's, say).
-TEST_F(Faults, AnEarlierFormOfABatchThatWasTakenIsAcknowledged) {
-  Site& child = sender("child");
-  worker.start("p", R"({"n":0})");
-  worker.sync_with(up);
-  for (int i = 0; i < 4; ++i) {
-    auto run = child.start("c" + std::to_string(i), "{}", "p");
-    auto parent = child.store().parent(*run);
-    ASSERT_TRUE(update(child.store(), **parent, OperationType::kIncrement, "n", Value(int64_t{1})).worked());
-  }
-  const std::string large = child.next();
-  up.receiver().handle(large);
-  ASSERT_TRUE(child.store().sync_failed(sync::Failure::kTooLarge, "413").ok());
-  const std::string half = child.next();
-  ASSERT_NE(half, large);
-  child.apply("c3", OperationType::kSet, "x", "1");
-  child.feed(up.receiver().handle(half));
-  child.sync_with(up);
-  EXPECT_EQ(up.state("p"), R"({"n":4})");
-  EXPECT_EQ(up.state("c3"), R"({"x":1})");
-}
-
-TEST_F(Faults, ASingleRunThatIsTooLargeIsADeadLetter) {
-  worker.start("big");
-  for (int i = 0; i < 4; ++i) {
-    ASSERT_FALSE(worker.next().empty());
-    ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTooLarge, "413").ok());
-    worker.clock().advance_ms(61'000);
-  }
-  EXPECT_EQ(worker.dead(), std::vector<std::string>{"big: too large"});
-  worker.start("small");
-  worker.sync_with(up);
-  EXPECT_EQ(up.state("small"), "{}");
-  EXPECT_EQ(up.state("big"), "none");
-}
-
 TEST_F(Faults, ARunThatTheUpstreamRefusesHoldsNobodyElseUp) {
   up.close();
   up.open(200);  // documents of at most 200 bytes
@@ -203,15 +164,15 @@ TEST_F(Faults, ARunThatTheUpstreamRefusesHoldsNobodyElseUp) {
   EXPECT_EQ(up.state("r18"), R"({"n":1})");
 
   using Release = sync::Outbox::Release;
-  ASSERT_TRUE(worker.store().release_dead("r17", Release::kRetry).ok());
+  ASSERT_TRUE(worker.store().upstream().release_dead("r17", Release::kRetry).ok());
   worker.sync_with(up);
   EXPECT_EQ(worker.dead().size(), 1u) << "it is as large as before";
   worker.apply("r17", OperationType::kDelete, "text", "null");
-  ASSERT_TRUE(worker.store().release_dead("r17", Release::kReplace).ok());
+  ASSERT_TRUE(worker.store().upstream().release_dead("r17", Release::kReplace).ok());
   worker.sync_with(up);
   EXPECT_EQ(up.state("r17"), R"({"n":1})");
   EXPECT_TRUE(worker.dead().empty());
-  EXPECT_EQ(worker.store().release_dead("r17", Release::kSkip).code, Code::kNotFound);
+  EXPECT_EQ(worker.store().upstream().release_dead("r17", Release::kSkip).code, Code::kNotFound);
   expect_equal();
 }
 
@@ -220,7 +181,7 @@ TEST_F(Faults, WaitsLongerAfterEachFailureAndNeverInStep) {
   std::vector<int64_t> waits;
   for (int i = 0; i < 60; ++i) {  // a dozen draws may all be short, once in a hundred runs or so
     ASSERT_FALSE(worker.next().empty());
-    ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTransient, "refused").ok());
+    ASSERT_TRUE(worker.store().upstream().failed(sync::Failure::kTransient, "refused").ok());
     const auto state = worker.sync_state();
     waits.push_back(state.next_ms - state.now_ms);
     EXPECT_GE(waits.back(), 200);
@@ -238,14 +199,14 @@ TEST_F(Faults, TheErrorThatIsKeptEndsWithAWholeCharacter) {
   ASSERT_FALSE(worker.next().empty());
   std::string text(254, 'x');
   text += "\xc3\xa9 and more";
-  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTransient, text).ok());
+  ASSERT_TRUE(worker.store().upstream().failed(sync::Failure::kTransient, text).ok());
   EXPECT_EQ(worker.sync_state().sender.last_error, std::string(254, 'x'));
 }
 
 TEST_F(Faults, RetryAfterIsKept) {
   worker.start("r");
   ASSERT_FALSE(worker.next().empty());
-  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTransient, "503", 90'000).ok());
+  ASSERT_TRUE(worker.store().upstream().failed(sync::Failure::kTransient, "503", 90'000).ok());
   worker.clock().advance_ms(89'999);
   EXPECT_EQ(worker.next(), "");
   worker.clock().advance_ms(1 + 45'000);  // drawn: half of it more at most
@@ -257,7 +218,7 @@ TEST_F(Faults, AQuestionThatCannotBeAnsweredNowIsAskedAgainSoon) {
   worker.start("r", R"({"n":1})");
   worker.sync_with(up);
   ASSERT_TRUE(worker.store().refresh("r").ok());
-  ASSERT_TRUE(worker.store().sync_control(engine::Store::SyncControl::kHurry).ok());
+  ASSERT_TRUE(worker.store().upstream().control(engine::Upstream::Control::kHurry).ok());
   const std::string question = worker.next();
   ASSERT_EQ(sync::kind_of(question), sync::MessageKind::kQuestion);
   worker.feed(sync::encode_reply({.answer = static_cast<uint8_t>(sync::Answer::kUnable)}, {}));
@@ -272,7 +233,7 @@ TEST_F(Faults, ADenialPausesUntilTheTokenIsAnother) {
   worker.start("r");
   const std::string batch = worker.next();
   const auto denied = [&] {
-    EXPECT_TRUE(worker.store().sync_failed(sync::Failure::kDenied, "401").ok());
+    EXPECT_TRUE(worker.store().upstream().failed(sync::Failure::kDenied, "401").ok());
     const auto state = worker.sync_state();
     return (state.next_ms - state.now_ms) / 1000;
   };
@@ -286,17 +247,17 @@ TEST_F(Faults, ADenialPausesUntilTheTokenIsAnother) {
   }
   EXPECT_EQ(waits, (std::vector<int64_t>{5, 10, 20, 40, 80, 160, 300, 300}));
   EXPECT_EQ(denied(), 300);
-  ASSERT_TRUE(worker.store().sync_control(engine::Store::SyncControl::kResume).ok());
+  ASSERT_TRUE(worker.store().upstream().control(engine::Upstream::Control::kResume).ok());
   EXPECT_EQ(worker.next(), batch) << "at once";
   EXPECT_EQ(denied(), 5) << "another token begins anew";
 }
 
 TEST_F(Faults, PausedMeansNothingIsSent) {
   worker.start("r");
-  ASSERT_TRUE(worker.store().sync_control(engine::Store::SyncControl::kPause).ok());
+  ASSERT_TRUE(worker.store().upstream().control(engine::Upstream::Control::kPause).ok());
   worker.clock().advance_ms(1'000'000);
   EXPECT_EQ(worker.next(), "");
-  ASSERT_TRUE(worker.store().sync_control(engine::Store::SyncControl::kResume).ok());
+  ASSERT_TRUE(worker.store().upstream().control(engine::Upstream::Control::kResume).ok());
   EXPECT_NE(worker.next(), "");
 }
 
@@ -318,7 +279,7 @@ TEST_F(Copies, AnUpstreamThatWasRestoredGetsEverythingAgain) {
   Site& backup = site("backup");
   up.copy_to(backup);
   for (int i = 0; i < 5; ++i) {
-    increment(child, "c_child", 1);
+    child.increment_parent("c_child", 1);
     child.sync_with(up);
   }
   child.set("c_child", "x", "1");
@@ -351,10 +312,7 @@ TEST_F(Copies, AnUpstreamThatLostEverythingGetsEverythingAgain) {
 }
 
 TEST_F(Copies, AStoreThatWasRestoredTakesWhatTheUpstreamHas) {
-  Site& machine = site("machine");
-  machine.fixed_identity = true;  // as a snapshot of the disk restores it
-  machine.open();
-  machine.attach();
+  Site& machine = open_machine_of("machine");
   machine.start("r", R"({"a":1,"b":1})");
   machine.start("q", R"({"a":1})");
   machine.sync_with(up);
@@ -381,9 +339,7 @@ TEST_F(Copies, AStoreThatWasRestoredTakesWhatTheUpstreamHas) {
 
 // Also where nobody makes steps, as in `cairn sync`: what was taken over is the last record of the log.
 TEST_F(Copies, ARestoredStoreIsDoneWhenItHasTakenWhatTheUpstreamHas) {
-  Site& machine = machine_of("machine");
-  machine.open();
-  machine.attach();
+  Site& machine = open_machine_of("machine");
   machine.start("r", R"({"a":1})");
   machine.sync_with(up);
   Site& snapshot = machine_of("snapshot");
@@ -398,8 +354,8 @@ TEST_F(Copies, ARestoredStoreIsDoneWhenItHasTakenWhatTheUpstreamHas) {
   ASSERT_TRUE(snapshot.store().barrier().ok());
   for (int i = 0; i < 10 && !snapshot.sync_state().all_acknowledged; ++i) {
     std::string message;
-    ASSERT_TRUE(snapshot.store().sync_control(engine::Store::SyncControl::kHurry).ok());
-    ASSERT_TRUE(snapshot.store().sync_next(message).ok());
+    ASSERT_TRUE(snapshot.store().upstream().control(engine::Upstream::Control::kHurry).ok());
+    ASSERT_TRUE(snapshot.store().upstream().next(message).ok());
     if (!message.empty()) {
       snapshot.feed(up.receiver().handle(message));
     }
@@ -412,12 +368,10 @@ TEST_F(Copies, ARestoredStoreIsDoneWhenItHasTakenWhatTheUpstreamHas) {
 TEST_F(Copies, ARestoredStoreDoesNotGuessWhetherItsDeltasWereSent) {
   worker.start("p", R"({"n":0})");
   worker.sync_with(up);
-  Site& machine = machine_of("machine");
-  machine.open();
-  machine.attach();
+  Site& machine = open_machine_of("machine");
   machine.start("c", "{}", "p");
   machine.sync_with(up);
-  increment(machine, "c", 5);
+  machine.increment_parent("c", 5);
   Site& snapshot = machine_of("snapshot");
   machine.copy_to(snapshot);
   machine.sync_with(up);
@@ -428,8 +382,8 @@ TEST_F(Copies, ARestoredStoreDoesNotGuessWhetherItsDeltasWereSent) {
   snapshot.sync_with(up);
   EXPECT_EQ(up.state("p"), R"({"n":5})");
   EXPECT_EQ(snapshot.dead(), std::vector<std::string>{"p: may have been sent"});
-  ASSERT_TRUE(snapshot.store().release_dead("p", sync::Outbox::Release::kSkip).ok());
-  increment(snapshot, "c", 1);
+  ASSERT_TRUE(snapshot.store().upstream().release_dead("p", sync::Outbox::Release::kSkip).ok());
+  snapshot.increment_parent("c", 1);
   snapshot.sync_with(up);
   EXPECT_EQ(up.state("p"), R"({"n":6})");
   EXPECT_EQ(up.state("c"), R"({"x":1})");
@@ -440,7 +394,7 @@ TEST_F(Copies, ACopySendsNothingUntilSomebodySaysWhatItIs) {
   worker.sync_with(up);
   Site& original = child_of("original", "p");
   original.sync_with(up);
-  increment(original, "c_original", 1);
+  original.increment_parent("c_original", 1);
   Site& copy = site("copy");
   original.copy_to(copy);
   original.sync_with(up);
@@ -451,7 +405,7 @@ TEST_F(Copies, ACopySendsNothingUntilSomebodySaysWhatItIs) {
   EXPECT_EQ(copy.sync_with(up), 0);
 
   uint64_t dropped = 0;
-  ASSERT_TRUE(copy.store().resolve_copy(false, &dropped).ok());
+  ASSERT_TRUE(copy.store().upstream().resolve_copy(false, &dropped).ok());
   EXPECT_EQ(dropped, 1u);
   copy.sync_with(up);
   EXPECT_EQ(up.state("p"), R"({"n":1})") << "counted once";
@@ -509,9 +463,9 @@ TEST_F(Copies, ACopyCannotBeDetachedBeforeSomebodySaysWhatItIs) {
   Site& copy = site("copy");
   original.copy_to(copy);
   copy.open();
-  EXPECT_EQ(copy.store().detach_upstream().code, Code::kInvalidArgument);
-  ASSERT_TRUE(copy.store().resolve_copy(false).ok());
-  EXPECT_TRUE(copy.store().detach_upstream().ok());
+  EXPECT_EQ(copy.store().upstream().detach().code, Code::kInvalidArgument);
+  ASSERT_TRUE(copy.store().upstream().resolve_copy(false).ok());
+  EXPECT_TRUE(copy.store().upstream().detach().ok());
 }
 
 // Known upstream, and detached: whoever attaches the copy says which of the two it is.
@@ -519,7 +473,7 @@ TEST_F(Copies, ACopyOfADetachedStoreThatWasKnownHaltsWhenItIsAttached) {
   Site& original = sender("original");
   original.start("r", R"({"n":1})");
   original.sync_with(up);
-  ASSERT_TRUE(original.store().detach_upstream().ok());
+  ASSERT_TRUE(original.store().upstream().detach().ok());
   Site& copy = site("copy");
   original.copy_to(copy);
   Site& moved = site("moved");
@@ -533,14 +487,14 @@ TEST_F(Copies, ACopyOfADetachedStoreThatWasKnownHaltsWhenItIsAttached) {
   original.attach();
   original.set("r", "n", "2");
   original.sync_with(up);
-  ASSERT_TRUE(copy.store().resolve_copy(false).ok());
+  ASSERT_TRUE(copy.store().upstream().resolve_copy(false).ok());
   copy.sync_with(up);
   EXPECT_EQ(copy.dead(), std::vector<std::string>{"r: owned by another store"});
   EXPECT_EQ(up.state("r"), R"({"n":2})");
   original.close();
   moved.open();
   moved.attach();
-  ASSERT_TRUE(moved.store().resolve_copy(true).ok());
+  ASSERT_TRUE(moved.store().upstream().resolve_copy(true).ok());
   moved.sync_with(up);
   EXPECT_EQ(moved.state("r"), R"({"n":2})") << "what the upstream has is newer";
   moved.set("r", "n", "3");
@@ -579,7 +533,7 @@ TEST_F(Copies, AStoreThatIsToldItWasMovedAsksForWhatIsNewer) {
   before.sync_with(up);
   before.close();
   after.open();
-  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  ASSERT_TRUE(after.store().upstream().resolve_copy(true).ok());
   EXPECT_FALSE(after.sync_state().all_acknowledged);
   after.sync_with(up);
   EXPECT_TRUE(after.sync_state().all_acknowledged);
@@ -593,11 +547,8 @@ TEST_F(Copies, AStoreThatIsToldItWasMovedAsksForWhatIsNewer) {
 
 // Also that it had finished there: here the run was at work, and then nobody was.
 TEST_F(Copies, ARestoredStoreLearnsThatItsRunsHadFinished) {
-  Site& machine = site("machine");
-  Site& snapshot = site("snapshot");
-  machine.fixed_identity = snapshot.fixed_identity = true;
-  machine.open();
-  machine.attach();
+  Site& machine = open_machine_of("machine");
+  Site& snapshot = machine_of("snapshot");
   machine.start("r", R"({"n":1})");
   machine.start("q", R"({"n":1})");
   machine.sync_with(up);
@@ -616,18 +567,15 @@ TEST_F(Copies, ARestoredStoreLearnsThatItsRunsHadFinished) {
   EXPECT_EQ(snapshot.all(), up.all());
   snapshot.reopen();
   EXPECT_EQ(snapshot.all(), up.all());
-  engine::Store::RunSyncState state;
-  ASSERT_TRUE(snapshot.store().sync_state("r", state).ok());
+  engine::Upstream::RunState state;
+  ASSERT_TRUE(snapshot.store().upstream().state("r", state).ok());
   EXPECT_TRUE(state.all_acknowledged);
 }
 
 // That they crashed is what this store thinks of runs that nobody works on; the upstream knows better.
 TEST_F(Copies, ARestoredStoreLearnsThatWhatItTookForCrashedHadFinished) {
-  Site& machine = site("machine");
-  Site& snapshot = site("snapshot");
-  machine.fixed_identity = snapshot.fixed_identity = true;
-  machine.open();
-  machine.attach();
+  Site& machine = open_machine_of("machine");
+  Site& snapshot = machine_of("snapshot");
   machine.start("r", R"({"n":1})");
   machine.sync_with(up);
   machine.copy_to(snapshot);
@@ -651,9 +599,7 @@ TEST_F(Copies, ARestoredStoreLearnsThatWhatItTookForCrashedHadFinished) {
 
 // The stream that the upstream knows was rotated since: the store's generation is behind, too.
 TEST_F(Copies, ARestoredStoreGoesBeyondTheGenerationsThatCameSince) {
-  Site& machine = machine_of("machine");
-  machine.open();
-  machine.attach();
+  Site& machine = open_machine_of("machine");
   machine.start("r", R"({"n":1})");
   machine.sync_with(up);
   Site& snapshot = machine_of("snapshot");
@@ -673,7 +619,7 @@ TEST_F(Copies, ARestoredStoreGoesBeyondTheGenerationsThatCameSince) {
   snapshot.start("q", "{}");
   snapshot.sync_with(up);
   ASSERT_EQ(snapshot.sync_state().sender.halt, Halt::kForked) << "its stream has a successor";
-  ASSERT_TRUE(snapshot.store().resolve_copy(true).ok());
+  ASSERT_TRUE(snapshot.store().upstream().resolve_copy(true).ok());
   snapshot.sync_with(up);
   EXPECT_EQ(snapshot.state("r"), R"({"n":4,"m":4})");
   snapshot.set("r", "n", "9");
@@ -693,7 +639,7 @@ TEST_F(Copies, AQuestionIsTheSameInEachProcessThatAsksIt) {
   before.sync_with(up);
   before.close();
   after.open();
-  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  ASSERT_TRUE(after.store().upstream().resolve_copy(true).ok());
   const std::string question = after.next();
   ASSERT_EQ(sync::kind_of(question), sync::MessageKind::kQuestion);
   const std::string answer = up.receiver().handle(question);
@@ -711,13 +657,13 @@ TEST_F(Copies, AStoreThatWasMovedGoesOn) {
   worker.sync_with(up);
   Site& before = child_of("before", "p");
   before.sync_with(up);
-  increment(before, "c_before", 1);
+  before.increment_parent("c_before", 1);
   Site& after = site("after");
   before.copy_to(after);
   before.close();
   after.open();
   EXPECT_EQ(after.sync_with(up), 0);
-  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  ASSERT_TRUE(after.store().upstream().resolve_copy(true).ok());
   after.sync_with(up);
   EXPECT_EQ(up.state("p"), R"({"n":1})");
   EXPECT_EQ(after.sync_state().sender.rotations, 0u) << "nothing was newer: the stream goes on";
@@ -729,19 +675,17 @@ TEST_F(Copies, AStoreThatWasMovedGoesOn) {
 TEST_F(Copies, ACopyThatNobodySawIsFoundByItsFirstBatch) {
   worker.start("p", R"({"n":0})");
   worker.sync_with(up);
-  Site& first = machine_of("first");
-  first.open();
-  first.attach();
+  Site& first = open_machine_of("first");
   first.start("c", "{}", "p");
   first.sync_with(up);
   Site& second = machine_of("second");
   first.copy_to(second);
   second.open();
   first.set("c", "who", R"("first")");
-  increment(first, "c", 1);
+  first.increment_parent("c", 1);
   first.sync_with(up);
   second.set("c", "who", R"("second")");
-  increment(second, "c", 1);
+  second.increment_parent("c", 1);
   second.sync_with(up);
   EXPECT_EQ(second.sync_state().sender.halt, Halt::kForked);
   EXPECT_EQ(up.state("c"), R"({"who":"first"})");
@@ -749,7 +693,7 @@ TEST_F(Copies, ACopyThatNobodySawIsFoundByItsFirstBatch) {
   first.set("c", "x", "1");
   first.sync_with(up);
   EXPECT_EQ(up.state("c"), R"({"who":"first","x":1})") << "the first one goes on";
-  ASSERT_TRUE(second.store().resolve_copy(false).ok());
+  ASSERT_TRUE(second.store().upstream().resolve_copy(false).ok());
   second.start("mine", "{}");
   second.sync_with(up);
   EXPECT_EQ(up.state("mine"), "{}");
@@ -757,9 +701,7 @@ TEST_F(Copies, ACopyThatNobodySawIsFoundByItsFirstBatch) {
 }
 
 TEST_F(Copies, TheOneThatIsToldToGoOnRetiresTheOther) {
-  Site& first = machine_of("first");
-  first.open();
-  first.attach();
+  Site& first = open_machine_of("first");
   first.start("r", R"({"n":1})");
   first.sync_with(up);
   Site& second = machine_of("second");
@@ -769,7 +711,7 @@ TEST_F(Copies, TheOneThatIsToldToGoOnRetiresTheOther) {
   first.sync_with(up);
   second.set("r", "n", "3");
   second.sync_with(up);
-  ASSERT_TRUE(second.store().resolve_copy(true).ok());
+  ASSERT_TRUE(second.store().upstream().resolve_copy(true).ok());
   second.sync_with(up);
   EXPECT_EQ(up.state("r"), R"({"n":3})");
   first.set("r", "n", "4");
@@ -786,8 +728,8 @@ TEST_F(Faults, DetachingKeepsWhatWaitsForOwners) {
   auto parent = other.store().parent(*run);
   ASSERT_TRUE(update(other.store(), **parent, OperationType::kIncrement, "n", Value(int64_t{2})).worked());
   ASSERT_FALSE(other.next().empty());
-  ASSERT_TRUE(other.store().detach_upstream().ok());
-  EXPECT_EQ(other.store().sync_control(engine::Store::SyncControl::kHurry).code, Code::kInvalidArgument);
+  ASSERT_TRUE(other.store().upstream().detach().ok());
+  EXPECT_EQ(other.store().upstream().control(engine::Upstream::Control::kHurry).code, Code::kInvalidArgument);
   other.set("c", "x", "1");
   other.reopen();
   other.attach();

@@ -9,8 +9,11 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/json.h"
+#include "engine/json/json.h"
 #include "engine/sync/batch.h"
+#include "engine/sync/documents.h"
+#include "engine/sync/question.h"
+#include "engine/sync/reply.h"
 #include "tests/support/hex.h"
 
 namespace cairn::engine::sync {

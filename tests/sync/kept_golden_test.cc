@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "engine/json.h"
+#include "engine/json/json.h"
 #include "engine/sync/dead_letter.h"
 #include "engine/sync/frozen_batch.h"
 #include "engine/sync/receiver.h"
@@ -28,7 +28,7 @@ OutboxRow row() {
   OutboxRow r;
   r.since_lsn = 40;
   r.since_us = 1'795'428'000'000'000;
-  r.head = r.full = true;
+  r.sends_status = r.send_whole = true;
   r.hops = 3;
   r.diff.base = 2;
   r.diff.last = 5;
@@ -39,7 +39,7 @@ OutboxRow row() {
 
 SenderState state() {
   SenderState s;
-  s.attached = s.told = s.resends = true;
+  s.attached = s.told_to_continue = s.resends = true;
   s.upstream = "https://up.example/v1";
   s.owner = bytes_from(0xa0);
   s.stream = bytes_from(0xb0);

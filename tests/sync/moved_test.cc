@@ -1,4 +1,5 @@
 // A store that was moved while a batch was on its way: what became of that batch is learnt first, and counts once.
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -26,15 +27,10 @@ class Moved : public SyncTest {
     before.sync_with(up);
     before.apply("shared", OperationType::kIncrement, "n", "1");
     before.apply("own", OperationType::kIncrement, "n", "1");
-    on_parent(before);
+    before.increment_parent("child");
     batch = before.frozen();
     ASSERT_FALSE(batch.empty());
     ASSERT_EQ(up.state("shared"), R"({"n":101})");
-  }
-  static void on_parent(Site& s) {
-    auto parent = s.store().parent(*s.run("child"));
-    ASSERT_TRUE(parent.ok()) << said(parent.status());
-    s.apply(*parent, OperationType::kIncrement, "n", "1");
   }
   void send(const std::string& expected) {
     const std::string message = after.next();
@@ -46,7 +42,7 @@ class Moved : public SyncTest {
     before.close();
     after.open();
     ASSERT_EQ(after.sync_state().sender.halt, Halt::kCopied);
-    ASSERT_TRUE(after.store().resolve_copy(true).ok());
+    ASSERT_TRUE(after.store().upstream().resolve_copy(true).ok());
   }
   void expect(const std::string& shared, const std::string& own, const std::string& parent) {
     EXPECT_EQ(up.state("shared"), shared);
@@ -66,7 +62,7 @@ TEST_F(Moved, ABatchThatHadArrivedCountsOnce) {
   move();
   send(batch);
   after.apply("shared", OperationType::kIncrement, "n", "1");
-  on_parent(after);
+  after.increment_parent("child");
   after.sync_with(up);
   expect(R"({"n":103})", R"({"n":1})", R"({"n":2})");
   EXPECT_EQ(after.sync_state().sender.rotations, 0u) << "the stream goes on";
@@ -90,7 +86,7 @@ TEST_F(Moved, AnOlderStateTakesWhatWasSentSince) {
   before.sync_with(up);
   before.close();
   after.open();
-  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  ASSERT_TRUE(after.store().upstream().resolve_copy(true).ok());
   after.sync_with(up);
   EXPECT_EQ(after.sync_state().sender.halt, Halt::kNone) << "it was told once, which is enough";
   EXPECT_EQ(after.state("own"), R"({"n":1,"later":true})");
@@ -110,7 +106,7 @@ TEST_F(Moved, ACopyThatWasTooLateTakesWhatTheOtherOneSent) {
   before.close();
   after.open();
   after.set("own", "late", "true");
-  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  ASSERT_TRUE(after.store().upstream().resolve_copy(true).ok());
   // It is asked for what is newer first; what is sent since comes in between.
   const std::string question = after.next();
   after.feed(up.receiver().handle(question));
@@ -135,7 +131,7 @@ TEST_F(Moved, AForkOfOneThatWasToldToGoOnIsNoHalt) {
   before.set("own", "original", "true");
   before.sync_with(up);
   before.close();
-  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  ASSERT_TRUE(after.store().upstream().resolve_copy(true).ok());
   send(second);
   after.sync_with(up);
   EXPECT_EQ(after.sync_state().sender.halt, Halt::kNone) << after.sync_state().last_error;
@@ -160,14 +156,14 @@ TEST_F(Moved, WhereTheOriginalWentOnNothingIsTakenBack) {
   before.copy_to(after);
   Site& elsewhere = site("elsewhere");
   elsewhere.open();
-  ASSERT_TRUE(before.store().attach_upstream("elsewhere", {}).ok());
+  ASSERT_TRUE(before.store().upstream().attach("elsewhere", {}).ok());
   before.sync_with(elsewhere);
   before.set("own", "later", "true");
   before.sync_with(elsewhere);
   before.close();
   after.open();
-  ASSERT_TRUE(after.store().attach_upstream("elsewhere", {}).ok());
-  ASSERT_TRUE(after.store().resolve_copy(true).ok());
+  ASSERT_TRUE(after.store().upstream().attach("elsewhere", {}).ok());
+  ASSERT_TRUE(after.store().upstream().resolve_copy(true).ok());
   after.sync_with(elsewhere);
   EXPECT_EQ(after.sync_state().sender.halt, Halt::kNone) << after.sync_state().last_error;
   EXPECT_EQ(elsewhere.state("own"), R"({"n":1,"later":true})");
@@ -175,30 +171,46 @@ TEST_F(Moved, WhereTheOriginalWentOnNothingIsTakenBack) {
 }
 
 // The stream of the copy was retired, and no run is left whose documents could tell.
-TEST_F(Moved, WithoutARunItLearnsThatItsStreamHasASuccessor) {
-  Site& lone = sender("lone");
-  lone.start("gone", "{}");
-  lone.sync_with(up);
-  ASSERT_TRUE(lone.store().erase("gone").ok());
-  lone.sync_with(up);
-  lone.copy_to(after);
-  Site& elsewhere = site("elsewhere");
-  elsewhere.open();
-  ASSERT_EQ(lone.sync_state().sender.halt, Halt::kNone);
-  lone.start("new", R"({"n":1})");
-  lone.sync_with(elsewhere);  // does not know it, nor does `up` then: a new stream at each
-  lone.set("new", "n", "2");
-  lone.sync_with(up);
-  lone.sync_later_with(up);
-  lone.close();
-  after.open();
-  ASSERT_TRUE(after.store().resolve_copy(true).ok());
-  after.sync_with(up);
+class MovedWithoutARun : public Moved {
+ protected:
+  void SetUp() override {
+    Moved::SetUp();
+    Site& lone = sender("lone");
+    lone.start("gone", "{}");
+    lone.sync_with(up);
+    ASSERT_TRUE(lone.store().erase("gone").ok());
+    lone.sync_with(up);
+    lone.copy_to(after);
+    Site& elsewhere = site("elsewhere");
+    elsewhere.open();
+    ASSERT_EQ(lone.sync_state().sender.halt, Halt::kNone);
+    lone.start("new", R"({"n":1})");
+    lone.sync_with(elsewhere);  // does not know it, nor does `up` then: a new stream at each
+    lone.set("new", "n", "2");
+    lone.sync_with(up);
+    lone.sync_later_with(up);
+    lone.close();
+    after.open();
+    ASSERT_TRUE(after.store().upstream().resolve_copy(true).ok());
+    after.sync_with(up);
+  }
+};
+
+TEST_F(MovedWithoutARun, ItLearnsThatItsStreamHasASuccessor) {
   after.start("later", "{}");
   after.sync_with(up);
   EXPECT_EQ(after.sync_state().sender.halt, Halt::kNone) << after.sync_state().last_error;
   EXPECT_EQ(up.state("later"), "{}");
   EXPECT_EQ(up.state("new"), R"({"n":2})");
+}
+
+// Told only by the answer to its next batch, it would take what is in that for what may have been sent before.
+TEST_F(MovedWithoutARun, ItLearnsThatBeforeItSendsWhatItDoesToOthersRuns) {
+  after.start("later", "{}", "p");
+  after.increment_parent("later");
+  after.sync_with(up);
+  EXPECT_EQ(after.dead(), std::vector<std::string>{});
+  EXPECT_EQ(up.state("p"), R"({"n":1})");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Changes of another store that are nested too deep: refused one by one, before anything of them is logged.
-#include "engine/compose.h"
+#include "engine/diff/compose.h"
 #include "tests/support/deep_value.h"
 #include "tests/sync/site.h"
 

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <thread>
 
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -26,9 +27,9 @@ class Policy : public SyncTest {
     carrier_ = std::thread([this] {
       while (!over_) {
         std::string message;
-        ASSERT_TRUE(worker.store().sync_next(message).ok());
+        ASSERT_TRUE(worker.store().upstream().next(message).ok());
         if (!message.empty()) {
-          ASSERT_TRUE(worker.store().sync_feed(up.receiver().handle(message)).ok());
+          ASSERT_TRUE(worker.store().upstream().feed(up.receiver().handle(message)).ok());
           ++messages_;
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -93,7 +94,7 @@ TEST_F(Policy, ATransactionOfClassUpstreamIsThereWhole) {
 
 TEST_F(Policy, WithoutAnUpstreamItIsRefusedAndNothingIsDone) {
   auto run = worker.start("r");
-  ASSERT_TRUE(worker.store().detach_upstream().ok());
+  ASSERT_TRUE(worker.store().upstream().detach().ok());
   EXPECT_EQ(set(run, 1).code, Code::kInvalidArgument);
   EXPECT_EQ(worker.state("r"), "{}");
   engine::StartOptions o;

@@ -2,8 +2,9 @@
 // elsewhere. Each record of the log is decoded, each store is checkpointed and opened again.
 #include <cstdlib>
 
-#include "engine/compose.h"
-#include "engine/log_record.h"
+#include "engine/diff/compose.h"
+#include "engine/records/log_record.h"
+#include "engine/store/upstream.h"
 #include "tests/support/deep_value.h"
 #include "tests/support/seeded_random.h"
 #include "tests/sync/site.h"
@@ -174,7 +175,7 @@ class ReadBack : public SyncTest {
   }
   static std::vector<std::pair<std::string, sync::DeadLetter>> letters(Site& site) {
     std::vector<std::pair<std::string, sync::DeadLetter>> all;
-    EXPECT_TRUE(site.store().dead_letters(1000, all).ok());
+    EXPECT_TRUE(site.store().upstream().dead_letters(1000, all).ok());
     return all;
   }
   /// All of its log decodes, and it opens as it is.
@@ -227,10 +228,10 @@ TEST_F(ReadBack, WhateverIsAppended) {
       ASSERT_NO_FATAL_FAILURE(expect_read_back(*one));
     }
     for (const auto& [id, letter] : letters(child)) {
-      (void)child.store().release_dead(id, sync::Outbox::Release::kSkip);
+      (void)child.store().upstream().release_dead(id, sync::Outbox::Release::kSkip);
     }
     for (const auto& [id, letter] : letters(worker)) {
-      (void)worker.store().release_dead(id, sync::Outbox::Release::kReplace);
+      (void)worker.store().upstream().release_dead(id, sync::Outbox::Release::kReplace);
     }
   }
   for (int type = static_cast<int>(engine::LogType::kDiff); type <= static_cast<int>(engine::LogType::kForget);

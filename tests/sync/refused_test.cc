@@ -3,9 +3,11 @@
 
 #include <algorithm>
 
-#include "engine/diff.h"
-#include "engine/tables.h"
-#include "engine/tables_format.h"
+#include "engine/diff/diff.h"
+#include "engine/diff/fold.h"
+#include "engine/store/upstream.h"
+#include "engine/tables/format.h"
+#include "engine/tables/tables.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -52,8 +54,25 @@ class Refused : public SyncTest {
   }
   std::vector<std::pair<std::string, sync::DeadLetter>> letters() {
     std::vector<std::pair<std::string, sync::DeadLetter>> all;
-    EXPECT_TRUE(worker.store().dead_letters(100, all).ok());
+    EXPECT_TRUE(worker.store().upstream().dead_letters(100, all).ok());
     return all;
+  }
+  /// Closes the worker, writes bytes that do not decode over its letter of "p", and opens it again.
+  void damage_letter() {
+    const auto id = worker.store().store_id();
+    worker.close();
+    engine::Tables::Options o;
+    o.directory = std::filesystem::absolute(worker.directory());
+    o.store_id.assign(reinterpret_cast<const char*>(id.data()), id.size());
+    {
+      auto tables = engine::Tables::open(o);
+      ASSERT_TRUE(tables.ok()) << tables.status().what;
+      const Status s = (*tables)->transact(4096, [](engine::TablesTxn& txn) {
+        return txn.put(engine::Table::kDead, "p", std::string("\x06\x01 none", 7));
+      });
+      ASSERT_TRUE(s.ok()) << said(s);
+    }
+    worker.open();
   }
 
  private:
@@ -95,7 +114,7 @@ TEST_F(Refused, WhatWentBackCountsForTheLimit) {
                         {{worker.sync_state().in_flight_entries - 1, sync::VerdictCode::kRefusedRun, "no", 0}}));
   ASSERT_EQ(worker.dead(), std::vector<std::string>{"p: refused"});
   ASSERT_EQ(mix_into_parent(40), 40);
-  ASSERT_TRUE(worker.store().release_dead("p", sync::Outbox::Release::kRetry).ok());
+  ASSERT_TRUE(worker.store().upstream().release_dead("p", sync::Outbox::Release::kRetry).ok());
   EXPECT_EQ(mix_into_parent(1), 0) << "100 wait";
   ASSERT_TRUE(worker.store().checkpoint().ok());
   const std::string again = worker.frozen();
@@ -109,26 +128,29 @@ TEST_F(Refused, ALetterThatCannotBeReadStopsNoOtherRun) {
   add_to_parent(1);
   worker.feed(backlog_for_deltas(worker.frozen()));
   ASSERT_EQ(worker.dead(), std::vector<std::string>{"p: backlog"});
-  const auto id = worker.store().store_id();
-  worker.close();
-  {
-    engine::Tables::Options o;
-    o.directory = std::filesystem::absolute(worker.directory());
-    o.store_id.assign(reinterpret_cast<const char*>(id.data()), id.size());
-    auto tables = engine::Tables::open(o);
-    ASSERT_TRUE(tables.ok()) << tables.status().what;
-    ASSERT_TRUE((*tables)
-                    ->transact(4096,
-                               [&](engine::TablesTxn& txn) {
-                                 return txn.put(engine::Table::kDead, "p", std::string("\x06\x01 none", 7));
-                               })
-                    .ok());
-  }
-  worker.open();
-  worker.attach();
+  damage_letter();
   worker.start("r");
   worker.sync_later_with(up);
   EXPECT_EQ(up.state("r"), "{}");
+}
+
+TEST_F(Refused, ARefusalOfARunWhoseLetterCannotBeReadReplacesIt) {
+  add_to_parent(1);
+  worker.feed(backlog_for_deltas(worker.frozen()));
+  wait_for_next_try();
+  ASSERT_FALSE(worker.frozen().empty());
+  damage_letter();
+  worker.feed(backlog_for_deltas(worker.frozen()));
+  const auto all = letters();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_NE(all[0].second.text.find("damaged"), std::string::npos) << all[0].second.text;
+  EXPECT_TRUE(all[0].second.row.waits()) << "what came back now is held";
+  wait_for_next_try();
+  worker.start("r");
+  worker.sync_later_with(up);
+  EXPECT_EQ(up.state("r"), "{}");
+  up.start("p", R"({"n":0})");
+  EXPECT_EQ(up.state("p"), R"({"n":0,"a key that takes its room":1})");
 }
 
 // The letter went back into the outbox, and the batch that took it came back.
@@ -138,12 +160,12 @@ TEST_F(Refused, ABacklogThatIsNotInFlightCanBeSkipped) {
   wait_for_next_try();
   const std::string again = worker.frozen();
   ASSERT_FALSE(again.empty());
-  EXPECT_EQ(worker.store().release_dead("p", sync::Outbox::Release::kSkip).code, Code::kAgain);
+  EXPECT_EQ(worker.store().upstream().release_dead("p", sync::Outbox::Release::kSkip).code, Code::kAgain);
   Site& anew = site("anew");
   anew.open();
   worker.feed(anew.receiver().handle(again));
   ASSERT_EQ(worker.dead(), std::vector<std::string>{"p: backlog"});
-  const Status s = worker.store().release_dead("p", sync::Outbox::Release::kSkip);
+  const Status s = worker.store().upstream().release_dead("p", sync::Outbox::Release::kSkip);
   EXPECT_TRUE(s.ok()) << said(s);
   EXPECT_TRUE(worker.dead().empty());
   worker.sync_later_with(anew);
@@ -158,9 +180,7 @@ TEST_F(Refused, ABacklogThatIsNotInFlightCanBeSkipped) {
 TEST_F(Refused, WhatComesBackAfterItsRunWasErasedKeepsItsHops) {
   Site& child = sender("child");
   child.start("d", "{}", "p");
-  auto parent = child.store().parent(*child.run("d"));
-  ASSERT_TRUE(parent.ok());
-  child.apply(*parent, OperationType::kIncrement, "n", "1");
+  child.increment_parent("d");
   child.sync_with(worker);
   worker.feed(backlog_for_deltas(worker.frozen()));
   ASSERT_EQ(worker.dead(), std::vector<std::string>{"p: backlog"});
@@ -201,7 +221,7 @@ TEST_F(Refused, WhatFoundABacklogGoesAgainByItself) {
   const std::string again = worker.frozen();
   ASSERT_FALSE(again.empty());
   EXPECT_EQ(worker.dead(), std::vector<std::string>{"p: backlog"});  // until it passed
-  EXPECT_EQ(worker.store().release_dead("p", sync::Outbox::Release::kRetry).code, Code::kAgain);
+  EXPECT_EQ(worker.store().upstream().release_dead("p", sync::Outbox::Release::kRetry).code, Code::kAgain);
   worker.feed(up.receiver().handle(again));
   EXPECT_TRUE(worker.dead().empty());
   auto view = up.store().peek("p", true);
@@ -241,13 +261,14 @@ TEST_F(Refused, AProxys413AboutOneRunIsTriedAgain) {
   worker.start("r");
   for (int i = 0; i < 3; ++i) {
     ASSERT_FALSE(worker.frozen().empty());
-    ASSERT_TRUE(worker.store().sync_failed(Failure::kTooLarge, "413", 0).ok());
+    ASSERT_TRUE(worker.store().upstream().failed(Failure::kTooLarge, "413", 0).ok());
     EXPECT_TRUE(worker.dead().empty());
     EXPECT_TRUE(worker.frozen().empty());  // not at once
     wait_for_next_try();
   }
   ASSERT_FALSE(worker.frozen().empty());
-  ASSERT_TRUE(worker.store().sync_failed(Failure::kTooLarge, "413", 0).ok());
+  ASSERT_TRUE(worker.store().upstream().failed(Failure::kTooLarge, "413", 0).ok());
+  worker.sync_with(up);
   ASSERT_EQ(letters().size(), 1u);
   EXPECT_THAT(letters()[0].second.text, ::testing::HasSubstr("a proxy answered 413"));
 }
@@ -256,7 +277,7 @@ TEST_F(Refused, AProxys413AboutManyRunsIsTriedInHalves) {
   worker.start("a");
   worker.start("b");
   const std::string both = worker.frozen();
-  ASSERT_TRUE(worker.store().sync_failed(Failure::kTooLarge, "413", 0).ok());
+  ASSERT_TRUE(worker.store().upstream().failed(Failure::kTooLarge, "413", 0).ok());
   EXPECT_LT(worker.frozen().size(), both.size());
   EXPECT_TRUE(worker.dead().empty());
 }
@@ -269,6 +290,7 @@ TEST_F(Refused, WhatCannotBeReadThereIsNotCalledTooLarge) {
     worker.feed(answer_to(message, sync::Answer::kRefused));
     wait_for_next_try();
   }
+  worker.sync_with(up);
   ASSERT_EQ(letters().size(), 1u);
   EXPECT_EQ(letters()[0].second.code, sync::VerdictCode::kRefusedRun);
   EXPECT_THAT(letters()[0].second.text, ::testing::HasSubstr("could not read"));

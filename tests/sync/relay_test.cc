@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <random>
 
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -30,7 +31,7 @@ class Relays : public SyncTest {
   std::string first_word_while_a_delta_is_on_its_way() {
     increment(5);
     child.sync_with(relay);
-    (void)relay.store().sync_control(engine::Store::SyncControl::kHurry);
+    (void)relay.store().upstream().control(engine::Upstream::Control::kHurry);
     std::string batch = relay.next();
     EXPECT_FALSE(batch.empty());
     worker.start("p", R"({"n":10})");
@@ -60,7 +61,7 @@ TEST_F(Relays, ADeltaOnItsWayArrivesThoughTheOwnerComesMeanwhile) {
 
 TEST_F(Relays, ADeltaThatComesBackIsTakenIntoTheRunThatCameMeanwhile) {
   first_word_while_a_delta_is_on_its_way();
-  ASSERT_TRUE(relay.store().sync_failed(sync::Failure::kTooLarge, "413").ok());
+  ASSERT_TRUE(relay.store().upstream().failed(sync::Failure::kTooLarge, "413").ok());
   expect_everywhere(R"({"n":15})");
   EXPECT_EQ(relay.state("p"), R"({"n":15})");
   relay.reopen();
@@ -86,7 +87,7 @@ TEST_F(Relays, AlsoIfTheUpstreamHasLostItsState) {
 TEST_F(Relays, AlsoIfTheRelayIsDetachedAndItsBatchHadArrived) {
   const std::string batch = first_word_while_a_delta_is_on_its_way();
   up.receiver().handle(batch);  // and the answer is lost
-  ASSERT_TRUE(relay.store().detach_upstream().ok());
+  ASSERT_TRUE(relay.store().upstream().detach().ok());
   relay.attach();
   expect_everywhere(R"({"n":15})");
 }
@@ -114,7 +115,7 @@ TEST_F(Relays, WhatTheUpstreamRefusedIsTakenHereWhenItIsTriedAgain) {
   ASSERT_EQ(relay.dead(), std::vector<std::string>{"p: backlog"});
   worker.start("p", R"({"n":10})");
   worker.sync_with(relay);
-  ASSERT_TRUE(relay.store().release_dead("p", sync::Outbox::Release::kRetry).ok());
+  ASSERT_TRUE(relay.store().upstream().release_dead("p", sync::Outbox::Release::kRetry).ok());
   EXPECT_EQ(relay.state("p"), R"({"n":15})");
   relay.sync_with(up);
   EXPECT_EQ(up.state("p"), R"({"n":15})");
@@ -130,11 +131,11 @@ TEST_F(Relays, WhatDoesNotFitIntoTheRunAnyMoreIsADeadLetter) {
   ASSERT_FALSE(relay.next().empty());
   worker.start("p", R"({"n":10,"mine":")" + std::string(3000, 'y') + "\"}");
   worker.sync_with(relay);
-  ASSERT_TRUE(relay.store().sync_failed(sync::Failure::kTooLarge, "413").ok());
+  ASSERT_TRUE(relay.store().upstream().failed(sync::Failure::kTooLarge, "413").ok());
   relay.sync_with(up);
   EXPECT_EQ(relay.dead(), std::vector<std::string>{"p: too large"});
   EXPECT_EQ(relay.state("p").size(), std::string(R"({"n":10,"mine":""})").size() + 3000);
-  ASSERT_TRUE(relay.store().release_dead("p", sync::Outbox::Release::kSkip).ok());
+  ASSERT_TRUE(relay.store().upstream().release_dead("p", sync::Outbox::Release::kSkip).ok());
   relay.sync_with(up);
   EXPECT_EQ(up.state("p"), relay.state("p"));
 }
@@ -149,15 +150,11 @@ class FormsGoOn : public Relays {
     far.start("f", "{}", "p");
   }
   void at_centre(OperationType type, const std::string& key, const std::string& json) {
-    auto parent = far.store().parent(*far.run("f"));
-    ASSERT_TRUE(parent.ok()) << said(parent.status());
-    far.apply(*parent, type, key, json);
+    far.apply_to_parent("f", type, key, json);
     far.sync_with(up);
   }
   void at_relay(OperationType type, const std::string& key, const std::string& json) {
-    auto parent = child.store().parent(*child.run("c"));
-    ASSERT_TRUE(parent.ok()) << said(parent.status());
-    child.apply(*parent, type, key, json);
+    child.apply_to_parent("c", type, key, json);
   }
   void known_everywhere(const std::string& json) {
     worker.start("p", json);
@@ -457,7 +454,7 @@ TEST_F(FormsGoOn, AlsoAfterADeadLetterOfTheFirstWord) {
   child.sync_with(relay);
   relay.sync_with(up);
   EXPECT_EQ(up.state("p"), "waiting {}");
-  ASSERT_TRUE(relay.store().release_dead("p", sync::Outbox::Release::kRetry).ok());
+  ASSERT_TRUE(relay.store().upstream().release_dead("p", sync::Outbox::Release::kRetry).ok());
   expect_everywhere(R"({"n":2,"l":[]})");
 }
 

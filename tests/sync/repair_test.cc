@@ -1,7 +1,8 @@
 // A store that was damaged and repaired, as a sender and as a receiver.
 #include <fstream>
 
-#include "engine/store_backup.h"
+#include "engine/maintenance/backup.h"
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -17,11 +18,7 @@ class Repaired : public SyncTest {
     child.start("c", "{}", "p");
     child.sync_with(up);
   }
-  void increment_parent(int by) {
-    auto parent = child.store().parent(*child.run("c"));
-    ASSERT_TRUE(parent.ok()) << said(parent.status());
-    child.apply(*parent, OperationType::kIncrement, "n", std::to_string(by));
-  }
+  void increment_parent(int by) { child.increment_parent("c", by); }
 
   Site& child = site("child");
 };
@@ -29,7 +26,7 @@ class Repaired : public SyncTest {
 TEST_F(Repaired, ASenderGoesOnAboveItsEarlierGenerations) {
   worker.start("r", R"({"n":0})");
   worker.sync_with(up);
-  ASSERT_TRUE(worker.store().detach_upstream().ok());
+  ASSERT_TRUE(worker.store().upstream().detach().ok());
   worker.attach();
   worker.set("r", "n", "1");
   worker.sync_with(up);
@@ -94,7 +91,7 @@ TEST_F(Repaired, ASenderWithoutTablesLearnsItsGenerationFromTheUpstream) {
   worker.open();
   worker.attach();
   EXPECT_EQ(worker.sync_with(up), 0) << "it may have been a copy: somebody must say";
-  ASSERT_TRUE(worker.store().resolve_copy(true).ok());
+  ASSERT_TRUE(worker.store().upstream().resolve_copy(true).ok());
   EXPECT_EQ(worker.state("r"), R"({"n":7,"m":3})");
   worker.sync_with(up);
   EXPECT_EQ(worker.state("r"), R"({"n":7,"m":3})") << "what is here is newer";
@@ -104,7 +101,7 @@ TEST_F(Repaired, ASenderWithoutTablesLearnsItsGenerationFromTheUpstream) {
 TEST_F(Repaired, DeltasThatWereOnTheirWayAreHeld) {
   begin_child();
   increment_parent(5);
-  (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)child.store().upstream().control(engine::Upstream::Control::kHurry);
   const std::string batch = child.next();
   up.receiver().handle(batch);  // and the answer is lost
   increment_parent(1);
@@ -171,7 +168,7 @@ TEST_F(Repaired, ASenderThatLostAllItsRunsIsHeardAgain) {
   worker.open();
   ASSERT_EQ(worker.all().size(), 0u);
   worker.attach();
-  ASSERT_TRUE(worker.store().resolve_copy(true).ok());
+  ASSERT_TRUE(worker.store().upstream().resolve_copy(true).ok());
   worker.sync_with(up);
   worker.start("q", R"({"x":1})");
   worker.sync_with(up);
@@ -188,7 +185,7 @@ TEST_F(Repaired, ARelayHoldsTheDeltaWhoseRunCameFromItsOwner) {
   child.start("c", "{}", "p");
   increment_parent(5);
   child.sync_with(relay);
-  (void)relay.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)relay.store().upstream().control(engine::Upstream::Control::kHurry);
   ASSERT_FALSE(relay.next().empty());
   worker.start("p", R"({"n":10})");
   worker.sync_with(relay);
@@ -199,7 +196,7 @@ TEST_F(Repaired, ARelayHoldsTheDeltaWhoseRunCameFromItsOwner) {
   relay.attach();
   relay.sync_with(up);
   ASSERT_EQ(relay.dead(), std::vector<std::string>{"p: may have been sent"});
-  ASSERT_TRUE(relay.store().release_dead("p", sync::Outbox::Release::kRetry).ok());
+  ASSERT_TRUE(relay.store().upstream().release_dead("p", sync::Outbox::Release::kRetry).ok());
   relay.sync_with(up);
   EXPECT_EQ(relay.state("p"), R"({"n":15})");
   EXPECT_EQ(up.state("p"), R"({"n":15})");
@@ -221,17 +218,14 @@ TEST_F(Repaired, ABackupHoldsWhatTheOriginalSends) {
   backup.sync_with(up);
   EXPECT_EQ(up.state("p"), R"({"n":5})");
   ASSERT_EQ(backup.dead(), (std::vector<std::string>{"c: owned by another store", "p: may have been sent"}));
-  ASSERT_TRUE(backup.store().release_dead("p", sync::Outbox::Release::kRetry).ok());
+  ASSERT_TRUE(backup.store().upstream().release_dead("p", sync::Outbox::Release::kRetry).ok());
   backup.sync_with(up);
   EXPECT_EQ(up.state("p"), R"({"n":10})") << "as somebody decided";
 }
 
 TEST_F(Repaired, AReceiverStillStopsTheSecondOfTwo) {
-  Site& first = site("first");
-  Site& second = site("second");
-  first.fixed_identity = second.fixed_identity = true;
-  first.open();
-  first.attach();
+  Site& first = open_machine_of("first");
+  Site& second = machine_of("second");
   first.start("r", R"({"n":1})");
   first.sync_with(up);
   first.copy_to(second);
@@ -254,7 +248,7 @@ TEST_F(Repaired, AReceiverStillStopsTheSecondOfTwo) {
 TEST_F(Repaired, AReceiverKnowsWhatItTook) {
   begin_child();
   increment_parent(5);
-  (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)child.store().upstream().control(engine::Upstream::Control::kHurry);
   const std::string batch = child.next();
   up.receiver().handle(batch);  // and the answer is lost
   up.close();

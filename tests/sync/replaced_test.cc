@@ -1,5 +1,6 @@
 // The metadata of a run owned elsewhere is replaced whole: keys that were there before are gone, at the owner's
 // upstream and wherever the change passes.
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -144,7 +145,7 @@ TEST_F(Replaced, WhatComesBackIsTakenIntoTheRunThatCameMeanwhile) {
   child.sync_with(relay);
   ASSERT_FALSE(relay.frozen().empty());
   owner_starts(relay);
-  ASSERT_TRUE(relay.store().sync_failed(sync::Failure::kTooLarge, "413").ok());
+  ASSERT_TRUE(relay.store().upstream().failed(sync::Failure::kTooLarge, "413").ok());
   relay.clock().advance_ms(120'000);
   relay.sync_with(up);
   EXPECT_EQ(relay.state("p"), R"({"a":1})");
@@ -160,7 +161,7 @@ TEST_F(Replaced, AsADeadLetterThatIsTriedAgain) {
                        {{child.sync_state().in_flight_entries - 1, sync::VerdictCode::kRefusedRun, ""}}));
   ASSERT_EQ(child.dead(), std::vector<std::string>{"p: refused"});
   increment("n");
-  ASSERT_TRUE(child.store().release_dead("p", sync::Outbox::Release::kRetry).ok());
+  ASSERT_TRUE(child.store().upstream().release_dead("p", sync::Outbox::Release::kRetry).ok());
   child.sync_with(up);
   expect_at(up, R"({"a":1,"n":1})");
 }
@@ -179,7 +180,7 @@ TEST_F(Replaced, AlsoAfterARepair) {
   child.attach();
   child.sync_with(up);
   ASSERT_EQ(child.dead(), std::vector<std::string>{"p: may have been sent"});
-  ASSERT_TRUE(child.store().release_dead("p", sync::Outbox::Release::kRetry).ok());
+  ASSERT_TRUE(child.store().upstream().release_dead("p", sync::Outbox::Release::kRetry).ok());
   child.sync_with(up);
   expect_at(up, "{}");
 }

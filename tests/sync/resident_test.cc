@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -40,10 +41,10 @@ TEST_F(Resident, ThousandsOfRunsThatComeInDoNotStayInMemory) {
         worker.apply(id, OperationType::kIncrement, "n", "1");
       }
     }
-    ASSERT_TRUE(worker.store().sync_control(engine::Store::SyncControl::kHurry).ok());
+    ASSERT_TRUE(worker.store().upstream().control(engine::Upstream::Control::kHurry).ok());
     for (std::string message = worker.next(); !message.empty(); message = worker.next()) {
       worker.feed(receiver.receiver().handle(message));
-      ASSERT_TRUE(worker.store().sync_control(engine::Store::SyncControl::kHurry).ok());
+      ASSERT_TRUE(worker.store().upstream().control(engine::Upstream::Control::kHurry).ok());
       step_if_due(receiver);
       most = std::max(most, hot(receiver));
     }

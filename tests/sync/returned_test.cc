@@ -1,6 +1,7 @@
 // What comes back, what is held, what a repair finds: nothing of it is lost, doubled, or in the way.
 #include <fstream>
 
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -47,10 +48,10 @@ TEST_F(Returned, WhatComesBackFitsWithWhatIsNewer) {
   Site& child = child_of("child", "p");
   child.sync_with(up);
   ASSERT_EQ(mix(child, "c_child", 40), 40);
-  (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)child.store().upstream().control(engine::Upstream::Control::kHurry);
   const std::string batch = child.next();
   ASSERT_EQ(mix(child, "c_child", 40), 40);
-  const Status s = child.store().sync_feed(answer_to(batch, sync::Answer::kGap));
+  const Status s = child.store().upstream().feed(answer_to(batch, sync::Answer::kGap));
   EXPECT_TRUE(s.ok()) << said(s);
 }
 
@@ -62,14 +63,14 @@ TEST_F(Returned, AGapWithManyOperationsIsCarriedOut) {
   child.set("c_child", "x", "1");
   child.sync_with(up);
   ASSERT_EQ(mix(child, "c_child", 40), 40);
-  (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)child.store().upstream().control(engine::Upstream::Control::kHurry);
   const std::string batch = child.next();
   ASSERT_FALSE(batch.empty());
   ASSERT_EQ(mix(child, "c_child", 40), 40);
   ASSERT_TRUE(child.store().barrier().ok());
   Site& anew = site("anew");
   anew.open();
-  const Status s = child.store().sync_feed(anew.receiver().handle(batch));
+  const Status s = child.store().upstream().feed(anew.receiver().handle(batch));
   EXPECT_TRUE(s.ok()) << said(s);
 }
 
@@ -80,7 +81,7 @@ TEST_F(Returned, TheLogCanBeFoldedAfterWhatCameBack) {
   child.sync_with(up);
   ASSERT_EQ(mix(child, "c_child", 40), 40);
   const engine::RunRef hold = *child.store().parent(*child.run("c_child"));
-  (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)child.store().upstream().control(engine::Upstream::Control::kHurry);
   child.feed(answer_to(child.next(), sync::Answer::kGap));
   const int taken = mix(child, "c_child", 40);
   ASSERT_TRUE(child.store().barrier().ok());
@@ -94,20 +95,18 @@ TEST_F(Returned, TheLogCanBeFoldedAfterWhatCameBack) {
 TEST_F(Returned, ARestoredStoreKeepsTheLetterThatItHad) {
   worker.start("p", R"({"n":0})");
   worker.sync_with(up);
-  Site& machine = machine_of("machine");
-  machine.open();
-  machine.attach();
+  Site& machine = open_machine_of("machine");
   machine.start("c", "{}", "p");
   machine.sync_with(up);
   ASSERT_TRUE(increment(machine, "c", "5").worked());
-  (void)machine.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)machine.store().upstream().control(engine::Upstream::Control::kHurry);
   const std::string batch = machine.next();
   machine.feed(refuse_entry(batch, machine.sync_state().in_flight_entries - 1, sync::VerdictCode::kBacklog));
   ASSERT_EQ(machine.dead(), std::vector<std::string>{"p: backlog"});
   ASSERT_TRUE(increment(machine, "c", "1").worked());
   // Refused by hand: the upstream does not know that batch, and says gap or fork; told to go on it holds all it has.
   machine.start("d", "{}");
-  (void)machine.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)machine.store().upstream().control(engine::Upstream::Control::kHurry);
   ASSERT_FALSE(machine.next().empty());
   Site& moved = site("moved");
   machine.copy_to(moved);
@@ -117,7 +116,7 @@ TEST_F(Returned, ARestoredStoreKeepsTheLetterThatItHad) {
   moved.fixed_identity = true;
   moved.open();
   moved.clock().advance_ms(300'000);
-  (void)moved.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)moved.store().upstream().control(engine::Upstream::Control::kHurry);
   const std::string sent = moved.next();
   ASSERT_FALSE(sent.empty());
   const auto h = sync::decode_batch_header(sent);
@@ -129,9 +128,9 @@ TEST_F(Returned, ARestoredStoreKeepsTheLetterThatItHad) {
   moved.feed(sync::encode_reply(header, {}));
   moved.sync_with(up);
   std::vector<std::pair<std::string, sync::DeadLetter>> letters;
-  ASSERT_TRUE(moved.store().dead_letters(10, letters).ok());
+  ASSERT_TRUE(moved.store().upstream().dead_letters(10, letters).ok());
   ASSERT_EQ(letters.size(), 1u);
-  ASSERT_TRUE(moved.store().release_dead("p", sync::Outbox::Release::kRetry).ok());
+  ASSERT_TRUE(moved.store().upstream().release_dead("p", sync::Outbox::Release::kRetry).ok());
   moved.sync_with(up);
   EXPECT_EQ(up.state("p"), R"({"n":6})");
 }
@@ -149,7 +148,7 @@ TEST_F(Returned, ACursorDoesNotGoBackByARepair) {
   ASSERT_TRUE(increment(child, "c_child", "5").worked());
   child.sync_with(up);
   ASSERT_TRUE(increment(child, "c_child", "5").worked());
-  (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)child.store().upstream().control(engine::Upstream::Control::kHurry);
   const std::string batch = child.next();
   up.receiver().handle(batch);  // and the answer is lost
   up.close();                   // the tables have it
@@ -194,7 +193,7 @@ TEST_F(Returned, AMovedStoreWhoseUpstreamHasAHigherGeneration) {
   EXPECT_EQ(anew.state("p"), R"({"n":5,"y":1})");
   original.close();
   moved.open();
-  ASSERT_TRUE(moved.store().resolve_copy(true).ok());
+  ASSERT_TRUE(moved.store().upstream().resolve_copy(true).ok());
   moved.sync_with(anew);
   EXPECT_EQ(anew.state("p"), R"({"n":5,"y":1})") << "halt " << static_cast<int>(moved.sync_state().sender.halt);
 }
@@ -206,7 +205,7 @@ TEST_F(Returned, ARepairedCopyDoesNotTakeTheOriginalsName) {
   Site& copy = site("copy");
   original.copy_to(copy);
   copy.open();
-  ASSERT_TRUE(copy.store().resolve_copy(false).ok());
+  ASSERT_TRUE(copy.store().upstream().resolve_copy(false).ok());
   copy.set("r", "n", "7");
   copy.set("r", "n", "8");
   copy.set("r", "n", "9");
@@ -228,7 +227,7 @@ TEST_F(Returned, ARepairedReceiverWithItsLogKnowsItsCursor) {
   child.sync_with(up);
   up.reopen();
   ASSERT_TRUE(increment(child, "c_child", "5").worked());
-  (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)child.store().upstream().control(engine::Upstream::Control::kHurry);
   const std::string batch = child.next();
   up.receiver().handle(batch);
   up.close();
@@ -253,11 +252,11 @@ TEST_F(Returned, ADetachKeepsTheDeltasThatAreHeld) {
   Site& child = child_of("child", "p");
   child.sync_with(up);
   ASSERT_TRUE(increment(child, "c_child", "5").worked());
-  (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)child.store().upstream().control(engine::Upstream::Control::kHurry);
   const std::string batch = child.next();
   child.feed(refuse_entry(batch, child.sync_state().in_flight_entries - 1, sync::VerdictCode::kBacklog));
   ASSERT_EQ(child.dead(), std::vector<std::string>{"p: backlog"});
-  ASSERT_TRUE(child.store().detach_upstream().ok());
+  ASSERT_TRUE(child.store().upstream().detach().ok());
   child.attach();
   EXPECT_EQ(child.dead(), std::vector<std::string>{"p: backlog"});
 }

@@ -2,6 +2,7 @@
 // the stores.
 #include <random>
 
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -26,11 +27,7 @@ class Rounds : public SyncTest {
     return s;
   }
   std::string id(int i) const { return "r" + std::to_string(round_) + "_" + std::to_string(i); }
-  void increment_parent(Site& s, int64_t n) {
-    auto parent = s.store().parent(*s.run(id(0)));
-    ASSERT_TRUE(parent.ok());
-    ASSERT_TRUE(update(s.store(), **parent, OperationType::kIncrement, "n", Value(n)).worked());
-  }
+  void increment_parent(Site& s, int64_t n) { s.increment_parent(id(0), n); }
   void increments(Site& s, std::map<std::string, int64_t>& expected) {
     for (int i = draw(20); i >= 0; --i) {
       const std::string run = id(draw(kRuns));
@@ -87,7 +84,7 @@ TEST_F(Rounds, ACopyThatIsSeenCountsNothingTwice) {
     if (!copy_first) {
       original.sync_with(up);
     }
-    ASSERT_TRUE(copy.store().resolve_copy(false).ok());
+    ASSERT_TRUE(copy.store().upstream().resolve_copy(false).ok());
     copy.sync_with(up);
     original.sync_with(up);
     expect_runs(up, expected);
@@ -124,7 +121,7 @@ TEST_F(Rounds, AStoreThatWasMovedLosesNothing) {
     before.close();
     after.open();
     increments(after, expected);
-    ASSERT_TRUE(after.store().resolve_copy(true).ok());
+    ASSERT_TRUE(after.store().upstream().resolve_copy(true).ok());
     after.sync_with(up);
     expect_runs(up, expected);
     EXPECT_EQ(up.state("p"), n(parent_));
@@ -142,8 +139,7 @@ TEST_F(Rounds, ACloneThatNobodySawIsFoundByItsFirstBatch) {
     std::map<std::string, int64_t> expected;
     Site& first = machine("first" + std::to_string(round), true);
     first.sync_with(up);
-    Site& second = site("second" + std::to_string(round));
-    second.fixed_identity = true;
+    Site& second = machine_of("second" + std::to_string(round));
     first.copy_to(second);
     second.open();
     std::map<std::string, int64_t> elsewhere;
@@ -184,8 +180,7 @@ TEST_F(Rounds, ARestoredStoreNeverTakesTheUpstreamBack) {
     machine_.sync_with(up);
     increments(machine_, expected);
     machine_.sync_with(up);
-    Site& snapshot = site("snapshot" + std::to_string(round));
-    snapshot.fixed_identity = true;
+    Site& snapshot = machine_of("snapshot" + std::to_string(round));
     machine_.copy_to(snapshot);
     for (int batches = 1 + draw(4); batches > 0; --batches) {
       increments(machine_, expected);
@@ -203,7 +198,7 @@ TEST_F(Rounds, ARestoredStoreNeverTakesTheUpstreamBack) {
     if (snapshot.sync_state().sender.halt == Halt::kForked) {
       // One batch behind: that could also be a clone's. Somebody says that it is not.
       ++forked;
-      ASSERT_TRUE(snapshot.store().resolve_copy(true).ok());
+      ASSERT_TRUE(snapshot.store().upstream().resolve_copy(true).ok());
       snapshot.sync_with(up);
     }
     for (int i = 0; i < kRuns; ++i) {

@@ -4,7 +4,8 @@
 #include <fstream>
 #include <thread>
 
-#include "engine/store_backup.h"
+#include "engine/maintenance/backup.h"
+#include "engine/store/upstream.h"
 #include "tests/support/fault_files.h"
 #include "tests/sync/site.h"
 
@@ -16,14 +17,28 @@ using sync::Halt;
 class Sequences : public SyncTest {
  protected:
   static void attach(Site& s, const std::string& name) {
-    ASSERT_TRUE(s.store().attach_upstream(name, {}).ok());
+    ASSERT_TRUE(s.store().upstream().attach(name, {}).ok());
     s.clock().advance_ms(120'000);
   }
-  static void on_parent(Site& s, const std::string& c, OperationType type, const std::string& key,
-                        const std::string& json) {
-    auto parent = s.store().parent(*s.run(c));
-    ASSERT_TRUE(parent.ok()) << said(parent.status());
-    s.apply(*parent, type, key, json);
+  /// A run that others write, refreshed or not; then the upstream gets another name.
+  void expect_no_dead_letter_under_another_name(bool refreshed) {
+    worker.start("p", R"({"n":0})");
+    worker.sync_with(up);
+    Site& child = sender("child");
+    child.start("c", "{}", "p");
+    child.increment_parent("c", 5);
+    child.sync_with(up);
+    if (refreshed) {
+      ASSERT_TRUE(worker.store().refresh("p").ok());
+      worker.sync_with(up);
+      ASSERT_EQ(worker.state("p"), R"({"n":5})");
+    }
+    attach(worker, "the same under another name");
+    worker.sync_with(up);
+    EXPECT_EQ(worker.dead(), std::vector<std::string>{});
+    worker.apply("p", OperationType::kIncrement, "n", "1");
+    worker.sync_with(up);
+    EXPECT_EQ(up.state("p"), R"({"n":6})");
   }
   std::string image_of(Site& s) {
     std::string image = s.directory() + ".image";
@@ -38,7 +53,7 @@ class Sequences : public SyncTest {
 TEST_F(Sequences, ABackupOfARootGivesTheOwnerWhatWaited) {
   Site& child = sender("child");
   child.start("c", "{}", "p");
-  on_parent(child, "c", OperationType::kIncrement, "n", "5");
+  child.increment_parent("c", 5);
   child.sync_with(up);
   ASSERT_TRUE(up.store().barrier().ok());
   Site& backup = site("backup");
@@ -48,7 +63,7 @@ TEST_F(Sequences, ABackupOfARootGivesTheOwnerWhatWaited) {
   ASSERT_TRUE(engine::back_up(o).ok());
   backup.open();
   std::vector<std::pair<std::string, sync::DeadLetter>> letters;
-  const Status s = backup.store().dead_letters(10, letters);
+  const Status s = backup.store().upstream().dead_letters(10, letters);
   EXPECT_TRUE(s.ok()) << "nobody can see or release it: " << said(s);
   worker.start("p", R"({"n":0})");
   worker.sync_with(backup);
@@ -131,10 +146,10 @@ TEST_F(Sequences, ARetiredStreamStaysRetiredThoughItsNextBatchCameAtThatMoment) 
   Interleaved storage(up.store());
   sync::Receiver receiver(storage);
   const auto send = [&](Site& s) {
-    (void)s.store().sync_control(engine::Store::SyncControl::kHurry);
+    (void)s.store().upstream().control(engine::Upstream::Control::kHurry);
     for (std::string m = s.next(); !m.empty(); m = s.next()) {
       s.feed(receiver.handle(m));
-      (void)s.store().sync_control(engine::Store::SyncControl::kHurry);
+      (void)s.store().upstream().control(engine::Upstream::Control::kHurry);
     }
   };
   send(first);
@@ -143,7 +158,7 @@ TEST_F(Sequences, ARetiredStreamStaysRetiredThoughItsNextBatchCameAtThatMoment) 
   first.set("r", "n", "2");
   first.sync_with(other);  // a gap: the first one has a new stream, with the old one as parent
   second.set("r", "who", "2");
-  (void)second.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)second.store().upstream().control(engine::Upstream::Control::kHurry);
   const std::string of_second = second.next();
   std::thread meanwhile;
   std::atomic<bool> done{false};
@@ -196,7 +211,7 @@ TEST_F(Sequences, ARefreshBeforeAllIsSentAgainTakesNothingBack) {
   }
   up.replace_by(image);
   worker.set("q", "n", "2");
-  (void)worker.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)worker.store().upstream().control(engine::Upstream::Control::kHurry);
   worker.feed(up.receiver().handle(worker.next()));
   ASSERT_TRUE(worker.sync_state().sender.resends);
   ASSERT_TRUE(worker.store().refresh("r").ok());
@@ -205,43 +220,11 @@ TEST_F(Sequences, ARefreshBeforeAllIsSentAgainTakesNothingBack) {
   EXPECT_EQ(up.state("r"), R"({"n":3})");
 }
 
-// A run that others write, refreshed; then the upstream gets another name.
 TEST_F(Sequences, ARunThatWasRefreshedIsNoDeadLetterWhenAllIsSentAgain) {
-  Site& child = site("child");
-  worker.start("p", R"({"n":0})");
-  worker.sync_with(up);
-  child.open();
-  child.attach();
-  child.start("c", "{}", "p");
-  on_parent(child, "c", OperationType::kIncrement, "n", "5");
-  child.sync_with(up);
-  ASSERT_TRUE(worker.store().refresh("p").ok());
-  worker.sync_with(up);
-  ASSERT_EQ(worker.state("p"), R"({"n":5})");
-  attach(worker, "the same under another name");
-  worker.sync_with(up);
-  EXPECT_EQ(worker.dead(), std::vector<std::string>{});
-  worker.apply("p", OperationType::kIncrement, "n", "1");
-  worker.sync_with(up);
-  EXPECT_EQ(up.state("p"), R"({"n":6})");
+  expect_no_dead_letter_under_another_name(true);
 }
 // As a measure: the same without the refresh.
-TEST_F(Sequences, ARunThatWasNotRefreshedIsNoDeadLetterEither) {
-  Site& child = site("child");
-  worker.start("p", R"({"n":0})");
-  worker.sync_with(up);
-  child.open();
-  child.attach();
-  child.start("c", "{}", "p");
-  on_parent(child, "c", OperationType::kIncrement, "n", "5");
-  child.sync_with(up);
-  attach(worker, "the same under another name");
-  worker.sync_with(up);
-  EXPECT_EQ(worker.dead(), std::vector<std::string>{});
-  worker.apply("p", OperationType::kIncrement, "n", "1");
-  worker.sync_with(up);
-  EXPECT_EQ(up.state("p"), R"({"n":6})");
-}
+TEST_F(Sequences, ARunThatWasNotRefreshedIsNoDeadLetterEither) { expect_no_dead_letter_under_another_name(false); }
 
 // A store restored to before the run was started; a child of that run is started again.
 class RestoredSequences : public Sequences, public ::testing::WithParamInterface<OperationType> {};
@@ -264,14 +247,14 @@ TEST_P(RestoredSequences, ADeltaForARunThatWasThisStoresOwn) {
   machine.close();
   snapshot.open();
   snapshot.start("c", "{}", "p");
-  on_parent(snapshot, "c", GetParam(), "k", "1");
+  snapshot.apply_to_parent("c", GetParam(), "k", "1");
   for (int i = 0; i < 30; ++i) {
     std::string message;
     ASSERT_TRUE(snapshot.store().barrier().ok());
-    const Status n = snapshot.store().sync_next(message);
+    const Status n = snapshot.store().upstream().next(message);
     ASSERT_TRUE(n.ok()) << said(n);
     if (!message.empty()) {
-      const Status s = snapshot.store().sync_feed(up.receiver().handle(message));
+      const Status s = snapshot.store().upstream().feed(up.receiver().handle(message));
       EXPECT_TRUE(s.ok()) << i << ": " << said(s);
     }
     snapshot.clock().advance_ms(120'000);
@@ -299,14 +282,14 @@ TEST_F(Sequences, AStoreWhoseFirstAnswerWasLostIsKnownAtBothUpstreams) {
   worker.set("r", "n", "3");
   // gap, retired, and the first batch of the third stream
   for (int i = 0; i < 10; ++i) {
-    (void)worker.store().sync_control(engine::Store::SyncControl::kHurry);
+    (void)worker.store().upstream().control(engine::Upstream::Control::kHurry);
     const std::string message = worker.next();
     ASSERT_FALSE(message.empty());
     const std::string answer = up.receiver().handle(message);
     const auto reply = sync::decode_reply(answer);
     ASSERT_TRUE(reply.ok());
     if (reply->answer() == sync::Answer::kOk) {
-      (void)worker.store().sync_failed(sync::Failure::kTransient, "lost", 0);
+      (void)worker.store().upstream().failed(sync::Failure::kTransient, "lost", 0);
       break;
     }
     worker.feed(answer);
@@ -360,16 +343,16 @@ TEST_F(Sequences, WhoWasToldAtOneUpstreamAndGoesToAnotherIsHeard) {
   second.sync_with(up);
   ASSERT_EQ(second.sync_state().sender.halt, Halt::kForked);
   first.close();
-  ASSERT_TRUE(second.store().resolve_copy(true).ok());
+  ASSERT_TRUE(second.store().upstream().resolve_copy(true).ok());
   // `up` answers the pull, and is not there any more when the batch is to come: the other one takes its place.
   Site& lost = site("lost");
   lost.open();
   attach(second, "lost");
   for (int i = 0; i < 20 && second.sync_state().sender.pulls(); ++i) {
-    (void)second.store().sync_control(engine::Store::SyncControl::kHurry);
+    (void)second.store().upstream().control(engine::Upstream::Control::kHurry);
     const std::string m = second.next();
     if (!m.empty() && sync::kind_of(m) == sync::MessageKind::kBatch) {
-      (void)second.store().sync_failed(sync::Failure::kTransient, "gone", 0);
+      (void)second.store().upstream().failed(sync::Failure::kTransient, "gone", 0);
     } else if (!m.empty()) {
       second.feed(lost.receiver().handle(m));
     }
@@ -421,7 +404,7 @@ TEST_F(Sequences, RetentionOfADetachedStoreTakesNothingThatWasOnItsWay) {
   worker.attach();
   worker.start("unsent", R"({"n":1})");
   worker.finish("unsent");
-  ASSERT_TRUE(worker.store().detach_upstream().ok());
+  ASSERT_TRUE(worker.store().upstream().detach().ok());
   for (int i = 0; i < 5; ++i) {
     worker.clock().advance_ms(120'000);
     ASSERT_TRUE(worker.store().step(1'000'000).ok());
@@ -441,9 +424,9 @@ TEST_F(Sequences, ARepairedRelaySendsADeltaOnce) {
   child.open();
   child.attach();
   child.start("c", "{}", "p");
-  on_parent(child, "c", OperationType::kIncrement, "n", "5");
+  child.increment_parent("c", 5);
   child.sync_with(relay);
-  (void)relay.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)relay.store().upstream().control(engine::Upstream::Control::kHurry);
   up.receiver().handle(relay.next());  // and the answer is lost
   relay.start("x");
   relay.close();
@@ -455,7 +438,7 @@ TEST_F(Sequences, ARepairedRelaySendsADeltaOnce) {
   relay.attach();
   relay.sync_with(up);
   ASSERT_EQ(relay.dead(), std::vector<std::string>{"p: may have been sent"});
-  ASSERT_TRUE(relay.store().release_dead("p", sync::Outbox::Release::kSkip).ok());
+  ASSERT_TRUE(relay.store().upstream().release_dead("p", sync::Outbox::Release::kSkip).ok());
   relay.sync_with(up);
   EXPECT_EQ(up.state("p"), R"({"n":15})");
 }
@@ -472,7 +455,7 @@ TEST_F(Sequences, ARepairedStoreThatIsMovedKeepsItsName) {
   std::filesystem::copy(worker.directory(), moved.directory(), std::filesystem::copy_options::recursive);
   moved.open();
   moved.attach();
-  ASSERT_TRUE(moved.store().resolve_copy(true).ok());
+  ASSERT_TRUE(moved.store().upstream().resolve_copy(true).ok());
   EXPECT_EQ(moved.sync_state().sender.owner, owner);
   moved.sync_with(up);
   EXPECT_EQ(moved.dead(), std::vector<std::string>{});
@@ -555,7 +538,7 @@ TEST_F(Sequences, ARestoredStoreThatRefreshedStillLearnsThatItsRunHadFinished) {
   ASSERT_EQ(up.state("p"), R"(COMPLETED {"n":0})");
   snapshot.open();
   for (int i = 0; i < 3; ++i) {
-    on_parent(child, "c", OperationType::kIncrement, "n", "1");
+    child.increment_parent("c");
     child.sync_with(up);
     ASSERT_TRUE(snapshot.store().refresh("p").ok());
     snapshot.sync_with(up);
@@ -579,7 +562,7 @@ TEST_F(Sequences, AMovedStoreThatIsKilledInItsPullKnowsThatItWasRestored) {
   machine.close();
   snapshot.open();
   ASSERT_EQ(snapshot.sync_state().sender.halt, Halt::kCopied);
-  ASSERT_TRUE(snapshot.store().resolve_copy(true).ok());
+  ASSERT_TRUE(snapshot.store().upstream().resolve_copy(true).ok());
   const std::string question = snapshot.next();
   const std::string answer = up.receiver().handle(question);
   snapshot.close();
@@ -604,10 +587,10 @@ TEST_F(Sequences, AMovedStoreThatIsKilledInItsPullKnowsThatItWasRestored) {
     auto opened = engine::Store::open(std::move(o));
     ASSERT_TRUE(opened.ok()) << engine::error_detail().message;
     std::string again;
-    ASSERT_TRUE((*opened)->sync_next(again).ok());
+    ASSERT_TRUE((*opened)->upstream().next(again).ok());
     ASSERT_EQ(again, question);
     armed = true;
-    ASSERT_TRUE((*opened)->sync_feed(answer).ok());
+    ASSERT_TRUE((*opened)->upstream().feed(answer).ok());
     ASSERT_FALSE(armed);
     ASSERT_TRUE((*opened)->close(0).ok());
   }
@@ -657,16 +640,16 @@ TEST_F(Sequences, AnAnswerOfAPullThatCannotBeKeptIsWaitedFor) {
   ASSERT_TRUE(update(store, **run, OperationType::kSet, "x", Value(int64_t{1})).worked());
   ASSERT_TRUE(store.barrier().ok());
   std::string message;
-  ASSERT_TRUE(store.sync_next(message).ok());
-  ASSERT_TRUE(store.sync_feed(up.receiver().handle(message)).ok());
+  ASSERT_TRUE(store.upstream().next(message).ok());
+  ASSERT_TRUE(store.upstream().feed(up.receiver().handle(message)).ok());
   failing.fail(
       {.call = testing::FileCall::kWrite, .nth = 1, .status = Status(Code::kNoSpace, "full", 28), .sticky = true});
   int asked = 0;
   for (int i = 0; i < 10; ++i) {
-    (void)store.sync_next(message);
+    (void)store.upstream().next(message);
     if (!message.empty()) {
       ++asked;
-      (void)store.sync_feed(up.receiver().handle(message));
+      (void)store.upstream().feed(up.receiver().handle(message));
     }
   }
   EXPECT_LE(asked, 2) << "without a wait in between";
@@ -687,7 +670,7 @@ TEST_F(Sequences, WhatARestoredStoreIncrementsInARunThatOthersWriteIsTheSameAtBo
   child.attach();
   child.start("c", "{}", "p");
   machine.copy_to(snapshot);
-  on_parent(child, "c", OperationType::kIncrement, "n", "5");
+  child.increment_parent("c", 5);
   child.sync_with(up);
   for (const char* v : {"1", "2"}) {
     machine.set("p", "m", v);
@@ -710,7 +693,7 @@ TEST_F(Sequences, ARunThatIsRefreshedWhileAChangeWaitsIsCountedOnce) {
   child.attach();
   child.start("c", "{}", "p");
   for (int i = 0; i < 3; ++i) {
-    on_parent(child, "c", OperationType::kIncrement, "n", "10");
+    child.increment_parent("c", 10);
     child.sync_with(up);
     worker.apply("p", OperationType::kIncrement, "n", "1");
     ASSERT_TRUE(worker.store().barrier().ok());
@@ -735,13 +718,13 @@ TEST_F(Sequences, ADetachedStoreThatIsAttachedElsewhereAndBack) {
   child.attach();
   child.start("c", "{}", "p");
   child.sync_with(up);
-  on_parent(child, "c", OperationType::kIncrement, "n", "5");
-  (void)child.store().sync_control(engine::Store::SyncControl::kHurry);
+  child.increment_parent("c", 5);
+  (void)child.store().upstream().control(engine::Upstream::Control::kHurry);
   up.receiver().handle(child.next());  // and the answer is lost
-  ASSERT_TRUE(child.store().detach_upstream().ok());
+  ASSERT_TRUE(child.store().upstream().detach().ok());
   attach(child, "other");
   child.sync_with(other);
-  ASSERT_TRUE(child.store().detach_upstream().ok());
+  ASSERT_TRUE(child.store().upstream().detach().ok());
   attach(child, "test");
   child.sync_with(up);
   EXPECT_EQ(up.state("p"), R"({"n":5})");
@@ -761,14 +744,14 @@ TEST_F(Sequences, FractionsThatWentOnBeforeTheOwnerCameStay) {
     child.sync_with(relay);
     relay.sync_with(up);
   };
-  on_parent(child, "c", OperationType::kIncrement, "f", "0.5");
+  child.apply_to_parent("c", OperationType::kIncrement, "f", "0.5");
   all();
   worker.start("p", R"({"f":0.0})");
   worker.sync_with(relay);
   all();
   ASSERT_EQ(up.state("p"), R"({"f":0.5})");
-  on_parent(child, "c", OperationType::kIncrement, "f", "0.25");
-  on_parent(child, "c", OperationType::kIncrement, "f", "0.25");
+  child.apply_to_parent("c", OperationType::kIncrement, "f", "0.25");
+  child.apply_to_parent("c", OperationType::kIncrement, "f", "0.25");
   all();
   EXPECT_EQ(up.state("p"), R"({"f":1})") << "at the relay " << relay.state("p");
 }

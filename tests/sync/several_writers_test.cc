@@ -1,4 +1,5 @@
 // Runs that more than one store writes: forms travel, nobody's work is overwritten, nothing counts twice.
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -134,9 +135,9 @@ TEST_F(SeveralWriters, ARefreshKeepsWhatIsOnItsWay) {
   worker.start("p", R"({"a":1})");
   worker.sync_with(up);
   worker.set("p", "b", "2");
-  (void)worker.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)worker.store().upstream().control(engine::Upstream::Control::kHurry);
   ASSERT_FALSE(worker.next().empty());
-  ASSERT_TRUE(worker.store().sync_failed(sync::Failure::kTransient, "lost").ok());
+  ASSERT_TRUE(worker.store().upstream().failed(sync::Failure::kTransient, "lost").ok());
   ASSERT_TRUE(worker.store().refresh("p").ok());
   worker.clock().advance_ms(120'000);
   worker.sync_with(up);
@@ -149,7 +150,7 @@ TEST_F(SeveralWriters, ARefreshKeepsWhatIsHeld) {
   worker.sync_with(up);
   up.set("p", "theirs", "1");
   worker.set("p", "b", "2");
-  (void)worker.store().sync_control(engine::Store::SyncControl::kHurry);
+  (void)worker.store().upstream().control(engine::Upstream::Control::kHurry);
   worker.feed(answer_to(worker.next(), sync::Answer::kOk, {{0, sync::VerdictCode::kTooLarge, ""}}));
   ASSERT_EQ(worker.dead(), std::vector<std::string>{"p: too large"});
   worker.set("p", "c", "3");
@@ -180,12 +181,12 @@ TEST_F(SeveralWriters, AnotherNameOfTheUpstreamLosesNothingOfWhatOthersWrote) {
   for (const char* id : {"p", "q"}) {
     up.apply(id, OperationType::kIncrement, "n", "5");
   }
-  ASSERT_TRUE(worker.store().attach_upstream("another name", {}).ok());
+  ASSERT_TRUE(worker.store().upstream().attach("another name", {}).ok());
   worker.sync_with(up);
   EXPECT_TRUE(worker.dead().empty());
   worker.set("p", "a", "2");
   worker.apply("p", OperationType::kIncrement, "n", "1");
-  ASSERT_TRUE(worker.store().attach_upstream("a third name", {}).ok());
+  ASSERT_TRUE(worker.store().upstream().attach("a third name", {}).ok());
   worker.sync_with(up);
   EXPECT_TRUE(worker.dead().empty());
   EXPECT_EQ(up.state("p"), R"({"n":7,"a":2})");
@@ -210,7 +211,7 @@ TEST_F(SeveralWriters, ARestoredUpstreamThatOthersWroteToIsADeadLetterThatCanBeR
   worker.sync_with(backup);
   EXPECT_EQ(worker.dead(), std::vector<std::string>{"p: shared"});
   EXPECT_EQ(backup.state("p"), R"({"n":6,"a":1})");
-  ASSERT_TRUE(worker.store().release_dead("p", sync::Outbox::Release::kReplace).ok());
+  ASSERT_TRUE(worker.store().upstream().release_dead("p", sync::Outbox::Release::kReplace).ok());
   worker.sync_with(backup);
   EXPECT_TRUE(worker.dead().empty());
   EXPECT_EQ(backup.state("p"), worker.state("p")) << "as it is here";
@@ -229,7 +230,7 @@ TEST_F(SeveralWriters, ARestoredUpstreamThatLacksTheLastChangeIsNotToldThatItHas
   backup.open();
   worker.start("q");
   for (int gaps = 0; gaps < 2; ++gaps) {  // the second one puts back what was to be sent whole
-    ASSERT_TRUE(worker.store().sync_control(engine::Store::SyncControl::kHurry).ok());
+    ASSERT_TRUE(worker.store().upstream().control(engine::Upstream::Control::kHurry).ok());
     const auto sent = sync::decode_batch_header(worker.next());
     ASSERT_TRUE(sent.ok());
     sync::ReplyHeader gap;

@@ -12,10 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "engine/json.h"
-#include "engine/store_repair.h"
+#include "engine/json/json.h"
+#include "engine/maintenance/repair.h"
+#include "engine/store/store_storage.h"
+#include "engine/store/upstream.h"
 #include "engine/sync/receiver.h"
-#include "engine/sync/store_storage.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fault_files.h"
 #include "tests/support/fixed_identity_files.h"
@@ -122,7 +123,7 @@ class Site {
     open();
   }
   void attach(sync::SenderOptions options = {}) {
-    const Status s = store_->attach_upstream("test", options);
+    const Status s = store_->upstream().attach("test", options);
     ASSERT_TRUE(s.ok()) << said(s);
   }
 
@@ -153,6 +154,15 @@ class Site {
   }
   void set(const std::string& id, const std::string& key, const std::string& json) {
     apply(id, OperationType::kSet, key, json);
+  }
+  /// An operation on the parent of the run `child`, which may be owned elsewhere.
+  void apply_to_parent(const std::string& child, OperationType type, const std::string& key, const std::string& json) {
+    auto parent = store_->parent(*run(child));
+    ASSERT_TRUE(parent.ok()) << said(parent.status());
+    apply(*parent, type, key, json);
+  }
+  void increment_parent(const std::string& child, int64_t by = 1) {
+    apply_to_parent(child, OperationType::kIncrement, "n", std::to_string(by));
   }
   void finish(const std::string& id) {
     const Status s = store_->finish(*run(id), engine::RunStatus::kCompleted);
@@ -192,37 +202,37 @@ class Site {
     return all;
   }
 
-  engine::Store::SyncState sync_state() {
-    engine::Store::SyncState state;
-    const Status s = store_->sync_state(state);
+  engine::Upstream::State sync_state() {
+    engine::Upstream::State state;
+    const Status s = store_->upstream().state(state);
     EXPECT_TRUE(s.ok()) << said(s);
     return state;
   }
   std::string next() {
     EXPECT_TRUE(store_->barrier().ok());
     std::string message;
-    const Status s = store_->sync_next(message);
+    const Status s = store_->upstream().next(message);
     EXPECT_TRUE(s.ok()) << said(s);
     return message;
   }
   /// The next message, whenever the last one was.
   std::string frozen() {
-    EXPECT_TRUE(store_->sync_control(engine::Store::SyncControl::kHurry).ok());
+    EXPECT_TRUE(store_->upstream().control(engine::Upstream::Control::kHurry).ok());
     return next();
   }
   void feed(const std::string& answer) {
-    const Status s = store_->sync_feed(answer);
+    const Status s = store_->upstream().feed(answer);
     EXPECT_TRUE(s.ok()) << said(s);
   }
   /// Sends all that waits. Returns how many messages it took.
   int sync_with(Site& upstream) {
     int messages = 0;
-    EXPECT_TRUE(store_->sync_control(engine::Store::SyncControl::kHurry).ok());
+    EXPECT_TRUE(store_->upstream().control(engine::Upstream::Control::kHurry).ok());
     for (std::string message = next(); !message.empty() && messages < 10'000; message = next()) {
       ++messages;
       bytes_sent += message.size();
       feed(upstream.receiver().handle(message));
-      (void)store_->sync_control(engine::Store::SyncControl::kHurry);
+      (void)store_->upstream().control(engine::Upstream::Control::kHurry);
     }
     return messages;
   }
@@ -233,7 +243,7 @@ class Site {
   }
   std::vector<std::string> dead() {
     std::vector<std::pair<std::string, sync::DeadLetter>> letters;
-    EXPECT_TRUE(store_->dead_letters(1000, letters).ok());
+    EXPECT_TRUE(store_->upstream().dead_letters(1000, letters).ok());
     std::vector<std::string> text;
     for (const auto& [id, letter] : letters) {
       text.push_back(id + ": " + sync::verdict_name(letter.code));
@@ -294,6 +304,13 @@ class SyncTest : public ::testing::Test {
   Site& machine_of(const std::string& name) {
     Site& s = site(name);
     s.fixed_identity = true;
+    return s;
+  }
+  /// The same, open and with an upstream.
+  Site& open_machine_of(const std::string& name) {
+    Site& s = machine_of(name);
+    s.open();
+    s.attach();
     return s;
   }
   void SetUp() override {

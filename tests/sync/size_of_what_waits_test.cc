@@ -1,5 +1,6 @@
 // What waits for the owner of a run is large: it holds no owner up, stops nobody's sync, and does not grow for ever.
-#include "engine/diff.h"
+#include "engine/diff/diff.h"
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -136,7 +137,7 @@ TEST_F(LargeWaiting, ALetterDoesNotGrowInBytesForEver) {
     }
     send_again(worker);
     std::vector<std::pair<std::string, sync::DeadLetter>> all;
-    ASSERT_TRUE(worker.store().dead_letters(100, all).ok());
+    ASSERT_TRUE(worker.store().upstream().dead_letters(100, all).ok());
     ASSERT_EQ(all.size(), 1u);
     bytes = sync::encode_dead_letter(all[0].second).size();
   }

@@ -1,5 +1,6 @@
 // An owner has one live stream at a receiver: whoever goes on with another one is known to be its successor, or
 // stopped.
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -30,7 +31,7 @@ class Streams : public SyncTest {
     first.attach();
   }
   static void attach(Site& s, const std::string& name) {
-    ASSERT_TRUE(s.store().attach_upstream(name, {}).ok());
+    ASSERT_TRUE(s.store().upstream().attach(name, {}).ok());
     s.clock().advance_ms(120'000);
   }
 
@@ -53,7 +54,7 @@ TEST_F(Streams, OfTwoThatBeginAnewOneIsStopped) {
   EXPECT_EQ(first.sync_state().sender.halt, Halt::kNone);
   EXPECT_EQ(second.sync_state().sender.halt, Halt::kForked);
   EXPECT_EQ(other.state("r"), R"({"n":2})");
-  ASSERT_TRUE(second.store().resolve_copy(true).ok());
+  ASSERT_TRUE(second.store().upstream().resolve_copy(true).ok());
   second.sync_with(other);
   EXPECT_EQ(second.sync_state().sender.halt, Halt::kNone);
   EXPECT_EQ(other.state("r"), R"({"n":3,"m":3})");
@@ -62,7 +63,7 @@ TEST_F(Streams, OfTwoThatBeginAnewOneIsStopped) {
   first.sync_with(other);
   EXPECT_EQ(first.sync_state().sender.halt, Halt::kForked) << "the one that was told to go on is followed";
   EXPECT_EQ(other.state("r"), R"({"n":3,"m":3})");
-  ASSERT_TRUE(first.store().resolve_copy(true).ok());
+  ASSERT_TRUE(first.store().upstream().resolve_copy(true).ok());
   first.sync_with(other);
   EXPECT_EQ(other.all(), first.all());
   EXPECT_EQ(first.sync_state().sender.halt, Halt::kNone);
@@ -189,7 +190,7 @@ TEST_F(Streams, WhoWasToldIsNotBelievedForEver) {
   first.copy_to(moved);
   first.close();
   moved.open();
-  ASSERT_TRUE(moved.store().resolve_copy(true).ok());
+  ASSERT_TRUE(moved.store().upstream().resolve_copy(true).ok());
   moved.set("r", "n", "2");
   moved.sync_with(up);
   moved.set("r", "n", "3");
@@ -210,7 +211,7 @@ TEST_F(Streams, ACopyThatIsAStoreOfItsOwnHasNoEarlierStreams) {
   Site& copy = site("copy");
   first.copy_to(copy);
   copy.open();
-  ASSERT_TRUE(copy.store().resolve_copy(false).ok());
+  ASSERT_TRUE(copy.store().upstream().resolve_copy(false).ok());
   copy.start("mine");
   copy.feed(retired(copy.frozen(), before, 9));
   EXPECT_EQ(copy.sync_state().sender.halt, Halt::kForked);
@@ -226,7 +227,7 @@ TEST_F(Streams, AStoreThatIsAttachedElsewhereInItsPullAsksFromTheBeginning) {
   first.copy_to(moved);
   first.close();
   moved.open();
-  ASSERT_TRUE(moved.store().resolve_copy(true).ok());
+  ASSERT_TRUE(moved.store().upstream().resolve_copy(true).ok());
   const std::string begin = moved.next();
   auto asked = sync::decode_question(begin);
   ASSERT_TRUE(asked.ok());
@@ -235,7 +236,7 @@ TEST_F(Streams, AStoreThatIsAttachedElsewhereInItsPullAsksFromTheBeginning) {
   asked = sync::decode_question(moved.next());
   ASSERT_TRUE(asked.ok());
   ASSERT_NE(asked->runs.at(0).id, first_id) << "the second portion";
-  ASSERT_TRUE(moved.store().attach_upstream("elsewhere", {}).ok());
+  ASSERT_TRUE(moved.store().upstream().attach("elsewhere", {}).ok());
   asked = sync::decode_question(moved.frozen());
   ASSERT_TRUE(asked.ok());
   EXPECT_EQ(asked->runs.at(0).id, first_id);

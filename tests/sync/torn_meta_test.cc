@@ -22,11 +22,7 @@ class TornMeta : public SyncTest {
     machine->sync_with(up);
     add_to_parent("5");
   }
-  void add_to_parent(const std::string& n) {
-    auto parent = machine->store().parent(*machine->run("c"));
-    ASSERT_TRUE(parent.ok());
-    machine->apply(*parent, OperationType::kIncrement, "n", n);
-  }
+  void add_to_parent(const std::string& n) { machine->apply_to_parent("c", OperationType::kIncrement, "n", n); }
   /// The process dies, and its last commit with it.
   void lose_last_commit() {
     const std::string image = machine->directory() + ".image";

@@ -1,6 +1,7 @@
 // How many runs wait for the upstream: exact, and at a cost that does not grow with them.
 #include <set>
 
+#include "engine/store/upstream.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -28,8 +29,8 @@ class WaitingRuns : public SyncTest {
   static uint64_t one_by_one(Site& s, int runs) {
     uint64_t count = 0;
     for (int i = 0; i < runs; ++i) {
-      engine::Store::RunSyncState of;
-      const Status found = s.store().sync_state(name(i), of);
+      engine::Upstream::RunState of;
+      const Status found = s.store().upstream().state(name(i), of);
       count += found.ok() && !of.all_acknowledged && !(of.outbox.held && !of.outbox.waits) ? 1 : 0;
     }
     return count;
@@ -79,7 +80,7 @@ TEST_F(WaitingRuns, AnotherUpstreamLacksThemAllAgain) {
   early.feed(up.receiver().handle(early.frozen()));
   const std::string lost = early.frozen();
   ASSERT_FALSE(lost.empty());
-  ASSERT_TRUE(early.store().attach_upstream("another", batches_of(5)).ok());
+  ASSERT_TRUE(early.store().upstream().attach("another", batches_of(5)).ok());
   EXPECT_EQ(waiting(early), 20u);  // five of them in flight, too
   EXPECT_EQ(one_by_one(early, 20), 20u);
 }

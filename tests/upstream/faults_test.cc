@@ -92,7 +92,9 @@ TEST_F(Faults, AnotherTokenInTheFileIsTriedAtOnce) {
   Upstream upstream = Upstream::open(store, o);
   store.start({"run"}).set("a", 1).finish();
   const auto denied = [&](uint64_t times) {
-    while (sync_state(store).failures < times) upstream.step(kLong);
+    while (sync_state(store).failures < times) {
+      upstream.step(kLong);
+    }
     const auto in = upstream.step();
     ASSERT_TRUE(in.has_value());
     EXPECT_LE(in->count(), 1000) << "the store itself waits for five seconds";
@@ -132,11 +134,15 @@ TEST_F(Faults, WhyNoTokenIsTakenFromItsFileIsTold) {
   o.token_file = write_file("token", "wrong-" + std::string(kToken));
   Upstream upstream = Upstream::open(store, o);
   store.start({"run"}).set("a", 1).finish();
-  while (sync_state(store).failures == 0) upstream.step(kLong);
+  while (sync_state(store).failures == 0) {
+    upstream.step(kLong);
+  }
   using ::testing::ElementsAre;
   using ::testing::HasSubstr;
   const auto told = [&](const std::string& reason) {
-    for (int i = 0; i < 3; ++i) upstream.step();
+    for (int i = 0; i < 3; ++i) {
+      upstream.step();
+    }
     const std::string text = sync_state(store).last_error;
     EXPECT_THAT(text, HasSubstr("does not accept the token"));
     EXPECT_THAT(text, HasSubstr(reason));
@@ -157,7 +163,7 @@ TEST_F(Faults, WhyNoTokenIsTakenFromItsFileIsTold) {
   told("fewer than 32 characters");
   std::filesystem::remove(o.token_file);
   std::filesystem::create_directory(o.token_file);
-  told("no regular file");
+  told("not a regular file");
   EXPECT_EQ(upstream.state().messages, 1U) << "nothing of that was tried";
   EXPECT_EQ(sync_state(store).failures, 1U);
   std::filesystem::remove(o.token_file);
@@ -177,7 +183,9 @@ TEST_F(Faults, APauseOutlivesAnotherToken) {
   o.token_file = write_file("token", "wrong-" + std::string(kToken));
   Upstream upstream = Upstream::open(store, o);
   store.start({"run"}).set("a", 1).finish();
-  while (sync_state(store).failures == 0) upstream.step(kLong);
+  while (sync_state(store).failures == 0) {
+    upstream.step(kLong);
+  }
   ASSERT_EQ(cairn_sync_control(store.handle(), CAIRN_SYNC_PAUSE), CAIRN_OK);
   write_file("token", kToken);
   upstream.step();
@@ -276,7 +284,7 @@ TEST_F(Faults, AFlushThatFailsSaysWhy) {
   };
   using ::testing::HasSubstr;
   for (const bool background : {false, true}) {
-    EXPECT_THAT(why(background), HasSubstr("nobody listens"));
+    EXPECT_THAT(why(background), HasSubstr("no server listens"));
   }
   receiver_.token = kToken;
   receiver_.listen();
@@ -299,7 +307,8 @@ TEST_F(Faults, AFlushSaysThatARunIsHeld) {
     }
     EXPECT_EQ(upstream.try_flush(std::chrono::milliseconds(1)).code, Code::kTimeout);
     EXPECT_STREQ(last_error().what(),
-                 "not everything is upstream yet: the upstream refused 1 run, held here (cairn sync --dead says why)");
+                 "the upstream does not have everything yet: the upstream refused 1 run, held here (cairn sync --dead "
+                 "says why)");
     EXPECT_EQ(cairn_upstream_flush(upstream.handle(), 1), CAIRN_TIMEOUT);
     cairn_error error = {};
     error.struct_bytes = sizeof error;
@@ -407,7 +416,7 @@ TEST_F(Faults, WhatAnswersAndIsNoCairnIsTold) {
   Upstream upstream = Upstream::open(store, options());
   store.start({"run"}).set("a", 1).finish();
   ASSERT_TRUE(failed(store));
-  EXPECT_THAT(std::string(sync_state(store).last_error), ::testing::HasSubstr("no `cairn serve`"));
+  EXPECT_THAT(std::string(sync_state(store).last_error), ::testing::HasSubstr("not a `cairn serve`"));
   EXPECT_EQ(upstream.state().answers, 0U);
 }
 
@@ -423,7 +432,7 @@ TEST_F(Faults, WhatAStatusMeansIsSaid) {
       {404, "has no /v1/sync"},
       {421, "start it with --host"},
       {413, "takes less at once"},
-      {418, "no `cairn serve`"},
+      {418, "not a `cairn serve`"},
   };
   unsigned status = 0;
   receiver_.spoil = [&status](const http::Request&, http::Response& response) {

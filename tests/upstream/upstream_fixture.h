@@ -29,7 +29,9 @@ inline constexpr std::chrono::milliseconds kLong{120'000};  // no test gets ther
 
 inline bool wait_for(const std::function<bool()>& done) {
   for (int64_t waited = 0; waited < kLong.count(); waited += 2) {
-    if (done()) return true;
+    if (done()) {
+      return true;
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   return done();
@@ -65,7 +67,9 @@ class Receiver {
   }
   /// Cuts what is in work, and waits for it.
   void stop() {
-    if (server_) server_->stop(0);
+    if (server_) {
+      server_->stop(0);
+    }
     server_.reset();
   }
   [[nodiscard]] std::string url() const { return url_.empty() ? socket_ : url_; }
@@ -110,7 +114,9 @@ class Receiver {
       holding_ = false;
       goes_ = false;
     }
-    if (spoil) spoil(request, response);
+    if (spoil) {
+      spoil(request, response);
+    }
     return response;
   }
 

@@ -9,7 +9,7 @@ using testing::FileCall;
 class MissingFiles : public LogFixture {
  protected:
   /// As a store's log: "fine", or the damage.
-  std::string judged(Extent extent = Extent::kBehindTables) {
+  std::string judged(Extent extent = Extent::kAfterTables) {
     const Status s = judge(
         disk, options.store, applied, extent, [](const RecordView&) { return Status(); }, report);
     if (!s.ok()) {
@@ -48,7 +48,7 @@ TEST_F(MissingFiles, WithoutTheSegmentBehindAFullOneTheLogIsDamaged) {
   ASSERT_TRUE(disk.remove(path(2)).ok());
   EXPECT_THAT(judged(), ::testing::HasSubstr("3.wal at offset 0, LSN 14 and what followed: the segment before this"));
   ASSERT_TRUE(disk.remove(path(3)).ok());
-  EXPECT_THAT(judged(), ::testing::HasSubstr("1.wal at offset 0, LSN 14 and what followed: the segment behind this"));
+  EXPECT_THAT(judged(), ::testing::HasSubstr("1.wal at offset 0, LSN 14 and what followed: the segment after this"));
 }
 
 TEST_F(MissingFiles, ASegmentThatALiveWriterMadeSinceTheDirectoryWasReadIsNotMissing) {

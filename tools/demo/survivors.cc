@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "engine/error_detail.h"
-#include "engine/store.h"
-#include "engine/store_reader.h"
+#include "engine/base/error_detail.h"
+#include "engine/reader/store_reader.h"
+#include "engine/store/store.h"
 
 namespace cairn::demo {
 

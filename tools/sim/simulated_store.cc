@@ -36,11 +36,7 @@ Status SimulatedStore::open() {
       bytes -= part;
     }
   };
-  auto opened = engine::Store::open(std::move(options));
-  if (!opened.ok()) {
-    return opened.status();
-  }
-  store_ = std::move(*opened);
+  CAIRN_TRY_ASSIGN(store_, engine::Store::open(std::move(options)));
   storage_ = std::make_unique<engine::sync::StoreStorage>(*store_);
   receiver_ = std::make_unique<engine::sync::Receiver>(*storage_);
   receiver_->set_faults({no_duplicate_check});

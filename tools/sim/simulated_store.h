@@ -4,9 +4,9 @@
 #include <memory>
 #include <string>
 
-#include "engine/store.h"
+#include "engine/store/store.h"
+#include "engine/store/store_storage.h"
 #include "engine/sync/receiver.h"
-#include "engine/sync/store_storage.h"
 
 namespace cairn::sim {
 

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "engine/json.h"
+#include "engine/json/json.h"
+#include "engine/store/upstream.h"
 #include "tools/sim/simulated_store.h"
 #include "wal/xxh3.h"
 
@@ -74,14 +75,14 @@ class Simulation {
     if (options_.chain) {
       centre_ = std::make_unique<SimulatedStore>(options_.directory + "/centre", clock_, random_.next());
       CAIRN_TRY(centre_->open());
-      CAIRN_TRY(upstream_->store().attach_upstream(centre_name_, sender_options()));
+      CAIRN_TRY(upstream_->store().upstream().attach(centre_name_, sender_options()));
     }
     for (uint32_t i = 0; i < options_.workers; ++i) {
       Worker& w = workers_.emplace_back();
       w.site =
           std::make_unique<SimulatedStore>(options_.directory + "/worker" + std::to_string(i), clock_, random_.next());
       CAIRN_TRY(w.site->open());
-      CAIRN_TRY(w.site->store().attach_upstream(w.upstream, sender_options()));
+      CAIRN_TRY(w.site->store().upstream().attach(w.upstream, sender_options()));
     }
     return {};
   }
@@ -112,7 +113,7 @@ class Simulation {
       count_receiver();
       CAIRN_TRY(upstream().kill());
       if (options_.chain) {
-        CAIRN_TRY(upstream().store().attach_upstream(centre_name_, sender_options()));
+        CAIRN_TRY(upstream().store().upstream().attach(centre_name_, sender_options()));
       }
     }
     const auto index = static_cast<uint32_t>(random_.below(workers_.size()));
@@ -125,7 +126,7 @@ class Simulation {
     if (w.detached ? random_.one_in(10) : random_.one_in(options_.detach)) {
       w.detached = !w.detached;
       result.detached += w.detached ? 1 : 0;
-      CAIRN_TRY(w.detached ? w.site->store().detach_upstream() : attach(w));
+      CAIRN_TRY(w.detached ? w.site->store().upstream().detach() : attach(w));
     }
     for (uint64_t n = random_.below(4); n > 0; --n) {
       CAIRN_TRY(operate(index));
@@ -140,7 +141,7 @@ class Simulation {
   }
 
   Status attach(Worker& w) {
-    return w.detached ? Status() : w.site->store().attach_upstream(w.upstream, sender_options());
+    return w.detached ? Status() : w.site->store().upstream().attach(w.upstream, sender_options());
   }
 
   Status operate(uint32_t index) {
@@ -166,15 +167,13 @@ class Simulation {
     }
     const size_t at = random_.below(w.runs.size());
     const std::string id = w.runs[at];
-    auto found = store.find(id);
-    CAIRN_TRY(found.status());
-    engine::RunRef run = *found;
+    CAIRN_TRY_ASSIGN(auto&& found, store.find(id));
+    engine::RunRef run = found;
     std::string changed = id;
-    const bool named = !run->record.parent.empty();
+    const bool named = !store.view(*run, false).record.parent.empty();
     if ((options_.late_parents ? named : options_.shared && index > 0) && random_.one_in(3)) {
-      auto parent = store.parent(*run);
-      CAIRN_TRY(parent.status());
-      run = *parent;
+      CAIRN_TRY_ASSIGN(auto&& parent, store.parent(*run));
+      run = parent;
       changed = run->id;
     } else if (random_.one_in(40) && index > 0) {
       // A finished run gives way to a new one; one that is erased, too.
@@ -254,7 +253,7 @@ class Simulation {
     if (!calm) {
       CAIRN_TRY(rename(store, workers_[index].upstream));
     }
-    CAIRN_TRY(store.sync_next(message));
+    CAIRN_TRY(store.upstream().next(message));
     if (message.empty()) {
       return {};
     }
@@ -268,22 +267,22 @@ class Simulation {
     }
     if (random_.one_in(options_.deny)) {
       ++result.denied;
-      CAIRN_TRY(store.sync_failed(sync::Failure::kDenied, "401"));
-      return store.sync_control(engine::Store::SyncControl::kResume);
+      CAIRN_TRY(store.upstream().failed(sync::Failure::kDenied, "401"));
+      return store.upstream().control(engine::Upstream::Control::kResume);
     }
     if (random_.one_in(options_.busy)) {
       ++result.busy;
-      return store.sync_failed(sync::Failure::kTransient, "503", static_cast<int64_t>(random_.below(5000)));
+      return store.upstream().failed(sync::Failure::kTransient, "503", static_cast<int64_t>(random_.below(5000)));
     }
     if (calls_too_large(air.message)) {
       if (random_.one_in(2)) {
         upstream().receiver().handle(air.message);  // and who stands between says that it was too large
       }
-      return store.sync_failed(sync::Failure::kTooLarge, "413");
+      return store.upstream().failed(sync::Failure::kTooLarge, "413");
     }
     if (random_.one_in(options_.lose_request)) {
       ++result.lost_requests;
-      return store.sync_failed(sync::Failure::kTransient, "lost");
+      return store.upstream().failed(sync::Failure::kTransient, "lost");
     }
     if (random_.one_in(options_.cut)) {
       ++result.cut;
@@ -306,7 +305,7 @@ class Simulation {
       air.answer_counts = false;
       air.arrives_ms += static_cast<int64_t>(random_.below(60'000));
       air_.push_back(std::move(air));
-      return store.sync_failed(sync::Failure::kTransient, "timed out");
+      return store.upstream().failed(sync::Failure::kTransient, "timed out");
     }
     air_.push_back(std::move(air));
     return {};
@@ -319,7 +318,7 @@ class Simulation {
     }
     ++result.renamed;
     upstream = upstream.substr(0, upstream.find('-')) + "-" + std::to_string(result.renamed);
-    return store.attach_upstream(upstream, sender_options());
+    return store.upstream().attach(upstream, sender_options());
   }
 
   // A single run would be held.
@@ -346,10 +345,10 @@ class Simulation {
       engine::Store& store = workers_[air.worker].site->store();
       if (!all && random_.one_in(options_.lose_answer)) {
         ++result.lost_answers;
-        CAIRN_TRY(store.sync_failed(sync::Failure::kTransient, "answer lost"));
+        CAIRN_TRY(store.upstream().failed(sync::Failure::kTransient, "answer lost"));
         continue;
       }
-      CAIRN_TRY(store.sync_feed(answer));
+      CAIRN_TRY(store.upstream().feed(answer));
     }
     return {};
   }
@@ -357,7 +356,7 @@ class Simulation {
   Status forward() {
     std::string message;
     CAIRN_TRY(rename(upstream().store(), centre_name_));
-    CAIRN_TRY(upstream().store().sync_next(message));
+    CAIRN_TRY(upstream().store().upstream().next(message));
     if (message.empty()) {
       return {};
     }
@@ -365,12 +364,12 @@ class Simulation {
       if (random_.one_in(2)) {
         centre_->receiver().handle(message);
       }
-      return upstream().store().sync_failed(sync::Failure::kTooLarge, "413");
+      return upstream().store().upstream().failed(sync::Failure::kTooLarge, "413");
     }
     const std::string answer = centre_->receiver().handle(message);
     return random_.one_in(options_.lose_answer)
-               ? upstream().store().sync_failed(sync::Failure::kTransient, "answer lost")
-               : upstream().store().sync_feed(answer);
+               ? upstream().store().upstream().failed(sync::Failure::kTransient, "answer lost")
+               : upstream().store().upstream().feed(answer);
   }
 
   // The network is well from here on: everything arrives.
@@ -378,10 +377,10 @@ class Simulation {
   /// what is refused once more is at fault itself.
   Status retry_spoiled(engine::Store& store) {
     std::vector<std::pair<std::string, engine::sync::DeadLetter>> letters;
-    CAIRN_TRY(store.dead_letters(1000, letters));
+    CAIRN_TRY(store.upstream().dead_letters(1000, letters));
     for (const auto& [id, letter] : letters) {
       if (letter.code == engine::sync::VerdictCode::kRefusedRun) {
-        CAIRN_TRY(store.release_dead(id, engine::sync::Outbox::Release::kRetry));
+        CAIRN_TRY(store.upstream().release_dead(id, engine::sync::Outbox::Release::kRetry));
       }
     }
     return {};
@@ -406,8 +405,8 @@ class Simulation {
       for (uint32_t i = 0; i < workers_.size(); ++i) {
         engine::Store& store = workers_[i].site->store();
         CAIRN_TRY(store.barrier());
-        CAIRN_TRY(store.sync_control(engine::Store::SyncControl::kResume));
-        CAIRN_TRY(store.sync_control(engine::Store::SyncControl::kHurry));
+        CAIRN_TRY(store.upstream().control(engine::Upstream::Control::kResume));
+        CAIRN_TRY(store.upstream().control(engine::Upstream::Control::kHurry));
         CAIRN_TRY(send(i, true));
         done = done && air_.empty();
         CAIRN_TRY(deliver(true));
@@ -415,13 +414,13 @@ class Simulation {
       if (options_.chain) {
         engine::Store& store = upstream().store();
         CAIRN_TRY(store.barrier());
-        CAIRN_TRY(store.sync_control(engine::Store::SyncControl::kResume));
-        CAIRN_TRY(store.sync_control(engine::Store::SyncControl::kHurry));
+        CAIRN_TRY(store.upstream().control(engine::Upstream::Control::kResume));
+        CAIRN_TRY(store.upstream().control(engine::Upstream::Control::kHurry));
         std::string message;
-        CAIRN_TRY(store.sync_next(message));
+        CAIRN_TRY(store.upstream().next(message));
         if (!message.empty()) {
           done = false;
-          CAIRN_TRY(store.sync_feed(centre_->receiver().handle(message)));
+          CAIRN_TRY(store.upstream().feed(centre_->receiver().handle(message)));
         }
       }
       clock_.monotonic_ms += 1000;
@@ -524,8 +523,8 @@ class Simulation {
       differ("upstream has " + std::to_string(runs) + " runs, not " + std::to_string(alive));
     }
     for (Worker& w : workers_) {
-      engine::Store::SyncState state;
-      CAIRN_TRY(w.site->store().sync_state(state));
+      engine::Upstream::State state;
+      CAIRN_TRY(w.site->store().upstream().state(state));
       result.batches += state.sender.batches;
       result.dead_letters += state.waiting.held;
       if (!state.all_acknowledged) {
@@ -534,7 +533,7 @@ class Simulation {
                std::to_string(state.in_flight_entries) + " are in flight; halt " +
                std::to_string(static_cast<int>(state.sender.halt)) + ", last error: " + state.sender.last_error);
         std::vector<std::pair<std::string, engine::sync::DeadLetter>> letters;
-        CAIRN_TRY(w.site->store().dead_letters(10, letters));
+        CAIRN_TRY(w.site->store().upstream().dead_letters(10, letters));
         for (const auto& [id, letter] : letters) {
           differ("held: " + id + ": " + engine::sync::verdict_name(letter.code) + ": " + letter.text);
         }

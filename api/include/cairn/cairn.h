@@ -14,36 +14,38 @@
  *
  * Rules that hold for every call; what is said at a function comes on top.
  *
- * Outcome.  int32 status: CAIRN_OK, an answer below 16 (the call worked and this is what it found), or an error from
- *           16. CAIRN_FAILED(status) tells. An update that failed, also with NO_MEMORY, changed nothing, unless the
- *           function says so. cairn_last_error() says more of the thread's last error. No exception leaves the library.
+ * Outcome.  int32 status: CAIRN_OK, an answer below 16 (the call worked and this is what it found), or an error, which
+ *           is 16 or more; CAIRN_FAILED(status) tests for an error. An update that failed changed nothing, even with
+ *           NO_MEMORY, unless the function says otherwise. cairn_last_error() describes the thread's last error. No
+ *           exception leaves the library.
  * Errors.   Any call: INVALID_ARGUMENT (a null handle or pointer), FORKED, NO_MEMORY, INTERNAL. Any call on a store,
- *           run, cell or transaction whose store was closed: CLOSED. Any call but the reading ones on a store that was
- *           opened with CAIRN_OPEN_READ_ONLY, and on its runs: READ_ONLY. They are not repeated below.
+ *           run, cell or transaction whose store was closed: CLOSED. Any call that does not only read, on a store that
+ *           was opened with CAIRN_OPEN_READ_ONLY or on its runs: READ_ONLY. They are not repeated below.
  * Strings.  Keys and values are pointer and length in bytes, UTF-8, and are copied. A null pointer with length 0 is the
- *           empty text. A length over its limit is TOO_LARGE before a byte is read: 4,096 for a key or an error, the
- *           store's largest metadata for a string, 64 MiB for JSON, msgpack, operations and messages. There is no
- *           length that stands for strlen: CAIRN_STR("text") is pointer and length of a literal. Names (directories,
+ *           empty text. A length over its limit is TOO_LARGE before a byte is read: 4,096 bytes for a key or an error
+ *           text, the store's largest metadata for a string, 64 MiB for JSON, msgpack, operations and messages. No
+ *           length means "use strlen": CAIRN_STR("text") passes pointer and length of a literal. Names (directories,
  *           ids, tasks, tags) end with NUL. Nothing that is handed out points into the library: texts are copied into
  *           buffers of the caller, so there is nothing to free. A buffer call sets *needed to the bytes of the text,
- *           and copies it if `capacity` is enough (with a NUL behind it if that fits too); else it returns TOO_LARGE
+ *           and copies it if `capacity` is enough (with a NUL after it if that fits too); else it returns TOO_LARGE
  *           and copies nothing. A null buffer only asks for the size, and returns OK.
  * Handles.  A run, cell or transaction keeps what it needs alive, whatever is closed first: after the run was finished
  *           its updates return FINISHED, after the store was closed all its calls return CLOSED. Each handle is closed
- *           once, by its own close function, also after the store was closed.
+ *           once, by its own close function, even after the store was closed.
  * Threads.  Any thread, at the same time, on the same handle; but a handle's close excludes other calls on that handle,
  *           and a transaction belongs to one thread at a time. Updates of different runs do not wait for each other.
- * Forks.    In a forked child every call on a handle of the parent returns FORKED and touches nothing, also the close
+ * Forks.    In a forked child every call on a handle of the parent returns FORKED and touches nothing; so do the close
  *           functions. The child may open another store.
- * Signals.  No handler is installed, but by CAIRN_OPEN_GUARD_SIGBUS; no call may be made from a signal handler.
+ * Signals.  No handler is installed, except with CAIRN_OPEN_GUARD_SIGBUS; no call may be made from a signal handler.
  * Memory.   From malloc and operator new of the process, as LMDB and the C++ library take theirs. A host with an
  *           allocator of its own replaces malloc for the process (glibc manual, "Replacing malloc"), which covers all
- *           of that; api/examples/custom_runtime.c does. There is no hook for it at open: memory passes between Cairn
- *           and those libraries, so a hook could only cover some of it, and in the static library would be the host's
- *           too.
+ *           of that; api/examples/custom_runtime.c does. There is no allocator hook at open: memory passes between
+ *           Cairn and those libraries, so a hook could only cover some of it, and a replaced operator new in the static
+ *           library would be the host's too.
  * Structs.  `struct_bytes` comes first and is sizeof the struct as the caller knows it. In structs that the library
  *           reads, zero means the default, bytes that it does not know must be zero (else INVALID_ARGUMENT). In structs
- *           that it fills, it fills no more than struct_bytes. So callers and libraries of different versions fit.
+ *           that it fills, it fills no more than struct_bytes. So callers and libraries of different versions work
+ *           together.
  *           Input structs start as `T t = {0}; t.struct_bytes = sizeof t;`.
  */
 #ifndef CAIRN_CAIRN_H
@@ -94,12 +96,12 @@ enum {
   CAIRN_INVALID_MSGPACK = 21,
   CAIRN_TOO_DEEP = 22,      /* the metadata would be nested deeper than 64 levels; nothing changed */
   CAIRN_NOT_FINITE = 23,    /* NaN or an infinity */
-  CAIRN_TYPE_MISMATCH = 24, /* a typed read found another type; or metadata whose top level is no object */
+  CAIRN_TYPE_MISMATCH = 24, /* a typed read found another type; or the top level of metadata is not an object */
   CAIRN_KEY_REFUSED = 25,   /* __proto__, or a path through __proto__, constructor or prototype */
 
   /* The run. */
-  CAIRN_EXISTS = 32,   /* start: a finished run of this id is there, or one that an earlier process left: resume it; or
-                          another store owns it, which the message names */
+  CAIRN_EXISTS = 32,   /* start: the store has a run of this id that is finished, that an earlier process left (resume
+                          it), or that another store owns; the message says which */
   CAIRN_RUNNING = 33,  /* start: a run of this id is running in this process */
   CAIRN_FINISHED = 34, /* the run was finished; nothing changed */
   CAIRN_NO_SUCH_RUN = 35,
@@ -108,16 +110,16 @@ enum {
   /* The handle and the store. */
   CAIRN_CLOSED = 48,
   CAIRN_FORKED = 49,
-  CAIRN_BUSY =
-      50, /* another process, or another handle of this one, owns the store; last error: owner_pid, owner_alive */
+  CAIRN_BUSY = 50,    /* another process, or another handle in this one, owns the store; last error: owner_pid,
+                         owner_alive */
   CAIRN_AGAIN = 51,   /* try later */
   CAIRN_TIMEOUT = 52, /* the time is over; what was acknowledged is safe on disk */
   CAIRN_READ_ONLY = 53,
-  CAIRN_UNSAFE = 54,        /* file system, permissions or owner that the promises do not cover */
-  CAIRN_NOT_A_STORE = 55,   /* no store there, or files that are not ours */
+  CAIRN_UNSAFE = 54,        /* the promises do not cover this file system, these permissions or this owner */
+  CAIRN_NOT_A_STORE = 55,   /* no store there, or files that are not Cairn's */
   CAIRN_NEWER_VERSION = 56, /* written by a newer version; nothing was touched */
-  CAIRN_BACKLOG = 57,       /* too much waits: ordered operations for a run owned elsewhere; at a start, runs
-                               for the upstream (cairn_sync_options) */
+  CAIRN_BACKLOG = 57,       /* too much is queued. An update: for the owner of that run. A start: for the upstream
+                               (cairn_sync_options) */
 
   /* The machine. */
   CAIRN_NO_SPACE = 64, /* nothing changed; works again when space returns */
@@ -139,7 +141,7 @@ CAIRN_API const char* cairn_status_text(cairn_status status) CAIRN_NOEXCEPT;
 enum {
   CAIRN_REASON_NONE = 0,
   CAIRN_REASON_MISSING_KEY = 1,     /* remove: no such key */
-  CAIRN_REASON_NOT_AN_ARRAY = 2,    /* remove: the value is no array */
+  CAIRN_REASON_NOT_AN_ARRAY = 2,    /* remove: the value is not an array */
   CAIRN_REASON_MISSING_PARENT = 3,  /* path: no such parent */
   CAIRN_REASON_NOT_A_CONTAINER = 4, /* path: leads through a string, number, bool or null */
   CAIRN_REASON_NO_SUCH_INDEX = 5,   /* path: a name on an array */
@@ -150,7 +152,7 @@ enum {
 /** A literal; never null. */
 CAIRN_API const char* cairn_reason_text(int32_t reason) CAIRN_NOEXCEPT;
 
-/** What is known of the last call of this thread that failed. Texts are cut at the end of a character. */
+/** Describes the last call of this thread that failed. Texts that are too long end at a whole character. */
 typedef struct cairn_error {
   uint32_t struct_bytes;
   int32_t code;        /* 0: no call of this thread has failed */
@@ -159,37 +161,38 @@ typedef struct cairn_error {
   uint64_t needed;     /* TOO_LARGE: bytes */
   uint64_t limit;      /* TOO_LARGE: bytes */
   uint64_t index;      /* apply, eval, commit: position of the operation that failed */
-  uint64_t owner_pid;  /* BUSY: who owns the store; 0 if unknown, or in another pid namespace (container) */
+  uint64_t owner_pid;  /* BUSY: the owner of the store; 0 if unknown, or in another pid namespace (container) */
   int32_t owner_alive; /* BUSY: 0 when that process is gone and an inherited descriptor holds the lock */
   uint32_t key_bytes;  /* of the whole key, of which `key` may hold the first part only */
   char key[256];       /* of the operation, or the path of the value; ends with NUL */
   char message[512];   /* one sentence for people; ends with NUL. Of an update: run "ID", key "KEY": ... */
-  char run[68];        /* id, of an update, start, resume, open or erase; else "". Ends with NUL */
-  int32_t told;        /* not 0: cairn_hooks.on_error was told of it */
+  char run[68];        /* the run's id if an update, start, resume, open or erase failed; else "". Ends with NUL */
+  int32_t told;        /* not 0: cairn_hooks.on_error was called for this error */
 } cairn_error;
 
-/** Fills *error. Calls that succeed leave it alone.
+/** Fills *error. Calls that succeed do not change the thread's last error.
  * Errors:   INVALID_ARGUMENT.
  * Cost:     a copy of 1 KiB. */
 CAIRN_API cairn_status cairn_last_error(cairn_error* error) CAIRN_NOEXCEPT;
 
 /** Makes *error the thread's last error, and returns its code: for bindings that check values themselves. `key`,
  * `message` and `run` end with NUL within their arrays.
- * Errors:   INVALID_ARGUMENT, also for a code below 16. */
+ * Errors:   INVALID_ARGUMENT, also for a code below 16.
+ * Cost:     a copy of 1 KiB. */
 CAIRN_API cairn_status cairn_set_last_error(const cairn_error* error) CAIRN_NOEXCEPT;
 
 /* --------------------------------------------------------------------------------------------------------- options */
 
 /** What a call that returned OK survives. */
 enum {
-  CAIRN_DURABILITY_DEFAULT = 0, /* the store's; for the store: process */
-  CAIRN_DURABILITY_PROCESS = 1, /* kill -9, abort, out of memory; power loss up to the last flush */
+  CAIRN_DURABILITY_DEFAULT = 0, /* the class of the store (cairn_options); for the store itself: PROCESS */
+  CAIRN_DURABILITY_PROCESS = 1, /* kill -9, abort, out of memory. Power loss may take what came after the last flush */
   CAIRN_DURABILITY_POWER = 2,   /* also power loss and a kernel crash: the call waits for one fdatasync, shared with all
                                    callers that wait, about 100 us */
-  CAIRN_DURABILITY_UPSTREAM = 3 /* also the loss of this machine: the call waits, too, until the upstream has
-                                   acknowledged it; somebody else carries the messages meanwhile. TIMEOUT after
-                                   upstream_timeout_ms, or at once where nothing can be sent: then it is done here as
-                                   with POWER and sent later. INVALID_ARGUMENT without an upstream */
+  CAIRN_DURABILITY_UPSTREAM = 3 /* also the loss of this machine: the call also waits until the upstream has
+                                   acknowledged it; another thread must carry the messages meanwhile. TIMEOUT after
+                                   upstream_timeout_ms, or at once if nothing can be sent: then it is durable here as
+                                   with POWER and is sent later. INVALID_ARGUMENT without an upstream */
 };
 
 /* Bits of cairn_options.flags. */
@@ -197,14 +200,15 @@ enum {
   CAIRN_OPEN_BACKGROUND = 1,         /* one thread of the store runs cairn_store_step */
   CAIRN_OPEN_NO_CREATE = 2,          /* NOT_A_STORE instead of a new store */
   CAIRN_OPEN_NO_CRASH_MARKS = 4,     /* never mark orphaned runs CRASHED */
-  CAIRN_OPEN_UNSAFE_FILE_SYSTEM = 8, /* open on network file systems all the same, without the promises */
+  CAIRN_OPEN_UNSAFE_FILE_SYSTEM = 8, /* open even on a network file system, where the promises do not hold */
   CAIRN_OPEN_NO_STAGING = 16,        /* no mapped files: each update is appended to the log, about 1 us */
-  CAIRN_OPEN_READ_ONLY = 32,         /* read what another process may own; see cairn_store_open */
+  CAIRN_OPEN_READ_ONLY = 32,         /* read a store that another process may own; see cairn_store_open */
   CAIRN_OPEN_GUARD_SIGBUS = 64       /* survive staging files that are truncated or whose disk fails; see below */
 };
 
-/** As flush_interval_ms: the durable epoch follows within two syncs of the disk, and every flush writes at least 512
- * bytes, thousands of times a second while something changes; nothing while nothing does. */
+/** A value for flush_interval_ms: flush without a pause. An update is durable within two syncs of the disk. While
+ * something changes, every flush writes at least 512 bytes, thousands of times a second; while nothing changes, nothing
+ * is written. */
 #define CAIRN_FLUSH_CONTINUOUSLY UINT32_MAX
 
 enum { CAIRN_LOG_DEBUG = 0, CAIRN_LOG_INFO = 1, CAIRN_LOG_WARNING = 2, CAIRN_LOG_ERROR = 3 };
@@ -263,30 +267,32 @@ typedef struct cairn_hooks {
   uint32_t struct_bytes;
   uint32_t reserved;
   void* context;
-  /** One event, on the thread that met it; must not call the store. Null: nothing is logged. Nothing ever goes to
+  /** Logs one event, on the thread on which it happened; must not call the store. Null: nothing is logged. Nothing ever
+   * goes to
    * stdout or stderr. */
   void (*log)(void* context, int32_t level, cairn_status code, const char* message);
-  /** Wall clock in microseconds since 1970. Data only: nothing but retain_finished_ms is decided by it. Called on every
-   * update: keep it cheap. */
+  /** Wall clock in microseconds since 1970. It is stored as data; only retain_finished_ms and unsynced_ms_max are
+   * decided by it. Called on every update: keep it cheap. */
   int64_t (*wall_us)(void* context);
-  /** Milliseconds that only grow and go on while the machine sleeps. */
+  /** Milliseconds of a clock that never goes back, and that counts while the machine sleeps. */
   int64_t (*monotonic_ms)(void* context);
+  /** Fills `out` with random bytes. */
   void (*random)(void* context, void* out, size_t bytes);
   const cairn_files* files;
-  /** An update call failed, and returns its code all the same: a program that need not end for it can count and log
-   * here, in one place. Told of set, delete, append, remove, increment, decrement, replace and apply of runs and cells,
-   * of finish, fail, set_status and set_tags, of cairn_run_parent and _root, and of what is added to a transaction and
-   * its commit; each with its run, and its key where there is one (a commit of several runs: if one is at fault). Also
-   * once the store was closed. Not of reads, handles that are null, and forked children. cairn_stats.refused_updates
-   * counts the same, with and without this.
+  /** An update call failed. The call still returns its code; this is one place to count and log what a program does not
+   * have to stop for. Called for set, delete, append, remove, increment, decrement, replace and apply of runs and
+   * cells, for finish, fail, set_status and set_tags, for cairn_run_parent and _root, for each update that is added to
+   * a transaction, and for its commit. The error names the run, and the key if there is one (a commit of several runs:
+   * only if one of them is at fault). Called even after the store was closed. Not called for reads, null handles or in
+   * forked children. cairn_stats.refused_updates counts the same calls, with and without this hook.
    *
-   * Called on the thread that made the call, with no lock held: it may use the store, its runs and other handles, but
-   * must not close the store or the handle of the call. *error lives until it returns. What fails within it counts, but
-   * is not told again, and cairn_last_error is afterwards as before. Threads: several at once. It must not throw.
-   * Cost: nothing for updates that succeed. */
+   * It runs on the thread that made the call, with no lock held: it may use the store, its runs and other handles, but
+   * must not close the store or the handle of the call. *error lives until it returns. An update that fails inside the
+   * hook is counted but does not call it again, and cairn_last_error is restored when the hook returns. Several threads
+   * may run it at once. It must not throw. Updates that succeed pay nothing for it. */
   void (*on_error)(void* context, const cairn_error* error);
-  /** Called once after an open that succeeded, when the store and the last of its handles are closed: from then on
-   * `context` is not used. */
+  /** Called once, when the store and the last of its handles are closed; `context` is not used after that. An open that
+   * failed does not call it. */
   void (*release)(void* context);
 } cairn_hooks;
 
@@ -295,50 +301,52 @@ typedef struct cairn_options {
   uint32_t flags;               /* CAIRN_OPEN_* */
   int32_t durability;           /* CAIRN_DURABILITY_* of calls that do not choose */
   uint32_t flush_interval_ms;   /* bounds what class process loses to a power cut; 0: 1,000;
-                                   CAIRN_FLUSH_CONTINUOUSLY: each flush begins when the one before has landed */
+                                   CAIRN_FLUSH_CONTINUOUSLY: each flush begins when the one before is on the disk */
   uint32_t metadata_bytes_max;  /* of the JSON text of a run's metadata, at least 2, at most a quarter of the largest
                                    record (1 MiB, or half a segment if that is less). 0: environment variable
                                    TASK_RUN_METADATA_MAXIMUM_SIZE, or 4,096 without it */
   uint32_t segment_bytes;       /* of the log, a power of two from 256 KiB to 64 MiB; 0: 4 MiB */
   uint64_t disk_bytes_max;      /* budget of the whole store, at least two segments and 4 MiB; 0: none */
-  uint32_t crash_grace_ms;      /* orphaned runs are marked CRASHED if not resumed so long after the open; 0: 10,000 */
+  uint32_t crash_grace_ms;      /* an orphaned run that is not resumed within this time after the open is marked
+                                   CRASHED; 0: 10,000 */
   uint32_t upstream_timeout_ms; /* of calls of CAIRN_DURABILITY_UPSTREAM; 0: 30,000 */
   const cairn_hooks* hooks;     /* null: the operating system's */
-  const char* staging_dir;      /* staging files outside of the store; null: inside. See below */
-  uint64_t retain_finished_ms; /* runs are erased so long after they finished, by the wall clock; 0: never. See below */
-  uint64_t retain_finished_max; /* and the oldest finished ones beyond so many; 0: no bound */
+  const char* staging_dir;      /* where the staging files are, outside the store; null: inside. See below */
+  uint64_t retain_finished_ms;  /* runs are erased this long after they finished, by the wall clock; 0: never. See
+                                   below */
+  uint64_t retain_finished_max; /* at most so many finished runs stay, the oldest are erased; 0: no bound */
   uint32_t history_interval_ms; /* at most one point of each number of a run in this time; 0: no history. See
                                    cairn_run_history */
   uint32_t history_points;      /* of one run, 1 to 65,536; 0: 600 */
 } cairn_options;
 
 /* staging_dir.   Updates of class process are staged in mapped files, which the kernel writes to their disk every 30 s
- * or so. In a staging_dir on tmpfs, for example /dev/shm, they never reach a disk. The price: what kill -9 leaves is
- * there only as long as that directory is. Where a container restart discards it, class process is as weak as power
- * loss makes it: up to the last flush. Each store has a directory of its own in there (0700; made at open, removed by a
- * clean close), so stores may share one. staging_dir is made if it is absent; it must be yours or root's, and writable
- * for others only with the sticky bit (else UNSAFE). The file STAGING in the store names it: readers find it, and so
- * does the next open, with another staging_dir or none too, which takes over what was staged. Is it gone by then, that
- * open works, logs a warning and sets CAIRN_STATS_STAGING_LOST; the commands refuse (75), because they may only look
- * from the wrong place. A copy of a store never looks into the staging of its original. Beside cairn_files, it is still
- * the operating system's.
+ * or so. In a staging_dir on tmpfs, for example /dev/shm, they never reach a disk. The price: what a killed process had
+ * staged is there only as long as that directory is. If a container restart discards it, class process loses all that
+ * came after the last flush, as in a power loss. Each store has a directory of its own in there (mode 0700; made at
+ * open, removed by a clean close), so stores may share one staging_dir. It is made if it is absent; it must belong to
+ * you or root, and be writable for others only with the sticky bit (else UNSAFE). The file STAGING in the store names
+ * it. So readers find it, and the next open finds it and takes over what was staged, even with another staging_dir or
+ * none. If it is gone by then, that open works, logs a warning and sets CAIRN_STATS_STAGING_LOST; the commands refuse
+ * (exit code 75), because they may merely run where it is not visible. A copy of a store never looks into the staging
+ * of its original. staging_dir is always a directory of the operating system, even with cairn_files.
  *
- * CAIRN_OPEN_GUARD_SIGBUS.   A store into a mapped file that was truncated, or whose disk fails, is a SIGBUS, which
- * ends the process. With this flag, off by default because handlers are the host's, the open installs a handler of
- * SIGBUS for the process. A fault in a staging file is then survived: all that is pending is sealed into the log from
- * memory at the next update or step, each later update is appended to the log (about 1 us) until the next open, and an
- * error is logged (CAIRN_STATS_STAGING_FAILED). Nothing acknowledged is lost while the process lives. Every other
- * SIGBUS goes to the handler that was there before, or to the default action. When the last guarded store and its
+ * CAIRN_OPEN_GUARD_SIGBUS.   Writing to a mapped file that was truncated, or whose disk fails, raises SIGBUS, which
+ * ends the process. With this flag, the open installs a SIGBUS handler for the process; it is off by default because
+ * signal handlers belong to the host. A fault in a staging file is then survived: the next update or step writes all
+ * that is pending from memory to the log, each later update is appended to the log (about 1 us) until the next open,
+ * and an error is logged (CAIRN_STATS_STAGING_FAILED). Nothing acknowledged is lost while the process lives. Every
+ * other SIGBUS goes to the handler that was there before, or to the default action. When the last guarded store and its
  * handles are closed, that handler is put back. Install your own before the open, or let it call the one that it
  * replaces. LMDB's map is not covered. */
 
 /* retain_finished_*.   cairn_store_step erases finished runs that are over either bound, oldest first, in parts within
- * its budget, as cairn_run_erase does; cairn_store_next_deadline_ms and cairn_store_wait_fd tell when. Never an
- * unfinished run (CRASHED is one: it can be resumed), one that has a handle, or one that is not durable yet: those go
- * later, and until then newer ones go in their place where retain_finished_max is over. With retain_finished_max the
- * open counts the finished runs, about 100 ms per million. */
+ * its budget, as cairn_run_erase does; cairn_store_next_deadline_ms and cairn_store_wait_fd tell when. It never erases
+ * an unfinished run (a CRASHED run is unfinished: it can be resumed). A run that has a handle, or that is not durable
+ * yet, is erased later; until then newer finished runs are erased in its place if there are more than
+ * retain_finished_max. With retain_finished_max the open counts the finished runs, about 100 ms per million. */
 
-/** All defaults. Inline, so that it fits the struct as the caller knows it. */
+/** Sets all fields to their defaults. Inline, so that it uses the struct's size as the caller knows it. */
 static inline void cairn_options_init(cairn_options* options) CAIRN_NOEXCEPT {
   const cairn_options zero = {sizeof(cairn_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   *options = zero;
@@ -363,20 +371,22 @@ typedef struct cairn_watch cairn_watch;
  *
  * Cost:     a new store about 20 ms and 6 MiB of disk; else about 1 s per 64 MiB of log to replay.
  *
- * With CAIRN_OPEN_READ_ONLY the store is only read: also while another process owns it, after that one was killed, and
- * on a read-only mount. Of the options only hooks counts. The handle outlives the owner, and goes on under the next.
- * cairn_run_open, get and current in all forms, get_info, list, query, watches without a callback, id, directory
- * and stats (log positions only) work on it; all other calls return READ_ONLY. Each reading call looks at the files
- * anew, newest layer first, and so sees at least what was acknowledged before it began. Two calls may see two moments:
- * cairn_run_current_json gives all keys as of one.
+ * With CAIRN_OPEN_READ_ONLY the store is only read. That works while another process owns it, after that process was
+ * killed, and on a read-only mount. The only option used is hooks. The handle outlives the owner, and sees what its
+ * next owner writes. cairn_run_open, get and current in all forms, get_info, list, query, watches without a callback,
+ * backup, id, directory and stats (log positions only) work on it; all other calls return READ_ONLY. Each reading call
+ * looks at the files again, newest layer first, and so sees at least what was acknowledged before it began. Two calls
+ * may see two different moments; cairn_run_current_json gives all keys as of one moment.
  *
- * Errors:   no BUSY; NOT_A_STORE, NEWER_VERSION, CORRUPT, IO; UNSAFE while the owner lives in another pid namespace
- *           (another container). Each reading call: the same, and AGAIN when the owner did not stand still for 100 ms.
+ * Errors:   never BUSY; NOT_A_STORE, NEWER_VERSION, CORRUPT, IO; UNSAFE while the owner lives in another pid namespace
+ *           (another container). Each reading call: the same, and AGAIN if the owner wrote so fast that no moment was
+ *           found in 100 ms.
  *
  * Cost:     open about 200 us; each reading call 1 to 3 ms (it reads the staging files, and the log from the last
- *           checkpoint to the end of its newest segment, 4 MiB). One reading call at a time.
+ *           checkpoint to the end of its newest segment, 4 MiB). Reading calls of one handle run one after the other.
  *
- * In the process that owns the store, open the owner first: one that reads already makes the open for writing BUSY. */
+ * In the process that owns the store, open it for writing first: an open for writing is BUSY while this process has a
+ * read-only handle of the same store. */
 CAIRN_API cairn_status cairn_store_open(const char* directory, const cairn_options* options,
                                         cairn_store** store) CAIRN_NOEXCEPT;
 
@@ -386,57 +396,66 @@ CAIRN_API cairn_status cairn_store_open(const char* directory, const cairn_optio
  * if it is absent. A free slot may hold unfinished runs of a process that is gone: they are now the caller's, to resume
  * or to be marked CRASHED, as with cairn_store_open. cairn_store_directory says which slot it is.
  *
- * To take a run over, name it: whatever its process had acknowledged before it was killed counts, also what is only
- * staged. A run stays in its slot for ever, so after OK either cairn_run_resume works, or no slot holds the run and it
- * can be started. Two processes that ask for a run that no slot holds both get a slot: see to it that one process at a
- * time works on a run.
+ * To take a run over, name it: all that its process had acknowledged before it was killed is there, even what was only
+ * staged. A run never leaves its slot, so after OK either cairn_run_resume works, or no slot holds the run and it can
+ * be started. Two processes that ask for a run that no slot holds each get a slot, and each could start it: the host
+ * must see to it that only one process at a time works on a run.
  *
  * Errors:   those of cairn_store_open, and: BUSY when the run's slot has an owner (last error: owner_pid, owner_alive),
  *           or when all 256 have one (owner_pid 0); AGAIN, UNSAFE, CORRUPT, ... when a slot that may hold the run
- * cannot be read and no other slot holds it; NOT_A_STORE with CAIRN_OPEN_NO_CREATE when there is no slot;
- *           INVALID_ARGUMENT for a run_id that is none, for a directory that is a store itself, for
- *           CAIRN_OPEN_READ_ONLY (open a slot by cairn_store_open to read it) and for cairn_files. Without run_id a
- * slot that is damaged or of a newer version is left out, with a warning to the log.
+ *           cannot be read and no other slot holds it; NOT_A_STORE with CAIRN_OPEN_NO_CREATE when there is no slot;
+ *           INVALID_ARGUMENT for a malformed run_id, for a directory that is a store itself, for CAIRN_OPEN_READ_ONLY
+ *           (open a slot by cairn_store_open to read it) and for cairn_files. Without run_id, a slot that is damaged or
+ *           of a newer version is skipped, with a warning to the log.
  *
- * Lifetime: as cairn_store_open. Options, also disk_bytes_max, are those of the one slot.
+ * Lifetime: as cairn_store_open. The options, disk_bytes_max among them, are those of the one slot.
  *
  * Cost:     as cairn_store_open, and about 100 us for each slot that another process has. With run_id also 1 to 3 ms
- * for each slot that is looked into: those without an owner first, each other up to 100 ms if its owner writes. */
+ *           for each slot that is searched. Those without an owner come first; one whose owner writes takes up to
+ *           100 ms. */
 CAIRN_API cairn_status cairn_store_open_slot(const char* directory, const char* run_id, const cairn_options* options,
                                              cairn_store** store) CAIRN_NOEXCEPT;
 
-/** The directory of the store, as cairn_store_open was given it, or as cairn_store_open_slot chose it. */
+/** The directory of the store, as cairn_store_open was given it, or as cairn_store_open_slot chose it. Copied into
+ * `buffer`, see Strings.
+ * Errors:   TOO_LARGE. */
 CAIRN_API cairn_status cairn_store_directory(cairn_store* store, char* buffer, size_t capacity,
                                              size_t* needed) CAIRN_NOEXCEPT;
 
-/** Stops calls, flushes, syncs, checkpoints and lets go of the directory. The handle is gone whatever is returned;
- * null is OK.
+/** Closes the store: further calls are refused, then it flushes, syncs, checkpoints and unlocks the directory. The
+ * handle is gone whatever is returned; null is OK.
  * Durable:  all that was acknowledged, also against power loss, when OK is returned.
  * Errors:   TIMEOUT (over `timeout_ms`; below 0: no limit): all is in the log and synced, the checkpoint is left to the
  *           next open. NO_SPACE, IO, LATCHED: what was acknowledged is on disk as its class says.
- * Cost:     a flush and a checkpoint; a sync that is going on is waited for. */
+ * Threads:  excludes other calls on the store's handle. Runs, cells, transactions and watches may be used meanwhile.
+ * Cost:     a flush and a checkpoint; it waits for a sync that is under way. */
 CAIRN_API cairn_status cairn_store_close(cairn_store* store, int64_t timeout_ms) CAIRN_NOEXCEPT;
 
-/** Does what is due: flush, checkpoint, log files made ahead, crash marks. Stops between parts once budget_us is used
- * up (0: no limit). Without CAIRN_OPEN_BACKGROUND the host calls this when cairn_store_wait_fd is readable, or after
- * cairn_store_next_deadline_ms.
+/** Does what is due: flush, checkpoint, preallocation of log files, crash marks, retention, history points, watch
+ * callbacks. Stops between parts once budget_us is used up (0: no limit). Without CAIRN_OPEN_BACKGROUND the host calls
+ * this when cairn_store_wait_fd is readable, or after cairn_store_next_deadline_ms.
+ * Durable:  what a flush that was due covers, against power loss, when OK is returned.
  * Errors:   NO_SPACE, IO, LATCHED, CORRUPT.
  * Cost:     about 100 us and one fdatasync if anything changed since the last flush; nothing if nothing is due. */
 CAIRN_API cairn_status cairn_store_step(cairn_store* store, int64_t budget_us) CAIRN_NOEXCEPT;
 
-/** Milliseconds from now until the next step is due, 0 when it is: the time-out of poll or epoll_wait. */
+/** Sets *in_ms to the milliseconds until the next step is due, 0 if it is due now: a time-out for poll or epoll_wait.
+ * Cost:     a few loads and a reading of the clock; waits while another thread is in cairn_store_step. */
 CAIRN_API cairn_status cairn_store_next_deadline_ms(cairn_store* store, int64_t* in_ms) CAIRN_NOEXCEPT;
 
-/** A descriptor that is readable when a step is due; cairn_store_step re-arms it. It belongs to the store: poll it, do
- * not read or close it. */
+/** A descriptor that is readable when a step is due; cairn_store_step re-arms it. It belongs to the store and lives as
+ * long as it: poll it, do not read or close it.
+ * Errors:   IO (no descriptor to be had). */
 CAIRN_API cairn_status cairn_store_wait_fd(cairn_store* store, int* fd) CAIRN_NOEXCEPT;
 
-/** Durable:  all updates that returned before, of all runs, against power loss, once it returns OK.
+/** Makes all updates that returned before this call durable, of all runs.
+ * Durable:  against power loss, once it returns OK.
  * Errors:   NO_SPACE, IO, LATCHED, INDETERMINATE.
  * Cost:     about 100 us; nothing if all is durable. */
 CAIRN_API cairn_status cairn_store_barrier(cairn_store* store) CAIRN_NOEXCEPT;
 
-/** The flush epoch that covers every update that returned before: for cairn_store_wait_durable.
+/** The number of the flush that will make every update that returned before this call durable: for
+ * cairn_store_wait_durable.
  * Cost:     one load. */
 CAIRN_API cairn_status cairn_store_epoch(cairn_store* store, uint64_t* epoch) CAIRN_NOEXCEPT;
 
@@ -444,14 +463,15 @@ CAIRN_API cairn_status cairn_store_epoch(cairn_store* store, uint64_t* epoch) CA
  * Cost:     one load. */
 CAIRN_API cairn_status cairn_store_durable_epoch(cairn_store* store, uint64_t* epoch) CAIRN_NOEXCEPT;
 
-/** Durable:  the updates covered by `epoch`, against power loss, once it returns OK. Flushes if nobody does.
+/** Waits until the updates covered by `epoch` are durable. Flushes if no other thread does.
+ * Durable:  against power loss, once it returns OK.
  * Errors:   TIMEOUT (over `timeout_ms`; below 0: no limit; nothing is lost), INVALID_ARGUMENT for an epoch that no
  *           update has yet, NO_SPACE, IO, LATCHED, INDETERMINATE.
  * Cost:     one load if it is durable; else as barrier. A sync of another thread is waited for no longer than the
  *           timeout, one that this call makes as long as it takes. */
 CAIRN_API cairn_status cairn_store_wait_durable(cairn_store* store, uint64_t epoch, int64_t timeout_ms) CAIRN_NOEXCEPT;
 
-/** Moves what the log holds durably into the tables and recycles its files. Part of step and close.
+/** Moves the durable part of the log into the tables and recycles the log's files. Step and close do it by themselves.
  * Errors:   NO_SPACE, IO, LATCHED, CORRUPT.
  * Cost:     about 10 us for each changed run of 300 bytes. */
 CAIRN_API cairn_status cairn_store_checkpoint(cairn_store* store) CAIRN_NOEXCEPT;
@@ -472,29 +492,29 @@ typedef struct cairn_stats {
   uint64_t wal_appends, wal_records, wal_syncs;
   /* What the open found. */
   uint64_t recovered_runs, recovered_diffs; /* that a killed process had staged */
-  uint64_t ignored_staged;                  /* staged diffs that did not follow on */
-  uint64_t dropped_records;                 /* valid records behind a torn tail, never promised */
-  uint64_t refused_updates;                 /* update calls that failed since: see cairn_hooks.on_error */
+  uint64_t ignored_staged;                  /* staged diffs that did not continue the run's sequence */
+  uint64_t dropped_records;                 /* valid records after a torn tail, never promised */
+  uint64_t refused_updates;                 /* update calls that failed since the open: see cairn_hooks.on_error */
 } cairn_stats;
 enum {
   CAIRN_STATS_TORN_TAIL = 1, /* the open found the incomplete last write of a crash */
   CAIRN_STATS_COPIED = 2,    /* the store was copied or restored from a backup */
   CAIRN_STATS_STAGING_ON = 4,
-  CAIRN_STATS_STAGING_LOST = 8,   /* the open found no staging_dir where a kill had left one: class process lost what no
-                                     flush had sealed */
+  CAIRN_STATS_STAGING_LOST = 8,   /* a killed process had a staging_dir that is gone: updates of class process since its
+                                     last flush are lost */
   CAIRN_STATS_STAGING_FAILED = 16 /* CAIRN_OPEN_GUARD_SIGBUS met a fault */
 };
 /** Counters since the open, and sizes.
  * Cost:     some microseconds. */
 CAIRN_API cairn_status cairn_store_stats(cairn_store* store, cairn_stats* stats) CAIRN_NOEXCEPT;
 
-/** Copies all runs, as of one moment, into `directory`, which must not be there: a store of its own, with a new id, to
- * be opened like any other. The owner goes on meanwhile. Sequences, times and status of the runs are those of the
- * original; unfinished ones are orphaned in the copy. `directory` appears whole, or not at all; a kill may leave a
- * directory `directory`.backup-XXXXXX. `progress` may be null; else it is called with the number of runs copied so far,
- * and anything but 0 stops. Also with CAIRN_OPEN_READ_ONLY. The copy is written by the operating system's file
- * functions.
- * Durable:  the copy, against power loss, when OK is returned; of the original nothing more than before.
+/** Copies all runs, as of one moment, into `directory`, which must not exist: a store of its own, with a new id, to be
+ * opened like any other. Updates go on meanwhile. The runs keep their sequences, times and status; unfinished ones are
+ * orphaned in the copy. `directory` appears whole, or not at all; a kill may leave a directory
+ * `directory`.backup-XXXXXX. `progress` may be null; else it is called with the number of runs copied so far, and any
+ * result but 0 stops the backup. Works with CAIRN_OPEN_READ_ONLY too. The copy is written by the operating system's
+ * file functions, even with cairn_files.
+ * Durable:  the copy, against power loss, when OK is returned. It makes nothing of the original durable.
  * Errors:   EXISTS (`directory` is there; it stays as it is), INVALID_ARGUMENT also for a directory in the store
  *           itself, TIMEOUT (`progress` stopped it), AGAIN (updates came so fast that no moment was found in 2 s),
  *           CORRUPT, NO_SPACE, IO, READ_ONLY, UNSAFE (`directory` is on a network file system: copy it there from a
@@ -524,14 +544,14 @@ enum {
 };
 /** "COMPLETED"; null for a number that is no status. */
 CAIRN_API const char* cairn_run_status_name(int32_t status) CAIRN_NOEXCEPT;
-/** "COMPLETED", in either case. Errors: INVALID_ARGUMENT for a name that is none. */
+/** The number of "COMPLETED", "completed", and so on. Errors: INVALID_ARGUMENT if no status has this name. */
 CAIRN_API cairn_status cairn_run_status_from_name(const char* name, int32_t* status) CAIRN_NOEXCEPT;
 
 typedef struct cairn_start_options {
   uint32_t struct_bytes;
   int32_t durability; /* of the start and of the handle, as of cairn_run_with_durability */
   const char* id;     /* 1 to 64 of A-Z a-z 0-9 _ - . : and not . or : first; null: one is made, "run_" and 26
-                       * characters that sort by time */
+                         characters that sort by time */
   const char* task;   /* may be null, as the rest */
   const char* parent; /* id of the run that started this one */
   const char* root;
@@ -542,75 +562,86 @@ typedef struct cairn_start_options {
 } cairn_start_options;
 
 /** Starts a run, status EXECUTING. `options` may be null. A run that was updated here before, as a parent or root that
- * is owned elsewhere, becomes this store's own, and handles of it go on: what waited for its owner is on top of
- * `metadata`. What was sent before counts at the upstream as what others did, and comes back with cairn_run_refresh.
- * Durable:  as updates are; it is a log record, so it survives as soon as it returns.
- * Errors:   EXISTS, RUNNING, BACKLOG, TOO_LARGE, INVALID_JSON, INVALID_UTF8, TYPE_MISMATCH (metadata is no object),
- *           KEY_REFUSED, NO_SPACE, LATCHED; INVALID_ARGUMENT also for a run that names itself as its parent or root, or
- *           whose parent descends from it, and for `metadata` with `metadata_bytes` 0.
+ * is owned elsewhere, becomes this store's own, and its handles stay valid: the updates that waited for its owner are
+ * applied on top of `metadata`. Those that were sent before belong to others at the upstream, and come back with
+ * cairn_run_refresh.
+ * Durable:  as updates are; it is a log record, so it survives kill -9 once it returns.
+ * Errors:   EXISTS, RUNNING, BACKLOG, TOO_LARGE, INVALID_JSON, INVALID_UTF8, TYPE_MISMATCH (metadata is not an
+ *           object), KEY_REFUSED, NO_SPACE, LATCHED; INVALID_ARGUMENT also for a run that names itself as its parent or
+ *           root, or whose parent descends from it, and for `metadata` with `metadata_bytes` 0.
  * Lifetime: the handle is the caller's, for cairn_run_close.
- * Cost:     some microseconds; of one that was updated before a sync of the log and a checkpoint. */
+ * Cost:     some microseconds. A run that was updated here before: a sync of the log and a checkpoint. */
 CAIRN_API cairn_status cairn_run_start(cairn_store* store, const cairn_start_options* options,
                                        cairn_run** run) CAIRN_NOEXCEPT;
 
-/** Takes up an unfinished or CRASHED run, e.g. of a process that died, and goes on with it, status EXECUTING.
- * Errors:   NO_SUCH_RUN, FINISHED, NO_SPACE, LATCHED.
+/** Resumes an unfinished or CRASHED run, for example one of a process that died: status EXECUTING. Its updates have
+ * the store's durability class.
+ * Durable:  as updates are; it is a log record.
+ * Errors:   NO_SUCH_RUN, FINISHED, INVALID_ARGUMENT (the run is owned elsewhere), NO_SPACE, LATCHED.
  * Lifetime, cost: as start. */
 CAIRN_API cairn_status cairn_run_resume(cairn_store* store, const char* id, cairn_run** run) CAIRN_NOEXCEPT;
 
-/** What a worker calls first: the run `options->id`. One that is here, unfinished or CRASHED, is resumed as by
- * cairn_run_resume (in the process that runs it: another handle); one that is not here is started as by
- * cairn_run_start. `durability` counts for both; task, parent, root, tags and metadata are of a run that is started:
- * one that is resumed keeps its own.
- * Errors:   INVALID_ARGUMENT without an id; FINISHED for a finished run: take another id, or erase it; EXISTS for a run
- *           that is owned elsewhere, but for one that cairn_run_start takes; else those of start and resume.
+/** What a worker calls first: gives it the run `options->id`. If the store has it unfinished or CRASHED, it is resumed
+ * as by cairn_run_resume (in the process that already runs it this makes another handle). If the store does not have
+ * it, it is started as by cairn_run_start. `durability` applies to both; task, parent, root, tags and metadata are used
+ * only for a start: a resumed run keeps its own.
+ * Durable:  as start and resume.
+ * Errors:   INVALID_ARGUMENT without an id; FINISHED for a finished run: use another id, or erase it; EXISTS for a run
+ *           that is owned elsewhere, except one that cairn_run_start would make this store's own; else those of start
+ *           and resume.
  * Lifetime, cost: as start. */
 CAIRN_API cairn_status cairn_run_start_or_resume(cairn_store* store, const cairn_start_options* options,
                                                  cairn_run** run) CAIRN_NOEXCEPT;
 
-/** A handle of any run of the store: to read, and to update one that is not finished.
- * Errors:   NO_SUCH_RUN. */
+/** A handle of any run of the store: to read it, and to update it if it is not finished.
+ * Errors:   NO_SUCH_RUN.
+ * Lifetime: as start.
+ * Cost:     a lookup; a run that is not in memory is read from the tables. */
 CAIRN_API cairn_status cairn_run_open(cairn_store* store, const char* id, cairn_run** run) CAIRN_NOEXCEPT;
 
-/** Another handle of the same run whose updates have this class. It is a handle and no parameter, so that the hot
- * calls keep their arguments in registers, and a piece of code is of one class or the other.
- * Errors:   INVALID_ARGUMENT for no class. */
+/** Another handle of the same run whose updates have this durability class. The class belongs to the handle and is not
+ * a parameter, so that hot calls keep their arguments in registers, and a piece of code has one class.
+ * Errors:   INVALID_ARGUMENT if `durability` is not one of CAIRN_DURABILITY_*.
+ * Lifetime: as start. */
 CAIRN_API cairn_status cairn_run_with_durability(cairn_run* run, int32_t durability, cairn_run** other) CAIRN_NOEXCEPT;
 
-/** Another handle of the same run, of the same class: for a second owner. */
+/** Another handle of the same run, with the same durability class: for a second owner of the handle.
+ * Lifetime: as start. */
 CAIRN_API cairn_status cairn_run_share(cairn_run* run, cairn_run** other) CAIRN_NOEXCEPT;
 
-/** A handle of the run that this one names as its parent, or as its root, of the same class; of the run itself where it
- * names none. A named run that is not in this store is owned elsewhere: its updates return ACCEPTED and wait in the
- * store for its owner, reads give NOT_FOUND, and its status and tags are its owner's. A start of that id makes it this
- * store's own (cairn_run_start). To update a run and its parent
- * together, put both into one transaction, or see cairn_run_apply_atomic.
+/** A handle of the run that this one names as its parent, or as its root, with the same durability class; a handle of
+ * the run itself if it names none. A named run that is not in this store is owned elsewhere: its updates return
+ * ACCEPTED and wait in the store for its owner, reads give NOT_FOUND, and only its owner can change its status and
+ * tags. A start of that id makes it this store's own (cairn_run_start). To update a run and its parent together, put
+ * both into one transaction, or see cairn_run_apply_atomic.
  * Durable:  the first call for a run owned elsewhere writes one record to the log; each update of it is one, at once.
  * Errors:   ERASED, NO_SPACE, LATCHED; read-only: NO_SUCH_RUN. Updates of a run owned elsewhere also: BACKLOG,
- *           INVALID_ARGUMENT (a path that does not begin with the name of a key). TOO_DEEP as for a run of this store,
- *           and of an item to be removed as of one that is appended.
- * Bounds:   what waits for the owner of one run is at most four times the metadata's limit (cairn_open_options:
- *           metadata_bytes_max), and of one key at most 64 operations that cannot be folded into one: beyond either,
+ *           INVALID_ARGUMENT (a path that does not begin with the name of a key). TOO_DEEP as for a run of this store;
+ *           an item to remove is measured like one to append.
+ * Bounds:   what waits for the owner of one run is at most four times the metadata's limit (cairn_options:
+ *           metadata_bytes_max), and at most 64 operations of one key that cannot be folded into one: beyond either,
  *           BACKLOG. A value is at most the metadata's limit (TOO_LARGE). Increments always fit: fractions of one path
- *           are kept one by one, up to 4,096 and while they fit, and beyond that become one sum, so the last bits of
+ *           are kept one by one, up to 4,096 and while they fit; beyond that they become one sum, so the last bits of
  *           the result may differ from those of adding them one by one.
  * Lifetime, threads: as start.
  * Cost:     a lookup; a run that is not in memory is read from the tables. */
 CAIRN_API cairn_status cairn_run_parent(cairn_run* run, cairn_run** parent) CAIRN_NOEXCEPT;
 CAIRN_API cairn_status cairn_run_root(cairn_run* run, cairn_run** root) CAIRN_NOEXCEPT;
 
-/** The model's flush: makes what was updated before durable, of all runs of the store, as cairn_store_barrier.
- * Errors, cost: those of the barrier. */
+/** Trigger.dev's `metadata.flush()`: makes all updates that returned before this call durable, of all runs of the
+ * store, as cairn_store_barrier does.
+ * Durable, errors, cost: as cairn_store_barrier. */
 CAIRN_API cairn_status cairn_run_flush(cairn_run* run) CAIRN_NOEXCEPT;
-/** The model's refresh: the upstream is asked for the run with the next messages (cairn_sync_next), and what others did
- * to it there is taken over: one of this store takes it into its metadata, one that is owned elsewhere can be read
- * then. Never backwards. Without an upstream the local state stays. */
+/** Trigger.dev's `metadata.refresh()`: one of the next messages (cairn_sync_next) asks the upstream for the run. What
+ * others did to it there is then merged into the metadata of a run of this store; the metadata of a run that is owned
+ * elsewhere can then be read. The call does not wait for that. An answer that is older than what is here changes
+ * nothing. Without an upstream it does nothing. */
 CAIRN_API cairn_status cairn_run_refresh(cairn_run* run) CAIRN_NOEXCEPT;
 
-/** Lets go of the handle; the run goes on. Null is OK. */
+/** Closes the handle; the run goes on. Null is OK. */
 CAIRN_API cairn_status cairn_run_close(cairn_run* run) CAIRN_NOEXCEPT;
 
-/** Ends the run with COMPLETED, CANCELED, FAILED, SYSTEM_FAILURE, EXPIRED or TIMED_OUT. Reads go on.
+/** Ends the run with COMPLETED, CANCELED, FAILED, SYSTEM_FAILURE, EXPIRED or TIMED_OUT. Reads still work.
  * Durable:  as updates are.
  * Errors:   FINISHED, ERASED, INVALID_ARGUMENT for another status, NO_SPACE, LATCHED.
  * Cost:     one write to the log, about 1 us. */
@@ -622,17 +653,20 @@ CAIRN_API cairn_status cairn_run_finish(cairn_run* run, int32_t status) CAIRN_NO
 CAIRN_API cairn_status cairn_run_fail(cairn_run* run, int32_t status, const char* error,
                                       size_t error_bytes) CAIRN_NOEXCEPT;
 
-/** Another status of an unfinished run.
+/** Gives an unfinished run another status; one that ends a run finishes it.
  * Durable, errors, cost: as finish. */
 CAIRN_API cairn_status cairn_run_set_status(cairn_run* run, int32_t status) CAIRN_NOEXCEPT;
 
 /** Replaces the tags.
- * Durable, cost:as finish.
+ * Durable, cost: as finish.
  * Errors:   FINISHED, ERASED, INVALID_UTF8, NO_SPACE, LATCHED. */
 CAIRN_API cairn_status cairn_run_set_tags(cairn_run* run, const char* const* tags, size_t count) CAIRN_NOEXCEPT;
 
-/** Removes the run with its metadata; handles of it get ERASED.
- * Errors:   NO_SUCH_RUN, NO_SPACE, LATCHED. */
+/** Removes the run with its metadata. Calls on its handles return ERASED.
+ * Durable:  as the store's class says (cairn_options.durability); it is a log record, so it survives kill -9 once the
+ *           call returns.
+ * Errors:   NO_SUCH_RUN, NO_SPACE, LATCHED.
+ * Cost:     a lookup and one write to the log, some microseconds. */
 CAIRN_API cairn_status cairn_run_erase(cairn_store* store, const char* id) CAIRN_NOEXCEPT;
 
 typedef struct cairn_run_info {
@@ -641,7 +675,7 @@ typedef struct cairn_run_info {
   uint32_t flags; /* CAIRN_RUN_INFO_* */
   uint32_t tag_count;
   uint64_t sequence;    /* grows with every change of the run */
-  uint64_t created_lsn; /* tells a run from an erased one of the same id */
+  uint64_t created_lsn; /* tells a run from an erased one that had the same id */
   int64_t created_us;   /* wall clock, microseconds since 1970, UTC */
   int64_t updated_us;
   int64_t finished_us; /* 0: not finished */
@@ -657,31 +691,32 @@ enum {
   CAIRN_RUN_INFO_FOREIGN = 2   /* owned elsewhere: no metadata here, and `status` says nothing */
 };
 
-/** Fills *info. Its strings stand in `buffer`, as with getpwnam_r: 512 bytes are mostly enough.
+/** Fills *info. Its strings are copied into `buffer`, as with getpwnam_r; 512 bytes are usually enough.
  * Errors:   TOO_LARGE (*needed says how many bytes; the strings are null), ERASED. */
 CAIRN_API cairn_status cairn_run_get_info(cairn_run* run, cairn_run_info* info, void* buffer, size_t capacity,
                                           size_t* needed) CAIRN_NOEXCEPT;
 
 /** Calls visit(context, info) for every run in the order of ids, until it returns something else than 0. The strings
- * live until visit returns. visit must not call this store. `info->struct_bytes` is what the library fills.
- * Errors:   CORRUPT, IO. */
+ * live until visit returns. visit must not call this store. `info->struct_bytes` says how much the library filled.
+ * Errors:   CORRUPT, IO.
+ * Cost:     reads every run of the store. For a page of them, cairn_store_query. */
 CAIRN_API cairn_status cairn_store_list(cairn_store* store, int32_t (*visit)(void* context, const cairn_run_info* info),
                                         void* context) CAIRN_NOEXCEPT;
 
-/** A page of a listing. What is null, empty or 0 is no filter; all the others must hold. */
+/** A page of a listing. A field that is null, empty or 0 does not filter; a run must match all the others. */
 typedef struct cairn_query {
   uint32_t struct_bytes;
   uint32_t flags;    /* CAIRN_QUERY_* */
-  uint32_t statuses; /* CAIRN_STATUS_BIT of each that may be */
+  uint32_t statuses; /* CAIRN_STATUS_BIT of each status to list */
   int32_t order;     /* CAIRN_ORDER_* */
   const char* task;
-  const char* const* tags; /* all of them */
+  const char* const* tags; /* the run has all of them */
   size_t tag_count;
   const char* parent;      /* its children */
-  const char* root;        /* all that descend from it */
+  const char* root;        /* all runs that descend from it */
   int64_t updated_from_us; /* at or after */
   int64_t updated_to_us;   /* before */
-  const char* text;        /* somewhere in the id, the task, a tag or the JSON text of the metadata; A-Z as a-z */
+  const char* text;        /* is in the id, the task, a tag or the JSON text of the metadata; A-Z equals a-z */
   uint32_t limit;          /* runs of the page, at most 10,000; 0: 100 */
   uint32_t reserved;
   const char* cursor; /* of the page before; null or "": the first page */
@@ -693,28 +728,31 @@ enum {
   CAIRN_ORDER_ID = 1,
   CAIRN_ORDER_OLDEST = 2 /* CAIRN_ORDER_NEWEST from its end */
 };
-/** Room for a cursor with its NUL. */
+/** Size of a buffer for a cursor with its NUL. */
 #define CAIRN_CURSOR_BYTES 192
 
 /** Calls visit(context, info, metadata, metadata_bytes) for each run of the page in its order, until it returns
  * something else than 0; info and metadata live until it returns. metadata is JSON text, null unless asked for. visit
- * may call this store. `next` (may be null) gets the cursor of the next page, "" when there is none: behind the last
- * run that visit got. A cursor holds only characters of A-Z a-z 0-9 _ - and stays good for ever, in every process: the
- * next page starts behind its run, or where that was. It fits the same filters and order; limit and time range may
- * change.
+ * may call this store. `next` (may be null) gets the cursor of the next page, which begins after the last run that
+ * visit got; "" if there is no next page. A cursor holds only characters of A-Z a-z 0-9 _ - and stays valid for ever,
+ * in every process: the next page begins after its run, or after the place where that run was. It is valid for the same
+ * filters and order; limit and time range may change.
  *
- * While runs change: one that does not is neither left out nor shown twice. One that changes gets a new place by time:
- * it may be left out of the pages of CAIRN_ORDER_NEWEST that follow, and come again in those of CAIRN_ORDER_OLDEST. In
- * the owner each run is as it is when it is looked at, with CAIRN_OPEN_READ_ONLY a page is as of one moment.
+ * While runs change: a run that does not change is neither left out nor shown twice. A run that changes moves in the
+ * orders by time: it may be left out of the later pages of CAIRN_ORDER_NEWEST, and be shown again in those of
+ * CAIRN_ORDER_OLDEST. In the owner each run is shown as of the moment it is read; with CAIRN_OPEN_READ_ONLY a page is
+ * as of one moment.
  *
- * Errors:   INVALID_ARGUMENT (also a cursor that is damaged or of another listing), CORRUPT, IO. A run is not left out
- *           in silence because a page of the tables is spoiled: CORRUPT. Only where the disk kept an older state of a
- *           whole page, a page of a listing and a listing by parent or task can miss its runs; `cairn verify` tells.
- * Cost:     one filter is looked up in an index: parent, else task, else status, else the time. By time, parent and
- *           task look at all runs of theirs, the others stop when the page is full; by id, parent and task stop so, all
- *           else goes through the runs by id. Tags, root, text and what else is asked for filter the runs that are
- *           looked at: 1 to 2 us each, and with a text about 4 us per KiB of metadata, so seconds per million runs. In
- *           the owner about 1 us for each run in memory comes on top, read-only the cost of a reading call. */
+ * Errors:   INVALID_ARGUMENT (also a cursor that is damaged or of another listing), CORRUPT, IO. If a page of the
+ *           tables is damaged, the call returns CORRUPT and does not silently leave out runs. One case goes unnoticed:
+ *           where the disk kept an older state of a whole page, a page of a listing and a listing by parent or task can
+ *           miss its runs; `cairn verify` finds that.
+ * Cost:     one filter is looked up in an index: parent, else task, else status, else the time. In an order by time, a
+ *           query by parent or task looks at all runs of that parent or task; the others stop when the page is full. In
+ *           the order of ids, a query by parent or task stops when the page is full, and the others go through the runs
+ *           by id. The other filters are applied to the runs that are looked at: 1 to 2 us each, and with `text` about
+ *           4 us per KiB of metadata, so seconds per million runs. The owner adds about 1 us for each run in memory, a
+ *           read-only store the cost of a reading call. */
 CAIRN_API cairn_status cairn_store_query(cairn_store* store, const cairn_query* query,
                                          int32_t (*visit)(void* context, const cairn_run_info* info,
                                                           const char* metadata, size_t metadata_bytes),
@@ -722,21 +760,24 @@ CAIRN_API cairn_status cairn_store_query(cairn_store* store, const cairn_query* 
 
 /* --------------------------------------------------------------------------------------------------------- updates */
 
-/* A key that starts with "$." is a path, dots between its segments: "$.phases.2.done". Any other key is a name of the
- * top level, also "a.b", "$" and "". A key has at most 4,096 bytes.
+/* A key that starts with "$." is a path, dots between its segments: "$.phases.2.done". Any other key is a name at the
+ * top level, even "a.b", "$" and "". A key has at most 4,096 bytes.
  *
- * Metadata is nested at most 64 levels deep, its own braces are the first: a value has at most 63 levels less one for
- * each further name on the path, and less one where it is appended. Beyond it: TOO_DEEP, here and for a parent or root.
+ * Metadata is nested at most 64 levels deep; its own braces are the first level. A value set at the top level has at
+ * most 63 levels, one less for each further name on the path, and one less if it is appended. More is TOO_DEEP, for a
+ * parent or root too.
  *
  * Durable:  kill -9 of this process once the call returns; see CAIRN_DURABILITY_* for power loss.
  * Errors:   UNAPPLIED, TOO_LARGE (JSON text of the result over metadata_bytes_max), INVALID_UTF8, NOT_FINITE,
- *           KEY_REFUSED, TOO_DEEP, FINISHED, ERASED, NO_SPACE, LATCHED; of a class power also INDETERMINATE; _json
- *           also INVALID_JSON, _msgpack also INVALID_MSGPACK.
- * Cost:     set and increment of a number or bool at the top level: tens of nanoseconds (hot_calls_bench), no system
- * call, no allocation once the key exists; it does not grow with the document. Strings the same when the new one is no
- * longer than one before; else one allocation. Other updates: some hundred nanoseconds and allocations. */
+ *           KEY_REFUSED, TOO_DEEP, FINISHED, ERASED, NO_SPACE, LATCHED; of class POWER and UPSTREAM also INDETERMINATE,
+ *           of class UPSTREAM also TIMEOUT; _json also INVALID_JSON, _msgpack also INVALID_MSGPACK.
+ * Threads:  any; updates of one run wait for each other.
+ * Cost:     class PROCESS, set and increment of a number or bool at the top level: tens of nanoseconds
+ *           (hot_calls_bench), no system call, no allocation once the key exists; it does not grow with the document.
+ *           Strings the same if the new one is no longer than one before; else one allocation. Other updates: some
+ *           hundred nanoseconds and allocations. Class POWER adds a sync, about 100 us; UPSTREAM also the network. */
 
-/** Sets `key` to the value; creates it at the end, else keeps its place. */
+/** Sets `key` to the value. A new key comes last in the object; an existing one keeps its place. */
 CAIRN_API cairn_status cairn_run_set_double(cairn_run* run, const char* key, size_t key_bytes,
                                             double value) CAIRN_NOEXCEPT;
 CAIRN_API cairn_status cairn_run_set_int64(cairn_run* run, const char* key, size_t key_bytes,
@@ -759,7 +800,8 @@ CAIRN_API cairn_status cairn_run_set_msgpack(cairn_run* run, const char* key, si
 /** Removes `key`. UNCHANGED if it is not there. */
 CAIRN_API cairn_status cairn_run_delete(cairn_run* run, const char* key, size_t key_bytes) CAIRN_NOEXCEPT;
 
-/** Appends to the array at `key`; a missing key becomes an array of one, another value its first item. */
+/** Appends to the array at `key`. A missing key becomes an array of the one item; a value that is not an array becomes
+ * the first item of a new array. */
 CAIRN_API cairn_status cairn_run_append_double(cairn_run* run, const char* key, size_t key_bytes,
                                                double value) CAIRN_NOEXCEPT;
 CAIRN_API cairn_status cairn_run_append_int64(cairn_run* run, const char* key, size_t key_bytes,
@@ -771,8 +813,8 @@ CAIRN_API cairn_status cairn_run_append_json(cairn_run* run, const char* key, si
 CAIRN_API cairn_status cairn_run_append_msgpack(cairn_run* run, const char* key, size_t key_bytes, const void* msgpack,
                                                 size_t msgpack_bytes) CAIRN_NOEXCEPT;
 
-/** Removes all items that equal the value from the array at `key`: UNCHANGED if there is none, UNAPPLIED if there is no
- * array. */
+/** Removes all items that equal the value from the array at `key`: UNCHANGED if there is no such item, UNAPPLIED if
+ * there is no array. */
 CAIRN_API cairn_status cairn_run_remove_double(cairn_run* run, const char* key, size_t key_bytes,
                                                double value) CAIRN_NOEXCEPT;
 CAIRN_API cairn_status cairn_run_remove_int64(cairn_run* run, const char* key, size_t key_bytes,
@@ -784,8 +826,8 @@ CAIRN_API cairn_status cairn_run_remove_json(cairn_run* run, const char* key, si
 CAIRN_API cairn_status cairn_run_remove_msgpack(cairn_run* run, const char* key, size_t key_bytes, const void* msgpack,
                                                 size_t msgpack_bytes) CAIRN_NOEXCEPT;
 
-/** Adds to the number at `key`; a missing key or another value counts as nothing. Integers stay exact, and become a
- * double where 64 bits do not hold them. */
+/** Adds to the number at `key`; a missing key, or a value that is not a number, counts as 0. Integers stay exact; a
+ * result that does not fit in 64 bits becomes a double. */
 CAIRN_API cairn_status cairn_run_increment_int64(cairn_run* run, const char* key, size_t key_bytes,
                                                  int64_t by) CAIRN_NOEXCEPT;
 CAIRN_API cairn_status cairn_run_increment_double(cairn_run* run, const char* key, size_t key_bytes,
@@ -795,8 +837,8 @@ CAIRN_API cairn_status cairn_run_decrement_int64(cairn_run* run, const char* key
 CAIRN_API cairn_status cairn_run_decrement_double(cairn_run* run, const char* key, size_t key_bytes,
                                                   double by) CAIRN_NOEXCEPT;
 
-/** Replaces the whole metadata by an object. TYPE_MISMATCH if it is none. Of a run that is owned elsewhere: whatever
- * it has when this arrives there. */
+/** Replaces the whole metadata by an object; TYPE_MISMATCH if the value is not an object. Metadata of a run that is
+ * owned elsewhere is replaced when this update reaches its owner, whatever it is by then. */
 CAIRN_API cairn_status cairn_run_replace_json(cairn_run* run, const char* json, size_t json_bytes) CAIRN_NOEXCEPT;
 CAIRN_API cairn_status cairn_run_replace_msgpack(cairn_run* run, const void* msgpack,
                                                  size_t msgpack_bytes) CAIRN_NOEXCEPT;
@@ -808,24 +850,27 @@ typedef struct cairn_outcome {
 } cairn_outcome;
 
 /** Applies a JSON array of operations in order, one by one: {"type":"set","key":K,"value":J}, "delete" (no value),
- * "append", "remove", "increment" (a number), "update" (no key, an object). Goes on past unapplied ones; stops at any
- * other error and returns it, and what came before stays applied. `outcomes` (may be null) gets the first `capacity`
- * outcomes, *count (may be null) how many operations were tried.
- * Errors:   an array that is not one of operations changes nothing (INVALID_JSON, INVALID_ARGUMENT; last error:
- *           index). */
+ * "append", "remove", "increment" (a number), "update" (no key, an object: replaces the whole metadata). An operation
+ * that is unapplied does not stop the others. Any other error stops the call and is returned; the operations before it
+ * stay applied. `outcomes` (may be null) gets the first `capacity` outcomes, *count (may be null) how many operations
+ * were tried.
+ * Errors:   those of updates; INVALID_JSON, INVALID_ARGUMENT for anything but an array of operations (last error:
+ *           index): nothing changed. */
 CAIRN_API cairn_status cairn_run_apply(cairn_run* run, const char* operations, size_t operations_bytes,
                                        cairn_outcome* outcomes, size_t capacity, size_t* count) CAIRN_NOEXCEPT;
 
-/** The same, all or none: an unapplied operation or an error fails the whole (last error: index), and only the size of
- * the result counts. Also takes an object with operations on the run's parent and root beside its own, which take
- * effect together: {"operations":[...],"parentOperations":[...],"rootOperations":[...]}, each optional (the index
- * counts through them in this order); "metadata":{...} in place of "operations" replaces the whole. */
+/** The same, all or none: an unapplied operation or an error fails the whole call (last error: index). Only the size of
+ * the result is compared with metadata_bytes_max. Also takes an object with operations on the run, its parent and its
+ * root, which take effect together: {"operations":[...],"parentOperations":[...],"rootOperations":[...]}, each optional
+ * (the index counts through them in this order); "metadata":{...} in place of "operations" replaces the whole
+ * metadata. */
 CAIRN_API cairn_status cairn_run_apply_atomic(cairn_run* run, const char* operations,
                                               size_t operations_bytes) CAIRN_NOEXCEPT;
 
 /* --------------------------------------------------------------------------------------------------------- reading */
 
-/* Reads see every update that returned before, and never wait for the disk. They work on finished runs too.
+/* Reads see every update that returned before, and never wait for the disk. They work on finished runs too. Read-only
+ * stores: see cairn_store_open for errors and cost.
  * Errors:   NOT_FOUND (an answer), TYPE_MISMATCH (the message names the path, what was expected and what was
  *           found), KEY_REFUSED, ERASED. */
 
@@ -833,7 +878,7 @@ CAIRN_API cairn_status cairn_run_apply_atomic(cairn_run* run, const char* operat
  * Cost:     tens of nanoseconds. */
 CAIRN_API cairn_status cairn_run_get_double(cairn_run* run, const char* key, size_t key_bytes,
                                             double* value) CAIRN_NOEXCEPT;
-/** An integer, or a double that is one exactly. TYPE_MISMATCH if it does not fit.
+/** An integer, or a double that is a whole number. TYPE_MISMATCH if it does not fit.
  * Cost:     tens of nanoseconds. */
 CAIRN_API cairn_status cairn_run_get_int64(cairn_run* run, const char* key, size_t key_bytes,
                                            int64_t* value) CAIRN_NOEXCEPT;
@@ -858,8 +903,9 @@ CAIRN_API cairn_status cairn_run_current_msgpack(cairn_run* run, void* buffer, s
 
 /* ----------------------------------------------------------------------------------------------------------- cells */
 
-/** Pins a run and a key for hot loops. A cell finds its key again after the document changed its layout, and creates
- * it like set. It is of the class of the handle. It outlives the run's handle, and the store.
+/** Makes a cell: a run and a key, bound for hot loops. A cell finds its key again after the document changed its
+ * layout, and creates it like set. It has the durability class of the handle. It may outlive the run's handle and the
+ * store.
  * Errors:   INVALID_ARGUMENT (a path), KEY_REFUSED, INVALID_UTF8, TOO_LARGE.
  * Lifetime: the caller's, for cairn_cell_close. */
 CAIRN_API cairn_status cairn_run_bind(cairn_run* run, const char* key, size_t key_bytes,
@@ -867,7 +913,7 @@ CAIRN_API cairn_status cairn_run_bind(cairn_run* run, const char* key, size_t ke
 /** Null is OK. */
 CAIRN_API cairn_status cairn_cell_close(cairn_cell* cell) CAIRN_NOEXCEPT;
 
-/** As cairn_run_set_*, increment_* and get_* of its key; cheaper by the search for the key. */
+/** As cairn_run_set_*, increment_* and get_* of its key, without the search for the key. */
 CAIRN_API cairn_status cairn_cell_set_double(cairn_cell* cell, double value) CAIRN_NOEXCEPT;
 CAIRN_API cairn_status cairn_cell_set_int64(cairn_cell* cell, int64_t value) CAIRN_NOEXCEPT;
 CAIRN_API cairn_status cairn_cell_set_uint64(cairn_cell* cell, uint64_t value) CAIRN_NOEXCEPT;
@@ -884,12 +930,12 @@ CAIRN_API cairn_status cairn_cell_get_string(cairn_cell* cell, char* buffer, siz
 
 /* ---------------------------------------------------------------------------------------------------- transactions */
 
-/** Collects updates of any runs of the store, which take effect together at commit: all or none, also after any crash.
- * Nothing is locked before.
+/** Collects updates of any runs of the store, which take effect together at commit: all or none, whatever crashes.
+ * Nothing is locked before the commit.
  * Lifetime: the caller's, for cairn_transaction_close. */
 CAIRN_API cairn_status cairn_transaction_begin(cairn_store* store, cairn_transaction** transaction) CAIRN_NOEXCEPT;
 
-/** Add one update. The value is checked here, its effect at commit. `run` may be closed before the commit.
+/** Each adds one update. The value is checked here, its effect at commit. `run` may be closed before the commit.
  * Errors:   INVALID_ARGUMENT also for a run of another store; NOT_FINITE, KEY_REFUSED, INVALID_*: nothing was
  *           added. */
 CAIRN_API cairn_status cairn_transaction_set_double(cairn_transaction* transaction, cairn_run* run, const char* key,
@@ -928,15 +974,16 @@ CAIRN_API cairn_status cairn_transaction_replace_json(cairn_transaction* transac
                                                       size_t json_bytes) CAIRN_NOEXCEPT;
 CAIRN_API cairn_status cairn_transaction_replace_msgpack(cairn_transaction* transaction, cairn_run* run,
                                                          const void* msgpack, size_t msgpack_bytes) CAIRN_NOEXCEPT;
-/** A JSON array of operations, as cairn_run_apply takes them. */
+/** Adds a JSON array of operations, as cairn_run_apply takes them.
+ * Errors:   INVALID_JSON and INVALID_ARGUMENT too: nothing was added. */
 CAIRN_API cairn_status cairn_transaction_add(cairn_transaction* transaction, cairn_run* run, const char* operations,
                                              size_t operations_bytes) CAIRN_NOEXCEPT;
 
 /** Applies all or none. After OK the transaction is empty and can be used again; after an error nothing changed, and
  * it keeps its updates.
  * Durable:  as `durability` says (CAIRN_DURABILITY_*).
- * Errors:   those of updates, for the run's update at last error: index; UNAPPLIED too fails the whole. Only the
- *           size of the results counts.
+ * Errors:   those of updates; last error: index is the position of the update that failed. UNAPPLIED fails the whole
+ *           too. Only the size of each run's result is compared with metadata_bytes_max.
  * Cost:     one run: as its updates; several: one write to the log, some microseconds. */
 CAIRN_API cairn_status cairn_transaction_commit(cairn_transaction* transaction, int32_t durability) CAIRN_NOEXCEPT;
 
@@ -948,24 +995,25 @@ CAIRN_API cairn_status cairn_transaction_close(cairn_transaction* transaction) C
 
 /* -------------------------------------------------------------------------------------------------------- watching */
 
-/** A watch tells that runs changed. Each event says in what state a run is now, so one that comes late has no backlog:
- * however often a run changed since it was last told, there is one event of the newest state. Watching costs the
+/** A watch reports which runs changed. Each event gives the state that a run has now, so a slow watcher has no backlog:
+ * however often a run changed since its last event, there is one event with the newest state. Watching costs the
  * writers nothing: the watch looks at the runs when it is asked.
  *
- * Of one life of a run (created_lsn) the versions only rise. A watch begins with the state that is there: one event of
- * each run that it watches, unless CAIRN_WATCH_FROM_NOW is set or a token is given. A run that does not exist is none,
- * and is told of once it starts. In a store that is only read (CAIRN_OPEN_READ_ONLY) watches see what another process
- * writes, also across a restart of it. */
+ * From its start to its erasure (created_lsn) a run's versions only rise. A watch begins with the present state: one
+ * event for each run that it watches, unless CAIRN_WATCH_FROM_NOW is set or a token is given. A run that does not exist
+ * yet has no event until it starts. In a store that is only read (CAIRN_OPEN_READ_ONLY) watches see what another
+ * process writes, even across a restart of it. */
 enum {
   CAIRN_WATCH_CHANGED = 1,  /* started, or anything of it changed: metadata, status, tags */
   CAIRN_WATCH_FINISHED = 2, /* the same, and the run is finished now */
-  CAIRN_WATCH_ERASED = 3,   /* and if there is a new run of that id, its event follows */
+  CAIRN_WATCH_ERASED = 3,   /* erased; if there is a new run of that id, its event follows */
   CAIRN_WATCH_RESET = 4,    /* drop what you hold: the store went back (power loss, a copy or backup, a staging_dir that
-                               is gone), or cannot tell what changed since an old token of all runs. All that is there
-                               follows, with versions that may be lower */
-  CAIRN_WATCH_ORPHANED = 5  /* unfinished, and the process that owned the store ended without closing it: nobody goes on
-                               with the run until it is resumed, which is CHANGED. Told once, in a store that is only
-                               read, of runs that are this store's own; the version may be the one of the event before */
+                               is gone), or cannot tell what changed since an old token of all runs. All runs that exist
+                               follow, with versions that may be lower */
+  CAIRN_WATCH_ORPHANED = 5  /* unfinished, and the process that owned the store ended without closing it: no process
+                               works on the run until it is resumed, which is CHANGED. Reported once, only in a store
+                               that is only read, for runs that this store owns; the version may be the one of the event
+                               before */
 };
 
 #define CAIRN_WATCH_TOKEN_BYTES 128
@@ -973,7 +1021,7 @@ enum {
 typedef struct cairn_watch_event {
   uint32_t struct_bytes;
   int32_t kind;                        /* CAIRN_WATCH_* */
-  uint64_t version;                    /* the run's sequence; ERASED: above all before; RESET: 0 */
+  uint64_t version;                    /* the run's sequence; ERASED: higher than any before; RESET: 0 */
   char run[72];                        /* id, ends with NUL; "" with a RESET of all runs */
   char token[CAIRN_WATCH_TOKEN_BYTES]; /* where the watcher stands after this event: printable, ends with NUL */
 } cairn_watch_event;
@@ -981,7 +1029,7 @@ typedef struct cairn_watch_event {
 /* Bits of cairn_watch_options.flags. */
 enum {
   CAIRN_WATCH_METADATA = 1, /* keep the metadata of each event for cairn_watch_current_json and the callback */
-  CAIRN_WATCH_FROM_NOW = 2  /* without a token: tell only what changes from now on */
+  CAIRN_WATCH_FROM_NOW = 2  /* without a token: report only what changes from now on */
 };
 
 typedef struct cairn_watch_options {
@@ -991,38 +1039,36 @@ typedef struct cairn_watch_options {
   uint32_t reserved;
   /** If set, cairn_store_step (or the background thread) hands out the events, and cairn_watch_next returns
    * INVALID_ARGUMENT. Called at most every interval_ms, for up to 10,000 events in a row, while no lock is held: it may
-   * use the store, its runs and this watch's cairn_watch_close, but not cairn_store_close. `run` (null with ERASED and
-   * RESET) and `metadata` (null without CAIRN_WATCH_METADATA) live until it returns. Another value than 0 ends the
-   * callbacks. Not in a store that is only read. */
+   * use the store, its runs and cairn_watch_close of this watch, but not cairn_store_close. `run` (null with ERASED and
+   * RESET) and `metadata` (null without CAIRN_WATCH_METADATA) live until it returns. Any result but 0 ends the
+   * callbacks. Not possible in a store that is only read. */
   int32_t (*changed)(void* context, const cairn_watch_event* event, const cairn_run_info* run, const char* metadata,
                      size_t metadata_bytes);
   void* context;
 } cairn_watch_options;
 
-/** Watches the run of this id, or all runs if it is null. With a `token` (may be null, as `options`) it goes on where
- * the watch that gave it stood, also after the store was closed and opened again. A token of one run leads to exactly
- * what was not told yet. With one of all runs a run may come again with the version that it had, and after a restart
- * of the owner, or when the log it needs is gone, a RESET comes first.
+/** Watches the run of this id, or all runs if it is null. With a `token` (may be null, as `options`) it continues where
+ * the watch that gave the token was, even after the store was closed and opened again. A token of one run continues
+ * with exactly what was not reported yet. With a token of all runs, a run may be reported again with the same version;
+ * after a restart of the owner, or if the log that the token needs is gone, a RESET comes first.
  * Errors:   INVALID_ARGUMENT also for a token of another store, run or version, and for options out of range. READ_ONLY
  *           for a callback in a store that is only read.
- * Lifetime: the handle is the caller's, for cairn_watch_close. A token is yours for ever.
- * Cost:     memory of about 150 bytes for each run that was told, erased ones excepted. Nothing for the writers, and no
- *           thread. With a callback an idle store does not wake; with a descriptor its owner does, every interval_ms.
- */
+ * Lifetime: the handle is the caller's, for cairn_watch_close. A token stays valid for ever.
+ * Cost:     about 150 bytes of memory for each run that was reported and is not erased. Nothing for the writers, and no
+ *           thread. With a callback an idle store does not wake; a descriptor wakes its owner every interval_ms. */
 CAIRN_API cairn_status cairn_watch_open(cairn_store* store, const char* run, const char* token,
                                         const cairn_watch_options* options, cairn_watch** watch) CAIRN_NOEXCEPT;
 
-/** The next event; UNCHANGED if that was all. Each turn of calls up to an UNCHANGED begins with a look at the runs, and
- * tells all that had changed before its first call; what changes meanwhile may be left to the next turn, so that a turn
- * ends also beside busy writers. `info` (may be null, and `buffer` and `needed` with it) is filled as by
- * cairn_run_get_info, and all zero with ERASED and RESET.
+/** The next event; UNCHANGED if there is none now. The calls up to an UNCHANGED are one round. A round begins with a
+ * look at the runs, and reports all that had changed before its first call; what changes meanwhile may be left to the
+ * next round, so that a round ends even while writers are busy. `info` (may be null, and `buffer` and `needed` with it)
+ * is filled as by cairn_run_get_info, and all zero with ERASED and RESET.
  * Errors:   TOO_LARGE, also for a null buffer (*needed says how many bytes; call again for the same event); CORRUPT;
  *           IO; in a store that is only read also AGAIN, as its other reading calls, and NOT_A_STORE once the store was
- *           removed, or another one made in its place.
+ *           removed, or replaced by another.
  * Threads:  any, one at a time.
  * Cost:     without events about 1 us in an idle store, 50 ns for each run in memory in a busy one; about 1 us an
- *           event. In a store that is only read 1 to 3 ms for each look; events of one look share it.
- */
+ *           event. In a store that is only read 1 to 3 ms for each look at the runs, which a round shares. */
 CAIRN_API cairn_status cairn_watch_next(cairn_watch* watch, cairn_watch_event* event, cairn_run_info* info,
                                         void* buffer, size_t capacity, size_t* needed) CAIRN_NOEXCEPT;
 
@@ -1031,22 +1077,23 @@ CAIRN_API cairn_status cairn_watch_next(cairn_watch* watch, cairn_watch_event* e
 CAIRN_API cairn_status cairn_watch_current_json(cairn_watch* watch, char* buffer, size_t capacity,
                                                 size_t* needed) CAIRN_NOEXCEPT;
 
-/** A descriptor for poll or epoll: readable when it is time to call cairn_watch_next until it returns UNCHANGED, which
- * makes it unreadable for interval_ms. It belongs to the watch: do not read or close it.
+/** A descriptor for poll or epoll. It is readable when it is time to call cairn_watch_next until it returns UNCHANGED;
+ * that makes it unreadable for interval_ms. It belongs to the watch: do not read or close it.
  * Errors:   IO; INVALID_ARGUMENT for a watch with a callback. */
 CAIRN_API cairn_status cairn_watch_fd(cairn_watch* watch, int* fd) CAIRN_NOEXCEPT;
 
-/** Ends the watch; no callback runs once it returns (but the one that it is called in). Null is OK. */
+/** Ends the watch; no callback runs once it returns (except the one that it is called from). Null is OK. */
 CAIRN_API cairn_status cairn_watch_close(cairn_watch* watch) CAIRN_NOEXCEPT;
 
-/** Calls visit(context, time_us, value) for what is kept of a number at the top level of the run's metadata, oldest
- * first, until it returns something else than 0: what cairn_store_step (or the background thread) found there, at most
- * one point in history_interval_ms, none where the number did not change. Nothing is kept across an open. visit must
- * not call this store. It works on finished runs too; a path has no history.
+/** Calls visit(context, time_us, value) for each kept point of a number at the top level of the run's metadata, oldest
+ * first, until it returns something else than 0. A point is the value that cairn_store_step (or the background thread)
+ * found there: at most one in history_interval_ms, and none if the number did not change. Nothing is kept across an
+ * open. visit must not call this store. It works on finished runs too; a path has no history.
  * Errors:   INVALID_ARGUMENT if the history is off (history_interval_ms is 0), ERASED.
- * Cost:     24 bytes a point. history_points are of all keys of a run together, the oldest go first; at most 32 MiB of
- *           points in all, then the run that changed longest ago loses its history. 64 keys a run, of names up to 256
- *           bytes. Updates pay nothing but that a step holds the run's lock for a microsecond every interval. */
+ * Cost:     24 bytes a point. history_points bounds the points of all keys of a run together; the oldest are dropped.
+ *           All runs together have at most 32 MiB of points; beyond that the run that changed longest ago loses its
+ *           history. At most 64 keys a run, with names of up to 256 bytes. Updates pay nothing, except that a step
+ *           holds the run's lock for a microsecond every interval. */
 CAIRN_API cairn_status cairn_run_history(cairn_run* run, const char* key, size_t key_bytes,
                                          int32_t (*visit)(void* context, int64_t time_us, double value),
                                          void* context) CAIRN_NOEXCEPT;
@@ -1054,82 +1101,96 @@ CAIRN_API cairn_status cairn_run_history(cairn_run* run, const char* key, size_t
 /* -------------------------------------------------------------------------------------------------------- upstream */
 
 /* A store can have one upstream: another store that in the end has all that this one has, whatever is lost, cut, sent
- * twice or killed on the way (engine/sync/PROTOCOL.md). What changes is folded per run until it is sent: weeks without
- * a network cost what is different at their end, not how often it changed. These calls carry nothing themselves: they
- * give the host the bytes to deliver, and take the answer. Only what is durable here is sent; updates never wait for
- * it.
+ * twice or killed on the way (engine/sync/PROTOCOL.md). Changes are folded per run until they are sent: after weeks
+ * without a network, what is sent depends on how much is different, not on how often it changed. These calls do not use
+ * the network themselves: they give the host the bytes to deliver, and take the answer. Only what is durable here is
+ * sent; updates do not wait for it, except those of class UPSTREAM.
  *
  *   cairn_sync_attach(store, "site relay", NULL);                       once; it is kept in the store
  *   cairn_sync_next(store, deliver, context, &in_ms);                   deliver() gets the bytes, if there are any
- *   cairn_sync_feed(store, answer, answer_bytes);                       or cairn_sync_failed: they come again
+ *   cairn_sync_feed(store, answer, answer_bytes);                       or cairn_sync_failed: they are given again
  *
  * and at the other end: cairn_sync_receive(store, bytes, count, reply, context). */
 
-/* A field that is 0 keeps what the store was attached with last since it was opened, and is the default if it was not:
- * so who opens an upstream (upstream.h) without a bound removes none. After cairn_sync_detach all begin anew. */
+/* A field that is 0 keeps the value that an earlier attach since the open has set, or the default if there was none. So
+ * opening an upstream (upstream.h) without bounds does not remove those that are set. cairn_sync_detach sets all back
+ * to their defaults. */
 typedef struct cairn_sync_options {
   uint32_t struct_bytes;
   uint32_t batch_runs_max;  /* default: 1,000 */
-  uint32_t batch_bytes_max; /* default: 262,144; a single run may be more */
-  uint32_t interval_ms;     /* between two batches while little waits; default: 1,000 */
+  uint32_t batch_bytes_max; /* default: 262,144; a single run may take more */
+  uint32_t interval_ms;     /* from the making of one batch to the next, while less than a full one waits; 0: 1,000 */
   uint64_t bytes_per_s;     /* default, and UINT64_MAX: no bound */
   uint64_t requests_per_s;  /* likewise */
-  /* What may wait for the upstream. Beyond either bound new runs are refused (BACKLOG); runs that are there go on, and
-   * their changes are folded into what waits. Judged at checkpoints and answers. */
+  /* What may wait for the upstream. Beyond either bound new runs are refused (BACKLOG); existing runs go on, and their
+   * changes are folded into what waits. Checked at checkpoints and when an answer arrives. */
   uint64_t unsynced_runs_max; /* default, and UINT64_MAX: no bound */
-  uint64_t unsynced_ms_max;   /* of the change that has waited longest, by the wall clock; likewise */
-  uint32_t drop_finished;     /* not 0: beyond the bounds retain_finished_* also takes runs that the upstream lacks */
+  uint64_t unsynced_ms_max;   /* age of the change that has waited longest, by the wall clock; likewise */
+  uint32_t drop_finished;     /* not 0: beyond the bounds retain_finished_* also erases runs that the upstream lacks */
   uint32_t reserved;
 } cairn_sync_options;
 
-/** From now on changes are kept for an upstream; all runs are sent to it first. `name` is for people: URLs in it lose
- * their user, password and query. Kept in the store: the next open goes on by itself, with the default options; attach
- * again to give others, or with null to keep those that it has. With another name, which may be another upstream, all
- * runs are sent once more.
- * Durable:  that it is attached survives kill -9 of this process once the call returns; power loss after the next
+/** Attaches the store to an upstream: from now on changes are kept for it; first all runs are sent to it. `name` is for
+ * people; URLs in it lose their user, password and query. The store stays attached: the next open continues by itself,
+ * with the default options. Attach again to set other options, or with null to keep them. With another name, which may
+ * mean another upstream, all runs are sent once more.
+ * Durable:  the attachment survives kill -9 of this process once the call returns, and power loss after the next
  *           checkpoint.
  * Errors:   INVALID_ARGUMENT, NO_SPACE, IO, LATCHED.
- * Cost:     the first time a checkpoint; afterwards each checkpoint also writes what waits, about 100 bytes a run. */
+ * Cost:     the first time a checkpoint. While attached, each checkpoint also writes what waits, about 100 bytes a
+ *           run. */
 CAIRN_API cairn_status cairn_sync_attach(cairn_store* store, const char* name,
                                          const cairn_sync_options* options) CAIRN_NOEXCEPT;
-/** Nothing is sent until the store is attached again; then it goes on where it was. Changes wait meanwhile, folded, one
- * diff a run and one entry an erased run; retention (retain_finished_*) keeps what the upstream lacks. What was on its
- * way when this was called may have arrived, and is not done twice. OK also without an upstream.
- * Errors:   INVALID_ARGUMENT while CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED is to be said; IO, NO_SPACE, LATCHED. */
+/** Detaches the store: nothing is sent until it is attached again; then it continues where it was. Meanwhile changes
+ * are kept, folded into one diff for each run and one entry for each erased run; retention (retain_finished_*) keeps
+ * what the upstream lacks. A message that was on its way may have arrived; it is not applied twice. OK if there is no
+ * upstream.
+ * Durable:  as cairn_sync_attach.
+ * Errors:   INVALID_ARGUMENT while the store waits for CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED; IO, NO_SPACE, LATCHED. */
 CAIRN_API cairn_status cairn_sync_detach(cairn_store* store) CAIRN_NOEXCEPT;
 
 /** Calls give(context, bytes, count) with the next message for the upstream, if there is one now; the bytes live until
- * it returns. *in_ms (may be null) says when to ask again: -1 after cairn_sync_feed or cairn_sync_failed. The same
- * message comes again after a failure or a crash, to the byte. At most 8 MiB.
+ * it returns. A message has at most 8 MiB. After a failure or a crash the same message is given again, byte for byte.
+ *
+ * *in_ms (may be null) is the number of milliseconds after which to call again; 0: at once. -1: there is no such time,
+ * call again when something happens. It is -1 after a message was given, until cairn_sync_feed or cairn_sync_failed;
+ * while the store is paused, until CAIRN_SYNC_RESUME; and while it waits for CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED.
+ * CAIRN_SYNC_HURRY and cairn_run_refresh make the time shorter: call again after them too.
+ *
  * Errors:   INVALID_ARGUMENT without an upstream, CORRUPT, IO, NO_SPACE; nothing is lost.
  * Threads:  any, one at a time; give may call the store.
- * Cost:     a checkpoint of what the log holds, and one or two syncs. */
+ * Cost:     without a message about a microsecond; with one a checkpoint of what the log holds, and one or two
+ *           syncs. */
 CAIRN_API cairn_status cairn_sync_next(cairn_store* store, void (*give)(void* context, const void* bytes, size_t count),
                                        void* context, int64_t* in_ms) CAIRN_NOEXCEPT;
-/** The upstream's answer to that message. One that is none counts as a failure.
- * Errors:   as cairn_sync_next. */
+/** Takes the upstream's answer to that message. Bytes that are not an answer count as a failure of the message, and OK
+ * is returned.
+ * Errors:   as cairn_sync_next; the same message is given again.
+ * Threads:  as cairn_sync_next. */
 CAIRN_API cairn_status cairn_sync_feed(cairn_store* store, const void* answer, size_t answer_bytes) CAIRN_NOEXCEPT;
 
 enum {
-  CAIRN_SYNC_TRANSIENT = 0, /* no answer, refused, busy: tried again, after 0.2 to 60 s, drawn */
+  CAIRN_SYNC_TRANSIENT = 0, /* no answer, refused, busy: tried again, after a random 0.2 to 60 s */
   CAIRN_SYNC_TOO_LARGE = 1, /* the other side takes less at once: tried again in halves; a single run three times */
   CAIRN_SYNC_DENIED = 2,    /* not allowed: tried again after 5 s, then twice that, up to 300 s; at once after
                                CAIRN_SYNC_RESUME */
-  CAIRN_SYNC_PROTOCOL = 3   /* what answers is no receiver */
+  CAIRN_SYNC_PROTOCOL = 3   /* what answers is not a Cairn receiver */
 };
-/** There is no answer. `text` (may be null) says why, for cairn_sync_get_state; what of it is no UTF-8 becomes "?", and
- * URLs lose their user and query. Without a message in flight DENIED changes the text of a denial that is waited out,
- * as where the token was replaced by none that can be used, and nothing else; the rest does nothing.
- * `retry_after_ms`: not before, as the other side asked; 0 if it did not.
- * Errors:   as cairn_sync_next. */
+/** Says that the message got no answer. `text` (may be null) is the reason, for cairn_sync_get_state; bytes in it that
+ * are not UTF-8 become "?", and URLs lose their user and query. `retry_after_ms`: the other side asked for this pause;
+ * 0 if it did not. Without a message in flight the call does nothing, with one exception: while a denial is waited out,
+ * DENIED replaces its text (for example: the token was replaced by one that cannot be used).
+ * Errors, threads: as cairn_sync_next. */
 CAIRN_API cairn_status cairn_sync_failed(cairn_store* store, int32_t why, const char* text,
                                          int64_t retry_after_ms) CAIRN_NOEXCEPT;
 
-/** Takes a message of another store and calls reply(context, bytes, count) with the answer, which goes back to it. What
- * the message says is done and durable by then, exactly once however often it comes. Runs that come in are their
- * sender's: their metadata can be changed here, too, their status cannot.
- * Errors:   CORRUPT or NEWER_VERSION for bytes that are no message, and what went wrong here, if anything did; there is
- *           an answer all the same unless the call itself is wrong, and it goes back, too.
+/** Takes a message of another store and calls reply(context, bytes, count) with the answer, which goes back to that
+ * store. Received runs belong to their sender: here their metadata can be changed, but not their status.
+ * Durable:  what the message says is applied, against power loss, before reply is called; exactly once, however often
+ *           the message arrives.
+ * Errors:   CORRUPT or NEWER_VERSION for bytes that are not a message, or what failed in this store. Even then reply is
+ *           called, and the answer must go back, except if the arguments of the call are wrong.
+ * Lifetime: the bytes of the answer live until reply returns.
  * Threads:  any; callers share a sync.
  * Cost:     about 10 us a run, and one sync. */
 CAIRN_API cairn_status cairn_sync_receive(cairn_store* store, const void* message, size_t message_bytes,
@@ -1137,17 +1198,18 @@ CAIRN_API cairn_status cairn_sync_receive(cairn_store* store, const void* messag
                                           void* context) CAIRN_NOEXCEPT;
 
 enum {
-  CAIRN_SYNC_HURRY = 0, /* the next message need not wait for the interval */
-  CAIRN_SYNC_PAUSE = 1, /* nothing is given out until CAIRN_SYNC_RESUME or the next open */
-  CAIRN_SYNC_RESUME = 2,
-  CAIRN_SYNC_MOVED = 3, /* the store was moved here: it goes on. First it sends what was on its way, then it asks the
-                           upstream for what is newer there, for the files may be older ones, restored */
-  CAIRN_SYNC_COPIED = 4 /* it is a copy: it becomes a store of its own. What waits for others' runs is dropped here: the
-                           store that it was copied from sends it */
+  CAIRN_SYNC_HURRY = 0,  /* the next message need not wait for the interval */
+  CAIRN_SYNC_PAUSE = 1,  /* cairn_sync_next gives no message until CAIRN_SYNC_RESUME or the next open */
+  CAIRN_SYNC_RESUME = 2, /* ends a pause and the wait after a failure: the next message may go at once */
+  CAIRN_SYNC_MOVED = 3,  /* the store was moved here: it continues. First it sends what was on its way, then it asks the
+                            upstream for what is newer there, because the files may be an older copy, restored */
+  CAIRN_SYNC_COPIED = 4  /* it is a copy: it becomes a store of its own. Updates that wait here for runs of other owners
+                            are dropped: the store that it was copied from sends them */
 };
-/** Says when and whether messages are made. MOVED and COPIED answer CAIRN_SYNC_STATE_COPIED and _FORKED.
- * Durable:  MOVED and COPIED, as cairn_sync_attach; the others live as long as the store is open.
- * Errors:   INVALID_ARGUMENT without an upstream, or where nothing is to be decided. */
+/** Controls when messages are made. MOVED and COPIED are the decisions that CAIRN_SYNC_STATE_COPIED and _FORKED ask
+ * for.
+ * Durable:  MOVED and COPIED as cairn_sync_attach; the others are forgotten when the store is closed.
+ * Errors:   INVALID_ARGUMENT without an upstream, or if there is nothing to decide. */
 CAIRN_API cairn_status cairn_sync_control(cairn_store* store, int32_t what) CAIRN_NOEXCEPT;
 
 typedef struct cairn_sync_state {
@@ -1155,55 +1217,58 @@ typedef struct cairn_sync_state {
   uint32_t flags;          /* CAIRN_SYNC_STATE_* */
   uint64_t acknowledged;   /* of one run: the upstream has it up to this sequence */
   uint64_t sequence;       /* of one run: now */
-  uint64_t waiting_runs;   /* to be sent or in flight, each once; held ones if they changed since */
-  uint64_t held_runs;      /* that the upstream refused: dead letters */
+  uint64_t waiting_runs;   /* runs to be sent or in flight, each counted once; held runs if they changed since */
+  uint64_t held_runs;      /* runs with a change that the upstream refused: dead letters */
   uint64_t unsent_records; /* of the log, not in any message yet; each run changed since the last flush counts 1 */
   uint64_t in_flight_runs;
   uint64_t in_flight_bytes;
   int64_t oldest_us;     /* wall clock of the change that has waited longest; 0: none */
-  int64_t next_try_ms;   /* from now; -1: when something changes or is decided */
+  int64_t next_try_ms;   /* from now; -1: no such time, as *in_ms of cairn_sync_next */
   uint64_t failures;     /* since the store was opened */
   uint64_t batches;      /* acknowledged since the upstream was attached */
-  uint64_t lost_deltas;  /* changes of others' runs that were acknowledged and then lost by the upstream */
-  char last_error[256];  /* "" after a success; UTF-8, zero-terminated */
-  uint64_t dropped_runs; /* finished runs that went before the upstream had all of them (drop_finished), since open */
+  uint64_t lost_deltas;  /* changes of other owners' runs that the upstream acknowledged and then lost */
+  char last_error[256];  /* "" after a success; UTF-8, ends with NUL */
+  uint64_t dropped_runs; /* finished runs erased before the upstream had all of them (drop_finished), since the open */
 } cairn_sync_state;
 enum {
-  CAIRN_SYNC_STATE_ALL_ACKNOWLEDGED = 1, /* of what was asked for, up to this call */
+  CAIRN_SYNC_STATE_ALL_ACKNOWLEDGED = 1, /* the upstream has all of the run, or of the store, as of this call */
   CAIRN_SYNC_STATE_ATTACHED = 2,
   CAIRN_SYNC_STATE_PAUSED = 4,
-  CAIRN_SYNC_STATE_COPIED = 8,  /* say CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED first */
-  CAIRN_SYNC_STATE_FORKED = 16, /* another store sends under this one's name: as COPIED */
+  CAIRN_SYNC_STATE_COPIED = 8,  /* the directory is a copy, or was moved: nothing is sent until cairn_sync_control is
+                                   called with CAIRN_SYNC_MOVED or CAIRN_SYNC_COPIED */
+  CAIRN_SYNC_STATE_FORKED = 16, /* another store sends under this one's name: decide as with COPIED */
   CAIRN_SYNC_STATE_FORMS = 32,  /* of one run: others write it upstream, too */
   CAIRN_SYNC_STATE_BACKLOG = 64 /* more waits than cairn_sync_options allows: no new runs */
 };
-/** What of the store, or of `run` (null: all), is upstream, and why the rest is not. Exact as of the last
- * flush, also without a network; unsent_records says how much is newer.
- * Errors:   NO_SUCH_RUN, CORRUPT. Without an upstream it says so (flags), and no more.
+/** How much of the store, or of `run` (null: all), the upstream has, and why it lacks the rest. Exact as of the last
+ * flush, even without a network; unsent_records says how much is newer.
+ * Errors:   NO_SUCH_RUN, CORRUPT. Without an upstream it is OK, CAIRN_SYNC_STATE_ATTACHED is not set, and the rest
+ *           says nothing.
  * Cost:     a checkpoint of what the log holds; then microseconds, however many runs there are: what is in flight is
  *           looked through. */
 CAIRN_API cairn_status cairn_sync_get_state(cairn_store* store, const char* run,
                                             cairn_sync_state* state) CAIRN_NOEXCEPT;
 
-/** Waits until the upstream has acknowledged everything that was updated before the call. Somebody (another thread)
- * must carry the messages meanwhile.
+/** Waits until the upstream has acknowledged everything that was updated before the call. Another thread must carry the
+ * messages meanwhile.
+ * Durable:  here against power loss and at the upstream, when OK is returned.
  * Errors:   TIMEOUT (over `timeout_ms`; below 0: no limit), INVALID_ARGUMENT without an upstream, those of the
  *           barrier. */
 CAIRN_API cairn_status cairn_sync_wait(cairn_store* store, int64_t timeout_ms) CAIRN_NOEXCEPT;
 
 enum {
-  CAIRN_SYNC_RETRY = 0,  /* the same again */
-  CAIRN_SYNC_SKIP = 1,   /* the refused change is given up; what came after it is sent. One that goes again by itself
-                            is one with what came after it: then all of that is given up */
-  CAIRN_SYNC_REPLACE = 2 /* all of the run is sent, as it is now, also over what others wrote there */
+  CAIRN_SYNC_RETRY = 0,  /* the same change is sent again */
+  CAIRN_SYNC_SKIP = 1,   /* the refused change is given up; what came after it is sent. If the store retries the change
+                            by itself, later changes are already part of it: then all of that is given up */
+  CAIRN_SYNC_REPLACE = 2 /* all of the run is sent, as it is now; it overwrites what others wrote there */
 };
-/** Lets go of a run's dead letter, and its changes flow again.
+/** Ends the hold of a run whose change the upstream refused (a dead letter): its changes are sent again.
  * Durable:  as cairn_sync_attach.
  * Errors:   NOT_FOUND if the run has none, AGAIN (its change is in flight: decide when the upstream has answered),
  *           INVALID_ARGUMENT (REPLACE of a run owned elsewhere), CORRUPT. */
 CAIRN_API cairn_status cairn_sync_release(cairn_store* store, const char* run, int32_t how) CAIRN_NOEXCEPT;
 /** Calls visit(context, run, reason, since_us) for each dead letter, in the order of ids, until it returns something
- * else than 0. visit may call the store. Also without an upstream.
+ * else than 0. visit may call the store. Works without an upstream too.
  * Errors:   CORRUPT.
  * Lifetime: the strings live until visit returns. */
 CAIRN_API cairn_status cairn_sync_dead_letters(cairn_store* store,
@@ -1213,9 +1278,9 @@ CAIRN_API cairn_status cairn_sync_dead_letters(cairn_store* store,
 
 /* ------------------------------------------------------------------------------------------------------------ eval */
 
-/** Applies operations (as cairn_run_apply takes them) to a JSON object, without a store, by the same code:
- * {"metadata":{...},"bytes":N,"outcomes":["applied","unchanged","unapplied(REASON)",...]}, where N is the size of the
- * metadata. `metadata_bytes_max` 0: 4,096; only the size of the result counts.
+/** Applies operations (as cairn_run_apply takes them) to a JSON object, without a store, by the same code. The buffer
+ * gets {"metadata":{...},"bytes":N,"outcomes":["applied","unchanged","unapplied(REASON)",...]}, where N is the size of
+ * the metadata. `metadata_bytes_max` 0: 4,096; only the size of the result is compared with it.
  * Errors:   those of cairn_run_apply, TOO_LARGE also if the buffer is too small (then *needed is over capacity,
  *           else it is 0). */
 CAIRN_API cairn_status cairn_eval(const char* metadata, size_t metadata_bytes, const char* operations,

@@ -39,10 +39,10 @@ struct ReadCell {
 
 }  // namespace detail
 
-/// Made by Run::bind. It outlives the Run and the Store: its calls then fail with kFinished or kClosed.
-/// Threads: any.   Cost: set and increment of numbers and bools: tens of nanoseconds
-/// (hot_calls_bench measures it), no allocation.
-/// Errors: as the updates of a Run, also with Options::on_error. try_ names are the same without exceptions.
+/// Made by Run::bind. It may outlive the Run and the Store; its calls then fail with kFinished or kClosed.
+/// Errors:   as the updates of a Run, also with Options::on_error. try_ names are the same without exceptions.
+/// Threads:  any.
+/// Cost:     set and increment of numbers and bools: tens of nanoseconds (hot_calls_bench measures it), no allocation.
 template <class T>
 class Cell {
   static_assert(std::is_arithmetic_v<T> || std::is_same_v<T, std::string>,
@@ -50,7 +50,7 @@ class Cell {
   using Argument = std::conditional_t<std::is_arithmetic_v<T>, T, std::string_view>;
 
  public:
-  /// Takes the handle over.
+  /// Takes ownership of the handle.
   explicit Cell(cairn_cell* handle) noexcept : handle_(handle) {}
 
   Cell& set(Argument value) {
@@ -67,7 +67,7 @@ class Cell {
   }
   Status try_increment(T by = 1) noexcept { return detail::status_of(add(by)); }
 
-  /// Nothing if the key is not there. Errors: kTypeMismatch.
+  /// The value; nullopt if the key is not there. Errors: kTypeMismatch.
   [[nodiscard]] std::optional<T> get() const {
     T value{};
     const cairn_status s = detail::read(value, "", detail::ReadCell{handle_.get()});

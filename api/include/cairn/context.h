@@ -13,7 +13,7 @@ namespace cairn {
 
 namespace detail {
 
-/// The innermost scope of this thread stands here. One variable for the whole process, whatever it is linked from.
+/// The innermost scope of this thread. There is one variable in the whole process, however many libraries use it.
 struct Scope {
   std::shared_ptr<Run> run;  // null: outside a run
   Scope* outer = nullptr;
@@ -24,7 +24,7 @@ inline Run* current_run() noexcept { return innermost == nullptr ? nullptr : inn
 
 }  // namespace detail
 
-/// The run that a thread works for, or none, to take into another thread, a callback or a coroutine. Keeps the run's
+/// The run that a thread works for, if any: to take into another thread, a callback or a coroutine. It keeps the run's
 /// memory alive, not its store: after the store was closed, updates fail with kClosed.
 /// Threads: any; a copy is cheap.
 class Context {
@@ -47,7 +47,7 @@ class Context {
     return s.ok() ? Result<Context>(std::move(context)) : Result<Context>(s);
   }
 
-  /// What the calling thread works for now.
+  /// The run that the calling thread works for now.
   [[nodiscard]] static Context capture() {
     Context context;
     if (detail::innermost != nullptr) {
@@ -65,8 +65,8 @@ class Context {
   /// A callable that runs `f` inside this context, on whatever thread it is called: for callbacks and thread pools.
   template <class F>
   [[nodiscard]] auto wrap(F f) const {
-    // The result is named so that who asks may learn that it takes no such arguments: std::jthread asks whether it
-    // takes a std::stop_token.
+    // The result type is spelled out so that a caller can test whether the callable takes some arguments: std::jthread
+    // tests for a std::stop_token.
     return [context = *this, f = std::move(f)](auto&&... args) mutable -> std::invoke_result_t<F&, decltype(args)...> {
       return context.run(f, std::forward<decltype(args)>(args)...);
     };
@@ -77,7 +77,7 @@ class Context {
   std::shared_ptr<Run> run_;
 };
 
-/// Until it is destroyed, the thread that made it works for this run. Scopes nest; the inner one holds.
+/// Until it is destroyed, the thread that made it works for this run. Scopes nest; the innermost one counts.
 /// Lives on the stack of one thread: do not keep it over a co_await (see coroutine.h).
 class RunScope {
  public:

@@ -1,12 +1,12 @@
-// From a JSON value to a type of the caller's, and where in the value that failed. nlohmann says "type must be number,
-// but is string" but not at which path; JSON_DIAGNOSTICS would, but it is a choice of the whole program. So the path is
-// found by experiment: a conversion reads fields in a fixed order and stops at the first that does not fit, so removing
-// fields shows which one it read last. That is slow, and happens only after a failure.
+// Converts a JSON value to a type of the caller, and finds where in the value that failed. nlohmann says "type must be
+// number, but is string" but not at which path. JSON_DIAGNOSTICS would say it, but that is a choice for the whole
+// program. So the path is found by experiment: a conversion reads fields in a fixed order and stops at the first that
+// does not fit, so removing fields shows which one it read last. That is slow, and happens only after a failure.
 #ifndef CAIRN_CONVERSION_H
 #define CAIRN_CONVERSION_H
 
 #if !defined(__cpp_exceptions)
-#error "cairn/conversion.h needs exceptions: nlohmann says by one that a value does not fit. Read json, or by cairn.h"
+#error "cairn/conversion.h needs exceptions: nlohmann throws if a value does not fit. Read cairn::json, or use cairn.h"
 #endif
 
 #include <exception>
@@ -25,10 +25,10 @@ namespace cairn {
 namespace detail {
 
 struct NotATime : std::exception {
-  [[nodiscard]] const char* what() const noexcept override { return "no time such as 2026-11-23T10:00:00.000Z"; }
+  [[nodiscard]] const char* what() const noexcept override { return "not a time such as 2026-11-23T10:00:00.000Z"; }
 };
 
-/// What a conversion says of `value`; nothing if it works.
+/// The error of converting `value`; nullopt if it works.
 template <class T, class Json>
 std::optional<std::string> failure_of(const Json& value) {
   try {
@@ -63,7 +63,8 @@ inline std::string found_type(const std::string& failure) {
   return {};
 }
 
-/// Follows the failure of `root` down from `at`, which is part of it, as a path behind `path`.
+/// Searches below `at`, a place in `root`, for the value that makes the conversion fail with `failure`. Returns its
+/// path, which continues `path`.
 template <class T, class Json>
 std::string locate(Json& root, const typename Json::json_pointer& at, const std::string& path,
                    const std::string& failure) {
@@ -78,7 +79,7 @@ std::string locate(Json& root, const typename Json::json_pointer& at, const std:
         return path + "." + *name;
       }
     }
-    // The field that was read last: of two fields that are both gone, the one that is missed was read first.
+    // Find the field that was read last: if two fields are removed, the error names the one that is read first.
     std::optional<std::string> last;
     for (const auto& item : here.items()) {
       root[at] = here;
@@ -98,7 +99,7 @@ std::string locate(Json& root, const typename Json::json_pointer& at, const std:
     if (last) {
       const Json& field = here.at(*last);
       const std::string deeper = locate<T>(root, at / *last, path + "." + *last, failure);
-      // A field that fits in type and is not searched further was read without fault: an optional one failed.
+      // If this field has the right type and nothing below it fails, it was read well: then the failure is elsewhere.
       const std::string found = found_type(failure);
       const bool plausible = deeper != path + "." + *last || found.empty() || found == field.type_name();
       return plausible ? deeper : path;
@@ -133,8 +134,8 @@ inline std::string expectation(const std::string& failure) {
   return missing_name(failure) ? "expected a value, found nothing" : failure;
 }
 
-/// Converts the value that stands in `msgpack`, or reports kTypeMismatch with path, what was expected and what was
-/// found. `path` "" is the whole metadata.
+/// Converts the value in `msgpack`, or reports kTypeMismatch with its path, what was expected and what was found.
+/// `path` "" is the whole metadata.
 template <class T>
 cairn_status convert(const std::string& msgpack, const std::string& path, T& out) {
   using Json = JsonToRead<T>;

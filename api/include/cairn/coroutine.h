@@ -14,8 +14,8 @@
 
 namespace cairn {
 
-/// Keeps a coroutine inside the run that its first thread worked for, on whatever threads it goes on. A local variable
-/// of the coroutine, made before the first co_await; every co_await goes through it:
+/// Keeps a coroutine inside the run that its first thread worked for, whatever threads resume it. Make it a local
+/// variable of the coroutine, before the first co_await, and pass every co_await through it:
 ///
 ///     cairn::CoroutineScope scope;
 ///     co_await scope(read_part());

@@ -1,7 +1,8 @@
-// What a failed call says: an exception, or the same as a value.
+// How calls report errors: by an exception, or by the same error as a value.
 //
 // Without exceptions (-fno-exceptions, and -fno-rtti as well) the try_ names work; a call of a name that throws does
-// not compile. All that is compiled with these headers into one program then has to be without, as they are inline.
+// not compile. These headers are inline, so then all files of a program that include them must be compiled without
+// exceptions.
 #ifndef CAIRN_ERROR_H
 #define CAIRN_ERROR_H
 
@@ -41,11 +42,11 @@ class Error : public std::runtime_error {
   }
   /// The key or path that the call was about; its first 255 bytes.
   [[nodiscard]] const std::string& key() const noexcept { return key_; }
-  /// The run, of an update, start, resume or erase; "" for another call.
+  /// The run's id if an update, start, resume or erase failed; "" for another call.
   [[nodiscard]] const std::string& run() const noexcept { return run_; }
-  /// Options::on_error was told of it.
+  /// Options::on_error was called for this error.
   [[nodiscard]] bool told() const noexcept { return told_; }
-  /// kTooLarge: bytes that were needed, and the limit.
+  /// kTooLarge: the bytes needed, and the limit.
   [[nodiscard]] uint64_t needed() const noexcept { return needed_; }
   [[nodiscard]] uint64_t limit() const noexcept { return limit_; }
   /// kUnapplied: CAIRN_REASON_*.
@@ -53,7 +54,7 @@ class Error : public std::runtime_error {
   /// Of a transaction or a list: position of the operation that failed.
   [[nodiscard]] uint64_t index() const noexcept { return index_; }
   [[nodiscard]] int32_t os_errno() const noexcept { return os_errno_; }
-  /// kBusy: who owns the store, 0 if unknown; and whether that process lives.
+  /// kBusy: the process that owns the store, 0 if unknown; and whether it lives.
   [[nodiscard]] uint64_t owner_pid() const noexcept { return owner_pid_; }
   [[nodiscard]] bool owner_alive() const noexcept { return owner_alive_; }
 
@@ -104,7 +105,7 @@ inline Status status_of(cairn_status s) noexcept {
   return {static_cast<Code>(s), cairn_status_text(s), cause};
 }
 
-/// Makes an error of the C++ layer's own the thread's last error.
+/// Makes an error that the C++ layer found the thread's last error.
 inline cairn_status set_error(Code code, const std::string& key, const std::string& message) noexcept {
   cairn_error e = {};
   e.struct_bytes = sizeof e;
@@ -115,7 +116,7 @@ inline cairn_status set_error(Code code, const std::string& key, const std::stri
   return cairn_set_last_error(&e);
 }
 
-/// For try_ names: runs `call`, which returns a cairn_status. What a value's own conversion throws becomes
+/// For try_ names: runs `call`, which returns a cairn_status. An exception thrown by the conversion of a value becomes
 /// kInvalidArgument.
 template <class Call>
 Status attempt(Call&& call) noexcept {
@@ -132,7 +133,7 @@ Status attempt(Call&& call) noexcept {
 #endif
 }
 
-/// Takes an exception of a callback of the host's through the C ABI, which none may pass.
+/// Carries an exception of the host's callback past the C ABI, which no exception may cross.
 #if defined(__cpp_exceptions)
 class CarriedException {
  public:
@@ -165,7 +166,8 @@ struct CarriedException {
 };
 #endif
 
-/// What this thread's last call of an on_error threw. One variable for the whole process, whatever it is linked from.
+/// What this thread's last call of an on_error threw. There is one variable in the whole process, however many
+/// libraries use it.
 __attribute__((visibility("default"))) inline thread_local CarriedException thrown_by_on_error;
 
 #if defined(__cpp_exceptions)
@@ -175,7 +177,8 @@ inline void check(cairn_status s) {
     throw last_error();
   }
 }
-/// Of an update that failed: throws, unless on_error was told of it. Then only what that threw.
+/// After an update failed: throws its error. If on_error was called for it, throws only what on_error threw, if
+/// anything.
 [[gnu::cold]] [[gnu::noinline]] inline void refuse_update() {
   const Error error = last_error();
   if (!error.told()) {
@@ -183,7 +186,7 @@ inline void check(cairn_status s) {
   }
   std::exchange(thrown_by_on_error, {}).rethrow();
 }
-/// As check, of an update.
+/// As check, for an update.
 inline void check_update(cairn_status s) {
   if (CAIRN_FAILED(s)) {
     refuse_update();

@@ -1,4 +1,4 @@
-// The dynamic value, and which of nlohmann's two kinds of it a type of the caller's knows.
+// The dynamic value, and which of nlohmann's two value types (json, ordered_json) a type of the caller converts to.
 #ifndef CAIRN_JSON_H
 #define CAIRN_JSON_H
 
@@ -19,8 +19,8 @@ using json = nlohmann::ordered_json;
 
 namespace detail {
 
-/// Of the two kinds of nlohmann's value the one that T's own functions know: NLOHMANN_DEFINE_TYPE_* of nlohmann 3.11
-/// writes them for nlohmann::json only.
+/// Which of nlohmann's two value types T's own functions take. NLOHMANN_DEFINE_TYPE_* of nlohmann 3.11 writes them for
+/// nlohmann::json only.
 template <class Json, class T, class = void>
 struct IsReadableFrom : std::false_type {};
 template <class Json, class T>

@@ -6,8 +6,8 @@
 
 namespace cairn {
 
-/// Says once what type stands at a key, so that set and get of it agree at compile time. It holds no run and no value.
-/// The name must outlive it, as a literal does.
+/// Says once which type the value of a key has, so that set and get agree at compile time. It holds no run and no
+/// value. The name must outlive it, as a literal does.
 template <class T>
 struct Key {
   std::string_view name;

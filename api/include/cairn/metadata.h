@@ -2,8 +2,8 @@
 //
 //     cairn::metadata::set("progress", 0.5).increment("steps");
 //
-// Outside a run updates do nothing and reads give nothing, so library code may call these without knowing. Inside one
-// they are the calls of Run: the same values, durability and errors; plain names throw, try_ names return.
+// Outside a run updates do nothing and reads give nothing, so library code may call these in any case. Inside a run
+// they are the calls of Run: the same values, durability and errors; plain names throw, try_ names return a Status.
 // Cost: that of the Run's call, and a thread-local load.
 #ifndef CAIRN_METADATA_H
 #define CAIRN_METADATA_H
@@ -21,9 +21,9 @@ namespace cairn::metadata {
 /// What an update returns, to chain another one. Valid as long as the current run: use it in the same expression.
 class Updates {
  public:
-  /// Null: all does nothing.
+  /// With null all updates do nothing.
   explicit Updates(Run* run = cairn::detail::current_run()) noexcept : run_(run) {}
-  /// Of another run than the current one.
+  /// Updates of another run than the current one.
   explicit Updates(Run&& run) : owned_(std::make_shared<Run>(std::move(run))), run_(owned_.get()) {}
 
   template <class T>
@@ -110,7 +110,7 @@ inline Updates save(const json& object) { return Updates().save(object); }
 
 namespace detail {
 
-/// Of a run that cannot be had, where on_error was told so, updates do nothing.
+/// If the run cannot be opened and on_error was called for that, the updates do nothing.
 inline Updates updates_of(cairn_status (*find)(cairn_run*, cairn_run**)) {
   const Run* run = cairn::detail::current_run();
   cairn_run* other = nullptr;
@@ -123,7 +123,7 @@ inline Updates updates_of(cairn_status (*find)(cairn_run*, cairn_run**)) {
 }  // namespace detail
 
 /// Updates of the current run's parent, and of its root: metadata::parent().increment("done").append("log", "x"). See
-/// Run::parent for those that are not in this store. Cost: a lookup beside the updates.
+/// Run::parent for those that are not in this store. Cost: a lookup, and the updates.
 [[nodiscard]] inline Updates parent() { return detail::updates_of(cairn_run_parent); }
 [[nodiscard]] inline Updates root() { return detail::updates_of(cairn_run_root); }
 

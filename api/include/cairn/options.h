@@ -18,10 +18,10 @@
 
 namespace cairn {
 
-/// What a call that returned survives.
+/// What a call survives once it has returned.
 enum class Durability : int32_t {
-  kDefault = CAIRN_DURABILITY_DEFAULT,    // the store's
-  kProcess = CAIRN_DURABILITY_PROCESS,    // kill -9, abort, out of memory; power loss up to the last flush
+  kDefault = CAIRN_DURABILITY_DEFAULT,    // the class of the store
+  kProcess = CAIRN_DURABILITY_PROCESS,    // kill -9, abort, out of memory; power loss takes what no flush covered
   kPower = CAIRN_DURABILITY_POWER,        // also power loss and a kernel crash; about 100 us
   kUpstream = CAIRN_DURABILITY_UPSTREAM,  // also the loss of this machine: waits for the upstream
 };
@@ -69,27 +69,28 @@ struct Options {
   uint64_t disk_bytes_max = 0;
   uint32_t crash_grace_ms = 0;
   uint32_t upstream_timeout_ms = 0;
-  uint64_t retain_finished_ms = 0;   // finished runs are erased after so long; 0: never
-  uint64_t retain_finished_max = 0;  // and the oldest beyond so many; 0: no bound
-  std::string staging_dir = {};      // for example /dev/shm; weaker where that is discarded: see cairn_options
+  uint64_t retain_finished_ms = 0;   // runs are erased this long after they finished; 0: never
+  uint64_t retain_finished_max = 0;  // at most so many finished runs stay, the oldest are erased; 0: no bound
+  std::string staging_dir = {};      // for example /dev/shm; weaker if that is discarded: see cairn_options
   uint32_t history_interval_ms = 0;  // 0: no history
   uint32_t history_points = 0;
-  /// Must not call the store and must not throw; called on the thread that met the event. Kept until the Store and all
-  /// its runs are gone.
+  /// Must not call the store and must not throw; called on the thread on which it happened. Kept until the Store and
+  /// all its runs are gone.
   std::function<void(LogLevel, Code, std::string_view message)> log = {};
-  /// Called for each update that failed, with run and key. With it the updates of Run, Cell and cairn::metadata do not
-  /// throw for that, but go on: a loop survives its own NaN. try_ names return what they did. What it throws comes out
-  /// of the update's plain name: to end for some errors, throw the Error. (A try_ name drops that.) Opening, reads and
-  /// the other calls throw as without it, and so does a Transaction, which is all or nothing; so do updates that fail
-  /// within it. On the thread of the update, several at once, with no lock held: it may use the store and its runs, but
-  /// not close the Store. Kept until the Store and all its runs are gone; see cairn_hooks.
+  /// Called for each update that failed, with run and key. If it is set, updates of Run, Cell and cairn::metadata do
+  /// not throw when they fail, but return: a loop survives its own NaN. To stop at some errors, throw the Error from
+  /// here: the update's plain name passes on what this function throws (a try_ name drops it). try_ names return their
+  /// Status as without it. Opening, reads and all other calls throw as without it. So does a Transaction, which is all
+  /// or nothing, and so do updates that fail inside this function. Called on the thread of the update, by several
+  /// threads at once, with no lock held: it may use the store and its runs, but not close the Store. Kept until the
+  /// Store and all its runs are gone; see cairn_hooks.
   std::function<void(const Error&)> on_error = {};
-  /// Clock, random numbers, files, log and on_error instead of the above and the operating system's; excludes `log` and
-  /// `on_error`. Copied at open; what its pointers lead to must outlive the Store and its runs.
+  /// The host's own clock, random numbers, files, log and on_error. Excludes `log` and `on_error` above. Copied at
+  /// open; what its pointers point to must outlive the Store and its runs.
   const cairn_hooks* hooks = nullptr;
 };
 
-/// What a run starts with. All may stay empty.
+/// What a run starts with. Every field may stay empty.
 struct Start {
   std::string id = {};  // 1 to 64 of A-Z a-z 0-9 _ - . : and not . or : first; empty: one is made that sorts by time
   std::string task = {};
@@ -107,7 +108,7 @@ struct RunInfo {
   std::string parent;
   std::string root;
   std::vector<std::string> tags;
-  std::string error;  // why it failed; empty if nobody said
+  std::string error;  // why it failed; empty if finish was given no text
   RunStatus status = RunStatus::kExecuting;
   bool orphaned = false;  // unfinished, and started or resumed by a process that is gone
   bool foreign = false;   // owned elsewhere: no metadata here
@@ -115,7 +116,7 @@ struct RunInfo {
   TimePoint created;
   TimePoint updated;
   std::optional<TimePoint> finished;
-  std::optional<json> metadata = {};  // where it was asked for: Query::metadata
+  std::optional<json> metadata = {};  // only if Query::metadata asked for it
 };
 
 enum class Order : int32_t {
@@ -124,29 +125,30 @@ enum class Order : int32_t {
   kOldest = CAIRN_ORDER_OLDEST,
 };
 
-/// What to list; see cairn_query and cairn_store_query. What stays empty is no filter; all the others must hold.
+/// What to list; see cairn_query and cairn_store_query. An empty field does not filter; a run must match all the
+/// others.
 struct Query {
   std::vector<RunStatus> statuses = {};  // any of them
   std::string task = {};
   std::vector<std::string> tags = {};  // all of them
   std::string parent = {};             // its children
-  std::string root = {};               // all that descend from it
+  std::string root = {};               // all runs that descend from it
   std::optional<TimePoint> updated_from = {};
   std::optional<TimePoint> updated_to = {};  // exclusive
-  std::string text = {};  // somewhere in the id, the task, a tag or the metadata's JSON text; A-Z as a-z
+  std::string text = {};  // is in the id, the task, a tag or the metadata's JSON text; A-Z equals a-z
   Order order = Order::kNewest;
   bool metadata = false;    // fill in RunInfo::metadata
   uint32_t limit = 0;       // of a page, at most 10,000; 0: 100
   std::string cursor = {};  // of the page before
 };
 
-/// Some of the runs that a query asks for, and where to go on: Query::cursor of the next page, empty behind the last.
+/// Some of the runs that a query asks for, and Query::cursor of the next page; empty after the last page.
 struct Page {
   std::vector<RunInfo> runs;
   std::string cursor;
 };
 
-/// What a number was.
+/// The value that a number had at a time.
 struct HistoryPoint {
   TimePoint time;
   double value = 0;

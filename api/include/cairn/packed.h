@@ -1,5 +1,5 @@
-// Structs in and out of metadata through msgpack-c (MSGPACK_DEFINE_MAP), for those who have it anyway: no step through
-// a JSON value. Not included by cairn.hpp; needs msgpack-c's headers (MSGPACK_NO_BOOST works).
+// Writes structs to metadata and reads them through msgpack-c (MSGPACK_DEFINE_MAP), without a JSON value in between:
+// for programs that use msgpack-c anyway. Not included by cairn.hpp; needs its headers (MSGPACK_NO_BOOST works).
 //
 //     struct Settings { double rate = 0; std::string mode; MSGPACK_DEFINE_MAP(rate, mode) };
 //     cairn::packed::save(run, Settings{0.1, "fast"});
@@ -12,7 +12,7 @@
 #define CAIRN_PACKED_H
 
 #if !defined(__cpp_exceptions)
-#error "cairn/packed.h needs exceptions: msgpack-c says by one that a value does not fit"
+#error "cairn/packed.h needs exceptions: msgpack-c throws if a value does not fit"
 #endif
 #if defined(__has_include)
 #if !__has_include(<msgpack.hpp>)
@@ -79,7 +79,7 @@ template <class T>
   return value;
 }
 
-/// The value at `key` as a T; nothing if it is not there. Errors: kTypeMismatch.
+/// The value at `key` as a T; nullopt if it is not there. Errors: kTypeMismatch.
 template <class T>
 [[nodiscard]] std::optional<T> get(const Run& run, std::string_view key) {
   std::string bytes;

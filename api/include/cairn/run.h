@@ -94,27 +94,25 @@ struct Same {
 
 }  // namespace detail
 
-/// A handle of a run. Several may exist; the run goes on without any. Outlives the Store: its calls then fail with
-/// kClosed.
+/// A handle of a run. There may be several; the run goes on without any. It may outlive the Store; its calls then fail
+/// with kClosed.
 ///
-/// Updates (set, del, append, remove, increment, decrement, save, apply) chain, and are as cairn.h says:
-/// Durable:  kill -9 of this process once it returns; see Durability for power loss.
+/// Updates (set, del, append, remove, increment, decrement, save, apply) can be chained, and do what cairn.h says:
+/// Durable:  kill -9 of this process once the update returns; see Durability for power loss.
 /// Errors:   kTooLarge (nothing changed), kUnapplied, kInvalidUtf8, kNotFinite, kKeyRefused, kFinished, kErased,
-/// kClosed, kForked,
-///           kNoSpace, kLatched. The plain name throws Error, the try_ name returns it; answers such as kUnchanged are
-///           no errors.
+///           kClosed, kForked, kNoSpace, kLatched. The plain name throws Error, the try_ name returns it; answers such
+///           as kUnchanged are not errors.
 /// Threads:  any.
 /// Cost:     numbers, bools, and strings that are no longer than before: tens of nanoseconds, no allocation once the
-/// key exists. Other
-///           values are converted to msgpack first.
+///           key exists. Other values are converted to msgpack first.
 /// A key that starts with "$." is a path.
 class Run {
  public:
-  /// Takes the handle over.
+  /// Takes ownership of the handle.
   explicit Run(cairn_run* handle) noexcept : handle_(handle) {}
 
-  /// Sets `key`, which keeps its place; a new one stands at the end. Values: numbers, bools, strings, nullptr, time
-  /// points (ISO 8601 text), and whatever converts to nlohmann::ordered_json.
+  /// Sets `key`. An existing key keeps its place, a new one comes last. Values: numbers, bools, strings, nullptr, time
+  /// points (as ISO 8601 text), and whatever converts to nlohmann::ordered_json.
   template <class T>
   Run& set(std::string_view key, const T& value) {
     return done(detail::write(value, detail::WriteSet{handle_.get(), key}));
@@ -141,7 +139,8 @@ class Run {
     return detail::status_of(cairn_run_delete(handle_.get(), key.data(), key.size()));
   }
 
-  /// Appends to the array at `key`, which is made if it is not there; another value becomes its first item.
+  /// Appends to the array at `key`, which is made if it is not there. A value that is not an array becomes the first
+  /// item of a new one.
   template <class T>
   Run& append(std::string_view key, const T& value) {
     return done(detail::write(value, detail::append_to(handle_.get(), key)));
@@ -165,7 +164,7 @@ class Run {
   Run& remove(std::string_view key, const json& value) { return remove<json>(key, value); }
   Status try_remove(std::string_view key, const json& value) noexcept { return try_remove<json>(key, value); }
 
-  /// Adds to the number at `key`; a missing key or another value counts as nothing. Integers stay exact.
+  /// Adds to the number at `key`; a missing key, or a value that is not a number, counts as 0. Integers stay exact.
   template <class N = int64_t>
   Run& increment(std::string_view key, N by = 1) {
     return done(add(key, by, false));
@@ -183,8 +182,8 @@ class Run {
     return detail::status_of(add(key, by, true));
   }
 
-  /// Replaces the whole metadata by `object`, a json object or a struct with a to_json. kTypeMismatch if it is no
-  /// object.
+  /// Replaces the whole metadata by `object`, a json object or a struct with a to_json. kTypeMismatch if the value is
+  /// not an object.
   template <class T>
   Run& save(const T& object) {
     return done(replace(object));
@@ -196,15 +195,16 @@ class Run {
   Run& save(const json& object) { return save<json>(object); }
   Status try_save(const json& object) noexcept { return try_save<json>(object); }
 
-  /// Applies operations in the wire's form, all or none: {{"type","set"},{"key","a"},{"value",1}}, ... Error::index
-  /// says which failed. An object {"operations", "parentOperations", "rootOperations"} updates parent and root with it.
+  /// Applies a JSON array of operations, all or none: {{"type","set"},{"key","a"},{"value",1}}, ... Error::index says
+  /// which one failed. An object {"operations", "parentOperations", "rootOperations"} also updates parent and root. See
+  /// cairn_run_apply_atomic.
   Run& apply(const json& operations) { return done(apply_all(operations)); }
   Status try_apply(const json& operations) noexcept {
     return detail::attempt([&] { return apply_all(operations); });
   }
 
-  /// The value at `key`; nothing if it is not there. Errors: kTypeMismatch, naming path, what was expected and what was
-  /// found. T: a number, bool, std::string, time point, json, or a type with a from_json.
+  /// The value at `key`; nullopt if it is not there. Errors: kTypeMismatch, whose text has the path, what was expected
+  /// and what was found. T: a number, bool, std::string, time point, json, or a type with a from_json.
   template <class T = json>
   [[nodiscard]] std::optional<T> get(std::string_view key) const {
     std::optional<T> value(std::in_place);
@@ -281,7 +281,7 @@ class Run {
     return bind<T>(key.name);
   }
 
-  /// Another handle of this run whose updates have this class.
+  /// Another handle of this run whose updates have this durability class.
   [[nodiscard]] Run with(Durability durability) const {
     cairn_run* other = nullptr;
     detail::check(cairn_run_with_durability(handle_.get(), static_cast<int32_t>(durability), &other));
@@ -294,7 +294,7 @@ class Run {
     return s == CAIRN_OK ? Result<Run>(Run(other)) : Result<Run>(detail::status_of(s));
   }
 
-  /// Another handle of this run, of the same class.
+  /// Another handle of this run, with the same durability class.
   [[nodiscard]] Run share() const {
     cairn_run* other = nullptr;
     detail::check(cairn_run_share(handle_.get(), &other));
@@ -306,10 +306,10 @@ class Run {
     return s == CAIRN_OK ? Result<Run>(Run(other)) : Result<Run>(detail::status_of(s));
   }
 
-  /// A handle of the run that this one names as its parent, or as its root, of the same class; of this run where it
-  /// names none. One that is not in this store is owned elsewhere: its updates are answered with kAccepted and wait for
-  /// its owner, and it has nothing to read (get gives nothing, current throws kNotFound). A start of that id makes it
-  /// this store's own.
+  /// A handle of the run that this one names as its parent, or as its root, with the same durability class; a handle of
+  /// this run if it names none. A run that is not in this store is owned elsewhere: its updates return kAccepted and
+  /// wait for its owner, and it has nothing to read (get gives nullopt, current throws kNotFound). A start of that id
+  /// makes it this store's own.
   [[nodiscard]] Run parent() const {
     cairn_run* other = nullptr;
     detail::check(cairn_run_parent(handle_.get(), &other));
@@ -331,14 +331,15 @@ class Run {
     return s == CAIRN_OK ? Result<Run>(Run(other)) : Result<Run>(detail::status_of(s));
   }
 
-  /// Makes what was updated before durable: the barrier of the store.
+  /// Makes everything that was updated before durable: the same as Store::barrier.
   void flush() { detail::check(cairn_run_flush(handle_.get())); }
   Status try_flush() noexcept { return detail::status_of(cairn_run_flush(handle_.get())); }
-  /// Takes over what the upstream knows; without an upstream the local state stays.
+  /// Asks the upstream for what others did to the run there, and merges it here once it answers; does not wait for
+  /// that. Without an upstream it does nothing. See cairn_run_refresh.
   void refresh() { detail::check(cairn_run_refresh(handle_.get())); }
   Status try_refresh() noexcept { return detail::status_of(cairn_run_refresh(handle_.get())); }
 
-  /// Ends the run. Later updates fail with kFinished, reads work.
+  /// Ends the run. Later updates fail with kFinished; reads still work.
   void finish(RunStatus status = RunStatus::kCompleted) {
     detail::check_update(cairn_run_finish(handle_.get(), static_cast<int32_t>(status)));
   }
@@ -359,8 +360,8 @@ class Run {
     return detail::attempt([&] { return replace_tags(tags); });
   }
 
-  /// What a number at the top level was, oldest first, since the open: see cairn_run_history. Errors: kInvalidArgument
-  /// (Options::history_interval_ms is 0).
+  /// The values that a number at the top level had since the open, oldest first: see cairn_run_history. Errors:
+  /// kInvalidArgument (Options::history_interval_ms is 0).
   [[nodiscard]] std::vector<HistoryPoint> history(std::string_view key) const {
     std::vector<HistoryPoint> points;
     const auto add = [](void* context, int64_t time_us, double value) -> int32_t {

@@ -26,12 +26,12 @@
 
 namespace cairn {
 
-/// How to trigger a run. All may stay as it is.
+/// How to trigger a run. Every field may keep its default.
 struct Trigger {
   json metadata = json::object();  // what the run starts from: an object
   std::vector<std::string> tags = {};
   std::string parent = {};             // empty: the run that the triggering thread works for, if any
-  std::chrono::milliseconds delay{0};  // DELAYED so long
+  std::chrono::milliseconds delay{0};  // the run is DELAYED for this time
   std::string id = {};                 // empty: one is made
 };
 
@@ -61,7 +61,7 @@ struct TaskJob {
   std::optional<TaskResult> result;  // Guarded by mutex.
 };
 
-/// What may be stored of an error's text: UTF-8, and not more than 4,096 bytes.
+/// The part of an error's text that can be stored: UTF-8, at most 4,096 bytes.
 inline std::string recordable(const std::string& text) {
   constexpr size_t kBytesMax = 4096;
   std::string s = json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace)).get<std::string>();
@@ -77,7 +77,7 @@ inline std::string recordable(const std::string& text) {
 
 }  // namespace detail
 
-/// A run that was triggered. A copy is the same run.
+/// A run that was triggered. A copy refers to the same run.
 class TaskHandle {
  public:
   explicit TaskHandle(std::shared_ptr<detail::TaskJob> job) : job_(std::move(job)) {}
@@ -129,7 +129,7 @@ class Runtime {
       threads_.emplace_back([this] { work(); });
     }
   }
-  /// Waits for what is queued and running. Runs that are still DELAYED, or WAITING for another attempt, become
+  /// Waits for all runs that are queued or running. Runs that are still DELAYED, or WAITING for another attempt, become
   /// CANCELED.
   ~Runtime() {
     std::vector<std::shared_ptr<detail::TaskJob>> later;
@@ -155,7 +155,7 @@ class Runtime {
   Runtime& operator=(const Runtime&) = delete;
 
   /// Starts a run of `task` and returns at once. `payload`: json, or a type with a to_json.
-  /// Errors: those of Store::start; kTypeMismatch if the metadata is no object; nothing is started then.
+  /// Errors: those of Store::start; kTypeMismatch if the metadata is not an object. Nothing is started then.
   template <class P = json>
   TaskHandle trigger(const Task& task, const P& payload, const Trigger& how = {}) {
     std::shared_ptr<detail::TaskJob> job = start(task, payload_json(payload), how);
@@ -271,7 +271,7 @@ class Runtime {
     wake_.notify_all();
   }
 
-  /// One attempt. The time until the next, if there shall be one.
+  /// Makes one attempt. Returns the time until the next one, if there is to be one.
   std::optional<std::chrono::milliseconds> attempt(detail::TaskJob& job) {
     const RunScope scope(job.run);
     TaskResult result;
@@ -306,7 +306,7 @@ class Runtime {
       result.error = e.what();
       result.status = RunStatus::kFailed;
     } catch (...) {
-      result.error = "an exception that is no std::exception";
+      result.error = "the run function threw something that is not a std::exception";
       result.status = RunStatus::kFailed;
     }
     if (retry && job.attempt < job.task.retry().attempts) {
@@ -342,7 +342,7 @@ class Runtime {
     } catch (const std::exception& e) {
       complain(job.id, e.what());
     } catch (...) {
-      complain(job.id, "a hook threw an exception that is no std::exception");
+      complain(job.id, "a hook threw something that is not a std::exception");
     }
   }
 

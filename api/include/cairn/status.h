@@ -26,7 +26,7 @@ enum class Code : int32_t {
   kInvalidMsgpack = 21,
   kTooDeep = 22,       // nested deeper than 64
   kNotFinite = 23,     // NaN or an infinity
-  kTypeMismatch = 24,  // a typed read found another type; or metadata whose top level is no object
+  kTypeMismatch = 24,  // a typed read found another type; or the top level of metadata is not an object
   kKeyRefused = 25,    // __proto__, or a path through __proto__, constructor or prototype
 
   // The run.
@@ -40,13 +40,13 @@ enum class Code : int32_t {
   kClosed = 48,
   kForked = 49,   // this process is a forked child of the one that opened the store
   kBusy = 50,     // another process, or another handle of this one, owns the store
-  kAgain = 51,    // try later: a reader met a moving writer
+  kAgain = 51,    // try later, for example: a writer was too fast for a reader
   kTimeout = 52,  // the time is over; what was acknowledged is safe on disk
   kReadOnly = 53,
-  kUnsafe = 54,     // file system, permissions or owner that the promises do not cover
-  kNotAStore = 55,  // no store there, or files that are not ours
+  kUnsafe = 54,     // the promises do not cover this file system, these permissions or this owner
+  kNotAStore = 55,  // no store there, or files that are not Cairn's
   kVersion = 56,    // written by a newer version; nothing was touched
-  kBacklog = 57,    // too many ordered operations wait for a run owned elsewhere
+  kBacklog = 57,    // too much is queued for a run's owner; or, at a start, for the upstream
 
   // The machine.
   kNoSpace = 64,  // nothing changed; works again when space returns
@@ -72,7 +72,7 @@ struct [[nodiscard]] Status {
 };
 static_assert(sizeof(Status) == 16);
 
-/// A value, or why there is none. `value()` without ok() is a bug of the caller.
+/// A value, or the Status that says why there is no value. Calling value() without ok() is a bug of the caller.
 template <class T>
 class [[nodiscard]] Result {
  public:
@@ -97,7 +97,8 @@ class [[nodiscard]] Result {
 
 }  // namespace cairn
 
-// The name is another each time: the expression may hold a function with such checks of its own.
+// Returns the Status from the calling function unless it is ok. Each use names its variable differently, because the
+// expression may contain a lambda that uses the macro too.
 #define CAIRN_TRY(expr) CAIRN_TRY_COUNTED(expr, __COUNTER__)
 #define CAIRN_TRY_COUNTED(expr, number) CAIRN_TRY_NUMBERED(expr, number)
 #define CAIRN_TRY_NUMBERED(expr, number)                                               \
@@ -106,5 +107,16 @@ class [[nodiscard]] Result {
       return cairn_status_##number;                                                    \
     }                                                                                  \
   } while (false)
+
+// The same for a Result, whose value it assigns: `CAIRN_TRY_ASSIGN(const size_t count, txn.entries(t));`. With `auto&&`
+// as the type nothing is moved: the value stays in the Result, which lives as long as the name.
+#define CAIRN_TRY_ASSIGN(variable, ...) CAIRN_TRY_ASSIGN_COUNTED(variable, __COUNTER__, __VA_ARGS__)
+#define CAIRN_TRY_ASSIGN_COUNTED(variable, number, ...) CAIRN_TRY_ASSIGN_NUMBERED(variable, number, __VA_ARGS__)
+#define CAIRN_TRY_ASSIGN_NUMBERED(variable, number, ...) \
+  auto cairn_result_##number = (__VA_ARGS__);            \
+  if (!cairn_result_##number.ok()) {                     \
+    return cairn_result_##number.status();               \
+  }                                                      \
+  variable = std::move(cairn_result_##number).value()
 
 #endif  // CAIRN_STATUS_H

@@ -41,8 +41,8 @@ class Store {
     return s.ok() ? Result<Store>(std::move(store)) : Result<Store>(s);
   }
 
-  /// For several processes of a host: opens a store of this process's own under `directory`, the slot that holds
-  /// `run_id` (if it is not ""), else one that no process has open, else a new one; directory() says which. See
+  /// For several processes of a host: opens a store for this process alone under `directory`. It is the slot that holds
+  /// `run_id` (if that is not ""), else one that no process has open, else a new one; directory() says which. See
   /// cairn_store_open_slot.
   /// Errors: those of open, and kBusy (the run's slot has an owner, or all 256 have), kAgain.
   static Store open_slot(const std::string& directory, const std::string& run_id = {}, const Options& options = {}) {
@@ -57,9 +57,10 @@ class Store {
     return s.ok() ? Result<Store>(std::move(store)) : Result<Store>(s);
   }
 
-  /// Opens a store to read, also while another process owns it. find, each, list, stats, id, and the reading calls of a
-  /// Run work, each on what was acknowledged before it began; every other call fails with kReadOnly. A reading call
-  /// looks at the files, 1 to 3 ms: to read several keys, take Run::current once. See CAIRN_OPEN_READ_ONLY.
+  /// Opens a store only to read it, even while another process owns it. find, each, list, watch, backup, stats, id, and
+  /// the reading calls of a Run work, and see at least what was acknowledged before they began; every other call fails
+  /// with kReadOnly. A reading call looks at the files, 1 to 3 ms: to read several keys, call Run::current once. See
+  /// CAIRN_OPEN_READ_ONLY.
   /// Errors: kNotAStore, kVersion, kUnsafe (the owner lives in another container), kCorrupt, kIo; of reads also kAgain.
   static Store open_read_only(const std::string& directory) {
     Store store;
@@ -76,9 +77,10 @@ class Store {
   Store& operator=(Store&& other) noexcept = default;  // closes this one
   ~Store() = default;                                  // closes, without a limit of time; use close() to see errors
 
-  /// Starts a run. One that was updated here before, as a parent or root, becomes this store's own: what waited for its
-  /// owner is on top of start.metadata, and handles of it go on.
-  /// Errors: kExists, kRunning, kTooLarge, kTypeMismatch (metadata is no object), kInvalidArgument, kNoSpace, kLatched.
+  /// Starts a run. One that was updated here before, as a parent or root, becomes this store's own: the updates that
+  /// waited for its owner are applied on top of start.metadata, and its handles stay valid.
+  /// Errors: kExists, kRunning, kBacklog, kTooLarge, kTypeMismatch (metadata is not an object), kInvalidArgument,
+  /// kNoSpace, kLatched.
   Run start(const Start& start = {}) {
     cairn_run* run = nullptr;
     detail::check(start_handle(cairn_run_start, start, &run));
@@ -89,7 +91,7 @@ class Store {
     return made<Run>(run, detail::attempt([&] { return start_handle(cairn_run_start, start, &run); }));
   }
 
-  /// Takes up an unfinished or CRASHED run and goes on with it. Errors: kNoSuchRun, kFinished.
+  /// Resumes an unfinished or CRASHED run. Errors: kNoSuchRun, kFinished, kInvalidArgument (it is owned elsewhere).
   Run resume(const std::string& id) {
     cairn_run* run = nullptr;
     detail::check(cairn_run_resume(handle_.get(), id.c_str(), &run));
@@ -100,8 +102,8 @@ class Store {
     return made<Run>(run, detail::status_of(cairn_run_resume(handle_.get(), id.c_str(), &run)));
   }
 
-  /// What a worker calls first: the run start.id. One that is here and not finished is resumed, and keeps its own task,
-  /// parent, root, tags and metadata; else it is started.
+  /// What a worker calls first: gives it the run start.id. If the store has it and it is not finished, it is resumed,
+  /// and keeps its own task, parent, root, tags and metadata; else it is started.
   /// Errors: kInvalidArgument (no id), kFinished, kExists (it is owned elsewhere), and those of start.
   Run start_or_resume(const Start& start) {
     cairn_run* run = nullptr;
@@ -113,7 +115,7 @@ class Store {
     return made<Run>(run, detail::attempt([&] { return start_handle(cairn_run_start_or_resume, start, &run); }));
   }
 
-  /// Any run of the store; nothing if there is none of this id.
+  /// Any run of the store; nullopt if no run has this id.
   [[nodiscard]] std::optional<Run> find(const std::string& id) {
     cairn_run* run = nullptr;
     const cairn_status s = cairn_run_open(handle_.get(), id.c_str(), &run);
@@ -133,7 +135,7 @@ class Store {
     return run == nullptr ? std::optional<Run>() : std::optional<Run>(Run(run));
   }
 
-  /// Removes the run with its metadata.
+  /// Removes the run with its metadata. Durable as the store's class says. Errors: kNoSuchRun, kNoSpace, kLatched.
   void erase(const std::string& id) { detail::check(cairn_run_erase(handle_.get(), id.c_str())); }
   Status try_erase(const std::string& id) noexcept {
     return detail::status_of(cairn_run_erase(handle_.get(), id.c_str()));
@@ -178,7 +180,7 @@ class Store {
     return s.ok() ? Result<Page>(std::move(page)) : Result<Page>(s);
   }
   /// All runs that `query` asks for, a page at a time, for a range-based for: `for (const RunInfo& r :
-  /// store.runs({}))`. Query::limit is that of a page. The loop may use the store, and ends by the errors of list().
+  /// store.runs({}))`. Query::limit is the size of a page. The loop may use the store; it throws the errors of list().
   /// Lifetime: the Store outlives the range and its iterators.
   class Runs;
   [[nodiscard]] Runs runs(Query query = {});
@@ -196,14 +198,14 @@ class Store {
     return s.ok() ? Result<Watch>(std::move(watch)) : Result<Watch>(s);
   }
   /// The same, and step() or the background thread calls changed(const WatchEvent&) while the Watch lives. It may use
-  /// the store, but not close it; what it throws ends the callbacks. Not on a store that is only read (kReadOnly).
+  /// the store, but not close it; an exception ends the callbacks. Not on a store that is only read (kReadOnly).
   [[nodiscard]] Watch watch(const WatchOptions& options, std::function<void(const WatchEvent&)> changed) {
     Watch watch;
     detail::check(watch.open(handle_.get(), options, std::move(changed)));
     return watch;
   }
 
-  /// Its upstream: messages out, answers in; and messages of other stores. Lifetime: the Store outlives it.
+  /// The store's upstream: messages out, answers in; and messages of other stores. Lifetime: the Store must outlive it.
   [[nodiscard]] Sync sync() noexcept { return Sync(handle_.get()); }
 
   /// A transaction to fill and commit.
@@ -224,10 +226,10 @@ class Store {
     t.commit(durability);
   }
 
-  /// All updates that returned before are durable, against power loss.
+  /// Makes all updates that returned before durable, against power loss.
   void barrier() { detail::check(cairn_store_barrier(handle_.get())); }
   Status try_barrier() noexcept { return detail::status_of(cairn_store_barrier(handle_.get())); }
-  /// The flush epoch that covers every update that returned before.
+  /// The number of the flush that will make every update that returned before durable: for wait_durable.
   [[nodiscard]] uint64_t epoch() const {
     uint64_t epoch = 0;
     detail::check(cairn_store_epoch(handle_.get(), &epoch));
@@ -238,7 +240,7 @@ class Store {
     detail::check(cairn_store_durable_epoch(handle_.get(), &epoch));
     return epoch;
   }
-  /// Errors: kTimeout.
+  /// Waits until the updates covered by `epoch` are durable, against power loss. Errors: kTimeout.
   void wait_durable(uint64_t epoch, std::chrono::milliseconds timeout = kNoLimit) {
     detail::check(cairn_store_wait_durable(handle_.get(), epoch, timeout.count()));
   }
@@ -246,7 +248,7 @@ class Store {
     return detail::status_of(cairn_store_wait_durable(handle_.get(), epoch, timeout.count()));
   }
 
-  /// Does what is due. Only without Options::background.
+  /// Does what is due (see cairn_store_step), in about `budget`; 0: no limit. Needed only without Options::background.
   void step(std::chrono::microseconds budget = {}) { detail::check(cairn_store_step(handle_.get(), budget.count())); }
   Status try_step(std::chrono::microseconds budget = {}) noexcept {
     return detail::status_of(cairn_store_step(handle_.get(), budget.count()));
@@ -286,7 +288,7 @@ class Store {
     return id;
   }
 
-  /// As it was given to open, or chosen by open_slot.
+  /// The directory that was given to open, or that open_slot chose.
   [[nodiscard]] std::string directory() const {
     size_t bytes = 0;
     detail::check(cairn_store_directory(handle_.get(), nullptr, 0, &bytes));
@@ -295,8 +297,8 @@ class Store {
     return name;
   }
 
-  /// Flushes, syncs and lets go of the directory; all calls of its runs fail with kClosed then. The Store is closed
-  /// whatever comes. Errors: kTimeout, kNoSpace, kIo, kLatched: what was acknowledged is on disk as its class says.
+  /// Flushes, syncs and unlocks the directory; all calls of its runs fail with kClosed then. The Store is closed even
+  /// if this fails. Errors: kTimeout, kNoSpace, kIo, kLatched: what was acknowledged is on disk as its class says.
   void close(std::chrono::milliseconds timeout = kNoLimit) {
     detail::check(cairn_store_close(handle_.release(), timeout.count()));
   }
@@ -312,7 +314,7 @@ class Store {
   };
   Store() = default;
 
-  /// The functions of Options. An open that succeeds takes it over: a run may outlive the Store, and tells on_error.
+  /// The functions of Options. An open that succeeds owns it: a run may outlive the Store, and still calls on_error.
   struct Listener {
     std::function<void(LogLevel, Code, std::string_view)> log;
     std::function<void(const Error&)> on_error;
@@ -331,7 +333,7 @@ class Store {
   }
   static void release_listener(void* context) { delete static_cast<Listener*>(context); }
 
-  /// With `run_id`: a slot, that of the run if it is not "".
+  /// With `run_id`: opens a slot, the one of the run if it is not "".
   cairn_status open_handle(const std::string& directory, const Options& o, uint32_t flags = 0,
                            const std::string* run_id = nullptr) {
     cairn_options c;

@@ -1,5 +1,5 @@
-// The upstream of a store: messages out, answers in. See "upstream" in cairn.h for what is promised. It carries nothing
-// itself: upstream.hpp does, over HTTP.
+// The upstream of a store: messages out, answers in. See "upstream" in cairn.h for what is promised. It does not use
+// the network: upstream.hpp carries the messages over HTTP.
 #ifndef CAIRN_SYNC_H
 #define CAIRN_SYNC_H
 
@@ -17,7 +17,7 @@
 
 namespace cairn {
 
-/// What each means is explained at cairn_sync_options; zero keeps what the store is attached with, or is the default.
+/// Each field is explained at cairn_sync_options; zero keeps the value of an earlier attach, or is the default.
 struct SyncOptions {
   uint32_t batch_runs_max = 0;
   uint32_t batch_bytes_max = 0;
@@ -34,22 +34,22 @@ enum class SyncFailure : int32_t {
   kTransient = CAIRN_SYNC_TRANSIENT,  // no answer, refused, busy
   kTooLarge = CAIRN_SYNC_TOO_LARGE,   // the other side takes less at once
   kDenied = CAIRN_SYNC_DENIED,        // not allowed
-  kProtocol = CAIRN_SYNC_PROTOCOL,    // what answers is no receiver
+  kProtocol = CAIRN_SYNC_PROTOCOL,    // what answers is not a Cairn receiver
 };
 
 enum class SyncControl : int32_t {
   kHurry = CAIRN_SYNC_HURRY,    // the next message need not wait for the interval
-  kPause = CAIRN_SYNC_PAUSE,    // nothing is given out until kResume or the next open
-  kResume = CAIRN_SYNC_RESUME,  // also after a failure: tries at once
-  kMoved = CAIRN_SYNC_MOVED,    // the store was moved here: it goes on, after it has asked for what is newer upstream
+  kPause = CAIRN_SYNC_PAUSE,    // no message is given until kResume or the next open
+  kResume = CAIRN_SYNC_RESUME,  // ends a pause, and the wait after a failure
+  kMoved = CAIRN_SYNC_MOVED,    // the store was moved here: it continues, after it asked for what is newer upstream
   kCopied = CAIRN_SYNC_COPIED,  // it is a copy: it becomes a store of its own
 };
 
 /// What becomes of a run's dead letter.
 enum class SyncRelease : int32_t {
-  kRetry = CAIRN_SYNC_RETRY,      // the same again
+  kRetry = CAIRN_SYNC_RETRY,      // the same change is sent again
   kSkip = CAIRN_SYNC_SKIP,        // the refused change is given up
-  kReplace = CAIRN_SYNC_REPLACE,  // all of the run is sent, as it is now, also over what others wrote there
+  kReplace = CAIRN_SYNC_REPLACE,  // all of the run is sent, as it is now; it overwrites what others wrote there
 };
 
 /// Of all runs or of one; see cairn_sync_state.
@@ -57,8 +57,8 @@ struct SyncState {
   bool all_acknowledged = false;
   bool attached = false;
   bool paused = false;
-  bool copied = false;   // say SyncControl::kMoved or kCopied first
-  bool forked = false;   // another store sends under this one's name: as copied
+  bool copied = false;   // the directory is a copy, or was moved: decide by SyncControl::kMoved or kCopied
+  bool forked = false;   // another store sends under this one's name: decide as with copied
   bool backlog = false;  // more waits than SyncOptions allow: no new runs
   bool forms = false;    // of one run: others write it upstream, too
 
@@ -69,8 +69,8 @@ struct SyncState {
   uint64_t unsent_records = 0;
   uint64_t in_flight_runs = 0;
   uint64_t in_flight_bytes = 0;
-  std::optional<TimePoint> oldest = {};                    // of the change that has waited longest
-  std::optional<std::chrono::milliseconds> next_try = {};  // nothing: when something changes or is decided
+  std::optional<TimePoint> oldest = {};                    // time of the change that has waited longest
+  std::optional<std::chrono::milliseconds> next_try = {};  // from now; nullopt: no such time, as of next()
   uint64_t failures = 0;
   uint64_t batches = 0;
   uint64_t lost_deltas = 0;
@@ -85,7 +85,7 @@ struct DeadLetter {
   TimePoint since;
 };
 
-/// Made by Store::sync, as often as one likes: nothing but the store's handle, so the Store must outlive it. Plain
+/// Made by Store::sync, as often as needed: it is only a reference to the store, so the Store must outlive it. Plain
 /// names throw Error, try_ names return it. Threads: any; next, feed and failed one at a time.
 class Sync {
  public:
@@ -96,13 +96,15 @@ class Sync {
   Status try_attach(const std::string& name, const SyncOptions& options = {}) noexcept {
     return detail::attempt([&] { return attach_to(name, options); });
   }
-  /// Nothing is sent until it is attached again; what is changed meanwhile waits. See cairn_sync_detach.
+  /// Nothing is sent until the store is attached again; what changes meanwhile waits. See cairn_sync_detach.
   void detach() { detail::check(cairn_sync_detach(store_)); }
   Status try_detach() noexcept { return detail::status_of(cairn_sync_detach(store_)); }
 
   /// Calls deliver(std::string_view message) with the next message, if there is one now; the bytes live until it
-  /// returns. When to ask again; nothing: after feed() or failed(). What deliver throws is passed on, and the message
-  /// still wants one of those. Errors: kInvalidArgument without an upstream, kCorrupt, kIo, kNoSpace.
+  /// returns. Returns the time after which to call again; nullopt if there is no such time: after a message was given
+  /// call feed() or failed() first, for the other cases see *in_ms of cairn_sync_next. An exception of deliver is
+  /// passed on; the message still needs feed() or failed(). Errors: kInvalidArgument without an upstream, kCorrupt,
+  /// kIo, kNoSpace.
   template <class Deliver>
   std::optional<std::chrono::milliseconds> next(Deliver&& deliver) {
     detail::CarriedException carried;
@@ -112,7 +114,7 @@ class Sync {
     detail::check(s);
     return in;
   }
-  /// What `deliver` throws becomes kInvalidArgument.
+  /// An exception of `deliver` becomes kInvalidArgument.
   template <class Deliver>
   Result<std::optional<std::chrono::milliseconds>> try_next(Deliver&& deliver) noexcept {
     using Answer = Result<std::optional<std::chrono::milliseconds>>;
@@ -123,12 +125,12 @@ class Sync {
     return status.ok() ? Answer(in) : Answer(status);
   }
 
-  /// The answer to that message; bytes that are none count as a failure. Errors: as next.
+  /// Takes the answer to that message; bytes that are not an answer count as a failure. Errors: as next.
   void feed(std::string_view answer) { detail::check(cairn_sync_feed(store_, answer.data(), answer.size())); }
   Status try_feed(std::string_view answer) noexcept {
     return detail::status_of(cairn_sync_feed(store_, answer.data(), answer.size()));
   }
-  /// There is no answer. `retry_after`: not before, if the other side asked for it.
+  /// Says that the message got no answer. `retry_after`: the pause that the other side asked for, if it did.
   void failed(SyncFailure why, const std::string& text, std::chrono::milliseconds retry_after = {}) {
     detail::check(cairn_sync_failed(store_, static_cast<int32_t>(why), text.c_str(), retry_after.count()));
   }
@@ -136,8 +138,9 @@ class Sync {
     return detail::status_of(cairn_sync_failed(store_, static_cast<int32_t>(why), text.c_str(), retry_after.count()));
   }
 
-  /// Takes a message of another store and calls reply(std::string_view answer), also before it throws an Error about
-  /// the message: kCorrupt, kVersion, what went wrong here. The answer goes back to the sender in any case.
+  /// Takes a message of another store and calls reply(std::string_view answer); the answer must go back to that store.
+  /// reply is called even if the message is refused (kCorrupt, kVersion) or this store failed; the Error is thrown
+  /// afterwards.
   template <class Reply>
   void receive(std::string_view message, Reply&& reply) {
     detail::CarriedException carried;
@@ -153,20 +156,21 @@ class Sync {
     return after(s, carried);
   }
 
-  /// Errors: kInvalidArgument without an upstream, or where nothing is to be decided.
+  /// See cairn_sync_control. Errors: kInvalidArgument without an upstream, or if there is nothing to decide.
   void control(SyncControl what) { detail::check(cairn_sync_control(store_, static_cast<int32_t>(what))); }
   Status try_control(SyncControl what) noexcept {
     return detail::status_of(cairn_sync_control(store_, static_cast<int32_t>(what)));
   }
 
-  /// What of the store, or of one run, is upstream. Exact, also without a network. Errors: kNoSuchRun, kCorrupt.
+  /// How much of the store, or of one run, the upstream has. Exact as of the last flush, even without a network.
+  /// Errors: kNoSuchRun, kCorrupt.
   [[nodiscard]] SyncState state() const { return checked_state(nullptr); }
   [[nodiscard]] SyncState state(const std::string& run) const { return checked_state(run.c_str()); }
   Result<SyncState> try_state() const noexcept { return returned_state(nullptr); }
   Result<SyncState> try_state(const std::string& run) const noexcept { return returned_state(run.c_str()); }
 
-  /// Waits until the upstream has acknowledged everything that was updated before. Another thread carries the messages
-  /// meanwhile. Errors: kTimeout, kInvalidArgument without an upstream, those of Store::barrier.
+  /// Waits until the upstream has acknowledged everything that was updated before. Another thread must carry the
+  /// messages meanwhile. Errors: kTimeout, kInvalidArgument without an upstream, those of Store::barrier.
   void wait(std::chrono::milliseconds timeout = kNoLimit) { detail::check(cairn_sync_wait(store_, timeout.count())); }
   Status try_wait(std::chrono::milliseconds timeout = kNoLimit) noexcept {
     return detail::status_of(cairn_sync_wait(store_, timeout.count()));
@@ -194,8 +198,8 @@ class Sync {
     each_dead_letter([&letters](const DeadLetter& letter) { letters.push_back(letter); });
     return letters;
   }
-  /// Lets go of a run's dead letter; false if it has none. Errors: kInvalidArgument (kReplace of a run owned
-  /// elsewhere).
+  /// Ends the hold of a run whose change the upstream refused; false if the run has no dead letter. Errors: kAgain,
+  /// kInvalidArgument (kReplace of a run owned elsewhere). See cairn_sync_release.
   bool release(const std::string& run, SyncRelease how) {
     const cairn_status s = cairn_sync_release(store_, run.c_str(), static_cast<int32_t>(how));
     detail::check(s);

@@ -1,4 +1,4 @@
-// What a run does: a run function with hooks around it, to be triggered by a Runtime (runtime.h).
+// A task: a run function with hooks around it, to be triggered by a Runtime (runtime.h).
 //
 //     const cairn::Task resize = cairn::Task("resize")
 //                                    .run([](const Image& image) { ... cairn::metadata::set("progress", 0.5); ... })
@@ -22,7 +22,7 @@
 
 namespace cairn {
 
-/// What a hook gets, if it wants to know.
+/// The argument of a hook, if it takes one.
 struct TaskEvent {
   std::string_view task;
   std::string_view run;  // the run's id
@@ -37,8 +37,8 @@ struct TaskEvent {
 /// Each takes a const TaskEvent& or nothing.
 /// Order: on_start of the runtime, then of the task, once before the first attempt; after the last attempt on_success
 /// or on_failure, then on_complete, of the task first and then of the runtime.
-/// An exception of on_start or on_success fails the run as one of the run function does (without another attempt); one
-/// of on_failure or on_complete is reported to the runtime's on_error and changes nothing.
+/// An exception of on_start or on_success fails the run, without another attempt. An exception of on_failure or
+/// on_complete is reported to the runtime's on_error and changes nothing.
 class Hooks {
  public:
   using Function = std::function<void(const TaskEvent&)>;
@@ -79,9 +79,9 @@ class Hooks {
   Function start_, success_, failure_, complete_;
 };
 
-/// How often a run function that throws is tried. Between attempts the run is WAITING.
+/// How often a run function that throws is called. Between attempts the run is WAITING.
 struct Retry {
-  int attempts = 1;                       // in all
+  int attempts = 1;                       // in all, with the first
   std::chrono::milliseconds delay{1000};  // before the second; each further one waits `factor` times longer
   double factor = 2;
   std::chrono::milliseconds delay_max{30'000};
@@ -89,7 +89,7 @@ struct Retry {
 
 namespace detail {
 
-/// The parameter of a run function: of a function, or of an object's call.
+/// The parameter type of a run function, which is a function or an object with operator().
 template <class F>
 struct ParameterOf;
 template <class C, class R, class P>
@@ -119,7 +119,8 @@ json call_for_json(F& f, Args&&... args) {
   }
 }
 
-/// The payload as what the run function takes. Throws Error with kTypeMismatch, naming path, expected and found.
+/// Converts the payload to the type that the run function takes. Throws Error with kTypeMismatch; the text has the
+/// path, what was expected and what was found.
 template <class P>
 P payload_as(const json& payload) {
   if constexpr (std::is_same_v<P, json>) {
@@ -134,7 +135,7 @@ P payload_as(const json& payload) {
 
 }  // namespace detail
 
-/// A copy shares nothing with the original; a Runtime keeps its own.
+/// A copy shares nothing with the original; a Runtime makes its own copy.
 class Task {
  public:
   using Function = std::function<json(const json& payload)>;

@@ -16,8 +16,8 @@ using TimePoint = std::chrono::system_clock::time_point;
 
 namespace detail {
 
-/// Days since 1970-01-01 as a date of the proleptic Gregorian calendar, and back (Hinnant's algorithms: exact for all
-/// years).
+/// Converts days since 1970-01-01 to a date of the proleptic Gregorian calendar, and back (Hinnant's algorithms: exact
+/// for all years).
 struct Date {
   int64_t year;
   unsigned month;
@@ -61,7 +61,7 @@ std::string to_iso8601(std::chrono::time_point<std::chrono::system_clock, Durati
   return text;
 }
 
-/// Nothing unless the text is one that to_iso8601 writes for the years 0 to 9999, and Duration can hold it.
+/// nullopt unless the text has the form that to_iso8601 writes for the years 0 to 9999, and Duration can hold the time.
 template <class Duration = TimePoint::duration>
 std::optional<std::chrono::time_point<std::chrono::system_clock, Duration>> from_iso8601(std::string_view text) {
   constexpr std::string_view kForm = "dddd-dd-ddTdd:dd:dd.dddZ";

@@ -36,14 +36,14 @@ struct WriteLater {
 
 }  // namespace detail
 
-/// Collects updates of any runs of one store; commit() applies all or none, also after any crash. What is not committed
-/// is dropped by the destructor. Made by Store::begin, or used through Store::transact.
+/// Collects updates of any runs of one store; commit() applies all or none, whatever crashes. The destructor drops what
+/// is not committed. Made by Store::begin, or used through Store::transact.
 /// Errors:   as the updates of a Run; at commit Error::index says which update failed, and an unapplied one fails the
-///           whole. Only the size of the results counts.
+///           whole. Only the size of each run's result is compared with the limit.
 /// Threads:  one at a time.
 class Transaction {
  public:
-  /// Takes the handle over.
+  /// Takes ownership of the handle.
   explicit Transaction(cairn_transaction* handle) noexcept : handle_(handle) {}
 
   template <class T>
@@ -89,7 +89,7 @@ class Transaction {
   Status try_save(const Run& run, const json& object) noexcept {
     return detail::attempt([&] { return add_save(run, object); });
   }
-  /// Operations in the wire's form.
+  /// Adds a JSON array of operations, as Run::apply takes them.
   Transaction& apply(const Run& run, const json& operations) { return done(add_all(run, operations)); }
   Status try_apply(const Run& run, const json& operations) noexcept {
     return detail::attempt([&] { return add_all(run, operations); });

@@ -1,4 +1,4 @@
-// The upstream over HTTP in C++: upstream.h over a Store. A library of its own: link cairn::upstream, too. Not part of
+// The upstream over HTTP in C++: upstream.h for a Store. A separate library: link cairn::upstream, too. Not included by
 // cairn.hpp.
 #ifndef CAIRN_UPSTREAM_HPP
 #define CAIRN_UPSTREAM_HPP
@@ -14,8 +14,8 @@
 
 namespace cairn {
 
-/// What each means is explained at cairn_upstream_options and cairn_sync_options. Zero is their default; from
-/// `interval` on it keeps what the store is attached with, bounds of Sync::attach, too.
+/// Each field is explained at cairn_upstream_options and cairn_sync_options. Zero is the default; from `interval` on,
+/// zero keeps the value that an earlier attach has set, Sync::attach included.
 struct UpstreamOptions {
   std::string url = {};
   std::string name = {};               // empty: the url
@@ -23,7 +23,7 @@ struct UpstreamOptions {
   std::string token_environment = {};  // name of the variable; empty: none
   std::string ca_file = {};            // empty: the system's
   std::chrono::milliseconds timeout{0};
-  bool background = true;  // a thread of its own carries messages; false: call step()
+  bool background = true;  // a thread of the library carries messages; false: call step()
   std::chrono::milliseconds interval{0};
   uint32_t batch_runs_max = 0;
   uint32_t batch_bytes_max = 0;
@@ -35,8 +35,8 @@ struct UpstreamOptions {
 };
 
 struct UpstreamState {
-  Code code = Code::kOk;  // of the last step: what the store failed with
-  std::string error;      // of `code`
+  Code code = Code::kOk;  // of the last step: the store's error
+  std::string error;      // the text of `code`
   uint64_t messages = 0;
   uint64_t answers = 0;
   uint64_t bytes_sent = 0;
@@ -59,8 +59,8 @@ class Upstream {
     return s.ok() ? Result<Upstream>(std::move(upstream)) : Result<Upstream>(s);
   }
 
-  /// Without a background thread: sends, receives, and waits at most `wait` for an answer. When to call again; nothing:
-  /// when something changes. Errors: see cairn_upstream_step.
+  /// Without a background thread: sends, receives, and waits at most `wait` for an answer. Returns the time after which
+  /// to call again; nullopt if there is no such time. Errors: see cairn_upstream_step.
   std::optional<std::chrono::milliseconds> step(std::chrono::milliseconds wait = {}) {
     std::optional<std::chrono::milliseconds> in;
     detail::check(step_handle(wait, in));
@@ -94,7 +94,7 @@ class Upstream {
     return state;
   }
 
-  /// Ends the thread; what was not acknowledged stays in the store. Other calls fail with kInvalidArgument then.
+  /// Ends the thread; what was not acknowledged stays in the store. Further calls fail with kInvalidArgument.
   void close() noexcept { handle_.reset(); }
 
   [[nodiscard]] cairn_upstream* handle() const noexcept { return handle_.get(); }

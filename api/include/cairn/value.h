@@ -1,5 +1,5 @@
-// C++ values in and out of a run's metadata. Numbers, bools and strings go through directly; everything else is what
-// nlohmann::ordered_json makes of it, as msgpack, which keeps integers and doubles apart.
+// Writes C++ values to a run's metadata and reads them. Numbers, bools and strings are passed directly; everything else
+// is converted by nlohmann::ordered_json, as msgpack, which keeps integers and doubles apart.
 #ifndef CAIRN_VALUE_H
 #define CAIRN_VALUE_H
 
@@ -54,7 +54,7 @@ struct IsTimePoint<std::chrono::time_point<std::chrono::system_clock, D>> : std:
 template <class T>
 inline constexpr bool kIsText = std::is_convertible_v<const T&, std::string_view> && !std::is_same_v<T, std::nullptr_t>;
 
-/// nlohmann makes a value of it, and it is no function or address.
+/// nlohmann can convert it, and it is not a function or a pointer.
 template <class T>
 inline constexpr bool kIsJson = kIsJsonOf<json, T> || kIsJsonOf<nlohmann::json, T>;
 
@@ -72,7 +72,7 @@ std::vector<uint8_t> to_msgpack(const T& value) {
   }
 }
 
-/// As json, whichever of nlohmann's two kinds T's own functions know.
+/// Converts to json, whichever of nlohmann's two value types T's own functions take.
 template <class T>
 json to_json_value(const T& value) {
   static_assert(
@@ -89,7 +89,7 @@ template <class T>
 inline constexpr bool kIsWritable =
     std::is_arithmetic_v<T> || std::is_null_pointer_v<T> || kIsText<T> || IsTimePoint<T>::value || kIsJson<T>;
 
-/// Hands `value` to the function of `to` that fits: boolean, int64, uint64, real, null, text, or msgpack.
+/// Passes `value` to the function of `to` that fits: boolean, int64, uint64, real, null, text, or msgpack.
 template <class T, class To>
 cairn_status write(const T& value, To&& to) {
   static_assert(
@@ -116,7 +116,7 @@ cairn_status write(const T& value, To&& to) {
   }
 }
 
-/// Text or bytes from a call(buffer, capacity, &needed), however long.
+/// Reads text or bytes of any length by call(buffer, capacity, &needed).
 template <class Call>
 cairn_status read_bytes(std::string& out, Call&& call) {
   char few[512];
@@ -136,7 +136,7 @@ cairn_status read_bytes(std::string& out, Call&& call) {
   return s;
 }
 
-/// From the msgpack that stands at `path`; "" is the whole metadata.
+/// Converts the msgpack of the value at `path`; "" is the whole metadata.
 template <class T>
 cairn_status from_msgpack(const std::string& msgpack, [[maybe_unused]] const std::string& path, T& out) {
   if constexpr (std::is_same_v<T, json> || std::is_same_v<T, nlohmann::json>) {

@@ -1,4 +1,4 @@
-// Watching runs. See "watching" in cairn.h for what is told and when.
+// Watching runs. See "watching" in cairn.h for which events there are and when.
 #ifndef CAIRN_WATCH_H
 #define CAIRN_WATCH_H
 
@@ -25,13 +25,13 @@ enum class WatchKind : int32_t {
   kChanged = CAIRN_WATCH_CHANGED,
   kFinished = CAIRN_WATCH_FINISHED,
   kErased = CAIRN_WATCH_ERASED,
-  kReset = CAIRN_WATCH_RESET,        // drop what you hold; all that is there follows
+  kReset = CAIRN_WATCH_RESET,        // drop what you hold; all runs that exist follow
   kOrphaned = CAIRN_WATCH_ORPHANED,  // unfinished, and its process is gone
 };
 
 struct WatchOptions {
   std::string run = {};                     // empty: all runs
-  std::string token = {};                   // of an earlier event: go on there
+  std::string token = {};                   // of an earlier event: continue after it
   bool metadata = false;                    // events carry the metadata
   bool from_now = false;                    // without a token: only what changes from now on
   std::chrono::milliseconds interval{100};  // of the descriptor, of wait and of callbacks; at least 20
@@ -49,8 +49,8 @@ struct WatchEvent {
   [[nodiscard]] json metadata() const { return text.empty() ? json::object() : json::parse(text, nullptr, false); }
 };
 
-/// Made by Store::watch. Plain names throw Error. Threads: one call at a time. It may outlive the Store; its calls then
-/// fail with kClosed.
+/// Made by Store::watch. Plain names throw Error, try_ names return it. Threads: one call at a time. It may outlive the
+/// Store; its calls then fail with kClosed.
 class Watch {
  public:
   /// The next event; nothing if there is none now. Errors: kAgain, kCorrupt, kIo of a store that is only read.
@@ -65,7 +65,7 @@ class Watch {
     return s.worked() ? Result<std::optional<WatchEvent>>(std::move(e)) : Result<std::optional<WatchEvent>>(s);
   }
 
-  /// The next event, and waits for it.
+  /// Waits for the next event; nullopt if there is none within `timeout`.
   [[nodiscard]] std::optional<WatchEvent> wait(std::chrono::milliseconds timeout) {
     const auto end = std::chrono::steady_clock::now() + timeout;
     while (true) {
@@ -116,7 +116,7 @@ class Watch {
   Iterator begin() { return Iterator(*this); }
   Iterator end() { return {}; }
 
-  /// Ends the watch; no callback runs after it (but the one that it is called in).
+  /// Ends the watch; no callback runs after it (except the one that it is called from).
   void close() noexcept { handle_.reset(); }
 
   [[nodiscard]] cairn_watch* handle() const noexcept { return handle_.get(); }
@@ -165,7 +165,7 @@ class Watch {
     return e;
   }
 
-  // What it throws ends the callbacks: there is nobody to hand it to.
+  // An exception ends the callbacks: there is no caller to pass it to.
   static int32_t forward(void* context, const cairn_watch_event* event, const cairn_run_info* info,
                          const char* metadata, size_t metadata_bytes) noexcept {
     const Status s = detail::attempt([&] {

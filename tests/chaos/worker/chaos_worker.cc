@@ -12,7 +12,8 @@
 #include <vector>
 
 #include "api/upstream/http_exchange.h"
-#include "engine/store.h"
+#include "engine/store/store.h"
+#include "engine/store/upstream.h"
 #include "tests/chaos/oracle.h"
 #include "tests/support/seeded_random.h"
 
@@ -193,9 +194,9 @@ void carry(Store& store, const std::string& url) {
   expect(exchange.status(), "the exchange");
   while (oracle->stop == 0) {
     // Tries at once what just failed: many messages, not good manners, are wanted here.
-    expect(store.sync_control(Store::SyncControl::kResume), "resume");
+    expect(store.upstream().control(engine::Upstream::Control::kResume), "resume");
     std::string message;
-    expect(store.sync_next(message), "next");
+    expect(store.upstream().next(message), "next");
     if (message.empty()) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
       continue;
@@ -207,11 +208,11 @@ void carry(Store& store, const std::string& url) {
       outcome = (*exchange)->poll(50);
     }
     if (outcome->answered()) {
-      expect(store.sync_feed(outcome->answer), "feed");
+      expect(store.upstream().feed(outcome->answer), "feed");
       continue;
     }
     ++oracle->failures;
-    expect(store.sync_failed(static_cast<engine::sync::Failure>(outcome->failure), outcome->text), "failed");
+    expect(store.upstream().failed(static_cast<engine::sync::Failure>(outcome->failure), outcome->text), "failed");
     std::this_thread::sleep_for(std::chrono::milliseconds(3));
   }
 }
@@ -230,7 +231,7 @@ int work(const std::string& directory, const std::string& url, uint64_t seed) {
   engine::sync::SenderOptions sender;
   sender.interval_ms = 2;
   sender.limits.entries = 4;
-  expect(store.attach_upstream("chaos", sender), "attach");
+  expect(store.upstream().attach("chaos", sender), "attach");
   {
     std::vector<std::jthread> threads;
     for (uint32_t t = 0; t < kOracleThreads; ++t) {

@@ -1,4 +1,4 @@
-// What the C++ blocks of the README that are no programs stand in: a function, behind all headers.
+// What the C++ blocks of the README and the guides that are no programs stand in: a function, after all headers.
 #pragma once
 #include <cairn/packed.h>
 

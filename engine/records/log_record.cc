@@ -1,0 +1,379 @@
+#include "engine/records/log_record.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#include "engine/json/json.h"
+#include "engine/json/msgpack.h"
+#include "engine/json/msgpack_cursor.h"
+
+namespace cairn::engine {
+
+namespace {
+
+constexpr uint8_t kPartHasOrigin = 1;
+constexpr uint8_t kOthersWrite = 2;
+constexpr uint8_t kPartFlags = 0x0f;
+constexpr int kPartHopsShift = 4;  // hops are the upper four bits of the byte
+constexpr Status kBad(Code::kCorrupt, "malformed log record");
+
+template <class T>
+void append_raw(std::string& out, T v) {
+  out.append(reinterpret_cast<const char*>(&v), sizeof v);
+}
+
+template <class T>
+bool take_raw(std::string_view& from, T& v) {
+  if (from.size() < sizeof v) {
+    return false;
+  }
+  std::memcpy(&v, from.data(), sizeof v);
+  from.remove_prefix(sizeof v);
+  return true;
+}
+
+bool take_identity(std::string_view& from, std::string_view& id, uint64_t& created_lsn) {
+  uint8_t bytes;
+  if (!take_raw(from, bytes) || bytes == 0 || bytes > 64 || from.size() < bytes) {
+    return false;
+  }
+  id = from.substr(0, bytes);
+  from.remove_prefix(bytes);
+  return take_raw(from, created_lsn);
+}
+
+bool take_identity(std::string_view& from, std::string& id, uint64_t& created_lsn) {
+  std::string_view read;
+  const bool taken = take_identity(from, read, created_lsn);
+  id = read;
+  return taken;
+}
+
+}  // namespace
+
+void append_diff_prefix(std::string& out, std::string_view id, uint64_t created_lsn) {
+  out.push_back(static_cast<char>(id.size()));
+  out.append(id);
+  append_raw(out, created_lsn);
+}
+
+void append_run_diff(std::string& out, const RunDiff& d) {
+  append_diff_prefix(out, d.id, d.created_lsn);
+  append_diff(out, d.diff);
+}
+
+Result<RunDiff> decode_run_diff(std::string_view payload) {
+  RunDiff d;
+  if (!take_identity(payload, d.id, d.created_lsn)) {
+    return kBad;
+  }
+  CAIRN_TRY_ASSIGN(d.diff, decode_diff(payload));
+  return d;
+}
+
+Result<RunDiffHead> decode_run_diff_head(std::string_view payload) {
+  RunDiffHead d;
+  if (!take_identity(payload, d.id, d.created_lsn)) {
+    return kBad;
+  }
+  CAIRN_TRY_ASSIGN(const auto&& head, decode_diff_head(payload));
+  d.diff = head;
+  return d;
+}
+
+void append_transaction(std::string& out, const std::vector<std::string>& run_diffs) {
+  for (const std::string& bytes : run_diffs) {
+    append_raw(out, static_cast<uint32_t>(bytes.size()));
+    out += bytes;
+  }
+}
+
+Result<std::vector<std::string_view>> split_transaction(std::string_view payload) {
+  std::vector<std::string_view> parts;
+  while (!payload.empty()) {
+    uint32_t bytes;
+    if (!take_raw(payload, bytes) || bytes > payload.size()) {
+      return kBad;
+    }
+    parts.push_back(payload.substr(0, bytes));
+    payload.remove_prefix(bytes);
+  }
+  return parts;
+}
+
+Result<std::vector<RunDiff>> decode_transaction(std::string_view payload) {
+  CAIRN_TRY_ASSIGN(const auto&& parts, split_transaction(payload));
+  std::vector<RunDiff> diffs;
+  for (const std::string_view part : parts) {
+    CAIRN_TRY_ASSIGN(auto&& d, decode_run_diff(part));
+    diffs.push_back(std::move(d));
+  }
+  return diffs;
+}
+
+void append_change(std::string& out, const RunChange& change) {
+  append_diff_prefix(out, change.id, change.created_lsn);
+  Array fields;
+  fields.emplace_back(change.sequence);
+  fields.emplace_back(change.updated_us);
+  fields.push_back(change.status ? Value(static_cast<int64_t>(*change.status)) : Value());
+  fields.push_back(change.session ? Value(*change.session) : Value());
+  if (change.tags) {
+    Array tags;
+    for (const std::string& tag : *change.tags) {
+      tags.emplace_back(tag);
+    }
+    fields.emplace_back(std::move(tags));
+  } else {
+    fields.emplace_back();
+  }
+  if (!change.error.empty()) {
+    fields.emplace_back(change.error);
+  }
+  append_msgpack_minimal(out, Value(std::move(fields)));
+}
+
+Result<RunChange> decode_change(std::string_view payload) {
+  RunChange change;
+  if (!take_identity(payload, change.id, change.created_lsn)) {
+    return kBad;
+  }
+  MsgpackCursor fields(payload);
+  size_t count = 0;
+  if (!fields.read_array(count) || count < 5 || count > 6 || !fields.read_unsigned(change.sequence) ||
+      change.sequence == 0 || !fields.read_signed(change.updated_us)) {
+    return kBad;
+  }
+  if (!fields.read_nil()) {
+    uint64_t status = 0;
+    if (!fields.read_unsigned(status) || status > static_cast<uint64_t>(RunStatus::kTimedOut)) {
+      return kBad;
+    }
+    change.status = static_cast<RunStatus>(status);
+  }
+  if (!fields.read_nil() && !fields.read_unsigned(change.session.emplace())) {
+    return kBad;
+  }
+  if (!fields.read_nil()) {
+    size_t tags = 0;
+    if (!fields.read_array(tags)) {
+      return kBad;
+    }
+    change.tags.emplace();
+    for (size_t i = 0; i < tags; ++i) {
+      std::string_view tag;
+      if (!fields.read_string(tag) || !valid_utf8(tag)) {
+        return kBad;
+      }
+      change.tags->emplace_back(tag);
+    }
+  }
+  if (count == 6) {
+    std::string_view error;
+    if (!fields.read_string(error) || error.size() > kErrorBytesMax || !valid_utf8(error)) {
+      return kBad;
+    }
+    change.error = error;
+  }
+  if (!fields.at_end()) {
+    return kBad;
+  }
+  return change;
+}
+
+void take_change(RunRecord& record, const RunChange& change) {
+  if (change.status) {
+    record.status = *change.status;
+    record.finished_us = is_final(*change.status) ? change.updated_us : 0;
+    record.error = change.error;
+  }
+  if (change.session) {
+    record.session = *change.session;
+  }
+  if (change.tags) {
+    record.tags = *change.tags;
+  }
+}
+
+Status read_run_id(std::string_view payload, std::string& id) {
+  uint64_t created_lsn;
+  return take_identity(payload, id, created_lsn) ? Status() : kBad;
+}
+
+void append_received_head(std::string& out, const std::vector<Received::Cursor>& cursors) {
+  append_raw(out, static_cast<uint8_t>(cursors.size()));
+  for (const Received::Cursor& cursor : cursors) {
+    append_raw(out, static_cast<uint8_t>(cursor.key.size()));
+    out += cursor.key;
+    append_raw(out, static_cast<uint32_t>(cursor.payload.size()));
+    out += cursor.payload;
+  }
+}
+
+void append_received_part(std::string& out, const ReceivedPart& part) {
+  append_raw(out, static_cast<uint8_t>(part.type));
+  append_raw(out, static_cast<uint8_t>((part.origin ? kPartHasOrigin : 0) | (part.others_write ? kOthersWrite : 0) |
+                                       part.hops << kPartHopsShift));
+  if (part.origin) {
+    append_raw(out, part.origin->owner);
+    append_raw(out, part.origin->generation);
+    append_raw(out, part.origin->life);
+    append_raw(out, part.origin->sequence);
+  }
+  append_raw(out, static_cast<uint32_t>(part.payload.size()));
+  out += part.payload;
+}
+
+Result<Received> decode_received(std::string_view payload, bool check_parts) {
+  Received received;
+  uint32_t bytes;
+  uint8_t cursors;
+  if (!take_raw(payload, cursors)) {
+    return kBad;
+  }
+  for (uint8_t i = 0; i < cursors; ++i) {
+    Received::Cursor& cursor = received.cursors.emplace_back();
+    uint8_t key_bytes;
+    if (!take_raw(payload, key_bytes) || key_bytes == 0 || key_bytes > payload.size()) {
+      return kBad;
+    }
+    cursor.key = payload.substr(0, key_bytes);
+    payload.remove_prefix(key_bytes);
+    if (!take_raw(payload, bytes) || bytes > payload.size()) {
+      return kBad;
+    }
+    cursor.payload = payload.substr(0, bytes);
+    payload.remove_prefix(bytes);
+  }
+  while (!payload.empty()) {
+    ReceivedPart part;
+    uint8_t type;
+    uint8_t flags;
+    if (!take_raw(payload, type) || !take_raw(payload, flags) ||
+        (flags & kPartFlags & ~(kPartHasOrigin | kOthersWrite)) != 0 || type < static_cast<uint8_t>(LogType::kDiff) ||
+        type > static_cast<uint8_t>(LogType::kErase)) {
+      return kBad;
+    }
+    part.type = static_cast<LogType>(type);
+    part.others_write = (flags & kOthersWrite) != 0;
+    part.hops = flags >> kPartHopsShift;
+    if ((flags & kPartHasOrigin) != 0) {
+      Origin& origin = part.origin.emplace();
+      if (!take_raw(payload, origin.owner) || !take_raw(payload, origin.generation) ||
+          !take_raw(payload, origin.life) || !take_raw(payload, origin.sequence)) {
+        return kBad;
+      }
+    }
+    if (!take_raw(payload, bytes) || bytes > payload.size()) {
+      return kBad;
+    }
+    part.payload = payload.substr(0, bytes);
+    payload.remove_prefix(bytes);
+    if (check_parts) {
+      CAIRN_TRY(check_log_record(type, part.payload));
+    }
+    received.parts.push_back(std::move(part));
+  }
+  return received;
+}
+
+bool concerns(LogType type, std::string_view payload, const std::set<std::string, std::less<>>& ids) {
+  switch (type) {
+    case LogType::kStart: {
+      const auto id = read_record_id(payload);
+      return !id.ok() || ids.contains(*id);
+    }
+    case LogType::kTransaction: {
+      const auto parts = split_transaction(payload);
+      return !parts.ok() || std::any_of(parts->begin(), parts->end(),
+                                        [&ids](std::string_view part) { return concerns(LogType::kDiff, part, ids); });
+    }
+    case LogType::kReceived: {
+      const auto received = decode_received(payload, false);
+      return !received.ok() || std::any_of(received->parts.begin(), received->parts.end(),
+                                           [&ids](const auto& part) { return concerns(part.type, part.payload, ids); });
+    }
+    case LogType::kDiff:
+    case LogType::kChange:
+    case LogType::kErase:
+    case LogType::kForget:
+    case LogType::kRebase: {
+      std::string_view id;
+      uint64_t created_lsn;
+      return !take_identity(payload, id, created_lsn) || ids.contains(id);
+    }
+  }
+  return true;  // a record type of a newer version: may be about any run
+}
+
+void append_rebase(std::string& out, const RunRebase& rebase) {
+  append_diff_prefix(out, rebase.id, rebase.created_lsn);
+  append_raw(out, rebase.base);
+  append_raw(out, rebase.last);
+  append_raw(out, rebase.upstream);
+  append_raw(out, rebase.updated_us);
+  append_raw(out, static_cast<uint8_t>(rebase.ships_forms));
+  std::string head;
+  if (rebase.head) {
+    append_change(head, *rebase.head);
+  }
+  append_raw(out, static_cast<uint32_t>(head.size()));
+  out += head;
+  Object object;
+  for (int i = 0; i < rebase.document.size(); ++i) {
+    object.push_back({rebase.document.member(i).key, rebase.document.member(i).value});
+  }
+  append_msgpack_minimal(out, Value(std::move(object)));
+}
+
+Result<RunRebase> decode_rebase(std::string_view payload) {
+  RunRebase rebase;
+  uint32_t head_bytes;
+  uint8_t ships_forms;
+  if (!take_identity(payload, rebase.id, rebase.created_lsn) || !take_raw(payload, rebase.base) ||
+      !take_raw(payload, rebase.last) || !take_raw(payload, rebase.upstream) || !take_raw(payload, rebase.updated_us) ||
+      !take_raw(payload, ships_forms) || ships_forms > 1 || !take_raw(payload, head_bytes) ||
+      head_bytes > payload.size() || rebase.last <= rebase.base || rebase.upstream == 0 ||
+      rebase.upstream > rebase.last) {
+    return kBad;
+  }
+  rebase.ships_forms = ships_forms != 0;
+  if (head_bytes != 0) {
+    CAIRN_TRY_ASSIGN(rebase.head, decode_change(payload.substr(0, head_bytes)));
+    payload.remove_prefix(head_bytes);
+  }
+  auto decoded = decode_msgpack(payload, kStoredDepthMax);
+  if (!decoded.ok() || !decoded->is(Type::kObject)) {
+    return kBad;
+  }
+  rebase.document = Document::from_object(std::move(*decoded->get<Object>()));
+  return rebase;
+}
+
+void add_record(wal::Writer::Append& append, LogType type, std::string_view payload) {
+  assert(check_log_record(static_cast<uint8_t>(type), payload).ok());
+  append.add(static_cast<uint8_t>(type), payload);
+}
+
+Status check_log_record(uint8_t type, std::string_view payload) {
+  switch (static_cast<LogType>(type)) {
+    case LogType::kDiff:
+      return decode_run_diff(payload).status();
+    case LogType::kStart:
+      return decode_run_record(payload).status();
+    case LogType::kChange:
+    case LogType::kErase:
+    case LogType::kForget:
+      return decode_change(payload).status();
+    case LogType::kTransaction:
+      return decode_transaction(payload).status();
+    case LogType::kReceived:
+      return decode_received(payload).status();
+    case LogType::kRebase:
+      return decode_rebase(payload).status();
+  }
+  return {Code::kVersion, "a log record of a type that this version does not know"};
+}
+
+}  // namespace cairn::engine

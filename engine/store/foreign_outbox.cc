@@ -1,0 +1,59 @@
+#include "engine/store/foreign_outbox.h"
+
+#include <memory>
+#include <utility>
+
+#include "engine/diff/fold.h"
+#include "engine/diff/operation_list.h"
+#include "engine/sync/outbox.h"
+#include "engine/tables/format.h"
+
+namespace cairn::engine {
+
+Status ForeignOutbox::check_size(Diff& all) const {
+  std::string bytes;
+  append_diff(bytes, all);
+  if (bytes.size() > bytes_max_) {
+    sum_increments(all);
+    bytes.clear();
+    append_diff(bytes, all);
+  }
+  return bytes.size() > bytes_max_ ? Status(Code::kBacklog, "too much waits for the owner of the run") : Status();
+}
+
+Status ForeignOutbox::check_letter(const std::string& id) const {
+  const std::shared_ptr<Tables> tables = runs_.tables();
+  if (!facts_.keeps_changes.load(std::memory_order_relaxed) || tables == nullptr) {
+    return {};
+  }
+  bool full = false;
+  CAIRN_TRY(tables->look([&](TablesTxn& txn) -> Status {
+    auto letter = txn.get(Table::kDead, id);
+    CAIRN_TRY(letter.status());
+    full = letter->has_value() && sync::takes_no_more(**letter);
+    return {};
+  }));
+  return full ? Status(Code::kBacklog, "too much waits for the owner of the run: let it be sent first") : Status();
+}
+
+void ForeignOutbox::note(Run& run, Diff all, const Diff& added) const {
+  run.record.outbox.diff = std::move(all);
+  if (!facts_.keeps_changes.load(std::memory_order_relaxed)) {
+    return;
+  }
+  if (run.outbox_since.last == 0) {
+    run.outbox_since = added;
+  } else if (!fold(run.outbox_since, added).ok()) {
+    run.outbox_since = Diff();  // then the limits see all a while longer
+  }
+}
+
+void ForeignOutbox::log_left_out(const std::string& id, const std::vector<std::string>& keys) const {
+  for (const std::string& key : keys) {
+    write_log(hooks_, LogLevel::kWarning, Code::kTooLarge,
+              "run " + id + ": a change of its key \"" + key.substr(0, 64) +
+                  "\" that waited for the owner is left out: the value would be too deep, or the metadata too large");
+  }
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,43 @@
+// What waits for the owners of runs that other stores own: how much of it there may be, and what a run in memory knows
+// of it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "cairn/status.h"
+#include "engine/base/hooks.h"
+#include "engine/diff/diff.h"
+#include "engine/store/run.h"
+#include "engine/store/run_table.h"
+#include "engine/store/upstream_facts.h"
+
+namespace cairn::engine {
+
+class ForeignOutbox {
+ public:
+  ForeignOutbox(const Hooks& hooks, const RunTable& runs, const UpstreamFacts& facts, size_t metadata_bytes_max)
+      : hooks_(hooks), runs_(runs), facts_(facts), bytes_max_(bytes_max_of(metadata_bytes_max)) {}
+
+  /// For one run, in bytes of a diff.
+  static constexpr size_t bytes_max_of(size_t metadata_bytes_max) { return 4 * metadata_bytes_max; }
+  /// kBacklog: `all`, which is to wait for one run, is too much, with its increments summed as well.
+  Status check_size(Diff& all) const;
+  /// kBacklog: what the upstream refused of the run is long already, and must not grow with each time it is sent again.
+  Status check_letter(const std::string& id) const;
+  /// With the run's lock held: `all` waits now, of which `added` came last. It is kept in memory for the bounds: all,
+  /// and apart what came since the last batch took some.
+  void note(Run& run, Diff all, const Diff& added) const CAIRN_REQUIRES(run.lock);
+  /// What was done to the run before its owner's first word goes on top of that. What does not fit is left out as what
+  /// does not apply: the owner is not to be held up by others.
+  void log_left_out(const std::string& id, const std::vector<std::string>& keys) const;
+
+ private:
+  const Hooks& hooks_;
+  const RunTable& runs_;
+  const UpstreamFacts& facts_;
+  const size_t bytes_max_;
+};
+
+}  // namespace cairn::engine

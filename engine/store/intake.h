@@ -1,0 +1,82 @@
+// Runs that come in by sync: a batch is planned on the runs as they are, under their locks, and written as one log
+// record with its stream's cursor; then it is what they are.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/status.h"
+#include "engine/records/log_record.h"
+#include "engine/store/alarm.h"
+#include "engine/store/dirty_runs.h"
+#include "engine/store/foreign_outbox.h"
+#include "engine/store/gate.h"
+#include "engine/store/incoming.h"
+#include "engine/store/run_log.h"
+#include "engine/store/run_table.h"
+#include "engine/store/run_views.h"
+#include "engine/store/upstream.h"
+#include "engine/sync/batch.h"
+#include "engine/sync/documents.h"
+#include "engine/sync/question.h"
+#include "engine/sync/reply.h"
+
+namespace cairn::engine {
+
+class Intake {
+ public:
+  using Cursors = std::function<std::vector<Received::Cursor>()>;
+
+  /// `finished`: how many runs are.
+  Intake(uint32_t segment_bytes, const Gate& gate, RunTable& runs, DirtyRuns& dirty, RunLog& log, Alarm& alarm,
+         Checkpointer& checkpointer, const RunViews& views, Upstream& upstream, IncomingPlan plan,
+         const ForeignOutbox& outbox, std::atomic<uint64_t>& finished)
+      : segment_bytes_(segment_bytes),
+        gate_(gate),
+        runs_(runs),
+        dirty_(dirty),
+        log_(log),
+        alarm_(alarm),
+        checkpointer_(checkpointer),
+        views_(views),
+        upstream_(upstream),
+        plan_(plan),
+        outbox_(outbox),
+        finished_(finished) {}
+
+  /// Applies a batch of another store and its stream's cursor, all at once and durably (sync/receiver.h). `cursors` is
+  /// asked once the verdicts are there. kTooLarge: it needs more than `limit` bytes of one log record.
+  Status receive(const sync::Batch& batch, const Cursors& cursors, std::vector<sync::Verdict>& verdicts, size_t& limit);
+  /// The runs that another store asks for.
+  Status documents(const sync::Question& question, sync::Documents& documents);
+  /// As the tables have it.
+  Result<std::optional<std::string>> stored_cursor(std::string_view key);
+
+ private:
+  Status take(const sync::Batch& batch, const Cursors& cursors, std::vector<sync::Verdict>& verdicts, size_t& limit,
+              bool settled, uint64_t& lsn);
+  Status load(const sync::Batch& batch, std::vector<Incoming>& incoming, std::vector<Run*>& known);
+  Status settle(std::vector<Incoming>& incoming, bool settled);
+  void plan(const sync::Batch& batch, std::vector<Incoming>& incoming, std::vector<sync::Verdict>& verdicts) const;
+  Status append(std::vector<Incoming>& incoming, const std::string& payload, uint64_t& lsn);
+  void apply(Incoming& in, uint64_t lsn) CAIRN_REQUIRES(in.run->lock);
+
+  const uint32_t segment_bytes_;
+  const Gate& gate_;
+  RunTable& runs_;
+  DirtyRuns& dirty_;
+  RunLog& log_;
+  Alarm& alarm_;
+  Checkpointer& checkpointer_;
+  const RunViews& views_;
+  Upstream& upstream_;
+  const IncomingPlan plan_;
+  const ForeignOutbox& outbox_;
+  std::atomic<uint64_t>& finished_;
+};
+
+}  // namespace cairn::engine

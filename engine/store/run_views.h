@@ -1,0 +1,53 @@
+// Runs as readers in the owner's process see them: one, all, a page of a listing, and what changed for watches.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cairn/status.h"
+#include "engine/records/run_query.h"
+#include "engine/records/run_view.h"
+#include "engine/store/dirty_runs.h"
+#include "engine/store/gate.h"
+#include "engine/store/run.h"
+#include "engine/store/run_table.h"
+#include "wal/function_ref.h"
+#include "wal/writer.h"
+
+namespace cairn::engine {
+
+class RunViews {
+ public:
+  RunViews(const Gate& gate, const RunTable& runs, const DirtyRuns& dirty, const wal::Writer& writer, uint64_t session)
+      : gate_(gate), runs_(runs), dirty_(dirty), writer_(writer), session_(session) {}
+
+  /// Cost: of a copy of the document, if it is wanted.
+  RunView view(Run& run, bool with_document) const;
+  /// A run without bringing it into memory. nullopt: there is none. An erased one that somebody holds is `erased`.
+  Result<std::optional<RunView>> peek(std::string_view id, bool with_document) const;
+  /// See Store::list.
+  Result<std::string> list(const RunQuery& query, const FunctionRef<bool(const RunView&)>& visit,
+                           bool with_documents) const;
+  /// All runs, in id order.
+  Status each(const FunctionRef<bool(const RunView&)>& visit, bool with_documents) const;
+
+  struct Looked {
+    uint64_t lsn = 0;  // what came up to here was seen
+    bool all = true;   // false: a run that changed since may be in the tables only
+  };
+  /// See Store::look.
+  Looked look(uint64_t since, std::string_view only, const FunctionRef<void(const Run&)>& visit) const;
+
+ private:
+  [[nodiscard]] RunView view_of(RunRecord record) const;
+
+  const Gate& gate_;
+  const RunTable& runs_;
+  const DirtyRuns& dirty_;
+  const wal::Writer& writer_;
+  const uint64_t session_;
+};
+
+}  // namespace cairn::engine

@@ -1,0 +1,29 @@
+// A question for the documents of some runs; documents.h has the answer. PROTOCOL.md is the specification.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cairn/status.h"
+#include "engine/sync/message.h"
+
+namespace cairn::engine::sync {
+
+struct Question {
+  struct Run {
+    std::string id;
+    bool if_newer = false;  // only if the receiver's state is newer than the fields below, of the same owner
+    uint64_t generation = 0;
+    uint64_t life = 0;
+    uint64_t sequence = 0;
+  };
+  OwnerId owner{};
+  uint64_t number = 0;  // the answer repeats it
+  std::vector<Run> runs;
+};
+std::string encode_question(const Question& question);
+Result<Question> decode_question(std::string_view bytes);
+
+}  // namespace cairn::engine::sync

@@ -1,0 +1,96 @@
+#include "engine/tables/stored_runs.h"
+
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "engine/tables/format.h"
+
+namespace cairn::engine {
+
+namespace {
+
+Status fail_other_key() { return {Code::kCorrupt, "a run record under another run's key"}; }
+
+Status add_row(const Environment& environment, MDB_txn* txn, RunRecord& r, WithRow which) {
+  if (!r.foreign && which == WithRow::kOfForeignRuns) {
+    return {};
+  }
+  CAIRN_TRY_ASSIGN(const auto payload, environment.get(txn, Table::kOutbox, r.id));
+  if (!payload) {
+    return {};
+  }
+  CAIRN_TRY_ASSIGN(auto&& row, decode_outbox_row(*payload));
+  if (row.last() != r.sequence) {
+    return {Code::kCorrupt, "an outbox row whose sequence is not its run's"};
+  }
+  r.outbox = std::move(row);
+  return {};
+}
+
+template <class Decode>
+Result<std::optional<RunRecord>> find_and_decode(const Environment& environment, MDB_txn* txn, std::string_view id,
+                                                 Decode decode) {
+  CAIRN_TRY_ASSIGN(const auto payload, environment.get(txn, Table::kRuns, id));
+  if (!payload) {
+    return std::optional<RunRecord>();
+  }
+  CAIRN_TRY_ASSIGN(auto&& r, decode(*payload));
+  return r.id == id ? Result<std::optional<RunRecord>>(std::move(r)) : fail_other_key();
+}
+
+}  // namespace
+
+Result<std::optional<RunRecord>> find_stored(const Environment& environment, MDB_txn* txn, std::string_view id,
+                                             WithRow which) {
+  auto found = find_and_decode(environment, txn, id, decode_run_record);
+  if (found.ok() && found->has_value()) {
+    CAIRN_TRY(add_row(environment, txn, **found, which));
+  }
+  return found;
+}
+
+Result<std::optional<RunRecord>> find_stored_head(const Environment& environment, MDB_txn* txn, std::string_view id) {
+  return find_and_decode(environment, txn, id, decode_run_record_head);
+}
+
+Status each_stored(const Environment& environment, MDB_txn* txn, std::string_view after,
+                   const FunctionRef<bool(RunRecord&& record, size_t bytes)>& visit) {
+  Status found;
+  const Status walked = environment.walk(txn, Table::kRuns, after, [&](std::string_view key, std::string_view value) {
+    const std::optional<std::string_view> payload = open_value(Table::kRuns, key, value);
+    if (!payload) {
+      found = {Code::kCorrupt, "a run record has a wrong checksum"};
+      return false;
+    }
+    Result<RunRecord> r = decode_run_record(*payload);
+    found = !r.ok()        ? r.status()
+            : r->id != key ? fail_other_key()
+                           : add_row(environment, txn, *r, WithRow::kOfForeignRuns);
+    return found.ok() && visit(std::move(*r), value.size());
+  });
+  return walked.ok() ? found : walked;
+}
+
+Result<Life> stored_life(const Environment& environment, MDB_txn* txn) {
+  Life life;
+  CAIRN_TRY_ASSIGN(life.session, environment.meta_u64(txn, meta_key::kSession));
+  CAIRN_TRY_ASSIGN(const auto payload, environment.get(txn, Table::kMeta, meta_key::kLife));
+  if (!payload) {
+    return life;  // only older versions have opened the store for writing
+  }
+  if (payload->size() != kLifeBytes) {
+    return Status{Code::kCorrupt, "table meta: life has a wrong length"};
+  }
+  life.incarnation = *decode_u64(payload->substr(0, 8));
+  std::memcpy(life.boot_id.data(), payload->data() + 8, life.boot_id.size());
+  return life;
+}
+
+Status store_life(const Environment& environment, MDB_txn* txn, const Life& life) {
+  const std::string payload = encode_u64(life.incarnation) +
+                              std::string(reinterpret_cast<const char*>(life.boot_id.data()), life.boot_id.size());
+  return environment.put(txn, Table::kMeta, meta_key::kLife, sealed_value(Table::kMeta, meta_key::kLife, payload));
+}
+
+}  // namespace cairn::engine

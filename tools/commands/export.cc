@@ -1,0 +1,83 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <set>
+
+#include "tools/commands/commands.h"
+#include "tools/input/run_line.h"
+#include "tools/output/progress.h"
+#include "tools/output/report.h"
+#include "tools/output/stage_note.h"
+#include "tools/process/interrupt.h"
+#include "tools/store/open_store.h"
+
+namespace cairn::tools {
+
+namespace {
+
+constexpr const char* kExportNotes =
+    R"help(Prints whole runs as JSON, one a line, all as of one moment, for `cairn import` to read. Without
+RUN it prints all runs, ordered by id. It works while another process has the store open. If a RUN
+does not exist, the command prints the others and ends with 1.
+
+Times are microseconds since 1970 UTC. JSON does not distinguish a double from an integer of the
+same value, so 1.0 comes back from an import as 1. Everything else comes back unchanged.
+`cairn backup` keeps that difference too.
+
+Examples:
+  cairn export > runs.jsonl
+  cairn export $run | jq .metadata
+  cairn export --store old | cairn import --store new)help";
+
+struct ExportArguments {
+  std::vector<std::string> runs;
+  bool salvage = false;
+};
+
+Exit export_runs(const Globals& globals, const ExportArguments& a) {
+  Exit exit = Exit::kDone;
+  const auto reader = open_reader(globals, a.salvage, exit);
+  if (!reader) {
+    return exit;
+  }
+  std::set<std::string> wanted(a.runs.begin(), a.runs.end());
+  Status status;
+  {
+    StageNote stage(globals.json || isatty(STDOUT_FILENO) == 1);
+    uint64_t runs = 0;
+    const uint64_t total = a.runs.empty() ? reader->stored_runs() : a.runs.size();
+    status = reader->each([&](const engine::RunView& run) {
+      if (a.runs.empty() || wanted.erase(run.record.id) != 0) {
+        std::printf("%s\n", run_line(run.record).c_str());
+        stage.show(progress_text("run", ++runs, std::max(total, runs), stage.elapsed_ms()));
+      }
+      return !interrupted() && std::ferror(stdout) == 0 && (a.runs.empty() || !wanted.empty());
+    });
+  }
+  if (interrupted()) {
+    die_of_interrupt();
+  }
+  if (!status.ok()) {
+    return report_error(globals, status);
+  }
+  note_salvaged(globals, *reader, "exported");
+  if (!wanted.empty() && std::ferror(stdout) == 0) {
+    return report_error(globals, engine::fail(Status(Code::kNoSuchRun, "no such run"),
+                                              "there is no such run in this store", *wanted.begin()));
+  }
+  return Exit::kDone;
+}
+
+}  // namespace
+
+void add_export(CommandLine& line) {
+  auto a = std::make_shared<ExportArguments>();
+  line.add("export", "Print whole runs as JSON lines", kExportNotes)
+      .arguments("RUN", "Ids of runs (default: all)", a->runs)
+      .flag("--salvage", "Read what can be read of a damaged store", a->salvage)
+      .run([a](const Globals& globals) { return export_runs(globals, *a); });
+}
+
+}  // namespace cairn::tools

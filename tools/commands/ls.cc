@@ -1,0 +1,207 @@
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "engine/json/json.h"
+#include "engine/records/run_query.h"
+#include "tools/commands/commands.h"
+#include "tools/input/time_argument.h"
+#include "tools/output/json_output.h"
+#include "tools/output/report.h"
+#include "tools/output/run_text.h"
+#include "tools/output/terminal_text.h"
+#include "tools/process/interrupt.h"
+#include "tools/store/open_store.h"
+
+namespace cairn::tools {
+
+namespace {
+
+constexpr const char* kLsNotes =
+    R"help(Lists runs as of one moment, the most recently updated first. It works while another process has
+the store open. "(orphaned)" marks an unfinished run whose process is gone. "(elsewhere)" marks a
+run that another store owns: its status is not known here (null with --json) and matches no
+--status. With --json it prints one object a line, with the metadata.
+
+If several filters are given, all of them must match. TIME is 2026-11-24 or 2026-11-24T18:30:05Z
+in UTC, or 2026-11-24T18:30:05+02:00 with an offset, or an age: 500ms, 90s, 10m, 2h, 3d, 1w.
+
+With --limit it prints one page. If there are more runs, it prints a cursor at the end, with
+--json as a last line {"next_cursor":"..."}. --cursor continues from there, with the same filters
+and order. A run that does not change meanwhile is neither left out nor shown twice.
+
+Only one filter is looked up in an index: --parent if it is given, else --task, else --status,
+else the times. The other filters are compared run by run, and --text reads the metadata of each
+run.
+
+Examples:
+  cairn ls --status EXECUTING --since 10m
+  cairn ls --task backup --tag nightly --limit 20
+  cairn ls --parent $run --order id
+  cairn ls --status FAILED --text 'out of memory'
+  cairn ls --json | jq -r 'select(.metadata.progress < 0.5) | .id')help";
+
+constexpr size_t kColumns = 5;
+using Row = std::array<std::string, kColumns>;
+
+struct LsArguments {
+  std::vector<std::string> statuses, tags;
+  std::string task, parent, root, since, until, text, order, cursor;
+  std::optional<uint64_t> limit;
+  bool salvage = false;
+};
+
+// The first rows decide the widths; so the listing of a large store begins at once and takes no memory.
+class Table {
+ public:
+  explicit Table(Row head) { add(std::move(head)); }
+  ~Table() { flush(); }
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+  void add(Row row) {
+    if (rows_printed_) {
+      print(row);
+      return;
+    }
+    for (size_t i = 0; i < kColumns; ++i) {
+      widths_[i] = std::max(widths_[i], columns_of(row[i]));
+    }
+    rows_.push_back(std::move(row));
+    if (rows_.size() == kRowsMeasured) {
+      flush();
+    }
+  }
+
+ private:
+  static constexpr size_t kRowsMeasured = 1000;
+  void flush() {
+    for (const Row& row : rows_) {
+      print(row);
+    }
+    rows_.clear();
+    rows_printed_ = true;
+  }
+  void print(const Row& row) const {
+    std::string line;
+    for (size_t i = 0; i + 1 < kColumns; ++i) {
+      line += padded(row[i], widths_[i]) + "  ";
+    }
+    std::printf("%s%s\n", line.c_str(), row[kColumns - 1].c_str());
+  }
+  std::array<size_t, kColumns> widths_{};
+  std::vector<Row> rows_;
+  bool rows_printed_ = false;
+};
+
+Row row_of(const engine::RunView& run, int64_t now_us) {
+  const auto share = progress_of(run);
+  return {run.record.id, status_text(run), printable(run.record.task), share ? bar_text(*share, 10) : "",
+          age_text(run.record.updated_us, now_us)};
+}
+
+/// What is wrong with the arguments; "" if nothing is.
+std::string read_query(const LsArguments& a, int64_t now_us, engine::RunQuery& query) {
+  for (const std::string& name : a.statuses) {
+    engine::RunStatus status;
+    if (!engine::status_from_name(name, status)) {
+      return "'" + name + "' is not a status; they are QUEUED, EXECUTING, WAITING, COMPLETED, " +
+             "CANCELED, FAILED, CRASHED, SYSTEM_FAILURE, EXPIRED, TIMED_OUT, DELAYED, DEQUEUED and PENDING_VERSION";
+    }
+    query.statuses |= engine::status_bit(status);
+  }
+  const std::pair<const std::string*, std::optional<int64_t>*> times[] = {{&a.since, &query.updated_from_us},
+                                                                          {&a.until, &query.updated_to_us}};
+  for (const auto& [text, into] : times) {
+    if (!text->empty() && !(*into = parse_time(*text, now_us))) {
+      return "'" + *text + "' is not a time; write " + kTimeForms;
+    }
+  }
+  if (a.order == "id") {
+    query.order = engine::RunOrder::kId;
+  } else if (a.order == "oldest") {
+    query.order = engine::RunOrder::kOldestFirst;
+  } else if (!a.order.empty() && a.order != "newest") {
+    return "'" + a.order + "' is not an order; they are newest, oldest and id";
+  }
+  query.task = a.task;
+  query.tags = a.tags;
+  query.parent = a.parent;
+  query.root = a.root;
+  query.text = a.text;
+  query.limit = a.limit.value_or(0);
+  query.cursor = a.cursor;
+  return {};
+}
+
+Exit ls(const Globals& globals, const LsArguments& a) {
+  const int64_t now = wall_us();
+  engine::RunQuery query;
+  if (const std::string wrong = read_query(a, now, query); !wrong.empty()) {
+    return report_usage(globals, wrong);
+  }
+  if (const auto page = engine::RunPage::make(query); !page.ok()) {
+    return report_error(globals, page.status());  // before anything is printed
+  }
+  Exit exit = Exit::kDone;
+  const auto reader = open_reader(globals, a.salvage, exit);
+  if (!reader) {
+    return exit;
+  }
+  Status status;
+  std::string next;
+  {
+    std::unique_ptr<Table> table;
+    if (!globals.json) {
+      table = std::make_unique<Table>(Row{"ID", "STATUS", "TASK", "PROGRESS", "UPDATED"});
+    }
+    auto listed = reader->list(query, [&](const engine::RunView& run) {
+      if (table) {
+        table->add(row_of(run, now));
+      } else {
+        print_json(run_json(run));
+      }
+      return !interrupted();
+    });
+    status = listed.status();
+    next = listed.ok() ? std::move(*listed) : std::string();
+  }
+  if (interrupted()) {
+    die_of_interrupt();
+  }
+  if (!status.ok()) {
+    return report_error(globals, status);
+  }
+  note_salvaged(globals, *reader, "listed");
+  if (!next.empty() && globals.json) {
+    print_json({{"next_cursor", engine::Value(next)}});
+  } else if (!next.empty()) {
+    std::printf("more: the same with --cursor %s\n", next.c_str());
+  }
+  return Exit::kDone;
+}
+
+}  // namespace
+
+void add_ls(CommandLine& line) {
+  auto a = std::make_shared<LsArguments>();
+  line.add("ls", "List the runs of the store", kLsNotes)
+      .list("--status", "STATUS", "Only runs of this status; if given several times, of any of them", a->statuses)
+      .option("--task", "TASK", "Only runs of this task", a->task)
+      .list("--tag", "TAG", "Only runs with this tag; if given several times, with all of them", a->tags)
+      .option("--parent", "RUN", "Only children of this run", a->parent)
+      .option("--root", "RUN", "Only runs that descend from it", a->root)
+      .option("--since", "TIME", "Only runs that were updated then or later", a->since)
+      .option("--until", "TIME", "Only runs that were last updated before then", a->until)
+      .option("--text", "TEXT", "Only runs with this text in id, task, tags or metadata; A-Z equals a-z", a->text)
+      .option("--order", "ORDER", "newest (default) or oldest, by the last update, or id", a->order)
+      .number("--limit", "N", "At most this many runs, from 1 to 1,000,000,000 (default: all)", {1, 1'000'000'000},
+              a->limit)
+      .option("--cursor", "CURSOR", "Continue where the previous page ended", a->cursor)
+      .flag("--salvage", "Read what can be read of a damaged store", a->salvage)
+      .run([a](const Globals& globals) { return ls(globals, *a); });
+}
+
+}  // namespace cairn::tools

@@ -1,0 +1,358 @@
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "api/http/server.h"
+#include "engine/json/json.h"
+#include "engine/store/store_storage.h"
+#include "engine/sync/receiver.h"
+#include "tools/commands/commands.h"
+#include "tools/output/json_output.h"
+#include "tools/output/report.h"
+#include "tools/output/terminal_text.h"
+#include "tools/process/interrupt.h"
+#include "tools/store/open_store.h"
+#include "tools/sync/carrier.h"
+#include "tools/sync/endpoint.h"
+#include "tools/sync/folder_exchange.h"
+#include "tools/sync/summary.h"
+#include "wal/descriptor.h"
+
+namespace cairn::tools {
+
+namespace {
+
+using engine::Store;
+using engine::Value;
+namespace protocol = engine::sync;
+
+constexpr uint64_t kStoreDescriptors = 64;
+constexpr uint64_t kConnections = 8192;
+
+constexpr const char* kServeNotes =
+    R"help(Receives what other stores send, by `cairn sync` or through the library, into this store. If there
+is no store, it makes one, which needs about 18 MiB. A batch is answered after it is on disk, and
+counts once however often it is sent. The runs can be read like any others while the server runs:
+`cairn ls`, `show`, `watch`. A server can have an upstream itself, so stores can form a chain.
+
+By default only this machine can reach it. To listen on an address that other machines can reach,
+it needs a token and TLS. If a token is given, every request must have it. To make one:
+`openssl rand -hex 32 > token; chmod 600 token`. A unix socket can be reached by this user only.
+
+GET /healthz answers `ok`. Ctrl-C ends the server cleanly. If the store was removed, or failed to
+write and must be opened again, the server ends by itself, with 74.
+
+Examples:
+  cairn serve --store relay
+  cairn serve --store relay --listen unix:/run/user/1000/cairn.sock
+  cairn serve --store centre --listen 0.0.0.0:4020 --host centre.example:4020 --token-file token \
+    --tls-cert cert.pem --tls-key key.pem
+  cairn serve --store relay --upstream https://centre.example:4020 --upstream-token-file token
+  cairn serve --store centre --via-folder /media/stick      answers the messages there, and ends)help";
+
+struct ServeArguments {
+  std::vector<std::string> listen, hosts;
+  std::string token_file, tls_cert, tls_key, upstream, upstream_token_file, ca_file, folder;
+  std::optional<uint64_t> limit, connections_max;
+};
+
+void print_end(const Globals& globals, const protocol::Receiver::Counters& c) {
+  if (globals.json) {
+    print_json({{"batches", Value(c.batches)},
+                {"changes", Value(c.entries)},
+                {"duplicates", Value(c.duplicates)},
+                {"verdicts", Value(c.verdicts)},
+                {"refused", Value(c.refused)}});
+    return;
+  }
+  std::printf("%s with %s of runs, %llu came again, %llu could not be read\n",
+              counted(c.batches, "batch", "batches").c_str(), counted(c.entries, "change").c_str(),
+              static_cast<unsigned long long>(c.duplicates), static_cast<unsigned long long>(c.refused));
+}
+
+/// What a burst of requests left free goes back to the system when it is over. malloc keeps what lies below something
+/// that is in use, and a burst leaves little pieces everywhere.
+class FreeMemory {
+ public:
+  void after(uint64_t requests) {
+    const int64_t now = monotonic_ms();
+    if (requests != requests_) {
+      requests_ = requests;
+      quiet_since_ms_ = now;
+      trimmed_ = false;
+    } else if (!trimmed_ && now - quiet_since_ms_ >= kQuietMs) {
+      trimmed_ = true;
+#ifdef __GLIBC__
+      malloc_trim(0);
+#endif
+    }
+  }
+
+ private:
+  static constexpr int64_t kQuietMs = 2000;
+  uint64_t requests_ = 0;
+  int64_t quiet_since_ms_ = 0;
+  bool trimmed_ = true;
+};
+
+/// HOST or HOST:PORT, as it stands in a request's Host. Never repeats it: people paste what has a password in it.
+bool is_host(const std::string& text) {
+  const bool bracket = text.starts_with('[');
+  const size_t colon = bracket ? text.find(':', std::min(text.find(']'), text.size())) : text.find(':');
+  const std::string host = text.substr(0, colon);
+  const auto is_of_name = [bracket](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           (bracket ? c == ':' : c == '_');
+  };
+  const std::string inside = bracket && host.size() > 2 && host.back() == ']' ? host.substr(1, host.size() - 2) : host;
+  return !inside.empty() && std::all_of(inside.begin(), inside.end(), is_of_name) &&
+         (colon == std::string::npos || parse_whole(text.substr(colon + 1), {1, 65535}));
+}
+
+/// Descriptors are what connections cost first: as many as this process may have, but for those that the store needs.
+/// Nothing: `wanted` is more.
+std::optional<size_t> connections_max(uint64_t wanted) {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    limit = {1024, 1024};
+  }
+  if (limit.rlim_cur < limit.rlim_max) {
+    const rlimit raised = {limit.rlim_max, limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) != 0) {
+      limit.rlim_max = limit.rlim_cur;
+    }
+  }
+  const uint64_t most = limit.rlim_max > kStoreDescriptors ? limit.rlim_max - kStoreDescriptors : 1;
+  if (wanted > most) {
+    return std::nullopt;
+  }
+  return wanted != 0 ? wanted : std::min(most, kConnections);
+}
+
+/// Whether the store can take anything at all: a server that only ever answers "not now" hides from whoever watches it
+/// that somebody has to do something.
+class StoreWatch {
+ public:
+  StoreWatch(Store& store, const std::atomic<bool>& latched)
+      : store_(store),
+        latched_(latched),
+        directory_(::open(store.options().directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)) {}
+
+  /// Looks once a second. kLatched: never again before the store is opened anew.
+  Status look() {
+    const int64_t now = monotonic_ms();
+    if (now - looked_ms_ < kLookMs) {
+      return {};
+    }
+    looked_ms_ = now;
+    struct stat info = {};
+    if (directory_.get() >= 0 && fstat(directory_.get(), &info) == 0 && info.st_nlink == 0) {
+      return engine::fail(Code::kLatched, "the store's directory was removed: the server ends", where());
+    }
+    // Of what was taken all is on the disk: this syncs nothing.
+    if (latched_ || store_.barrier().code == Code::kLatched) {
+      return engine::fail(Code::kLatched,
+                          "the store failed to write and takes nothing before it is opened again: the server ends",
+                          where());
+    }
+    return {};
+  }
+
+ private:
+  static constexpr int64_t kLookMs = 1000;
+  [[nodiscard]] const std::string& where() const { return store_.options().directory; }
+
+  Store& store_;
+  const std::atomic<bool>& latched_;
+  const wal::Descriptor directory_;
+  int64_t looked_ms_ = 0;
+};
+
+Status serve_http(const Globals& globals, const ServeArguments& a, Store& store, const std::atomic<bool>& latched,
+                  protocol::Receiver& receiver, std::unique_ptr<Carrier> carrier, size_t connections) {
+  http::ServerOptions options;
+  options.listen = a.listen.empty() ? std::vector<std::string>{"127.0.0.1:4020"} : a.listen;
+  options.hosts = a.hosts;
+  options.tls_cert = a.tls_cert;
+  options.tls_key = a.tls_key;
+  options.limits.connections_max = connections;
+  options.limits.strangers_max = std::max<size_t>(connections / 4, 1);
+  options.log = [&globals](std::string_view line) {
+    if (!line.starts_with("listening on ")) {  // that is output
+      note(globals, std::string(line));
+    }
+  };
+  if (!a.token_file.empty()) {
+    auto token = Secret::from_file(a.token_file);
+    if (!token.ok()) {
+      return engine::fail(token.status(), token.status().what, a.token_file);
+    }
+    options.token = std::move(*token);
+  }
+  auto server = http::Server::start(
+      std::move(options), [&receiver](const http::Request& request) { return answer_sync(receiver, request); });
+  if (!server.ok()) {
+    const std::string_view what = server.status().what;
+    const std::string& file = what.starts_with("the TLS certificate's file")       ? a.tls_cert
+                              : what.find("the TLS key") != std::string_view::npos ? a.tls_key
+                                                                                   : std::string();
+    return file.empty() ? server.status() : engine::fail(server.status(), std::string(what), file);
+  }
+  for (const std::string& address : (*server)->addresses()) {
+    if (globals.json) {
+      print_json({{"listening", Value(address)}});
+    } else {
+      std::printf("listening on %s\n", address.c_str());
+    }
+  }
+  std::fflush(stdout);
+  FreeMemory free_memory;
+  StoreWatch watch(store, latched);
+  Status lost;
+  while (!interrupted()) {
+    lost = watch.look();
+    if (!lost.ok()) {
+      break;
+    }
+    free_memory.after((*server)->counters().requests);
+    if (carrier != nullptr) {
+      if (const Status s = forward(store, *carrier, monotonic_ms() + 30'000); !s.ok()) {
+        note(globals, "the upstream: " + std::string(s.what));
+        pause_ms(1000);
+      }
+    }
+    pause_ms(carrier != nullptr ? 20 : 100);
+  }
+  const engine::ErrorDetail detail = engine::error_detail();
+  (*server)->stop(5000);
+  print_end(globals, receiver.counters());
+  engine::error_detail() = detail;
+  return lost;
+}
+
+/// What the store says goes to stderr: whoever runs this for weeks reads it there.
+struct Log {
+  const Globals& globals;
+  std::atomic<bool> latched{false};
+  void take(engine::LogLevel level, Code code, const char* message) {
+    latched = latched || code == Code::kLatched;
+    if (level >= engine::LogLevel::kInfo) {
+      note(globals, message);
+    }
+  }
+};
+
+/// Runs and messages are taken by one thread and given back by another, thousands at a time: with an arena for each of
+/// them, and as much kept as was ever free, several times what is in use stays with the process.
+void keep_little_free_memory() {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 4);               // NOLINT(concurrency-mt-unsafe): before there are threads
+  mallopt(M_TRIM_THRESHOLD, 256 << 10);  // NOLINT(concurrency-mt-unsafe)
+#endif
+}
+
+Exit serve(const Globals& globals, const ServeArguments& a) {
+  const std::optional<std::string> directory = store_directory(globals);
+  const std::optional<uint32_t> limit = metadata_limit(globals, a.limit);
+  if (!directory || !limit) {
+    return Exit::kUsage;
+  }
+  if (!std::all_of(a.hosts.begin(), a.hosts.end(), is_host)) {
+    return report_usage(globals, "--host takes HOST or HOST:PORT with a port from 1 to 65535, as relay.example:4020");
+  }
+  const std::optional<size_t> connections = connections_max(a.connections_max.value_or(0));
+  if (!connections) {
+    return report_usage(
+        globals, "--connections-max: at most the hard limit of descriptors (`ulimit -Hn`) less 64 for the store");
+  }
+  std::unique_ptr<Carrier> carrier;
+  if (!a.upstream.empty()) {
+    auto made = make_http_carrier({a.upstream, a.upstream_token_file, {}, a.ca_file, 30'000});
+    if (!made.ok()) {
+      return report_error(globals, made.status());
+    }
+    carrier = std::move(*made);
+  }
+  keep_little_free_memory();
+  // Whoever reads its lines may go first (`cairn serve | tee log`, a log daemon that restarts): it goes on serving.
+  (void)signal(SIGPIPE, SIG_IGN);  // NOLINT(concurrency-mt-unsafe): before there are threads
+  engine::StoreOptions options;
+  options.directory = *directory;
+  options.create = true;
+  options.metadata_bytes_max = *limit;
+  options.mark_crashed = false;
+  options.background = true;
+  options.guard_sigbus = true;
+  options.need_staging_dir = true;
+  options.segment_bytes = 16u << 20;
+  Log log{globals};
+  options.hooks.context = &log;
+  options.hooks.log = [](void* context, engine::LogLevel level, Code code, const char* message) {
+    static_cast<Log*>(context)->take(level, code, message);
+  };
+  auto store = Store::open(std::move(options));
+  if (!store.ok()) {
+    return report_error(globals, store.status());
+  }
+  Status status;
+  {
+    protocol::StoreStorage storage(**store);
+    protocol::Receiver receiver(storage);
+    if (!a.folder.empty()) {
+      uint64_t answered = 0;
+      status = answer_messages(
+          a.folder, [&receiver](const std::string& message) { return receiver.handle(message); }, answered);
+      if (status.ok() || answered > 0) {
+        print_end(globals, receiver.counters());
+      }
+    } else {
+      if (carrier != nullptr) {
+        status = (*store)->upstream().attach(without_secrets(a.upstream), {});
+      }
+      if (status.ok()) {
+        status = serve_http(globals, a, **store, log.latched, receiver, std::move(carrier), *connections);
+      }
+    }
+  }
+  const engine::ErrorDetail detail = engine::error_detail();
+  const Status closed = (*store)->close(0);
+  if (!status.ok()) {
+    engine::error_detail() = detail;
+    return report_error(globals, status);
+  }
+  return closed.ok() ? Exit::kDone : report_error(globals, closed, "the store could not be closed cleanly");
+}
+
+}  // namespace
+
+void add_serve(CommandLine& line) {
+  auto a = std::make_shared<ServeArguments>();
+  line.add("serve", "Receive what other stores send", kServeNotes)
+      .list("--listen", "ADDRESS", "HOST:PORT or unix:PATH (default 127.0.0.1:4020); can be repeated", a->listen)
+      .list("--host", "NAME", "This server's name for others, as relay.example:4020; can be repeated", a->hosts)
+      .option("--token-file", "FILE", "Require the token in this file (mode 0600) of every request", a->token_file)
+      .option("--tls-cert", "FILE", "Certificate chain (PEM)", a->tls_cert)
+      .option("--tls-key", "FILE", "Key of the certificate (PEM)", a->tls_key)
+      .option("--upstream", "URL", "Send everything on to another `cairn serve`", a->upstream)
+      .option("--upstream-token-file", "FILE", "The token for --upstream (default: CAIRN_TOKEN)",
+              a->upstream_token_file)
+      .option("--ca-file", "FILE", "Certificates (PEM) to trust for --upstream instead of the system's", a->ca_file)
+      .option("--via-folder", "DIR", "Answer the messages in DIR, and end", a->folder)
+      .number("--connections-max", "N", "Most connections at once (8192, or the descriptor limit less 64)",
+              {1, UINT32_MAX}, a->connections_max)
+      .metadata_limit(a->limit)
+      .excludes("--via-folder", {"--listen", "--host", "--token-file", "--tls-cert", "--tls-key", "--upstream",
+                                 "--upstream-token-file", "--ca-file", "--connections-max"})
+      .only_with("--upstream", {"--upstream-token-file", "--ca-file"})
+      .run([a](const Globals& globals) { return serve(globals, *a); });
+}
+
+}  // namespace cairn::tools

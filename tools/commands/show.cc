@@ -1,0 +1,66 @@
+#include <cstdio>
+#include <memory>
+
+#include "engine/json/json.h"
+#include "tools/commands/commands.h"
+#include "tools/output/json_output.h"
+#include "tools/output/report.h"
+#include "tools/output/run_text.h"
+#include "tools/output/terminal_text.h"
+#include "tools/store/open_store.h"
+
+namespace cairn::tools {
+
+namespace {
+
+constexpr const char* kShowNotes =
+    R"help(Prints status, times (UTC), sequence and the metadata. It works while another process has the
+store open. "orphaned" means that the run is unfinished, and that the process that started or
+resumed it no longer has the store open. The sequence counts all changes of the run. Children are
+the runs that name it as their parent. A key "progress" between 0 and 1 is drawn as a bar.
+
+Examples:
+  cairn show $run
+  watch -n1 cairn show $run
+  cairn show $run --json | jq .metadata.progress)help";
+
+struct ShowArguments {
+  std::string run;
+  bool salvage = false;
+};
+
+Exit show(const Globals& globals, const ShowArguments& a) {
+  Exit exit = Exit::kDone;
+  const auto reader = open_reader(globals, a.salvage, exit);
+  const auto run = reader ? read_run(globals, *reader, a.run, exit) : std::nullopt;
+  if (!run) {
+    return exit;
+  }
+  uint64_t children = 0;
+  engine::RunQuery of_this;
+  of_this.parent = a.run;
+  const auto counted = reader->list(
+      of_this, [&children](const engine::RunView&) { return ++children > 0; }, false);
+  if (!counted.ok()) {
+    return report_error(globals, counted.status());
+  }
+  if (globals.json) {
+    print_json(run_json(*run, children));
+    return Exit::kDone;
+  }
+  const std::string text = describe_run(*run, children, wall_us());
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return Exit::kDone;
+}
+
+}  // namespace
+
+void add_show(CommandLine& line) {
+  auto a = std::make_shared<ShowArguments>();
+  line.add("show", "Show a run with its metadata", kShowNotes)
+      .argument("RUN", "The run's id", a->run)
+      .flag("--salvage", "Read what can be read of a damaged store", a->salvage)
+      .run([a](const Globals& globals) { return show(globals, *a); });
+}
+
+}  // namespace cairn::tools

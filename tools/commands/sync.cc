@@ -1,0 +1,304 @@
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "engine/json/json.h"
+#include "engine/store/upstream.h"
+#include "tools/commands/commands.h"
+#include "tools/output/json_output.h"
+#include "tools/output/progress.h"
+#include "tools/output/report.h"
+#include "tools/output/stage_note.h"
+#include "tools/output/terminal_text.h"
+#include "tools/process/interrupt.h"
+#include "tools/store/open_store.h"
+#include "tools/sync/carrier.h"
+#include "tools/sync/summary.h"
+
+namespace cairn::tools {
+
+namespace {
+
+using engine::Store;
+using engine::Upstream;
+using engine::Value;
+using engine::sync::Way;
+using Release = engine::sync::Outbox::Release;
+
+constexpr const char* kSyncNotes =
+    R"help(Sends what this store has and its upstream does not have yet, by hand or from cron. The upstream
+is a `cairn serve`. From the first call on, the store keeps for it what changed; the first time
+all runs are sent. Each change arrives exactly once, whatever is lost or killed on the way. What
+was not sent before the deadline waits for the next call.
+
+A token comes from --token-file or from CAIRN_TOKEN. Once the upstream has answered, its URL and
+the paths of --token-file and --ca-file are remembered, but never the token itself.
+
+With --via-folder the messages are files in DIR, for places without a network: run it here, carry
+DIR to the other side (a stick, a mirror), run `cairn serve --via-folder DIR` there, bring DIR
+back, and run it here again.
+
+A store that was moved or copied sends nothing until you say which it was: --moved continues as
+before, --copied makes it a store of its own. A run that the upstream refuses is held back, and
+the others are sent. --dead lists the runs that are held; --retry, --skip and --replace decide
+about one.
+
+Exit codes:
+  0   the upstream has everything
+  65  some runs are held, all others are sent
+  75  something still waits to be sent
+  76  say --moved or --copied first
+  77  the token or a certificate is refused, or it is no `cairn serve` that answers; it will fail
+      again until somebody changes something
+
+Examples:
+  cairn sync --upstream https://relay.example:4020 --token-file ~/.cairn-token
+  cairn sync --deadline 60s                      again, from cron
+  cairn sync --via-folder /media/stick
+  cairn sync --dry-run                           what would be sent
+  cairn sync --replace $run                      send all of a run that was refused)help";
+
+constexpr const char* kFolderName = "folder";
+constexpr size_t kLettersAtOnce = 1000;
+
+struct SyncArguments {
+  std::string upstream, token_file, ca_file, folder, retry, skip, replace;
+  std::optional<uint64_t> limit, batch_runs;
+  int64_t deadline_ms = 60'000;
+  bool once = false, moved = false, copied = false, dead = false, dry_run = false, detach = false;
+};
+
+Status show_dead(const Globals& globals, Store& store) {
+  std::vector<std::pair<std::string, engine::sync::DeadLetter>> letters;
+  std::string after;
+  do {
+    CAIRN_TRY(store.upstream().dead_letters(kLettersAtOnce, letters, after));
+    for (const auto& [id, letter] : letters) {
+      if (globals.json) {
+        print_json({{"id", Value(id)},
+                    {"reason", Value(engine::sync::verdict_name(letter.code))},
+                    {"text", Value(letter.text)},
+                    {"since", Value(iso_time(letter.since_us))}});
+      } else {
+        std::printf("%s  %s: %s  since %s\n", id.c_str(), engine::sync::verdict_name(letter.code),
+                    printable(letter.text).c_str(), iso_time(letter.since_us).c_str());
+        if (letter.code == engine::sync::VerdictCode::kNotOwner) {
+          std::printf(
+              "  to bring it all the same: cairn export %s, give the line another \"id\", cairn import; then cairn "
+              "sync --skip %s and cairn erase %s\n",
+              id.c_str(), id.c_str(), id.c_str());
+        }
+      }
+      after = id;
+    }
+  } while (letters.size() == kLettersAtOnce);
+  if (after.empty() && !globals.json) {
+    std::printf("no dead letters\n");
+  }
+  return {};
+}
+
+Exit exit_of_state(const Upstream::State& state, const DriveResult& driven) {
+  if (state.sender.halt != engine::sync::Halt::kNone) {
+    return Exit::kFork;
+  }
+  if (driven.denied || driven.for_good) {
+    return Exit::kAuth;
+  }
+  if (state.all_acknowledged) {
+    return Exit::kDone;
+  }
+  return state.waiting.held > 0 && !state.waiting.moves ? Exit::kBadData : Exit::kTryLater;
+}
+
+/// As cron finds it too, whatever its directory.
+std::string absolute(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path whole = std::filesystem::absolute(path, error);
+  return error ? path : whole.string();
+}
+
+/// Where to, and with which files: as the options say, else as it was when an upstream answered last. The files go with
+/// their address: another upstream never gets this one's token.
+Way way_to(const SyncArguments& a, const engine::sync::SenderState& before) {
+  Way way = before.way;
+  if (way.address.empty() && before.batches > 0 && before.upstream != kFolderName) {
+    way.address = before.upstream;  // that of a program, which was answered
+  }
+  if (const std::string given = a.upstream.empty() ? way.address : without_secrets(a.upstream); given != way.address) {
+    way = {given, {}, {}};
+  }
+  way.token_file = a.token_file.empty() ? way.token_file : absolute(a.token_file);
+  way.ca_file = a.ca_file.empty() ? way.ca_file : absolute(a.ca_file);
+  return way;
+}
+
+/// What the options say before anything is sent. `exit` is changed if they make no sense with this store.
+Status attach(const Globals& globals, const SyncArguments& a, const Upstream::State& before, const Way& way,
+              Store& store, Exit& exit) {
+  engine::sync::SenderOptions sender;
+  const bool goes_on = before.sender.attached || !a.folder.empty();
+  std::string name = !a.upstream.empty() ? way.address
+                     : !goes_on          ? ""
+                     : a.dry_run         ? before.sender.upstream
+                                         : way.address;
+  if (!a.folder.empty()) {
+    name = before.sender.upstream;
+    name = name.empty() ? kFolderName : name;
+    sender.limits = {engine::sync::kEntriesMax, 4u << 20};  // a journey each
+  }
+  const bool decides = !a.retry.empty() || !a.skip.empty() || !a.replace.empty();
+  if ((name.empty() && !decides) || (name == kFolderName && a.folder.empty() && !a.dry_run)) {
+    exit = report_usage(globals, before.sender.upstream.empty() ? "no upstream is known: give --upstream URL, or "
+                                                                  "--via-folder DIR"
+                                 : before.sender.attached
+                                     ? before.sender.upstream +
+                                           " has not answered yet, so it is not remembered: give "
+                                           "--upstream URL once more, or --via-folder DIR"
+                                     : "the store was detached: give --upstream URL, or --via-folder DIR, to go on");
+    return {};
+  }
+  if (a.dry_run) {
+    return {};
+  }
+  if (a.batch_runs) {
+    sender.limits.entries = *a.batch_runs;
+    sender.limits.bytes = 4u << 20;
+  }
+  if (!name.empty()) {
+    CAIRN_TRY(store.upstream().attach(name, sender));
+  }
+  if (a.moved || a.copied) {
+    uint64_t dropped = 0;
+    CAIRN_TRY(store.upstream().resolve_copy(a.moved, &dropped));
+    if (dropped > 0) {
+      note(globals, counted(dropped, "run") + " owned elsewhere had changes waiting: the other store sends those");
+    }
+  }
+  for (const auto& [id, how] : {std::pair(a.retry, Release::kRetry), std::pair(a.skip, Release::kSkip),
+                                std::pair(a.replace, Release::kReplace)}) {
+    if (!id.empty()) {
+      const Status released = store.upstream().release_dead(id, how);
+      if (released.code == Code::kNotFound) {
+        exit = report_error(globals, released);
+        return {};
+      }
+      CAIRN_TRY(released);
+    }
+  }
+  return {};
+}
+
+Status drive_shown(const Globals& globals, Store& store, Carrier& carrier, int64_t until_ms, DriveResult& driven) {
+  StageNote stage(globals.json);
+  return drive(store, carrier, until_ms, driven, [&](const DriveResult& r) {
+    const uint64_t total = std::max(r.waited_runs, r.waiting_runs);
+    stage.show(progress_text("run", total - r.waiting_runs, total, stage.elapsed_ms()));
+  });
+}
+
+Exit sync(const Globals& globals, const SyncArguments& a) {
+  std::unique_ptr<Carrier> carrier;
+  const auto open_http = [&](const std::string& url, const Way& way) -> Status {
+    CAIRN_TRY_ASSIGN(carrier, make_http_carrier({url, a.token_file, way.token_file, way.ca_file,
+                                                 std::clamp<int64_t>(a.deadline_ms, 1, 30'000)}));
+    return {};
+  };
+  if (!a.upstream.empty()) {
+    // Before a store is opened or attached.
+    if (const Status status = open_http(a.upstream, {{}, a.token_file, a.ca_file}); !status.ok()) {
+      return report_error(globals, status);
+    }
+  }
+  if (!a.folder.empty()) {
+    // Also where nothing waits: a stick that is not there is told before anybody counts on it.
+    std::error_code error;
+    if (!std::filesystem::is_directory(a.folder, error)) {
+      const int cause = error ? error.value() : ENOTDIR;
+      return report_error(globals,
+                          engine::fail(Status(Code::kIo, "folder", cause), "--via-folder: no directory", a.folder));
+    }
+  }
+  Exit exit = Exit::kDone;
+  WriteOptions options;
+  options.limit = a.limit;
+  const Exit written = write_store(globals, options, "cannot sync", [&](Store& store) -> Status {
+    if (a.detach) {
+      return store.upstream().detach();
+    }
+    if (a.dead) {
+      return show_dead(globals, store);
+    }
+    Upstream::State state;
+    CAIRN_TRY(store.upstream().state(state));
+    const Way way = way_to(a, state.sender);
+    CAIRN_TRY(attach(globals, a, state, way, store, exit));
+    if (exit != Exit::kDone || !store.upstream().attached()) {
+      return {};
+    }
+    DriveResult driven;
+    if (a.dry_run) {
+      CAIRN_TRY(store.checkpoint());
+      CAIRN_TRY(store.upstream().state(state));
+    } else {
+      if (!a.folder.empty()) {
+        carrier = make_folder_carrier(a.folder);
+      } else {
+        CAIRN_TRY(open_http(a.upstream.empty() ? way.address : a.upstream, way));
+      }
+      const Status went = drive_shown(globals, store, *carrier, monotonic_ms() + a.deadline_ms, driven);
+      if (!carrier->mended.empty()) {
+        note(globals, carrier->mended);
+      }
+      CAIRN_TRY(went);
+      if (driven.answered && a.folder.empty()) {
+        CAIRN_TRY(store.upstream().remember_way(way));
+      }
+      CAIRN_TRY(store.upstream().state(state));
+    }
+    print_sync_report(globals, state, driven, carrier.get(), a.dry_run, interrupted());
+    exit = a.dry_run ? Exit::kDone : exit_of_state(state, driven);
+    return {};
+  });
+  if (interrupted()) {
+    die_of_interrupt();
+  }
+  return written != Exit::kDone ? written : exit;
+}
+
+}  // namespace
+
+void add_sync(CommandLine& line) {
+  auto a = std::make_shared<SyncArguments>();
+  line.add("sync", "Send what the upstream does not have yet", kSyncNotes)
+      .option("--upstream", "URL", "https://HOST:PORT, http://127.0.0.1:PORT or unix:PATH; is remembered", a->upstream)
+      .option("--token-file", "FILE", "The upstream's token, in a file of mode 0600", a->token_file)
+      .option("--ca-file", "FILE", "Certificates (PEM) to trust instead of the system's", a->ca_file)
+      .option("--via-folder", "DIR", "Exchange messages and answers as files in DIR", a->folder)
+      .duration("--deadline", "Give up after this long: 60s (default), 5m, 500ms", a->deadline_ms)
+      .flag("--once", "End when all is sent or the deadline passes; this is always so", a->once)
+      .flag("--dry-run", "Only print what waits; send and change nothing", a->dry_run)
+      .flag("--moved", "It was moved or restored here: take what is newer upstream and continue", a->moved)
+      .flag("--copied", "The store is a copy: make it a store of its own", a->copied)
+      .flag("--dead", "List the runs that the upstream refused", a->dead)
+      .option("--retry", "RUN", "Send a refused change again", a->retry)
+      .option("--skip", "RUN", "Give up a refused change", a->skip)
+      .option("--replace", "RUN", "Send all of a refused run of this store, over what others wrote", a->replace)
+      .number("--batch-runs", "N", "At most this many runs in one message (default 1000)",
+              {1, engine::sync::kEntriesMax}, a->batch_runs)
+      .metadata_limit(a->limit)
+      .flag("--detach", "Send nothing any more; what waits is kept for the next --upstream", a->detach)
+      .excludes("--dry-run", {"--dead", "--detach", "--upstream", "--via-folder", "--moved", "--copied", "--retry",
+                              "--skip", "--replace"})
+      .excludes("--dead",
+                {"--detach", "--upstream", "--via-folder", "--moved", "--copied", "--retry", "--skip", "--replace"})
+      .excludes("--detach", {"--upstream", "--via-folder", "--moved", "--copied", "--retry", "--skip", "--replace"})
+      .excludes("--moved", {"--copied"})
+      .excludes("--upstream", {"--via-folder"})
+      .excludes("--via-folder", {"--token-file", "--ca-file"})
+      .run([a](const Globals& globals) { return sync(globals, *a); });
+}
+
+}  // namespace cairn::tools

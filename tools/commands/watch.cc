@@ -1,0 +1,274 @@
+#include "engine/watch/watch.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "engine/json/json.h"
+#include "tools/commands/commands.h"
+#include "tools/output/json_output.h"
+#include "tools/output/report.h"
+#include "tools/output/run_text.h"
+#include "tools/output/terminal_text.h"
+#include "tools/output/watch_screen.h"
+#include "tools/process/interrupt.h"
+#include "tools/store/open_store.h"
+
+namespace cairn::tools {
+
+namespace {
+
+constexpr const char* kWatchNotes =
+    R"help(Shows a run, or all runs, while they change. It works while another process has the store open,
+and continues when that process is restarted. In a terminal each run is redrawn in place, with a
+line of the values that this watch saw of each number. progress, *_progress, *_ratio and *_pct are
+drawn as bars while they are between 0 and 1. Elsewhere, or with --plain, it prints one line for
+each change: time, run and what changed. With --json it prints one object a line, with the
+metadata and a token for --token. If a run changes often, only its newest state is shown.
+
+It ends with Ctrl-C. With --until-finished it ends when all watched runs have ended: with 0 if all
+are COMPLETED, else with 1. A run whose process was killed is orphaned: it counts as ended, and
+not as COMPLETED. A run that its process left unfinished, as `cairn start` does, is waited for. A
+run that another store owns is not waited for.
+
+Examples:
+  cairn watch $run
+  cairn watch --until-finished $run && echo done
+  cairn watch --json | jq -c '{id, progress: .metadata.progress}')help";
+
+constexpr uint64_t kIntervalMs = 200;
+constexpr uint64_t kIntervalMsMin = 20;
+constexpr uint64_t kIntervalMsMax = 3'600'000;
+constexpr int64_t kOwnerBusyMs = 10'000;  // so long in a row may an owner be too quick to be read
+
+struct WatchArguments {
+  std::string run, token;
+  std::optional<uint64_t> interval_ms;
+  bool until_finished = false;
+  bool plain = false;
+};
+
+const char* kind_name(engine::WatchKind kind) {
+  static constexpr const char* kNames[] = {"", "changed", "finished", "erased", "reset", "orphaned"};
+  return kNames[static_cast<int>(kind)];
+}
+
+/// What is new in `now`: "progress=0.5 phase=\"b\" -old".
+std::string changes(const engine::Document& before, const engine::Document& now) {
+  std::string text;
+  const auto add = [&text](const std::string& change) { text += (text.empty() ? "" : " ") + change; };
+  for (int i = 0; i < now.size(); ++i) {
+    const auto& member = now.member(i);
+    const int old = before.find(member.key);
+    if (old < 0 || !(before.member(old).value == member.value)) {
+      add(printable(member.key) + "=" + printable(engine::to_json(member.value)));
+    }
+  }
+  for (int i = 0; i < before.size(); ++i) {
+    if (now.find(before.member(i).key) < 0) {
+      add("-" + printable(before.member(i).key));
+    }
+  }
+  return text;
+}
+
+class Watcher {
+ public:
+  Watcher(const Globals& globals, const WatchArguments& a) : globals_(globals) {
+    if (!globals.json && !a.plain && isatty(STDOUT_FILENO) != 0) {
+      frame_ = std::make_unique<FramePrinter>(STDOUT_FILENO);
+    }
+  }
+
+  void take(const engine::WatchEvent& event) {
+    const std::string& id = event.run.record.id;
+    const bool orphaned = event.kind == engine::WatchKind::kOrphaned;
+    const bool there =
+        orphaned || event.kind == engine::WatchKind::kChanged || event.kind == engine::WatchKind::kFinished;
+    if (globals_.json) {
+      print_object(event, there);
+    } else if (frame_ == nullptr) {
+      print_line(event, there);
+    }
+    if (event.kind == engine::WatchKind::kReset) {
+      known_.clear();
+      orphans_.clear();
+      screen_.clear();
+    } else if (!there) {
+      known_.erase(id);
+      screen_.forget(id);
+      erased_ = true;
+    } else {
+      known_[id] = event.run;
+      screen_.show(event.run);
+    }
+    orphans_.erase(id);
+    if (orphaned) {
+      orphans_.insert(id);
+    }
+  }
+
+  /// After all that there is now.
+  void drawn() {
+    if (frame_ != nullptr) {
+      size_t columns = 0;
+      size_t rows = 0;
+      frame_->size(columns, rows);
+      frame_->print(screen_.lines(columns, rows, wall_us()));
+    }
+    std::fflush(stdout);
+  }
+
+  /// All that were watched have ended, or their process has. An erased run was watched, and did not complete. One that
+  /// is owned elsewhere ends there, unseen: it is not waited for, and where there are only such, nothing completed.
+  [[nodiscard]] bool finished(Exit& exit) const {
+    exit = erased_ ? Exit::kNo : Exit::kDone;
+    bool here = erased_;
+    for (const auto& [id, run] : known_) {
+      if (run.record.foreign) {
+        continue;
+      }
+      here = true;
+      if (!is_final(run.record.status) && orphans_.count(id) == 0) {
+        return false;
+      }
+      if (run.record.status != engine::RunStatus::kCompleted) {
+        exit = Exit::kNo;
+      }
+    }
+    if (!here && !known_.empty()) {
+      exit = Exit::kNo;
+      note(globals_, known_.size() == 1
+                         ? known_.begin()->first + " is owned elsewhere, and ends there unseen"
+                         : "all " + std::to_string(known_.size()) + " runs are owned elsewhere, and end there unseen");
+    }
+    return here || !known_.empty();
+  }
+
+  void close() {
+    if (frame_ != nullptr) {
+      frame_->close();
+    }
+  }
+
+ private:
+  static void print_object(const engine::WatchEvent& event, bool there) {
+    engine::Object o;
+    o.push_back({"kind", kind_name(event.kind)});
+    if (!event.run.record.id.empty()) {
+      o.push_back({"id", event.run.record.id});
+    }
+    if (event.kind != engine::WatchKind::kReset) {
+      o.push_back({"sequence", event.run.record.sequence});
+    }
+    o.push_back({"token", event.token});
+    if (there) {
+      for (engine::Property& p : run_json(event.run)) {
+        if (p.key != "id" && p.key != "sequence") {
+          o.push_back(std::move(p));
+        }
+      }
+    }
+    tools::print_json(std::move(o));
+  }
+
+  void print_line(const engine::WatchEvent& event, bool there) const {
+    const engine::RunRecord& now = event.run.record;
+    std::string line = iso_time(there ? now.updated_us : wall_us()) + " ";
+    line += now.id.empty() ? std::string(kind_name(event.kind)) : now.id;
+    if (!there) {
+      line += now.id.empty() ? "" : std::string(" ") + kind_name(event.kind);
+    } else {
+      const auto before = known_.find(now.id);
+      const bool was_there = before != known_.end() && before->second.record.created_lsn == now.created_lsn;
+      if (!was_there || before->second.record.status != now.status || before->second.record.foreign != now.foreign) {
+        line += std::string(" ") + (now.foreign ? "(elsewhere)" : engine::status_name(now.status));
+      }
+      const std::string changed =
+          changes(was_there ? before->second.record.document : engine::Document(), now.document);
+      line += changed.empty() ? "" : " " + changed;
+      line += now.error.empty() ? "" : " error=" + printable(now.error);
+      line += event.kind == engine::WatchKind::kOrphaned ? " orphaned: its process is gone" : "";
+    }
+    std::printf("%s\n", line.c_str());
+  }
+
+  const Globals& globals_;
+  std::unique_ptr<FramePrinter> frame_;  // null: not a terminal
+  std::map<std::string, engine::RunView> known_;
+  std::set<std::string> orphans_;  // of known_
+  WatchScreen screen_;
+  bool erased_ = false;
+};
+
+Exit watch(const Globals& globals, const WatchArguments& a) {
+  const uint64_t interval_ms = a.interval_ms.value_or(kIntervalMs);
+  Exit exit = Exit::kDone;
+  // A run that is not there would be waited for, for ever if the name is wrong.
+  if (!a.run.empty() && a.token.empty() && !read_run(globals, a.run, false, exit)) {
+    return exit;
+  }
+  const auto reader = open_reader(globals, false, exit);
+  if (!reader) {
+    return exit;
+  }
+  engine::ReaderSource source(*reader, true);
+  engine::WatchOptions options;
+  options.run = a.run;
+  options.token = a.token;
+  options.interval_ms = static_cast<uint32_t>(interval_ms);
+  auto watched = engine::Watch::open(source, std::move(options));
+  if (!watched.ok()) {
+    return report_error(globals, watched.status());
+  }
+  Watcher watcher(globals, a);
+  int64_t read_ms = source.now_ms();
+  while (!interrupted() && std::ferror(stdout) == 0) {
+    engine::WatchEvent event;
+    bool more = true;
+    while (more && !interrupted()) {
+      const auto got = (*watched)->next(event);
+      if (!got.ok()) {
+        if (got.code() != Code::kAgain || source.now_ms() - read_ms > kOwnerBusyMs) {
+          watcher.close();
+          return report_error(globals, got.status());
+        }
+        break;
+      }
+      read_ms = source.now_ms();
+      more = *got;
+      if (more) {
+        watcher.take(event);
+      }
+    }
+    watcher.drawn();
+    if (a.until_finished && !more && watcher.finished(exit)) {
+      return exit;
+    }
+    pause_ms(interval_ms);
+  }
+  watcher.close();
+  if (interrupted()) {
+    die_of_interrupt();
+  }
+  return Exit::kDone;  // nobody reads any more: main() says so
+}
+
+}  // namespace
+
+void add_watch(CommandLine& line) {
+  auto a = std::make_shared<WatchArguments>();
+  line.add("watch", "Show runs while they change", kWatchNotes)
+      .optional_argument("RUN", "The run's id (default: all runs)", a->run)
+      .flag("--until-finished", "End when all watched runs have ended", a->until_finished)
+      .number("--interval", "MS", "Milliseconds between two looks (default 200)", {kIntervalMsMin, kIntervalMsMax},
+              a->interval_ms)
+      .flag("--plain", "Print lines even in a terminal", a->plain)
+      .option("--token", "TOKEN", "Continue where the watch was that printed this token (with --json)", a->token)
+      .run([a](const Globals& globals) { return watch(globals, *a); });
+}
+
+}  // namespace cairn::tools

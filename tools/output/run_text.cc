@@ -1,0 +1,186 @@
+#include "tools/output/run_text.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "engine/json/json.h"
+#include "tools/output/json_output.h"
+#include "tools/output/terminal_text.h"
+
+namespace cairn::tools {
+
+namespace {
+
+using engine::Array;
+using engine::Object;
+using engine::Property;
+using engine::RunView;
+using engine::Value;
+
+constexpr size_t kOneLineItems = 16;
+
+void append_pretty(std::string& out, const Value& value, size_t level) {
+  const std::string indent(2 * (level + 1), ' ');
+  const std::string closing(2 * level, ' ');
+  if (const Object* object = value.get<Object>(); object != nullptr && !object->empty()) {
+    out += "{\n";
+    for (const Property& p : *object) {
+      out += indent;
+      engine::append_json_string(out, p.key);
+      out += ": ";
+      append_pretty(out, p.value, level + 1);
+      out += &p == &object->back() ? "\n" : ",\n";
+    }
+    out += closing + "}";
+    return;
+  }
+  const Array* array = value.get<Array>();
+  if (array == nullptr || array->empty()) {
+    engine::append_json(out, value);
+    return;
+  }
+  const bool one_line = array->size() <= kOneLineItems &&
+                        std::all_of(array->begin(), array->end(), [](const Value& v) { return v.is_fixed(); });
+  out += one_line ? "[" : "[\n";
+  for (const Value& item : *array) {
+    const bool last = &item == &array->back();
+    if (one_line) {
+      engine::append_json(out, item);
+      out += last ? "" : ", ";
+    } else {
+      out += indent;
+      append_pretty(out, item, level + 1);
+      out += last ? "\n" : ",\n";
+    }
+  }
+  out += one_line ? "]" : closing + "]";
+}
+
+void append_field(std::string& out, const char* name, const std::string& text) {
+  out += padded(name, 10) + text + "\n";
+}
+
+size_t document_bytes(const engine::Document& document) { return document.to_json().size(); }
+
+}  // namespace
+
+Object run_json(const RunView& run, std::optional<uint64_t> children) {
+  const engine::RunRecord& r = run.record;
+  Object o;
+  const auto add = [&o](const char* key, Value value) { o.push_back({key, std::move(value)}); };
+  add("id", r.id);
+  add("status", r.foreign ? Value() : Value(engine::status_name(r.status)));
+  add("orphaned", run.orphaned);
+  const auto add_text = [&add](const char* key, const std::string& text) {
+    if (!text.empty()) {
+      add(key, text);
+    }
+  };
+  add_text("task", r.task);
+  Array tags(r.tags.begin(), r.tags.end());
+  add("tags", std::move(tags));
+  add_text("parent", r.parent);
+  add_text("root", r.root);
+  if (children) {
+    add("children", *children);
+  }
+  add("created_at", iso_time(r.created_us));
+  add("updated_at", iso_time(r.updated_us));
+  if (r.finished_us != 0) {
+    add("finished_at", iso_time(r.finished_us));
+  }
+  add_text("error", r.error);
+  add("sequence", r.sequence);
+  if (r.foreign) {
+    add("foreign", true);
+    return o;
+  }
+  add("metadata_bytes", static_cast<uint64_t>(document_bytes(r.document)));
+  add("metadata", r.document.to_object());
+  return o;
+}
+
+std::string status_text(const RunView& run) {
+  if (run.record.foreign) {
+    return "(elsewhere)";
+  }
+  return std::string(engine::status_name(run.record.status)) + (run.orphaned ? " (orphaned)" : "");
+}
+
+std::optional<double> progress_of(const RunView& run) {
+  const int member = run.record.document.find("progress");
+  if (member < 0) {
+    return std::nullopt;
+  }
+  const Value& value = run.record.document.member(member).value;
+  double share = -1;
+  if (const auto* d = value.get<double>()) {
+    share = *d;
+  } else if (const auto* i = value.get<int64_t>()) {
+    share = static_cast<double>(*i);
+  }
+  return share >= 0 && share <= 1 ? std::optional<double>(share) : std::nullopt;
+}
+
+std::string pretty_json(const Value& value) {
+  std::string out;
+  append_pretty(out, value, 0);
+  return printable_json(out);
+}
+
+std::string describe_run(const RunView& run, uint64_t children, int64_t now_us) {
+  const engine::RunRecord& r = run.record;
+  std::string out;
+  append_field(out, "run", r.id);
+  append_field(out, "status",
+               run.orphaned ? std::string(engine::status_name(r.status)) +
+                                  ", orphaned: the process that ran it is gone; resume it or finish it"
+                            : status_text(run));
+  if (!r.task.empty()) {
+    append_field(out, "task", printable(r.task));
+  }
+  if (!r.tags.empty()) {
+    std::string tags;
+    for (const std::string& tag : r.tags) {
+      tags += (tags.empty() ? "" : ", ") + printable(tag);
+    }
+    append_field(out, "tags", tags);
+  }
+  if (!r.parent.empty()) {
+    append_field(out, "parent", r.parent);
+  }
+  if (!r.root.empty()) {
+    append_field(out, "root", r.root);
+  }
+  if (children != 0) {
+    append_field(out, "children", std::to_string(children) + " (cairn ls --parent " + r.id + ")");
+  }
+  append_field(out, "created", iso_time(r.created_us));
+  append_field(out, "updated", iso_time(r.updated_us) + " (" + age_text(r.updated_us, now_us) + ")");
+  if (r.finished_us != 0) {
+    append_field(out, "finished", iso_time(r.finished_us));
+  }
+  if (!r.error.empty()) {
+    append_field(out, "error", printable(r.error));
+  }
+  append_field(out, "sequence", std::to_string(r.sequence));
+  if (r.foreign) {
+    append_field(out, "metadata", "none here: the run is owned elsewhere");
+    return out;
+  }
+  append_field(out, "size", counted(document_bytes(r.document), "byte") + " of JSON");
+  if (const auto share = progress_of(run)) {
+    append_field(out, "progress", bar_text(*share, 30));
+  }
+  return out + "\n" + pretty_json(Value(r.document.to_object())) + "\n";
+}
+
+void print_started(const engine::RunView& run, bool json) {
+  if (json) {
+    print_json(run_json(run));
+  } else {
+    std::printf("%s\n", run.record.id.c_str());
+  }
+}
+
+}  // namespace cairn::tools

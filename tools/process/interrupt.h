@@ -1,0 +1,20 @@
+// Ctrl-C and SIGTERM: a store survives any kill, so this is for the user: what is under way is finished and reported,
+// loops stop between steps, and the process then dies of the signal as its parent expects.
+#pragma once
+
+#include <cstdint>
+
+namespace cairn::tools {
+
+/// The first signal is noted, a second one kills at once. A limit on file sizes (SIGXFSZ) is an error of the write.
+void note_interrupts();
+[[nodiscard]] bool interrupted();
+/// Blocks until a read of `fd` would not. False: interrupted, if only just before the call.
+[[nodiscard]] bool wait_for_input(int fd);
+/// Sleeps; a signal ends it, if only one that came just before the call.
+void pause_ms(uint64_t ms);
+/// Ends the process by the signal that was noted; as process 1, whom it does not end, with 128 and its number. Call
+/// after the store was closed.
+[[noreturn]] void die_of_interrupt();
+
+}  // namespace cairn::tools

@@ -1,0 +1,205 @@
+#include "tools/store/open_store.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "engine/json/json.h"
+#include "tools/input/command_line.h"
+#include "tools/output/json_output.h"
+
+namespace cairn::tools {
+
+using engine::Store;
+using engine::StoreReader;
+
+std::optional<std::string> store_directory(const Globals& globals) {
+  if (globals.store.empty()) {
+    report_usage(globals, "which store? Give --store DIR or set CAIRN_STORE");
+    return std::nullopt;
+  }
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::absolute(globals.store, error);
+  if (error) {
+    report_usage(globals, globals.store + ": " + error.message());
+    return std::nullopt;
+  }
+  return path.string();
+}
+
+std::optional<uint32_t> metadata_limit(const Globals& globals, std::optional<uint64_t> option) {
+  if (option) {
+    return static_cast<uint32_t>(*option);
+  }
+  constexpr const char* kVariable = "TASK_RUN_METADATA_MAXIMUM_SIZE";
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): only a setenv beside it would race, and nothing here calls it
+  const char* variable = std::getenv(kVariable);
+  if (variable == nullptr || variable[0] == '\0') {
+    return 4096;
+  }
+  const auto bytes = parse_whole(variable, kMetadataLimit);
+  if (!bytes) {
+    report_usage(globals, std::string(kVariable) + " takes " + range_text(kMetadataLimit) + ", in bytes, not '" +
+                              variable + "'");
+    return std::nullopt;
+  }
+  return static_cast<uint32_t>(*bytes);
+}
+
+std::unique_ptr<StoreReader> open_reader(const Globals& globals, bool salvage, Exit& exit) {
+  const auto directory = store_directory(globals);
+  if (!directory) {
+    exit = Exit::kUsage;
+    return nullptr;
+  }
+  engine::error_detail() = {};
+  StoreReader::Options options;
+  options.directory = *directory;
+  options.salvage = salvage;
+  show_notices(options.hooks, globals);
+  if (salvage && !engine::StoreLock::look(*directory).held) {
+    options.patience_ms = 0;  // nothing moves: the first look is the last
+  }
+  auto reader = StoreReader::open(std::move(options));
+  if (!reader.ok()) {
+    exit = report_error(globals, reader.status());
+    return nullptr;
+  }
+  return std::move(*reader);
+}
+
+void note_salvaged(const Globals& globals, const StoreReader& reader, const std::string& done) {
+  if (const std::string& problem = reader.report().tables_problem; !problem.empty()) {
+    note(globals,
+         "the tables could not be read to their end (" + problem + "): what is " + done + " is what could be salvaged");
+  }
+}
+
+std::optional<engine::RunView> read_run(const Globals& globals, const std::string& id, bool salvage, Exit& exit) {
+  const auto reader = open_reader(globals, salvage, exit);
+  return reader ? read_run(globals, *reader, id, exit) : std::nullopt;
+}
+
+std::optional<engine::RunView> read_run(const Globals& globals, engine::StoreReader& reader, const std::string& id,
+                                        Exit& exit) {
+  auto view = reader.read(id);
+  if (!view.ok()) {
+    exit = report_error(globals, view.status());
+    return std::nullopt;
+  }
+  if (!*view) {
+    exit = report_error(
+        globals, engine::fail(Status(Code::kNoSuchRun, "no such run"), "there is no such run in this store", id));
+    return std::nullopt;
+  }
+  return std::move(*view);
+}
+
+void show_notices(engine::Hooks& hooks, const Globals& globals) {
+  hooks.context = const_cast<Globals*>(&globals);
+  hooks.log = [](void* context, engine::LogLevel level, Code, const char* message) {
+    if (level >= engine::LogLevel::kInfo) {
+      const std::string text = message;
+      // Of an upstream: a command ends, and what it did not send waits for the next one.
+      note(*static_cast<const Globals*>(context), text.substr(0, text.find("; tried again in ")));
+    }
+  };
+}
+
+Exit write_store(const Globals& globals, const WriteOptions& options, const std::string& doing,
+                 const std::function<Status(Store&)>& work, const Subject& subject) {
+  const auto directory = store_directory(globals);
+  const auto limit = metadata_limit(globals, options.limit);
+  if (!directory || !limit) {
+    return Exit::kUsage;
+  }
+  engine::error_detail() = {};
+  engine::StoreOptions store_options;
+  store_options.directory = *directory;
+  store_options.create = options.create;
+  store_options.durability = engine::Durability::kPower;
+  store_options.metadata_bytes_max = *limit;
+  store_options.mark_crashed = false;
+  store_options.background = false;
+  store_options.guard_sigbus = true;
+  store_options.need_staging_dir = true;
+  show_notices(store_options.hooks, globals);
+  auto store = Store::open(std::move(store_options));
+  if (!store.ok()) {
+    return report_error(globals, store.status());
+  }
+  const Status status = work(**store);
+  const engine::ErrorDetail detail = engine::error_detail();
+  (void)(*store)->keep_room();
+  const Status closed = (*store)->close(0);
+  if (!status.worked()) {
+    engine::error_detail() = detail;
+    return report_error(globals, status, doing, {subject.run, subject.key, *limit});
+  }
+  if (!closed.ok()) {
+    return report_error(globals, closed, "the change is on disk, but the store could not be closed cleanly");
+  }
+  return Exit::kDone;
+}
+
+namespace {
+
+// Known by a child alone, and not updated before. kNoSuchRun: no run here names it as its parent.
+Result<engine::RunRef> parent_that_is_named(Store& store, const std::string& id) {
+  engine::RunQuery children;
+  children.parent = id;
+  children.limit = 1;
+  std::string child;
+  const auto listed = store.list(
+      children,
+      [&child](const engine::RunView& view) {
+        child = view.record.id;
+        return false;
+      },
+      false);
+  if (!listed.ok()) {
+    return listed.status();
+  }
+  Result<engine::RunRef> run = child.empty() ? Status(Code::kNoSuchRun, "no such run") : store.find(child);
+  return run.ok() ? store.parent(**run) : run;
+}
+
+}  // namespace
+
+// One that is owned elsewhere has no life here that could be resumed, and takes updates all the same.
+Result<engine::RunRef> run_for_update(Store& store, const std::string& id) {
+  auto run = store.find(id);
+  if (run.code() == Code::kNoSuchRun) {
+    run = parent_that_is_named(store, id);
+  }
+  return run.ok() && !store.view(**run, false).record.owned_here() ? run : store.resume(id);
+}
+
+Exit write_run(const Globals& globals, const WriteOptions& options, const std::string& id, const std::string& doing,
+               const std::function<Status(Store&, engine::Run&)>& work, const std::optional<std::string>& key) {
+  const auto update = [&](Store& store) {
+    auto run = run_for_update(store, id);
+    return run.ok() ? work(store, **run) : run.status();
+  };
+  return write_store(globals, options, doing, update, {id, key});
+}
+
+Exit write_operation(const Globals& globals, const WriteOptions& options, const std::string& id,
+                     const engine::Operation& op) {
+  const char* became = "unchanged";
+  uint64_t sequence = 0;
+  const auto apply = [&](Store& store, engine::Run& run) {
+    engine::Outcome outcome;
+    const Status status = store.apply(run, op, outcome);
+    became = status.ok() ? "applied" : status.code == Code::kAccepted ? "accepted" : became;
+    sequence = run.version.load();
+    return status;
+  };
+  const Exit exit = write_run(globals, options, id, "", apply, op.key);
+  if (exit == Exit::kDone && globals.json) {
+    print_json({{"id", engine::Value(id)}, {"outcome", engine::Value(became)}, {"sequence", engine::Value(sequence)}});
+  }
+  return exit;
+}
+
+}  // namespace cairn::tools

@@ -1,0 +1,20 @@
+// What a sync came to, for people and scripts.
+#pragma once
+
+#include <string>
+
+#include "engine/store/store.h"
+#include "engine/store/upstream.h"
+#include "tools/output/globals.h"
+#include "tools/sync/carrier.h"
+
+namespace cairn::tools {
+
+/// `url` without user, password and query.
+std::string without_secrets(const std::string& url);
+
+/// `carrier` may be null.
+void print_sync_report(const Globals& globals, const engine::Upstream::State& state, const DriveResult& driven,
+                       const Carrier* carrier, bool dry_run, bool stopped);
+
+}  // namespace cairn::tools
