@@ -15,6 +15,7 @@
 
 #include "tests/support/child_process.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/scale.h"
 #include "tests/support/store_fixture.h"
 
 namespace cairn::tests {
@@ -52,10 +53,7 @@ class KilledStore : public ::testing::Test {
     return o;
   }
   /// 1, or more under slow checkers: then only one byte in so many is flipped.
-  static uint64_t stride() {
-    const char* scale = std::getenv("CAIRN_TEST_SCALE");
-    return scale != nullptr ? std::strtoull(scale, nullptr, 10) : 1;
-  }
+  static uint64_t stride() { return static_cast<uint64_t>(testing::test_scale()); }
   static std::string id(int run) { return "run" + std::to_string(run); }
   static std::string document_at(uint64_t sequence) {
     return sequence < 2 ? "{}" : "{\"n\":" + std::to_string(sequence) + "}";

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "tests/support/fixed_identity_files.h"
+#include "tests/support/scale.h"
 #include "tests/support/updates.h"
 
 namespace cairn::testing {
@@ -437,8 +438,8 @@ CrashBudget& crash_budget() {
       const char* text = std::getenv(name);
       return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
     };
-    const uint64_t scale = std::max<uint64_t>(1, number("CAIRN_TEST_SCALE", 1));
-    return CrashBudget{number("CAIRN_CRASH_STATES", 4000 / scale), number("CAIRN_CRASH_SEED", 1), {}};
+    return CrashBudget{
+        number("CAIRN_CRASH_STATES", 4000 / static_cast<uint64_t>(test_scale())), number("CAIRN_CRASH_SEED", 1), {}};
   }();
   return budget;
 }

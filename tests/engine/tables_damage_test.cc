@@ -10,6 +10,7 @@
 #include "engine/tables/format.h"
 #include "engine/tables/tables.h"
 #include "tables_fixture.h"
+#include "tests/support/scale.h"
 
 namespace cairn::engine {
 namespace {
@@ -408,7 +409,8 @@ TEST_F(Rot, DamagedFileIsReportedByTheChildCheckAndNeverServedWrong) {
   std::mt19937_64 random(20240607);
   std::map<std::string, int> outcomes;
   std::map<std::string, int> checks;
-  for (int round = 0; round < 300; ++round) {
+  const int rounds = 300 / testing::test_scale();
+  for (int round = 0; round < rounds; ++round) {
     std::string bad = good;
     const uint64_t kind = random() % 4;
     if (kind == 0) {
@@ -441,7 +443,7 @@ TEST_F(Rot, DamagedFileIsReportedByTheChildCheckAndNeverServedWrong) {
     }
     ++outcomes[outcome];
   }
-  EXPECT_GT(checks["reported"], 100);
+  EXPECT_GT(checks["reported"], rounds / 3);
   EXPECT_EQ(checks["died"], 0);
   for (const auto& [name, count] : checks) {
     printf("check: %s %d\n", name.c_str(), count);

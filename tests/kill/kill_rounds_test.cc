@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "tests/support/phase_files.h"
+#include "tests/support/scale.h"
 #include "tests/support/store_fixture.h"
 #include "tests/support/updates.h"
 
@@ -168,8 +169,7 @@ int64_t number_at(const engine::RunView& view, const std::string& key) {
 
 TEST(KillRounds, NothingAcknowledgedIsMissingAfterSigkill) {
   const char* wanted = std::getenv("CAIRN_KILL_ROUNDS");
-  const char* scale = std::getenv("CAIRN_TEST_SCALE");
-  const int rounds = wanted != nullptr ? std::atoi(wanted) : scale != nullptr ? 200 / std::atoi(scale) : 200;
+  const int rounds = wanted != nullptr ? std::atoi(wanted) : 200 / testing::test_scale();
   const uint64_t seed = 20261123;
   TemporaryDirectory directory;
   engine::StoreOptions options;

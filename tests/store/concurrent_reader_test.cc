@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "tests/support/child_process.h"
+#include "tests/support/scale.h"
 #include "tests/support/store_fixture.h"
 #include "tests/support/updates.h"
 
@@ -124,8 +125,7 @@ class ConcurrentReader : public StoreTest {
 };
 
 TEST_F(ConcurrentReader, SeesAtLeastWhatWasAcknowledgedBeforeItLooked) {
-  const char* scale = std::getenv("CAIRN_TEST_SCALE");
-  const int rounds = 10'000 / (scale != nullptr ? std::atoi(scale) : 1);
+  const int rounds = 10'000 / testing::test_scale();
   ChildProcess writer([this](ChildProcess& self) { write_at_full_speed(self); });
   writer.wait();
   engine::StoreReader::Options o;

@@ -9,12 +9,13 @@
 #include <sstream>
 #include <string>
 
+#include "tests/support/scale.h"
+
 namespace cairn {
 
 void check_property(int cases, const std::function<void()>& property) {
   rc::detail::TestParams params = rc::detail::configuration().testParams;
-  const char* scale = std::getenv("CAIRN_TEST_SCALE");
-  params.maxSuccess = scale == nullptr ? cases : std::max(1, cases / std::max(1, std::atoi(scale)));
+  params.maxSuccess = std::max(1, cases / testing::test_scale());
   const ::testing::TestInfo* info = ::testing::UnitTest::GetInstance()->current_test_info();
   rc::detail::TestMetadata metadata;
   metadata.id = std::string(info->test_suite_name()) + "/" + info->name();

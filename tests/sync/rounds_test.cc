@@ -3,6 +3,7 @@
 #include <random>
 
 #include "engine/store/upstream.h"
+#include "tests/support/scale.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -287,6 +288,7 @@ TEST_F(Rounds, OnePoisonedRunInAThousandHoldsNobodyUp) {
 // Weeks offline: what waits is the last state of each run, not its history.
 TEST_F(Rounds, WeeksOfflineAreOneSmallDiffForEachRun) {
   constexpr int kOffline = 2000;
+  const int updates_a_week = 333 / testing::test_scale();
   std::vector<engine::RunRef> runs;
   runs.reserve(kOffline);
   for (int i = 0; i < kOffline; ++i) {
@@ -297,7 +299,7 @@ TEST_F(Rounds, WeeksOfflineAreOneSmallDiffForEachRun) {
   for (int week = 0; week < 3; ++week) {
     worker.clock().advance_ms(int64_t{7} * 24 * 3600 * 1000);
     for (int i = 0; i < kOffline; ++i) {
-      for (int k = 0; k < 333; ++k) {
+      for (int k = 0; k < updates_a_week; ++k) {
         ASSERT_TRUE(
             update(worker.store(), *runs[static_cast<size_t>(i)], OperationType::kIncrement, "n", Value(int64_t{1}))
                 .worked());
@@ -305,14 +307,14 @@ TEST_F(Rounds, WeeksOfflineAreOneSmallDiffForEachRun) {
     }
     ASSERT_TRUE(worker.store().checkpoint().ok());
   }
-  const uint64_t updates = uint64_t{3} * 333 * kOffline;
+  const int updates_of_each = 3 * updates_a_week;
   EXPECT_EQ(worker.sync_with(up), 2) << "two batches of 1,000";
   EXPECT_LT(worker.bytes_sent, uint64_t{kOffline} * 40);
   expect_equal();
-  EXPECT_EQ(up.state(id(7)), R"({"n":999,"phase":"a"})");
+  EXPECT_EQ(up.state(id(7)), R"({"n":)" + std::to_string(updates_of_each) + R"(,"phase":"a"})");
   if (!HasFailure()) {
-    std::printf("sync: %llu updates of %d runs in three weeks: %llu bytes sent\n",
-                static_cast<unsigned long long>(updates), kOffline, static_cast<unsigned long long>(worker.bytes_sent));
+    std::printf("sync: %d updates of %d runs in three weeks: %llu bytes sent\n", updates_of_each * kOffline, kOffline,
+                static_cast<unsigned long long>(worker.bytes_sent));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "tests/support/scale.h"
 #include "tests/support/store_fixture.h"
 
 namespace cairn::tests {
@@ -19,7 +20,7 @@ uint64_t from_environment(const char* name, uint64_t otherwise) {
 
 /// Sanitizers take a part of them.
 uint64_t lives(uint64_t of) {
-  return from_environment("CAIRN_SIM_SEEDS", std::max<uint64_t>(1, of / from_environment("CAIRN_TEST_SCALE", 1)));
+  return from_environment("CAIRN_SIM_SEEDS", std::max<uint64_t>(1, of / static_cast<uint64_t>(testing::test_scale())));
 }
 
 Result<sim::Result> life(uint64_t seed, sim::Options o = {}) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tests/api/api_fixture.h"
+#include "tests/support/scale.h"
 
 namespace cairn::tests {
 namespace {
@@ -22,10 +23,7 @@ constexpr int kReaders = 8;
 constexpr int kShared = 4;
 
 /// CAIRN_TEST_SCALE divides it, for slow checkers. A multiple of 1,000, so that each kind of update is among the last.
-int64_t steps() {
-  const char* scale = std::getenv("CAIRN_TEST_SCALE");
-  return std::max(2, 20 / (scale == nullptr ? 1 : std::max(1, std::atoi(scale)))) * int64_t{1000};
-}
+int64_t steps() { return std::max(2, 20 / testing::test_scale()) * int64_t{1000}; }
 
 /// Threads whose exceptions are failures of the test.
 class Crew {
