@@ -1,9 +1,12 @@
 // The C++ API: both error styles side by side, and everything through the C ABI.
 #include <sys/wait.h>
 
+#include <chrono>
+#include <cmath>
 #include <deque>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cairn/cairn.hpp"
@@ -288,6 +291,30 @@ TEST_F(Cpp, TransactionsAreAllOrNone) {
   t.del(other, "u").apply(other, {{{"type", "set"}, {"key", "k"}, {"value", 1}}}).commit(Durability::kPower);
   EXPECT_EQ(run_.text(), "{\"n\":5.5}");
   EXPECT_EQ(other.get<int>("k"), 1);
+}
+
+TEST_F(Cpp, TransactionsAppendAndRemoveEveryKindOfValue) {
+  const std::string text(300, 'x');
+  const auto time = std::chrono::system_clock::time_point{};
+  Transaction t = store_.begin();
+  t.append(run_, "l", true).append(run_, "l", false).append(run_, "l", nullptr).append(run_, "l", 0.1);
+  t.append(run_, "l", 1.0).append(run_, "l", 1).append(run_, "l", -1).append(run_, "l", 'a');
+  t.append(run_, "l", INT64_MIN).append(run_, "l", INT64_MAX).append(run_, "l", UINT64_MAX).append(run_, "l", "");
+  t.append(run_, "l", text).append(run_, "l", std::string_view("s")).append(run_, "l", time);
+  t.append(run_, "l", {{"a", 1}}).append(run_, "l", std::vector<int>{1, 2}).append(run_, "l", json(2));
+  t.commit();
+  EXPECT_EQ(run_.get("l")->dump(),
+            "[true,false,null,0.1,1.0,1,-1,97,-9223372036854775808,9223372036854775807,"
+            "18446744073709551615,\"\",\"" +
+                text + "\",\"s\",\"1970-01-01T00:00:00.000Z\",{\"a\":1},[1,2],2]");
+  t.remove(run_, "l", true).remove(run_, "l", false).remove(run_, "l", nullptr).remove(run_, "l", 0.1);
+  t.remove(run_, "l", -1).remove(run_, "l", 'a').remove(run_, "l", INT64_MIN).remove(run_, "l", INT64_MAX);
+  t.remove(run_, "l", UINT64_MAX).remove(run_, "l", text).remove(run_, "l", "s").remove(run_, "l", time);
+  t.remove(run_, "l", {{"a", 1}}).remove(run_, "l", std::vector<int>{1, 2}).commit();
+  run_.append("l", UINT64_MAX);
+  EXPECT_EQ(run_.get("l")->dump(), "[1.0,1,\"\",2,18446744073709551615]");
+  EXPECT_EQ(t.try_append(run_, "l", std::nan("")).code, Code::kNotFinite);
+  EXPECT_EQ(t.try_append(run_, "l", "\xff").code, Code::kInvalidUtf8);
 }
 
 TEST_F(Cpp, TransactionsAreFilledWithoutExceptions) {

@@ -37,7 +37,7 @@ for header in "$prefix"/include/cairn/*; do
   "$@" -std=c++20 $flags $searched -c "$place/$name.cc" -o "$place/$name.o" || refuse "$name does not compile alone"
   count=$((count + 1))
   case $name in
-    cairn.h | upstream.h | status.h | key.h | error.h | time.h)
+    cairn.h | upstream.h | status.h | key.h | error.h | time.h | run_status.h)
       "$cxx" -std=c++17 $flags $without_json -fsyntax-only "$place/$name.cc" || refuse "$name needs nlohmann/json"
       ;;
     packed.h)
@@ -50,5 +50,9 @@ for header in "$prefix"/include/cairn/*; do
       ;;
   esac
 done
+# The light header is light.
+"$cxx" -std=c++20 "-I$prefix/include" -M "$place/light.hpp.cc" >"$place/read"
+grep -q 'nlohmann/json_fwd\.hpp' "$place/read" || refuse "light.hpp does not include json_fwd.hpp"
+! grep -q 'nlohmann/json\.hpp' "$place/read" || refuse "light.hpp includes nlohmann/json.hpp"
 [ "$count" -ge 20 ] || refuse "only $count headers"
 echo "$count public headers compile alone, without Boost, curl and libpq"

@@ -2,22 +2,16 @@
 #ifndef CAIRN_JSON_H
 #define CAIRN_JSON_H
 
-#if defined(__has_include)
-#if !__has_include(<nlohmann/json.hpp>)
-#error "cairn's C++ headers need nlohmann/json 3.11 (Debian: nlohmann-json3-dev); cairn/cairn.h needs nothing"
-#endif
-#endif
-
+// json_fwd.h first: it says so if nlohmann/json is missing.
+// clang-format off
+#include "cairn/json_fwd.h"
 #include <nlohmann/json.hpp>
+// clang-format on
+
 #include <type_traits>
 #include <utility>
 
-namespace cairn {
-
-/// The dynamic value: keeps the order of keys.
-using json = nlohmann::ordered_json;
-
-namespace detail {
+namespace cairn::detail {
 
 /// Which of nlohmann's two value types T's own functions take. NLOHMANN_DEFINE_TYPE_* of nlohmann 3.11 writes them for
 /// nlohmann::json only.
@@ -34,7 +28,6 @@ using JsonToRead = std::conditional_t<IsReadableFrom<json, T>::value, json, nloh
 template <class T>
 using JsonToWrite = std::conditional_t<kIsJsonOf<json, T>, json, nlohmann::json>;
 
-}  // namespace detail
-}  // namespace cairn
+}  // namespace cairn::detail
 
 #endif  // CAIRN_JSON_H

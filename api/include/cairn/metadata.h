@@ -26,11 +26,10 @@ class Updates {
   /// Updates of another run than the current one.
   explicit Updates(Run&& run) : owned_(std::make_shared<Run>(std::move(run))), run_(owned_.get()) {}
 
-  template <class T>
-  const Updates& set(std::string_view key, const T& value) const {
+  template <class T = json>
+  const Updates& set(std::string_view key, const T& value) const {  // {...} needs cairn/cairn.hpp
     return on_run([&](Run& run) { run.set(key, value); });
   }
-  const Updates& set(std::string_view key, const json& value) const { return set<json>(key, value); }
   template <class T>
   const Updates& set(const Key<T>& key, const typename cairn::detail::Same<T>::type& value) const {
     return set<T>(key.name, value);
@@ -38,16 +37,14 @@ class Updates {
   const Updates& del(std::string_view key) const {
     return on_run([&](Run& run) { run.del(key); });
   }
-  template <class T>
-  const Updates& append(std::string_view key, const T& value) const {
+  template <class T = json>
+  const Updates& append(std::string_view key, const T& value) const {  // {...} needs cairn/cairn.hpp
     return on_run([&](Run& run) { run.append(key, value); });
   }
-  const Updates& append(std::string_view key, const json& value) const { return append<json>(key, value); }
-  template <class T>
-  const Updates& remove(std::string_view key, const T& value) const {
+  template <class T = json>
+  const Updates& remove(std::string_view key, const T& value) const {  // {...} needs cairn/cairn.hpp
     return on_run([&](Run& run) { run.remove(key, value); });
   }
-  const Updates& remove(std::string_view key, const json& value) const { return remove<json>(key, value); }
   template <class N = int64_t>
   const Updates& increment(std::string_view key, N by = 1) const {
     return on_run([&](Run& run) { run.increment(key, by); });
@@ -56,11 +53,10 @@ class Updates {
   const Updates& decrement(std::string_view key, N by = 1) const {
     return on_run([&](Run& run) { run.decrement(key, by); });
   }
-  template <class T>
-  const Updates& save(const T& object) const {
+  template <class T = json>
+  const Updates& save(const T& object) const {  // {...} needs cairn/cairn.hpp
     return on_run([&](Run& run) { run.save(object); });
   }
-  const Updates& save(const json& object) const { return save<json>(object); }
 
  private:
   template <class Update>
@@ -74,26 +70,23 @@ class Updates {
   Run* run_;
 };
 
-template <class T>
-Updates set(std::string_view key, const T& value) {
+template <class T = json>
+Updates set(std::string_view key, const T& value) {  // {...} needs cairn/cairn.hpp
   return Updates().set(key, value);
 }
-inline Updates set(std::string_view key, const json& value) { return Updates().set(key, value); }
 template <class T>
 Updates set(const Key<T>& key, const typename cairn::detail::Same<T>::type& value) {
   return Updates().set(key, value);
 }
 inline Updates del(std::string_view key) { return Updates().del(key); }
-template <class T>
-Updates append(std::string_view key, const T& value) {
+template <class T = json>
+Updates append(std::string_view key, const T& value) {  // {...} needs cairn/cairn.hpp
   return Updates().append(key, value);
 }
-inline Updates append(std::string_view key, const json& value) { return Updates().append(key, value); }
-template <class T>
-Updates remove(std::string_view key, const T& value) {
+template <class T = json>
+Updates remove(std::string_view key, const T& value) {  // {...} needs cairn/cairn.hpp
   return Updates().remove(key, value);
 }
-inline Updates remove(std::string_view key, const json& value) { return Updates().remove(key, value); }
 template <class N = int64_t>
 Updates increment(std::string_view key, N by = 1) {
   return Updates().increment(key, by);
@@ -102,11 +95,10 @@ template <class N = int64_t>
 Updates decrement(std::string_view key, N by = 1) {
   return Updates().decrement(key, by);
 }
-template <class T>
-Updates save(const T& object) {
+template <class T = json>
+Updates save(const T& object) {  // {...} needs cairn/cairn.hpp
   return Updates().save(object);
 }
-inline Updates save(const json& object) { return Updates().save(object); }
 
 namespace detail {
 
@@ -140,25 +132,24 @@ inline void refresh() {
   }
 }
 
-template <class T>
-Status try_set(std::string_view key, const T& value) noexcept {
+template <class T = json>
+Status try_set(std::string_view key, const T& value) noexcept {  // {...} needs cairn/cairn.hpp
   Run* run = cairn::detail::current_run();
   return run == nullptr ? Status() : run->try_set(key, value);
 }
-inline Status try_set(std::string_view key, const json& value) noexcept { return try_set<json>(key, value); }
 template <class N = int64_t>
 Status try_increment(std::string_view key, N by = 1) noexcept {
   Run* run = cairn::detail::current_run();
   return run == nullptr ? Status() : run->try_increment(key, by);
 }
-template <class T>
-Status try_append(std::string_view key, const T& value) noexcept {
+template <class T = json>
+Status try_append(std::string_view key, const T& value) noexcept {  // {...} needs cairn/cairn.hpp
   Run* run = cairn::detail::current_run();
   return run == nullptr ? Status() : run->try_append(key, value);
 }
 
-template <class T>
-Status try_remove(std::string_view key, const T& value) noexcept {
+template <class T = json>
+Status try_remove(std::string_view key, const T& value) noexcept {  // {...} needs cairn/cairn.hpp
   Run* run = cairn::detail::current_run();
   return run == nullptr ? Status() : run->try_remove(key, value);
 }
@@ -166,40 +157,45 @@ inline Status try_del(std::string_view key) noexcept {
   Run* run = cairn::detail::current_run();
   return run == nullptr ? Status() : run->try_del(key);
 }
-template <class T>
-Status try_save(const T& object) noexcept {
+template <class T = json>
+Status try_save(const T& object) noexcept {  // {...} needs cairn/cairn.hpp
   Run* run = cairn::detail::current_run();
   return run == nullptr ? Status() : run->try_save(object);
 }
 template <class T = json>
-[[nodiscard]] Result<std::optional<T>> try_get(std::string_view key) noexcept {
+[[nodiscard]] Result<std::optional<cairn::detail::Readable<T>>> try_get(std::string_view key) noexcept {
+  using Value = std::optional<cairn::detail::Readable<T>>;
   Run* run = cairn::detail::current_run();
-  return run == nullptr ? Result<std::optional<T>>(std::optional<T>()) : run->try_get<T>(key);
+  return run == nullptr ? Result<Value>(Value()) : run->try_get<T>(key);
 }
 
 /// The value at `key`; nothing if it is not there, or outside a run. Errors: kTypeMismatch.
 template <class T = json>
-[[nodiscard]] std::optional<T> get(std::string_view key) {
+[[nodiscard]] std::optional<cairn::detail::Readable<T>> get(std::string_view key) {
   Run* run = cairn::detail::current_run();
   return run == nullptr ? std::nullopt : run->get<T>(key);
 }
 template <class T>
-[[nodiscard]] std::optional<T> get(const Key<T>& key) {
+[[nodiscard]] std::optional<cairn::detail::Readable<T>> get(const Key<T>& key) {
   return get<T>(key.name);
 }
 /// The whole metadata, as json or as a type with a from_json; nothing outside a run.
 template <class T>
-[[nodiscard]] std::optional<T> current() {
+[[nodiscard]] std::optional<cairn::detail::FromJson<T>> current() {
   Run* run = cairn::detail::current_run();
-  return run == nullptr ? std::nullopt : std::optional<T>(run->current<T>());
+  return run == nullptr ? std::nullopt : std::optional<cairn::detail::FromJson<T>>(run->current<T>());
 }
 /// The whole metadata: an object, or null outside a run.
-[[nodiscard]] inline json current() {
+template <int = 0, class Json = json>
+[[nodiscard]] cairn::detail::FromJson<Json> current() {
   Run* run = cairn::detail::current_run();
-  return run == nullptr ? json() : run->current();
+  return run == nullptr ? cairn::detail::FromJson<Json>() : run->current<Json>();
 }
 /// The same.
-[[nodiscard]] inline json get() { return current(); }
+template <int = 0, class Json = json>
+[[nodiscard]] cairn::detail::FromJson<Json> get() {
+  return current<0, Json>();
+}
 
 }  // namespace cairn::metadata
 

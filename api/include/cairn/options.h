@@ -13,39 +13,11 @@
 #include "cairn/cairn.h"
 #include "cairn/error.h"
 #include "cairn/json.h"
+#include "cairn/run_status.h"
 #include "cairn/status.h"
 #include "cairn/time.h"
 
 namespace cairn {
-
-/// What a call survives once it has returned.
-enum class Durability : int32_t {
-  kDefault = CAIRN_DURABILITY_DEFAULT,    // the class of the store
-  kProcess = CAIRN_DURABILITY_PROCESS,    // kill -9, abort, out of memory; power loss takes what no flush covered
-  kPower = CAIRN_DURABILITY_POWER,        // also power loss and a kernel crash; about 100 us
-  kUpstream = CAIRN_DURABILITY_UPSTREAM,  // also the loss of this machine: waits for the upstream
-};
-
-enum class RunStatus : int32_t {
-  kPendingVersion = CAIRN_RUN_PENDING_VERSION,
-  kQueued = CAIRN_RUN_QUEUED,
-  kDequeued = CAIRN_RUN_DEQUEUED,
-  kExecuting = CAIRN_RUN_EXECUTING,
-  kWaiting = CAIRN_RUN_WAITING,
-  kCompleted = CAIRN_RUN_COMPLETED,
-  kCanceled = CAIRN_RUN_CANCELED,
-  kFailed = CAIRN_RUN_FAILED,
-  kCrashed = CAIRN_RUN_CRASHED,
-  kSystemFailure = CAIRN_RUN_SYSTEM_FAILURE,
-  kDelayed = CAIRN_RUN_DELAYED,
-  kExpired = CAIRN_RUN_EXPIRED,
-  kTimedOut = CAIRN_RUN_TIMED_OUT,
-};
-/// "COMPLETED".
-inline std::string_view name(RunStatus status) {
-  const char* text = cairn_run_status_name(static_cast<int32_t>(status));
-  return text == nullptr ? "" : text;
-}
 
 enum class LogLevel : int32_t {
   kDebug = CAIRN_LOG_DEBUG,
@@ -148,43 +120,6 @@ struct Page {
   std::string cursor;
 };
 
-/// The value that a number had at a time.
-struct HistoryPoint {
-  TimePoint time;
-  double value = 0;
-};
-
-namespace detail {
-
-inline TimePoint from_us(int64_t us) {
-  return TimePoint(std::chrono::duration_cast<TimePoint::duration>(std::chrono::microseconds(us)));
-}
-
-inline int64_t to_us(TimePoint at) {
-  return std::chrono::floor<std::chrono::microseconds>(at).time_since_epoch().count();
-}
-
-inline RunInfo info_of(const cairn_run_info& c) {
-  RunInfo info;
-  info.id = c.id;
-  info.task = c.task;
-  info.parent = c.parent;
-  info.root = c.root;
-  info.tags.assign(c.tags, c.tags + c.tag_count);
-  info.error = c.error;
-  info.status = static_cast<RunStatus>(c.status);
-  info.orphaned = (c.flags & CAIRN_RUN_INFO_ORPHANED) != 0;
-  info.foreign = (c.flags & CAIRN_RUN_INFO_FOREIGN) != 0;
-  info.sequence = c.sequence;
-  info.created = from_us(c.created_us);
-  info.updated = from_us(c.updated_us);
-  if (c.finished_us != 0) {
-    info.finished = from_us(c.finished_us);
-  }
-  return info;
-}
-
-}  // namespace detail
 }  // namespace cairn
 
 #endif  // CAIRN_OPTIONS_H

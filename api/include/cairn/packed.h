@@ -25,6 +25,8 @@
 #include <string>
 #include <string_view>
 
+#include "cairn/json_conversion.h"
+#include "cairn/options.h"
 #include "cairn/run.h"
 
 namespace cairn::packed {

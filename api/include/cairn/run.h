@@ -2,6 +2,7 @@
 #ifndef CAIRN_RUN_H
 #define CAIRN_RUN_H
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,10 +13,19 @@
 
 #include "cairn/cell.h"
 #include "cairn/key.h"
-#include "cairn/options.h"
+#include "cairn/run_status.h"
+#include "cairn/time.h"
 #include "cairn/value.h"
 
 namespace cairn {
+
+struct RunInfo;  // options.h
+
+/// The value that a number had at a time.
+struct HistoryPoint {
+  TimePoint time;
+  double value = 0;
+};
 
 namespace detail {
 
@@ -51,11 +61,12 @@ struct WriteItem {
   IntegerCall call_integer;
   TextCall call_text;
   BytesCall call_bytes;
-  cairn_status boolean(bool v) const { return msgpack({static_cast<uint8_t>(v ? 0xc3 : 0xc2)}); }
-  cairn_status null() const { return msgpack({0xc0}); }
+  cairn_status boolean(bool v) const { return msgpack({v ? kMsgpackTrue : kMsgpackFalse}); }
+  cairn_status null() const { return msgpack({kMsgpackNull}); }
   cairn_status int64(int64_t v) const { return call_integer(run, key.data(), key.size(), v); }
   cairn_status uint64(uint64_t v) const {
-    return v <= static_cast<uint64_t>(INT64_MAX) ? int64(static_cast<int64_t>(v)) : msgpack(json::to_msgpack(json(v)));
+    return v <= static_cast<uint64_t>(INT64_MAX) ? int64(static_cast<int64_t>(v))
+                                                 : msgpack(msgpack_number(kMsgpackUint64, v));
   }
   cairn_status real(double v) const { return call_real(run, key.data(), key.size(), v); }
   cairn_status text(std::string_view v) const { return call_text(run, key.data(), key.size(), v.data(), v.size()); }
@@ -86,6 +97,30 @@ struct ReadKey {
   }
 };
 
+/// Info: RunInfo, which is not defined here.
+template <class Info>
+Info info_of(const cairn_run_info& c) {
+  Info info;
+  if constexpr (!std::is_same_v<Info, NoConversion>) {
+    info.id = c.id;
+    info.task = c.task;
+    info.parent = c.parent;
+    info.root = c.root;
+    info.tags.assign(c.tags, c.tags + c.tag_count);
+    info.error = c.error;
+    info.status = static_cast<RunStatus>(c.status);
+    info.orphaned = (c.flags & CAIRN_RUN_INFO_ORPHANED) != 0;
+    info.foreign = (c.flags & CAIRN_RUN_INFO_FOREIGN) != 0;
+    info.sequence = c.sequence;
+    info.created = from_us(c.created_us);
+    info.updated = from_us(c.updated_us);
+    if (c.finished_us != 0) {
+      info.finished = from_us(c.finished_us);
+    }
+  }
+  return info;
+}
+
 /// T itself, without being deduced from.
 template <class T>
 struct Same {
@@ -112,18 +147,16 @@ class Run {
   explicit Run(cairn_run* handle) noexcept : handle_(handle) {}
 
   /// Sets `key`. An existing key keeps its place, a new one comes last. Values: numbers, bools, strings, nullptr, time
-  /// points (as ISO 8601 text), and whatever converts to nlohmann::ordered_json.
-  template <class T>
-  Run& set(std::string_view key, const T& value) {
+  /// points (as ISO 8601 text), and whatever converts to nlohmann::ordered_json, {{"train", 0.3}, {"test", 0.4}}
+  /// included. Those need cairn.hpp, the others only light.hpp.
+  template <class T = json>
+  Run& set(std::string_view key, const T& value) {  // {...} needs cairn/cairn.hpp
     return done(detail::write(value, detail::WriteSet{handle_.get(), key}));
   }
-  template <class T>
-  Status try_set(std::string_view key, const T& value) noexcept {
+  template <class T = json>
+  Status try_set(std::string_view key, const T& value) noexcept {  // {...} needs cairn/cairn.hpp
     return detail::attempt([&] { return detail::write(value, detail::WriteSet{handle_.get(), key}); });
   }
-  /// So that `set("loss", {{"train", 0.3}, {"test", 0.4}})` works.
-  Run& set(std::string_view key, const json& value) { return set<json>(key, value); }
-  Status try_set(std::string_view key, const json& value) noexcept { return try_set<json>(key, value); }
   template <class T>
   Run& set(const Key<T>& key, const typename detail::Same<T>::type& value) {
     return set<T>(key.name, value);
@@ -141,28 +174,24 @@ class Run {
 
   /// Appends to the array at `key`, which is made if it is not there. A value that is not an array becomes the first
   /// item of a new one.
-  template <class T>
-  Run& append(std::string_view key, const T& value) {
+  template <class T = json>
+  Run& append(std::string_view key, const T& value) {  // {...} needs cairn/cairn.hpp
     return done(detail::write(value, detail::append_to(handle_.get(), key)));
   }
-  template <class T>
-  Status try_append(std::string_view key, const T& value) noexcept {
+  template <class T = json>
+  Status try_append(std::string_view key, const T& value) noexcept {  // {...} needs cairn/cairn.hpp
     return detail::attempt([&] { return detail::write(value, detail::append_to(handle_.get(), key)); });
   }
-  Run& append(std::string_view key, const json& value) { return append<json>(key, value); }
-  Status try_append(std::string_view key, const json& value) noexcept { return try_append<json>(key, value); }
 
   /// Removes all items that equal `value` from the array at `key`. kUnapplied if there is no array.
-  template <class T>
-  Run& remove(std::string_view key, const T& value) {
+  template <class T = json>
+  Run& remove(std::string_view key, const T& value) {  // {...} needs cairn/cairn.hpp
     return done(detail::write(value, detail::remove_from(handle_.get(), key)));
   }
-  template <class T>
-  Status try_remove(std::string_view key, const T& value) noexcept {
+  template <class T = json>
+  Status try_remove(std::string_view key, const T& value) noexcept {  // {...} needs cairn/cairn.hpp
     return detail::attempt([&] { return detail::write(value, detail::remove_from(handle_.get(), key)); });
   }
-  Run& remove(std::string_view key, const json& value) { return remove<json>(key, value); }
-  Status try_remove(std::string_view key, const json& value) noexcept { return try_remove<json>(key, value); }
 
   /// Adds to the number at `key`; a missing key, or a value that is not a number, counts as 0. Integers stay exact.
   template <class N = int64_t>
@@ -184,30 +213,32 @@ class Run {
 
   /// Replaces the whole metadata by `object`, a json object or a struct with a to_json. kTypeMismatch if the value is
   /// not an object.
-  template <class T>
-  Run& save(const T& object) {
+  template <class T = json>
+  Run& save(const T& object) {  // {...} needs cairn/cairn.hpp
     return done(replace(object));
   }
-  template <class T>
-  Status try_save(const T& object) noexcept {
+  template <class T = json>
+  Status try_save(const T& object) noexcept {  // {...} needs cairn/cairn.hpp
     return detail::attempt([&] { return replace(object); });
   }
-  Run& save(const json& object) { return save<json>(object); }
-  Status try_save(const json& object) noexcept { return try_save<json>(object); }
 
   /// Applies a JSON array of operations, all or none: {{"type","set"},{"key","a"},{"value",1}}, ... Error::index says
   /// which one failed. An object {"operations", "parentOperations", "rootOperations"} also updates parent and root. See
   /// cairn_run_apply_atomic.
-  Run& apply(const json& operations) { return done(apply_all(operations)); }
-  Status try_apply(const json& operations) noexcept {
+  template <class Json = json>
+  Run& apply(const Json& operations) {
+    return done(apply_all(operations));
+  }
+  template <class Json = json>
+  Status try_apply(const Json& operations) noexcept {
     return detail::attempt([&] { return apply_all(operations); });
   }
 
   /// The value at `key`; nullopt if it is not there. Errors: kTypeMismatch, whose text has the path, what was expected
   /// and what was found. T: a number, bool, std::string, time point, json, or a type with a from_json.
   template <class T = json>
-  [[nodiscard]] std::optional<T> get(std::string_view key) const {
-    std::optional<T> value(std::in_place);
+  [[nodiscard]] std::optional<detail::Readable<T>> get(std::string_view key) const {
+    std::optional<detail::Readable<T>> value(std::in_place);
     const cairn_status s = detail::read(*value, key, detail::ReadKey{handle_.get(), key});
     detail::check(s);
     if (s == CAIRN_NOT_FOUND) {
@@ -216,8 +247,8 @@ class Run {
     return value;
   }
   template <class T = json>
-  [[nodiscard]] Result<std::optional<T>> try_get(std::string_view key) const noexcept {
-    std::optional<T> value(std::in_place);
+  [[nodiscard]] Result<std::optional<detail::Readable<T>>> try_get(std::string_view key) const noexcept {
+    std::optional<detail::Readable<T>> value(std::in_place);
     const Status s = detail::attempt([&] { return detail::read(*value, key, detail::ReadKey{handle_.get(), key}); });
     if (!s.worked()) {
       return s;
@@ -228,29 +259,32 @@ class Run {
     return value;
   }
   template <class T>
-  [[nodiscard]] std::optional<T> get(const Key<T>& key) const {
+  [[nodiscard]] std::optional<detail::Readable<T>> get(const Key<T>& key) const {
     return get<T>(key.name);
   }
   template <class T>
-  [[nodiscard]] Result<std::optional<T>> try_get(const Key<T>& key) const noexcept {
+  [[nodiscard]] Result<std::optional<detail::Readable<T>>> try_get(const Key<T>& key) const noexcept {
     return try_get<T>(key.name);
   }
 
   /// The whole metadata, as json or as a type with a from_json.
   template <class T = json>
-  [[nodiscard]] T current() const {
-    T value{};
+  [[nodiscard]] detail::FromJson<T> current() const {
+    detail::FromJson<T> value{};
     detail::check(read_all(value));
     return value;
   }
   template <class T = json>
-  [[nodiscard]] Result<T> try_current() const noexcept {
-    T value{};
+  [[nodiscard]] Result<detail::FromJson<T>> try_current() const noexcept {
+    detail::FromJson<T> value{};
     const Status s = detail::attempt([&] { return read_all(value); });
-    return s.ok() ? Result<T>(std::move(value)) : Result<T>(s);
+    return s.ok() ? Result<detail::FromJson<T>>(std::move(value)) : Result<detail::FromJson<T>>(s);
   }
-  /// The same.
-  [[nodiscard]] json get() const { return current(); }
+  /// The same, as json. It is a template, as info is, because this header has only the name of what it returns.
+  template <int = 0, class Json = json>
+  [[nodiscard]] detail::FromJson<Json> get() const {
+    return current<Json>();
+  }
   /// The whole metadata as compact JSON text.
   [[nodiscard]] std::string text() const {
     std::string text;
@@ -375,22 +409,31 @@ class Run {
     return points;
   }
 
-  [[nodiscard]] RunInfo info() const {
-    RunInfo info;
-    detail::check(read_info(info));
+  /// A RunInfo without the metadata. Needs cairn.hpp.
+  template <class Info = RunInfo>
+  [[nodiscard]] detail::FromJson<Info> info() const {
+    detail::FromJson<Info> info;
+    detail::check(read_info([&](const cairn_run_info& c) { info = detail::info_of<detail::FromJson<Info>>(c); }));
     return info;
   }
-  [[nodiscard]] Result<RunInfo> try_info() const noexcept {
-    RunInfo info;
-    const Status s = detail::attempt([&] { return read_info(info); });
-    return s.ok() ? Result<RunInfo>(std::move(info)) : Result<RunInfo>(s);
+  template <class Info = RunInfo>
+  [[nodiscard]] Result<detail::FromJson<Info>> try_info() const noexcept {
+    detail::FromJson<Info> info;
+    const Status s = detail::attempt(
+        [&] { return read_info([&](const cairn_run_info& c) { info = detail::info_of<detail::FromJson<Info>>(c); }); });
+    return s.ok() ? Result<detail::FromJson<Info>>(std::move(info)) : Result<detail::FromJson<Info>>(s);
   }
-  [[nodiscard]] std::string id() const { return info().id; }
+  [[nodiscard]] std::string id() const {
+    std::string id;
+    detail::check(read_info([&](const cairn_run_info& c) { id = c.id; }));
+    return id;
+  }
 
   [[nodiscard]] cairn_run* handle() const noexcept { return handle_.get(); }
 
  private:
-  cairn_status read_info(RunInfo& out) const {
+  template <class Take>
+  cairn_status read_info(Take&& take) const {
     cairn_run_info info = {};
     info.struct_bytes = sizeof info;
     std::vector<char> block(512);
@@ -400,7 +443,7 @@ class Run {
       block.resize(needed);
     }
     if (s == CAIRN_OK) {
-      out = detail::info_of(info);
+      take(info);
     }
     return s;
   }
@@ -437,19 +480,13 @@ class Run {
 
   template <class T>
   cairn_status replace(const T& object) {
-    static_assert(
-        detail::kIsJson<T>,
-        "cairn: this type is not JSON-serialisable. Give it a to_json function or NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE.");
-    if constexpr (detail::kIsJson<T>) {
-      const std::vector<uint8_t> bytes = detail::to_msgpack(object);
-      return cairn_run_replace_msgpack(handle_.get(), bytes.data(), bytes.size());
-    } else {
-      return CAIRN_INTERNAL;
-    }
+    const std::vector<uint8_t> bytes = detail::to_msgpack(object);
+    return cairn_run_replace_msgpack(handle_.get(), bytes.data(), bytes.size());
   }
 
-  cairn_status apply_all(const json& operations) {
-    const std::string text = operations.dump();
+  template <class Json>
+  cairn_status apply_all(const Json& operations) {
+    const std::string text = detail::to_json_text(operations);
     return cairn_run_apply_atomic(handle_.get(), text.data(), text.size());
   }
 
@@ -464,8 +501,6 @@ class Run {
 
   template <class T>
   cairn_status read_all(T& value) const {
-    static_assert(detail::kIsReadable<T>,
-                  "cairn: this type cannot be read from JSON. Give it a default constructor and a from_json function.");
     std::string bytes;
     const cairn_status s = detail::read_bytes(bytes, [&](char* buffer, size_t capacity, size_t* needed) {
       return cairn_run_current_msgpack(handle_.get(), buffer, capacity, needed, nullptr);

@@ -154,7 +154,8 @@ class Runtime {
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
-  /// Starts a run of `task` and returns at once. `payload`: json, or a type with a to_json.
+  /// Starts a run of `task` and returns at once. `payload`: json, {{"message", "hello"}}, or a type with
+  /// a to_json.
   /// Errors: those of Store::start; kTypeMismatch if the metadata is not an object. Nothing is started then.
   template <class P = json>
   TaskHandle trigger(const Task& task, const P& payload, const Trigger& how = {}) {
@@ -164,10 +165,6 @@ class Runtime {
     return TaskHandle(job);
   }
   TaskHandle trigger(const Task& task) { return trigger(task, json()); }
-  /// So that `trigger(task, {{"message", "hello"}})` works.
-  TaskHandle trigger(const Task& task, const json& payload, const Trigger& how = {}) {
-    return trigger<json>(task, payload, how);
-  }
 
   /// Runs `task` on the calling thread, with all its attempts, and returns its result.
   template <class P = json>
@@ -182,9 +179,6 @@ class Runtime {
       pause = attempt(*job);
     }
     return TaskHandle(job).wait();
-  }
-  TaskResult trigger_and_wait(const Task& task, const json& payload, const Trigger& how = {}) {
-    return trigger_and_wait<json>(task, payload, how);
   }
 
   /// A new run of the same task with the same payload, from the metadata that the first was triggered with (not from
@@ -201,7 +195,7 @@ class Runtime {
 
   template <class P>
   static json payload_json(const P& payload) {
-    return detail::to_json_value(payload);
+    return detail::JsonConversion<P>::to_value(payload);
   }
 
   std::shared_ptr<detail::TaskJob> start(const Task& task, json payload, Trigger how) {

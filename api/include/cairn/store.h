@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "cairn/json_conversion.h"
+#include "cairn/options.h"
 #include "cairn/run.h"
 #include "cairn/sync.h"
 #include "cairn/transaction.h"
@@ -394,9 +396,9 @@ class Store {
       return c.carried.take(
           [&]() -> int32_t {
             if constexpr (std::is_same_v<decltype(c.visit(std::declval<const RunInfo&>())), bool>) {
-              return c.visit(detail::info_of(*info)) ? 0 : 1;
+              return c.visit(detail::info_of<RunInfo>(*info)) ? 0 : 1;
             } else {
-              c.visit(detail::info_of(*info));
+              c.visit(detail::info_of<RunInfo>(*info));
               return 0;
             }
           },
@@ -458,7 +460,7 @@ class Store {
       auto& to = *static_cast<Call*>(context);
       return to.carried.take(
           [&] {
-            to.page.runs.push_back(detail::info_of(*info));
+            to.page.runs.push_back(detail::info_of<RunInfo>(*info));
             if (metadata != nullptr) {
               to.page.runs.back().metadata = json::parse(metadata, metadata + bytes, nullptr, false);
             }

@@ -18,6 +18,8 @@
 #include <vector>
 
 #include "cairn/conversion.h"
+#include "cairn/json_conversion.h"
+#include "cairn/options.h"
 #include "cairn/run.h"
 
 namespace cairn {
@@ -115,7 +117,8 @@ json call_for_json(F& f, Args&&... args) {
     f(std::forward<Args>(args)...);
     return nullptr;
   } else {
-    return to_json_value(f(std::forward<Args>(args)...));
+    using R = std::decay_t<std::invoke_result_t<F&, Args...>>;
+    return JsonConversion<R>::to_value(f(std::forward<Args>(args)...));
   }
 }
 

@@ -16,6 +16,14 @@ using TimePoint = std::chrono::system_clock::time_point;
 
 namespace detail {
 
+inline TimePoint from_us(int64_t us) {
+  return TimePoint(std::chrono::duration_cast<TimePoint::duration>(std::chrono::microseconds(us)));
+}
+
+inline int64_t to_us(TimePoint at) {
+  return std::chrono::floor<std::chrono::microseconds>(at).time_since_epoch().count();
+}
+
 /// Converts days since 1970-01-01 to a date of the proleptic Gregorian calendar, and back (Hinnant's algorithms: exact
 /// for all years).
 struct Date {

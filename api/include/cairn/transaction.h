@@ -2,7 +2,10 @@
 #ifndef CAIRN_TRANSACTION_H
 #define CAIRN_TRANSACTION_H
 
+#include <cstdint>
+#include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -23,7 +26,7 @@ struct WriteLater {
   std::string_view key;
   cairn_status boolean(bool v) const { return cairn_transaction_set_bool(t, run, key.data(), key.size(), v ? 1 : 0); }
   cairn_status int64(int64_t v) const { return cairn_transaction_set_int64(t, run, key.data(), key.size(), v); }
-  cairn_status uint64(uint64_t v) const { return msgpack(json::to_msgpack(json(v))); }
+  cairn_status uint64(uint64_t v) const { return msgpack(msgpack_number(kMsgpackUint64, v)); }
   cairn_status real(double v) const { return cairn_transaction_set_double(t, run, key.data(), key.size(), v); }
   cairn_status null() const { return cairn_transaction_set_json(t, run, key.data(), key.size(), "null", 4); }
   cairn_status text(std::string_view v) const {
@@ -31,6 +34,28 @@ struct WriteLater {
   }
   cairn_status msgpack(const std::vector<uint8_t>& v) const {
     return cairn_transaction_set_msgpack(t, run, key.data(), key.size(), v.data(), v.size());
+  }
+};
+
+// append and remove.
+using LaterCall = cairn_status (*)(cairn_transaction*, cairn_run*, const char*, size_t, const void*, size_t);
+struct WriteItemLater {
+  cairn_transaction* t;
+  cairn_run* run;
+  std::string_view key;
+  LaterCall call;
+  cairn_status boolean(bool v) const { return msgpack({v ? kMsgpackTrue : kMsgpackFalse}); }
+  cairn_status int64(int64_t v) const { return msgpack(msgpack_number(kMsgpackInt64, static_cast<uint64_t>(v))); }
+  cairn_status uint64(uint64_t v) const { return msgpack(msgpack_number(kMsgpackUint64, v)); }
+  cairn_status real(double v) const {
+    uint64_t bits;
+    std::memcpy(&bits, &v, sizeof bits);
+    return msgpack(msgpack_number(kMsgpackDouble, bits));
+  }
+  cairn_status null() const { return msgpack({kMsgpackNull}); }
+  cairn_status text(std::string_view v) const { return msgpack(msgpack_text(v)); }
+  cairn_status msgpack(const std::vector<uint8_t>& v) const {
+    return call(t, run, key.data(), key.size(), v.data(), v.size());
   }
 };
 
@@ -46,15 +71,14 @@ class Transaction {
   /// Takes ownership of the handle.
   explicit Transaction(cairn_transaction* handle) noexcept : handle_(handle) {}
 
-  template <class T>
-  Transaction& set(const Run& run, std::string_view key, const T& value) {
+  template <class T = json>
+  Transaction& set(const Run& run, std::string_view key, const T& value) {  // {...} needs cairn/cairn.hpp
     return done(detail::write(value, detail::WriteLater{handle_.get(), run.handle(), key}));
   }
-  template <class T>
-  Status try_set(const Run& run, std::string_view key, const T& value) noexcept {
+  template <class T = json>
+  Status try_set(const Run& run, std::string_view key, const T& value) noexcept {  // {...} needs cairn/cairn.hpp
     return detail::attempt([&] { return detail::write(value, detail::WriteLater{handle_.get(), run.handle(), key}); });
   }
-  Transaction& set(const Run& run, std::string_view key, const json& value) { return set<json>(run, key, value); }
   template <class T>
   Transaction& set(const Run& run, const Key<T>& key, const typename detail::Same<T>::type& value) {
     return set<T>(run, key.name, value);
@@ -65,16 +89,20 @@ class Transaction {
   Status try_del(const Run& run, std::string_view key) noexcept {
     return detail::status_of(cairn_transaction_delete(handle_.get(), run.handle(), key.data(), key.size()));
   }
-  Transaction& append(const Run& run, std::string_view key, const json& value) {
+  template <class T = json>
+  Transaction& append(const Run& run, std::string_view key, const T& value) {  // {...} needs cairn/cairn.hpp
     return done(add_append(run, key, value));
   }
-  Status try_append(const Run& run, std::string_view key, const json& value) noexcept {
+  template <class T = json>
+  Status try_append(const Run& run, std::string_view key, const T& value) noexcept {  // {...} needs cairn/cairn.hpp
     return detail::attempt([&] { return add_append(run, key, value); });
   }
-  Transaction& remove(const Run& run, std::string_view key, const json& value) {
+  template <class T = json>
+  Transaction& remove(const Run& run, std::string_view key, const T& value) {  // {...} needs cairn/cairn.hpp
     return done(add_remove(run, key, value));
   }
-  Status try_remove(const Run& run, std::string_view key, const json& value) noexcept {
+  template <class T = json>
+  Status try_remove(const Run& run, std::string_view key, const T& value) noexcept {  // {...} needs cairn/cairn.hpp
     return detail::attempt([&] { return add_remove(run, key, value); });
   }
   template <class N = int64_t>
@@ -85,13 +113,21 @@ class Transaction {
   Status try_increment(const Run& run, std::string_view key, N by = 1) noexcept {
     return detail::status_of(add(run, key, by));
   }
-  Transaction& save(const Run& run, const json& object) { return done(add_save(run, object)); }
-  Status try_save(const Run& run, const json& object) noexcept {
+  template <class T = json>
+  Transaction& save(const Run& run, const T& object) {  // {...} needs cairn/cairn.hpp
+    return done(add_save(run, object));
+  }
+  template <class T = json>
+  Status try_save(const Run& run, const T& object) noexcept {  // {...} needs cairn/cairn.hpp
     return detail::attempt([&] { return add_save(run, object); });
   }
   /// Adds a JSON array of operations, as Run::apply takes them.
-  Transaction& apply(const Run& run, const json& operations) { return done(add_all(run, operations)); }
-  Status try_apply(const Run& run, const json& operations) noexcept {
+  template <class Json = json>
+  Transaction& apply(const Run& run, const Json& operations) {
+    return done(add_all(run, operations));
+  }
+  template <class Json = json>
+  Status try_apply(const Run& run, const Json& operations) noexcept {
     return detail::attempt([&] { return add_all(run, operations); });
   }
 
@@ -124,20 +160,24 @@ class Transaction {
       return cairn_transaction_increment_int64(handle_.get(), run.handle(), key.data(), key.size(), by);
     }
   }
-  cairn_status add_append(const Run& run, std::string_view key, const json& value) {
-    const std::vector<uint8_t> v = json::to_msgpack(value);
-    return cairn_transaction_append_msgpack(handle_.get(), run.handle(), key.data(), key.size(), v.data(), v.size());
+  template <class T>
+  cairn_status add_append(const Run& run, std::string_view key, const T& value) {
+    return detail::write(value,
+                         detail::WriteItemLater{handle_.get(), run.handle(), key, cairn_transaction_append_msgpack});
   }
-  cairn_status add_remove(const Run& run, std::string_view key, const json& value) {
-    const std::vector<uint8_t> v = json::to_msgpack(value);
-    return cairn_transaction_remove_msgpack(handle_.get(), run.handle(), key.data(), key.size(), v.data(), v.size());
+  template <class T>
+  cairn_status add_remove(const Run& run, std::string_view key, const T& value) {
+    return detail::write(value,
+                         detail::WriteItemLater{handle_.get(), run.handle(), key, cairn_transaction_remove_msgpack});
   }
-  cairn_status add_save(const Run& run, const json& object) {
-    const std::vector<uint8_t> v = json::to_msgpack(object);
+  template <class T>
+  cairn_status add_save(const Run& run, const T& object) {
+    const std::vector<uint8_t> v = detail::to_msgpack(object);
     return cairn_transaction_replace_msgpack(handle_.get(), run.handle(), v.data(), v.size());
   }
-  cairn_status add_all(const Run& run, const json& operations) {
-    const std::string text = operations.dump();
+  template <class Json>
+  cairn_status add_all(const Run& run, const Json& operations) {
+    const std::string text = detail::to_json_text(operations);
     return cairn_transaction_add(handle_.get(), run.handle(), text.data(), text.size());
   }
   std::unique_ptr<cairn_transaction, detail::CloseTransaction> handle_;

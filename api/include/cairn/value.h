@@ -1,5 +1,6 @@
-// Writes C++ values to a run's metadata and reads them. Numbers, bools and strings are passed directly; everything else
-// is converted by nlohmann::ordered_json, as msgpack, which keeps integers and doubles apart.
+// Writes C++ values to a run's metadata and reads them. Numbers, bools, strings and time points are passed directly;
+// everything else is converted by nlohmann::ordered_json (json_conversion.h), as msgpack, which keeps integers and
+// doubles apart.
 #ifndef CAIRN_VALUE_H
 #define CAIRN_VALUE_H
 
@@ -14,35 +15,8 @@
 #include <vector>
 
 #include "cairn/error.h"
-#include "cairn/json.h"
+#include "cairn/json_fwd.h"
 #include "cairn/time.h"
-#if defined(__cpp_exceptions)
-#include "cairn/conversion.h"
-#endif
-
-// Time points inside other values. Define CAIRN_NO_TIME_POINT_JSON if your program has a conversion of its own.
-#ifndef CAIRN_NO_TIME_POINT_JSON
-namespace nlohmann {
-template <class Duration>
-struct adl_serializer<std::chrono::time_point<std::chrono::system_clock, Duration>> {
-  using Point = std::chrono::time_point<std::chrono::system_clock, Duration>;
-  template <class Json>
-  static void to_json(Json& j, const Point& at) {
-    j = cairn::to_iso8601(at);
-  }
-#if defined(__cpp_exceptions)
-  template <class Json>
-  static void from_json(const Json& j, Point& at) {
-    const auto found = cairn::from_iso8601<Duration>(j.template get_ref<const std::string&>());
-    if (!found) {
-      throw cairn::detail::NotATime();
-    }
-    at = *found;
-  }
-#endif
-};
-}  // namespace nlohmann
-#endif
 
 namespace cairn::detail {
 
@@ -54,48 +28,106 @@ struct IsTimePoint<std::chrono::time_point<std::chrono::system_clock, D>> : std:
 template <class T>
 inline constexpr bool kIsText = std::is_convertible_v<const T&, std::string_view> && !std::is_same_v<T, std::nullptr_t>;
 
-/// nlohmann can convert it, and it is not a function or a pointer.
+/// What is written and read by calls of its own. All other types go through json.
 template <class T>
-inline constexpr bool kIsJson = kIsJsonOf<json, T> || kIsJsonOf<nlohmann::json, T>;
+inline constexpr bool kIsDirect = std::is_arithmetic_v<T> || std::is_same_v<T, std::string> || IsTimePoint<T>::value;
 
+/// Converts a T to json and back. Defined in json_conversion.h, which cairn.hpp includes and light.hpp does not.
 template <class T>
-inline constexpr bool kIsReadable =
-    IsTimePoint<T>::value || IsReadableFrom<json, T>::value || IsReadableFrom<nlohmann::json, T>::value;
+struct JsonConversion;
 
+template <class T, class = void>
+struct HasJsonConversion : std::false_type {};
+template <class T>
+struct HasJsonConversion<T, std::void_t<decltype(sizeof(JsonConversion<T>))>> : std::true_type {};
+
+/// JsonConversion<T>, or the error that a file gets which includes too little for T.
+struct NoConversion {};
+template <class T>
+struct ConversionOf {
+  static_assert(HasJsonConversion<T>::value,
+                "cairn: this type is not one of those that cairn/light.hpp is for: include cairn/cairn.hpp");
+  using type = std::conditional_t<HasJsonConversion<T>::value, JsonConversion<T>, NoConversion>;
+};
+
+/// T as the result of a function that makes it from json, or that reads it in either way. Where T is json and not
+/// defined, this is what fails: a std::optional of it would give many errors.
+template <class T>
+using FromJson = std::conditional_t<std::is_same_v<typename ConversionOf<T>::type, NoConversion>, NoConversion, T>;
+template <class T, bool direct = kIsDirect<T>>
+struct ReadableType {
+  using type = FromJson<T>;
+};
+template <class T>
+struct ReadableType<T, true> {
+  using type = T;
+};
+template <class T>
+using Readable = typename ReadableType<T>::type;
+
+/// The msgpack of `value`.
 template <class T>
 std::vector<uint8_t> to_msgpack(const T& value) {
-  using Json = JsonToWrite<T>;
-  if constexpr (std::is_same_v<T, Json>) {
-    return Json::to_msgpack(value);
+  using Conversion = typename ConversionOf<T>::type;
+  if constexpr (std::is_same_v<Conversion, NoConversion>) {
+    return {};  // the assertion there has failed
   } else {
-    return Json::to_msgpack(Json(value));
+    return Conversion::to_msgpack(value);
   }
 }
 
-/// Converts to json, whichever of nlohmann's two value types T's own functions take.
+/// The JSON text of `value`.
 template <class T>
-json to_json_value(const T& value) {
-  static_assert(
-      kIsJson<T>,
-      "cairn: this type is not JSON-serialisable. Give it a to_json function or NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE.");
-  if constexpr (std::is_same_v<JsonToWrite<T>, json>) {
-    return json(value);
+std::string to_json_text(const T& value) {
+  using Conversion = typename ConversionOf<T>::type;
+  if constexpr (std::is_same_v<Conversion, NoConversion>) {
+    return {};  // the assertion there has failed
   } else {
-    return json(nlohmann::json(value));
+    return Conversion::to_text(value);
   }
 }
 
+/// Converts the msgpack of the value at `path`; "" is the whole metadata.
 template <class T>
-inline constexpr bool kIsWritable =
-    std::is_arithmetic_v<T> || std::is_null_pointer_v<T> || kIsText<T> || IsTimePoint<T>::value || kIsJson<T>;
+cairn_status from_msgpack(const std::string& msgpack, const std::string& path, T& out) {
+  if constexpr (std::is_same_v<T, NoConversion>) {
+    return CAIRN_INTERNAL;  // an assertion has failed
+  } else {
+    return JsonConversion<T>::from_msgpack(msgpack, path, out);
+  }
+}
+
+// The msgpack of what needs no json. A reader takes any length of a number.
+inline constexpr uint8_t kMsgpackNull = 0xc0;
+inline constexpr uint8_t kMsgpackFalse = 0xc2;
+inline constexpr uint8_t kMsgpackTrue = 0xc3;
+inline constexpr uint8_t kMsgpackDouble = 0xcb;
+inline constexpr uint8_t kMsgpackUint64 = 0xcf;
+inline constexpr uint8_t kMsgpackInt64 = 0xd3;
+inline constexpr uint8_t kMsgpackText = 0xdb;
+
+inline std::vector<uint8_t> msgpack_number(uint8_t type, uint64_t bits) {
+  std::vector<uint8_t> bytes{type};
+  for (int shift = 56; shift >= 0; shift -= 8) {
+    bytes.push_back(static_cast<uint8_t>(bits >> shift));
+  }
+  return bytes;
+}
+inline std::vector<uint8_t> msgpack_text(std::string_view text) {
+  std::vector<uint8_t> bytes{kMsgpackText};
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    bytes.push_back(static_cast<uint8_t>(text.size() >> shift));
+  }
+  bytes.insert(bytes.end(), text.begin(), text.end());
+  return bytes;
+}
 
 /// Passes `value` to the function of `to` that fits: boolean, int64, uint64, real, null, text, or msgpack.
 template <class T, class To>
 cairn_status write(const T& value, To&& to) {
-  static_assert(
-      kIsWritable<T>,
-      "cairn: this type is not JSON-serialisable. Give it a to_json function or NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE.");
-  if constexpr (std::is_same_v<T, bool>) {
+  if constexpr (std::is_same_v<T, json>) {
+    return to.msgpack(detail::to_msgpack(value));
+  } else if constexpr (std::is_same_v<T, bool>) {
     return to.boolean(value);
   } else if constexpr (std::is_integral_v<T> && std::is_signed_v<T>) {
     return to.int64(static_cast<int64_t>(value));
@@ -109,10 +141,8 @@ cairn_status write(const T& value, To&& to) {
     return to.text(to_iso8601(value));
   } else if constexpr (kIsText<T>) {
     return to.text(std::string_view(value));
-  } else if constexpr (kIsWritable<T>) {
-    return to.msgpack(to_msgpack(value));
   } else {
-    return CAIRN_INTERNAL;  // the assertion above has failed
+    return to.msgpack(detail::to_msgpack(value));
   }
 }
 
@@ -136,28 +166,9 @@ cairn_status read_bytes(std::string& out, Call&& call) {
   return s;
 }
 
-/// Converts the msgpack of the value at `path`; "" is the whole metadata.
-template <class T>
-cairn_status from_msgpack(const std::string& msgpack, [[maybe_unused]] const std::string& path, T& out) {
-  if constexpr (std::is_same_v<T, json> || std::is_same_v<T, nlohmann::json>) {
-    out = T::from_msgpack(msgpack);
-    return CAIRN_OK;
-  } else {
-#if defined(__cpp_exceptions)
-    return convert(msgpack, path, out);
-#else
-    static_assert(std::is_same_v<T, json>,
-                  "cairn: without exceptions only json, numbers, bools, strings and time points can be read");
-    return CAIRN_INTERNAL;  // the assertion above has failed
-#endif
-  }
-}
-
 /// Reads a value through the functions of `from`: boolean, int64, uint64, real, text, msgpack.
 template <class T, class From>
 cairn_status read(T& value, std::string_view key, From&& from) {
-  static_assert(kIsReadable<T>,
-                "cairn: this type cannot be read from JSON. Give it a default constructor and a from_json function.");
   if constexpr (std::is_same_v<T, bool>) {
     int32_t b = 0;
     const cairn_status s = from.boolean(&b);
@@ -201,13 +212,11 @@ cairn_status read(T& value, std::string_view key, From&& from) {
     }
     value = *at;
     return s;
-  } else if constexpr (kIsReadable<T>) {
+  } else {
     std::string bytes;
     const cairn_status s = read_bytes(
         bytes, [&](char* buffer, size_t capacity, size_t* needed) { return from.msgpack(buffer, capacity, needed); });
-    return s == CAIRN_OK ? from_msgpack(bytes, std::string(key), value) : s;
-  } else {
-    return CAIRN_INTERNAL;  // the assertion above has failed
+    return s == CAIRN_OK ? detail::from_msgpack(bytes, std::string(key), value) : s;
   }
 }
 

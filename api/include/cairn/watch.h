@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "cairn/options.h"
+#include "cairn/run.h"
 #include "cairn/value.h"
 
 namespace cairn {
@@ -160,7 +161,7 @@ class Watch {
     e.version = c.version;
     e.token = c.token;
     if (info != nullptr) {
-      e.info = detail::info_of(*info);
+      e.info = detail::info_of<RunInfo>(*info);
     }
     return e;
   }

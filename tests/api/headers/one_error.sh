@@ -1,13 +1,16 @@
 #!/bin/sh
-# one_error.sh COMPILER INCLUDE SOURCE: the source gives exactly one error, and that is ours.
+# one_error.sh COMPILER INCLUDE SOURCE MESSAGE VARIANT...: each variant of the source gives exactly one error, and what
+# the compiler says of it matches MESSAGE.
 set -eu
-for variant in VALUE FUNCTION READ; do
-  if output=$("$1" -std=c++20 -fsyntax-only "-I$2" "-DCAIRN_TEST_$variant" "$3" 2>&1); then
+compiler=$1 include=$2 source=$3 message=$4
+shift 4
+for variant in "$@"; do
+  if output=$("$compiler" -std=c++20 -fsyntax-only "-I$include" "-DCAIRN_TEST_$variant" "$source" 2>&1); then
     echo "$variant: it compiles"
     exit 1
   fi
   errors=$(printf '%s\n' "$output" | grep -c ' error: ' || true)
-  if [ "$errors" -ne 1 ] || ! printf '%s\n' "$output" | grep -q 'error: static.* cairn: this type '; then
+  if [ "$errors" -ne 1 ] || ! printf '%s\n' "$output" | grep -q "$message"; then
     printf '%s: %s errors:\n%s\n' "$variant" "$errors" "$output"
     exit 1
   fi
