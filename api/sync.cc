@@ -245,7 +245,7 @@ cairn_status cairn_sync_wait(cairn_store* store, int64_t timeout_ms) noexcept {
   return guarded([&]() -> Status {
     CAIRN_TRY(check_writable(store));
     const int64_t deadline = store->engine->monotonic_ms() + std::clamp<int64_t>(timeout_ms, 0, kForeverMs);
-    return store->engine->upstream().wait_synced(timeout_ms < 0 ? INT64_MAX : deadline);
+    return store->engine->wait_synced(timeout_ms < 0 ? INT64_MAX : deadline);
   });
 }
 

@@ -60,6 +60,16 @@ Status Checkpointer::fold() {
   return folded;
 }
 
+Status Checkpointer::catch_up() {
+  mutex_.assert_held();
+  if (gate_.code() == Code::kLatched) {
+    // What the log has and the disk perhaps not may have taken what waits into a run: a later open shows.
+    return gate_.refuse(Code::kLatched);
+  }
+  const std::shared_ptr<Tables> tables = runs_.tables();
+  return tables != nullptr && tables->applied_lsn() >= writer_.durable_lsn() ? Status() : fold();
+}
+
 // Each part gives its segments back before the next needs room.
 Status Checkpointer::fold_in_parts() {
   const std::shared_ptr<Tables> tables = runs_.tables();

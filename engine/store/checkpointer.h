@@ -58,6 +58,8 @@ class Checkpointer {
   // With mutex() held.
   /// A checkpoint.
   Status fold();
+  /// A checkpoint, if the log has anything durable that the tables lack. For what is sent: refused after a failed sync.
+  Status catch_up();
   /// By a caller who keeps the run in memory: its record with all that was done to it, and what of that waits for the
   /// upstream. Waits for a sync if the log has something of the run that the tables have not.
   Result<RunRecord> folded_record(Run& run) CAIRN_REQUIRES(run.lock);

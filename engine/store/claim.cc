@@ -12,7 +12,7 @@
 #include "engine/diff/evaluate.h"
 #include "engine/diff/put_on_top.h"
 #include "engine/store/lifecycle.h"
-#include "engine/store/upstream.h"
+#include "engine/store/upstream_sender.h"
 
 namespace cairn::engine {
 
@@ -33,9 +33,9 @@ Result<RunRef> Lifecycle::claim(RunRecord& record, Durability durability) {
   RunRef run;
   uint64_t lsn = 0;
   {
-    const MutexLock sync_guard(upstream_.mutex());
+    const MutexLock sync_guard(sender_.mutex());
     const MutexLock checkpoint_guard(checkpointer_.mutex());
-    if (upstream_.halted()) {
+    if (sender_.halted()) {
       return fail(Code::kInvalidArgument,
                   "the store's files were moved or copied, and the other store may send what waits here for this run: "
                   "say which first (cairn sync --moved or --copied)",

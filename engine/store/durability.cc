@@ -1,7 +1,7 @@
 #include "engine/store/durability.h"
 
 #include "engine/base/error_detail.h"
-#include "engine/store/upstream.h"
+#include "engine/store/upstream_wait.h"
 
 namespace cairn::engine {
 
@@ -14,7 +14,7 @@ Status DurabilityWait::wait(Durability d, uint64_t lsn, std::span<const std::str
     return {};
   }
   CAIRN_TRY(run_log_.sync(lsn));
-  return class_of(d) == Durability::kUpstream ? upstream_.wait_acknowledged(lsn, ids) : Status();
+  return class_of(d) == Durability::kUpstream ? upstream_.for_runs(lsn, ids) : Status();
 }
 
 }  // namespace cairn::engine

@@ -12,12 +12,12 @@
 
 namespace cairn::engine {
 
-class Upstream;
+class UpstreamWait;
 
 class DurabilityWait {
  public:
   /// `of_store`: the class of calls that name none.
-  DurabilityWait(Durability of_store, RunLog& log, const UpstreamFacts& facts, Upstream& upstream)
+  DurabilityWait(Durability of_store, RunLog& log, const UpstreamFacts& facts, UpstreamWait& upstream)
       : of_store_(of_store), run_log_(log), facts_(facts), upstream_(upstream) {}
 
   [[nodiscard]] Durability class_of(Durability d) const { return d == Durability::kDefault ? of_store_ : d; }
@@ -31,7 +31,7 @@ class DurabilityWait {
   const Durability of_store_;
   RunLog& run_log_;
   const UpstreamFacts& facts_;
-  Upstream& upstream_;
+  UpstreamWait& upstream_;
 };
 
 }  // namespace cairn::engine

@@ -48,6 +48,38 @@ void ForeignOutbox::note(Run& run, Diff all, const Diff& added) const {
   }
 }
 
+void ForeignOutbox::taken(const std::string& id, uint64_t last) const {
+  const RunRef run = runs_.find(id);
+  if (!run) {
+    return;
+  }
+  const RunGuard guard(run->lock);
+  if (!run->record.foreign || run->record.outbox.diff.last == 0) {
+    return;
+  }
+  if (run->sequence == last) {
+    run->record.outbox = OutboxRow();
+    run->outbox_since = Diff();
+  } else if (run->outbox_since.last != 0 && run->outbox_since.base <= last) {
+    run->record.outbox.diff = std::exchange(run->outbox_since, Diff());
+  }
+}
+
+void ForeignOutbox::returned(const std::string& id) const {
+  const RunRef run = runs_.find(id);
+  if (!run) {
+    return;
+  }
+  const RunGuard guard(run->lock);
+  if (!run->record.foreign || run->gate == Code::kErased) {
+    return;
+  }
+  if (auto record = checkpointer_.folded_record(*run); record.ok()) {
+    run->record.outbox = std::move(record->outbox);
+    run->outbox_since = Diff();
+  }
+}
+
 void ForeignOutbox::log_left_out(const std::string& id, const std::vector<std::string>& keys) const {
   for (const std::string& key : keys) {
     write_log(hooks_, LogLevel::kWarning, Code::kTooLarge,

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "cairn/status.h"
 #include "engine/base/hooks.h"
 #include "engine/diff/diff.h"
+#include "engine/store/checkpointer.h"
 #include "engine/store/run.h"
 #include "engine/store/run_table.h"
 #include "engine/store/upstream_facts.h"
@@ -17,8 +19,13 @@ namespace cairn::engine {
 
 class ForeignOutbox {
  public:
-  ForeignOutbox(const Hooks& hooks, const RunTable& runs, const UpstreamFacts& facts, size_t metadata_bytes_max)
-      : hooks_(hooks), runs_(runs), facts_(facts), bytes_max_(bytes_max_of(metadata_bytes_max)) {}
+  ForeignOutbox(const Hooks& hooks, const RunTable& runs, Checkpointer& checkpointer, const UpstreamFacts& facts,
+                size_t metadata_bytes_max)
+      : hooks_(hooks),
+        runs_(runs),
+        checkpointer_(checkpointer),
+        facts_(facts),
+        bytes_max_(bytes_max_of(metadata_bytes_max)) {}
 
   /// For one run, in bytes of a diff.
   static constexpr size_t bytes_max_of(size_t metadata_bytes_max) { return 4 * metadata_bytes_max; }
@@ -29,6 +36,11 @@ class ForeignOutbox {
   /// With the run's lock held: `all` waits now, of which `added` came last. It is kept in memory for the bounds: all,
   /// and apart what came since the last batch took some.
   void note(Run& run, Diff all, const Diff& added) const CAIRN_REQUIRES(run.lock);
+  /// A batch took what waited of the run up to the sequence `last`.
+  void taken(const std::string& id, uint64_t last) const;
+  /// Something of the run went back into the outbox, or out of it: the bounds go by what is in there now. With the
+  /// checkpointer held.
+  void returned(const std::string& id) const;
   /// What was done to the run before its owner's first word goes on top of that. What does not fit is left out as what
   /// does not apply: the owner is not to be held up by others.
   void log_left_out(const std::string& id, const std::vector<std::string>& keys) const;
@@ -36,6 +48,7 @@ class ForeignOutbox {
  private:
   const Hooks& hooks_;
   const RunTable& runs_;
+  Checkpointer& checkpointer_;
   const UpstreamFacts& facts_;
   const size_t bytes_max_;
 };

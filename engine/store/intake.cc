@@ -26,7 +26,7 @@ Status Intake::receive(const sync::Batch& batch, const Cursors& cursors, std::ve
   if (s.code == Code::kAgain) {
     // The owner's first word of a run for which something waits here: the sender, which may be sending it on at this
     // moment, stands still, so that it goes either into the run or upstream.
-    const MutexLock upstream_guard(upstream_.mutex());
+    const MutexLock sender_guard(sender_.mutex());
     const MutexLock checkpoint_guard(checkpointer_.mutex());
     CAIRN_TRY(log_.sync_all());
     CAIRN_TRY(checkpointer_.fold());  // so that little is left to do under the runs' locks

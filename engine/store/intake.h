@@ -19,7 +19,7 @@
 #include "engine/store/run_log.h"
 #include "engine/store/run_table.h"
 #include "engine/store/run_views.h"
-#include "engine/store/upstream.h"
+#include "engine/store/upstream_sender.h"
 #include "engine/sync/batch.h"
 #include "engine/sync/documents.h"
 #include "engine/sync/question.h"
@@ -33,7 +33,7 @@ class Intake {
 
   /// `finished`: how many runs are.
   Intake(uint32_t segment_bytes, const Gate& gate, RunTable& runs, DirtyRuns& dirty, RunLog& log, Alarm& alarm,
-         Checkpointer& checkpointer, const RunViews& views, Upstream& upstream, IncomingPlan plan,
+         Checkpointer& checkpointer, const RunViews& views, UpstreamSender& sender, IncomingPlan plan,
          const ForeignOutbox& outbox, std::atomic<uint64_t>& finished)
       : segment_bytes_(segment_bytes),
         gate_(gate),
@@ -43,7 +43,7 @@ class Intake {
         alarm_(alarm),
         checkpointer_(checkpointer),
         views_(views),
-        upstream_(upstream),
+        sender_(sender),
         plan_(plan),
         outbox_(outbox),
         finished_(finished) {}
@@ -73,7 +73,7 @@ class Intake {
   Alarm& alarm_;
   Checkpointer& checkpointer_;
   const RunViews& views_;
-  Upstream& upstream_;
+  UpstreamSender& sender_;
   const IncomingPlan plan_;
   const ForeignOutbox& outbox_;
   std::atomic<uint64_t>& finished_;

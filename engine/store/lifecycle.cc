@@ -7,7 +7,7 @@
 #include "engine/diff/nesting.h"
 #include "engine/document/check_metadata.h"
 #include "engine/json/json.h"
-#include "engine/store/upstream.h"
+#include "engine/store/upstream_sender.h"
 
 namespace cairn::engine {
 

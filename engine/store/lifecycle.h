@@ -28,7 +28,7 @@
 
 namespace cairn::engine {
 
-class Upstream;
+class UpstreamSender;
 
 class Lifecycle {
  public:
@@ -39,7 +39,7 @@ class Lifecycle {
   };
   /// `finished`: how many runs are.
   Lifecycle(const Options& options, const Hooks& hooks, const Gate& gate, RunTable& runs, DirtyRuns& dirty, RunLog& log,
-            RunWriter& writer, Checkpointer& checkpointer, Upstream& upstream, const UpstreamFacts& facts,
+            RunWriter& writer, Checkpointer& checkpointer, UpstreamSender& sender, const UpstreamFacts& facts,
             const ForeignOutbox& outbox, DurabilityWait& durability, std::atomic<uint64_t>& finished)
       : options_(options),
         hooks_(hooks),
@@ -49,7 +49,7 @@ class Lifecycle {
         run_log_(log),
         writer_(writer),
         checkpointer_(checkpointer),
-        upstream_(upstream),
+        sender_(sender),
         facts_(facts),
         foreign_outbox_(outbox),
         durability_(durability),
@@ -100,7 +100,7 @@ class Lifecycle {
   RunLog& run_log_;
   RunWriter& writer_;
   Checkpointer& checkpointer_;
-  Upstream& upstream_;
+  UpstreamSender& sender_;
   const UpstreamFacts& facts_;
   const ForeignOutbox& foreign_outbox_;
   DurabilityWait& durability_;

@@ -14,25 +14,30 @@ void Recovery::make_parts() {
                     *p.writer, p.dirty, *p.alarm);
   p.flusher.emplace(hooks, segment_bytes, gate_, run_writer_.epoch(), p.dirty, *p.run_log);
   p.checkpointer.emplace(Checkpointer::Options{p.identity.store_id, segment_bytes}, *p.files, *p.writer, gate_, p.runs,
-                         *p.run_log, *p.budget, p.upstream_facts.keeps_changes, [&p] { return p.upstream->folded(); });
+                         *p.run_log, *p.budget, p.upstream_facts.keeps_changes, [&p] { return p.sender->folded(); });
   p.views.emplace(gate_, p.runs, p.dirty, *p.writer, p.session);
-  p.foreign_outbox.emplace(hooks, p.runs, p.upstream_facts, metadata_bytes_max);
-  p.upstream = std::make_unique<Upstream>(
-      hooks, options_.upstream_timeout_ms, gate_, p.runs, p.dirty, *p.writer, *p.run_log, *p.flusher, *p.checkpointer,
-      *p.views, p.upstream_facts, p.finished, std::move(outbox_),
-      Upstream::Receiver{
-          [&p](const sync::Batch& batch, const Intake::Cursors& cursors, std::vector<sync::Verdict>& verdicts,
-               size_t& limit) { return p.intake->receive(batch, cursors, verdicts, limit); },
-          [&p](std::string_view key) { return p.intake->stored_cursor(key); }});
+  p.foreign_outbox.emplace(hooks, p.runs, *p.checkpointer, p.upstream_facts, metadata_bytes_max);
+  p.rebase.emplace(hooks, p.runs, p.dirty, *p.run_log, *p.flusher, *p.checkpointer, *p.outbox, p.finished);
+  StrandedDeltas::Receiver receiver;
+  receiver.receive = [&p](const sync::Batch& batch, const Intake::Cursors& cursors,
+                          std::vector<sync::Verdict>& verdicts,
+                          size_t& limit) { return p.intake->receive(batch, cursors, verdicts, limit); };
+  receiver.stored_cursor = [&p](std::string_view key) { return p.intake->stored_cursor(key); };
+  p.sender = std::make_unique<UpstreamSender>(
+      hooks, gate_, p.runs, *p.flusher, *p.checkpointer, *p.foreign_outbox, p.upstream_facts, *p.outbox, *p.rebase,
+      StrandedDeltas(*p.run_log, *p.checkpointer, *p.outbox, std::move(receiver)));
+  p.upstream.emplace(hooks, gate_, p.runs, p.dirty, *p.writer, *p.run_log, *p.checkpointer, *p.views, p.upstream_facts,
+                     *p.rebase, *p.sender);
+  p.upstream_wait.emplace(hooks, options_.upstream_timeout_ms, p.runs, *p.writer, *p.flusher, *p.sender, *p.upstream);
   p.intake = std::make_unique<Intake>(
-      segment_bytes, gate_, p.runs, p.dirty, *p.run_log, *p.alarm, *p.checkpointer, *p.views, *p.upstream,
+      segment_bytes, gate_, p.runs, p.dirty, *p.run_log, *p.alarm, *p.checkpointer, *p.views, *p.sender,
       IncomingPlan({metadata_bytes_max, segment_bytes, p.session}, hooks, p.runs, p.upstream_facts, *p.foreign_outbox),
       *p.foreign_outbox, p.finished);
-  p.durability.emplace(options_.durability, *p.run_log, p.upstream_facts, *p.upstream);
+  p.durability.emplace(options_.durability, *p.run_log, p.upstream_facts, *p.upstream_wait);
   run_writer_.begin({options_.durability, metadata_bytes_max, segment_bytes, hooks}, p.staging.get(), p.dirty,
                     *p.run_log, *p.flusher, *p.foreign_outbox, *p.durability, p.finished);
   p.lifecycle.emplace(Lifecycle::Options{metadata_bytes_max, segment_bytes, p.session}, hooks, gate_, p.runs, p.dirty,
-                      *p.run_log, run_writer_, *p.checkpointer, *p.upstream, p.upstream_facts, *p.foreign_outbox,
+                      *p.run_log, run_writer_, *p.checkpointer, *p.sender, p.upstream_facts, *p.foreign_outbox,
                       *p.durability, p.finished);
 }
 
@@ -59,7 +64,7 @@ void Recovery::begin_steps() {
         },
         false);
   };
-  host.sent = [&p](const std::string& id) { return p.upstream->sent(id); };
+  host.sent = [&p](const std::string& id) { return p.sender->sent(id); };
   host.erase = [&p](std::string_view id, const Lifecycle::EraseIf& only_if) {
     return p.lifecycle->erase_if(id, Durability::kProcess, only_if);
   };

@@ -27,6 +27,7 @@
 #include "engine/store/log_growth.h"
 #include "engine/store/options.h"
 #include "engine/store/preallocation.h"
+#include "engine/store/rebase.h"
 #include "engine/store/retention.h"
 #include "engine/store/run_log.h"
 #include "engine/store/run_table.h"
@@ -37,6 +38,9 @@
 #include "engine/store/timed_checkpoint.h"
 #include "engine/store/upstream.h"
 #include "engine/store/upstream_facts.h"
+#include "engine/store/upstream_sender.h"
+#include "engine/store/upstream_wait.h"
+#include "engine/sync/outbox.h"
 #include "wal/writer.h"
 
 namespace cairn::engine {
@@ -59,6 +63,7 @@ struct StoreParts {
   std::unique_ptr<wal::Writer> writer;
   std::unique_ptr<SigbusGuard> guard;  // null: not asked for
   std::unique_ptr<Staging> staging;    // null: every operation appends
+  std::unique_ptr<sync::Outbox> outbox;
 
   // Over the log and staging.
   std::optional<LogGrowth> growth;
@@ -68,7 +73,10 @@ struct StoreParts {
   std::optional<Checkpointer> checkpointer;
   std::optional<RunViews> views;
   std::optional<ForeignOutbox> foreign_outbox;
-  std::unique_ptr<Upstream> upstream;
+  std::optional<Rebase> rebase;
+  std::unique_ptr<UpstreamSender> sender;
+  std::optional<Upstream> upstream;
+  std::optional<UpstreamWait> upstream_wait;
   std::unique_ptr<Intake> intake;
   std::optional<DurabilityWait> durability;
   std::optional<Lifecycle> lifecycle;  // the last of those without which there is nothing to close

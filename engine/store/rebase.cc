@@ -1,4 +1,5 @@
-// A run of this store takes its upstream's document: after a restore or a repair, and where its host asks for it.
+#include "engine/store/rebase.h"
+
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -7,14 +8,13 @@
 #include "engine/diff/fold.h"
 #include "engine/diff/nesting.h"
 #include "engine/diff/put_on_top.h"
-#include "engine/store/upstream.h"
 #include "engine/tables/format.h"
 
 namespace cairn::engine {
 
 // The run takes the upstream's document, with what waits here on top, by one log record. `newer`: and the rest of it,
 // for it is a later state of the owner's, which this store is.
-Status Upstream::rebase(const sync::Documents::Run& upstream, bool newer) {
+Status Rebase::rebase(const sync::Documents::Run& upstream, bool newer) {
   auto run = runs_.load(upstream.id);
   if (!run.ok()) {
     return run.code() == Code::kNoSuchRun ? Status() : run.status();
@@ -28,7 +28,7 @@ Status Upstream::rebase(const sync::Documents::Run& upstream, bool newer) {
   CAIRN_TRY(record.status());
   OutboxRow row = record->outbox;
   CAIRN_TRY(join_later(row));
-  auto of = outbox_->queries().of_run(r.id);
+  auto of = outbox_.queries().of_run(r.id);
   CAIRN_TRY(of.status());
   if (of->in_flight) {
     return {};  // halted: what is on its way is neither there nor here
@@ -87,7 +87,8 @@ Status Upstream::rebase(const sync::Documents::Run& upstream, bool newer) {
     CAIRN_TRY(engine::apply(waits, to.document));
   }
   if (const Status s = check_nesting(to.document, kStoredDepthMax); !s.ok()) {
-    log(LogLevel::kWarning, s.code, "run " + r.id + " does not take its upstream's document: it is nested too deep");
+    write_log(hooks_, LogLevel::kWarning, s.code,
+              "run " + r.id + " does not take its upstream's document: it is nested too deep");
     return {};
   }
   if (!newer && waits.last == 0 && to.document == r.live.document()) {
@@ -111,13 +112,12 @@ Status Upstream::rebase(const sync::Documents::Run& upstream, bool newer) {
   return {};
 }
 
-// Of a pull: the upstream may have a later state of a run of this store, which was restored or repaired. False: it has
-// not.
-Result<bool> Upstream::take_document(const sync::Documents::Run& run) {
-  if (run.origin.owner != outbox_->state().owner) {
+Result<bool> Rebase::take_document(const sync::Documents::Run& run) {
+  checkpointer_.mutex().assert_held();
+  if (run.origin.owner != outbox_.state().owner) {
     return false;
   }
-  auto record = tables()->find_for_fold(run.id);
+  auto record = runs_.tables()->find_for_fold(run.id);
   CAIRN_TRY(record.status());
   if (*record && (*record)->foreign) {
     return false;  // started here before this store was restored: known again as one of elsewhere
@@ -126,12 +126,13 @@ Result<bool> Upstream::take_document(const sync::Documents::Run& run) {
                      std::pair((*record)->created_lsn, (*record)->shared_sequence())) {
     return false;  // of another generation, and no later
   }
-  CAIRN_TRY(outbox_->stream().note_restored());
+  CAIRN_TRY(outbox_.stream().note_restored());
   CAIRN_TRY(rebase(run, true));
   return true;
 }
 
-void Upstream::refreshed(const sync::Documents::Run& upstream) {
+void Rebase::refreshed(const sync::Documents::Run& upstream) {
+  checkpointer_.mutex().assert_held();
   auto found = runs_.load(upstream.id);
   if (!found.ok() || !upstream.found) {
     return;
@@ -147,7 +148,7 @@ void Upstream::refreshed(const sync::Documents::Run& upstream) {
     run.seen_version = upstream.version;
     own = !run.record.foreign;
     if (!own) {
-      if (upstream.origin.owner != outbox_->state().owner) {
+      if (upstream.origin.owner != outbox_.state().owner) {
         run.named_owner = upstream.origin.owner;
       }
       // Only here, and only in memory: what waits for the owner is on top.
@@ -156,12 +157,19 @@ void Upstream::refreshed(const sync::Documents::Run& upstream) {
       run.live.reset(std::move(document), run.sequence);
     }
   }
-  if (own && upstream.origin.owner == outbox_->state().owner) {
+  if (own && upstream.origin.owner == outbox_.state().owner) {
     const Status s = rebase(upstream, false);
     if (!s.ok()) {
-      log(LogLevel::kWarning, s.code, "run " + upstream.id + " could not take its upstream's state: " + s.what);
+      write_log(hooks_, LogLevel::kWarning, s.code,
+                "run " + upstream.id + " could not take its upstream's state: " + s.what);
     }
   }
+}
+
+// It may be the last record of the log, and nothing else syncs it where no steps are made: it would never be folded.
+Status Rebase::flush() {
+  checkpointer_.mutex().assert_held();
+  return std::exchange(rebased_, false) ? flusher_.flush(true) : Status();
 }
 
 }  // namespace cairn::engine

@@ -31,7 +31,7 @@ Status Recovery::run() {
   CAIRN_TRY(begin_life());
   CAIRN_TRY(note_place());
   CAIRN_TRY(checkpoint_log());
-  parts_.upstream->begin();
+  parts_.sender->begin();
   parts_.budget->opened();
   if (gate_.keeps_room()) {
     CAIRN_TRY(parts_.budget->hold_reserve(0));
@@ -235,13 +235,13 @@ Status Recovery::load_outbox() {
   };
   seams.store = parts_.identity.store_id;
   seams.letter_bytes_max = ForeignOutbox::bytes_max_of(options_.metadata_bytes_max);
-  seams.fold = [&p = parts_] { return p.upstream->fold(); };
-  outbox_ = std::make_unique<sync::Outbox>(*parts_.runs.tables(), std::move(seams));
-  if (const Status s = outbox_->load(); !s.ok()) {
+  seams.fold = [&p = parts_] { return p.checkpointer->catch_up(); };
+  parts_.outbox = std::make_unique<sync::Outbox>(*parts_.runs.tables(), std::move(seams));
+  if (const Status s = parts_.outbox->load(); !s.ok()) {
     return fail_with_cause("the state of sync cannot be read", s);
   }
-  parts_.upstream_facts.keeps_changes = outbox_->state().keeps_changes();
-  parts_.upstream_facts.attached = outbox_->state().attached;
+  parts_.upstream_facts.keeps_changes = parts_.outbox->state().keeps_changes();
+  parts_.upstream_facts.attached = parts_.outbox->state().attached;
   return {};
 }
 
@@ -287,7 +287,7 @@ Status Recovery::note_place() {
   if (copied) {
     log(LogLevel::kWarning, Code::kOk, "this store was copied, moved or restored since it was last open");
     // Durable before STORE is that of this place. Noting it twice is harmless.
-    Status noted = parts_.upstream->note_copied();
+    Status noted = parts_.sender->note_copied();
     if (noted.ok()) {
       noted = parts_.runs.tables()->sync();
     }
@@ -350,7 +350,7 @@ Status Recovery::note_mended() {
   if (!is_mended_meta(data.get())) {
     return {};
   }
-  Status noted = parts_.upstream->note_older();
+  Status noted = parts_.sender->note_older();
   if (noted.ok()) {
     noted = parts_.runs.tables()->sync();
   }

@@ -84,7 +84,6 @@ class Recovery {
   std::optional<StagingRecord> staging_record_;  // what STAGING says
   std::optional<StagingPlace> old_staging_;      // the directory outside that it names
   std::vector<wal::RecoveryRecord> staged_;      // what staging gave, for the log
-  std::unique_ptr<sync::Outbox> outbox_;
 };
 
 }  // namespace cairn::engine

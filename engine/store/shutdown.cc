@@ -23,14 +23,14 @@ Status Shutdown::run(int64_t deadline_ms) {
   if (parts_.stepper) {
     step_guard.emplace(parts_.stepper->mutex());
   }
-  const MutexLock sync_guard(parts_.upstream->mutex());
+  const MutexLock sync_guard(parts_.sender->mutex());
   const MutexLock checkpoint_guard(parts_.checkpointer->mutex());
   const Flusher::Turn flush_turn = parts_.flusher->take_turn();
   // Given up whatever comes, also if memory runs out below. The log and staging stay mapped for calls that race with
   // this one: they see the gate.
   const UndoUnlessDone give_up([this] {
     parts_.alarm->close();
-    parts_.upstream->close();
+    parts_.sender->close();
     parts_.runs.close();
     parts_.lock.reset();
   });

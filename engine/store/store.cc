@@ -85,8 +85,8 @@ Store::~Store() {
     (void)p.writer.release();
     (void)p.staging.release();
     (void)p.guard.release();
-    if (p.upstream != nullptr) {
-      p.upstream->abandon();
+    if (p.sender != nullptr) {
+      p.sender->abandon();
     }
     if (p.flusher) {
       p.flusher->abandon();
@@ -175,6 +175,7 @@ Status Store::refresh(std::string_view id) {
   CAIRN_TRY(find(id).status());
   return parts_->upstream->refresh(id);
 }
+Status Store::wait_synced(int64_t deadline_ms) { return parts_->upstream_wait->for_everything(deadline_ms); }
 
 void Store::add_listener(std::shared_ptr<StepListener> listener) {
   parts_->listeners->add(std::move(listener));

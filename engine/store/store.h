@@ -136,6 +136,9 @@ class Store {
   /// Asks the upstream for the run's document, with the next messages: a run owned elsewhere can be read then; one of
   /// this store takes what others did to it upstream. Never backwards.
   Status refresh(std::string_view id);
+  /// Everything updated before the call is acknowledged by the upstream. Somebody must drive the transport. INT64_MAX:
+  /// no limit. kTimeout.
+  Status wait_synced(int64_t deadline_ms);
   /// What deadlines of this store are in.
   [[nodiscard]] int64_t monotonic_ms() const;
   /// What comes in from other stores.

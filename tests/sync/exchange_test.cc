@@ -223,9 +223,9 @@ TEST_F(Exchange, StateSaysWhatWaits) {
   ASSERT_TRUE(worker.store().upstream().state("r", of).ok());
   EXPECT_FALSE(of.all_acknowledged);
   EXPECT_EQ(of.outbox.acked_sequence, of.sequence - 1);
-  EXPECT_EQ(worker.store().upstream().wait_synced(worker.clock().monotonic_ms - 1).code, Code::kTimeout);
+  EXPECT_EQ(worker.store().wait_synced(worker.clock().monotonic_ms - 1).code, Code::kTimeout);
   worker.sync_with(up);
-  EXPECT_TRUE(worker.store().upstream().wait_synced(0).ok());
+  EXPECT_TRUE(worker.store().wait_synced(0).ok());
 }
 
 TEST_F(Exchange, AChainOfStoresIsEqualAtItsEnd) {
