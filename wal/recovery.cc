@@ -117,7 +117,7 @@ void Beginning::collect_full(WriterStart& start, uint64_t before_seq) {
     if (last_lsn < file.first_lsn) {
       superseded_.push_back(file.name);
     } else {
-      start.full.push_back({file.name, file.segment_bytes, last_lsn});
+      start.others.full.push_back({file.name, file.segment_bytes, last_lsn});
     }
   }
 }
@@ -159,7 +159,8 @@ Result<SpareSegment> Beginning::open_spare(const SegmentSummary& there) {
 Status Beginning::adopt_spare(WriterStart& start) {
   std::vector<SegmentSummary> useless;
   for (SegmentSummary& found : spares_) {
-    if (start.spare || found.seq != start.header.seq + 1 || found.segment_bytes != options_.segment_bytes) {
+    if (start.others.spare || found.seq != start.active.header.seq + 1 ||
+        found.segment_bytes != options_.segment_bytes) {
       useless.push_back(std::move(found));
       continue;
     }
@@ -167,7 +168,7 @@ Status Beginning::adopt_spare(WriterStart& start) {
     if (!spare.ok()) {
       return spare.status();
     }
-    start.spare = std::move(*spare);
+    start.others.spare = std::move(*spare);
   }
   spares_.clear();
   CAIRN_TRY(remove_from_last(useless));
@@ -194,20 +195,20 @@ Result<std::unique_ptr<LogWriter>> Beginning::go_on_in_place() {
         decode_segment_header(std::string_view(pages).substr(size_t{copy} * kHeaderPageBytes, kHeaderPageBytes), copy);
     if (header && segment_header_is_sound(*header) && header->state == SegmentState::kActive &&
         header->seq == active.seq && header->store == options_.store) {
-      start.header = *header;
+      start.active.header = *header;
       found = true;
     }
   }
   if (!found) {
     return {Code::kCorrupt, "the segment's headers changed since the scan"};
   }
-  start.file = std::move(*file);
-  start.headers_written = true;
-  start.position = report_.end_offset;
+  start.active.file = std::move(*file);
+  start.active.headers_written = true;
+  start.active.position = report_.end_offset;
   start.last_lsn = report_.last_lsn;
   start.durable_lsn = report_.last_lsn;
-  start.chain = report_.end_chain;
-  start.close = report_.close;
+  start.active.chain = report_.end_chain;
+  start.active.close = report_.close;
   collect_full(start, active.seq);
   CAIRN_TRY(adopt_spare(start));
   return std::make_unique<LogWriter>(files_, options_, std::move(start));
@@ -225,18 +226,18 @@ Result<std::unique_ptr<LogWriter>> Beginning::begin_segment() {
     return spare.status();
   }
   WriterStart start;
-  start.file = std::move(spare->file);
-  start.header.store = options_.store;
-  start.header.seq = seq;
-  start.header.salt = segment_files_.fresh_salt();
-  start.header.segment_bytes = spare->segment_bytes;
-  start.header.state = SegmentState::kActive;
-  start.header.first_lsn = watermark_ + 1;
-  start.header.prev_last_lsn = watermark_;
-  start.header.prev_chain = report_.watermark_chain;
+  start.active.file = std::move(spare->file);
+  start.active.header.store = options_.store;
+  start.active.header.seq = seq;
+  start.active.header.salt = segment_files_.fresh_salt();
+  start.active.header.segment_bytes = spare->segment_bytes;
+  start.active.header.state = SegmentState::kActive;
+  start.active.header.first_lsn = watermark_ + 1;
+  start.active.header.prev_last_lsn = watermark_;
+  start.active.header.prev_chain = report_.watermark_chain;
   start.last_lsn = watermark_;
   start.durable_lsn = watermark_;
-  start.chain = report_.watermark_chain;
+  start.active.chain = report_.watermark_chain;
   collect_full(start, seq);
   CAIRN_TRY(adopt_spare(start));
   return std::make_unique<LogWriter>(files_, options_, std::move(start));
