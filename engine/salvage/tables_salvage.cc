@@ -18,9 +18,9 @@
 #include "engine/diff/diff.h"
 #include "engine/sync/dead_letter.h"
 #include "engine/sync/frozen_batch.h"
-#include "engine/tables/environment.h"
 #include "engine/tables/format.h"
 #include "engine/tables/layout.h"
+#include "wal/descriptor.h"
 
 namespace cairn::engine {
 namespace {
@@ -239,7 +239,8 @@ Status salvage_ids(Salvager& salvager, Table index, const Tree& tree, TablesSalv
 
 Status salvage_tables(const std::string& directory, const FunctionRef<Status(RunRecord record)>& visit,
                       TablesSalvage& out) {
-  const Descriptor fd(::open((directory + "/data/data.mdb").c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const wal::Descriptor fd(
+      ::open((directory + "/data/data.mdb").c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (fd.get() < 0) {
     return errno == ENOENT ? Status() : fail(Status(Code::kIo, "open data.mdb", errno), "cannot open data/data.mdb");
   }

@@ -1,5 +1,7 @@
 // Creation of the environment. A crash between mdb_env_open of a new file and its first commit leaves meta pages that
 // LMDB refuses forever, and LMDB never syncs its directory: so data/ appears by rename, whole and synced.
+#include "engine/tables/birth.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <lmdb.h>
@@ -10,7 +12,10 @@
 #include <cstdio>
 #include <memory>
 
-#include "engine/tables/environment.h"
+#include "engine/tables/environment_map.h"
+#include "engine/tables/format.h"
+#include "engine/tables/lmdb_status.h"
+#include "wal/descriptor.h"
 #include "wal/files.h"
 
 namespace cairn::engine {
@@ -19,7 +24,7 @@ namespace {
 constexpr const char* kUnborn = "/data.tmp";
 
 Status sync_path(const std::string& path, int flags, const char* what) {
-  const Descriptor fd(::open(path.c_str(), flags | O_RDONLY | O_CLOEXEC));
+  const wal::Descriptor fd(::open(path.c_str(), flags | O_RDONLY | O_CLOEXEC));
   if (fd.get() < 0) {
     return lmdb_status(errno, what);
   }
@@ -76,7 +81,7 @@ Status first_commit(MDB_env* env, const std::string& directory, const std::strin
 
 Status fill(const std::string& path, const std::string& store_id, uint64_t map_bytes) {
   {
-    const Descriptor data(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    const wal::Descriptor data(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (data.get() < 0) {
       return lmdb_status(errno, "creating data.tmp");
     }
@@ -158,7 +163,7 @@ Status remove_unborn(const std::string& directory) {
 }
 
 Status prepare_lock_file(int data) {
-  const Descriptor fd(::openat(data, "lock.mdb", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  const wal::Descriptor fd(::openat(data, "lock.mdb", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   struct stat info = {};
   if (fd.get() < 0 || fstat(fd.get(), &info) != 0) {
     return lmdb_status(errno, "lock.mdb");

@@ -9,10 +9,11 @@
 #include <cerrno>
 #include <cstring>
 
-#include "engine/tables/environment.h"
+#include "engine/tables/environment_map.h"
 #include "engine/tables/format.h"
 #include "engine/tables/layout.h"
 #include "engine/tables/leaf_check.h"
+#include "engine/tables/lmdb_status.h"
 
 namespace cairn::engine {
 namespace {
@@ -142,7 +143,7 @@ Status mend(int data, int fd, const TornMeta& torn) {
   CAIRN_TRY(read_all(fd, (1 - torn.page) * torn.page_bytes, good));
   const std::string name = kept_aside(torn.page, ".torn");
   constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-  const Descriptor aside(wal::above_standard(::openat(data, name.c_str(), kFlags, 0600)));
+  const wal::Descriptor aside(wal::above_standard(::openat(data, name.c_str(), kFlags, 0600)));
   if (aside.get() < 0) {
     return lmdb_status(errno, "keeping a torn meta page aside");
   }
@@ -202,7 +203,8 @@ Result<std::optional<TornMeta>> find_torn_meta(int fd) {
 }
 
 Status mend_torn_meta(int data, const FunctionRef<bool(uint64_t applied_lsn)>& log_goes_on) {
-  const Descriptor file(wal::above_standard(::openat(data, "data.mdb", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)));
+  const wal::Descriptor file(
+      wal::above_standard(::openat(data, "data.mdb", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)));
   if (file.get() < 0) {
     return lmdb_status(errno, "data.mdb");
   }

@@ -11,9 +11,12 @@
 #include <utility>
 
 #include "engine/directory/store_directory.h"
+#include "engine/tables/birth.h"
 #include "engine/tables/environment.h"
+#include "engine/tables/lmdb_status.h"
 #include "engine/tables/metas.h"
 #include "engine/tables/pages.h"
+#include "wal/descriptor.h"
 
 namespace cairn::engine {
 namespace {
@@ -42,7 +45,7 @@ Status check_files(int data, const Environment::Request& request, bool& read_onl
   if (fstatat(data, "lock.mdb", &info, AT_SYMLINK_NOFOLLOW) == 0 && !ordinary(info)) {
     return {Code::kUnsafe, "lock.mdb is a link, shared, or another user's"};
   }
-  const Descriptor file(::openat(data, "data.mdb", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const wal::Descriptor file(::openat(data, "data.mdb", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (file.get() < 0 && errno == ENOENT) {
     return {Code::kCorrupt, "data/ without data.mdb", ENOENT};
   }
@@ -77,7 +80,7 @@ Status check_files(int data, const Environment::Request& request, bool& read_onl
 
 Status check_store(Environment& environment, const std::string& store_id) {
   CAIRN_TRY_ASSIGN(auto&& txn, environment.read());
-  const auto format = environment.get(txn.get(), Table::kMeta, meta_key::kFormat);
+  const auto format = environment.tables().get(txn.get(), Table::kMeta, meta_key::kFormat);
   if (!format.ok()) {
     return format.status();
   }
@@ -88,7 +91,7 @@ Status check_store(Environment& environment, const std::string& store_id) {
   if (*version > kTablesFormat) {
     return {Code::kVersion, "the tables were written by a newer version of Cairn"};
   }
-  const auto store = environment.get(txn.get(), Table::kMeta, meta_key::kStore);
+  const auto store = environment.tables().get(txn.get(), Table::kMeta, meta_key::kStore);
   if (!store.ok()) {
     return store.status();
   }
@@ -145,7 +148,7 @@ Result<std::shared_ptr<Environment>> Environment::acquire(const Request& request
   if (opened < 0) {
     return lmdb_status(errno == ENOTDIR ? ELOOP : errno, "data/ cannot be opened as a directory");
   }
-  const Descriptor data(opened);
+  const wal::Descriptor data(opened);
   struct stat info = {};
   if (fstat(data.get(), &info) != 0) {
     return lmdb_status(errno, "data/");
@@ -182,13 +185,12 @@ Result<std::shared_ptr<Environment>> Environment::acquire(const Request& request
   if (!read_only_mount) {
     CAIRN_TRY(prepare_lock_file(data.get()));
   }
-  found.reset(new Environment);
-  CAIRN_TRY(found->open(request, read_only_mount, born_now));
+  CAIRN_TRY_ASSIGN(found, make(request, read_only_mount, born_now));
   CAIRN_TRY(check_store(*found, request.store_id));
   {
     CAIRN_TRY_ASSIGN(auto&& txn, found->read());
-    CAIRN_TRY_ASSIGN(const uint64_t lsn, found->meta_u64(txn.get(), meta_key::kAppliedLsn));
-    CAIRN_TRY_ASSIGN(const uint64_t session, found->meta_u64(txn.get(), meta_key::kSession));
+    CAIRN_TRY_ASSIGN(const uint64_t lsn, found->tables().meta_u64(txn.get(), meta_key::kAppliedLsn));
+    CAIRN_TRY_ASSIGN(const uint64_t session, found->tables().meta_u64(txn.get(), meta_key::kSession));
     found->note(lsn, session);
   }
   found->device_ = place.first;
@@ -199,60 +201,80 @@ Result<std::shared_ptr<Environment>> Environment::acquire(const Request& request
   return found;
 }
 
-Status Environment::open(const Request& request, bool read_only_mount, bool born_now) {
+void Environment::Close::operator()(MDB_env* env) const { mdb_env_close(env); }
+
+Environment::Environment(Opened env, int fd, uint64_t map_bytes, const Request& request)
+    : env_(std::move(env)),
+      fd_(fd),
+      pid_(getpid()),
+      writable_(!request.read_only),
+      directory_(request.directory),
+      map_(env_.get(), fd, map_bytes),
+      tables_(env_.get(), fd) {}
+
+Result<Environment::Opened> Environment::open(const Request& request, bool read_only_mount) {
   int major = 0;
   int minor = 0;
   int patch = 0;
   mdb_version(&major, &minor, &patch);
   if (major != MDB_VERSION_MAJOR || minor != MDB_VERSION_MINOR || patch < 24) {
-    return {Code::kVersion, "liblmdb is not 0.9.24 or a later 0.9"};
+    return Status{Code::kVersion, "liblmdb is not 0.9.24 or a later 0.9"};
   }
-  pid_ = getpid();
-  writable_ = !request.read_only;
-  directory_ = request.directory;
-  int rc = mdb_env_create(&env_);
+  MDB_env* created = nullptr;
+  int rc = mdb_env_create(&created);
   if (rc != 0) {
     return lmdb_status(rc, "LMDB environment");
   }
+  Opened env(created);
+  rc = mdb_env_set_maxreaders(created, kMaxReaders);
   if (rc == 0) {
-    rc = mdb_env_set_maxreaders(env_, kMaxReaders);
-  }
-  if (rc == 0) {
-    rc = mdb_env_set_maxdbs(env_, kMaxTables);
+    rc = mdb_env_set_maxdbs(created, kMaxTables);
   }
   unsigned flags = MDB_NOTLS;
-  flags |= writable_ ? MDB_NOMETASYNC : MDB_RDONLY;
+  flags |= request.read_only ? MDB_RDONLY : MDB_NOMETASYNC;
   // lock.mdb cannot be written there, and no process can write data.mdb through this mount.
   if (read_only_mount) {
     flags |= MDB_NOLOCK;
   }
   if (rc == 0) {
-    rc = open_held(env_, request.directory + "/data", flags);
+    rc = open_held(created, request.directory + "/data", flags);
   }
   if (rc != 0) {
     return lmdb_status(rc, "opening the LMDB environment");
   }
+  return env;
+}
+
+Result<std::shared_ptr<Environment>> Environment::make(const Request& request, bool read_only_mount, bool born_now) {
+  CAIRN_TRY_ASSIGN(Opened env, open(request, read_only_mount));
+  int fd = -1;
+  (void)mdb_env_get_fd(env.get(), &fd);
   // LMDB leaves this descriptor open across exec.
-  const int flag = fcntl(fd(), F_GETFD);
-  if (flag < 0 || fcntl(fd(), F_SETFD, flag | FD_CLOEXEC) != 0) {
+  const int flag = fcntl(fd, F_GETFD);
+  if (flag < 0 || fcntl(fd, F_SETFD, flag | FD_CLOEXEC) != 0) {
     return lmdb_status(errno, "descriptor of data.mdb");
   }
   MDB_envinfo info = {};
-  if ((rc = mdb_env_info(env_, &info)) != 0) {
+  if (const int rc = mdb_env_info(env.get(), &info); rc != 0) {
     return lmdb_status(rc, "LMDB environment");
   }
-  map_bytes_.store(info.me_mapsize, std::memory_order_relaxed);
+  std::shared_ptr<Environment> environment(new Environment(std::move(env), fd, info.me_mapsize, request));
+  CAIRN_TRY(environment->prepare(request, read_only_mount, born_now));
+  return environment;
+}
+
+Status Environment::prepare(const Request& request, bool read_only_mount, bool born_now) {
   if (!read_only_mount) {
     CAIRN_TRY(check_readers().status());
   }
   // Also lengthens the file to the map, as a copy may be shorter.
   if (writable_) {
-    CAIRN_TRY(remap(map_size(std::max<uint64_t>(request.map_bytes, info.me_mapsize))));
+    CAIRN_TRY(map_.remap(map_size(std::max(request.map_bytes, map_.bytes()))));
     if (!born_now) {
       CAIRN_TRY(repeat_meta_pages());
     }
   }
-  return open_tables();
+  return tables_.open(writable_);
 }
 
 // The meta pages that are read here may not be on the disk: a failed sync marks pages clean, and this may still be the
@@ -261,65 +283,10 @@ Status Environment::open(const Request& request, bool read_only_mount, bool born
 // back. So both are written again.
 Status Environment::repeat_meta_pages() {
   MDB_stat stat = {};
-  if (const int rc = mdb_env_stat(env_, &stat); rc != 0) {
+  if (const int rc = mdb_env_stat(env_.get(), &stat); rc != 0) {
     return lmdb_status(rc, "LMDB environment");
   }
-  return repeat_metas(fd(), stat.ms_psize);
-}
-
-// Stores of older versions lack some tables.
-Status Environment::make_later_tables() {
-  MDB_txn* raw = nullptr;
-  int rc = mdb_txn_begin(env_, nullptr, 0, &raw);
-  if (rc != 0) {
-    return lmdb_status(rc, "LMDB transaction");
-  }
-  std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> txn(raw, &mdb_txn_abort);
-  for (const Table t : kTables) {
-    MDB_dbi handle = 0;
-    if (rc == 0 && is_later_table(t)) {
-      rc = mdb_dbi_open(raw, table_name(t), MDB_CREATE, &handle);
-    }
-  }
-  if (rc != 0) {
-    return lmdb_status(rc, "making a table of a newer version");
-  }
-  rc = mdb_txn_commit(txn.release());
-  return rc == 0 ? Status() : lmdb_status(rc, "making a table of a newer version");
-}
-
-Status Environment::open_tables() {
-  MDB_txn* raw = nullptr;
-  int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &raw);
-  if (rc != 0) {
-    return lmdb_status(rc, "LMDB read transaction");
-  }
-  std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> txn(raw, &mdb_txn_abort);
-  for (const Table t : kTables) {
-    MDB_dbi& handle = handles_[static_cast<size_t>(t)];
-    rc = mdb_dbi_open(raw, table_name(t), 0, &handle);
-    if (rc == MDB_NOTFOUND && is_later_table(t)) {
-      if (!writable_) {
-        return {Code::kVersion, "the tables are of an older version of Cairn: open the store for writing once"};
-      }
-      txn.reset();
-      CAIRN_TRY(make_later_tables());
-      return open_tables();
-    }
-    if (rc != 0) {
-      return lmdb_status(rc, "a table is missing");
-    }
-    unsigned table_flags = 0;
-    if ((rc = mdb_dbi_flags(raw, handle, &table_flags)) != 0) {
-      return lmdb_status(rc, "a table's flags");
-    }
-    if (table_flags != 0) {
-      return {Code::kCorrupt, "a table with flags that were never set"};
-    }
-  }
-  // The commit of the transaction that opened them makes the handles usable in all others.
-  rc = mdb_txn_commit(txn.release());
-  return rc == 0 ? Status() : lmdb_status(rc, "opening the tables");
+  return repeat_metas(fd_, stat.ms_psize);
 }
 
 Status Environment::while_closed(const std::string& directory, const FunctionRef<void()>& body) {
@@ -343,16 +310,16 @@ void Environment::disown() {
 
 Environment::~Environment() {
   // A forked child shares descriptors and lock.mdb with its parent: closing could free the parent's reader slots.
-  if (env_ == nullptr || pid_ != getpid()) {
+  if (pid_ != getpid()) {
+    (void)env_.release();
     return;
   }
   if (!registered_) {
-    mdb_env_close(env_);
     return;
   }
   const MutexLock lock(registry_mutex_);
   Registry& all = registry();
-  mdb_env_close(env_);
+  env_.reset();
   all.entries.erase({device_, inode_});
   all.closed.notify_all();
 }

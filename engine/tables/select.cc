@@ -67,9 +67,8 @@ SelectRange range_of_group(Table table, const std::string& prefix, const RunPage
 
 class Selector {
  public:
-  Selector(const Environment& environment, MDB_txn* txn, RunPage& page,
-           const FunctionRef<bool(std::string_view id)>& hidden)
-      : environment_(environment), txn_(txn), page_(page), hidden_(hidden) {}
+  Selector(const TableAccess& tables, MDB_txn* txn, RunPage& page, const FunctionRef<bool(std::string_view id)>& hidden)
+      : tables_(tables), txn_(txn), page_(page), hidden_(hidden) {}
 
   Status walk(const SelectRange& range) {
     Status found;
@@ -77,8 +76,8 @@ class Selector {
       const bool inside = range.back ? key > range.after : range.before.empty() || key < range.before;
       return inside && entry(range, key, value, found);
     };
-    const Status walked = range.back ? environment_.walk_back(txn_, range.table, range.before, visit)
-                                     : environment_.walk(txn_, range.table, range.after, visit);
+    const Status walked = range.back ? tables_.walk_back(txn_, range.table, range.before, visit)
+                                     : tables_.walk(txn_, range.table, range.after, visit);
     return walked.ok() ? found : walked;
   }
 
@@ -101,7 +100,7 @@ class Selector {
     if (hidden_(*id)) {
       return !ends(range, time_of_index_key(range.table, key), *id);
     }
-    const Result<std::optional<std::string_view>> stored = environment_.get(txn_, Table::kRuns, *id);
+    const Result<std::optional<std::string_view>> stored = tables_.get(txn_, Table::kRuns, *id);
     if (!stored.ok() || !stored->has_value()) {
       found = stored.ok() ? kUnfit : stored.status();
       return false;
@@ -144,7 +143,7 @@ class Selector {
     return true;
   }
 
-  const Environment& environment_;
+  const TableAccess& tables_;
   MDB_txn* const txn_;
   RunPage& page_;
   const FunctionRef<bool(std::string_view id)>& hidden_;
@@ -183,14 +182,14 @@ std::vector<SelectRange> plan_select(const RunPage& page) {
   return ranges;
 }
 
-Status select_stored(const Environment& environment, MDB_txn* txn, RunPage& page,
+Status select_stored(const TableAccess& tables, MDB_txn* txn, RunPage& page,
                      const FunctionRef<bool(std::string_view id)>& hidden) {
-  Selector selector(environment, txn, page, hidden);
-  CAIRN_TRY_ASSIGN(const uint64_t runs, environment.entries(txn, Table::kRuns));
+  Selector selector(tables, txn, page, hidden);
+  CAIRN_TRY_ASSIGN(const uint64_t runs, tables.entries(txn, Table::kRuns));
   for (const SelectRange& range : plan_select(page)) {
     // Each run is in these indexes once.
     if (range.table == Table::kByUpdated || range.table == Table::kByStatus) {
-      CAIRN_TRY_ASSIGN(const uint64_t rows, environment.entries(txn, range.table));
+      CAIRN_TRY_ASSIGN(const uint64_t rows, tables.entries(txn, range.table));
       if (rows != runs) {
         return kUnfit;
       }
@@ -200,11 +199,11 @@ Status select_stored(const Environment& environment, MDB_txn* txn, RunPage& page
   return {};
 }
 
-Result<uint64_t> count_stored(const Environment& environment, MDB_txn* txn, uint32_t statuses) {
+Result<uint64_t> count_stored(const TableAccess& tables, MDB_txn* txn, uint32_t statuses) {
   uint64_t count = 0;
   for (const RunStatus s : statuses_of(statuses)) {
     const SelectRange range = range_of_status(s);
-    CAIRN_TRY(environment.walk(txn, range.table, range.after, [&](std::string_view key, std::string_view) {
+    CAIRN_TRY(tables.walk(txn, range.table, range.after, [&](std::string_view key, std::string_view) {
       count += key < range.before ? 1 : 0;
       return key < range.before;
     }));

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/records/run_query.h"
-#include "engine/tables/environment.h"
+#include "engine/tables/table_access.h"
 #include "wal/function_ref.h"
 
 namespace cairn::engine {
@@ -23,9 +23,9 @@ struct SelectRange {
 std::vector<SelectRange> plan_select(const RunPage& page);
 
 /// As Tables::Snapshot::select.
-Status select_stored(const Environment& environment, MDB_txn* txn, RunPage& page,
+Status select_stored(const TableAccess& tables, MDB_txn* txn, RunPage& page,
                      const FunctionRef<bool(std::string_view id)>& hidden);
 
-Result<uint64_t> count_stored(const Environment& environment, MDB_txn* txn, uint32_t statuses);
+Result<uint64_t> count_stored(const TableAccess& tables, MDB_txn* txn, uint32_t statuses);
 
 }  // namespace cairn::engine

@@ -12,11 +12,11 @@ namespace {
 
 Status fail_other_key() { return {Code::kCorrupt, "a run record under another run's key"}; }
 
-Status add_row(const Environment& environment, MDB_txn* txn, RunRecord& r, WithRow which) {
+Status add_row(const TableAccess& tables, MDB_txn* txn, RunRecord& r, WithRow which) {
   if (!r.foreign && which == WithRow::kOfForeignRuns) {
     return {};
   }
-  CAIRN_TRY_ASSIGN(const auto payload, environment.get(txn, Table::kOutbox, r.id));
+  CAIRN_TRY_ASSIGN(const auto payload, tables.get(txn, Table::kOutbox, r.id));
   if (!payload) {
     return {};
   }
@@ -29,9 +29,9 @@ Status add_row(const Environment& environment, MDB_txn* txn, RunRecord& r, WithR
 }
 
 template <class Decode>
-Result<std::optional<RunRecord>> find_and_decode(const Environment& environment, MDB_txn* txn, std::string_view id,
+Result<std::optional<RunRecord>> find_and_decode(const TableAccess& tables, MDB_txn* txn, std::string_view id,
                                                  Decode decode) {
-  CAIRN_TRY_ASSIGN(const auto payload, environment.get(txn, Table::kRuns, id));
+  CAIRN_TRY_ASSIGN(const auto payload, tables.get(txn, Table::kRuns, id));
   if (!payload) {
     return std::optional<RunRecord>();
   }
@@ -41,41 +41,39 @@ Result<std::optional<RunRecord>> find_and_decode(const Environment& environment,
 
 }  // namespace
 
-Result<std::optional<RunRecord>> find_stored(const Environment& environment, MDB_txn* txn, std::string_view id,
+Result<std::optional<RunRecord>> find_stored(const TableAccess& tables, MDB_txn* txn, std::string_view id,
                                              WithRow which) {
-  auto found = find_and_decode(environment, txn, id, decode_run_record);
+  auto found = find_and_decode(tables, txn, id, decode_run_record);
   if (found.ok() && found->has_value()) {
-    CAIRN_TRY(add_row(environment, txn, **found, which));
+    CAIRN_TRY(add_row(tables, txn, **found, which));
   }
   return found;
 }
 
-Result<std::optional<RunRecord>> find_stored_head(const Environment& environment, MDB_txn* txn, std::string_view id) {
-  return find_and_decode(environment, txn, id, decode_run_record_head);
+Result<std::optional<RunRecord>> find_stored_head(const TableAccess& tables, MDB_txn* txn, std::string_view id) {
+  return find_and_decode(tables, txn, id, decode_run_record_head);
 }
 
-Status each_stored(const Environment& environment, MDB_txn* txn, std::string_view after,
+Status each_stored(const TableAccess& tables, MDB_txn* txn, std::string_view after,
                    const FunctionRef<bool(RunRecord&& record, size_t bytes)>& visit) {
   Status found;
-  const Status walked = environment.walk(txn, Table::kRuns, after, [&](std::string_view key, std::string_view value) {
+  const Status walked = tables.walk(txn, Table::kRuns, after, [&](std::string_view key, std::string_view value) {
     const std::optional<std::string_view> payload = open_value(Table::kRuns, key, value);
     if (!payload) {
       found = {Code::kCorrupt, "a run record has a wrong checksum"};
       return false;
     }
     Result<RunRecord> r = decode_run_record(*payload);
-    found = !r.ok()        ? r.status()
-            : r->id != key ? fail_other_key()
-                           : add_row(environment, txn, *r, WithRow::kOfForeignRuns);
+    found = !r.ok() ? r.status() : r->id != key ? fail_other_key() : add_row(tables, txn, *r, WithRow::kOfForeignRuns);
     return found.ok() && visit(std::move(*r), value.size());
   });
   return walked.ok() ? found : walked;
 }
 
-Result<Life> stored_life(const Environment& environment, MDB_txn* txn) {
+Result<Life> stored_life(const TableAccess& tables, MDB_txn* txn) {
   Life life;
-  CAIRN_TRY_ASSIGN(life.session, environment.meta_u64(txn, meta_key::kSession));
-  CAIRN_TRY_ASSIGN(const auto payload, environment.get(txn, Table::kMeta, meta_key::kLife));
+  CAIRN_TRY_ASSIGN(life.session, tables.meta_u64(txn, meta_key::kSession));
+  CAIRN_TRY_ASSIGN(const auto payload, tables.get(txn, Table::kMeta, meta_key::kLife));
   if (!payload) {
     return life;  // only older versions have opened the store for writing
   }
@@ -87,10 +85,10 @@ Result<Life> stored_life(const Environment& environment, MDB_txn* txn) {
   return life;
 }
 
-Status store_life(const Environment& environment, MDB_txn* txn, const Life& life) {
+Status store_life(const TableAccess& tables, MDB_txn* txn, const Life& life) {
   const std::string payload = encode_u64(life.incarnation) +
                               std::string(reinterpret_cast<const char*>(life.boot_id.data()), life.boot_id.size());
-  return environment.put(txn, Table::kMeta, meta_key::kLife, sealed_value(Table::kMeta, meta_key::kLife, payload));
+  return tables.put(txn, Table::kMeta, meta_key::kLife, sealed_value(Table::kMeta, meta_key::kLife, payload));
 }
 
 }  // namespace cairn::engine

@@ -8,23 +8,23 @@
 
 #include "cairn/status.h"
 #include "engine/records/run_record.h"
-#include "engine/tables/environment.h"
 #include "engine/tables/life.h"
+#include "engine/tables/table_access.h"
 #include "wal/function_ref.h"
 
 namespace cairn::engine {
 
 enum class WithRow : uint8_t { kOfForeignRuns, kOfAll };  // whose outbox row is read with the record
 
-Result<std::optional<RunRecord>> find_stored(const Environment& environment, MDB_txn* txn, std::string_view id,
+Result<std::optional<RunRecord>> find_stored(const TableAccess& tables, MDB_txn* txn, std::string_view id,
                                              WithRow which = WithRow::kOfForeignRuns);
 /// Without document and outbox.
-Result<std::optional<RunRecord>> find_stored_head(const Environment& environment, MDB_txn* txn, std::string_view id);
+Result<std::optional<RunRecord>> find_stored_head(const TableAccess& tables, MDB_txn* txn, std::string_view id);
 /// Runs after `after` in id order, with the stored length of each; the visitor returns false to stop.
-Status each_stored(const Environment& environment, MDB_txn* txn, std::string_view after,
+Status each_stored(const TableAccess& tables, MDB_txn* txn, std::string_view after,
                    const FunctionRef<bool(RunRecord&& record, size_t bytes)>& visit);
 
-Result<Life> stored_life(const Environment& environment, MDB_txn* txn);
-Status store_life(const Environment& environment, MDB_txn* txn, const Life& life);
+Result<Life> stored_life(const TableAccess& tables, MDB_txn* txn);
+Status store_life(const TableAccess& tables, MDB_txn* txn, const Life& life);
 
 }  // namespace cairn::engine

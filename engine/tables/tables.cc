@@ -31,12 +31,12 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
  public:
   static Result<std::unique_ptr<Tables::Snapshot>> make(std::shared_ptr<Environment> environment) {
     CAIRN_TRY_ASSIGN(auto&& txn, environment->read());
-    CAIRN_TRY_ASSIGN(const uint64_t lsn, environment->meta_u64(txn.get(), meta_key::kAppliedLsn));
+    CAIRN_TRY_ASSIGN(const uint64_t lsn, environment->tables().meta_u64(txn.get(), meta_key::kAppliedLsn));
     return std::unique_ptr<Tables::Snapshot>(new SnapshotReader(std::move(environment), std::move(txn), lsn));
   }
 
   ~SnapshotReader() override {
-    environment_->remove(this);
+    environment_->map().remove(this);
     txn_.reset();
   }
   SnapshotReader(const SnapshotReader&) = delete;
@@ -49,7 +49,7 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
     if (use.txn == nullptr) {
       return ended();
     }
-    return stored_life(*environment_, use.txn);
+    return stored_life(environment_->tables(), use.txn);
   }
 
   Result<std::optional<RunRecord>> find(std::string_view id) override {
@@ -57,7 +57,7 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
     if (use.txn == nullptr) {
       return ended();
     }
-    return find_stored(*environment_, use.txn, id);
+    return find_stored(environment_->tables(), use.txn, id);
   }
 
   Result<std::optional<RunRecord>> find_head(std::string_view id) override {
@@ -65,7 +65,7 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
     if (use.txn == nullptr) {
       return ended();
     }
-    return find_stored_head(*environment_, use.txn, id);
+    return find_stored_head(environment_->tables(), use.txn, id);
   }
 
   Status each(std::string_view after, const FunctionRef<bool(const RunRecord&)>& visit) override {
@@ -73,7 +73,7 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
     if (use.txn == nullptr) {
       return ended();
     }
-    return each_stored(*environment_, use.txn, after, [&](RunRecord&& r, size_t) { return visit(r); });
+    return each_stored(environment_->tables(), use.txn, after, [&](RunRecord&& r, size_t) { return visit(r); });
   }
 
   Status select(RunPage& page, const FunctionRef<bool(std::string_view id)>& hidden) override {
@@ -81,7 +81,7 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
     if (use.txn == nullptr) {
       return ended();
     }
-    return select_stored(*environment_, use.txn, page, hidden);
+    return select_stored(environment_->tables(), use.txn, page, hidden);
   }
 
   void end_if_idle(std::chrono::steady_clock::duration age) override {
@@ -94,7 +94,7 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
  private:
   SnapshotReader(std::shared_ptr<Environment> environment, ReadTxn txn, uint64_t lsn)
       : environment_(std::move(environment)), applied_lsn_(lsn), txn_(std::move(txn)) {
-    environment_->add(this);
+    environment_->map().add(this);
   }
 
   /// Marks the snapshot as in use during a call: no write may end it meanwhile, be it of another thread or a visitor's.
@@ -135,7 +135,7 @@ struct Tables::Impl {
   Unsent unsent;
 
   Status put_meta(MDB_txn* txn, std::string_view key, uint64_t v) const {
-    return environment->put(txn, Table::kMeta, key, sealed_value(Table::kMeta, key, encode_u64(v)));
+    return environment->tables().put(txn, Table::kMeta, key, sealed_value(Table::kMeta, key, encode_u64(v)));
   }
 };
 
@@ -168,12 +168,12 @@ uint64_t Tables::applied_lsn() const { return impl_->environment->applied_lsn();
 uint64_t Tables::session() const { return impl_->environment->session(); }
 Result<Life> Tables::life() const {
   CAIRN_TRY_ASSIGN(const ReadTxn txn, impl_->environment->read());
-  return stored_life(*impl_->environment, txn.get());
+  return stored_life(impl_->environment->tables(), txn.get());
 }
 
 Result<std::optional<RunRecord>> Tables::find(std::string_view id) {
   CAIRN_TRY_ASSIGN(const ReadTxn txn, impl_->environment->read());
-  return find_stored(*impl_->environment, txn.get(), id);
+  return find_stored(impl_->environment->tables(), txn.get(), id);
 }
 
 Status Tables::each(std::string_view after, const FunctionRef<bool(const RunRecord&)>& visit) {
@@ -184,7 +184,7 @@ Status Tables::each(std::string_view after, const FunctionRef<bool(const RunReco
     Status read;
     {
       CAIRN_TRY_ASSIGN(const ReadTxn txn, impl_->environment->read());
-      read = each_stored(*impl_->environment, txn.get(), last, [&](RunRecord&& r, size_t value_bytes) {
+      read = each_stored(impl_->environment->tables(), txn.get(), last, [&](RunRecord&& r, size_t value_bytes) {
         portion.push_back(std::move(r));
         bytes += value_bytes;
         return portion.size() < kRunsPerPortion && bytes < kBytesPerPortion;
@@ -204,7 +204,7 @@ Status Tables::each(std::string_view after, const FunctionRef<bool(const RunReco
 
 Result<uint64_t> Tables::count(uint32_t statuses) {
   CAIRN_TRY_ASSIGN(const ReadTxn txn, impl_->environment->read());
-  return count_stored(*impl_->environment, txn.get(), statuses);
+  return count_stored(impl_->environment->tables(), txn.get(), statuses);
 }
 
 Result<std::unique_ptr<Tables::Snapshot>> Tables::snapshot() { return SnapshotReader::make(impl_->environment); }
@@ -226,7 +226,7 @@ Status read_documents(Tables::Snapshot& snapshot, RunEntries first, RunEntries l
 
 Result<std::optional<RunRecord>> Tables::find_for_fold(std::string_view id) {
   CAIRN_TRY_ASSIGN(const ReadTxn txn, impl_->environment->read());
-  return find_stored(*impl_->environment, txn.get(), id, WithRow::kOfAll);
+  return find_stored(impl_->environment->tables(), txn.get(), id, WithRow::kOfAll);
 }
 
 void Tables::ship(bool on) { impl_->ship = on; }
@@ -243,14 +243,14 @@ Status Tables::transact(uint64_t need_bytes, const FunctionRef<Status(TablesTxn&
   Environment& environment = *impl_->environment;
   const MutexLock lock(environment.write_mutex());
   return environment.update(need_bytes, false, impl_->may_grow, [&](MDB_txn* txn) {
-    Transaction transaction(environment, txn, true, impl_->unsent);
+    Transaction transaction(environment.tables(), txn, true, impl_->unsent);
     return body(transaction);
   });
 }
 
 Status Tables::look(const FunctionRef<Status(TablesTxn&)>& body) {
   CAIRN_TRY_ASSIGN(const ReadTxn txn, impl_->environment->read());
-  Transaction transaction(*impl_->environment, txn.get(), false, impl_->unsent);
+  Transaction transaction(impl_->environment->tables(), txn.get(), false, impl_->unsent);
   return body(transaction);
 }
 
@@ -350,10 +350,10 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const st
       CAIRN_TRY(impl_->put_meta(txn, meta_key::kSession, of_session));
     }
     if (life) {
-      CAIRN_TRY(store_life(environment, txn, *life));
+      CAIRN_TRY(store_life(environment.tables(), txn, *life));
     }
     for (const CursorChange& c : cursors) {
-      CAIRN_TRY(environment.put(txn, Table::kCursors, c.key, sealed_value(Table::kCursors, c.key, c.payload)));
+      CAIRN_TRY(environment.tables().put(txn, Table::kCursors, c.key, sealed_value(Table::kCursors, c.key, c.payload)));
     }
     return {};
   };
@@ -366,7 +366,7 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const st
     const bool last = next == changes.size();
     const Status s = environment.update(part.bytes, erases, impl_->may_grow, [&](MDB_txn* txn) -> Status {
       for (const Prepared& p : part.runs) {
-        CAIRN_TRY(write_run(environment, txn, p, impl_->ship, impl_->unsent));
+        CAIRN_TRY(write_run(environment.tables(), txn, p, impl_->ship, impl_->unsent));
       }
       return last ? write_end(txn) : Status();
     });
@@ -393,13 +393,13 @@ Status Tables::sync() {
 
 Status Tables::check_readers() { return impl_->environment->check_readers().status(); }
 
-uint64_t Tables::reads() const { return impl_->environment->reads(); }
+uint64_t Tables::reads() const { return impl_->environment->tables().reads(); }
 
 TableStats Tables::stats() {
   Environment& environment = *impl_->environment;
   TableStats stats;
   stats.applied_lsn = environment.applied_lsn();
-  stats.map_bytes = environment.map_bytes();
+  stats.map_bytes = environment.map().bytes();
   struct stat info = {};
   if (fstat(environment.fd(), &info) == 0) {
     stats.file_bytes = static_cast<uint64_t>(info.st_blocks) * 512;
@@ -408,8 +408,8 @@ TableStats Tables::stats() {
   if (!txn.ok()) {
     return stats;
   }
-  const Result<uint64_t> runs = environment.entries(txn->get(), Table::kRuns);
-  const Result<uint64_t> used = environment.used_bytes(txn->get());
+  const Result<uint64_t> runs = environment.tables().entries(txn->get(), Table::kRuns);
+  const Result<uint64_t> used = environment.tables().used_bytes(txn->get());
   stats.runs = runs.ok() ? *runs : 0;
   stats.used_bytes = used.ok() ? *used : 0;
   return stats;

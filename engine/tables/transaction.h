@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "cairn/status.h"
-#include "engine/tables/environment.h"
+#include "engine/tables/table_access.h"
 #include "engine/tables/tables_txn.h"
 #include "engine/tables/write_run.h"
 
@@ -13,8 +13,8 @@ namespace cairn::engine {
 
 class Transaction final : public TablesTxn {
  public:
-  Transaction(const Environment& environment, MDB_txn* txn, bool writes, const Unsent& unsent)
-      : environment_(environment), txn_(txn), writes_(writes), unsent_(unsent) {}
+  Transaction(const TableAccess& tables, MDB_txn* txn, bool writes, const Unsent& unsent)
+      : tables_(tables), txn_(txn), writes_(writes), unsent_(unsent) {}
 
   Result<std::optional<std::string_view>> get(Table t, std::string_view key) override;
   Status put(Table t, std::string_view key, std::string_view payload) override;
@@ -27,7 +27,7 @@ class Transaction final : public TablesTxn {
   Result<uint64_t> count_without_row() override;
 
  private:
-  const Environment& environment_;
+  const TableAccess& tables_;
   MDB_txn* const txn_;
   const bool writes_;
   const Unsent& unsent_;

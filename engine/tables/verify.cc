@@ -16,8 +16,8 @@ constexpr size_t kReportsMax = 10000;
 
 class Verifier {
  public:
-  Verifier(const Environment& environment, MDB_txn* txn, const FunctionRef<void(const TableDamage&)>& report)
-      : environment_(environment), txn_(txn), report_(report) {}
+  Verifier(const TableAccess& tables, MDB_txn* txn, const FunctionRef<void(const TableDamage&)>& report)
+      : tables_(tables), txn_(txn), report_(report) {}
 
   void damage(const char* table, std::string_view key, std::string what) {
     ++found_;
@@ -41,7 +41,7 @@ class Verifier {
         if (keys[i].empty()) {
           continue;
         }
-        const auto entry = environment_.get(txn_, kIndexes[i], keys[i]);
+        const auto entry = tables_.get(txn_, kIndexes[i], keys[i]);
         // A wrong checksum is reported by the walk of that index.
         if (entry.ok() && !entry->has_value()) {
           damage(table_name(kIndexes[i]), keys[i], "no entry of run " + r->id);
@@ -57,7 +57,7 @@ class Verifier {
       if (!id || !payload.empty()) {
         return damage(table_name(t), key, "no index entry");
       }
-      const auto stored = environment_.get(txn_, Table::kRuns, *id);
+      const auto stored = tables_.get(txn_, Table::kRuns, *id);
       if (!stored.ok()) {
         return;  // reported by the walk of runs
       }
@@ -77,7 +77,7 @@ class Verifier {
       if (!row.ok()) {
         return damage("outbox", key, row.status().what);
       }
-      const auto stored = environment_.get(txn_, Table::kRuns, key);
+      const auto stored = tables_.get(txn_, Table::kRuns, key);
       if (!stored.ok()) {
         return;  // reported by the walk of runs
       }
@@ -122,7 +122,7 @@ class Verifier {
     });
     for (const std::string_view key :
          {meta_key::kFormat, meta_key::kStore, meta_key::kAppliedLsn, meta_key::kSession}) {
-      const auto value = environment_.get(txn_, Table::kMeta, key);
+      const auto value = tables_.get(txn_, Table::kMeta, key);
       if (value.ok() && !value->has_value()) {
         damage("meta", key, "missing");
       }
@@ -133,7 +133,7 @@ class Verifier {
   void walk(Table t, const FunctionRef<void(std::string_view key, std::string_view payload)>& visit) {
     uint64_t count = 0;
     std::string before;
-    const Status s = environment_.walk(txn_, t, {}, [&](std::string_view key, std::string_view value) {
+    const Status s = tables_.walk(txn_, t, {}, [&](std::string_view key, std::string_view value) {
       ++count;
       if (count > 1 && key <= before) {
         damage(table_name(t), key, "keys out of order");
@@ -151,13 +151,13 @@ class Verifier {
     if (!s.ok()) {
       return damage(table_name(t), {}, std::string("the table cannot be walked: ") + s.what);
     }
-    const Result<uint64_t> entries = environment_.entries(txn_, t);
+    const Result<uint64_t> entries = tables_.entries(txn_, t);
     if (entries.ok() && *entries != count) {
       damage(table_name(t), {}, "the count of entries is wrong");
     }
   }
 
-  const Environment& environment_;
+  const TableAccess& tables_;
   MDB_txn* const txn_;
   const FunctionRef<void(const TableDamage&)>& report_;
   size_t found_ = 0;
@@ -170,7 +170,7 @@ class Verifier {
 
 Status verify_tables(Environment& environment, const FunctionRef<void(const TableDamage&)>& report) {
   CAIRN_TRY_ASSIGN(auto&& txn, environment.read());
-  Verifier verifier(environment, txn.get(), report);
+  Verifier verifier(environment.tables(), txn.get(), report);
   CAIRN_TRY_ASSIGN(const auto&& pages, check_pages(environment.fd(), SIZE_MAX, txn.number()));
   if (pages) {
     verifier.damage("environment", std::to_string(pages->page), pages->what);

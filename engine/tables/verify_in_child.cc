@@ -16,6 +16,7 @@
 #include "engine/base/error_detail.h"
 #include "engine/tables/environment.h"
 #include "engine/tables/tables.h"
+#include "wal/descriptor.h"
 
 namespace cairn::engine {
 namespace {
@@ -152,11 +153,11 @@ Status verify_in_child(const Tables::Options& options, std::vector<TableDamage>&
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
     return {Code::kIo, "pipe to the checking process", errno};
   }
-  const Descriptor from_child(ends[0]);
+  const wal::Descriptor from_child(ends[0]);
   pid_t child = -1;
   int fork_errno = 0;
   {
-    const Descriptor to_parent(ends[1]);
+    const wal::Descriptor to_parent(ends[1]);
     // Forked with the lock held, so that the child gets it in a known state and can release it.
     CAIRN_TRY(Environment::while_closed(options.directory, [&] {
       child = fork();

@@ -16,8 +16,8 @@ std::string sealed(Table t, std::string_view id, Append append, const What& what
 
 /// The since_lsn of the stored row or tombstone.
 template <class Decode>
-Result<Since> stored_since(const Environment& environment, MDB_txn* txn, Table t, std::string_view id, Decode decode) {
-  CAIRN_TRY_ASSIGN(const auto stored, environment.get(txn, t, id));
+Result<Since> stored_since(const TableAccess& tables, MDB_txn* txn, Table t, std::string_view id, Decode decode) {
+  CAIRN_TRY_ASSIGN(const auto stored, tables.get(txn, t, id));
   if (!stored) {
     return Since();
   }
@@ -33,9 +33,9 @@ std::string order_key(const Since& row, const Since& tombstone, std::string_view
   return outbox_order_key(std::min(row.value_or(UINT64_MAX), tombstone.value_or(UINT64_MAX)), id);
 }
 
-Status write_order(const Environment& environment, MDB_txn* txn, const Prepared& p) {
-  CAIRN_TRY_ASSIGN(const Since row, stored_since(environment, txn, Table::kOutbox, p.id, decode_outbox_row));
-  CAIRN_TRY_ASSIGN(const Since tombstone, stored_since(environment, txn, Table::kTombstones, p.id, decode_tombstone));
+Status write_order(const TableAccess& tables, MDB_txn* txn, const Prepared& p) {
+  CAIRN_TRY_ASSIGN(const Since row, stored_since(tables, txn, Table::kOutbox, p.id, decode_outbox_row));
+  CAIRN_TRY_ASSIGN(const Since tombstone, stored_since(tables, txn, Table::kTombstones, p.id, decode_tombstone));
   // A new run of this store replaces the erased one, upstream too, so the tombstone goes. In all other cases it stays:
   // changes of a run owned elsewhere are sent after the erase, and an erase that is written again after a crash must
   // have the same result as the first time.
@@ -46,26 +46,25 @@ Status write_order(const Environment& environment, MDB_txn* txn, const Prepared&
   // held run is sent nevertheless.
   if (before != after || (kept && !tombstone)) {
     if (!before.empty()) {
-      CAIRN_TRY(environment.erase(txn, Table::kOutboxOrder, before));
+      CAIRN_TRY(tables.erase(txn, Table::kOutboxOrder, before));
     }
     if (!after.empty()) {
-      CAIRN_TRY(environment.put(txn, Table::kOutboxOrder, after, sealed_value(Table::kOutboxOrder, after, {})));
+      CAIRN_TRY(tables.put(txn, Table::kOutboxOrder, after, sealed_value(Table::kOutboxOrder, after, {})));
     }
   }
   return {};
 }
 
-Status put_or_erase(const Environment& environment, MDB_txn* txn, Table t, std::string_view id,
-                    const std::string& value) {
-  return value.empty() ? environment.erase(txn, t, id) : environment.put(txn, t, id, value);
+Status put_or_erase(const TableAccess& tables, MDB_txn* txn, Table t, std::string_view id, const std::string& value) {
+  return value.empty() ? tables.erase(txn, t, id) : tables.put(txn, t, id, value);
 }
 
-Status add_unsent(const Environment& environment, MDB_txn* txn, bool one_more) {
-  CAIRN_TRY_ASSIGN(const auto payload, environment.get(txn, Table::kMeta, meta_key::kUnsent));
+Status add_unsent(const TableAccess& tables, MDB_txn* txn, bool one_more) {
+  CAIRN_TRY_ASSIGN(const auto payload, tables.get(txn, Table::kMeta, meta_key::kUnsent));
   const uint64_t count = payload ? decode_u64(*payload).value_or(0) : 0;
   const uint64_t now = one_more ? count + 1 : count - std::min<uint64_t>(count, 1);
-  return environment.put(txn, Table::kMeta, meta_key::kUnsent,
-                         sealed_value(Table::kMeta, meta_key::kUnsent, encode_u64(now)));
+  return tables.put(txn, Table::kMeta, meta_key::kUnsent,
+                    sealed_value(Table::kMeta, meta_key::kUnsent, encode_u64(now)));
 }
 
 }  // namespace
@@ -90,8 +89,8 @@ Prepared prepare(std::string_view id, const RunRecord* record, const Tombstone* 
   return p;
 }
 
-Status write_run(const Environment& environment, MDB_txn* txn, const Prepared& p, bool ship, const Unsent& unsent) {
-  CAIRN_TRY_ASSIGN(const auto stored, environment.get(txn, Table::kRuns, p.id));
+Status write_run(const TableAccess& tables, MDB_txn* txn, const Prepared& p, bool ship, const Unsent& unsent) {
+  CAIRN_TRY_ASSIGN(const auto stored, tables.get(txn, Table::kRuns, p.id));
   IndexKeys old;
   bool own_before = false;
   if (stored) {
@@ -100,11 +99,11 @@ Status write_run(const Environment& environment, MDB_txn* txn, const Prepared& p
     own_before = !r.foreign;
   }
   if (unsent && p.id > *unsent) {
-    CAIRN_TRY_ASSIGN(const auto row, environment.get(txn, Table::kOutbox, p.id));
+    CAIRN_TRY_ASSIGN(const auto row, tables.get(txn, Table::kOutbox, p.id));
     const bool before = own_before && !row;
     const bool after = p.own && p.outbox.empty();
     if (before != after) {
-      CAIRN_TRY(add_unsent(environment, txn, after));
+      CAIRN_TRY(add_unsent(tables, txn, after));
     }
   }
   for (size_t i = 0; i < kIndexes.size(); ++i) {
@@ -112,20 +111,20 @@ Status write_run(const Environment& environment, MDB_txn* txn, const Prepared& p
       continue;
     }
     if (!old[i].empty()) {
-      CAIRN_TRY(environment.erase(txn, kIndexes[i], old[i]));
+      CAIRN_TRY(tables.erase(txn, kIndexes[i], old[i]));
     }
     if (!p.keys[i].empty()) {
-      CAIRN_TRY(environment.put(txn, kIndexes[i], p.keys[i], sealed_value(kIndexes[i], p.keys[i], {})));
+      CAIRN_TRY(tables.put(txn, kIndexes[i], p.keys[i], sealed_value(kIndexes[i], p.keys[i], {})));
     }
   }
   if (ship) {
-    CAIRN_TRY(write_order(environment, txn, p));
+    CAIRN_TRY(write_order(tables, txn, p));
     if (p.own || !p.tombstone.empty()) {
-      CAIRN_TRY(put_or_erase(environment, txn, Table::kTombstones, p.id, p.tombstone));
+      CAIRN_TRY(put_or_erase(tables, txn, Table::kTombstones, p.id, p.tombstone));
     }
   }
-  CAIRN_TRY(put_or_erase(environment, txn, Table::kOutbox, p.id, p.outbox));
-  return put_or_erase(environment, txn, Table::kRuns, p.id, p.value);
+  CAIRN_TRY(put_or_erase(tables, txn, Table::kOutbox, p.id, p.outbox));
+  return put_or_erase(tables, txn, Table::kRuns, p.id, p.value);
 }
 
 }  // namespace cairn::engine

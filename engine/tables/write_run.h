@@ -9,8 +9,8 @@
 
 #include "cairn/status.h"
 #include "engine/records/run_record.h"
-#include "engine/tables/environment.h"
 #include "engine/tables/format.h"
+#include "engine/tables/table_access.h"
 
 namespace cairn::engine {
 
@@ -36,6 +36,6 @@ Prepared prepare(std::string_view id, const RunRecord* record, const Tombstone* 
 using Unsent = std::optional<std::string>;
 
 /// `ship`: rows get a place in the order of sending.
-Status write_run(const Environment& environment, MDB_txn* txn, const Prepared& p, bool ship, const Unsent& unsent);
+Status write_run(const TableAccess& tables, MDB_txn* txn, const Prepared& p, bool ship, const Unsent& unsent);
 
 }  // namespace cairn::engine
