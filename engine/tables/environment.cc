@@ -100,7 +100,7 @@ Status Environment::write_failed(int rc, uint64_t need_bytes, const char* what) 
   return s;
 }
 
-Status Environment::update(uint64_t need_bytes, bool erases, const std::function<Status(uint64_t bytes)>& may_grow,
+Status Environment::update(const Need& need, const std::function<Status(uint64_t bytes)>& may_grow,
                            const FunctionRef<Status(MDB_txn*)>& body) {
   CAIRN_TRY(writable());
   uint64_t used = 0;
@@ -111,8 +111,11 @@ Status Environment::update(uint64_t need_bytes, bool erases, const std::function
   }
   // This is an estimate, so a refusal is not an error yet. But pages are copied before others become free, even by an
   // erase.
-  if (used + 2 * need_bytes + kMapGranule >= map_.bytes() && !map_.grow(need_bytes, may_grow).ok() && !erases &&
-      used + need_bytes + kEraseBytes >= map_.bytes()) {
+  const bool short_of_pages = !need.erases && used + need.bytes + need.split_bytes + kEraseBytes >= map_.bytes();
+  const bool wants_growth = short_of_pages || used + 2 * need.bytes + kMapGranule >= map_.bytes();
+  const Status grown = wants_growth ? map_.grow(need.bytes, may_grow) : Status();
+  if (short_of_pages && !grown.ok() &&
+      grown.code != Code::kAgain) {  // kAgain: there may be room, a reader was in the way
     return {Code::kNoSpace, "the LMDB map cannot grow", MDB_MAP_FULL};
   }
 
@@ -133,7 +136,7 @@ Status Environment::update(uint64_t need_bytes, bool erases, const std::function
     }
     txn.reset();
     if (rc != MDB_MAP_FULL) {
-      return s.ok() || s.code == Code::kIo ? write_failed(rc, need_bytes, s.ok() ? "LMDB commit" : s.what) : s;
+      return s.ok() || s.code == Code::kIo ? write_failed(rc, need.bytes, s.ok() ? "LMDB commit" : s.what) : s;
     }
     if (!readers_checked) {
       readers_checked = true;
@@ -142,14 +145,14 @@ Status Environment::update(uint64_t need_bytes, bool erases, const std::function
         continue;
       }
     }
-    CAIRN_TRY(map_.grow(need_bytes, may_grow));
+    CAIRN_TRY(map_.grow(need.bytes, may_grow));
   }
 }
 
 Status Environment::sync(const std::function<Status(uint64_t bytes)>& may_grow) {
   CAIRN_TRY(writable());
   if (!synced_by_commit_) {
-    CAIRN_TRY(update(0, true, may_grow, [this](MDB_txn* txn) {
+    CAIRN_TRY(update({.erases = true}, may_grow, [this](MDB_txn* txn) {
       return tables_.put(txn, Table::kMeta, meta_key::kTouch,
                          sealed_value(Table::kMeta, meta_key::kTouch, encode_u64(0)));
     }));
