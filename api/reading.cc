@@ -34,7 +34,7 @@ Result<std::unique_ptr<Reading>> Reading::open(const std::string& directory, eng
   if (!reader.ok()) {
     return reader.status();
   }
-  reading->store_id_ = (*reader)->identity().store_id;
+  reading->store_id_ = (*reader)->store().identity().store_id;
   reading->reader_ = std::move(*reader);
   return reading;
 }
@@ -105,7 +105,7 @@ Status Reading::stats(cairn_stats& out) {
   CAIRN_TRY(reader_->each([](const engine::RunView&) { return false; }));
   const engine::ReadReport& report = reader_->report();
   out.flags = (report.log.torn_tail ? uint32_t{CAIRN_STATS_TORN_TAIL} : 0) |
-              (reader_->identity().copied ? uint32_t{CAIRN_STATS_COPIED} : 0);
+              (reader_->store().identity().copied ? uint32_t{CAIRN_STATS_COPIED} : 0);
   out.written_lsn = report.log.last_lsn;
   out.applied_lsn = report.applied_lsn;
   return {};

@@ -10,60 +10,33 @@
 // id of each (run_heads.h); a read of one run needs nothing for the others; a read of all runs holds all of them.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cairn/status.h"
-#include "engine/base/hooks.h"
-#include "engine/directory/identity.h"
-#include "engine/directory/store_lock.h"
+#include "engine/reader/attempt.h"
+#include "engine/reader/layers.h"
+#include "engine/reader/lost_staging_notice.h"
+#include "engine/reader/opened_store.h"
+#include "engine/reader/read_report.h"
 #include "engine/records/run_query.h"
-#include "engine/replay/logged_records.h"
 #include "engine/replay/replay.h"
-#include "engine/staging/staging.h"
 #include "engine/sync/outbox_queries.h"
+#include "engine/tables/life.h"
 #include "engine/tables/tables.h"
 #include "wal/function_ref.h"
-#include "wal/reader.h"
 
 namespace cairn::engine {
 
 struct RunView;
 
-/// A record of the log with a right checksum that cannot be used: it does not decode, or does not continue its run.
-struct UnfitRecord {
-  uint64_t lsn = 0;
-  std::string what;
-};
-
-struct ReadReport {
-  LockOwner owner;
-  wal::ScanReport log;
-  StagingScan staging;       // without the diffs
-  std::string staging_gone;  // the directory outside the store that STAGING names, if it is not there; else ""
-  std::vector<Gap> gaps;
-  std::vector<UnfitRecord> unfit;  // salvage: records that were skipped
-  uint64_t applied_lsn = 0;
-  uint64_t attempts = 0;
-  uint64_t copied_bytes = 0;   // of the log
-  uint64_t head_bytes = 0;     // for choosing a page
-  uint64_t folded_runs = 0;    // runs that were held in memory: those with something in staging or the log
-  std::string store_problem;   // salvage: why STORE is not used; "" if it is
-  std::string tables_problem;  // salvage: why LMDB could not be read; "" if it could
-};
-
 class StoreReader {
  public:
-  struct Options {
-    std::string directory;
-    bool salvage = false;                    // read what can be read of a damaged store, instead of kCorrupt
-    int64_t patience_ms = 100;               // after that kAgain
-    size_t copied_log_bytes_max = 8u << 20;  // see LoggedRecords
-    bool unsafe_file_system = false;
-    Hooks hooks;
-  };
+  using Options = OpenedStore::Options;
   /// Errors: kNotAStore, kVersion, kUnsafe (the owner lives in another pid namespace), kCorrupt, kIo.
   static Result<std::unique_ptr<StoreReader>> open(Options options);
 
@@ -92,75 +65,29 @@ class StoreReader {
   Status sync_state(const std::string& id, sync::SenderState& sender, sync::OutboxQueries::OfRun& of);
   /// The incarnation of the store, as of the last read: changes if what was acknowledged before an open may be lost.
   [[nodiscard]] uint64_t incarnation() const { return life_.incarnation; }
-  [[nodiscard]] int64_t now_ms() const { return options_.hooks.monotonic_ms(options_.hooks.context); }
-  /// The LSN up to which the tables now hold the log; nullopt: they cannot be read.
-  [[nodiscard]] std::optional<uint64_t> applied_lsn() const;
+  [[nodiscard]] int64_t now_ms() const;
   /// The report of the last read.
   [[nodiscard]] const ReadReport& report() const { return report_; }
-  /// How many runs the tables hold; the log may have more.
-  [[nodiscard]] uint64_t stored_runs() const { return tables_ == nullptr ? 0 : tables_->stats().runs; }
-  [[nodiscard]] const Identity& identity() const { return identity_; }
-  [[nodiscard]] wal::Files& files() const { return *files_; }
-  [[nodiscard]] StagingIdentity staging_identity() const;
-  /// The directories of staging files: the one inside the store, and the one outside that STAGING names, if it exists.
-  /// If not, `gone`, if given, gets its name.
-  Result<std::vector<StagingPlace>> staging_places(std::string* gone = nullptr);
+  /// What is read.
+  [[nodiscard]] const OpenedStore& store() const { return *store_; }
 
  private:
-  StoreReader() = default;
-  using RunIds = std::set<std::string, std::less<>>;
-  /// The layers of one look at the store.
-  struct Layers {
-    const LoggedRecords& log;
-    ReadReport& report;  // with the staged diffs
-    bool tolerant = false;
-    bool last = false;
-  };
-  /// What a call makes of the layers.
-  class Fold {
-   public:
-    virtual ~Fold() = default;
-    virtual void begin() {}  // the snapshot was taken
-    /// A record of the log that the snapshot does not have, in order, while the log is checked.
-    virtual Status visit(const wal::RecordView& /*record*/) { return {}; }
-    virtual Status fold(Layers& layers) = 0;  // the log was checked
-  };
-  class Attempt;
-  class FoldRuns;
-  class FoldPage;
+  explicit StoreReader(std::unique_ptr<OpenedStore>&& store)
+      : store_(std::move(store)), lost_staging_(store_->options().hooks) {}
   /// All runs, or one.
   Status load(std::string_view only, std::unique_ptr<Replay>& replay);
+  /// As many attempts as there is patience for.
   Status look(const RunIds& only, Fold& fold);
-  Status attempt(const RunIds& only, Fold& fold, bool last);
-  Status take_snapshot(bool tolerant);
-  /// Folds the runs `only`; empty: all. `behind`: up to this LSN the snapshot has everything that the log has of them.
-  Status fold_runs(Layers& layers, const RunIds& only, uint64_t behind, std::unique_ptr<Replay>& replay);
-  /// Visits the records of the log that the snapshot does not have, oldest first.
-  Status each_logged(Layers& layers, uint64_t behind, const FunctionRef<Status(const wal::RecordView&)>& visit);
-  [[nodiscard]] Status unfit(const wal::RecordView& record, const Status& why) const;
-  Status judge_gaps(Layers& layers, std::vector<Gap> gaps);
+  Status each_loaded(const Replay& replay, const FunctionRef<bool(const RunView&)>& visit);
   Status choose_all(const RunQuery& query, std::vector<RunPage::Entry>& entries, bool& more);
   Status select_stored(const Replay& replay, RunPage& page);
   [[nodiscard]] RunView view_of(RunRecord record) const;
-  Status each_loaded(const Replay& replay, const FunctionRef<bool(const RunView&)>& visit);
-  /// kNotAStore: the store was removed, or replaced by another.
-  [[nodiscard]] Status check_place() const;
-  /// Writes it to the host's log, once: without an owner nothing else would say what is missing.
-  void tell_of_lost_staging(const ReadReport& report);
-  static Status check_owner(const LockOwner& owner);
 
-  Options options_;
-  Identity identity_;
-  std::array<uint8_t, 16> boot_id_{};
-  std::unique_ptr<wal::Files> own_files_;
-  uint64_t device_ = 0;  // this and the next: of the directory, if this object opened the files
-  uint64_t inode_ = 0;
-  bool told_of_lost_staging_ = false;
-  wal::Files* files_ = nullptr;
-  std::unique_ptr<Tables> tables_;  // null: unborn data/, or unreadable in salvage
+  const std::unique_ptr<OpenedStore> store_;
   std::unique_ptr<Tables::Snapshot> snapshot_;
   Life life_;  // of the last open for writing
   ReadReport report_;
+  LostStagingNotice lost_staging_;
 };
 
 }  // namespace cairn::engine

@@ -42,7 +42,7 @@ Result<std::optional<RunView>> StoreSource::fetch(std::string_view id) { return 
 ReaderSource::ReaderSource(StoreReader& reader, bool with_documents)
     : reader_(reader), with_documents_(with_documents), incarnation_(reader.incarnation()) {}
 
-std::array<uint8_t, 16> ReaderSource::store_id() const { return reader_.identity().store_id; }
+std::array<uint8_t, 16> ReaderSource::store_id() const { return reader_.store().identity().store_id; }
 int64_t ReaderSource::now_ms() const { return reader_.now_ms(); }
 
 bool ReaderSource::abandoned() const {

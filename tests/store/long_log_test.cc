@@ -214,7 +214,7 @@ TEST_F(LongLog, ACheckpointIsFoldedInParts) {
   std::set<uint64_t> applied;
   std::set<std::string> killed;
   files.segment_is_read = [&] {
-    const uint64_t now = *reader->applied_lsn();
+    const uint64_t now = *reader->store().applied_lsn();
     if (applied.insert(now).second) {
       const std::string copy = directory_.path() + "/killed-" + std::to_string(now);
       ASSERT_EQ(std::system(("cp -r " + path() + " " + copy).c_str()), 0);  // here it would drop LMDB's locks

@@ -39,7 +39,7 @@ uint64_t stored_runs(const std::string& directory) {
   options.directory = directory;
   const auto reader = engine::StoreReader::open(std::move(options));
   engine::error_detail() = {};
-  return reader.ok() ? (*reader)->stored_runs() : 0;
+  return reader.ok() ? (*reader)->store().stored_runs() : 0;
 }
 
 Exit backup(const Globals& globals, const std::string& target) {

@@ -79,7 +79,7 @@ Exit dump(const Globals& globals, const DumpArguments& a) {
   };
   part(all || a.log, [&] { return dump_log(globals, *reader, range); });
   part(all || a.staging, [&] { return dump_staging(globals, *reader); });
-  part(all || a.tables, [&] { return dump_tables(globals, *store_directory(globals), reader->identity()); });
+  part(all || a.tables, [&] { return dump_tables(globals, *store_directory(globals), reader->store().identity()); });
   if (interrupted()) {
     die_of_interrupt();
   }

@@ -47,7 +47,7 @@ Exit export_runs(const Globals& globals, const ExportArguments& a) {
   {
     StageNote stage(globals.json || isatty(STDOUT_FILENO) == 1);
     uint64_t runs = 0;
-    const uint64_t total = a.runs.empty() ? reader->stored_runs() : a.runs.size();
+    const uint64_t total = a.runs.empty() ? reader->store().stored_runs() : a.runs.size();
     status = reader->each([&](const engine::RunView& run) {
       if (a.runs.empty() || wanted.erase(run.record.id) != 0) {
         std::printf("%s\n", run_line(run.record).c_str());

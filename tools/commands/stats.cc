@@ -69,8 +69,8 @@ Object figures_json(const engine::StoreReader& reader, const Figures& f) {
   const engine::ReadReport& r = reader.report();
   Object o;
   const auto add = [&o](const char* key, Value value) { o.push_back({key, std::move(value)}); };
-  add("store_id", hex_text(reader.identity().store_id));
-  add("created_at", iso_time(reader.identity().created_us));
+  add("store_id", hex_text(reader.store().identity().store_id));
+  add("created_at", iso_time(reader.store().identity().created_us));
   if (r.owner.held) {
     add("owner_pid", r.owner.pid);
     add("owner_alive", r.owner.alive);
@@ -103,7 +103,8 @@ void print_text(const engine::StoreReader& reader, const Figures& f) {
   const auto line = [](const char* name, const std::string& text) {
     std::printf("%s%s\n", padded(name, 13).c_str(), text.c_str());
   };
-  line("store", hex_text(reader.identity().store_id) + ", created " + iso_time(reader.identity().created_us));
+  line("store",
+       hex_text(reader.store().identity().store_id) + ", created " + iso_time(reader.store().identity().created_us));
   line("owner", !r.owner.held ? "none"
                 : r.owner.alive
                     ? "process " + std::to_string(r.owner.pid)
@@ -153,7 +154,7 @@ Exit stats(const Globals& globals) {
   const std::string directory = *store_directory(globals);
   f.wal = disk_bytes(directory + "/wal");
   f.staging = disk_bytes(directory + "/staging");
-  if (auto places = reader->staging_places(); places.ok()) {
+  if (auto places = reader->store().staging_places(); places.ok()) {
     for (const engine::StagingPlace& place : *places) {
       f.staging += place.directory.empty() ? 0 : disk_bytes(place.directory);
     }

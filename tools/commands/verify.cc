@@ -141,8 +141,8 @@ Status verify_log_once(const engine::StoreReader& reader, StageNote& stage, Veri
   v.records = 0;
   v.undecoded.clear();
   return wal::judge(
-      reader.files(), reader.identity().store_id, v.tables_checked ? reader.applied_lsn() : std::nullopt,
-      wal::Extent::kWhole,
+      reader.store().files(), reader.store().identity().store_id,
+      v.tables_checked ? reader.store().applied_lsn() : std::nullopt, wal::Extent::kWhole,
       [&](const wal::RecordView& record) {
         ++v.records;
         bytes += record.payload.size();
@@ -188,7 +188,7 @@ Result<std::unique_ptr<engine::StoreReader>> open_salvaging(const std::string& d
 }
 
 Status verify_runs(engine::StoreReader& reader, StageNote& stage, Verified& v) {
-  const uint64_t total = reader.stored_runs();
+  const uint64_t total = reader.store().stored_runs();
   const int64_t begun_ms = stage.elapsed_ms();
   const Status s = reader.each([&](const engine::RunView&) {
     ++v.runs;

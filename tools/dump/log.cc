@@ -242,12 +242,13 @@ void print_end(const Globals& globals, const wal::ScanReport& report) {
 }  // namespace
 
 Status dump_log(const Globals& globals, engine::StoreReader& reader, const LsnRange& range) {
-  const wal::StoreId& store = reader.identity().store_id;
+  const wal::StoreId& store = reader.store().identity().store_id;
   // First what it looks like as a whole, then the records: behind damage there are some, too.
   wal::ScanReport report;
   const auto nothing = [](const wal::RecordView&) { return Status(); };
-  const auto applied = reader.applied_lsn();
-  if (const Status s = wal::judge(reader.files(), store, applied, wal::Extent::kWhole, nothing, report); !s.ok()) {
+  const auto applied = reader.store().applied_lsn();
+  if (const Status s = wal::judge(reader.store().files(), store, applied, wal::Extent::kWhole, nothing, report);
+      !s.ok()) {
     return engine::fail(s, std::string("the log cannot be scanned: ") + s.what);
   }
   if (!globals.json) {
@@ -266,10 +267,10 @@ Status dump_log(const Globals& globals, engine::StoreReader& reader, const LsnRa
   if (report.damage.empty()) {
     report = {};
     s = wal::judge(
-        reader.files(), store, applied, wal::Extent::kWhole,
+        reader.store().files(), store, applied, wal::Extent::kWhole,
         [&](const wal::RecordView& record) { return print(record, true); }, report);
   } else {
-    s = wal::salvage(reader.files(), store, print);
+    s = wal::salvage(reader.store().files(), store, print);
   }
   print_end(globals, report);
   return s;

@@ -69,14 +69,14 @@ Status dump_staging(const Globals& globals, engine::StoreReader& reader) {
       print_slot(globals, slot);
     }
   };
-  auto places = reader.staging_places();
+  auto places = reader.store().staging_places();
   Status s = places.status();
   if (places.ok()) {
     for (const engine::StagingPlace& place : *places) {
       if (!place.directory.empty() && !globals.json) {
         std::printf("  in %s\n", place.directory.c_str());
       }
-      if (const Status visited = engine::visit_slots(place, reader.staging_identity(), print, scan); s.ok()) {
+      if (const Status visited = engine::visit_slots(place, reader.store().staging_identity(), print, scan); s.ok()) {
         s = visited;
       }
     }
