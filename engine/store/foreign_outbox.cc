@@ -3,8 +3,10 @@
 #include <memory>
 #include <utility>
 
+#include "engine/base/error_detail.h"
 #include "engine/diff/fold.h"
 #include "engine/diff/operation_list.h"
+#include "engine/json/json.h"
 #include "engine/sync/outbox.h"
 #include "engine/tables/format.h"
 
@@ -13,12 +15,14 @@ namespace cairn::engine {
 Status ForeignOutbox::check_size(Diff& all) const {
   std::string bytes;
   append_diff(bytes, all);
-  if (bytes.size() > bytes_max_) {
+  if (bytes.size() > bytes_max_of(metadata_bytes_max_)) {
     sum_increments(all);
     bytes.clear();
     append_diff(bytes, all);
   }
-  return bytes.size() > bytes_max_ ? Status(Code::kBacklog, "too much waits for the owner of the run") : Status();
+  return bytes.size() > bytes_max_of(metadata_bytes_max_)
+             ? Status(Code::kBacklog, "too much waits for the owner of the run")
+             : Status();
 }
 
 Status ForeignOutbox::check_letter(const std::string& id) const {
@@ -36,6 +40,40 @@ Status ForeignOutbox::check_letter(const std::string& id) const {
   return full ? Status(Code::kBacklog, "too much waits for the owner of the run: let it be sent first") : Status();
 }
 
+Status ForeignOutbox::fold(const Run& run, const std::vector<RunOperation>& operations, Diff& diff, Diff& outbox,
+                           size_t* failed) const {
+  if (const Status s = check_letter(run.id); !s.ok()) {
+    return fail(s, s.what, run.id);
+  }
+  diff.base = diff.last = run.sequence;
+  for (size_t i = 0; i < operations.size(); ++i) {
+    if (operations[i].run != &run) {
+      continue;
+    }
+    const Operation& op = operations[i].op;
+    Status s;
+    if (const size_t bytes = json_bytes(op.value); bytes > metadata_bytes_max_) {
+      s = fail_too_large(op.key, bytes, metadata_bytes_max_);
+    } else {
+      s = fold_foreign(diff, op);
+    }
+    if (!s.ok()) {
+      if (failed != nullptr) {
+        *failed = i;
+      }
+      return s.code == Code::kTooLarge ? s : fail(s, s.what, op.key);
+    }
+  }
+  outbox = run.record.outbox.diff;
+  if (outbox.last == 0) {
+    outbox = diff;
+  } else if (const Status s = engine::fold(outbox, diff); !s.ok()) {
+    return fail(s, s.what, run.id);
+  }
+  const Status s = check_size(outbox);
+  return s.ok() ? s : fail(s, "too much waits for the owner of the run: let it be sent first", run.id);
+}
+
 void ForeignOutbox::note(Run& run, Diff all, const Diff& added) const {
   run.record.outbox.diff = std::move(all);
   if (!facts_.keeps_changes.load(std::memory_order_relaxed)) {
@@ -43,7 +81,7 @@ void ForeignOutbox::note(Run& run, Diff all, const Diff& added) const {
   }
   if (run.outbox_since.last == 0) {
     run.outbox_since = added;
-  } else if (!fold(run.outbox_since, added).ok()) {
+  } else if (!engine::fold(run.outbox_since, added).ok()) {
     run.outbox_since = Diff();  // then the limits see all a while longer
   }
 }

@@ -12,6 +12,7 @@
 #include "engine/diff/diff.h"
 #include "engine/store/checkpointer.h"
 #include "engine/store/run.h"
+#include "engine/store/run_operation.h"
 #include "engine/store/run_table.h"
 #include "engine/store/upstream_facts.h"
 
@@ -25,7 +26,7 @@ class ForeignOutbox {
         runs_(runs),
         checkpointer_(checkpointer),
         facts_(facts),
-        bytes_max_(bytes_max_of(metadata_bytes_max)) {}
+        metadata_bytes_max_(metadata_bytes_max) {}
 
   /// For one run, in bytes of a diff.
   static constexpr size_t bytes_max_of(size_t metadata_bytes_max) { return 4 * metadata_bytes_max; }
@@ -33,6 +34,11 @@ class ForeignOutbox {
   Status check_size(Diff& all) const;
   /// kBacklog: what the upstream refused of the run is long already, and must not grow with each time it is sent again.
   Status check_letter(const std::string& id) const;
+  /// Folds those of `operations` that are of `run`: into `diff` these alone, into `outbox` what waits already and then
+  /// these. kBacklog, kTooLarge and what an operation cannot be: nothing changed, and `failed`, if given, gets the
+  /// position of the operation that it was.
+  Status fold(const Run& run, const std::vector<RunOperation>& operations, Diff& diff, Diff& outbox,
+              size_t* failed) const CAIRN_REQUIRES(run.lock);
   /// With the run's lock held: `all` waits now, of which `added` came last. It is kept in memory for the bounds: all,
   /// and apart what came since the last batch took some.
   void note(Run& run, Diff all, const Diff& added) const CAIRN_REQUIRES(run.lock);
@@ -50,7 +56,7 @@ class ForeignOutbox {
   const RunTable& runs_;
   Checkpointer& checkpointer_;
   const UpstreamFacts& facts_;
-  const size_t bytes_max_;
+  const size_t metadata_bytes_max_;
 };
 
 }  // namespace cairn::engine

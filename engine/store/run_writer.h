@@ -28,6 +28,7 @@
 #include "engine/store/options.h"
 #include "engine/store/run.h"
 #include "engine/store/run_log.h"
+#include "engine/store/run_operation.h"
 #include "wal/function_ref.h"
 
 namespace cairn::engine {
@@ -38,11 +39,6 @@ struct RunChange;
 struct CellPlace {
   uint32_t layout = 0;
   int32_t member = -1;
-};
-
-struct RunOperation {
-  Run* run;
-  Operation op;
 };
 
 class RunWriter {
@@ -116,8 +112,6 @@ class RunWriter {
   Result<bool> transact_staged(Run& run, const std::vector<RunOperation>& operations, const std::vector<uint32_t>& all,
                                size_t* failed) CAIRN_REQUIRES(run.lock);
 
-  Status fold_for_owner(const Run& run, const std::vector<RunOperation>& operations, Diff& diff, Diff& outbox,
-                        size_t* failed) const CAIRN_REQUIRES(run.lock);
   Status append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed)
       CAIRN_REQUIRES(run.lock);
 

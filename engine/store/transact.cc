@@ -215,7 +215,7 @@ std::string& RunWriter::SeveralRuns::add_diff(const Run& run) {
 }
 
 Status RunWriter::SeveralRuns::plan_foreign(Run& run, After& after, size_t* failed) {
-  CAIRN_TRY(writer_.fold_for_owner(run, operations_, after.added, after.outbox, failed));
+  CAIRN_TRY(writer_.foreign_outbox_->fold(run, operations_, after.added, after.outbox, failed));
   after.changes = after.added.last - after.added.base;
   after.added.updated_us = after.outbox.updated_us = updated_us_;
   std::string& bytes = add_diff(run);
