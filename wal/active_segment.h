@@ -33,7 +33,7 @@ class ActiveSegment {
     std::string close;  // not empty: the clean-close marker and its padding, which end at `position`
   };
   /// `written_bytes`: counts what is written at its end.
-  ActiveSegment(Start start, uint32_t border_bytes, LogSync& sync, std::atomic<uint64_t>& written_bytes)
+  ActiveSegment(Start&& start, uint32_t border_bytes, LogSync& sync, std::atomic<uint64_t>& written_bytes)
       : border_bytes_(border_bytes),
         sync_(sync),
         written_bytes_(written_bytes),

@@ -4,7 +4,7 @@
 
 namespace cairn::wal {
 
-LogSegments::LogSegments(Files& files, const Options& options, Start start, const SegmentHeader& active,
+LogSegments::LogSegments(Files& files, const Options& options, Start&& start, const SegmentHeader& active,
                          bool headers_written, const LogSync& sync)
     : options_(options),
       files_(files, options),

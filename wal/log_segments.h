@@ -34,7 +34,7 @@ class LogSegments {
     std::optional<SpareSegment> spare;
     std::deque<FullSegment> full;  // oldest first
   };
-  LogSegments(Files& files, const Options& options, Start start, const SegmentHeader& active, bool headers_written,
+  LogSegments(Files& files, const Options& options, Start&& start, const SegmentHeader& active, bool headers_written,
               const LogSync& sync);
 
   /// Makes a spare if there is none that can hold `need_bytes` of records.

@@ -17,7 +17,7 @@ Result<uint64_t> Writer::Append::commit_split(size_t leading) { return writer_.c
 
 // -------------------------------------------------------------------------------------------------------------- start
 
-LogWriter::LogWriter(Files& files, const Options& options, WriterStart start)
+LogWriter::LogWriter(Files& files, const Options& options, WriterStart&& start)
     : segment_bytes_(options.segment_bytes),
       sync_(start.last_lsn, start.durable_lsn),
       segments_(files, options, std::move(start.others), start.active.header, start.active.headers_written, sync_),

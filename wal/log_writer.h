@@ -31,7 +31,7 @@ struct WriterStart {
 
 class LogWriter final : public Writer {
  public:
-  LogWriter(Files& files, const Options& options, WriterStart start);
+  LogWriter(Files& files, const Options& options, WriterStart&& start);
 
   /// The first records of a segment begun by recovery: `tail` as ScanReport::tail, then `more`. The headers are written
   /// last, so a kill before that leaves a spare. Records that do not fit are appended as usual. Durable on return.

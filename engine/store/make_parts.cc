@@ -23,9 +23,9 @@ void Recovery::make_parts() {
                           std::vector<sync::Verdict>& verdicts,
                           size_t& limit) { return p.intake->receive(batch, cursors, verdicts, limit); };
   receiver.stored_cursor = [&p](std::string_view key) { return p.intake->stored_cursor(key); };
-  p.sender = std::make_unique<UpstreamSender>(
-      hooks, gate_, p.runs, *p.flusher, *p.checkpointer, *p.foreign_outbox, p.upstream_facts, *p.outbox, *p.rebase,
-      StrandedDeltas(*p.run_log, *p.checkpointer, *p.outbox, std::move(receiver)));
+  p.stranded_deltas.emplace(*p.run_log, *p.checkpointer, *p.outbox, std::move(receiver));
+  p.sender = std::make_unique<UpstreamSender>(hooks, gate_, p.runs, *p.flusher, *p.checkpointer, *p.foreign_outbox,
+                                              p.upstream_facts, *p.outbox, *p.rebase, *p.stranded_deltas);
   p.upstream.emplace(hooks, gate_, p.runs, p.dirty, *p.writer, *p.run_log, *p.checkpointer, *p.views, p.upstream_facts,
                      *p.rebase, *p.sender);
   p.upstream_wait.emplace(hooks, options_.upstream_timeout_ms, p.runs, *p.writer, *p.flusher, *p.sender, *p.upstream);

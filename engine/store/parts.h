@@ -35,6 +35,7 @@
 #include "engine/store/stats.h"
 #include "engine/store/step_listeners.h"
 #include "engine/store/stepper.h"
+#include "engine/store/stranded_deltas.h"
 #include "engine/store/timed_checkpoint.h"
 #include "engine/store/upstream.h"
 #include "engine/store/upstream_facts.h"
@@ -74,6 +75,7 @@ struct StoreParts {
   std::optional<RunViews> views;
   std::optional<ForeignOutbox> foreign_outbox;
   std::optional<Rebase> rebase;
+  std::optional<StrandedDeltas> stranded_deltas;
   std::unique_ptr<UpstreamSender> sender;
   std::optional<Upstream> upstream;
   std::optional<UpstreamWait> upstream_wait;

@@ -31,7 +31,7 @@ class StrandedDeltas {
     /// Intake::stored_cursor.
     std::function<Result<std::optional<std::string>>(std::string_view key)> stored_cursor;
   };
-  StrandedDeltas(RunLog& log, Checkpointer& checkpointer, sync::Outbox& outbox, Receiver receiver)
+  StrandedDeltas(RunLog& log, Checkpointer& checkpointer, sync::Outbox& outbox, Receiver&& receiver)
       : run_log_(log), checkpointer_(checkpointer), outbox_(outbox), receiver_(std::move(receiver)) {}
 
   /// Takes those that are there. With the upstream and the checkpointer held.

@@ -36,7 +36,7 @@ class UpstreamSender {
  public:
   UpstreamSender(const Hooks& hooks, const Gate& gate, RunTable& runs, Flusher& flusher, Checkpointer& checkpointer,
                  const ForeignOutbox& foreign, UpstreamFacts& facts, sync::Outbox& outbox, Rebase& rebase,
-                 StrandedDeltas stranded)
+                 StrandedDeltas& stranded)
       : hooks_(hooks),
         gate_(gate),
         runs_(runs),
@@ -46,7 +46,7 @@ class UpstreamSender {
         facts_(facts),
         rebase_(rebase),
         outbox_(outbox),
-        stranded_(std::move(stranded)) {}
+        stranded_(stranded) {}
 
   /// One use of the sender at a time. A step only tries it (retention), and never waits.
   [[nodiscard]] Mutex& mutex() CAIRN_RETURN_CAPABILITY(mutex_) { return mutex_; }
@@ -99,7 +99,7 @@ class UpstreamSender {
 
   Mutex mutex_{LockRank::kUpstream};  // before the checkpointer's
   sync::Outbox& outbox_ CAIRN_GUARDED_BY(checkpointer_.mutex());
-  StrandedDeltas stranded_ CAIRN_GUARDED_BY(mutex_);
+  StrandedDeltas& stranded_ CAIRN_GUARDED_BY(mutex_);
   std::unique_ptr<sync::Sender> sender_ CAIRN_GUARDED_BY(checkpointer_.mutex());  // null: no upstream
 
   ChangeSignal changed_;

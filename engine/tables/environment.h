@@ -80,10 +80,11 @@ class Environment {
     void operator()(MDB_env* env) const;
   };
   using Opened = std::unique_ptr<MDB_env, Close>;
-  Environment(Opened env, int fd, uint64_t map_bytes, const Request& request);
+  Environment(Opened&& env, int fd, uint64_t map_bytes, const Request& request);
 
-  static Result<Opened> open(const Request& request, bool read_only_mount);
-  static Result<std::shared_ptr<Environment>> make(const Request& request, bool read_only_mount, bool born_now);
+  static Status open(const Request& request, bool read_only_mount, Opened& env);
+  static Status make(const Request& request, bool read_only_mount, bool born_now,
+                     std::shared_ptr<Environment>& environment);
   Status prepare(const Request& request, bool read_only_mount, bool born_now);
   Status repeat_meta_pages();
   Status readable() const;

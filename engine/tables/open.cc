@@ -185,7 +185,7 @@ Result<std::shared_ptr<Environment>> Environment::acquire(const Request& request
   if (!read_only_mount) {
     CAIRN_TRY(prepare_lock_file(data.get()));
   }
-  CAIRN_TRY_ASSIGN(found, make(request, read_only_mount, born_now));
+  CAIRN_TRY(make(request, read_only_mount, born_now, found));
   CAIRN_TRY(check_store(*found, request.store_id));
   {
     CAIRN_TRY_ASSIGN(auto&& txn, found->read());
@@ -203,7 +203,7 @@ Result<std::shared_ptr<Environment>> Environment::acquire(const Request& request
 
 void Environment::Close::operator()(MDB_env* env) const { mdb_env_close(env); }
 
-Environment::Environment(Opened env, int fd, uint64_t map_bytes, const Request& request)
+Environment::Environment(Opened&& env, int fd, uint64_t map_bytes, const Request& request)
     : env_(std::move(env)),
       fd_(fd),
       pid_(getpid()),
@@ -212,20 +212,20 @@ Environment::Environment(Opened env, int fd, uint64_t map_bytes, const Request& 
       map_(env_.get(), fd, map_bytes),
       tables_(env_.get(), fd) {}
 
-Result<Environment::Opened> Environment::open(const Request& request, bool read_only_mount) {
+Status Environment::open(const Request& request, bool read_only_mount, Opened& env) {
   int major = 0;
   int minor = 0;
   int patch = 0;
   mdb_version(&major, &minor, &patch);
   if (major != MDB_VERSION_MAJOR || minor != MDB_VERSION_MINOR || patch < 24) {
-    return Status{Code::kVersion, "liblmdb is not 0.9.24 or a later 0.9"};
+    return {Code::kVersion, "liblmdb is not 0.9.24 or a later 0.9"};
   }
   MDB_env* created = nullptr;
   int rc = mdb_env_create(&created);
   if (rc != 0) {
     return lmdb_status(rc, "LMDB environment");
   }
-  Opened env(created);
+  env.reset(created);
   rc = mdb_env_set_maxreaders(created, kMaxReaders);
   if (rc == 0) {
     rc = mdb_env_set_maxdbs(created, kMaxTables);
@@ -242,11 +242,13 @@ Result<Environment::Opened> Environment::open(const Request& request, bool read_
   if (rc != 0) {
     return lmdb_status(rc, "opening the LMDB environment");
   }
-  return env;
+  return {};
 }
 
-Result<std::shared_ptr<Environment>> Environment::make(const Request& request, bool read_only_mount, bool born_now) {
-  CAIRN_TRY_ASSIGN(Opened env, open(request, read_only_mount));
+Status Environment::make(const Request& request, bool read_only_mount, bool born_now,
+                         std::shared_ptr<Environment>& environment) {
+  Opened env;
+  CAIRN_TRY(open(request, read_only_mount, env));
   int fd = -1;
   (void)mdb_env_get_fd(env.get(), &fd);
   // LMDB leaves this descriptor open across exec.
@@ -258,9 +260,8 @@ Result<std::shared_ptr<Environment>> Environment::make(const Request& request, b
   if (const int rc = mdb_env_info(env.get(), &info); rc != 0) {
     return lmdb_status(rc, "LMDB environment");
   }
-  std::shared_ptr<Environment> environment(new Environment(std::move(env), fd, info.me_mapsize, request));
-  CAIRN_TRY(environment->prepare(request, read_only_mount, born_now));
-  return environment;
+  environment.reset(new Environment(std::move(env), fd, info.me_mapsize, request));
+  return environment->prepare(request, read_only_mount, born_now);
 }
 
 Status Environment::prepare(const Request& request, bool read_only_mount, bool born_now) {
