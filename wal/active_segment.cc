@@ -153,7 +153,7 @@ Status ActiveSegment::note_watermark(uint64_t durable_lsn) {
   return {};
 }
 
-void ActiveSegment::begin(std::unique_ptr<File> file, const SegmentHeader& header) {
+void ActiveSegment::begin(std::shared_ptr<File>&& file, const SegmentHeader& header) noexcept {
   header_ = header;
   file_ = std::move(file);
   headers_written_ = false;

@@ -25,7 +25,7 @@ class ActiveSegment {
  public:
   /// The segment with which a writer begins.
   struct Start {
-    std::unique_ptr<File> file;
+    std::shared_ptr<File> file;
     SegmentHeader header;  // as on disk or as it will be
     bool headers_written = false;
     uint64_t position = kRecordsOffset;
@@ -71,7 +71,7 @@ class ActiveSegment {
   /// Writes the durable LSN into one of the headers, so that a power cut that destroys it leaves the other.
   Status note_watermark(uint64_t durable_lsn);
   /// The spare that `header` describes takes its place.
-  void begin(std::unique_ptr<File> file, const SegmentHeader& header);
+  void begin(std::shared_ptr<File>&& file, const SegmentHeader& header) noexcept;
 
  private:
   Status write(std::string_view bytes);

@@ -47,7 +47,7 @@ void LogSegments::add_full(FullSegment segment) { full_.push_back(std::move(segm
 
 void LogSegments::take_full_back() { full_.pop_back(); }
 
-SegmentHeader LogSegments::activate_spare(std::unique_ptr<File>& file, uint64_t last_lsn, uint32_t chain) {
+SegmentHeader LogSegments::activate_spare(std::shared_ptr<File>& file, uint64_t last_lsn, uint32_t chain) noexcept {
   SegmentHeader header;
   header.store = options_.store;
   header.seq = spare_->seq;

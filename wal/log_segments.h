@@ -57,7 +57,8 @@ class LogSegments {
   void add_full(FullSegment segment) CAIRN_REQUIRES(mutex_);
   void take_full_back() CAIRN_REQUIRES(mutex_);
   /// The spare is the active one from now on, and this is its header.
-  SegmentHeader activate_spare(std::unique_ptr<File>& file, uint64_t last_lsn, uint32_t chain) CAIRN_REQUIRES(mutex_);
+  SegmentHeader activate_spare(std::shared_ptr<File>& file, uint64_t last_lsn, uint32_t chain) noexcept
+      CAIRN_REQUIRES(mutex_);
 
  private:
   [[nodiscard]] bool active_headers_are_durable() const CAIRN_REQUIRES(mutex_);

@@ -195,7 +195,7 @@ Status LogWriter::rotate(size_t need_bytes) {
     segments_.take_full_back();
     return s;
   }
-  std::unique_ptr<File> file;
+  std::shared_ptr<File> file;
   const SegmentHeader header = segments_.activate_spare(file, written_lsn(), active_.chain());
   active_.begin(std::move(file), header);
   return {};

@@ -20,7 +20,7 @@ inline constexpr std::string_view kUnfinishedName = "spare.tmp";
 
 /// An empty segment, ready to be activated.
 struct SpareSegment {
-  std::unique_ptr<File> file;
+  std::shared_ptr<File> file;  // shared from the start: a rotation has no memory for it
   uint64_t seq = 0;
   uint32_t segment_bytes = 0;
 };

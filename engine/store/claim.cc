@@ -5,7 +5,7 @@
 // - what waits here for the owner is in the start record, or waits still: one log record takes it out of the outbox and
 //   puts it into the document;
 // - what is frozen or sent stays so. It is not in the start record: it comes to the run at the upstream as what others
-//   did, or comes back and is taken in (receive_stranded);
+//   did, or comes back and is taken in (StrandedDeltas::receive);
 // - nothing is frozen between the look at what waits and the sync of the record that takes it. So the sender stands
 //   still until that sync.
 #include "engine/base/error_detail.h"
