@@ -100,7 +100,13 @@ Status Environment::write_failed(int rc, uint64_t need_bytes, const char* what) 
   return s;
 }
 
-Status Environment::update(const Need& need, const std::function<Status(uint64_t bytes)>& may_grow,
+// `used_bytes_before` counts no page that the transaction copied and frees.
+bool Environment::takes_pages_of_erases(MDB_txn* txn, uint64_t used_bytes_before) const {
+  const Result<uint64_t> used = tables_.used_bytes(txn);
+  return used.ok() && *used > used_bytes_before && *used + kEraseBytes > map_.bytes();
+}
+
+Status Environment::update(uint64_t need_bytes, bool erases, const std::function<Status(uint64_t bytes)>& may_grow,
                            const FunctionRef<Status(MDB_txn*)>& body) {
   CAIRN_TRY(writable());
   uint64_t used = 0;
@@ -111,14 +117,12 @@ Status Environment::update(const Need& need, const std::function<Status(uint64_t
   }
   // This is an estimate, so a refusal is not an error yet. But pages are copied before others become free, even by an
   // erase.
-  const bool short_of_pages = !need.erases && used + need.bytes + need.split_bytes + kEraseBytes >= map_.bytes();
-  const bool wants_growth = short_of_pages || used + 2 * need.bytes + kMapGranule >= map_.bytes();
-  const Status grown = wants_growth ? map_.grow(need.bytes, may_grow) : Status();
-  if (short_of_pages && !grown.ok() &&
-      grown.code != Code::kAgain) {  // kAgain: there may be room, a reader was in the way
+  if (used + 2 * need_bytes + kMapGranule >= map_.bytes() && !map_.grow(need_bytes, may_grow).ok() && !erases &&
+      used + need_bytes + kEraseBytes >= map_.bytes()) {
     return {Code::kNoSpace, "the LMDB map cannot grow", MDB_MAP_FULL};
   }
 
+  bool keeps_pages_for_erases = !erases;
   bool readers_checked = false;
   for (;;) {
     CAIRN_TRY(writable());
@@ -127,7 +131,10 @@ Status Environment::update(const Need& need, const std::function<Status(uint64_t
     std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> txn(raw, &mdb_txn_abort);
     const Status s = body(raw);
     int rc = s.cause;
-    if (s.ok()) {
+    const bool takes_kept_pages = s.ok() && keeps_pages_for_erases && takes_pages_of_erases(raw, used);
+    if (takes_kept_pages) {
+      rc = MDB_MAP_FULL;
+    } else if (s.ok()) {
       rc = mdb_txn_commit(txn.release());
       if (rc == 0) {
         synced_by_commit_ = true;
@@ -136,7 +143,7 @@ Status Environment::update(const Need& need, const std::function<Status(uint64_t
     }
     txn.reset();
     if (rc != MDB_MAP_FULL) {
-      return s.ok() || s.code == Code::kIo ? write_failed(rc, need.bytes, s.ok() ? "LMDB commit" : s.what) : s;
+      return s.ok() || s.code == Code::kIo ? write_failed(rc, need_bytes, s.ok() ? "LMDB commit" : s.what) : s;
     }
     if (!readers_checked) {
       readers_checked = true;
@@ -145,14 +152,19 @@ Status Environment::update(const Need& need, const std::function<Status(uint64_t
         continue;
       }
     }
-    CAIRN_TRY(map_.grow(need.bytes, may_grow));
+    if (const Status grown = map_.grow(need_bytes, may_grow); !grown.ok()) {
+      if (!takes_kept_pages || grown.code != Code::kAgain) {
+        return grown;
+      }
+      keeps_pages_for_erases = false;  // the map may grow once the reader in the way has ended
+    }
   }
 }
 
 Status Environment::sync(const std::function<Status(uint64_t bytes)>& may_grow) {
   CAIRN_TRY(writable());
   if (!synced_by_commit_) {
-    CAIRN_TRY(update({.erases = true}, may_grow, [this](MDB_txn* txn) {
+    CAIRN_TRY(update(0, true, may_grow, [this](MDB_txn* txn) {
       return tables_.put(txn, Table::kMeta, meta_key::kTouch,
                          sealed_value(Table::kMeta, meta_key::kTouch, encode_u64(0)));
     }));

@@ -57,15 +57,10 @@ class Environment {
   Result<ReadTxn> read();
   /// Makes write transactions run one at a time: held around update() and sync().
   Mutex& write_mutex() CAIRN_RETURN_CAPABILITY(write_mutex_) { return write_mutex_; }
-  /// What a write transaction takes, roughly.
-  struct Need {
-    uint64_t bytes = 0;
-    uint64_t split_bytes = 0;  // besides, if each of its runs splits a page
-    bool erases = false;       // the free pages that are kept for erases may be used
-  };
   /// Runs `body` in a write transaction and commits it. If the map had to grow, `body` runs again from the start, so it
-  /// must not keep state. kNoSpace if the map cannot grow and has too few free pages.
-  Status update(const Need& need, const std::function<Status(uint64_t bytes)>& may_grow,
+  /// must not keep state. `need_bytes`: roughly what it writes. kNoSpace if the map cannot grow and has too few free
+  /// pages, not counting those kept for an erase; with `erases` those may be used, too.
+  Status update(uint64_t need_bytes, bool erases, const std::function<Status(uint64_t bytes)>& may_grow,
                 const FunctionRef<Status(MDB_txn*)>& body) CAIRN_REQUIRES(write_mutex_);
   Status sync(const std::function<Status(uint64_t bytes)>& may_grow) CAIRN_REQUIRES(write_mutex_);
   Result<int> check_readers();
@@ -90,6 +85,7 @@ class Environment {
   Status readable() const;
   Status writable() const;
   Status begin_write(MDB_txn*& txn);
+  [[nodiscard]] bool takes_pages_of_erases(MDB_txn* txn, uint64_t used_bytes_before) const;
   Status write_failed(int rc, uint64_t need_bytes, const char* what) CAIRN_REQUIRES(write_mutex_);
 
   Opened env_;

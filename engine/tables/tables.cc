@@ -24,7 +24,6 @@ namespace {
 
 constexpr size_t kRunsPerTxn = 2000;
 constexpr size_t kBytesPerTxn = 8u << 20;
-constexpr uint64_t kPageBytes = 4096;  // of LMDB on x86-64
 constexpr size_t kRunsPerPortion = 128;
 constexpr size_t kBytesPerPortion = 1u << 20;
 
@@ -243,7 +242,7 @@ Status Tables::transact(uint64_t need_bytes, const FunctionRef<Status(TablesTxn&
   }
   Environment& environment = *impl_->environment;
   const MutexLock lock(environment.write_mutex());
-  return environment.update({.bytes = need_bytes}, impl_->may_grow, [&](MDB_txn* txn) {
+  return environment.update(need_bytes, false, impl_->may_grow, [&](MDB_txn* txn) {
     Transaction transaction(environment.tables(), txn, true, impl_->unsent);
     return body(transaction);
   });
@@ -365,8 +364,7 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const st
     const bool erases = first < erase_count || changes.empty();
     const Part part = prepare_part(changes, next, erases ? erase_count : changes.size(), part_bytes_max);
     const bool last = next == changes.size();
-    const Environment::Need need{part.bytes, part.runs.size() * kPageBytes, erases};
-    const Status s = environment.update(need, impl_->may_grow, [&](MDB_txn* txn) -> Status {
+    const Status s = environment.update(part.bytes, erases, impl_->may_grow, [&](MDB_txn* txn) -> Status {
       for (const Prepared& p : part.runs) {
         CAIRN_TRY(write_run(environment.tables(), txn, p, impl_->ship, impl_->unsent));
       }
