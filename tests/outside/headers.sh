@@ -54,5 +54,14 @@ done
 "$cxx" -std=c++20 "-I$prefix/include" -M "$place/light.hpp.cc" >"$place/read"
 grep -q 'nlohmann/json_fwd\.hpp' "$place/read" || refuse "light.hpp does not include json_fwd.hpp"
 ! grep -q 'nlohmann/json\.hpp' "$place/read" || refuse "light.hpp includes nlohmann/json.hpp"
+# A project's own single-file json.hpp does not meet the json_fwd.hpp of another version.
+mkdir -p "$place/own/nlohmann"
+{
+  echo '#ifdef INCLUDE_NLOHMANN_JSON_FWD_HPP_'
+  echo '#error "json_fwd.hpp came first"'
+  echo '#endif'
+  echo '#include_next <nlohmann/json.hpp>'
+} >"$place/own/nlohmann/json.hpp"
+"$cxx" -std=c++20 "-I$place/own" "-I$prefix/include" -fsyntax-only "$place/cairn.hpp.cc" || refuse "cairn.hpp includes json_fwd.hpp before json.hpp"
 [ "$count" -ge 20 ] || refuse "only $count headers"
 echo "$count public headers compile alone, without Boost, curl and libpq"

@@ -2,14 +2,16 @@
 #ifndef CAIRN_JSON_H
 #define CAIRN_JSON_H
 
-// json_fwd.h first: it says so if nlohmann/json is missing.
-// clang-format off
-#include "cairn/json_fwd.h"
+#if defined(__has_include)
+#if __has_include(<nlohmann/json.hpp>)  // json_fwd.h says so if it is missing
 #include <nlohmann/json.hpp>
-// clang-format on
+#endif
+#endif
 
 #include <type_traits>
 #include <utility>
+
+#include "cairn/json_fwd.h"
 
 namespace cairn::detail {
 

@@ -8,10 +8,13 @@
 #endif
 #endif
 
+// After json.hpp the other header is not needed, and may be of another copy.
+#ifndef INCLUDE_NLOHMANN_JSON_HPP_
 #if __has_include(<nlohmann/json_fwd.hpp>)
 #include <nlohmann/json_fwd.hpp>
 #else  // nlohmann's json.hpp was copied without the other
 #include <nlohmann/json.hpp>
+#endif
 #endif
 
 namespace cairn {

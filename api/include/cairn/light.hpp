@@ -1,7 +1,7 @@
 // The part of cairn.hpp that compiles without nlohmann/json.hpp: Run, Cell, Transaction, the run of a thread
 // (cairn::metadata, Context, RunScope, CoroutineScope) and errors. It is for files that update and read the runs they
 // are given, by numbers, bools, strings and time points. Stores, tasks, json, types with a to_json and Run::info need
-// cairn.hpp; a call that does says so when it is compiled. Files with either header go into one program.
+// cairn.hpp: nearly all calls that do say so when they are compiled. Files with either header go into one program.
 #ifndef CAIRN_LIGHT_HPP
 #define CAIRN_LIGHT_HPP
 

@@ -28,5 +28,7 @@ void use_light([[maybe_unused]] cairn::Run& run, [[maybe_unused]] cairn::Transac
   (void)cairn::metadata::current();
 #elif defined(CAIRN_TEST_INFO)
   (void)run.info();
+#elif defined(CAIRN_TEST_TRY_INFO)
+  (void)run.try_info();
 #endif
 }
