@@ -76,6 +76,7 @@ class ActiveSegment {
  private:
   Status write(std::string_view bytes);
   bool take_back(const PendingRecords& records, size_t first, size_t last, size_t leading);
+  [[nodiscard]] bool may_be_there(uint64_t offset, std::string_view record) const;
   [[nodiscard]] std::string headers_page() const;
   Status write_control(uint8_t type);
 

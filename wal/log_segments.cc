@@ -23,13 +23,18 @@ uint64_t LogSegments::group_bytes_max(uint32_t segment_bytes) const {
   return segment_bytes - kRecordsOffset - options_.border_bytes;
 }
 
-// A small spare that cannot hold `need_bytes` is replaced, under the same name.
+// A small spare that cannot hold `need_bytes` is replaced, under the same name. If that fails after the rename, the small
+// one has no name any more, and must not be used.
 Status LogSegments::make_spare(size_t need_bytes) {
   if (spare_ && need_bytes <= group_bytes_max(spare_->segment_bytes)) {
     return {};
   }
+  std::optional<SpareSegment> small_one = std::exchange(spare_, std::nullopt);
   Result<SpareSegment> made = files_.make_spare_or_small(active_seq_ + 1, options_.segment_bytes,
                                                          kRecordsOffset + need_bytes + options_.border_bytes);
+  if (made.code() == Code::kNoSpace) {
+    spare_ = std::move(small_one);  // the new one was never complete
+  }
   if (!made.ok()) {
     return made.status();
   }

@@ -185,16 +185,21 @@ Status LogWriter::rotate(size_t need_bytes) {
   CAIRN_TRY(segments_.make_spare(need_bytes));
   const SegmentHeader& full = active_.header();
   segments_.add_full({segment_name(full.seq), full.segment_bytes, written_lsn()});
-  Status s = active_.seal();
-  if (s.ok()) {
-    if (const Status synced = sync_active(); !synced.ok()) {
-      s = {Code::kLatched, "the full segment could not be synced", synced.cause};
+  struct TakeBackUnlessSealed {  // an exception, too: the segment is written on then
+    LogSegments& segments;
+    bool sealed = false;
+    ~TakeBackUnlessSealed() {
+      segments.mutex().assert_held();
+      if (!sealed) {
+        segments.take_full_back();
+      }
     }
+  } full_one{segments_};
+  CAIRN_TRY(active_.seal());
+  if (const Status synced = sync_active(); !synced.ok()) {
+    return {Code::kLatched, "the full segment could not be synced", synced.cause};
   }
-  if (!s.ok()) {
-    segments_.take_full_back();
-    return s;
-  }
+  full_one.sealed = true;
   std::shared_ptr<File> file;
   const SegmentHeader header = segments_.activate_spare(file, written_lsn(), active_.chain());
   active_.begin(std::move(file), header);

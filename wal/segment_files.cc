@@ -37,9 +37,13 @@ Status SegmentFiles::write_spare_headers(File& file, uint64_t seq, uint32_t segm
 Result<SpareSegment> SegmentFiles::publish(std::unique_ptr<File> file, uint64_t seq, uint32_t segment_bytes) {
   const std::string unfinished = log_path(kUnfinishedName);
   const std::string name = log_path(segment_name(seq));
-  Status s = write_spare_headers(*file, seq, segment_bytes);
+  SpareSegment spare;  // with all its memory before the file gets its name
+  spare.file = std::move(file);
+  spare.seq = seq;
+  spare.segment_bytes = segment_bytes;
+  Status s = write_spare_headers(*spare.file, seq, segment_bytes);
   if (s.ok()) {
-    s = file->sync();
+    s = spare.file->sync();
   }
   if (s.ok()) {
     s = files_.rename(unfinished, name);
@@ -51,10 +55,6 @@ Result<SpareSegment> SegmentFiles::publish(std::unique_ptr<File> file, uint64_t 
   // A segment whose name may vanish must never hold a record, so on failure it is not returned. The file stays, because
   // a spare may have had this name before, and a sealed segment needs one after it.
   CAIRN_TRY(sync_directory());
-  SpareSegment spare;
-  spare.file = std::move(file);
-  spare.seq = seq;
-  spare.segment_bytes = segment_bytes;
   return spare;
 }
 
