@@ -100,41 +100,40 @@ Status Environment::write_failed(int rc, uint64_t need_bytes, const char* what) 
   return s;
 }
 
-// `used_bytes_before` counts no page that the transaction copied and frees.
+Result<uint64_t> Environment::used_bytes() {
+  CAIRN_TRY_ASSIGN(const ReadTxn txn, read());
+  return tables_.used_bytes(txn.get());
+}
+
+// Copying pages on write does not change what is in use.
 bool Environment::takes_pages_of_erases(MDB_txn* txn, uint64_t used_bytes_before) const {
   const Result<uint64_t> used = tables_.used_bytes(txn);
   return used.ok() && *used > used_bytes_before && *used + kEraseBytes > map_.bytes();
 }
 
+// Whether a write fits is known only once it is done: pages are copied before others become free, even by an erase, and
+// runs that grow split pages. So the map grows early if it may, and where it may not, the transaction is judged by the
+// pages that it took, before its commit.
 Status Environment::update(uint64_t need_bytes, bool erases, const std::function<Status(uint64_t bytes)>& may_grow,
                            const FunctionRef<Status(MDB_txn*)>& body) {
   CAIRN_TRY(writable());
-  uint64_t used = 0;
-  if (Result<ReadTxn> txn = read(); txn.ok()) {
-    if (const Result<uint64_t> bytes = tables_.used_bytes(txn->get()); bytes.ok()) {
-      used = *bytes;
-    }
-  }
-  // This is an estimate, so a refusal is not an error yet. But pages are copied before others become free, even by an
-  // erase.
-  if (used + 2 * need_bytes + kMapGranule >= map_.bytes() && !map_.grow(need_bytes, may_grow).ok() && !erases &&
-      used + need_bytes + kEraseBytes >= map_.bytes()) {
-    return {Code::kNoSpace, "the LMDB map cannot grow", MDB_MAP_FULL};
+  const Result<uint64_t> used = used_bytes();
+  if (used.ok() && *used + 2 * need_bytes + kMapGranule >= map_.bytes()) {
+    (void)map_.grow(need_bytes, may_grow);
   }
 
-  bool keeps_pages_for_erases = !erases;
+  bool keeps_pages_for_erases = !erases && used.ok();
   bool readers_checked = false;
+  bool freed_pages_usable = false;
   for (;;) {
     CAIRN_TRY(writable());
     MDB_txn* raw = nullptr;
     CAIRN_TRY(begin_write(raw));
     std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> txn(raw, &mdb_txn_abort);
     const Status s = body(raw);
-    int rc = s.cause;
-    const bool takes_kept_pages = s.ok() && keeps_pages_for_erases && takes_pages_of_erases(raw, used);
-    if (takes_kept_pages) {
-      rc = MDB_MAP_FULL;
-    } else if (s.ok()) {
+    const bool takes_kept_pages = s.ok() && keeps_pages_for_erases && takes_pages_of_erases(raw, *used);
+    int rc = takes_kept_pages ? MDB_MAP_FULL : s.cause;
+    if (s.ok() && !takes_kept_pages) {
       rc = mdb_txn_commit(txn.release());
       if (rc == 0) {
         synced_by_commit_ = true;
@@ -152,22 +151,46 @@ Status Environment::update(uint64_t need_bytes, bool erases, const std::function
         continue;
       }
     }
-    if (const Status grown = map_.grow(need_bytes, may_grow); !grown.ok()) {
-      if (!takes_kept_pages || grown.code != Code::kAgain) {
-        return grown;
+    const Status grown = map_.grow(need_bytes, may_grow);
+    if (grown.ok()) {
+      continue;
+    }
+    if (takes_kept_pages) {
+      if (grown.code != Code::kAgain) {
+        return {Code::kNoSpace, "the LMDB map cannot grow", MDB_MAP_FULL};
       }
       keeps_pages_for_erases = false;  // the map may grow once the reader in the way has ended
+    } else if (!freed_pages_usable && make_freed_pages_usable().ok()) {
+      freed_pages_usable = true;
+    } else {
+      return grown;
     }
   }
+}
+
+// The smallest change there is.
+Status Environment::touch(MDB_txn* txn) const {
+  return tables_.put(txn, Table::kMeta, meta_key::kTouch, sealed_value(Table::kMeta, meta_key::kTouch, encode_u64(0)));
+}
+
+// LMDB gives the pages that a commit freed to the second transaction after it. Where they are nearly all that is free,
+// nothing but the smallest transaction would ever fit.
+Status Environment::make_freed_pages_usable() {
+  MDB_txn* raw = nullptr;
+  CAIRN_TRY(begin_write(raw));
+  std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> txn(raw, &mdb_txn_abort);
+  CAIRN_TRY(touch(raw));
+  if (const int rc = mdb_txn_commit(txn.release()); rc != 0) {
+    return write_failed(rc, 0, "LMDB commit");
+  }
+  synced_by_commit_ = true;
+  return {};
 }
 
 Status Environment::sync(const std::function<Status(uint64_t bytes)>& may_grow) {
   CAIRN_TRY(writable());
   if (!synced_by_commit_) {
-    CAIRN_TRY(update(0, true, may_grow, [this](MDB_txn* txn) {
-      return tables_.put(txn, Table::kMeta, meta_key::kTouch,
-                         sealed_value(Table::kMeta, meta_key::kTouch, encode_u64(0)));
-    }));
+    CAIRN_TRY(update(0, true, may_grow, [this](MDB_txn* txn) { return touch(txn); }));
   }
   const int rc = mdb_env_sync(env_.get(), 1);
   return rc == 0 ? Status() : write_failed(rc, 0, "LMDB sync");

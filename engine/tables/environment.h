@@ -85,7 +85,10 @@ class Environment {
   Status readable() const;
   Status writable() const;
   Status begin_write(MDB_txn*& txn);
+  Result<uint64_t> used_bytes();
   [[nodiscard]] bool takes_pages_of_erases(MDB_txn* txn, uint64_t used_bytes_before) const;
+  Status touch(MDB_txn* txn) const;
+  Status make_freed_pages_usable() CAIRN_REQUIRES(write_mutex_);
   Status write_failed(int rc, uint64_t need_bytes, const char* what) CAIRN_REQUIRES(write_mutex_);
 
   Opened env_;
