@@ -63,6 +63,7 @@ Status Outbox::freeze(const FreezeLimits& limits, uint64_t lsn_hi,
 // or become dead letters only after the upstream has acknowledged a form of this number: else the number would be used
 // again, for something else.
 Status Outbox::split(VerdictCode code, const std::string& why) {
+  InFlight after;  // made before the commit, so that nothing can fail after it
   CAIRN_TRY(tables_.transact(in_flight_.bytes().size() + why.size() + 4096, [&](TablesTxn& txn) -> Status {
     CAIRN_TRY_ASSIGN(const auto all, frozen_batches(txn));
     if (all.empty() || all.back().parts.empty() || all.size() >= UINT8_MAX) {
@@ -79,10 +80,12 @@ Status Outbox::split(VerdictCode code, const std::string& why) {
     half.bytes = seal_batch(half.header, static_cast<uint32_t>(keep), body.substr(0, bytes));
     half.code = code;
     half.why = why;
-    return txn.put(Table::kInflight, std::string(1, static_cast<char>(all.size())), encode_frozen_batch(half));
+    CAIRN_TRY(txn.put(Table::kInflight, std::string(1, static_cast<char>(all.size())), encode_frozen_batch(half)));
+    return after.load(txn);
   }));
   CAIRN_TRY(tables_.sync());
-  return in_flight_.load(tables_);
+  in_flight_ = std::move(after);
+  return {};
 }
 
 namespace {
@@ -115,6 +118,7 @@ Status Outbox::acknowledge(const ReplyHeader& header, const std::vector<Verdict>
     CAIRN_TRY(seams_.fold());
   }
   const uint64_t bytes = 4 * in_flight_.bytes().size() + 4096;
+  InFlight after;  // made before the commit, so that nothing can fail after it
   CAIRN_TRY(state_.commit(*state_, bytes, [&](TablesTxn& txn, SenderState& next) -> Status {
     CAIRN_TRY_ASSIGN(const auto forms, frozen_batches(txn));
     const auto taken = answered_form(forms, header);
@@ -134,13 +138,14 @@ Status Outbox::acknowledge(const ReplyHeader& header, const std::vector<Verdict>
     next.acked_us = seams_.wall_us();
     next.last_error.clear();
     next.told_to_continue = false;
-    return {};
+    return after.load(txn);
   }));
+  in_flight_ = std::move(after);
   if (letters_.backlogged() > 0 ||
       std::any_of(verdicts.begin(), verdicts.end(), [](const Verdict& v) { return v.code == VerdictCode::kBacklog; })) {
     letters_.count_backlogged();
   }
-  return in_flight_.load(tables_);
+  return {};
 }
 
 // What became of each entry of the form that the upstream took, and of the rest, which that form lacks.

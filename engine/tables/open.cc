@@ -185,20 +185,21 @@ Result<std::shared_ptr<Environment>> Environment::acquire(const Request& request
   if (!read_only_mount) {
     CAIRN_TRY(prepare_lock_file(data.get()));
   }
-  CAIRN_TRY(make(request, read_only_mount, born_now, found));
-  CAIRN_TRY(check_store(*found, request.store_id));
+  std::shared_ptr<Environment> made;  // if it cannot be used, it closes before the lock is released
+  CAIRN_TRY(make(request, read_only_mount, born_now, made));
+  CAIRN_TRY(check_store(*made, request.store_id));
   {
-    CAIRN_TRY_ASSIGN(auto&& txn, found->read());
-    CAIRN_TRY_ASSIGN(const uint64_t lsn, found->tables().meta_u64(txn.get(), meta_key::kAppliedLsn));
-    CAIRN_TRY_ASSIGN(const uint64_t session, found->tables().meta_u64(txn.get(), meta_key::kSession));
-    found->note(lsn, session);
+    CAIRN_TRY_ASSIGN(auto&& txn, made->read());
+    CAIRN_TRY_ASSIGN(const uint64_t lsn, made->tables().meta_u64(txn.get(), meta_key::kAppliedLsn));
+    CAIRN_TRY_ASSIGN(const uint64_t session, made->tables().meta_u64(txn.get(), meta_key::kSession));
+    made->note(lsn, session);
   }
-  found->device_ = place.first;
-  found->inode_ = place.second;
-  found->registered_ = true;
-  found->owned_ = !request.read_only;
-  all.entries[place] = {found, getpid()};
-  return found;
+  all.entries[place] = {made, getpid()};
+  made->device_ = place.first;
+  made->inode_ = place.second;
+  made->registered_ = true;
+  made->owned_ = !request.read_only;
+  return made;
 }
 
 void Environment::Close::operator()(MDB_env* env) const { mdb_env_close(env); }
