@@ -182,17 +182,17 @@ Result<RunChange> decode_change(std::string_view payload) {
   return change;
 }
 
-void take_change(RunRecord& record, const RunChange& change) {
+void take_change(RunRecord& record, RunChange&& change) noexcept {
   if (change.status) {
     record.status = *change.status;
     record.finished_us = is_final(*change.status) ? change.updated_us : 0;
-    record.error = change.error;
+    record.error = std::move(change.error);
   }
   if (change.session) {
     record.session = *change.session;
   }
   if (change.tags) {
-    record.tags = *change.tags;
+    record.tags = std::move(*change.tags);
   }
 }
 

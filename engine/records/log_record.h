@@ -118,6 +118,6 @@ void add_record(wal::Writer::Append& append, LogType type, std::string_view payl
 void append_change(std::string& out, const RunChange& change);
 Result<RunChange> decode_change(std::string_view payload);
 /// Applies the fields that the change has: status with end and error, session, tags.
-void take_change(RunRecord& record, const RunChange& change);
+void take_change(RunRecord& record, RunChange&& change) noexcept;
 
 }  // namespace cairn::engine

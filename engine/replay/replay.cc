@@ -236,7 +236,7 @@ Status Replay::visit_change(std::string_view payload, uint64_t lsn, LogType type
   }
   r.sequence = c.sequence;
   r.updated_us = c.updated_us;
-  take_change(r, c);
+  take_change(r, std::move(decoded));
   return {};
 }
 
@@ -304,7 +304,7 @@ Status Replay::visit_rebase(std::string_view payload, uint64_t lsn) {
   r.sequence = rebase.last;
   r.updated_us = rebase.updated_us;
   if (rebase.head) {
-    take_change(r, *rebase.head);
+    take_change(r, std::move(*rebase.head));
   }
   r.ships_forms = r.ships_forms || rebase.ships_forms;
   if (!r.outbox.waits()) {

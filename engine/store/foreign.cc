@@ -16,10 +16,11 @@ Status RunWriter::append_foreign(Run& run, const std::vector<RunOperation>& oper
   if (payload.size() > wal::record_bytes_max(options_.segment_bytes)) {
     return fail_too_large({}, payload.size(), wal::record_bytes_max(options_.segment_bytes));
   }
+  Diff since = foreign_outbox_->since_with(run, diff);
   CAIRN_TRY(run_log_->append_for(run, {{LogType::kDiff, std::move(payload)}}, lsn));
   run.sequence = diff.last;
   run.updated_us = diff.updated_us;
-  foreign_outbox_->note(run, std::move(outbox), diff);
+  ForeignOutbox::note(run, std::move(outbox), std::move(since));
   run.version.store(run.sequence, std::memory_order_release);
   return Code::kAccepted;
 }

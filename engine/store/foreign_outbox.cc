@@ -74,16 +74,20 @@ Status ForeignOutbox::fold(const Run& run, const std::vector<RunOperation>& oper
   return s.ok() ? s : fail(s, "too much waits for the owner of the run: let it be sent first", run.id);
 }
 
-void ForeignOutbox::note(Run& run, Diff all, const Diff& added) const {
-  run.record.outbox.diff = std::move(all);
+Diff ForeignOutbox::since_with(const Run& run, const Diff& added) const {
+  Diff since = run.outbox_since;
   if (!facts_.keeps_changes.load(std::memory_order_relaxed)) {
-    return;
+    return since;
   }
-  if (run.outbox_since.last == 0) {
-    run.outbox_since = added;
-  } else if (!engine::fold(run.outbox_since, added).ok()) {
-    run.outbox_since = Diff();  // then the limits see all a while longer
+  if (since.last == 0) {
+    return added;
   }
+  return engine::fold(since, added).ok() ? since : Diff();  // empty: the limits see all a while longer
+}
+
+void ForeignOutbox::note(Run& run, Diff&& all, Diff&& since) noexcept {
+  run.record.outbox.diff = std::move(all);
+  run.outbox_since = std::move(since);
 }
 
 void ForeignOutbox::taken(const std::string& id, uint64_t last) const {

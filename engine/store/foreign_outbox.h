@@ -39,9 +39,11 @@ class ForeignOutbox {
   /// position of the operation that it was.
   Status fold(const Run& run, const std::vector<RunOperation>& operations, Diff& diff, Diff& outbox,
               size_t* failed) const CAIRN_REQUIRES(run.lock);
-  /// With the run's lock held: `all` waits now, of which `added` came last. It is kept in memory for the bounds: all,
-  /// and apart what came since the last batch took some.
-  void note(Run& run, Diff all, const Diff& added) const CAIRN_REQUIRES(run.lock);
+  /// Of what waits, what will have come since the last batch took some, once `added` did. To be asked before the record
+  /// of `added` is appended, because it needs memory.
+  Diff since_with(const Run& run, const Diff& added) const CAIRN_REQUIRES(run.lock);
+  /// `all` waits now, of which `since` came since the last batch took some. Both are kept in memory for the bounds.
+  static void note(Run& run, Diff&& all, Diff&& since) noexcept CAIRN_REQUIRES(run.lock);
   /// A batch took what waited of the run up to the sequence `last`.
   void taken(const std::string& id, uint64_t last) const;
   /// Something of the run went back into the outbox, or out of it: the bounds go by what is in there now. With the

@@ -37,7 +37,7 @@ struct Incoming {
   bool with_outbox = false;
   bool with_note = false;  // of the origin alone
   Diff outbox;             // what waits for the owner after it; or the change of the document
-  Diff waiting;            // what comes to that
+  Diff waiting;            // what comes to that; then with it what came since a batch took some
   std::string refusal;     // why not, in words
   RunRef replaced;         // the erased run whose place in the table it takes; its lock is held
   uint64_t sequence = 0;   // after it

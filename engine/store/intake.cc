@@ -137,9 +137,13 @@ Status Intake::append(std::vector<Incoming>& incoming, const std::string& payloa
     }
   }
   std::vector<Run*> changing;
-  for (const Incoming& in : incoming) {
+  for (Incoming& in : incoming) {
     if (in.changes) {
+      assert_locked(in.run.get());
       changing.push_back(in.run.get());
+      if (in.with_outbox) {
+        in.waiting = outbox_.since_with(*in.run, in.waiting);
+      }
     }
   }
   CAIRN_TRY(log_.append_for_all(changing, LogType::kReceived, payload, lsn));
@@ -152,6 +156,11 @@ Status Intake::append(std::vector<Incoming>& incoming, const std::string& payloa
       dirty_.remove(*in.run);
     }
   }
+  for (const Incoming& in : incoming) {
+    if (in.changes) {
+      outbox_.log_left_out(in.run->id, in.left_out);
+    }
+  }
   return {};
 }
 
@@ -160,7 +169,6 @@ void Intake::apply(Incoming& in, uint64_t lsn) {
   Run& run = *in.run;
   run.lock.assert_held();
   const bool was_final = !in.made && run.gate == Code::kFinished;
-  outbox_.log_left_out(run.id, in.left_out);
   if (in.starts) {
     run.record = std::move(in.record);
     run.record.created_lsn = lsn;
@@ -178,7 +186,7 @@ void Intake::apply(Incoming& in, uint64_t lsn) {
   }
   run.record.others_write = run.record.others_write || in.others_write;
   if (in.with_outbox) {
-    outbox_.note(run, std::move(in.outbox), in.waiting);
+    ForeignOutbox::note(run, std::move(in.outbox), std::move(in.waiting));
   }
   if (in.with_document) {
     run.live.reset(std::move(in.document), run.sequence);

@@ -100,7 +100,7 @@ Status Rebase::rebase(const sync::Documents::Run& upstream, bool newer) {
   rebased_ = true;
   if (to.head) {
     finished_ -= r.gate == Code::kFinished ? 1 : 0;
-    take_change(r.record, *to.head);
+    take_change(r.record, std::move(*to.head));
     r.gate = gate_of(r.record);
     finished_ += r.gate == Code::kFinished ? 1 : 0;
     r.updated_us = to.updated_us;

@@ -152,7 +152,7 @@ class RunWriter::SeveralRuns {
   struct After {
     LiveDocument live;  // of a run with several operations; one with a single operation has it applied in place
     Diff outbox;        // of a run owned elsewhere, instead of a document
-    Diff added;         // what came to it
+    Diff since;         // and what came to it since a batch took some
     uint64_t changes = 0;
     bool in_place = false;
   };
@@ -162,7 +162,7 @@ class RunWriter::SeveralRuns {
   /// Its diff follows.
   std::string& add_diff(const Run& run) CAIRN_REQUIRES(run.lock);
   Status append_nothing(uint64_t* lsn);
-  void become(Run& run, After& after) CAIRN_REQUIRES(run.lock);
+  void become(Run& run, After& after) noexcept CAIRN_REQUIRES(run.lock);
 
   RunWriter& writer_;
   const std::vector<Run*>& runs_;
@@ -215,11 +215,13 @@ std::string& RunWriter::SeveralRuns::add_diff(const Run& run) {
 }
 
 Status RunWriter::SeveralRuns::plan_foreign(Run& run, After& after, size_t* failed) {
-  CAIRN_TRY(writer_.foreign_outbox_->fold(run, operations_, after.added, after.outbox, failed));
-  after.changes = after.added.last - after.added.base;
-  after.added.updated_us = after.outbox.updated_us = updated_us_;
+  Diff added;
+  CAIRN_TRY(writer_.foreign_outbox_->fold(run, operations_, added, after.outbox, failed));
+  after.changes = added.last - added.base;
+  added.updated_us = after.outbox.updated_us = updated_us_;
+  after.since = writer_.foreign_outbox_->since_with(run, added);
   std::string& bytes = add_diff(run);
-  append_diff(bytes, after.added);
+  append_diff(bytes, added);
   return {};
 }
 
@@ -271,12 +273,12 @@ Status RunWriter::SeveralRuns::append(uint64_t* lsn) {
   return {};
 }
 
-void RunWriter::SeveralRuns::become(Run& run, After& after) {
+void RunWriter::SeveralRuns::become(Run& run, After& after) noexcept {
   if (after.changes > 0) {
     run.sequence += after.changes;
     run.updated_us = updated_us_;
     if (run.record.foreign) {
-      writer_.foreign_outbox_->note(run, std::move(after.outbox), after.added);
+      ForeignOutbox::note(run, std::move(after.outbox), std::move(after.since));
     } else {
       if (!after.in_place) {
         run.live = std::move(after.live);
