@@ -17,8 +17,9 @@
 namespace cairn::http {
 namespace {
 
-constexpr Status kBadAddress{Code::kInvalidArgument,
-                             "an address to listen on is 127.0.0.1:PORT, [::1]:PORT or unix:/absolute/path"};
+constexpr Status kBadAddress{
+    Code::kInvalidArgument,
+    "an address to listen on is IP:PORT (127.0.0.1:4020, 0.0.0.0:4020), [IPV6]:PORT or unix:/absolute/path"};
 
 /// The address in the form of the system. Its size is 0 if the text is not an address.
 struct SystemAddress {

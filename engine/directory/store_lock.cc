@@ -102,7 +102,10 @@ Status fail_busy(const LockOwner& owner) {
 }
 
 Status fail_not_plain(const std::string& path) {
-  return fail(Code::kUnsafe, path + " is not a plain file that only this user has: look whose it is, and remove it");
+  return fail(Code::kUnsafe, path +
+                                 " is not a plain file that only this user has: look whose it is, and move it away "
+                                 "when no process has the store "
+                                 "open");
 }
 
 Status fail_open(const std::string& path, int why) {
@@ -112,10 +115,13 @@ Status fail_open(const std::string& path, int why) {
                   path +
                       " is on a read-only file system: the store can be read (cairn show, cairn ls), and not opened "
                       "for writing");
-    case ELOOP:
-    case EISDIR:
     case EACCES:
     case EPERM:
+      return fail(Status(Code::kUnsafe, "open LOCK", why),
+                  "cannot open " + path + " for writing: " + std::strerror(why) + "; if it is yours, `chmod u+rw " +
+                      path + "`, but do not remove it: it keeps a second owner out");
+    case ELOOP:
+    case EISDIR:
     case ENXIO:  // a socket
       return fail_not_plain(path);
     default:

@@ -63,6 +63,8 @@ Status OpenedStore::open_tables(std::string& problem) {
     tables_ = std::move(*tables);
   } else if (options_.salvage) {
     problem = tables.status().what;
+  } else if (tables.code() == Code::kNotFound) {
+    return fail(Code::kCorrupt, kNoTables);
   } else {
     return fail_with_cause("the tables in data/ cannot be read", tables.status());
   }

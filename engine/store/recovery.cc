@@ -184,7 +184,7 @@ Status Recovery::replay_log() {
   }
   if (!report_.damage.empty()) {
     return fail(Code::kCorrupt, "durable data is damaged: " + wal::describe(report_.damage[0]) +
-                                    "; the store can be read (cairn show, cairn ls), and is not written to");
+                                    "; nothing is written to the store, and `cairn ls --salvage` reads what is left");
   }
   if (const auto gaps = replay_.gaps(); !gaps.empty()) {
     return fail(Code::kCorrupt,
@@ -372,7 +372,7 @@ Status Recovery::check_born() {
   CAIRN_TRY(check_no_repair(options_.directory));
   struct stat s;
   if (stat((options_.directory + "/data").c_str(), &s) != 0 && errno == ENOENT) {
-    return fail(Code::kCorrupt, "data/ is missing: bring it back, or let `cairn repair` make what the log still gives");
+    return fail(Code::kCorrupt, kNoTables);
   }
   return {};
 }

@@ -26,9 +26,9 @@ Status check_options(const StoreOptions& options) {
     return fail(Code::kInvalidArgument, "border_bytes is 512 or 4096");
   }
   if (options.metadata_bytes_max < 2 || options.metadata_bytes_max > wal::record_bytes_max(options.segment_bytes) / 4) {
-    return fail(Code::kInvalidArgument, "metadata_bytes_max is from 2 to a quarter of the largest record (" +
+    return fail(Code::kInvalidArgument, "the largest metadata (metadata_bytes_max, --limit) is from 2 to " +
                                             std::to_string(wal::record_bytes_max(options.segment_bytes) / 4) +
-                                            " bytes with these segments)");
+                                            " bytes with log segments of this length");
   }
   // The active segment, the next one, the tables, a staging file, the reserve: with less it would come to a stop for
   // good.

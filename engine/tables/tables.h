@@ -20,6 +20,10 @@
 
 namespace cairn::engine {
 
+/// What to tell where open() answers kNotFound for a store.
+inline constexpr const char* kNoTables =
+    "data/ is missing: bring it back, or let `cairn repair` make what the log still gives";
+
 struct TableStats {
   uint64_t runs = 0;
   uint64_t applied_lsn = 0;

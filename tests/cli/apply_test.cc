@@ -133,7 +133,7 @@ TEST_F(Apply, InputThatIsNoListOfOperationsChangesNothing) {
     EXPECT_EQ(ran.out, "") << input;
   }
   EXPECT_THAT(cairn({"apply", "r"}, R"([{"type":"delete","key":"x"},{"type":"set","key":"a"}])").err,
-              HasSubstr("operation 1"));
+              HasSubstr("operation 1 (from 0): operation: the value is missing"));
   EXPECT_EQ(metadata(), "{\"n\":1}\n");
 }
 

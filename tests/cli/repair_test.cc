@@ -249,7 +249,12 @@ TEST_F(RepairCommand, OfDeletedTablesMakesThemAnewFromTheLog) {
   ASSERT_TRUE(store_->erase("r1").ok());
   close();
   std::filesystem::remove_all(store() + "/data");
-  EXPECT_THAT(cairn({"set", "r0", "a", "1"}).err, HasSubstr("cairn repair"));
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"set", "r0", "a", "1"}, {"get", "r0"}, {"ls"}, {"stats"}, {"why", "r0"}, {"dump"}}) {
+    const Ran ran = cairn(command);
+    EXPECT_EQ(ran.exit, 65) << command[0] << ": " << ran.err;
+    EXPECT_THAT(ran.err, HasSubstr("cairn repair")) << command[0];
+  }
   const Json said = repaired();
   EXPECT_EQ(said["damage"], Json::array({{{"what", "tables: data/ is missing"}}}));
   expect_nothing_lost(said);

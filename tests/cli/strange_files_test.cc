@@ -53,6 +53,26 @@ class StrangeFiles : public CommandTest {
     ::close(here);
     return made;
   }
+  /// Runs the command as another user, who may enter the directory.
+  Ran as_user(int uid, const std::vector<std::string>& command) {
+    std::vector<std::string> argv = {"--reuid",     std::to_string(uid), "--clear-groups",
+                                     CAIRN_COMMAND, "--store",           store()};
+    argv.insert(argv.end(), command.begin(), command.end());
+    std::vector<char*> pointers = {const_cast<char*>("setpriv")};
+    for (std::string& a : argv) {
+      pointers.push_back(a.data());
+    }
+    pointers.push_back(nullptr);
+    fflush(nullptr);
+    const pid_t pid = fork();
+    if (pid == 0) {
+      dup2(::open(path("out").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), 1);
+      dup2(::open(path("err").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), 2);
+      execvp("setpriv", pointers.data());
+      _exit(126);
+    }
+    return wait_for(pid);
+  }
   [[nodiscard]] std::vector<std::string> files() const {
     std::vector<std::string> all = {"LOCK", "STORE", "data/data.mdb", "data/lock.mdb"};
     for (const auto& entry : std::filesystem::directory_iterator(store() + "/wal")) {
@@ -128,26 +148,25 @@ TEST_F(StrangeFiles, OfAnotherUserAre77AndThatUserIsNamed) {
          {std::vector<std::string>{"ls"}, {"get", "r"}, {"set", "r", "a", "1"}, {"verify"}}) {
       ASSERT_EQ(chown(store().c_str(), 65534, 65534), 0);
       ASSERT_EQ(chmod(directory_.path().c_str(), 0755), 0);
-      std::vector<std::string> argv = {"--reuid", "65533", "--clear-groups", CAIRN_COMMAND, "--store", store()};
-      argv.insert(argv.end(), command.begin(), command.end());
-      std::vector<char*> pointers = {const_cast<char*>("setpriv")};
-      for (std::string& a : argv) {
-        pointers.push_back(a.data());
-      }
-      pointers.push_back(nullptr);
-      fflush(nullptr);
-      const pid_t pid = fork();
-      if (pid == 0) {
-        dup2(::open(path("out").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), 1);
-        dup2(::open(path("err").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), 2);
-        execvp("setpriv", pointers.data());
-        _exit(126);
-      }
-      const Ran ran = wait_for(pid);
+      const Ran ran = as_user(65533, command);
       EXPECT_EQ(ran.exit, 77) << command[0] << " " << std::oct << mode << ": " << ran.err;
       EXPECT_THAT(ran.err, HasSubstr("another user")) << command[0] << " " << std::oct << mode;
     }
   }
+}
+
+// It is in use: without it a second owner would come in.
+TEST_F(StrangeFiles, ALockThatMayNotBeOpenedIsNotToBeRemoved) {
+  if (geteuid() != 0) {
+    GTEST_SKIP() << "not root: permissions bind another user only";
+  }
+  started();
+  ASSERT_EQ(system(("chown -R 65534:65534 " + directory_.path()).c_str()), 0);
+  ASSERT_EQ(chmod((store() + "/LOCK").c_str(), 0400), 0);
+  const Ran ran = as_user(65534, {"set", "r", "a", "1"});
+  EXPECT_EQ(ran.exit, 77) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("chmod u+rw " + store() + "/LOCK"));
+  EXPECT_THAT(ran.err, HasSubstr("do not remove it"));
 }
 
 // What a volume gets from the fsGroup of a Kubernetes pod.

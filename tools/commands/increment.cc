@@ -29,7 +29,7 @@ Exit increment(const Globals& globals, const IncrementArguments& a) {
   }
   const std::string text = !a.by.empty() ? a.by : !a.by_option.empty() ? a.by_option : "1";
   Exit exit = Exit::kDone;
-  auto value = value_argument(globals, text, false, exit, {a.run, a.key});
+  auto value = value_argument(globals, text, false, exit, {a.run, a.key}, "write a number, as 5 or -0.5");
   if (!value) {
     return exit;
   }

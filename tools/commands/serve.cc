@@ -336,7 +336,7 @@ Exit serve(const Globals& globals, const ServeArguments& a) {
 void add_serve(CommandLine& line) {
   auto a = std::make_shared<ServeArguments>();
   line.add("serve", "Receive what other stores send", kServeNotes)
-      .list("--listen", "ADDRESS", "HOST:PORT or unix:PATH (default 127.0.0.1:4020); can be repeated", a->listen)
+      .list("--listen", "ADDRESS", "IP:PORT or unix:PATH (default 127.0.0.1:4020); can be repeated", a->listen)
       .list("--host", "NAME", "This server's name for others, as relay.example:4020; can be repeated", a->hosts)
       .option("--token-file", "FILE", "Require the token in this file (mode 0600) of every request", a->token_file)
       .option("--tls-cert", "FILE", "Certificate chain (PEM)", a->tls_cert)

@@ -46,6 +46,9 @@ Status dump_tables(const Globals& globals, const std::string& directory, const e
   options.store_id.assign(reinterpret_cast<const char*>(identity.store_id.data()), identity.store_id.size());
   options.read_only = true;
   auto tables = engine::Tables::open(options);
+  if (tables.code() == Code::kNotFound) {
+    return engine::fail(Code::kCorrupt, engine::kNoTables);
+  }
   if (!tables.ok()) {
     return engine::fail(tables.status(), std::string("the tables cannot be read: ") + tables.status().what);
   }

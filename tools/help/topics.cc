@@ -15,8 +15,8 @@ std::string durability() {
 
 After any crash each run has the beginning of its updates, in order and without gaps. A transaction
 over several runs is there as a whole or not at all. An update that returned an error may be there
-after a crash, as a whole or not at all. Damage to data on disk is always reported, never passed
-over: `cairn verify` says where it is.
+after a crash, as a whole or not at all. Checksums find damage to data on disk, and `cairn verify`
+says where it is; what they cannot find is listed in api/GUIDE.md under "Not promised".
 )help";
 }
 
@@ -25,6 +25,7 @@ std::string exit_codes() {
 Errors go to stderr, one line each. With --json that line is
   {"error":{"code":"NO_SUCH_RUN","message":"...","exit":1}}
 A command that is stopped by Ctrl-C or SIGTERM ends by that signal, and leaves the store intact.
+`cairn serve`, which is ended that way, ends with 0.
 )help";
 }
 

@@ -15,11 +15,12 @@ constexpr std::string_view kOperationsOf[] = {"operations", "parentOperations", 
 // What is wrong with the input is bad data, not the command line.
 Status not_operations(Status status, size_t failed, const std::string& form) {
   const engine::ErrorDetail& detail = engine::error_detail();
-  const std::string key = failed != kNone && detail.code == status.code ? detail.key : "";
+  const bool described = detail.code == status.code;
+  const std::string key = failed != kNone && described ? detail.key : "";
+  std::string message = described && *status.what == '\0' ? detail.message : status.what;
   if (status.code == Code::kInvalidArgument) {
     status.code = Code::kInvalidJson;
   }
-  std::string message = status.what;
   if (failed != kNone) {
     message = "operation " + std::to_string(failed) + " (from 0): " + message;
   }

@@ -28,7 +28,7 @@ std::optional<Value> parse_argument(const Globals& globals, const std::string& t
 }  // namespace
 
 std::optional<Value> value_argument(const Globals& globals, const std::string& text, bool is_string, Exit& exit,
-                                    const Subject& subject) {
+                                    const Subject& subject, const char* advice) {
   if (is_string) {
     if (!engine::valid_utf8(text)) {
       exit = report_error(globals, engine::fail(Code::kInvalidUtf8, "the text is not UTF-8"), {}, subject);
@@ -40,8 +40,7 @@ std::optional<Value> value_argument(const Globals& globals, const std::string& t
     exit = report_usage(globals, "the JSON value is given and empty; an empty text is '\"\"', or '' with --string");
     return std::nullopt;
   }
-  return parse_argument(
-      globals, text, "a string needs its quotes inside the shell's, as in '\"text\"', or give --string", exit, subject);
+  return parse_argument(globals, text, advice, exit, subject);
 }
 
 std::optional<Object> object_argument(const Globals& globals, const std::string& text, const char* what, Exit& exit) {
