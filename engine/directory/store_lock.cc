@@ -117,9 +117,9 @@ Status fail_open(const std::string& path, int why) {
                       "for writing");
     case EACCES:
     case EPERM:
-      return fail(Status(Code::kUnsafe, "open LOCK", why),
-                  "cannot open " + path + " for writing: " + std::strerror(why) + "; if it is yours, `chmod u+rw " +
-                      path + "`, but do not remove it: it keeps a second owner out");
+      return fail(Status(Code::kUnsafe, "open LOCK", why), "this user may not write " + path +
+                                                               ": if it is yours, `chmod u+rw " + path +
+                                                               "`, but do not remove it: it keeps a second owner out");
     case ELOOP:
     case EISDIR:
     case ENXIO:  // a socket

@@ -26,7 +26,9 @@ template <class D>
 struct IsTimePoint<std::chrono::time_point<std::chrono::system_clock, D>> : std::true_type {};
 
 template <class T>
-inline constexpr bool kIsText = std::is_convertible_v<const T&, std::string_view> && !std::is_same_v<T, std::nullptr_t>;
+inline constexpr bool kIsText =  // not asked of json, which converts to anything, and may have no definition here
+    std::conjunction_v<std::negation<std::is_same<T, json>>, std::negation<std::is_same<T, std::nullptr_t>>,
+                       std::is_convertible<const T&, std::string_view>>;
 
 /// What is written and read by calls of its own. All other types go through json.
 template <class T>
@@ -125,9 +127,7 @@ inline std::vector<uint8_t> msgpack_text(std::string_view text) {
 /// Passes `value` to the function of `to` that fits: boolean, int64, uint64, real, null, text, or msgpack.
 template <class T, class To>
 cairn_status write(const T& value, To&& to) {
-  if constexpr (std::is_same_v<T, json>) {
-    return to.msgpack(detail::to_msgpack(value));
-  } else if constexpr (std::is_same_v<T, bool>) {
+  if constexpr (std::is_same_v<T, bool>) {
     return to.boolean(value);
   } else if constexpr (std::is_integral_v<T> && std::is_signed_v<T>) {
     return to.int64(static_cast<int64_t>(value));
