@@ -22,6 +22,20 @@ namespace {
   return fail(Status(run.gate), "the run takes no updates", run.id);
 }
 
+/// kOk: the operation was applied, can be undone, and changed pending entry `entry`. Else nothing changed, and the error
+/// says why.
+[[gnu::always_inline]] inline Status apply_or_say(LiveDocument& live, const Operation& op, size_t bytes_max,
+                                                  Outcome& outcome, int& entry) {
+  SizeDetail size;
+  if (const Status s = live.apply_undoable(op, bytes_max, outcome, size, entry); !s.ok()) {
+    return s.code == Code::kTooLarge ? fail_too_large(op.key, size.needed, size.limit) : fail(s, s.what, op.key);
+  }
+  if (outcome.kind != OutcomeKind::kApplied) {
+    return outcome.kind == OutcomeKind::kUnchanged ? Status(Code::kUnchanged) : fail_unapplied(op.key, outcome.reason);
+  }
+  return {};
+}
+
 }  // namespace
 
 void RunWriter::begin(const Options& options, Staging* staging, DirtyRuns& dirty, RunLog& log, Flusher& flusher,
@@ -99,13 +113,9 @@ Status RunWriter::apply_locked(Run& run, const Operation& op, Outcome& outcome, 
       dirty_->remove(run);
     }
   });
-  SizeDetail size;
   int entry = -1;
-  if (const Status s = run.live.apply_undoable(op, options_.metadata_bytes_max, outcome, size, entry); !s.ok()) {
-    return s.code == Code::kTooLarge ? fail_too_large(op.key, size.needed, size.limit) : fail(s, s.what, op.key);
-  }
-  if (outcome.kind != OutcomeKind::kApplied) {
-    return outcome.kind == OutcomeKind::kUnchanged ? Status(Code::kUnchanged) : fail_unapplied(op.key, outcome.reason);
+  if (const Status s = apply_or_say(run.live, op, options_.metadata_bytes_max, outcome, entry); s.code != Code::kOk) {
+    return s;
   }
   {
     UndoUnlessDone take_back([&run, updated_before = run.updated_us] {
@@ -130,13 +140,9 @@ Status RunWriter::apply_locked(Run& run, const Operation& op, Outcome& outcome, 
 // in one write.
 Status RunWriter::append_direct(Run& run, const Operation& op, Outcome& outcome, uint64_t* lsn) {
   CAIRN_TRY(run_log_->detach_pending(run));
-  SizeDetail size;
   int entry = -1;
-  if (const Status s = run.live.apply_undoable(op, options_.metadata_bytes_max, outcome, size, entry); !s.ok()) {
-    return s.code == Code::kTooLarge ? fail_too_large(op.key, size.needed, size.limit) : fail(s, s.what, op.key);
-  }
-  if (outcome.kind != OutcomeKind::kApplied) {
-    return outcome.kind == OutcomeKind::kUnchanged ? Status(Code::kUnchanged) : fail_unapplied(op.key, outcome.reason);
+  if (const Status s = apply_or_say(run.live, op, options_.metadata_bytes_max, outcome, entry); s.code != Code::kOk) {
+    return s;
   }
   UndoUnlessDone take_back([&run, updated_before = run.updated_us] {
     run.lock.assert_held();
