@@ -285,7 +285,9 @@ Status Recovery::note_place() {
   const bool copied = born_ && identity_.copied;
   parts_.opened.copied = copied;
   if (copied) {
-    log(LogLevel::kWarning, Code::kOk, "this store was copied, moved or restored since it was last open");
+    log(LogLevel::kWarning, Code::kOk,
+        "this store was copied, moved or restored since it was last open; with an upstream, `cairn sync` says what to "
+        "do");
     // Durable before STORE is that of this place. Noting it twice is harmless.
     Status noted = parts_.sender->note_copied();
     if (noted.ok()) {

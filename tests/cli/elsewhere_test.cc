@@ -84,7 +84,12 @@ TEST_F(Elsewhere, EachCommandThatUpdatesARunUpdatesIt) {
   EXPECT_EQ(cairn({"del", "box", "y"}).exit, 0);
   EXPECT_EQ(cairn({"apply", "box"}, R"([{"type":"set","key":"z","value":1}])").out, "accepted\n");
   EXPECT_EQ(cairn({"apply", "--atomic", "box"}, R"([{"type":"increment","key":"z","value":1}])").out, "accepted\n");
-  EXPECT_EQ(cairn({"finish", "box"}).exit, 64) << "its end is its owner's";
+  for (const char* command : {"finish", "resume"}) {
+    const Ran refused = cairn({command, "box"});
+    EXPECT_EQ(refused.exit, 1) << "that is its owner's: " << command;
+    EXPECT_THAT(refused.err, HasSubstr("box")) << command;
+    EXPECT_THAT(refused.err, HasSubstr("only the store that owns it")) << command;
+  }
   const Ran started = cairn({"start", "--id", "box"});
   ASSERT_EQ(started.exit, 0) << started.err;
   EXPECT_EQ(metadata("box"), "{\"cost\":6,\"x\":1,\"l\":[2],\"z\":2}\n");

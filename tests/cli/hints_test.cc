@@ -136,12 +136,13 @@ TEST_F(Hints, APortInUseIsNoStoreInUse) {
   const std::string address = serve();
   const Ran second = at("second", {"serve", "--listen", address});
   EXPECT_EQ(second.exit, 78);
-  EXPECT_THAT(second.err, AllOf(HasSubstr("another server listens on this address"), Not(HasSubstr("reading works")),
-                                Not(HasSubstr("owns the store"))));
+  EXPECT_THAT(second.err, AllOf(HasSubstr("another server listens on this address"), HasSubstr(address),
+                                Not(HasSubstr("reading works")), Not(HasSubstr("owns the store"))));
   const std::string socket = serve("by-socket", {}, "unix:" + path("sock"));
   const Ran third = at("third", {"serve", "--listen", socket});
   EXPECT_EQ(third.exit, 78);
-  EXPECT_THAT(third.err, AllOf(HasSubstr("another server listens on this unix socket"), Not(HasSubstr("owns"))));
+  EXPECT_THAT(third.err, AllOf(HasSubstr("another server listens on this unix socket"), HasSubstr(socket),
+                               Not(HasSubstr("owns"))));
 }
 
 TEST_F(Hints, AServerSaysThatItsCertificateHasExpired) {

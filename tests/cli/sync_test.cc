@@ -299,6 +299,11 @@ TEST_F(Sync, WhatTheUpstreamAnsweredToIsRemembered) {
   EXPECT_EQ(cairn({"sync"}).exit, 0);
   EXPECT_EQ(at("up", {"get", "r"}).out, "{\"a\":1}\n");
   EXPECT_EQ(cairn({"sync", "--upstream", "http://127.0.0.1:1", "--deadline", "100ms"}).exit, 75);
+  EXPECT_EQ(cairn({"set", "r", "b", "1"}).exit, 0);
+  EXPECT_EQ(cairn({"sync", "--upstream", "http://127.0.0.1:1", "--deadline", "100ms"}).exit, 75);
+  const Ran unheard = cairn({"why", "r"});
+  EXPECT_THAT(unheard.out, HasSubstr("what upstream http://127.0.0.1:1 has of it is not known yet"));
+  EXPECT_TRUE(cairn({"why", "r", "--json"}).parsed()["acknowledged_sequence"].is_null());
   EXPECT_EQ(cairn({"sync"}).exit, 0) << "the one that answered";
   // A token in the environment was meant; another upstream is not shown this one's.
   environment_ = {"CAIRN_TOKEN=wrong-5c9d3b7a1e8f4026b1d7c2a9e0f6d384"};

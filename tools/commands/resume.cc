@@ -18,12 +18,12 @@ Examples:
 
 Exit resume(const Globals& globals, const std::string& id) {
   engine::RunView resumed;
-  const Exit exit = write_store(globals, {}, "", [&](engine::Store& store) {
-    auto run = store.resume(id);
-    if (run.ok()) {
-      resumed = store.view(**run);
-    }
-    return run.status();
+  const Exit exit = write_store(globals, {}, "", [&](engine::Store& store) -> Status {
+    CAIRN_TRY_ASSIGN(auto&& found, store.find(id));
+    CAIRN_TRY(check_owned_here(store, *found));
+    CAIRN_TRY_ASSIGN(auto&& run, store.resume(id));
+    resumed = store.view(*run);
+    return {};
   });
   if (exit == Exit::kDone) {
     print_started(resumed, globals.json);

@@ -197,13 +197,15 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
     }
     options.token = std::move(*token);
   }
+  const std::string one_address = options.listen.size() == 1 ? options.listen[0] : "";  // of several it is not known
   auto server = http::Server::start(
       std::move(options), [&receiver](const http::Request& request) { return answer_sync(receiver, request); });
   if (!server.ok()) {
     const std::string_view what = server.status().what;
-    const std::string& file = what.starts_with("the TLS certificate's file")       ? a.tls_cert
-                              : what.find("the TLS key") != std::string_view::npos ? a.tls_key
-                                                                                   : std::string();
+    const std::string& file = what.starts_with("the TLS certificate's file")                         ? a.tls_cert
+                              : what.find("the TLS key") != std::string_view::npos                   ? a.tls_key
+                              : what.ends_with("this address") || what.ends_with("this unix socket") ? one_address
+                                                                                                     : std::string();
     return file.empty() ? server.status() : engine::fail(server.status(), std::string(what), file);
   }
   for (const std::string& address : (*server)->addresses()) {

@@ -11,8 +11,8 @@ namespace {
 constexpr const char* kSetNotes =
     R"help(Creates the key at the end of the metadata, or overwrites its value in place. The value is on disk
 when the command ends: it survives power loss. If another process left the run unfinished, the
-command resumes it. A finished run is not changed (exit 1). A value that would make the metadata
-larger than the limit changes nothing (exit 65).
+command resumes it first, even if the value is then refused. A finished run is not changed (exit
+1). A value that would make the metadata larger than the limit changes none of it (exit 65).
 
 Examples:
   cairn set $run progress 0.42

@@ -284,7 +284,7 @@ void add_sync(CommandLine& line) {
       .flag("--copied", "The store is a copy: make it a store of its own", a->copied)
       .flag("--dead", "List the runs that the upstream refused", a->dead)
       .option("--retry", "RUN", "Send a refused change again", a->retry)
-      .option("--skip", "RUN", "Give up a refused change", a->skip)
+      .option("--skip", "RUN", "Give up a refused change: the upstream never gets it", a->skip)
       .option("--replace", "RUN", "Send all of a refused run of this store, over what others wrote", a->replace)
       .number("--batch-runs", "N", "At most this many runs in one message (default 1000)",
               {1, engine::sync::kEntriesMax}, a->batch_runs)

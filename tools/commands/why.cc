@@ -21,7 +21,8 @@ using engine::sync::SenderState;
 constexpr const char* kWhyNotes =
     R"help(Says in words why the upstream does not have a run yet. It needs no network, and works while
 another process has the store open. With --json "reason" is one of acknowledged, no_upstream,
-not_folded, waits, in_flight, held, copied, forked, restored, no_owner, elsewhere.
+not_folded, waits, in_flight, held, copied, forked, restored, no_owner, elsewhere. A change that was
+given up with `cairn sync --skip` counts as acknowledged.
 
 Exit codes: 0 the upstream has all of it, 1 it does not.
 
@@ -101,6 +102,11 @@ Why why_of(const RunRecord& run, const SenderState& sender, const OutboxQueries:
   return {"acknowledged", "the upstream has all of it, up to change " + std::to_string(of.acked_sequence)};
 }
 
+/// Another upstream answered `cairn sync` last, so what was acknowledged may be there and not at this one.
+bool is_unheard(const SenderState& sender) {
+  return !sender.way.address.empty() && sender.way.address != sender.upstream;
+}
+
 Exit why(const Globals& globals, const std::string& id) {
   Exit exit = Exit::kDone;
   const auto reader = open_reader(globals, false, exit);
@@ -113,6 +119,7 @@ Exit why(const Globals& globals, const std::string& id) {
   if (const Status status = reader->sync_state(id, sender, of); !status.ok()) {
     return report_error(globals, status);
   }
+  const bool unheard = is_unheard(sender);
   const Why answer = why_of(run->record, sender, of);
   const std::string_view reason = answer.reason;
   const bool there = reason == "acknowledged" || reason == "elsewhere";
@@ -120,7 +127,7 @@ Exit why(const Globals& globals, const std::string& id) {
   if (globals.json) {
     engine::Object o{{"id", Value(id)}, {"reason", Value(answer.reason)}, {"text", Value(answer.words)}};
     o.push_back({"sequence", Value(run->record.sequence)});
-    o.push_back({"acknowledged_sequence", sender.attached ? Value(of.acked_sequence) : Value()});
+    o.push_back({"acknowledged_sequence", sender.attached && !unheard ? Value(of.acked_sequence) : Value()});
     o.push_back({"waiting_bytes", Value(static_cast<uint64_t>(of.bytes))});
     o.push_back({"since", of.since_us == 0 || there ? Value() : Value(iso_time(of.since_us))});
     o.push_back({"upstream", sender.attached ? Value(sender.upstream) : Value()});
@@ -129,7 +136,9 @@ Exit why(const Globals& globals, const std::string& id) {
     print_json(std::move(o));
   } else {
     std::printf("%s: %s\n", printable(id).c_str(), answer.words.c_str());
-    if (sender.attached && !there) {
+    if (sender.attached && !there && unheard) {
+      std::printf("  what upstream %s has of it is not known yet\n", printable(sender.upstream).c_str());
+    } else if (sender.attached && !there) {
       std::printf("  upstream %s has it up to change %llu of %llu\n", printable(sender.upstream).c_str(),
                   static_cast<unsigned long long>(of.acked_sequence),
                   static_cast<unsigned long long>(run->record.sequence));

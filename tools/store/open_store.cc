@@ -166,6 +166,15 @@ Result<engine::RunRef> parent_that_is_named(Store& store, const std::string& id)
 
 }  // namespace
 
+Status check_owned_here(Store& store, engine::Run& run) {
+  return store.view(run, false).record.owned_here()
+             ? Status()
+             : engine::fail(Code::kUnapplied,
+                            "the run is owned elsewhere: only the store that owns it resumes and finishes it; from "
+                            "here its metadata can be changed",
+                            run.id);
+}
+
 // One that is owned elsewhere has no life here that could be resumed, and takes updates all the same.
 Result<engine::RunRef> run_for_update(Store& store, const std::string& id) {
   auto run = store.find(id);

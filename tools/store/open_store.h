@@ -46,6 +46,9 @@ struct WriteOptions {
 Exit write_store(const Globals& globals, const WriteOptions& options, const std::string& doing,
                  const std::function<Status(engine::Store&)>& work, const Subject& subject = {});
 
+/// kUnapplied of a run that another store owns: only that store resumes and finishes it.
+Status check_owned_here(engine::Store& store, engine::Run& run);
+
 /// A run to be updated: resumed, if it is this store's; one that is owned elsewhere also if a run here names it as its
 /// parent and nothing was done to it yet.
 Result<engine::RunRef> run_for_update(engine::Store& store, const std::string& id);
