@@ -86,7 +86,7 @@ class FlushTurns : public StoreTest {
         since = std::chrono::steady_clock::now();
       } else if (std::chrono::steady_clock::now() - since > std::chrono::seconds(60)) {
         ADD_FAILURE() << "somebody waits for ever, since round " << seen;
-        std::_Exit(1);
+        std::abort();  // they cannot be joined
       }
     }
     for (std::thread& thread : threads) {
@@ -158,7 +158,7 @@ TEST_F(FlushTurns, AllWhoWaitForTheSameFlushAreWokenByItsEnd) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
     if (std::chrono::steady_clock::now() - since > std::chrono::seconds(20)) {
       ADD_FAILURE() << 3 - ended << " of 3 were not woken";
-      std::_Exit(1);
+      std::abort();  // they cannot be joined
     }
   }
   flushes.join();

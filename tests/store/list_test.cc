@@ -1,6 +1,7 @@
 // Listing in the owner and beside it: newer layers over the tables' indexes, pages while runs change.
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <atomic>
 #include <set>
 #include <thread>
@@ -156,6 +157,32 @@ TEST_F(Lists, NewestFirstUnlessAskedOtherwise) {
   RunQuery q;
   q.order = RunOrder::kId;
   EXPECT_EQ(listed(q), (std::vector<std::string>{"a{}", "b{\"n\":1}", "c{}"}));
+}
+
+TEST_F(Lists, PagesOfRunsOfTheSameTimeLeaveNoneOut) {
+  std::vector<std::string> all;
+  for (char c = 'a'; c < 'a' + 10; ++c) {
+    start(std::string(1, c), 0);
+    all.push_back(std::string(1, c) + "{}");
+  }
+  ASSERT_TRUE(store_->barrier().ok() && store_->checkpoint().ok());
+  const auto reader = this->reader();
+  for (const RunOrder order : {RunOrder::kNewestFirst, RunOrder::kOldestFirst}) {
+    for (const bool beside : {false, true}) {
+      RunQuery q;
+      q.order = order;
+      q.limit = 3;
+      std::vector<std::string> seen;
+      do {
+        q.cursor = beside ? page(*reader, q, seen) : page(*store_, q, seen);
+      } while (!q.cursor.empty());
+      std::vector<std::string> wanted = all;
+      if (order == RunOrder::kNewestFirst) {
+        std::reverse(wanted.begin(), wanted.end());
+      }
+      EXPECT_EQ(seen, wanted) << beside;
+    }
+  }
 }
 
 TEST_F(Lists, WhatChangesBetweenPagesNeitherHidesNorRepeatsTheOthers) {
