@@ -49,6 +49,7 @@ enum class LockRank : uint8_t {
   kUpstreamState,
   kCarried,
   kServerConnections,
+  kServerReturnPath,
   kReceiverCounters,
   kCursors,
   kDirtyRuns,
@@ -120,6 +121,8 @@ inline const char* name_of(LockRank rank) {
       return "the counters of cairn_upstream";
     case LockRank::kServerConnections:
       return "the connections of the HTTP server";
+    case LockRank::kServerReturnPath:
+      return "the way of answers back to the connections of the HTTP server";
     case LockRank::kReceiverCounters:
       return "the receiver's counters";
     case LockRank::kCursors:

@@ -3,10 +3,8 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <ctime>
-#include <exception>
 #include <iterator>
-#include <new>
-#include <thread>
+#include <limits>
 #include <utility>  // ahead of Asio
 
 #include "api/http/response_text.h"
@@ -19,6 +17,7 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
 constexpr size_t kReadBytes = 16u << 10;
+constexpr size_t kReadBytesWhileKept = 512;
 constexpr size_t kChunkLineBytesMax = 256;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -56,15 +55,6 @@ Refusal refusal_of(boost::system::error_code ec) {
 }
 
 }  // namespace
-
-/// A request on its way to a handler and back. The connection is released on the thread of io, whichever thread
-/// destroys the job.
-struct Connection::Job {
-  std::shared_ptr<Connection> connection;
-  Request request;
-  Response response;
-  bool failed = false;
-};
 
 Connection::Connection(Core& core, std::unique_ptr<Channel> channel, std::shared_ptr<const Names> names)
     : core_(core), channel_(std::move(channel)), names_(std::move(names)), timer_(core.io) {}
@@ -104,6 +94,9 @@ void Connection::close() noexcept {
     return;
   }
   closed_ = true;
+  if (pending_ != nullptr) {
+    pending_->wanted = false;
+  }
   const std::shared_ptr<Connection> self = shared_from_this();  // leave() may drop the last other reference
   ErrorCode ignored;
   channel_->socket().close(ignored);
@@ -157,6 +150,9 @@ void Connection::read_request() {
   scan_ = HeadScan();
   parser_.reset();
   request_ = Request();
+  admission_ = Admission();
+  page_.clear();
+  is_preflight_ = false;
   is_head_ = false;
   version_ = 11;
   idle_ = in_.size() == 0;
@@ -225,7 +221,8 @@ void Connection::scan_head() {
 Refusal Connection::read_head() {
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(scan_.bytes() + 1));
-  parser_->body_limit(core_.limits.body_bytes_max);
+  // The service says, when it knows what is asked for. Beast 1.74 takes boost::none for less than any length.
+  parser_->body_limit(std::numeric_limits<std::uint64_t>::max());
   parser_->on_chunk_header(no_extensions);
   ErrorCode ec;
   const size_t used = parser_->put(asio::const_buffer(in_.cdata().data(), scan_.bytes()), ec);
@@ -244,38 +241,60 @@ Refusal Connection::read_head() {
   if (Refusal refusal = check_framing(message, version_)) {
     return refusal;
   }
-  if (Refusal refusal = check_names(message, method, *names_)) {
+  if (Refusal refusal = check_names(message, method, *names_, core_.cors.origins, page_)) {
     return refusal;
   }
-  if (Refusal refusal = core_.tokens.check(message, std::chrono::steady_clock::now())) {
+  Target target;
+  if (Refusal refusal = read_target(text(message.target()), target)) {
     return refusal;
   }
-  if (Refusal refusal = read_target(text(message.target()), request_.path, request_.query)) {
+  head_fields_ = std::distance(message.begin(), message.end());
+  keep_alive_ = parser_->keep_alive() && !core_.stopping;
+  is_preflight_ = !page_.empty() && is_preflight(message, method) && parser_->is_done();
+  if (is_preflight_) {
+    return {};
+  }
+  request_.method = is_head_ ? "GET" : method;
+  request_.path = std::move(target.path);
+  request_.segments = std::move(target.segments);
+  request_.query = std::move(target.query);
+  for (const auto& field : message) {
+    if (field.name() == http::field::authorization || field.name() == http::field::cookie) {
+      continue;  // the service cannot log what it does not have
+    }
+    request_.headers.emplace_back(text(field.name_string()), text(field.value()));
+  }
+  admission_ = core_.service.admit(request_);
+  if (admission_.refusal) {
+    return admission_.refusal;
+  }
+  if (Refusal refusal = core_.credentials.check(message, std::chrono::steady_clock::now(), request_.principal)) {
     return refusal;
   }
-
   if (!known_) {
     leave_lists();
   }
   known_ = true;
-  request_.method = is_head_ ? "GET" : method;
-  for (const auto& field : message) {
-    if (field.name() == http::field::authorization) {
-      continue;  // the handler cannot log what it does not have
-    }
-    request_.headers.emplace_back(text(field.name_string()), text(field.value()));
-  }
-  head_fields_ = std::distance(message.begin(), message.end());
-  keep_alive_ = parser_->keep_alive() && !core_.stopping;
-  return {};
+  return check_body_bound();
+}
+
+// Of a body that says its length nothing is read if it is too long.
+Refusal Connection::check_body_bound() {
+  parser_->body_limit(admission_.body_bytes_max);
+  const auto length = parser_->content_length();
+  return length && *length > admission_.body_bytes_max ? refusal_of(http::error::body_limit) : Refusal();
 }
 
 void Connection::after_head() {
+  if (is_preflight_) {
+    respond(preflight_response(core_.cors, text(parser_->get()[http::field::access_control_request_headers])));
+    return;
+  }
   if (parser_->is_done()) {
     dispatch();
     return;
   }
-  set_deadline(core_.limits.body_ms);
+  set_deadline(admission_.body_ms);
   const std::string_view expect = text(parser_->get()[http::field::expect]);
   const bool expects = version_ >= 11 && !expect.empty();
   if (expects && !equals_ignoring_case(expect, "100-continue")) {
@@ -356,53 +375,89 @@ Refusal Connection::parse_body() {
 
 void Connection::dispatch() {
   request_.body = std::move(parser_->get().body());
-  auto job = std::make_shared<Job>();
-  job->connection = shared_from_this();
-  job->request = std::move(request_);
+  pending_ = std::make_shared<Pending>(weak_from_this(), core_.way_back);
   timer_.cancel();
   ++deadline_number_;
   ++core_.requests;
-  asio::post(core_.work, [&core = core_, job] {
+  auto request = std::make_shared<Request>(std::move(request_));
+  give_memory_back();
+  asio::post(core_.work, [&core = core_, request, pending = pending_] {
     try {
-      job->response = core.handler(job->request);
-      job->failed = !is_sendable(job->response);
-    } catch (...) {
-      job->failed = true;
+      core.service.serve(std::move(*request), Answer(pending));
+    } catch (...) {  // NOLINT(bugprone-empty-catch): the answer that was destroyed says so
     }
-    for (;;) {
-      try {
-        asio::post(core.io, [job] {
-          const std::shared_ptr<Connection> self = std::move(job->connection);
-          self->after_work(job);
-        });
-        return;
-      } catch (const std::exception&) {  // out of memory: the client waits, and the connection must not be forgotten
-        std::this_thread::sleep_for(std::chrono::milliseconds(10));
-      }
+    if (!pending->given) {
+      pending->way->post([pending] {
+        if (const std::shared_ptr<Asker> asker = pending->asker.lock(); asker != nullptr) {
+          asker->kept(*pending);
+        }
+      });
     }
   });
 }
 
-void Connection::after_work(const std::shared_ptr<Job>& job) {
-  job->request = Request();
-  count_body(0);
-  if (job->failed) {
-    ++core_.failed_handlers;
-    core_.log("a request was answered 500: its handler failed");
+// Thousands of requests may wait for their answers at once.
+void Connection::give_memory_back() {
+  parser_.reset();
+  head_out_ = std::string();
+  if (in_.size() == 0) {
+    in_ = boost::beast::flat_buffer();
   }
-  if (closed_) {
+}
+
+void Connection::kept(Pending& pending) noexcept {
+  if (closed_ || &pending != pending_.get() || pending.given || reads_while_kept_ || in_.size() != 0) {
     return;
   }
   try {
-    if (job->failed) {
-      respond(response_to({500, "internal error"}));
-    } else {
-      respond(std::move(job->response));
-    }
+    channel_->read_some(in_.prepare(kReadBytesWhileKept), then(&Connection::on_bytes_while_kept));
+    reads_while_kept_ = true;
+  } catch (...) {  // NOLINT(bugprone-empty-catch): only that the client has gone is not learned
+  }
+}
+
+void Connection::on_bytes_while_kept(ErrorCode ec, size_t n) {
+  reads_while_kept_ = false;
+  if (!ec) {
+    in_.commit(n);  // of a next request, which waits for its turn
+  }
+  if (answer_is_here_) {
+    send_answer();
+  } else if (ec) {
+    close();
+  }
+}
+
+void Connection::answered(Pending& pending) noexcept {
+  count_body(0);
+  if (!pending.failed && !is_sendable(pending.response)) {
+    pending.failed = true;
+  }
+  if (pending.failed) {
+    ++core_.failed_handlers;
+    core_.log("a request was answered 500: its handler failed");
+  }
+  if (closed_ || &pending != pending_.get()) {
+    return;
+  }
+  answer_is_here_ = true;
+  if (reads_while_kept_) {
+    ErrorCode ignored;
+    channel_->socket().cancel(ignored);  // then on_bytes_while_kept
+    return;
+  }
+  try {
+    send_answer();
   } catch (...) {
     core_.log("a connection was closed: out of memory");
     close();
   }
+}
+
+void Connection::send_answer() {
+  const std::shared_ptr<Pending> pending = std::move(pending_);
+  answer_is_here_ = false;
+  respond(pending->failed ? response_to({500, "internal error"}) : std::move(pending->response));
 }
 
 void Connection::refuse(Refusal refusal) {
@@ -410,7 +465,11 @@ void Connection::refuse(Refusal refusal) {
   keep_alive_ = false;
   parser_.reset();
   count_body(0);
-  respond(response_to(refusal));
+  Response response = response_to(refusal);
+  if (refusal.status == 405 && admission_.allow != nullptr) {
+    response.headers.emplace_back("Allow", admission_.allow);
+  }
+  respond(std::move(response));
 }
 
 void Connection::respond(Response response) {
@@ -418,7 +477,7 @@ void Connection::respond(Response response) {
     keep_alive_ = false;
   }
   set_deadline(core_.limits.write_ms);
-  head_out_ = response_head(response, {keep_alive_, version_}, std::time(nullptr));
+  head_out_ = response_head(response, {keep_alive_, version_, page_}, core_.cors, std::time(nullptr));
   body_out_ = is_head_ || has_no_body(response.status) ? std::string() : std::move(response.body);
   channel_->write({asio::buffer(head_out_), asio::buffer(body_out_)}, then(&Connection::on_written));
 }

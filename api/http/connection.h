@@ -1,14 +1,17 @@
-// One connection: reads a request, checks it, passes it to the handlers' threads, writes the response, and so on.
+// One connection: reads a request, checks it, passes it to the service's threads, writes the response, and so on.
 //
-//   handshake -> read_head -> (continue ->) read_body -> in work -> write -> read_head ...
-//                    |                          |                     \-> finish
+//   handshake -> read_head -> (continue ->) read_body -> in work (-> kept) -> write -> read_head ...
+//                    |                          |                               \-> finish
 //                    \-------- refuse ----------/-> write -> finish: goodbye, drain, close
 //
 // Invariants
-//  - At most one operation of the channel is in flight, or the request is in work. So responses keep the requests'
-//    order.
-//  - An operation in flight or a request in work holds a reference; Core::connections holds one until close().
-//  - In every state but "in work" the timer runs; when it ends, the operation is cancelled and the state decides.
+//  - At most one operation of the channel is in flight, and none while the request is in work. So responses keep the
+//    requests' order.
+//  - A request whose answer is kept for later costs no thread and little memory. Its connection reads, to learn that
+//    the client has gone; the answer ends that read.
+//  - An operation in flight holds a reference; Core::connections holds one until close().
+//  - In every state but "in work" and "kept" the timer runs; when it ends, the operation is cancelled and the state
+//    decides.
 //  - After a refusal nothing that the client sent is read: its next request is not trusted.
 #pragma once
 
@@ -25,10 +28,11 @@
 #include "api/http/core.h"
 #include "api/http/gate.h"
 #include "api/http/head.h"
+#include "api/http/pending.h"
 
 namespace cairn::http {
 
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection : public Asker, public std::enable_shared_from_this<Connection> {
  public:
   Connection(Core& core, std::unique_ptr<Channel> channel, std::shared_ptr<const Names> names);
 
@@ -41,21 +45,25 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Nothing of a request has come.
   [[nodiscard]] bool is_idle() const { return idle_; }
 
+  void answered(Pending& pending) noexcept override;
+  void kept(Pending& pending) noexcept override;
+
  private:
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   using ErrorCode = boost::system::error_code;
   using Step = void (Connection::*)(ErrorCode, size_t);
-  struct Job;
 
   void read_request();
   void read_more_of_head();
   void scan_head();
   Refusal read_head();
+  Refusal check_body_bound();
   void after_head();
   void read_body();
   Refusal parse_body();
   void dispatch();
-  void after_work(const std::shared_ptr<Job>& job);
+  void give_memory_back();
+  void send_answer();
   void refuse(Refusal refusal);
   void respond(Response response);
   void finish();
@@ -64,6 +72,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_head_bytes(ErrorCode ec, size_t n);
   void on_continued(ErrorCode ec, size_t n);
   void on_body_bytes(ErrorCode ec, size_t n);
+  void on_bytes_while_kept(ErrorCode ec, size_t n);
   void on_written(ErrorCode ec, size_t n);
   void on_goodbye(ErrorCode ec, size_t n);
   void on_drained(ErrorCode ec, size_t n);
@@ -95,6 +104,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<Parser> parser_;
   std::ptrdiff_t head_fields_ = 0;  // how many fields the head has; trailers would add to them
   Request request_;
+  Admission admission_;
+  std::string page_;                  // the origin of another site's page that may read the response
+  std::shared_ptr<Pending> pending_;  // the request in work
+  bool reads_while_kept_ = false;
+  bool answer_is_here_ = false;
+  bool is_preflight_ = false;
   bool is_head_ = false;  // the method
   bool keep_alive_ = false;
   unsigned version_ = 11;

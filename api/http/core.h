@@ -11,7 +11,8 @@
 
 #include "api/http/gate.h"
 #include "api/http/options.h"
-#include "api/http/request.h"
+#include "api/http/return_path.h"
+#include "api/http/service.h"
 #include "wal/mutex.h"
 
 namespace cairn::http {
@@ -20,18 +21,23 @@ class Connection;
 
 class Core {
  public:
-  Core(const ServerOptions& options, Handler handle, boost::asio::io_context& io_context,
+  Core(const ServerOptions& options, Service& what, boost::asio::io_context& io_context,
        boost::asio::io_context& work_context)
       : limits(options.limits),
-        handler(std::move(handle)),
+        cors(options.cors),
+        service(what),
         io(io_context),
         work(work_context),
-        tokens(options.token ? &*options.token : nullptr, limits.token_failures_max,
-               std::chrono::milliseconds(limits.token_window_ms)),
+        credentials(options.authenticate, limits.guesses_max, std::chrono::milliseconds(limits.guesses_ms)),
+        way_back(std::make_shared<ReturnPath>(io_context)),
         log_(options.log) {}
+  ~Core() { way_back->close(); }
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
 
   const Limits limits;
-  const Handler handler;
+  const Cors cors;
+  Service& service;
   boost::asio::io_context& io;    // one thread
   boost::asio::io_context& work;  // the handlers' threads
 
@@ -45,13 +51,15 @@ class Core {
   std::atomic<uint64_t> failed_handlers{0};
 
   // The thread of `io` only.
-  TokenGate tokens;
+  CredentialGate credentials;
   bool stopping = false;
   std::unordered_set<std::shared_ptr<Connection>> connections;
   std::list<Connection*> strangers;  // none of their requests was accepted yet; the oldest first
   std::list<Connection*> idle;       // the others between two requests; idle longest first
   std::list<Connection*> lingering;  // after their last response; the oldest first
   uint64_t bodies_bytes = 0;         // of requests that are being read or in work
+
+  const std::shared_ptr<ReturnPath> way_back;
 
   void log(std::string_view line) const noexcept;
 

@@ -49,7 +49,8 @@ Names Names::of(const Listen& address, bool tls, const std::vector<std::string>&
   return out;
 }
 
-Refusal check_names(const Fields& fields, std::string_view method, const Names& names) {
+Refusal check_names(const Fields& fields, std::string_view method, const Names& names,
+                    const std::vector<std::string>& allowed, std::string& page) {
   if (fields.count(http::field::host) != 1) {
     return {400, "a request has one Host"};
   }
@@ -60,8 +61,15 @@ Refusal check_names(const Fields& fields, std::string_view method, const Names& 
   if (origins > 1) {
     return {400, "more than one Origin"};
   }
-  if (origins == 1 && !contains(names.origins, lower_case(text(fields[http::field::origin])))) {
-    return {403, "requests from this Origin are not allowed"};
+  if (origins == 1) {
+    const std::string_view origin = text(fields[http::field::origin]);
+    if (contains(allowed, origin)) {
+      page = origin;
+      return {};
+    }
+    if (!contains(names.origins, lower_case(origin))) {
+      return {403, "requests from this Origin are not allowed"};
+    }
   }
   if (method != "GET" && method != "HEAD") {
     const auto [begin, end] = fields.equal_range("Sec-Fetch-Site");
@@ -72,34 +80,47 @@ Refusal check_names(const Fields& fields, std::string_view method, const Names& 
   return {};
 }
 
-Refusal TokenGate::check(const Fields& fields, std::chrono::steady_clock::time_point now) {
-  if (token_ == nullptr) {
+bool is_preflight(const Fields& fields, std::string_view method) {
+  return method == "OPTIONS" && fields.count(http::field::origin) == 1 &&
+         fields.count(http::field::access_control_request_method) == 1;
+}
+
+Refusal CredentialGate::check(const Fields& fields, std::chrono::steady_clock::time_point now, Principal& principal) {
+  if (!authenticate_) {
     return {};
   }
   const size_t count = fields.count(http::field::authorization);
-  if (count == 0) {
-    return {401, "a token is needed"};
-  }
   if (count > 1) {
     return {400, "more than one Authorization"};
   }
+  Credentials credentials;
+  credentials.has_authorization = count == 1;
   constexpr std::string_view kBearer = "Bearer ";
   std::string_view value = text(fields[http::field::authorization]);
   if (equals_ignoring_case(value.substr(0, kBearer.size()), kBearer)) {
     value.remove_prefix(kBearer.size());
     value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
-    if (token_->equals(value)) {
-      return {};
-    }
+    credentials.bearer = value;
   }
-  while (!failures_.empty() && now - failures_.front() > window_) {
-    failures_.pop_front();
+  if (fields.count(http::field::cookie) == 1) {
+    credentials.cookie = text(fields[http::field::cookie]);
   }
-  if (failures_.size() >= failures_max_) {
+  Authenticated found = authenticate_(credentials);
+  if (!found.refusal) {
+    principal = std::move(found.principal);
+    return {};
+  }
+  if (!found.counts) {
+    return found.refusal;
+  }
+  while (!guesses_.empty() && now - guesses_.front() > window_) {
+    guesses_.pop_front();
+  }
+  if (guesses_.size() >= guesses_max_) {
     return {429, "too many wrong tokens"};
   }
-  failures_.push_back(now);
-  return {401, "a wrong token"};
+  guesses_.push_back(now);
+  return found.refusal;
 }
 
 }  // namespace cairn::http

@@ -1,4 +1,5 @@
-// Checks who may send requests: the names under which this server is addressed, the pages that may call it, the token.
+// Checks who may send requests: the names under which this server is addressed, the pages that may call it, and what
+// they prove themselves by.
 #pragma once
 
 #include <boost/beast/http/fields.hpp>
@@ -7,12 +8,13 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "api/http/head.h"
 #include "api/http/listen.h"
+#include "api/http/principal.h"
 #include "api/http/refusal.h"
-#include "api/secret/secret.h"
 
 namespace cairn::http {
 
@@ -26,25 +28,29 @@ struct Names {
   static Names of(const Listen& address, bool tls, const std::vector<std::string>& configured);
 };
 
-/// Refuses a Host or an Origin that is not in the list, and requests of other sites that change state.
-Refusal check_names(const Fields& fields, std::string_view method, const Names& names);
+/// Refuses a Host that is not in the list, an Origin that is neither there nor in `allowed`, and requests of other sites
+/// that change state. `page` gets the Origin if it is one of `allowed`: the response has to name it.
+Refusal check_names(const Fields& fields, std::string_view method, const Names& names,
+                    const std::vector<std::string>& allowed, std::string& page);
+
+/// Asks the browser's question whether a page may send a request (a preflight).
+bool is_preflight(const Fields& fields, std::string_view method);
 
 /// Not thread-safe.
-class TokenGate {
+class CredentialGate {
  public:
-  /// `token` may be null: then every request passes. More than `failures_max` wrong tokens within `window` are answered
-  /// 429.
-  TokenGate(const Secret* token, size_t failures_max, std::chrono::milliseconds window)
-      : token_(token), failures_max_(failures_max), window_(window) {}
-  /// 401, or 429 for a wrong token while there were too many. The right token always passes. A request without a token
-  /// is not counted.
-  Refusal check(const Fields& fields, std::chrono::steady_clock::time_point now);
+  /// `authenticate` may be empty: then every request passes. More than `guesses_max` refusals that count within
+  /// `window` are answered 429.
+  CredentialGate(Authenticator authenticate, size_t guesses_max, std::chrono::milliseconds window)
+      : authenticate_(std::move(authenticate)), guesses_max_(guesses_max), window_(window) {}
+  /// Whoever proves who they are always passes.
+  Refusal check(const Fields& fields, std::chrono::steady_clock::time_point now, Principal& principal);
 
  private:
-  const Secret* token_;
-  size_t failures_max_;
+  Authenticator authenticate_;
+  size_t guesses_max_;
   std::chrono::milliseconds window_;
-  std::deque<std::chrono::steady_clock::time_point> failures_;  // the last ones, at most failures_max_
+  std::deque<std::chrono::steady_clock::time_point> guesses_;  // the last ones, at most guesses_max_
 };
 
 }  // namespace cairn::http

@@ -4,18 +4,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "api/secret/secret.h"
+#include "api/http/principal.h"
 
 namespace cairn::http {
 
 struct Limits {
   size_t header_bytes_max = 16u << 10;  // 431
-  size_t body_bytes_max = 8u << 20;     // 413, before it is read where Content-Length says so
   // Beyond it the connection that has been idle longest is closed; if none is idle, a further one gets 503. Near the
   // limit each response ends its connection, so that all are served in turn.
   size_t connections_max = 100;
@@ -24,17 +22,26 @@ struct Limits {
   size_t strangers_max = 25;
   uint64_t bodies_bytes_max = 256u << 20;  // of all requests that are being read or in work; further ones get 503
   int64_t header_ms = 10'000;  // from a request's first byte to the end of its head; also for the TLS handshake
-  int64_t body_ms = 30'000;
-  int64_t idle_ms = 60'000;   // between two requests of a connection
-  int64_t write_ms = 30'000;  // for the client to receive a response
-  int64_t linger_ms = 1'000;  // after the last response, for the client to read it before the connection is torn down
-  size_t token_failures_max = 20;  // wrong tokens within token_window_ms, of all clients; further ones get 429
-  int64_t token_window_ms = 10'000;
+  int64_t idle_ms = 60'000;    // between two requests of a connection
+  int64_t write_ms = 30'000;   // for the client to receive a response
+  int64_t linger_ms = 1'000;   // after the last response, for the client to read it before the connection is torn down
+  size_t guesses_max = 20;     // refusals that count (Authenticated) within guesses_ms, of all clients; then 429
+  int64_t guesses_ms = 10'000;
+};
+
+/// Pages of other origins that may call this server (Fetch standard, "CORS protocol"). Never with credentials of the
+/// browser.
+struct Cors {
+  std::vector<std::string> origins;  // "https://app.example", as a browser sends it; none: no other page may
+  std::string methods = "GET, POST, PUT, OPTIONS";
+  std::string expose_headers;  // which headers of a response such a page may read, besides the standard's own
+  int64_t max_age_s = 7200;    // for a browser to remember the answer to a preflight
 };
 
 struct ServerOptions {
   std::vector<std::string> listen;  // "127.0.0.1:4020", "[::1]:0", "unix:/absolute/path"
-  std::optional<Secret> token;
+  Authenticator authenticate;       // none: nobody is asked who they are
+  Cors cors;
   // PEM files: the chain, and its key, which others must not be able to read. With them every address uses TLS, except
   // unix sockets, which other machines cannot reach.
   std::string tls_cert;
@@ -51,10 +58,10 @@ struct Counters {
   uint64_t accepted = 0;
   uint64_t turned_away = 0;      // connections beyond connections_max
   uint64_t made_room = 0;        // connections closed for others
-  uint64_t requests = 0;         // that reached the handler
+  uint64_t requests = 0;         // that reached the service
   uint64_t refused = 0;          // that did not
   uint64_t timed_out = 0;        // connections closed for being slow or idle
-  uint64_t failed_handlers = 0;  // that threw, or returned a response that cannot be sent
+  uint64_t failed_handlers = 0;  // that threw, gave no answer, or one that cannot be sent
 };
 
 }  // namespace cairn::http

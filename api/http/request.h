@@ -1,11 +1,12 @@
-// The request that a handler gets, and the response that it returns.
+// The request that a service gets, and the response that it gives.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "api/http/principal.h"
 
 namespace cairn::http {
 
@@ -13,10 +14,14 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
   std::string method;  // HEAD is passed as GET; the listener sends the response without its body
-  std::string path;    // begins with "/"; decoded once and checked, never to be decoded again
-  std::string query;   // what follows "?", as it was sent
+  std::string path;    // as it was sent, without the query
+  // The parts of the path between its slashes, each decoded once: never to be decoded again. A slash that was sent as
+  // %2F is part of a segment. None is "." or "..", none has control characters.
+  std::vector<std::string> segments;
+  std::string query;  // what follows "?", as it was sent
   std::string body;
-  Headers headers;  // as sent, without Authorization
+  Headers headers;  // as sent, without Authorization and Cookie
+  Principal principal;
 
   /// The first header of this name, in any case; empty if there is none.
   [[nodiscard]] std::string_view header(std::string_view name) const;
@@ -30,9 +35,5 @@ struct Response {
   std::string body;
   Headers headers;
 };
-
-/// Threads: called by several threads at once. If it throws, the client gets a 500 without the exception's text.
-/// It must return: stop() waits for it.
-using Handler = std::function<Response(const Request&)>;
 
 }  // namespace cairn::http

@@ -63,7 +63,7 @@ bool is_sendable(const Response& response) {
   });
 }
 
-std::string response_head(const Response& response, Framing framing, std::time_t now) {
+std::string response_head(const Response& response, const Framing& framing, const Cors& cors, std::time_t now) {
   std::string out;
   out.reserve(512);
   const auto reason = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(response.status));
@@ -76,6 +76,15 @@ std::string response_head(const Response& response, Framing framing, std::time_t
     add(out, "Content-Length", std::to_string(response.body.size()));
   }
   add(out, "X-Content-Type-Options", "nosniff");
+  if (!cors.origins.empty()) {
+    add(out, "Vary", "Origin");
+  }
+  if (!framing.page.empty()) {
+    add(out, "Access-Control-Allow-Origin", framing.page);
+    if (!cors.expose_headers.empty()) {
+      add(out, "Access-Control-Expose-Headers", cors.expose_headers);
+    }
+  }
   bool cache_control = false;
   for (const auto& [name, value] : response.headers) {
     cache_control = cache_control || equals_ignoring_case(name, kCacheControl);
@@ -90,6 +99,17 @@ std::string response_head(const Response& response, Framing framing, std::time_t
     add(out, "Connection", "keep-alive");
   }
   return out.append("\r\n");
+}
+
+Response preflight_response(const Cors& cors, std::string_view headers) {
+  Response out;
+  out.status = 204;
+  out.headers.emplace_back("Access-Control-Allow-Methods", cors.methods);
+  if (!headers.empty()) {
+    out.headers.emplace_back("Access-Control-Allow-Headers", headers);
+  }
+  out.headers.emplace_back("Access-Control-Max-Age", std::to_string(cors.max_age_s));
+  return out;
 }
 
 Response response_to(const Refusal& refusal) {

@@ -3,7 +3,9 @@
 
 #include <ctime>
 #include <string>
+#include <string_view>
 
+#include "api/http/options.h"
 #include "api/http/refusal.h"
 #include "api/http/request.h"
 
@@ -12,6 +14,7 @@ namespace cairn::http {
 struct Framing {
   bool keep_alive = false;
   unsigned version = 11;  // of the request
+  std::string_view page;  // the origin of another site's page that may read the response; "": none
 };
 
 /// False: a header, a status or a content type of the handler cannot be sent: it is malformed, would split the
@@ -20,7 +23,10 @@ struct Framing {
 bool is_sendable(const Response& response);
 
 /// Status line to empty line, for a response that is_sendable(). `now`: for Date.
-std::string response_head(const Response& response, Framing framing, std::time_t now);
+std::string response_head(const Response& response, const Framing& framing, const Cors& cors, std::time_t now);
+
+/// The answer to a preflight of an allowed page, which asks for `headers`.
+Response preflight_response(const Cors& cors, std::string_view headers);
 
 Response response_to(const Refusal& refusal);
 

@@ -61,8 +61,8 @@ void run(asio::io_context& context) noexcept {
 
 class Server::Impl {
  public:
-  Impl(ServerOptions options, Handler handler)
-      : options_(std::move(options)), core_(options_, std::move(handler), io_, work_) {}
+  Impl(ServerOptions options, Service& service)
+      : options_(std::move(options)), service_(service), core_(options_, service, io_, work_) {}
   ~Impl() { stop(0); }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -107,6 +107,7 @@ class Server::Impl {
     stopped_ = true;
     if (!threads_.empty()) {
       wind_down();
+      service_.let_go();
       const bool answered = core_.wait_until_empty(deadline_ms);
       work_.stop();  // first, so that no handler begins for a connection that is cut off
       if (!answered) {
@@ -149,7 +150,7 @@ class Server::Impl {
       if (!address.ok()) {
         return address.status();
       }
-      if (!address->is_local() && (!options_.token || options_.tls_cert.empty())) {
+      if (!address->is_local() && (!options_.authenticate || options_.tls_cert.empty())) {
         return {Code::kUnsafe,
                 "other machines can reach this address: give a token and a TLS certificate with its key, or listen on "
                 "127.0.0.1, [::1] or a unix socket"};
@@ -211,6 +212,7 @@ class Server::Impl {
 
   // Destroyed in the opposite order: jobs in work_ hold connections, whose sockets are of io_.
   ServerOptions options_;
+  Service& service_;
   std::unique_ptr<asio::ssl::context> tls_;
   asio::io_context io_{1};
   asio::io_context work_;
@@ -227,9 +229,9 @@ class Server::Impl {
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
-Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler handler) {
+Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Service& service) {
   try {
-    auto impl = std::make_unique<Impl>(std::move(options), std::move(handler));
+    auto impl = std::make_unique<Impl>(std::move(options), service);
     CAIRN_TRY(impl->start());
     return std::unique_ptr<Server>(new Server(std::move(impl)));
   } catch (const std::bad_alloc&) {

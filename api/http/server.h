@@ -1,13 +1,15 @@
-// An HTTP/1.1 server for one function. It listens on loopback addresses and unix sockets; on others only with a token
-// and TLS. What it refuses by itself never reaches the function: see Limits, and SECURITY below.
+// An HTTP/1.1 server for one service. It listens on loopback addresses and unix sockets; on others only if it asks who
+// sends a request, and with TLS. What it refuses by itself never reaches the service: see Limits, and SECURITY below.
 //
-// SECURITY. A request reaches the handler only if
-//  - its Host is one of this server's names, and its Origin, if there is one, too (DNS rebinding, other sites' pages);
-//  - it carries the token, if one is set, as `Authorization: Bearer TOKEN`;
-//  - its head, body, number and pace are within Limits;
+// SECURITY. A request reaches Service::serve only if
+//  - its Host is one of this server's names, and its Origin, if there is one, too, or one of ServerOptions::cors (DNS
+//    rebinding, other sites' pages);
+//  - the Authenticator, if there is one, knows who sends it;
+//  - its head, body, number and pace are within Limits and what Service::admit allows;
 //  - its framing and its path can be understood in one way only.
-// Everything else is answered 400, 401, 403, 408, 413, 417, 421, 429, 431 or 503, and the connection is closed. The
-// handler must ensure that GET changes nothing, and decide which Content-Type may change something.
+// Everything else is answered 400, 401, 403, 405, 408, 413, 417, 421, 429, 431 or 503, and the connection is closed. A
+// preflight of an allowed page is answered 204 before anybody is asked who they are. The service must ensure that GET
+// changes nothing, and decide which Content-Type may change something.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +18,7 @@
 #include <vector>
 
 #include "api/http/options.h"
-#include "api/http/request.h"
+#include "api/http/service.h"
 #include "cairn/status.h"
 
 namespace cairn::http {
@@ -27,7 +29,7 @@ class Server {
   /// Errors: kUnsafe (an address that others can reach without token and TLS; a TLS key that others can read; a file at
   /// the path of a unix socket), kBusy (another server listens there), kInvalidArgument (no or wrong addresses,
   /// certificate or key), kIo, kNoMemory. `what` says which. After an error nothing listens.
-  static Result<std::unique_ptr<Server>> start(ServerOptions options, Handler handler);
+  static Result<std::unique_ptr<Server>> start(ServerOptions options, Service& service);
   /// stop(0).
   ~Server();
   Server(const Server&) = delete;
@@ -35,8 +37,8 @@ class Server {
 
   /// As in ServerOptions::listen, with the real ports.
   [[nodiscard]] std::vector<std::string> addresses() const;
-  /// Stops listening at once, closes idle connections, answers the requests that are in work, and closes everything
-  /// after `deadline_ms`. It returns earlier if all is done, and later only if a handler runs longer. Threads: any
+  /// Stops listening, closes idle connections, calls Service::let_go, answers the requests that are in work, and closes
+  /// everything after `deadline_ms`: those that wait for an answer before its head, those whose clients do not read. It returns earlier if all is done, and later only if a handler runs longer. Threads: any
   /// except a handler's. A second call waits for the first.
   void stop(int64_t deadline_ms) noexcept;
   [[nodiscard]] Counters counters() const noexcept;

@@ -20,8 +20,10 @@ int hex_digit(char c) {
 
 bool is_control(unsigned char c) { return c < 0x20 || c == 0x7f; }
 
-Refusal decode(std::string_view raw, std::string& out) {
-  out.clear();
+/// Takes one segment off `path`, which ends with it or has a slash behind it, and decodes it.
+Refusal take_segment(std::string_view& path, std::string& out) {
+  const std::string_view raw = path.substr(0, path.find('/'));
+  path.remove_prefix(std::min(raw.size() + 1, path.size()));
   for (size_t i = 0; i < raw.size(); ++i) {
     char c = raw[i];
     if (c == '%') {
@@ -31,40 +33,25 @@ Refusal decode(std::string_view raw, std::string& out) {
         return {400, "a wrong escape in the path"};
       }
       c = static_cast<char>(high * 16 + low);
-      if (c == '/') {
-        return {400, "an encoded slash in the path"};
-      }
       i += 2;
-    }
-    if (c == '\\') {
-      return {400, "a backslash in the path"};
-    }
-    if (c == '#') {
-      return {400, "a number sign in the path"};
+    } else if (c == '\\' || c == '#') {
+      return {400, "a character in the path that must be encoded"};
     }
     if (is_control(static_cast<unsigned char>(c))) {
       return {400, "a control character in the path"};
     }
     out.push_back(c);
   }
-  return {};
-}
-
-bool has_dot_segment(std::string_view path) {
-  while (!path.empty()) {
-    const size_t slash = std::min(path.find('/'), path.size());
-    const std::string_view segment = path.substr(0, slash);
-    if (segment == "." || segment == "..") {
-      return true;
-    }
-    path.remove_prefix(std::min(slash + 1, path.size()));
+  if (out == "." || out == "..") {
+    return {400, "a dot segment in the path"};
   }
-  return false;
+  return {};
 }
 
 }  // namespace
 
-Refusal read_target(std::string_view target, std::string& path, std::string& query) {
+Refusal read_target(std::string_view target, Target& out) {
+  out = Target();
   if (!target.starts_with('/')) {
     return {400, "the request target must be a path"};
   }
@@ -74,14 +61,17 @@ Refusal read_target(std::string_view target, std::string& path, std::string& que
     return {400, "a character in the request target that must be encoded"};
   }
   const size_t mark = std::min(target.find('?'), target.size());
-  if (Refusal refusal = decode(target.substr(0, mark), path)) {
-    return refusal;
+  out.path = target.substr(0, mark);
+  std::string_view left = target.substr(1, mark - 1);
+  bool more = true;
+  while (more) {
+    more = left.find('/') != std::string_view::npos;
+    if (Refusal refusal = take_segment(left, out.segments.emplace_back())) {
+      return refusal;
+    }
   }
-  if (has_dot_segment(path)) {
-    return {400, "a dot segment in the path"};
-  }
-  query = target.substr(std::min(mark + 1, target.size()));
-  if (query.find('#') != std::string::npos) {
+  out.query = target.substr(std::min(mark + 1, target.size()));
+  if (out.query.find('#') != std::string::npos) {
     return {400, "a number sign in the query"};
   }
   return {};

@@ -3,15 +3,21 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/http/refusal.h"
 
 namespace cairn::http {
 
-/// Splits `target` into the decoded path and the query as it was sent. Refuses (400) other forms ("*", "host:port",
-/// absolute), bytes that must be encoded, wrong escapes, and paths with control characters, a backslash, "#", an
-/// encoded slash or backslash, or a segment "." or "..". The decoded path may have "%" again: it must not be decoded
-/// twice.
-Refusal read_target(std::string_view target, std::string& path, std::string& query);
+struct Target {
+  std::string path;                   // as it was sent
+  std::vector<std::string> segments;  // what stands between its slashes, each decoded once
+  std::string query;                  // as it was sent
+};
+
+/// Refuses (400) other forms ("*", "host:port", absolute), bytes that must be encoded, wrong escapes, and segments with
+/// control characters, or that are "." or ".." after they are decoded. A slash, a backslash, "#" or "%" that was sent
+/// encoded is a character of its segment.
+Refusal read_target(std::string_view target, Target& out);
 
 }  // namespace cairn::http

@@ -153,6 +153,26 @@ TEST_F(Sync, ATokenIsAskedForAndIsNowhereElse) {
   expect_nowhere(other, {"other"});
 }
 
+TEST_F(Sync, DevicesMayHaveATokenOfTheirOwnAndTokensAreExchangedWithoutAStop) {
+  write_token("old", "old-token-5c9d3b7a1e8f4026b1d7c2a9e0f6d384");
+  write_token("new", "new-token-5c9d3b7a1e8f4026b1d7c2a9e0f6d384");
+  write_token("device", "device-token-5c9d3b7a1e8f4026b1d7c2a9e0f6d384");
+  const std::string url =
+      "http://" + serve("up", {"--token-file", path("old"), "--token-file", path("new"), "--sync-token-file",
+                               path("device"), "--allow-origin", "https://app.example"});
+  started();
+  for (const char* token : {"old", "new", "device"}) {
+    EXPECT_EQ(cairn({"set", "r", token, "1"}).exit, 0);
+    EXPECT_EQ(cairn({"sync", "--upstream", url, "--token-file", path(token)}).exit, 0) << token;
+  }
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"old\":1,\"new\":1,\"device\":1}\n");
+  for (const char* wrong : {"app.example", "https://app.example/", "https://App.example", "*", "ftp://a", "https://"}) {
+    const Ran ran = at("other", {"serve", "--allow-origin", wrong});
+    EXPECT_EQ(ran.exit, 64) << wrong;
+    EXPECT_THAT(ran.err, HasSubstr("--allow-origin takes")) << wrong;
+  }
+}
+
 // People paste what a browser or another tool takes.
 TEST_F(Sync, AnAddressWithASecretInItIsSaidAndKeptNowhere) {
   const std::string canary = "canary5c9d3b7a1e8f4026";

@@ -11,11 +11,7 @@ namespace {
 
 class Access : public HttpTest {
  protected:
-  void use_token() {
-    auto token = Secret::from_text(kToken);
-    ASSERT_TRUE(token.ok());
-    options_.token = std::move(token).value();
-  }
+  void use_token() { options_.authenticate = who_has(kToken); }
   [[nodiscard]] std::string port() const { return address().substr(address().rfind(':') + 1); }
   [[nodiscard]] unsigned status_for_host(const std::string& host) const {
     return status_of("GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
@@ -69,7 +65,7 @@ TEST_F(Access, ATakenPortIsBusy) {
   start();
   http::ServerOptions second;
   second.listen = {address()};
-  EXPECT_EQ(http::Server::start(std::move(second), handler_).code(), Code::kBusy);
+  EXPECT_EQ(http::Server::start(std::move(second), service_).code(), Code::kBusy);
 }
 
 TEST_F(Access, IPv6LoopbackIsServed) {
@@ -189,8 +185,8 @@ TEST_F(Access, TheTokenIsSeenByNobody) {
 
 TEST_F(Access, TooManyWrongTokensAreSlowedDownButNeverTheRightOne) {
   use_token();
-  options_.limits.token_failures_max = 5;
-  options_.limits.token_window_ms = 1'000'000;
+  options_.limits.guesses_max = 5;
+  options_.limits.guesses_ms = 1'000'000;
   start();
   for (int i = 0; i < 5; ++i) {
     EXPECT_EQ(status_of(get("/", bearer("wrong"))), 401u);
@@ -206,8 +202,8 @@ TEST_F(Access, TooManyWrongTokensAreSlowedDownButNeverTheRightOne) {
 
 TEST_F(Access, WrongTokensAreForgottenAfterAWhile) {
   use_token();
-  options_.limits.token_failures_max = 2;
-  options_.limits.token_window_ms = 1;
+  options_.limits.guesses_max = 2;
+  options_.limits.guesses_ms = 1;
   start();
   for (int i = 0; i < 6; ++i) {
     usleep(5000);

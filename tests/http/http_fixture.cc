@@ -196,13 +196,7 @@ HttpTest::~HttpTest() {
 }
 
 Status HttpTest::try_start() {
-  auto started = http::Server::start(std::move(options_), [this](const http::Request& request) {
-    {
-      const std::lock_guard lock(mutex_);
-      served_.push_back(request);
-    }
-    return handler_(request);
-  });
+  auto started = http::Server::start(std::move(options_), service_);
   if (!started.ok()) {
     return started.status();
   }

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "api/http/server.h"
+#include "tests/support/function_service.h"
 
 namespace cairn::tests {
 
@@ -91,7 +91,15 @@ class HttpTest : public testing::Test {
   [[nodiscard]] const std::string& directory() const { return directory_; }
 
   http::ServerOptions options_;
-  http::Handler handler_;  // default: answers "METHOD path?query body"
+  HttpHandler handler_;  // default: answers "METHOD path?query body"
+  /// Admits what start() serves; the handler is called by it.
+  FunctionService service_{[this](const http::Request& request) {
+    {
+      const std::lock_guard lock(mutex_);
+      served_.push_back(request);
+    }
+    return handler_(request);
+  }};
   std::unique_ptr<http::Server> server_;
 
  private:

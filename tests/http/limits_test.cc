@@ -16,7 +16,7 @@ class LimitsTest : public HttpTest {
   LimitsTest() {
     // A test of one limit does not meet another on a slow machine.
     options_.limits.header_ms = kNever;
-    options_.limits.body_ms = kNever;
+    service_.admission.body_ms = kNever;
     options_.limits.idle_ms = kNever;
     options_.limits.write_ms = kNever;
   }
@@ -67,7 +67,7 @@ TEST_F(LimitsTest, WhoSendsALargeBodyAnywayCanReadTheRefusal) {
 }
 
 TEST_F(LimitsTest, ALargeChunkedBodyIsRefused) {
-  options_.limits.body_bytes_max = 10;
+  service_.admission.body_bytes_max = 10;
   start();
   const auto chunked = [&](const std::string& body) {
     return request("POST /p HTTP/1.1", "Transfer-Encoding: chunked\r\n") + body;
@@ -188,7 +188,7 @@ TEST_F(LimitsTest, AnIdleConnectionIsClosedBetweenRequests) {
 }
 
 TEST_F(LimitsTest, ASlowBodyIsCutOffHoweverSteadilyItComes) {
-  options_.limits.body_ms = 150;
+  service_.admission.body_ms = 150;
   start();
   for (const std::string& head :
        {std::string("Content-Length: 100000\r\n"), std::string("Transfer-Encoding: chunked\r\n")}) {
@@ -241,7 +241,7 @@ TEST_F(LimitsTest, WhoLingersAfterTheLastResponseIsClosed) {
 
 // Else whoever asks without a token, again and again, would end everybody's connection after each request.
 TEST_F(LimitsTest, WhoLingersEndsNobodyElsesConnection) {
-  options_.token = std::move(Secret::from_text(kToken)).value();
+  options_.authenticate = who_has(kToken);
   options_.limits.connections_max = 16;
   options_.limits.linger_ms = kNever;
   start();
@@ -276,7 +276,7 @@ TEST_F(LimitsTest, TheConnectionThatIsIdleLongestMakesRoom) {
 }
 
 TEST_F(LimitsTest, ConnectionsWithoutATokenHaveAShareOnly) {
-  options_.token = std::move(Secret::from_text(kToken)).value();
+  options_.authenticate = who_has(kToken);
   options_.limits.connections_max = 40;
   options_.limits.strangers_max = 10;
   options_.limits.header_ms = options_.limits.idle_ms = kNever;
@@ -328,7 +328,7 @@ TEST_F(LimitsTest, EachOfManyWorkersIsAnsweredBesideSilentConnections) {
   }
   const rlimit raised = {limit.rlim_max, limit.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &raised), 0);
-  options_.token = std::move(Secret::from_text(kToken)).value();
+  options_.authenticate = who_has(kToken);
   options_.limits.connections_max = 1024;
   options_.limits.strangers_max = 256;
   start();

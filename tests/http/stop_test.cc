@@ -75,7 +75,7 @@ TEST_F(Stop, ClosesIdleConnectionsAtOnce) {
 
 TEST_F(Stop, CutsOffClientsThatHang) {
   options_.limits.header_ms = kNever;
-  options_.limits.body_ms = kNever;
+  service_.admission.body_ms = kNever;
   options_.limits.write_ms = kNever;
   options_.limits.linger_ms = kNever;
   handler_ = [](const http::Request&) {

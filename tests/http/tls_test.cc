@@ -134,9 +134,7 @@ TEST_F(Tls, WhoDoesNotSpeakAtAllIsClosed) {
 TEST_F(Tls, AddressesOthersCanReachAreServedWithATokenToo) {
   options_.listen = {"0.0.0.0:0"};
   options_.hosts = {"cairn.example"};
-  auto token = Secret::from_text(kToken);
-  ASSERT_TRUE(token.ok());
-  options_.token = std::move(token).value();
+  options_.authenticate = who_has(kToken);
   start_tls();
   const std::string reachable = "127.0.0.1" + address().substr(address().rfind(':'));
   const auto ask_tls = [&](const std::string& headers) {

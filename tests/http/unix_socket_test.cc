@@ -72,7 +72,7 @@ TEST_F(UnixSocket, OfALiveServerIsRefused) {
   start();
   http::ServerOptions second;
   second.listen = {"unix:" + path_};
-  EXPECT_EQ(http::Server::start(std::move(second), handler_).code(), Code::kBusy);
+  EXPECT_EQ(http::Server::start(std::move(second), service_).code(), Code::kBusy);
   EXPECT_EQ(status_of(get()), 200u);
 }
 
@@ -125,7 +125,7 @@ TEST_F(UnixSocket, OfServersThatStartAtOnceHasOneOwner) {
       http::ServerOptions options;
       options.listen = {"unix:" + path_};
       options.handler_threads = 1;
-      auto result = http::Server::start(std::move(options), handler_);
+      auto result = http::Server::start(std::move(options), service_);
       if (!result.ok()) {
         EXPECT_EQ(result.code(), Code::kBusy);
         return;

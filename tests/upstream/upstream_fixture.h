@@ -17,9 +17,9 @@
 #include <thread>
 #include <utility>
 
-#include "api/http/server.h"
 #include "cairn/cairn.hpp"
 #include "cairn/upstream.hpp"
+#include "tests/support/function_service.h"
 #include "tests/support/store_fixture.h"
 
 namespace cairn::tests {
@@ -53,13 +53,11 @@ class Receiver {
     http::ServerOptions options;
     options.listen = {address.empty() ? socket_ : address};
     options.handler_threads = 4;
-    options.limits.body_bytes_max = body_bytes_max;
+    service_.admission.body_bytes_max = body_bytes_max;
     if (!token.empty()) {
-      auto secret = Secret::from_text(token);
-      ASSERT_TRUE(secret.ok());
-      options.token.emplace(std::move(*secret));
+      options.authenticate = who_has(token);
     }
-    auto server = http::Server::start(std::move(options), [this](const http::Request& r) { return handle(r); });
+    auto server = http::Server::start(std::move(options), service_);
     ASSERT_TRUE(server.ok()) << server.status().what;
     server_ = std::move(*server);
     const std::string at = server_->addresses().front();
@@ -126,6 +124,7 @@ class Receiver {
   std::atomic<bool> holds_{false};
   std::atomic<bool> holding_{false};
   std::atomic<bool> goes_{false};
+  FunctionService service_{[this](const http::Request& request) { return handle(request); }};
   std::unique_ptr<http::Server> server_;  // destroyed first
 };
 

@@ -11,6 +11,9 @@
 #include <utility>
 
 #include "api/http/server.h"
+#include "api/server/keys.h"
+#include "api/server/route_table.h"
+#include "api/server/sync_route.h"
 #include "engine/json/json.h"
 #include "engine/store/store_storage.h"
 #include "engine/sync/receiver.h"
@@ -21,7 +24,6 @@
 #include "tools/process/interrupt.h"
 #include "tools/store/open_store.h"
 #include "tools/sync/carrier.h"
-#include "tools/sync/endpoint.h"
 #include "tools/sync/folder_exchange.h"
 #include "tools/sync/summary.h"
 #include "wal/descriptor.h"
@@ -44,8 +46,9 @@ counts once however often it is sent. The runs can be read like any others while
 `cairn ls`, `show`, `watch`. A server can have an upstream itself, so stores can form a chain.
 
 By default only this machine can reach it. To listen on an address that other machines can reach,
-it needs a token and TLS. If a token is given, every request must have it. To make one:
-`openssl rand -hex 32 > token; chmod 600 token`. A unix socket can be reached by this user only.
+it needs a token and TLS. If a token is given, every request must have one. To make one:
+`openssl rand -hex 32 > token; chmod 600 token`. A device that only sends what it has gets one of
+--sync-token-file. A unix socket can be reached by this user only.
 
 GET /healthz answers `ok`. Ctrl-C ends the server cleanly. If the store was removed, or failed to
 write and must be opened again, the server ends by itself, with 74.
@@ -59,8 +62,8 @@ Examples:
   cairn serve --store centre --via-folder /media/stick      answers the messages there, and ends)help";
 
 struct ServeArguments {
-  std::vector<std::string> listen, hosts;
-  std::string token_file, tls_cert, tls_key, upstream, upstream_token_file, ca_file, folder;
+  std::vector<std::string> listen, hosts, token_files, sync_token_files, allow_origins;
+  std::string tls_cert, tls_key, upstream, upstream_token_file, ca_file, folder;
   std::optional<uint64_t> limit, connections_max;
 };
 
@@ -176,6 +179,26 @@ class StoreWatch {
   int64_t looked_ms_ = 0;
 };
 
+Result<std::vector<Secret>> read_tokens(const std::vector<std::string>& files) {
+  std::vector<Secret> out;
+  for (const std::string& file : files) {
+    auto token = Secret::from_file(file);
+    if (!token.ok()) {
+      return engine::fail(token.status(), token.status().what, file);
+    }
+    out.push_back(std::move(*token));
+  }
+  return out;
+}
+
+/// SCHEME://HOST or SCHEME://HOST:PORT, as a browser writes the origin of a page.
+bool is_origin(const std::string& text) {
+  const size_t at = text.starts_with("https://") ? 8 : text.starts_with("http://") ? 7 : 0;
+  const std::string host = text.substr(at);
+  return at != 0 && is_host(host) &&
+         std::none_of(host.begin(), host.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
 Status serve_http(const Globals& globals, const ServeArguments& a, Store& store, const std::atomic<bool>& latched,
                   protocol::Receiver& receiver, std::unique_ptr<Carrier> carrier, size_t connections) {
   http::ServerOptions options;
@@ -190,16 +213,16 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
       note(globals, std::string(line));
     }
   };
-  if (!a.token_file.empty()) {
-    auto token = Secret::from_file(a.token_file);
-    if (!token.ok()) {
-      return engine::fail(token.status(), token.status().what, a.token_file);
-    }
-    options.token = std::move(*token);
+  CAIRN_TRY_ASSIGN(auto&& api_tokens, read_tokens(a.token_files));
+  CAIRN_TRY_ASSIGN(auto&& sync_tokens, read_tokens(a.sync_token_files));
+  const server::Keys keys(std::move(api_tokens), std::move(sync_tokens));
+  if (!keys.empty()) {
+    options.authenticate = [&keys](const http::Credentials& credentials) { return keys.check(credentials); };
   }
+  options.cors.origins = a.allow_origins;
+  server::RouteTable routes({server::sync_route(receiver), server::health_route()});
   const std::string one_address = options.listen.size() == 1 ? options.listen[0] : "";  // of several it is not known
-  auto server = http::Server::start(
-      std::move(options), [&receiver](const http::Request& request) { return answer_sync(receiver, request); });
+  auto server = http::Server::start(std::move(options), routes);
   if (!server.ok()) {
     const std::string_view what = server.status().what;
     const std::string& file = what.starts_with("the TLS certificate's file")                         ? a.tls_cert
@@ -269,6 +292,11 @@ Exit serve(const Globals& globals, const ServeArguments& a) {
   }
   if (!std::all_of(a.hosts.begin(), a.hosts.end(), is_host)) {
     return report_usage(globals, "--host takes HOST or HOST:PORT with a port from 1 to 65535, as relay.example:4020");
+  }
+  if (!std::all_of(a.allow_origins.begin(), a.allow_origins.end(), is_origin)) {
+    return report_usage(globals,
+                        "--allow-origin takes the origin of a page as a browser sends it: https://app.example, "
+                        "or http://localhost:3000, in lower case and without a path");
   }
   const std::optional<size_t> connections = connections_max(a.connections_max.value_or(0));
   if (!connections) {
@@ -340,7 +368,12 @@ void add_serve(CommandLine& line) {
   line.add("serve", "Receive what other stores send", kServeNotes)
       .list("--listen", "ADDRESS", "IP:PORT or unix:PATH (default 127.0.0.1:4020); can be repeated", a->listen)
       .list("--host", "NAME", "This server's name for others, as relay.example:4020; can be repeated", a->hosts)
-      .option("--token-file", "FILE", "Require the token in this file (mode 0600) of every request", a->token_file)
+      .list("--token-file", "FILE", "Require the token in this file (mode 0600) of all; can be repeated",
+            a->token_files)
+      .list("--sync-token-file", "FILE", "A token that only opens the route of `cairn sync`; can be repeated",
+            a->sync_token_files)
+      .list("--allow-origin", "ORIGIN", "A page of this origin may call, as https://app.example; can be repeated",
+            a->allow_origins)
       .option("--tls-cert", "FILE", "Certificate chain (PEM)", a->tls_cert)
       .option("--tls-key", "FILE", "Key of the certificate (PEM)", a->tls_key)
       .option("--upstream", "URL", "Send everything on to another `cairn serve`", a->upstream)
@@ -351,8 +384,9 @@ void add_serve(CommandLine& line) {
       .number("--connections-max", "N", "Most connections at once (8192, or the descriptor limit less 64)",
               {1, UINT32_MAX}, a->connections_max)
       .metadata_limit(a->limit)
-      .excludes("--via-folder", {"--listen", "--host", "--token-file", "--tls-cert", "--tls-key", "--upstream",
-                                 "--upstream-token-file", "--ca-file", "--connections-max"})
+      .excludes("--via-folder",
+                {"--listen", "--host", "--token-file", "--sync-token-file", "--allow-origin", "--tls-cert", "--tls-key",
+                 "--upstream", "--upstream-token-file", "--ca-file", "--connections-max"})
       .only_with("--upstream", {"--upstream-token-file", "--ca-file"})
       .run([a](const Globals& globals) { return serve(globals, *a); });
 }

@@ -1,4 +1,4 @@
-#include "tools/sync/endpoint.h"
+#include "api/server/sync_route.h"
 
 #include <zstd.h>
 
@@ -6,12 +6,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "api/server/keys.h"
 #include "api/upstream/http_exchange.h"
 #include "engine/sync/message.h"
 #include "engine/sync/reply.h"
 
-namespace cairn::tools {
+namespace cairn::server {
 
 namespace {
 
@@ -72,46 +74,50 @@ unsigned status_of(const std::string& answer) {
 
 }  // namespace
 
+namespace {
+
 http::Response answer_sync(engine::sync::Receiver& receiver, const http::Request& request) {
-  http::Response response;
-  response.content_type = "application/json";
-  if (request.path == "/healthz" && request.method == "GET") {
-    response.content_type = "text/plain";
-    response.body = "ok\n";
-    return response;
-  }
-  if (request.path != upstream::kSyncPath) {
-    response.status = 404;
-    response.body = R"({"error":"there is nothing here"})";
-    return response;
-  }
-  if (request.method != "POST") {
-    response.status = 405;
-    response.headers.emplace_back("Allow", "POST");
-    response.body = R"({"error":"messages are posted"})";
-    return response;
-  }
   if (request.header("Content-Type") != upstream::kSyncContentType) {
-    response.status = 415;
-    response.body = R"({"error":"Content-Type must be application/vnd.cairn.sync"})";
-    return response;
+    return error_response(415, "Content-Type must be application/vnd.cairn.sync");
   }
   const std::string_view encoding = request.header("Content-Encoding");
-  std::string plain;
   if (!encoding.empty() && encoding != "zstd" && encoding != "identity") {
-    response.status = 415;
-    response.body = R"({"error":"Content-Encoding must be zstd or none"})";
-    return response;
+    return error_response(415, "Content-Encoding must be zstd or none");
   }
+  std::string plain;
   if (encoding == "zstd" && !decompress(request.body, engine::sync::kMessageBytesMax, plain)) {
-    response.status = 400;
-    response.body = R"({"error":"the body is not one zstd frame of at most 8 MiB that says its size"})";
-    return response;
+    return error_response(400, "the body is not one zstd frame of at most 8 MiB that says its size");
   }
+  http::Response response;
   response.body = receiver.handle(encoding == "zstd" ? plain : request.body);
   response.status = status_of(response.body);
   response.content_type = upstream::kSyncContentType;
   return response;
 }
 
-}  // namespace cairn::tools
+}  // namespace
+
+Route sync_route(engine::sync::Receiver& receiver) {
+  Route route;
+  route.method = "POST";
+  route.pattern = upstream::kSyncPath;
+  route.roles = kApiKey | kSyncToken;
+  route.body_bytes_max = engine::sync::kMessageBytesMax;
+  route.handler = [&receiver](Call call) { call.answer.send(answer_sync(receiver, call.request)); };
+  return route;
+}
+
+Route health_route() {
+  Route route;
+  route.method = "GET";
+  route.pattern = "/healthz";
+  route.handler = [](Call call) {
+    http::Response response;
+    response.content_type = "text/plain";
+    response.body = "ok\n";
+    call.answer.send(std::move(response));
+  };
+  return route;
+}
+
+}  // namespace cairn::server

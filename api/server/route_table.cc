@@ -1,0 +1,112 @@
+#include "api/server/route_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/json/json.h"
+
+namespace cairn::server {
+
+namespace {
+
+// Of what no route takes: as much as a client may send before it reads the 404.
+constexpr size_t kStrayBodyBytesMax = 64u << 10;
+
+std::vector<std::string> split(std::string_view pattern) {
+  std::vector<std::string> out;
+  pattern.remove_prefix(1);
+  for (bool more = true; more;) {
+    const size_t slash = pattern.find('/');
+    more = slash != std::string_view::npos;
+    out.emplace_back(pattern.substr(0, slash));
+    pattern.remove_prefix(more ? slash + 1 : pattern.size());
+  }
+  return out;
+}
+
+bool is_parameter(const std::string& segment) { return segment.starts_with(':'); }
+
+bool fits(const std::vector<std::string>& pattern, const std::vector<std::string>& segments) {
+  return std::equal(pattern.begin(), pattern.end(), segments.begin(), segments.end(),
+                    [](const std::string& wanted, const std::string& given) {
+                      return is_parameter(wanted) ? !given.empty() : wanted == given;
+                    });
+}
+
+}  // namespace
+
+http::Response error_response(unsigned status, std::string_view text) {
+  http::Response out;
+  out.status = status;
+  out.content_type = "application/json";
+  out.body = engine::to_json(engine::Value(engine::Object{{"error", engine::Value(std::string(text))}}));
+  return out;
+}
+
+RouteTable::RouteTable(std::vector<Route> routes) {
+  for (Route& route : routes) {
+    Entry entry;
+    entry.segments = split(route.pattern);
+    entry.route = std::move(route);
+    entries_.push_back(std::move(entry));
+  }
+  for (Entry& entry : entries_) {
+    for (const Entry& other : entries_) {
+      if (other.route.pattern == entry.route.pattern) {
+        entry.allow += (entry.allow.empty() ? "" : ", ") + other.route.method;
+        entry.allow += other.route.method == "GET" ? ", HEAD" : "";
+      }
+    }
+  }
+}
+
+const RouteTable::Entry* RouteTable::find(const http::Request& request, const Entry** other_method) const {
+  for (const Entry& entry : entries_) {
+    if (fits(entry.segments, request.segments)) {
+      if (entry.route.method == request.method) {
+        return &entry;
+      }
+      *other_method = &entry;
+    }
+  }
+  return nullptr;
+}
+
+http::Admission RouteTable::admit(const http::Request& head) {
+  http::Admission out;
+  out.body_bytes_max = kStrayBodyBytesMax;
+  const Entry* other_method = nullptr;
+  if (const Entry* entry = find(head, &other_method); entry != nullptr) {
+    out.body_bytes_max = entry->route.body_bytes_max;
+    out.body_ms = entry->route.body_ms;
+  } else if (other_method != nullptr) {
+    out.refusal = {405, "Method not allowed"};
+    out.allow = other_method->allow.c_str();
+  }
+  return out;
+}
+
+void RouteTable::serve(http::Request request, http::Answer answer) {
+  const Entry* other_method = nullptr;
+  const Entry* entry = find(request, &other_method);
+  if (entry == nullptr) {
+    answer.send(error_response(404, "there is nothing here"));
+    return;
+  }
+  const int role = request.principal.role;
+  if (role != 0 && entry->route.roles != 0 && (role & entry->route.roles) == 0) {
+    answer.send(error_response(403, "this token does not open this route"));
+    return;
+  }
+  Call call;
+  for (size_t i = 0; i < entry->segments.size(); ++i) {
+    if (is_parameter(entry->segments[i])) {
+      call.parameters.push_back(request.segments[i]);
+    }
+  }
+  call.request = std::move(request);
+  call.answer = std::move(answer);
+  entry->route.handler(std::move(call));
+}
+
+}  // namespace cairn::server

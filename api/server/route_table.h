@@ -1,0 +1,55 @@
+// Which handler answers which request.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/http/service.h"
+
+namespace cairn::server {
+
+/// A request on its way to its handler.
+struct Call {
+  http::Request request;
+  std::vector<std::string> parameters;  // the segments that stand for the pattern's names, in its order
+  http::Answer answer;
+};
+
+struct Route {
+  std::string method;   // "GET" takes HEAD too
+  std::string pattern;  // "/api/v1/runs/:id/metadata": a segment with a colon in front is a parameter, never empty
+  int roles = 0;        // principals with one of these bits may call it; 0: all
+  size_t body_bytes_max = 0;
+  int64_t body_ms = 30'000;
+  std::function<void(Call)> handler;
+};
+
+/// {"error": `text`} with this status.
+http::Response error_response(unsigned status, std::string_view text);
+
+/// Gives each request to its route: else 404, 405 with Allow, or 403 for a principal that may not call it. A server that
+/// asks nobody who they are lets everybody call everything.
+class RouteTable : public http::Service {
+ public:
+  /// The first route that fits is taken.
+  explicit RouteTable(std::vector<Route> routes);
+
+  http::Admission admit(const http::Request& head) override;
+  void serve(http::Request request, http::Answer answer) override;
+
+ private:
+  struct Entry {
+    Route route;
+    std::vector<std::string> segments;  // of the pattern
+    std::string allow;                  // the methods of all routes with this pattern
+  };
+  [[nodiscard]] const Entry* find(const http::Request& request, const Entry** other_method) const;
+
+  std::vector<Entry> entries_;
+};
+
+}  // namespace cairn::server

@@ -1,0 +1,169 @@
+// Which handler gets a request, and which tokens open it, behind a real server.
+#include "api/server/route_table.h"
+
+#include "api/server/keys.h"
+#include "api/server/sync_route.h"
+#include "tests/http/http_fixture.h"
+
+namespace cairn::tests {
+namespace {
+
+constexpr const char* kApi = "api-key-0123456789-abcdefghijklmnopqrst";
+constexpr const char* kNewApi = "new-api-key-0123456789-abcdefghijklmnop";
+constexpr const char* kSync = "sync-token-0123456789-abcdefghijklmnopq";
+
+std::vector<Secret> secrets(const std::vector<const char*>& texts) {
+  std::vector<Secret> out;
+  for (const char* text : texts) {
+    out.push_back(std::move(*Secret::from_text(text)));
+  }
+  return out;
+}
+
+server::Route route(const std::string& method, const std::string& pattern, int roles = 0, size_t body_bytes_max = 0) {
+  server::Route out;
+  out.method = method;
+  out.pattern = pattern;
+  out.roles = roles;
+  out.body_bytes_max = body_bytes_max;
+  out.handler = [method, pattern](server::Call call) {
+    http::Response response;
+    response.body = method + " " + pattern;
+    for (const std::string& parameter : call.parameters) {
+      response.body += " " + parameter;
+    }
+    response.body += " " + call.request.body;
+    call.answer.send(std::move(response));
+  };
+  return out;
+}
+
+class Routes : public HttpTest {
+ protected:
+  void start_table() {
+    if (!keys_.empty()) {
+      options_.authenticate = [this](const http::Credentials& credentials) { return keys_.check(credentials); };
+    }
+    auto started = http::Server::start(std::move(options_), table_);
+    ASSERT_TRUE(started.ok()) << started.status().what;
+    table_server_ = std::move(*started);
+  }
+  [[nodiscard]] Reply send(const std::string& line, const std::string& token = "", const std::string& body = "") const {
+    Client client(table_server_->addresses().front());
+    client.send(line + " HTTP/1.1\r\nHost: " + table_server_->addresses().front() + "\r\n" +
+                (token.empty() ? "" : "Authorization: Bearer " + token + "\r\n") +
+                (body.empty() ? "" : "Content-Length: " + std::to_string(body.size()) + "\r\n") + "\r\n" + body);
+    return client.read_reply();
+  }
+
+  server::Keys keys_{{}, {}};
+  server::RouteTable table_{{route("GET", "/"), route("GET", "/runs"), route("POST", "/runs", 0, 10),
+                             route("GET", "/runs/:id"), route("PUT", "/runs/:id/metadata", 0, 100),
+                             route("GET", "/runs/:id/metadata"), route("POST", "/tasks/:task/runs/:id", 0, 10)}};
+  std::unique_ptr<http::Server> table_server_;
+};
+
+TEST_F(Routes, AreFoundByMethodAndSegments) {
+  start_table();
+  EXPECT_EQ(send("GET /").body, "GET / ");
+  EXPECT_EQ(send("GET /runs").body, "GET /runs ");
+  EXPECT_EQ(send("GET /runs?x=/runs/y").body, "GET /runs ");
+  EXPECT_EQ(send("POST /runs", "", "body").body, "POST /runs body");
+  EXPECT_EQ(send("GET /runs/r").body, "GET /runs/:id r ");
+  EXPECT_EQ(send("PUT /runs/r/metadata", "", "{}").body, "PUT /runs/:id/metadata r {}");
+  EXPECT_EQ(send("POST /tasks/a/runs/b").body, "POST /tasks/:task/runs/:id a b ");
+}
+
+TEST_F(Routes, AParameterIsOneSegmentDecodedOnce) {
+  start_table();
+  EXPECT_EQ(send("GET /runs/a%2Fb").body, "GET /runs/:id a/b ");
+  EXPECT_EQ(send("GET /runs/%252F%23%5C%3F%20").body, "GET /runs/:id %2F#\\?  ");
+  EXPECT_EQ(send("GET /runs/:id").body, "GET /runs/:id :id ");
+  EXPECT_EQ(send("GET /runs/%2e%2e").status, 400u);
+  EXPECT_EQ(send("GET /runs/a/b").status, 404u);
+}
+
+TEST_F(Routes, OtherPathsAre404) {
+  start_table();
+  for (const char* path : {"/run", "/runs/", "//runs", "/runs//metadata", "/Runs", "/runs/r/metadata/", "/runs/r/x"}) {
+    const Reply reply = send(std::string("GET ") + path);
+    EXPECT_EQ(reply.status, 404u) << path;
+    EXPECT_EQ(reply.body, "{\"error\":\"there is nothing here\"}") << path;
+  }
+  EXPECT_EQ(send("DELETE /nothing").status, 404u);
+}
+
+TEST_F(Routes, OtherMethodsAre405WithThoseThatAreThere) {
+  start_table();
+  Reply reply = send("DELETE /runs");
+  EXPECT_EQ(reply.status, 405u);
+  EXPECT_EQ(reply.headers["allow"], "GET, HEAD, POST");
+  EXPECT_EQ(send("POST /runs/r/metadata").headers["allow"], "PUT, GET, HEAD");
+  EXPECT_EQ(send("OPTIONS /runs").status, 405u);
+  Client client(table_server_->addresses().front());
+  client.send("HEAD /runs HTTP/1.1\r\nHost: " + table_server_->addresses().front() + "\r\n\r\n");
+  EXPECT_EQ(client.read_reply(true).status, 200u);
+}
+
+TEST_F(Routes, EachHasABoundOfItsOwn) {
+  start_table();
+  EXPECT_EQ(send("POST /runs", "", std::string(10, 'x')).status, 200u);
+  EXPECT_EQ(send("POST /runs", "", std::string(11, 'x')).status, 413u);
+  EXPECT_EQ(send("PUT /runs/r/metadata", "", std::string(100, 'x')).status, 200u);
+  EXPECT_EQ(send("GET /runs", "", "x").status, 413u);
+  EXPECT_EQ(send("POST /nothing", "", std::string(1000, 'x')).status, 404u);
+}
+
+class OpenedByTokens : public Routes {
+ protected:
+  OpenedByTokens() {
+    table_ = server::RouteTable({route("GET", "/all"), route("GET", "/api", server::kApiKey),
+                                 route("GET", "/both", server::kApiKey | server::kSyncToken)});
+  }
+};
+
+TEST_F(OpenedByTokens, EachOpensItsOwnRoutes) {
+  const server::Keys keys(secrets({kApi, kNewApi}), secrets({kSync}));
+  options_.authenticate = [&keys](const http::Credentials& credentials) { return keys.check(credentials); };
+  start_table();
+  for (const char* api : {kApi, kNewApi}) {
+    for (const char* path : {"GET /all", "GET /api", "GET /both"}) {
+      EXPECT_EQ(send(path, api).status, 200u) << path;
+    }
+  }
+  EXPECT_EQ(send("GET /all", kSync).status, 200u);
+  EXPECT_EQ(send("GET /both", kSync).status, 200u);
+  EXPECT_EQ(send("GET /api", kSync).status, 403u);
+  EXPECT_EQ(send("GET /nothing", kSync).status, 404u);
+  EXPECT_EQ(send("GET /api").body, "{\"error\":\"Invalid or Missing API key\"}\n");
+  EXPECT_EQ(send("GET /api", "no-key").body, "{\"error\":\"Invalid API key\"}\n");
+  EXPECT_EQ(send("GET /nothing").status, 401u) << "who proves nothing learns no path";
+}
+
+TEST_F(OpenedByTokens, WithATokenForSyncAloneTheRestIsShut) {
+  const server::Keys keys({}, secrets({kSync}));
+  EXPECT_FALSE(keys.empty());
+  options_.authenticate = [&keys](const http::Credentials& credentials) { return keys.check(credentials); };
+  start_table();
+  EXPECT_EQ(send("GET /both", kSync).status, 200u);
+  EXPECT_EQ(send("GET /api", kSync).status, 403u);
+  EXPECT_EQ(send("GET /api").status, 401u);
+}
+
+TEST_F(OpenedByTokens, NobodyIsAskedWithoutTokens) {
+  start_table();
+  EXPECT_EQ(send("GET /api").status, 200u);
+  EXPECT_EQ(send("GET /api", "whatever").status, 200u);
+}
+
+TEST(Keys, AnEmptyBearerIsNoToken) {
+  const server::Keys keys(secrets({kApi}), {});
+  http::Credentials credentials;
+  EXPECT_TRUE(static_cast<bool>(keys.check(credentials).refusal));
+  EXPECT_FALSE(keys.check(credentials).counts);
+  credentials.has_authorization = true;
+  EXPECT_TRUE(keys.check(credentials).counts) << "a guess";
+}
+
+}  // namespace
+}  // namespace cairn::tests
