@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "api/http/pending.h"
+#include "api/http/return_path.h"
 
 namespace cairn::http {
 
@@ -30,11 +31,7 @@ void Answer::give(bool failed) noexcept {
   const std::shared_ptr<Pending> pending = std::move(pending_);
   pending->failed = failed;
   pending->given = true;
-  pending->way->post([pending] {
-    if (const std::shared_ptr<Asker> asker = pending->asker.lock(); asker != nullptr) {
-      asker->answered(*pending);
-    }
-  });
+  pending->way->tell(pending, ReturnPath::Word::kAnswered);
 }
 
 }  // namespace cairn::http

@@ -23,7 +23,8 @@ class Answer {
   /// At most once. Threads: any.
   void send(Response response) noexcept;
   /// False: the client has gone, or the server has ended. Seen only after the call of serve() that got this answer has
-  /// returned, and as long as the client sends nothing meanwhile. Threads: any.
+  /// returned, and as long as the client sends nothing meanwhile. A client that has only ended its sending counts as
+  /// gone then. Threads: any.
   [[nodiscard]] bool is_wanted() const noexcept;
 
  private:

@@ -18,6 +18,9 @@ namespace http = boost::beast::http;
 
 constexpr size_t kReadBytes = 16u << 10;
 constexpr size_t kReadBytesWhileKept = 512;
+constexpr size_t kReadBytesWhileIdle = 1024;  // most heads; idle connections are many
+constexpr std::chrono::milliseconds kCancelAgain{20};
+constexpr int kPreflightsOfAStranger = 16;
 constexpr size_t kChunkLineBytesMax = 256;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -46,7 +49,7 @@ NoExtensions no_extensions;  // the parser keeps a reference to it
 
 Refusal refusal_of(boost::system::error_code ec) {
   if (ec == http::error::body_limit) {
-    return {413, "the body is too large"};
+    return {413, "Request body too large"};
   }
   if (ec == http::error::header_limit) {
     return {431, "the head is too large"};
@@ -102,6 +105,7 @@ void Connection::close() noexcept {
   channel_->socket().close(ignored);
   timer_.cancel(ignored);
   leave_lists();
+  leave_kept();
   count_body(0);
   core_.leave(self);
 }
@@ -122,18 +126,25 @@ Done Connection::then(Step step) {
 
 void Connection::set_deadline(int64_t in_ms) {
   timed_out_ = false;
-  timer_.expires_after(std::chrono::milliseconds(in_ms));
-  timer_.async_wait([self = shared_from_this(), number = ++deadline_number_](ErrorCode ec) {
+  cancel_in(std::chrono::milliseconds(in_ms), ++deadline_number_);
+}
+
+// Again and again until the step runs: an operation of TLS is several of the socket, and one that has just ended is not
+// cancelled.
+void Connection::cancel_in(std::chrono::milliseconds time, uint64_t number) {
+  timer_.expires_after(time);
+  timer_.async_wait([self = shared_from_this(), number](ErrorCode ec) {
     if (ec || self->closed_ || number != self->deadline_number_) {
       return;
     }
     self->timed_out_ = true;
     ErrorCode ignored;
     self->channel_->socket().cancel(ignored);
+    self->cancel_in(kCancelAgain, number);
   });
 }
 
-asio::mutable_buffer Connection::room() { return in_.prepare(kReadBytes); }
+asio::mutable_buffer Connection::room() { return in_.prepare(idle_ ? kReadBytesWhileIdle : kReadBytes); }
 
 void Connection::on_handshake(ErrorCode ec, size_t /*n*/) {
   if (timed_out_) {
@@ -268,7 +279,8 @@ Refusal Connection::read_head() {
   if (admission_.refusal) {
     return admission_.refusal;
   }
-  if (Refusal refusal = core_.credentials.check(message, std::chrono::steady_clock::now(), request_.principal)) {
+  if (Refusal refusal =
+          core_.credentials.check(message, !page_.empty(), std::chrono::steady_clock::now(), request_.principal)) {
     return refusal;
   }
   if (!known_) {
@@ -287,6 +299,7 @@ Refusal Connection::check_body_bound() {
 
 void Connection::after_head() {
   if (is_preflight_) {
+    keep_alive_ = keep_alive_ && (known_ || ++preflights_ < kPreflightsOfAStranger);
     respond(preflight_response(core_.cors, text(parser_->get()[http::field::access_control_request_headers])));
     return;
   }
@@ -387,11 +400,7 @@ void Connection::dispatch() {
     } catch (...) {  // NOLINT(bugprone-empty-catch): the answer that was destroyed says so
     }
     if (!pending->given) {
-      pending->way->post([pending] {
-        if (const std::shared_ptr<Asker> asker = pending->asker.lock(); asker != nullptr) {
-          asker->kept(*pending);
-        }
-      });
+      pending->way->tell(pending, ReturnPath::Word::kKept);
     }
   });
 }
@@ -406,7 +415,23 @@ void Connection::give_memory_back() {
 }
 
 void Connection::kept(Pending& pending) noexcept {
-  if (closed_ || &pending != pending_.get() || pending.given || reads_while_kept_ || in_.size() != 0) {
+  if (closed_ || &pending != pending_.get() || pending.given) {
+    return;
+  }
+  if (core_.kept >= core_.limits.kept_max) {
+    pending.wanted = false;
+    pending_.reset();
+    count_body(0);
+    try {
+      respond(response_to({503, "too many requests wait for their answers"}));
+    } catch (...) {
+      close();
+    }
+    return;
+  }
+  ++core_.kept;
+  is_kept_ = true;
+  if (in_.size() != 0) {
     return;
   }
   try {
@@ -415,6 +440,8 @@ void Connection::kept(Pending& pending) noexcept {
   } catch (...) {  // NOLINT(bugprone-empty-catch): only that the client has gone is not learned
   }
 }
+
+void Connection::leave_kept() noexcept { core_.kept -= std::exchange(is_kept_, false) ? 1 : 0; }
 
 void Connection::on_bytes_while_kept(ErrorCode ec, size_t n) {
   reads_while_kept_ = false;
@@ -429,7 +456,6 @@ void Connection::on_bytes_while_kept(ErrorCode ec, size_t n) {
 }
 
 void Connection::answered(Pending& pending) noexcept {
-  count_body(0);
   if (!pending.failed && !is_sendable(pending.response)) {
     pending.failed = true;
   }
@@ -440,23 +466,36 @@ void Connection::answered(Pending& pending) noexcept {
   if (closed_ || &pending != pending_.get()) {
     return;
   }
+  count_body(0);
   answer_is_here_ = true;
-  if (reads_while_kept_) {
-    ErrorCode ignored;
-    channel_->socket().cancel(ignored);  // then on_bytes_while_kept
-    return;
-  }
   try {
-    send_answer();
+    if (reads_while_kept_) {
+      end_read_while_kept();
+    } else {
+      send_answer();
+    }
   } catch (...) {
     core_.log("a connection was closed: out of memory");
     close();
   }
 }
 
+// A read of TLS is several of the socket. One that has just ended is not cancelled, and the next one begins.
+void Connection::end_read_while_kept() {
+  ErrorCode ignored;
+  channel_->socket().cancel(ignored);  // then on_bytes_while_kept
+  timer_.expires_after(kCancelAgain);
+  timer_.async_wait([self = shared_from_this()](ErrorCode ec) {
+    if (!ec && !self->closed_ && self->reads_while_kept_) {
+      self->end_read_while_kept();
+    }
+  });
+}
+
 void Connection::send_answer() {
   const std::shared_ptr<Pending> pending = std::move(pending_);
   answer_is_here_ = false;
+  leave_kept();
   respond(pending->failed ? response_to({500, "internal error"}) : std::move(pending->response));
 }
 
@@ -466,7 +505,7 @@ void Connection::refuse(Refusal refusal) {
   parser_.reset();
   count_body(0);
   Response response = response_to(refusal);
-  if (refusal.status == 405 && admission_.allow != nullptr) {
+  if (refusal.status == 405 && !admission_.allow.empty()) {
     response.headers.emplace_back("Allow", admission_.allow);
   }
   respond(std::move(response));
@@ -477,6 +516,7 @@ void Connection::respond(Response response) {
     keep_alive_ = false;
   }
   set_deadline(core_.limits.write_ms);
+  writes_ = true;
   head_out_ = response_head(response, {keep_alive_, version_, page_}, core_.cors, std::time(nullptr));
   body_out_ = is_head_ || has_no_body(response.status) ? std::string() : std::move(response.body);
   channel_->write({asio::buffer(head_out_), asio::buffer(body_out_)}, then(&Connection::on_written));
@@ -484,6 +524,7 @@ void Connection::respond(Response response) {
 
 void Connection::on_written(ErrorCode ec, size_t /*n*/) {
   body_out_ = std::string();
+  writes_ = false;
   if (timed_out_) {
     ++core_.timed_out;
   }

@@ -19,6 +19,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <chrono>
 #include <list>
 #include <memory>
 #include <optional>
@@ -44,6 +45,8 @@ class Connection : public Asker, public std::enable_shared_from_this<Connection>
   void close() noexcept;
   /// Nothing of a request has come.
   [[nodiscard]] bool is_idle() const { return idle_; }
+  /// A response is on its way to the client.
+  [[nodiscard]] bool writes() const { return writes_; }
 
   void answered(Pending& pending) noexcept override;
   void kept(Pending& pending) noexcept override;
@@ -63,6 +66,8 @@ class Connection : public Asker, public std::enable_shared_from_this<Connection>
   Refusal parse_body();
   void dispatch();
   void give_memory_back();
+  void end_read_while_kept();
+  void leave_kept() noexcept;
   void send_answer();
   void refuse(Refusal refusal);
   void respond(Response response);
@@ -80,6 +85,7 @@ class Connection : public Asker, public std::enable_shared_from_this<Connection>
   /// The completion of an operation: continues with `step`; an exception there closes the connection.
   Done then(Step step);
   void set_deadline(int64_t in_ms);
+  void cancel_in(std::chrono::milliseconds time, uint64_t number);
   void leave_lists() noexcept;
   void count_body(size_t bytes) noexcept;
   [[nodiscard]] boost::asio::mutable_buffer room();
@@ -92,6 +98,8 @@ class Connection : public Asker, public std::enable_shared_from_this<Connection>
   bool timed_out_ = false;        // the present deadline is over
   bool closed_ = false;
   bool idle_ = true;  // nothing of a request has come
+  bool writes_ = false;
+  int preflights_ = 0;  // before the first accepted request
 
   // In one of Core's lists, or in none.
   std::list<Connection*>* list_ = nullptr;
@@ -107,6 +115,7 @@ class Connection : public Asker, public std::enable_shared_from_this<Connection>
   Admission admission_;
   std::string page_;                  // the origin of another site's page that may read the response
   std::shared_ptr<Pending> pending_;  // the request in work
+  bool is_kept_ = false;              // counted in Core
   bool reads_while_kept_ = false;
   bool answer_is_here_ = false;
   bool is_preflight_ = false;

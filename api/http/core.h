@@ -57,6 +57,7 @@ class Core {
   std::list<Connection*> strangers;  // none of their requests was accepted yet; the oldest first
   std::list<Connection*> idle;       // the others between two requests; idle longest first
   std::list<Connection*> lingering;  // after their last response; the oldest first
+  size_t kept = 0;                   // requests whose answers are kept for later
   uint64_t bodies_bytes = 0;         // of requests that are being read or in work
 
   const std::shared_ptr<ReturnPath> way_back;

@@ -85,7 +85,8 @@ bool is_preflight(const Fields& fields, std::string_view method) {
          fields.count(http::field::access_control_request_method) == 1;
 }
 
-Refusal CredentialGate::check(const Fields& fields, std::chrono::steady_clock::time_point now, Principal& principal) {
+Refusal CredentialGate::check(const Fields& fields, bool of_a_page, std::chrono::steady_clock::time_point now,
+                              Principal& principal) {
   if (!authenticate_) {
     return {};
   }
@@ -102,10 +103,13 @@ Refusal CredentialGate::check(const Fields& fields, std::chrono::steady_clock::t
     value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
     credentials.bearer = value;
   }
-  if (fields.count(http::field::cookie) == 1) {
+  if (!of_a_page && fields.count(http::field::cookie) == 1) {
     credentials.cookie = text(fields[http::field::cookie]);
   }
   Authenticated found = authenticate_(credentials);
+  if (!found.refusal && found.principal.role == 0) {
+    found.refusal = {401, "no role"};  // 0 is nobody, for whom everything is open
+  }
   if (!found.refusal) {
     principal = std::move(found.principal);
     return {};

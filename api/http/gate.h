@@ -43,8 +43,9 @@ class CredentialGate {
   /// `window` are answered 429.
   CredentialGate(Authenticator authenticate, size_t guesses_max, std::chrono::milliseconds window)
       : authenticate_(std::move(authenticate)), guesses_max_(guesses_max), window_(window) {}
-  /// Whoever proves who they are always passes.
-  Refusal check(const Fields& fields, std::chrono::steady_clock::time_point now, Principal& principal);
+  /// Whoever proves who they are always passes. `of_a_page` of another site: its cookies prove nothing, the browser adds
+  /// them by itself.
+  Refusal check(const Fields& fields, bool of_a_page, std::chrono::steady_clock::time_point now, Principal& principal);
 
  private:
   Authenticator authenticate_;

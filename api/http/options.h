@@ -20,6 +20,9 @@ struct Limits {
   // Connections without an accepted request (one with a valid token, if there is a token). Beyond it the oldest is
   // closed.
   size_t strangers_max = 25;
+  // Requests whose answers the service keeps for later; further ones get 503. Each costs about 2.5 KiB, with TLS about
+  // 75 KiB.
+  size_t kept_max = 75;
   uint64_t bodies_bytes_max = 256u << 20;  // of all requests that are being read or in work; further ones get 503
   int64_t header_ms = 10'000;  // from a request's first byte to the end of its head; also for the TLS handshake
   int64_t idle_ms = 60'000;    // between two requests of a connection

@@ -5,9 +5,11 @@
 #include <memory>
 
 #include "api/http/request.h"
-#include "api/http/return_path.h"
 
 namespace cairn::http {
+
+class ReturnPath;
+struct Pending;
 
 /// Who waits. Called by the thread of all connections.
 class Asker {

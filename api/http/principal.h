@@ -10,7 +10,7 @@
 namespace cairn::http {
 
 struct Principal {
-  int role = 0;        // what the service's Authenticator said; 0: nobody was asked
+  int role = 0;        // what the service's Authenticator said, never 0; 0: nobody was asked
   std::string claims;  // what a signed token says, verified; "" without one
 };
 

@@ -2,49 +2,38 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <chrono>
-#include <exception>
-#include <thread>
-#include <utility>  // ahead of Asio
+#include <deque>
+#include <memory>
 
 #include "wal/mutex.h"
 
 namespace cairn::http {
 
-class ReturnPath {
+struct Pending;
+
+class ReturnPath : public std::enable_shared_from_this<ReturnPath> {
  public:
+  enum class Word : uint8_t { kAnswered, kKept };
   explicit ReturnPath(boost::asio::io_context& io) : io_(&io) {}
 
-  /// Runs `f` on the thread of connections, soon; never after close(). Waits for memory: a client waits too, and its
-  /// connection must not be forgotten.
-  template <class F>
-  void post(const F& f) noexcept {
-    while (!try_post(f)) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-  }
-  void close() noexcept {
-    const MutexLock lock(mutex_);
-    io_ = nullptr;
-  }
+  /// Tells whoever asked, soon, on the thread of connections; never after close(). Waits for memory: a client waits
+  /// too, and its connection must not be forgotten.
+  void tell(const std::shared_ptr<Pending>& pending, Word word) noexcept;
+  void close() noexcept;
 
  private:
-  template <class F>
-  bool try_post(const F& f) noexcept {
-    const MutexLock lock(mutex_);
-    try {
-      if (io_ != nullptr) {
-        boost::asio::post(*io_, f);
-      }
-      return true;
-    } catch (const std::exception&) {
-      return false;
-    }
-  }
+  struct Item {
+    std::shared_ptr<Pending> pending;
+    Word word = Word::kAnswered;
+  };
+  bool try_tell(const std::shared_ptr<Pending>& pending, Word word) noexcept;
+  void deliver_some() noexcept;
+  bool go_on();
 
   Mutex mutex_{LockRank::kServerReturnPath};
   boost::asio::io_context* io_ CAIRN_GUARDED_BY(mutex_);
+  std::deque<Item> items_ CAIRN_GUARDED_BY(mutex_);
+  bool delivers_ CAIRN_GUARDED_BY(mutex_) = false;  // deliver_some() is on its way
 };
 
 }  // namespace cairn::http

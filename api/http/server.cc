@@ -108,10 +108,14 @@ class Server::Impl {
     if (!threads_.empty()) {
       wind_down();
       service_.let_go();
-      const bool answered = core_.wait_until_empty(deadline_ms);
+      bool ended = core_.wait_until_empty(deadline_ms);
       work_.stop();  // first, so that no handler begins for a connection that is cut off
-      if (!answered) {
-        cut_off();
+      if (!ended) {
+        cut_off(true);
+        ended = core_.wait_until_empty(deadline_ms);
+      }
+      if (!ended) {
+        cut_off(false);
       }
       for (size_t i = 1; i < threads_.size(); ++i) {
         threads_[i].join();
@@ -180,8 +184,14 @@ class Server::Impl {
     });
   }
 
-  void cut_off() noexcept {
-    on_io([this] { each_connection([](Connection& connection) { connection.close(); }); });
+  void cut_off(bool but_writers) noexcept {
+    on_io([this, but_writers] {
+      each_connection([but_writers](Connection& connection) {
+        if (!but_writers || !connection.writes()) {
+          connection.close();
+        }
+      });
+    });
   }
 
   template <class F>

@@ -37,9 +37,10 @@ class Server {
 
   /// As in ServerOptions::listen, with the real ports.
   [[nodiscard]] std::vector<std::string> addresses() const;
-  /// Stops listening, closes idle connections, calls Service::let_go, answers the requests that are in work, and closes
-  /// everything after `deadline_ms`: those that wait for an answer before its head, those whose clients do not read. It returns earlier if all is done, and later only if a handler runs longer. Threads: any
-  /// except a handler's. A second call waits for the first.
+  /// Stops listening, closes idle connections, calls Service::let_go, and answers the requests that are in work. After
+  /// `deadline_ms` it closes the connections that have sent nothing of a response, and after the same time once more
+  /// those whose clients still do not read theirs. It returns earlier if all is done, and later only if a handler runs
+  /// longer. Threads: any except a handler's. A second call waits for the first.
   void stop(int64_t deadline_ms) noexcept;
   [[nodiscard]] Counters counters() const noexcept;
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "api/http/answer.h"
 #include "api/http/refusal.h"
@@ -13,9 +14,9 @@ namespace cairn::http {
 /// What is taken of a request.
 struct Admission {
   Refusal refusal;
-  const char* allow = nullptr;  // of a 405: the methods that there are, for the header Allow; a literal
-  size_t body_bytes_max = 0;    // a longer body is answered 413
-  int64_t body_ms = 30'000;     // for the body to come, else 408
+  std::string allow;          // of a 405: the methods that there are, for the header Allow
+  size_t body_bytes_max = 0;  // a longer body is answered 413
+  int64_t body_ms = 30'000;   // for the body to come, else 408
 };
 
 /// Must live longer than the server, and than each Answer that it holds.

@@ -43,58 +43,58 @@ http::Response error_response(unsigned status, std::string_view text) {
   return out;
 }
 
-RouteTable::RouteTable(std::vector<Route> routes) {
+RouteTable::RouteTable(std::vector<Route> routes, std::function<void()> let_go) : let_go_(std::move(let_go)) {
   for (Route& route : routes) {
     Entry entry;
     entry.segments = split(route.pattern);
     entry.route = std::move(route);
     entries_.push_back(std::move(entry));
   }
-  for (Entry& entry : entries_) {
-    for (const Entry& other : entries_) {
-      if (other.route.pattern == entry.route.pattern) {
-        entry.allow += (entry.allow.empty() ? "" : ", ") + other.route.method;
-        entry.allow += other.route.method == "GET" ? ", HEAD" : "";
-      }
-    }
-  }
 }
 
-const RouteTable::Entry* RouteTable::find(const http::Request& request, const Entry** other_method) const {
+const RouteTable::Entry* RouteTable::find(const http::Request& request) const {
+  const auto found = std::find_if(entries_.begin(), entries_.end(), [&request](const Entry& entry) {
+    return entry.route.method == request.method && fits(entry.segments, request.segments);
+  });
+  return found == entries_.end() ? nullptr : &*found;
+}
+
+std::string RouteTable::methods_of(const http::Request& request) const {
+  std::string out;
   for (const Entry& entry : entries_) {
     if (fits(entry.segments, request.segments)) {
-      if (entry.route.method == request.method) {
-        return &entry;
-      }
-      *other_method = &entry;
+      out += (out.empty() ? "" : ", ") + entry.route.method + (entry.route.method == "GET" ? ", HEAD" : "");
     }
   }
-  return nullptr;
+  return out;
 }
 
 http::Admission RouteTable::admit(const http::Request& head) {
   http::Admission out;
   out.body_bytes_max = kStrayBodyBytesMax;
-  const Entry* other_method = nullptr;
-  if (const Entry* entry = find(head, &other_method); entry != nullptr) {
+  if (const Entry* entry = find(head); entry != nullptr) {
     out.body_bytes_max = entry->route.body_bytes_max;
     out.body_ms = entry->route.body_ms;
-  } else if (other_method != nullptr) {
+  } else if (out.allow = methods_of(head); !out.allow.empty()) {
     out.refusal = {405, "Method not allowed"};
-    out.allow = other_method->allow.c_str();
   }
   return out;
 }
 
+void RouteTable::let_go() noexcept {
+  if (let_go_) {
+    let_go_();
+  }
+}
+
 void RouteTable::serve(http::Request request, http::Answer answer) {
-  const Entry* other_method = nullptr;
-  const Entry* entry = find(request, &other_method);
+  const Entry* entry = find(request);
   if (entry == nullptr) {
     answer.send(error_response(404, "there is nothing here"));
     return;
   }
   const int role = request.principal.role;
-  if (role != 0 && entry->route.roles != 0 && (role & entry->route.roles) == 0) {
+  if (role != 0 && (role & entry->route.roles) == 0) {
     answer.send(error_response(403, "this token does not open this route"));
     return;
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api/http/service.h"
+#include "api/server/keys.h"
 
 namespace cairn::server {
 
@@ -22,7 +23,7 @@ struct Call {
 struct Route {
   std::string method;   // "GET" takes HEAD too
   std::string pattern;  // "/api/v1/runs/:id/metadata": a segment with a colon in front is a parameter, never empty
-  int roles = 0;        // principals with one of these bits may call it; 0: all
+  int roles = kApiKey;  // principals with one of these bits may call it
   size_t body_bytes_max = 0;
   int64_t body_ms = 30'000;
   std::function<void(Call)> handler;
@@ -35,21 +36,23 @@ http::Response error_response(unsigned status, std::string_view text);
 /// asks nobody who they are lets everybody call everything.
 class RouteTable : public http::Service {
  public:
-  /// The first route that fits is taken.
-  explicit RouteTable(std::vector<Route> routes);
+  /// The first route that fits is taken. `let_go`: what keeps answers gives them (http::Service::let_go).
+  explicit RouteTable(std::vector<Route> routes, std::function<void()> let_go = {});
 
   http::Admission admit(const http::Request& head) override;
   void serve(http::Request request, http::Answer answer) override;
+  void let_go() noexcept override;
 
  private:
   struct Entry {
     Route route;
     std::vector<std::string> segments;  // of the pattern
-    std::string allow;                  // the methods of all routes with this pattern
   };
-  [[nodiscard]] const Entry* find(const http::Request& request, const Entry** other_method) const;
+  [[nodiscard]] const Entry* find(const http::Request& request) const;
+  [[nodiscard]] std::string methods_of(const http::Request& request) const;
 
   std::vector<Entry> entries_;
+  std::function<void()> let_go_;
 };
 
 }  // namespace cairn::server

@@ -105,6 +105,14 @@ TEST_F(AdmissionTest, ThePrincipalIsWhoWasProved) {
   EXPECT_EQ(send("GET /", bearer("one") + bearer("two")).status, 400u);
 }
 
+TEST_F(AdmissionTest, ACookieProvesNothingForAPageOfAnotherSite) {
+  options_.cors.origins = {"https://app.example"};
+  start_choosy();
+  const std::string page = "Origin: https://app.example\r\n";
+  EXPECT_EQ(send("POST /", page + "Cookie: session=1\r\n").status, 401u);
+  EXPECT_EQ(send("POST /", page + "Cookie: session=1\r\n" + bearer("one")).body, "1");
+}
+
 TEST_F(AdmissionTest, NeitherTokensNorCookiesReachTheService) {
   options_.authenticate = nullptr;
   start();

@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 
 #include "tests/http/http_fixture.h"
 
@@ -57,6 +59,34 @@ class TlsClient {
   std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_;
   std::unique_ptr<SSL, decltype(&SSL_free)> ssl_{nullptr, &SSL_free};
   bool connected_ = false;
+};
+
+/// Keeps each answer until it is told to give them.
+class TlsKeeper : public http::Service {
+ public:
+  http::Admission admit(const http::Request& /*head*/) override { return {}; }
+  void serve(http::Request /*request*/, http::Answer answer) override {
+    const std::lock_guard lock(mutex_);
+    kept_.push_back(std::move(answer));
+  }
+  void let_go() noexcept override {
+    const std::lock_guard lock(mutex_);
+    for (http::Answer& answer : kept_) {
+      http::Response response;
+      response.body = "later";
+      answer.send(std::move(response));
+    }
+    kept_.clear();
+  }
+  size_t wanted() {
+    const std::lock_guard lock(mutex_);
+    return static_cast<size_t>(
+        std::count_if(kept_.begin(), kept_.end(), [](const http::Answer& answer) { return answer.is_wanted(); }));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<http::Answer> kept_;
 };
 
 class Tls : public HttpTest {
@@ -218,6 +248,36 @@ TEST_F(Tls, AnEncryptedKeyIsRefusedWithoutAskingAtTheTerminal) {
   use_tls();
   options_.tls_key += ".enc";
   EXPECT_EQ(try_start().code, Code::kTypeMismatch);
+}
+
+TEST_F(Tls, AnswersMayBeKept) {
+  use_tls();
+  TlsKeeper keeper;
+  auto started = http::Server::start(std::move(options_), keeper);
+  ASSERT_TRUE(started.ok()) << started.status().what;
+  const std::string address = (*started)->addresses().front();
+  const std::string get = "GET / HTTP/1.1\r\nHost: " + address + "\r\n";
+  auto gone = std::make_unique<TlsClient>(address, cert_);
+  gone->send(get + "\r\n");
+  ASSERT_TRUE(wait_for([&] { return keeper.wanted() == 1; }));
+  gone.reset();
+  EXPECT_TRUE(wait_for([&] { return keeper.wanted() == 0; }));
+  for (int round = 0; round < 20; ++round) {
+    TlsClient client(address, cert_);
+    client.send(get + "\r\n" + get + "Connection: close\r\n\r\n");
+    for (int i = 0; i < 2; ++i) {
+      ASSERT_TRUE(wait_for([&] { return keeper.wanted() == 1; }));
+      keeper.let_go();
+    }
+    const std::string all = client.read_to_end();
+    EXPECT_TRUE(all.ends_with("\r\n\r\nlater")) << all;
+    EXPECT_NE(all.find("laterHTTP/1.1 200"), std::string::npos) << all;
+  }
+  TlsClient last(address, cert_);
+  last.send(get + "\r\n");
+  ASSERT_TRUE(wait_for([&] { return keeper.wanted() == 1; }));
+  (*started)->stop(kNever);
+  EXPECT_TRUE(last.read_to_end().ends_with("later"));
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ std::vector<Secret> secrets(const std::vector<const char*>& texts) {
   return out;
 }
 
-server::Route route(const std::string& method, const std::string& pattern, int roles = 0, size_t body_bytes_max = 0) {
+server::Route route(const std::string& method, const std::string& pattern, size_t body_bytes_max = 0,
+                    int roles = server::kApiKey) {
   server::Route out;
   out.method = method;
   out.pattern = pattern;
@@ -57,9 +58,10 @@ class Routes : public HttpTest {
   }
 
   server::Keys keys_{{}, {}};
-  server::RouteTable table_{{route("GET", "/"), route("GET", "/runs"), route("POST", "/runs", 0, 10),
-                             route("GET", "/runs/:id"), route("PUT", "/runs/:id/metadata", 0, 100),
-                             route("GET", "/runs/:id/metadata"), route("POST", "/tasks/:task/runs/:id", 0, 10)}};
+  server::RouteTable table_{{route("GET", "/"), route("GET", "/runs"), route("POST", "/runs", 10),
+                             route("GET", "/runs/:id"), route("PUT", "/runs/:id/metadata", 100),
+                             route("GET", "/runs/:id/metadata"), route("POST", "/tasks/:task/runs/:id", 10),
+                             route("PUT", "/runs/latest")}};
   std::unique_ptr<http::Server> table_server_;
 };
 
@@ -99,6 +101,7 @@ TEST_F(Routes, OtherMethodsAre405WithThoseThatAreThere) {
   EXPECT_EQ(reply.status, 405u);
   EXPECT_EQ(reply.headers["allow"], "GET, HEAD, POST");
   EXPECT_EQ(send("POST /runs/r/metadata").headers["allow"], "PUT, GET, HEAD");
+  EXPECT_EQ(send("DELETE /runs/latest").headers["allow"], "GET, HEAD, PUT") << "by either pattern";
   EXPECT_EQ(send("OPTIONS /runs").status, 405u);
   Client client(table_server_->addresses().front());
   client.send("HEAD /runs HTTP/1.1\r\nHost: " + table_server_->addresses().front() + "\r\n\r\n");
@@ -117,8 +120,7 @@ TEST_F(Routes, EachHasABoundOfItsOwn) {
 class OpenedByTokens : public Routes {
  protected:
   OpenedByTokens() {
-    table_ = server::RouteTable({route("GET", "/all"), route("GET", "/api", server::kApiKey),
-                                 route("GET", "/both", server::kApiKey | server::kSyncToken)});
+    table_ = server::RouteTable({route("GET", "/api"), route("GET", "/both", 0, server::kApiKey | server::kSyncToken)});
   }
 };
 
@@ -127,11 +129,10 @@ TEST_F(OpenedByTokens, EachOpensItsOwnRoutes) {
   options_.authenticate = [&keys](const http::Credentials& credentials) { return keys.check(credentials); };
   start_table();
   for (const char* api : {kApi, kNewApi}) {
-    for (const char* path : {"GET /all", "GET /api", "GET /both"}) {
+    for (const char* path : {"GET /api", "GET /both"}) {
       EXPECT_EQ(send(path, api).status, 200u) << path;
     }
   }
-  EXPECT_EQ(send("GET /all", kSync).status, 200u);
   EXPECT_EQ(send("GET /both", kSync).status, 200u);
   EXPECT_EQ(send("GET /api", kSync).status, 403u);
   EXPECT_EQ(send("GET /nothing", kSync).status, 404u);
@@ -154,6 +155,12 @@ TEST_F(OpenedByTokens, NobodyIsAskedWithoutTokens) {
   start_table();
   EXPECT_EQ(send("GET /api").status, 200u);
   EXPECT_EQ(send("GET /api", "whatever").status, 200u);
+}
+
+TEST_F(OpenedByTokens, WhoIsKnownAndHasNoRoleIsNobodyAndGetsNothing) {
+  options_.authenticate = [](const http::Credentials& /*credentials*/) { return http::Authenticated(); };
+  start_table();
+  EXPECT_EQ(send("GET /api", "whatever").status, 401u);
 }
 
 TEST(Keys, AnEmptyBearerIsNoToken) {

@@ -38,6 +38,10 @@ namespace protocol = engine::sync;
 
 constexpr uint64_t kStoreDescriptors = 64;
 constexpr uint64_t kConnections = 8192;
+// What pages of other origins may read of a response: what the npm client's subscriptions and retries need.
+constexpr const char* kExposedHeaders =
+    "electric-offset, electric-handle, electric-schema, electric-cursor, electric-up-to-date, x-trigger-jwt, "
+    "x-trigger-jwt-claims, x-should-retry, x-ratelimit-reset, retry-after";
 
 constexpr const char* kServeNotes =
     R"help(Receives what other stores send, by `cairn sync` or through the library, into this store. If there
@@ -208,6 +212,7 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
   options.tls_key = a.tls_key;
   options.limits.connections_max = connections;
   options.limits.strangers_max = std::max<size_t>(connections / 4, 1);
+  options.limits.kept_max = connections / 4 * 3;
   options.log = [&globals](std::string_view line) {
     if (!line.starts_with("listening on ")) {  // that is output
       note(globals, std::string(line));
@@ -220,6 +225,7 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
     options.authenticate = [&keys](const http::Credentials& credentials) { return keys.check(credentials); };
   }
   options.cors.origins = a.allow_origins;
+  options.cors.expose_headers = kExposedHeaders;
   server::RouteTable routes({server::sync_route(receiver), server::health_route()});
   const std::string one_address = options.listen.size() == 1 ? options.listen[0] : "";  // of several it is not known
   auto server = http::Server::start(std::move(options), routes);
@@ -257,6 +263,7 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
     pause_ms(carrier != nullptr ? 20 : 100);
   }
   const engine::ErrorDetail detail = engine::error_detail();
+  kill_at_interrupt(3);  // a second one comes from somebody in a hurry, and the stop ends by itself
   (*server)->stop(5000);
   print_end(globals, receiver.counters());
   engine::error_detail() = detail;

@@ -15,7 +15,9 @@ namespace cairn::tools {
 
 namespace {
 
-volatile sig_atomic_t g_signal = 0;
+volatile sig_atomic_t g_signal = 0;  // the first one
+volatile sig_atomic_t g_count = 0;
+volatile sig_atomic_t g_kills_at = 2;
 // The handler writes a byte. A wait that polls it misses no signal, however shortly before the wait it came: the
 // "self-pipe trick" of D. J. Bernstein.
 int g_pipe[2] = {-1, -1};
@@ -33,10 +35,13 @@ int g_pipe[2] = {-1, -1};
 }
 
 void note_signal(int number) {
-  if (g_signal != 0) {
+  g_count = g_count + 1;
+  if (g_count >= g_kills_at) {
     die_of(number);
   }
-  g_signal = number;
+  if (g_signal == 0) {
+    g_signal = number;
+  }
   const int saved = errno;
   const char byte = 0;
   [[maybe_unused]] const ssize_t written = write(g_pipe[1], &byte, 1);
@@ -81,6 +86,8 @@ void note_interrupts() {
 }
 
 bool interrupted() { return g_signal != 0; }
+
+void kill_at_interrupt(int number) { g_kills_at = number; }
 
 bool wait_for_input(int fd) { return wait_for(fd, -1); }
 

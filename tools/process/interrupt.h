@@ -6,9 +6,11 @@
 
 namespace cairn::tools {
 
-/// The first signal is noted, a second one kills at once. A limit on file sizes (SIGXFSZ) is an error of the write.
+/// The first signal is noted, a second one kills at once (kill_at_interrupt). A limit on file sizes (SIGXFSZ) is an error of the write.
 void note_interrupts();
 [[nodiscard]] bool interrupted();
+/// From now on the signal of this number kills.
+void kill_at_interrupt(int number);
 /// Blocks until a read of `fd` would not. False: interrupted, if only just before the call.
 [[nodiscard]] bool wait_for_input(int fd);
 /// Sleeps; a signal ends it, if only one that came just before the call.
