@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
@@ -15,9 +16,11 @@ namespace cairn::tools {
 
 namespace {
 
-volatile sig_atomic_t g_signal = 0;  // the first one
-volatile sig_atomic_t g_count = 0;
-volatile sig_atomic_t g_kills_at = 2;
+// Of the handler, on whichever thread it runs.
+std::atomic<int> g_signal{0};  // the first one
+std::atomic<int> g_count{0};
+std::atomic<int> g_kills_at{2};
+static_assert(std::atomic<int>::is_always_lock_free);
 // The handler writes a byte. A wait that polls it misses no signal, however shortly before the wait it came: the
 // "self-pipe trick" of D. J. Bernstein.
 int g_pipe[2] = {-1, -1};
@@ -35,13 +38,11 @@ int g_pipe[2] = {-1, -1};
 }
 
 void note_signal(int number) {
-  g_count = g_count + 1;
-  if (g_count >= g_kills_at) {
+  if (++g_count >= g_kills_at) {
     die_of(number);
   }
-  if (g_signal == 0) {
-    g_signal = number;
-  }
+  int none = 0;
+  g_signal.compare_exchange_strong(none, number);
   const int saved = errno;
   const char byte = 0;
   [[maybe_unused]] const ssize_t written = write(g_pipe[1], &byte, 1);
