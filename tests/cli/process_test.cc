@@ -87,10 +87,10 @@ TEST_F(ProcessOfTheCommand, ASignalThatInterruptsNoSystemCallEndsTheWait) {
         _exit(1);
       }
       tools::note_interrupts();
-      std::thread other([] {
+      std::thread([] {
         usleep(50'000);
         raise(SIGTERM);
-      });
+      }).detach();
       if (input) {
         _exit(tools::wait_for_input(nothing[0]) ? 2 : 0);
       }
