@@ -1,4 +1,5 @@
-// One connection: reads a request, checks it, passes it to the service's threads, writes the response, and so on.
+// One connection: reads a request, checks it, passes it to the service's threads, writes the response, and so on. What
+// happens while the request is with the service is in connection_work.cc.
 //
 //   handshake -> read_head -> (continue ->) read_body -> in work (-> kept) -> write -> read_head ...
 //                    |                          |                               \-> finish
@@ -55,6 +56,7 @@ class Connection : public Asker, public std::enable_shared_from_this<Connection>
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   using ErrorCode = boost::system::error_code;
   using Step = void (Connection::*)(ErrorCode, size_t);
+  static constexpr std::chrono::milliseconds kCancelAgain{20};
 
   void read_request();
   void read_more_of_head();

@@ -212,7 +212,7 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
   options.tls_key = a.tls_key;
   options.limits.connections_max = connections;
   options.limits.strangers_max = std::max<size_t>(connections / 4, 1);
-  options.limits.kept_max = connections / 4 * 3;
+  options.limits.kept_max = std::max<size_t>(connections / 4 * 3, 1);
   options.log = [&globals](std::string_view line) {
     if (!line.starts_with("listening on ")) {  // that is output
       note(globals, std::string(line));
