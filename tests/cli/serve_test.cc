@@ -1,7 +1,11 @@
 // Who may ask a `cairn serve`, as its options say.
 #ifdef CAIRN_TOOLS_NETWORK
 
+#include <signal.h>
 #include <sys/stat.h>
+
+#include <chrono>
+#include <thread>
 
 #include "tests/cli/server_fixture.h"
 #include "tests/http/http_fixture.h"
@@ -53,6 +57,21 @@ TEST_F(Serve, PagesThatAreNamedMayAskAndNoOthers) {
   EXPECT_EQ(reply.headers["access-control-allow-origin"], "https://app.example");
   EXPECT_THAT(reply.headers["access-control-expose-headers"], HasSubstr("electric-offset"));
   EXPECT_EQ(ask(address, "GET /healthz", "Origin: https://other.example\r\n").status, 403u);
+}
+
+// A stop ends by itself, and a body that is cut off misleads who reads it.
+TEST_F(Serve, ASecondCtrlCWaitsForTheStopToo) {
+  const std::string address = serve();
+  Client client(address);
+  client.send("POST /v1/sync HTTP/1.1\r\nHost: " + address + "\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  ASSERT_EQ(client.read_reply().status, 100u) << "so the server has the head";
+  client.send("x");
+  ::kill(pids_["up"], SIGINT);
+  ASSERT_TRUE(tests::wait_for([&] { return !Client::is_listening(address); }));
+  ::kill(pids_["up"], SIGINT);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  client.send("y");
+  EXPECT_EQ(client.read_reply().status, 415u);
 }
 
 TEST_F(Serve, OtherMethodsAndPathsAreSaid) {
