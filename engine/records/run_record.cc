@@ -1,7 +1,6 @@
 // Encoding of run records. TABLES.md has the layout; the fields here are in the same order.
 #include "engine/records/run_record.h"
 
-#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstring>
@@ -22,10 +21,6 @@ constexpr uint64_t kRowOthersWrite = 1;
 constexpr uint64_t kShipsForms = 2;
 constexpr uint64_t kShared = 4;
 constexpr size_t kOwnerBytes = 16;
-
-constexpr std::array<const char*, 13> kStatusNames = {
-    "PENDING_VERSION", "QUEUED",  "DEQUEUED",       "EXECUTING", "WAITING", "COMPLETED", "CANCELED",
-    "FAILED",          "CRASHED", "SYSTEM_FAILURE", "DELAYED",   "EXPIRED", "TIMED_OUT"};
 
 bool read_text(MsgpackCursor& in, std::string& v, size_t bytes_max) {
   std::string_view text;
@@ -111,7 +106,7 @@ Status decode_head(std::string_view bytes, RunRecord& r, std::string_view& docum
                      in.read_unsigned(r.sequence) && in.read_unsigned(r.session) && in.read_unsigned(status) &&
                      read_text(in, r.task, kTaskBytesMax) && read_text(in, r.parent, kRunIdBytesMax) &&
                      read_text(in, r.root, kRunIdBytesMax) && in.read_array(tags);
-  if (!front || status >= kStatusNames.size() || tags > kTagsMax) {
+  if (!front || status >= kRunStatuses || tags > kTagsMax) {
     return kBadRunRecord;
   }
   r.status = static_cast<RunStatus>(status);
@@ -135,44 +130,6 @@ Status decode_head(std::string_view bytes, RunRecord& r, std::string_view& docum
 }
 
 }  // namespace
-
-const char* status_name(RunStatus s) {
-  const auto i = static_cast<size_t>(s);
-  return i < kStatusNames.size() ? kStatusNames[i] : "UNKNOWN";
-}
-
-bool status_from_name(std::string_view name, RunStatus& s) {
-  const auto same = [](char a, char b) { return (a >= 'a' && a <= 'z' ? static_cast<char>(a - 'a' + 'A') : a) == b; };
-  for (size_t i = 0; i < kStatusNames.size(); ++i) {
-    const std::string_view known = kStatusNames[i];
-    if (std::equal(name.begin(), name.end(), known.begin(), known.end(), same)) {
-      s = static_cast<RunStatus>(i);
-      return true;
-    }
-  }
-  return false;
-}
-
-bool is_final(RunStatus s) {
-  switch (s) {
-    case RunStatus::kCompleted:
-    case RunStatus::kCanceled:
-    case RunStatus::kFailed:
-    case RunStatus::kSystemFailure:
-    case RunStatus::kExpired:
-    case RunStatus::kTimedOut:
-      return true;
-    case RunStatus::kPendingVersion:
-    case RunStatus::kQueued:
-    case RunStatus::kDequeued:
-    case RunStatus::kExecuting:
-    case RunStatus::kWaiting:
-    case RunStatus::kCrashed:
-    case RunStatus::kDelayed:
-      return false;
-  }
-  return false;
-}
 
 namespace {
 
@@ -220,7 +177,7 @@ Status check_run_record(const RunRecord& r) {
   if (!r.root.empty() && !valid_run_id(r.root)) {
     return {Code::kInvalidArgument, "malformed root run id"};
   }
-  if (static_cast<size_t>(r.status) >= kStatusNames.size()) {
+  if (static_cast<size_t>(r.status) >= kRunStatuses) {
     return {Code::kInvalidArgument, "unknown status"};
   }
   if (r.task.size() > kTaskBytesMax) {
@@ -418,7 +375,7 @@ Status view_run_record(std::string_view bytes, RunRecordView& view) {
   }
   if (!in.read_string(view.id) || view.id.empty() || view.id.size() > kRunIdBytesMax ||
       !in.read_unsigned(view.created_lsn) || !in.read_unsigned(view.sequence) || !in.read_unsigned(session) ||
-      !in.read_unsigned(status) || status >= kStatusNames.size() || !in.read_string(view.task) ||
+      !in.read_unsigned(status) || status >= kRunStatuses || !in.read_string(view.task) ||
       !in.read_string(view.parent) || !in.read_string(view.root) || !in.read_array(tags) || tags > kTagsMax) {
     return kBadRunRecord;
   }

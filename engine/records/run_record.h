@@ -10,29 +10,9 @@
 #include "cairn/status.h"
 #include "engine/diff/diff.h"
 #include "engine/document/document.h"
+#include "engine/records/run_status.h"
 
 namespace cairn::engine {
-
-/// Values are stored; never renumbered. The names are the model's.
-enum class RunStatus : uint8_t {
-  kPendingVersion = 0,
-  kQueued = 1,
-  kDequeued = 2,
-  kExecuting = 3,
-  kWaiting = 4,
-  kCompleted = 5,
-  kCanceled = 6,
-  kFailed = 7,
-  kCrashed = 8,
-  kSystemFailure = 9,
-  kDelayed = 10,
-  kExpired = 11,
-  kTimedOut = 12,
-};
-const char* status_name(RunStatus s);                        // "EXECUTING"
-bool status_from_name(std::string_view name, RunStatus& s);  // in either case
-/// COMPLETED, CANCELED, FAILED, SYSTEM_FAILURE, EXPIRED, TIMED_OUT: no more updates. CRASHED can be resumed.
-bool is_final(RunStatus s);
 
 /// Limits of a stored record. Longer input is kTooLarge at the call, kCorrupt where it is read.
 inline constexpr size_t kRunIdBytesMax = 64;
