@@ -96,7 +96,7 @@ const char* cairn_status_text(cairn_status status) noexcept {
     case Code::kInvalidMsgpack:
       return "not msgpack";
     case Code::kTooDeep:
-      return "nested deeper than 64";
+      return "nested deeper than 128";
     case Code::kNotFinite:
       return "NaN or infinity";
     case Code::kTypeMismatch:

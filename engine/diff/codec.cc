@@ -21,7 +21,7 @@ constexpr size_t kEntryBytesMin = 3;      // array header, key, kind
 constexpr size_t kOperationBytesMin = 3;  // array header, type, key
 constexpr size_t kReservedMax = 256;      // an entry in memory is much larger than its smallest encoding
 constexpr Status kBadEntry{Code::kCorrupt, "malformed diff entry"};
-constexpr Status kDeepEntry{Code::kTooDeep, "malformed diff: an entry nested deeper than 64"};
+constexpr Status kDeepEntry{Code::kTooDeep, "malformed diff: an entry nested deeper than 128"};
 constexpr Status kBadDiff{Code::kCorrupt, "malformed diff"};
 
 void append_big_endian(ByteSink& out, uint64_t v, int bytes) {

@@ -15,7 +15,7 @@ namespace {
 // an operation that needs more changes nothing here either.
 constexpr size_t kConstantBytesMax = 256u << 10;
 constexpr int kWrapLevels = 2;  // the document and the new list
-constexpr Status kTooDeepToWrap{Code::kTooDeep, "a list around the value would be nested deeper than 64"};
+constexpr Status kTooDeepToWrap{Code::kTooDeep, "a list around the value would be nested deeper than 128"};
 
 Status evaluate_path(Value& x, const Operation& op) {
   const Result<std::vector<Segment>> segments = parse_path(op.key);

@@ -234,7 +234,7 @@ Status LiveDocument::replace(const Operation& op, size_t limit, SizeDetail& deta
     return {Code::kTypeMismatch, "metadata must be an object"};
   }
   if (depth_of(op.value) > kDepthMax) {
-    return {Code::kTooDeep, "the document would be nested deeper than 64"};
+    return {Code::kTooDeep, "the document would be nested deeper than 128"};
   }
   Document document = Document::from_object(*object);
   if (document.exact_bytes() > limit) {

@@ -7,7 +7,7 @@
 namespace cairn::engine {
 namespace {
 
-constexpr Status kTooDeepThere{Code::kTooDeep, "nested deeper than 64 where it would stand: make the value flatter"};
+constexpr Status kTooDeepThere{Code::kTooDeep, "nested deeper than 128 where it would stand: make the value flatter"};
 
 Status check_items(const Array& items) {
   return std::all_of(items.begin(), items.end(), [](const Value& item) { return 2 + depth_of(item) <= kDepthMax; })

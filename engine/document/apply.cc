@@ -28,7 +28,7 @@ Edit applied(EditKind kind) {
   return edit;
 }
 
-constexpr Status kDocumentTooDeep{Code::kTooDeep, "the document would be nested deeper than 64"};
+constexpr Status kDocumentTooDeep{Code::kTooDeep, "the document would be nested deeper than 128"};
 
 Result<Edit> plan_append(const Value* existing, const Value& item, int levels) {
   const bool wraps = existing != nullptr && !existing->is(Type::kArray);

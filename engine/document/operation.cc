@@ -64,7 +64,7 @@ Result<Operation> operation_of(Value& from) {
       return {Code::kInvalidArgument, "operation: update needs an object as its value"};
     }
     if (depth_of(*value) > kDepthMax) {
-      return {Code::kTooDeep, "nested deeper than 64: make the value flatter"};
+      return {Code::kTooDeep, "nested deeper than 128: make the value flatter"};
     }
     op.value = std::move(*value);
   }

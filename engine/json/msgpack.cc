@@ -155,7 +155,7 @@ class Builder : public msgpack::null_visitor {
       return stop({Code::kInvalidMsgpack, "msgpack with a map key that is not a string"});
     }
     if (open_.size() >= depth_max_) {
-      return stop({Code::kTooDeep, "nested deeper than 64: make the value flatter"});
+      return stop({Code::kTooDeep, "nested deeper than 128: make the value flatter"});
     }
     if (elements > elements_left_) {
       return stop({Code::kInvalidMsgpack, "malformed msgpack: a count exceeds the input"});

@@ -29,20 +29,24 @@ bool MsgpackCursor::skip(uint64_t bytes) {
   return true;
 }
 
-bool MsgpackCursor::read_array(size_t& count) {
+bool MsgpackCursor::read_count(uint8_t lead, uint8_t wide, size_t& count) {
   uint8_t b = 0;
   uint64_t n = 0;
   if (!read_byte(b)) {
     return false;
   }
-  if (b >= 0x90 && b <= 0x9f) {
+  if ((b & 0xf0) == lead) {
     n = b & 0x0f;
-  } else if ((b != 0xdc && b != 0xdd) || !read_big_endian(b == 0xdc ? 2 : 4, n)) {
+  } else if ((b != wide && b != wide + 1) || !read_big_endian(b == wide ? 2 : 4, n)) {
     return false;
   }
   count = n;
   return count <= remaining();  // an element takes a byte at least
 }
+
+bool MsgpackCursor::read_array(size_t& count) { return read_count(0x90, 0xdc, count); }
+
+bool MsgpackCursor::read_map(size_t& count) { return read_count(0x80, 0xde, count) && count <= remaining() / 2; }
 
 bool MsgpackCursor::read_nil() {
   if (at_ == bytes_.size() || static_cast<uint8_t>(bytes_[at_]) != 0xc0) {

@@ -17,6 +17,8 @@ class MsgpackCursor {
 
   // Each returns false, and leaves the cursor at any place, if the next value is of another type or the bytes end.
   bool read_array(size_t& count);
+  /// How many keys, each followed by its value.
+  bool read_map(size_t& count);
   /// False, and the cursor stays, if the next value is another one.
   bool read_nil();
   bool read_bool(bool& v);
@@ -29,6 +31,7 @@ class MsgpackCursor {
 
  private:
   bool read_byte(uint8_t& b);
+  bool read_count(uint8_t lead, uint8_t wide, size_t& count);
   bool read_big_endian(int bytes, uint64_t& v);
   bool skip(uint64_t bytes);
 

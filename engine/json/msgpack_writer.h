@@ -15,6 +15,8 @@ class MsgpackWriter {
 
   void write_array(size_t count) { write_count(0x90, 0xdc, count); }
   void write_map(size_t count) { write_count(0x80, 0xde, count); }
+  /// What is msgpack already.
+  void write_raw(std::string_view msgpack) { out_ += msgpack; }
   void write_nil() { out_.push_back('\xc0'); }
   void write_bool(bool v) { out_.push_back(v ? '\xc3' : '\xc2'); }
   void write_unsigned(uint64_t v);

@@ -236,7 +236,7 @@ Status read_value(ondemand::value value, int levels, Value& out) {
     case ondemand::json_type::array:
     case ondemand::json_type::object:
       if (levels == 0) {
-        return {Code::kTooDeep, "nested deeper than 64: make the value flatter"};
+        return {Code::kTooDeep, "nested deeper than 128: make the value flatter"};
       }
       return type == ondemand::json_type::array ? read_array(value, levels - 1, out)
                                                 : read_object(value, levels - 1, out);

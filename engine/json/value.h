@@ -108,7 +108,7 @@ bool add_numbers(const Value& x, const Value& n, Value& sum);
 Value negate_number(const Value& n);
 
 /// Deepest nesting that any input may have; the document itself is level 1.
-inline constexpr int kDepthMax = 64;
+inline constexpr int kDepthMax = 128;
 /// Stored data and messages are read with a slightly larger depth: a form holds its values in lists, and data that was
 /// once accepted must never keep a store from being opened.
 inline constexpr int kStoredDepthMax = kDepthMax + 8;

@@ -95,8 +95,7 @@ Status StoreReader::sync_state(const std::string& id, sync::SenderState& sender,
 
 RunView StoreReader::view_of(RunRecord record) const {
   RunView view;
-  view.orphaned =
-      !is_final(record.status) && record.owned_here() && (!report_.owner.held || record.session != life_.session);
+  view.orphaned = record.is_orphaned(report_.owner.held ? life_.session : kSessionOfNone);
   view.record = std::move(record);
   return view;
 }

@@ -7,6 +7,7 @@
 #include "engine/json/json.h"
 #include "engine/json/msgpack.h"
 #include "engine/json/msgpack_cursor.h"
+#include "engine/json/msgpack_writer.h"
 
 namespace cairn::engine {
 
@@ -114,24 +115,34 @@ Result<std::vector<RunDiff>> decode_transaction(std::string_view payload) {
 
 void append_change(std::string& out, const RunChange& change) {
   append_diff_prefix(out, change.id, change.created_lsn);
-  Array fields;
-  fields.emplace_back(change.sequence);
-  fields.emplace_back(change.updated_us);
-  fields.push_back(change.status ? Value(static_cast<int64_t>(*change.status)) : Value());
-  fields.push_back(change.session ? Value(*change.session) : Value());
-  if (change.tags) {
-    Array tags;
-    for (const std::string& tag : *change.tags) {
-      tags.emplace_back(tag);
-    }
-    fields.emplace_back(std::move(tags));
+  MsgpackWriter fields(out);
+  fields.write_array(change.details ? 7 : !change.error.empty() ? 6 : 5);
+  fields.write_unsigned(change.sequence);
+  fields.write_signed(change.updated_us);
+  if (change.status) {
+    fields.write_unsigned(static_cast<uint8_t>(*change.status));
   } else {
-    fields.emplace_back();
+    fields.write_nil();
   }
-  if (!change.error.empty()) {
-    fields.emplace_back(change.error);
+  if (change.session) {
+    fields.write_unsigned(*change.session);
+  } else {
+    fields.write_nil();
   }
-  append_msgpack_minimal(out, Value(std::move(fields)));
+  if (change.tags) {
+    fields.write_array(change.tags->size());
+    for (const std::string& tag : *change.tags) {
+      fields.write_string(tag);
+    }
+  } else {
+    fields.write_nil();
+  }
+  if (change.details || !change.error.empty()) {
+    fields.write_string(change.error);
+  }
+  if (change.details) {
+    write_details(fields, *change.details);
+  }
 }
 
 Result<RunChange> decode_change(std::string_view payload) {
@@ -141,7 +152,7 @@ Result<RunChange> decode_change(std::string_view payload) {
   }
   MsgpackCursor fields(payload);
   size_t count = 0;
-  if (!fields.read_array(count) || count < 5 || count > 6 || !fields.read_unsigned(change.sequence) ||
+  if (!fields.read_array(count) || count < 5 || count > 7 || !fields.read_unsigned(change.sequence) ||
       change.sequence == 0 || !fields.read_signed(change.updated_us)) {
     return kBad;
   }
@@ -169,12 +180,15 @@ Result<RunChange> decode_change(std::string_view payload) {
       change.tags->emplace_back(tag);
     }
   }
-  if (count == 6) {
+  if (count >= 6) {
     std::string_view error;
     if (!fields.read_string(error) || error.size() > kErrorBytesMax || !valid_utf8(error)) {
       return kBad;
     }
     change.error = error;
+  }
+  if (count == 7 && !read_details(fields, change.details.made())) {
+    return kBad;
   }
   if (!fields.at_end()) {
     return kBad;
@@ -187,6 +201,12 @@ void take_change(RunRecord& record, RunChange&& change) noexcept {
     record.status = *change.status;
     record.finished_us = is_final(*change.status) ? change.updated_us : 0;
     record.error = std::move(change.error);
+    if (record.details) {
+      follow_status(*record.details, *change.status, change.updated_us);
+    }
+  }
+  if (change.details) {
+    record.details = std::move(change.details);
   }
   if (change.session) {
     record.session = *change.session;

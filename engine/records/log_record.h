@@ -44,7 +44,8 @@ struct RunChange {
   std::optional<RunStatus> status;
   std::optional<uint64_t> session;
   std::optional<std::vector<std::string>> tags;
-  std::string error = {};  // only with a status
+  std::string error = {};          // only with a status
+  Boxed<RunDetails> details = {};  // take the place of those that the run has
 };
 
 /// Framing of a run's diff: [u8 id bytes][id][u64 creation LSN]; the diff of diff.h follows.
@@ -117,7 +118,7 @@ void add_record(wal::Writer::Append& append, LogType type, std::string_view payl
 
 void append_change(std::string& out, const RunChange& change);
 Result<RunChange> decode_change(std::string_view payload);
-/// Applies the fields that the change has: status with end and error, session, tags.
+/// Applies the fields that the change has: status with end and error, session, tags, details.
 void take_change(RunRecord& record, RunChange&& change) noexcept;
 
 }  // namespace cairn::engine

@@ -14,9 +14,11 @@
 namespace cairn::engine {
 namespace {
 
-constexpr uint64_t kFormat = 3;
-// By format: 2 has the error, 3 the sync fields. A record that needs no sync fields is written as format 2.
-constexpr std::array<uint32_t, 4> kFields = {0, 15, 16, 17};
+constexpr uint64_t kFormat = 4;
+// By format: 2 has the error, 3 the sync fields, 4 the details. A record is written in the lowest that says all of it.
+constexpr std::array<uint32_t, 5> kFields = {0, 15, 16, 17, 18};
+constexpr uint64_t kFormatWithSync = 3;
+constexpr uint64_t kFormatWithDetails = 4;
 constexpr uint64_t kRowOthersWrite = 1;
 constexpr uint64_t kShipsForms = 2;
 constexpr uint64_t kShared = 4;
@@ -122,7 +124,11 @@ Status decode_head(std::string_view bytes, RunRecord& r, std::string_view& docum
   if (format > 1 && !read_text(in, r.error, kErrorBytesMax)) {
     return kBadRunRecord;
   }
-  if (format > 2 && !read_sync(in, r)) {
+  const bool no_sync = format >= kFormatWithDetails && in.read_nil();
+  if (format >= kFormatWithSync && !no_sync && !read_sync(in, r)) {
+    return kBadRunRecord;
+  }
+  if (format >= kFormatWithDetails && !read_details(in, r.details.made())) {
     return kBadRunRecord;
   }
   document = in.rest();
@@ -130,32 +136,6 @@ Status decode_head(std::string_view bytes, RunRecord& r, std::string_view& docum
 }
 
 }  // namespace
-
-namespace {
-
-// One bit for each ASCII character that a run's id may have.
-constexpr std::array<uint64_t, 2> kRunIdCharacters = [] {
-  std::array<uint64_t, 2> bits{};
-  for (const char c : std::string_view("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:")) {
-    bits[static_cast<size_t>(c) / 64] |= uint64_t{1} << (c % 64);
-  }
-  return bits;
-}();
-
-}  // namespace
-
-bool valid_run_id(std::string_view id) {
-  if (id.empty() || id.size() > kRunIdBytesMax || id.front() == '.' || id.front() == ':') {
-    return false;
-  }
-  for (const char c : id) {
-    const auto u = static_cast<uint8_t>(c);
-    if (u >= 128 || (kRunIdCharacters[u / 64] >> (u % 64) & 1) == 0) {
-      return false;
-    }
-  }
-  return true;
-}
 
 Status check_relatives(std::string_view id, std::string_view parent, std::string_view root) {
   if (parent == id) {
@@ -202,6 +182,9 @@ Status check_run_record(const RunRecord& r) {
   }
   if (!valid_utf8(r.error)) {
     return {Code::kInvalidUtf8, "the error text is not UTF-8"};
+  }
+  if (r.details) {
+    CAIRN_TRY(check_run_details(*r.details));
   }
   if (r.foreign && r.document.size() != 0) {
     return {Code::kInvalidArgument, "a run owned elsewhere has no document here"};
@@ -310,7 +293,7 @@ void append_run_record(std::string& out, const RunRecord& r) {
   assert(check_run_record(r).ok());
   MsgpackWriter writer(out);
   const bool sync = r.origin.received() || r.others_write || r.ships_forms || r.shared != 0;
-  const uint64_t format = sync ? kFormat : 2;
+  const uint64_t format = r.details ? kFormatWithDetails : sync ? kFormatWithSync : 2;
   writer.write_array(kFields[format]);
   writer.write_unsigned(format);
   writer.write_string(r.id);
@@ -343,6 +326,11 @@ void append_run_record(std::string& out, const RunRecord& r) {
     if (r.shared != 0) {
       writer.write_unsigned(r.shared);
     }
+  } else if (r.details) {
+    writer.write_nil();
+  }
+  if (r.details) {
+    write_details(writer, *r.details);
   }
   writer.write_map(static_cast<size_t>(r.document.size()));
   for (int i = 0; i < r.document.size(); ++i) {

@@ -8,22 +8,20 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "engine/base/boxed.h"
 #include "engine/diff/diff.h"
 #include "engine/document/document.h"
+#include "engine/records/run_details.h"
+#include "engine/records/run_id.h"
 #include "engine/records/run_status.h"
 
 namespace cairn::engine {
 
 /// Limits of a stored record. Longer input is kTooLarge at the call, kCorrupt where it is read.
-inline constexpr size_t kRunIdBytesMax = 64;
 inline constexpr size_t kTaskBytesMax = 1024;
 inline constexpr size_t kTagsMax = 256;
 inline constexpr size_t kTagBytesMax = 512;
 inline constexpr size_t kErrorBytesMax = 4096;
-
-/// [A-Za-z0-9_-][A-Za-z0-9_.:-]{0,63}: allows names of pods and times, but not ".", ".." and hidden files.
-bool valid_run_id(std::string_view id);
-inline constexpr const char* kRunIdRule = "a run id is 1 to 64 of A-Z a-z 0-9 _ - . : and does not begin with . or :";
 
 /// For a run that came by sync: its owner, and which of the owner's states this store has.
 struct Origin {
@@ -77,6 +75,9 @@ struct Tombstone {
 /// changes after that.
 inline constexpr uint64_t kSequenceMax = uint64_t{1} << 62;
 
+/// The session of a run on which no process works: it was triggered, and belongs to the store until it is resumed.
+inline constexpr uint64_t kSessionOfNone = UINT64_MAX;
+
 struct RunRecord {
   std::string id;
   uint64_t created_lsn = 0;  // LSN of its start record: tells a deleted and re-created run apart
@@ -89,9 +90,10 @@ struct RunRecord {
   std::vector<std::string> tags;
   int64_t created_us = 0;  // wall clock, microseconds since 1970, UTC
   int64_t updated_us = 0;
-  int64_t finished_us = 0;  // 0: not finished
-  bool foreign = false;     // owned elsewhere: no document here
-  std::string error;        // why it failed; empty: it did not, or no reason was given
+  int64_t finished_us = 0;    // 0: not finished
+  bool foreign = false;       // owned elsewhere: no document here
+  std::string error;          // why it failed; empty: it did not, or no reason was given
+  Boxed<RunDetails> details;  // most runs have none
   Document document;
   Origin origin;
   bool others_write = false;  // another store than its owner has written here: absolute values of the owner are refused
@@ -103,8 +105,10 @@ struct RunRecord {
 
   /// This store decides its status, tags and end.
   [[nodiscard]] bool owned_here() const { return !foreign && !origin.received(); }
-  /// Unfinished, owned by this store, and of another session than `now`. Computed, never stored.
-  [[nodiscard]] bool is_orphaned(uint64_t now) const { return !is_final(status) && session != now && owned_here(); }
+  /// Unfinished, owned by this store, and of a session that is over. Computed, never stored.
+  [[nodiscard]] bool is_orphaned(uint64_t now) const {
+    return !is_final(status) && session != now && session != kSessionOfNone && owned_here();
+  }
   /// The sequence up to which this store and its upstream are equal, as far as this one knows.
   [[nodiscard]] uint64_t shared_sequence() const {
     return outbox.waits() ? outbox.base() : shared != 0 ? shared : sequence;

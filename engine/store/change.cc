@@ -8,7 +8,7 @@ namespace cairn::engine {
 // With the run's lock held: one append with the seal of what is pending and then the change.
 Status RunWriter::append_change(Run& run, RunChange change, uint64_t* lsn, bool forgets) {
   CAIRN_TRY(run_log_->detach_pending(run));
-  const bool erase = !change.status && !change.session && !change.tags;
+  const bool erase = !change.status && !change.session && !change.tags && !change.details;
   if (!run.record.owned_here() && !erase) {
     return check_owned(run);
   }
@@ -26,18 +26,10 @@ Status RunWriter::append_change(Run& run, RunChange change, uint64_t* lsn, bool 
   run.live.clear_pending(run.sequence);
   dirty_->remove(run);
   if (change.status) {
-    run.record.status = *change.status;
-    run.record.finished_us = is_final(*change.status) ? change.updated_us : 0;
-    run.record.error = std::move(change.error);
     run.gate = is_final(*change.status) ? Code::kFinished : Code::kOk;
     *finished_ += is_final(*change.status) ? 1 : 0;
   }
-  if (change.session) {
-    run.record.session = *change.session;
-  }
-  if (change.tags) {
-    run.record.tags = std::move(*change.tags);
-  }
+  take_change(run.record, std::move(change));
   if (erase) {
     run.gate = Code::kErased;
     run.record.outbox = OutboxRow();

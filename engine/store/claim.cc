@@ -50,7 +50,7 @@ Result<RunRef> Lifecycle::claim(RunRecord& record, Durability durability) {
       return found.code() == Code::kNoSuchRun ? Result<RunRef>(RunRef()) : found.status();
     }
     run = std::move(*found);
-    CAIRN_TRY(resolve_root(record));  // it locks the parent, which no one does who has locked another run
+    CAIRN_TRY(resolve_relatives(record));  // it locks the parent, which no one does who has locked another run
     {
       const RunGuard guard(run->lock);
       if (run->gate == Code::kErased || !run->record.foreign) {

@@ -48,7 +48,7 @@ Status CrashMarks::mark_part() {
     Run& r = **run;
     const RunGuard guard(r.lock);
     // Resumed, finished or erased meanwhile?
-    if (r.gate == Code::kOk && r.record.session != session_ && r.record.status != RunStatus::kCrashed) {
+    if (r.gate == Code::kOk && r.record.is_orphaned(session_) && r.record.status != RunStatus::kCrashed) {
       CAIRN_TRY(mark_(r));
     }
   }

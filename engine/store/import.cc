@@ -28,7 +28,10 @@ Status Lifecycle::check_imported(RunRecord& record) const {
 Status Lifecycle::import_run(RunRecord record, bool replace, Durability durability) {
   CAIRN_TRY(gate_.check_process());
   record.created_lsn = 0;
-  record.session = 0;  // of no open: orphaned unless it is finished
+  // Of no open: orphaned unless it is finished, or was triggered and never taken.
+  const bool waits = record.details && record.details->started_us == 0;
+  record.session =
+      waits && (record.status == RunStatus::kQueued || record.status == RunStatus::kDelayed) ? kSessionOfNone : 0;
   CAIRN_TRY(check_imported(record));
   CAIRN_TRY(durability_.check(durability));
   const std::string id = record.id;

@@ -104,7 +104,7 @@ Status room_to_go_on(Tables& tables, const RunRecord& run, const Entry& delta) {
   return {};
 }
 
-constexpr Status kTooDeepEntry{Code::kTooDeep, "nested deeper than 64 where it would stand: make the value flatter"};
+constexpr Status kTooDeepEntry{Code::kTooDeep, "nested deeper than 128 where it would stand: make the value flatter"};
 
 void take_head(RunRecord& record, const sync::Head& head) {
   record.status = head.status;
@@ -115,6 +115,7 @@ void take_head(RunRecord& record, const sync::Head& head) {
   record.created_us = head.created_us;
   record.finished_us = head.finished_us;
   record.error = head.error;
+  record.details = head.details;
 }
 
 // The cursors of a batch of one run, and the heads of its parts in the log's record.
@@ -361,6 +362,7 @@ void IncomingPlan::append_parts(const Incoming& in, std::string& payload) {
       change.status = in.record.status;
       change.tags = in.record.tags;
       change.error = in.record.error;
+      change.details = in.record.details;
       change.updated_us = is_final(in.record.status) ? in.record.finished_us : in.updated_us;
     }
     std::string bytes;

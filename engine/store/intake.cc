@@ -177,6 +177,11 @@ void Intake::apply(Incoming& in, uint64_t lsn) {
     run.record.status = in.record.status;
     run.record.tags = std::move(in.record.tags);
     run.record.error = std::move(in.record.error);
+    if (in.record.details) {
+      run.record.details = std::move(in.record.details);
+    } else if (run.record.details) {  // as replay does
+      follow_status(*run.record.details, run.record.status, in.updated_us);
+    }
     run.record.finished_us = in.record.finished_us;
   }
   run.sequence = in.sequence;

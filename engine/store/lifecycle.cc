@@ -77,6 +77,26 @@ Status Lifecycle::check_document(Document& document) const {
   return s.ok() ? s : fail(s, s.what);
 }
 
+// A run that nobody has taken belongs to no process.
+Status Lifecycle::take_details(RunRecord& record, const StartOptions& options) const {
+  if (is_final(options.status) || options.status == RunStatus::kCrashed) {
+    return fail(Code::kInvalidArgument, "a run does not start as finished");
+  }
+  record.status = options.status;
+  const bool waits = options.status == RunStatus::kQueued || options.status == RunStatus::kDelayed ||
+                     options.status == RunStatus::kPendingVersion;
+  record.session = waits ? kSessionOfNone : options_.session;
+  RunDetails details = options.details;
+  follow_status(details, record.status, record.created_us);
+  if (const Status s = check_run_details(details); !s.ok()) {
+    return fail(s, s.what, record.id);
+  }
+  if (!details.empty()) {
+    record.details = Boxed(std::move(details));
+  }
+  return {};
+}
+
 Result<RunRef> Lifecycle::start(const StartOptions& options, Durability durability) {
   CAIRN_TRY(gate_.check_process());
   RunRecord record;
@@ -105,7 +125,7 @@ Result<RunRef> Lifecycle::start(const StartOptions& options, Durability durabili
   record.document = Document::from_object(options.metadata);
   CAIRN_TRY(check_document(record.document));
   record.sequence = 1;
-  record.session = options_.session;
+  CAIRN_TRY(take_details(record, options));
   record.task = options.task;
   record.tags = options.tags;
   record.parent = options.parent;
@@ -154,7 +174,7 @@ Status Lifecycle::start_or_claim(RunRecord& record, RunRef& run, uint64_t& lsn, 
       return check_startable(old);
     }
   }
-  CAIRN_TRY(resolve_root(record));
+  CAIRN_TRY(resolve_relatives(record));
   auto started = append_start(std::move(record), nullptr, lsn);
   CAIRN_TRY(started.status());
   run = std::move(*started);
@@ -174,19 +194,25 @@ Status Lifecycle::check_startable(const Run& old) const {
     return fail(Code::kRunning,
                 "a run of this id is running in this process: open it for another handle, or take another id", old.id);
   }
-  return fail(Code::kExists, "an earlier process left this run unfinished: resume it", old.id);
+  return fail(Code::kExists,
+              old.record.session == kSessionOfNone ? "a run of this id waits to be taken: resume it"
+                                                   : "an earlier process left this run unfinished: resume it",
+              old.id);
 }
 
-// Root: the parent's root if the parent is here, else the parent.
-Status Lifecycle::resolve_root(RunRecord& record) {
-  if (record.root.empty() && !record.parent.empty() && record.parent != record.id) {
-    auto parent = runs_.load(record.parent);
-    if (parent.ok()) {
+// Root: the parent's root if the parent is here, else the parent. Depth: one more than the parent's.
+Status Lifecycle::resolve_relatives(RunRecord& record) {
+  if (!record.parent.empty() && record.parent != record.id) {
+    std::string root = record.parent;
+    uint32_t depth = 1;
+    if (auto parent = runs_.load(record.parent); parent.ok()) {
       const RunGuard guard((*parent)->lock);
-      record.root = (*parent)->record.root.empty() ? record.parent : (*parent)->record.root;
-    } else {
-      record.root = record.parent;
+      const RunRecord& above = (*parent)->record;
+      root = above.root.empty() ? root : above.root;
+      depth += above.details ? above.details->depth : 0;
     }
+    record.root = record.root.empty() ? root : record.root;
+    record.details.made().depth = depth;
   }
   const Status s = check_relatives(record.id, record.parent, record.root);
   return s.ok() ? s : fail(s, s.what, record.id);

@@ -77,7 +77,8 @@ class Lifecycle {
   Result<RunRef> related(Run& run, std::string_view id);
   Result<RunRef> start_record(RunRecord&& record, Durability durability);
   Status check_startable(const Run& old) const CAIRN_REQUIRES(old.lock);
-  Status resolve_root(RunRecord& record) CAIRN_REQUIRES(runs_.start_mutex());
+  Status take_details(RunRecord& record, const StartOptions& options) const;
+  Status resolve_relatives(RunRecord& record) CAIRN_REQUIRES(runs_.start_mutex());
   Result<RunRef> append_start(RunRecord&& record, Run* old, uint64_t& lsn) CAIRN_REQUIRES(runs_.start_mutex());
   /// Starts it, or says that it is to be claimed.
   Status start_or_claim(RunRecord& record, RunRef& run, uint64_t& lsn, bool& claims);

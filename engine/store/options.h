@@ -7,6 +7,8 @@
 
 #include "engine/base/hooks.h"
 #include "engine/json/value.h"
+#include "engine/records/run_details.h"
+#include "engine/records/run_status.h"
 
 namespace cairn::engine {
 
@@ -39,12 +41,15 @@ struct StoreOptions {
 };
 
 struct StartOptions {
+  /// QUEUED and DELAYED: the run belongs to the store, and to a process once that resumes it.
+  RunStatus status = RunStatus::kExecuting;
   std::string id;  // empty: one is made, "run_" and 26 characters that sort by time
   std::string task;
   std::string parent;
   std::string root;
   std::vector<std::string> tags;
   Object metadata;
+  RunDetails details;  // the depth is counted at the start
 };
 
 }  // namespace cairn::engine

@@ -68,6 +68,7 @@ Status Rebase::rebase(const sync::Documents::Run& upstream, bool newer) {
     head.status = upstream.head.status;
     head.tags = upstream.head.tags;
     head.error = upstream.head.error;
+    head.details = upstream.head.details;
     to.updated_us = head.updated_us;
   }
   if (waits.last != 0) {

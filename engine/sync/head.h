@@ -20,6 +20,7 @@ struct Head {
   int64_t created_us = 0;
   int64_t finished_us = 0;
   std::string error;
+  Boxed<RunDetails> details;
   bool operator==(const Head&) const = default;
 };
 Head head_of(const RunRecord& record);

@@ -128,7 +128,7 @@ const Case kCases[] = {
     {CODE(INVALID_UTF8), "not UTF-8", [](Codes& t) { return t.set_string("k", "\xff"); }},
     {CODE(INVALID_JSON), "JSON", [](Codes& t) { return t.json("{]"); }},
     {CODE(INVALID_MSGPACK), "msgpack", [](Codes& t) { return cairn_run_set_msgpack(t.run_, "k", 1, "\xc1", 1); }},
-    {CODE(TOO_DEEP), "64", [](Codes& t) { return t.json(std::string(70, '[') + std::string(70, ']')); }},
+    {CODE(TOO_DEEP), "128", [](Codes& t) { return t.json(std::string(134, '[') + std::string(134, ']')); }},
     {CODE(NOT_FINITE), "not JSON numbers", [](Codes& t) { return t.set("k", 1e308 * 10); }},
     {CODE(TYPE_MISMATCH), "expected a string",
      [](Codes& t) {

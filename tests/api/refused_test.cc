@@ -75,7 +75,7 @@ class Refused : public HostTest {
 };
 
 TEST_F(Refused, AWrongValueOrKeyIsToldWithRunAndKey) {
-  const std::string deep = std::string(70, '[') + std::string(70, ']');
+  const std::string deep = std::string(134, '[') + std::string(134, ']');
   const std::string big = '"' + std::string(5000, 'x') + '"';
   expect_told(CAIRN_NOT_FINITE, "r", "loss", [&] { return set("loss", NAN); });
   expect_told(CAIRN_NOT_FINITE, "r", "a", [&] { return cairn_run_increment_double(run_, "a", 1, INFINITY); });

@@ -73,6 +73,7 @@ TEST_F(ExportImport, ALineHasTheWholeRecord) {
                         {"created_us", record.created_us},
                         {"updated_us", record.updated_us},
                         {"finished_us", record.finished_us},
+                        {"depth", 1},
                         {"sequence", "2"},
                         {"error", "late"},
                         {"metadata", Json::object()}}));
@@ -107,6 +108,41 @@ TEST_F(ExportImport, WholeDoublesComeBackAsIntegersAndNothingElseChanges) {
   EXPECT_EQ(back->document.member(1).value, engine::Value(2.5));
 }
 
+TEST_F(ExportImport, DetailsOfATriggeredRunComeBackAndAreShown) {
+  engine::RunRecord run;
+  run.id = "r";
+  run.sequence = 1;
+  run.created_us = run.updated_us = 1'700'000'000'000'000;
+  run.status = engine::RunStatus::kExecuting;
+  engine::RunDetails& d = run.details.made();
+  d.queued_us = 1'700'000'000'000'001;
+  d.started_us = 1'700'000'000'000'002;
+  d.delayed_until_us = 1'700'000'000'000'003;
+  d.ttl = "10m";
+  d.is_test = true;
+  d.function = engine::TriggerFunction::kBatchTrigger;
+  d.batch = "batch_1";
+  d.batch_index = 7;
+  d.idempotency_key = "k";
+  d.depth = 2;
+  const auto back = tools::parse_run_line(tools::run_line(run), 0);
+  ASSERT_TRUE(back.ok()) << engine::error_detail().message;
+  EXPECT_EQ(back->details, run.details);
+  EXPECT_EQ(import(tools::run_line(run) + "\n").exit, 0);
+  const Ran shown = on_other({"show", "r"});
+  for (const char* text :
+       {"ttl              10m\n", "queued at        2023-11-14T22:13:20.000Z\n", "batch            batch_1\n",
+        "test             true\n", "depth            2\n", "trigger function batchTrigger\n"}) {
+    EXPECT_NE(shown.out.find(text), std::string::npos) << text << "\n" << shown.out;
+  }
+  const Json json = on_other({"show", "r", "--json"}).lines()[0];
+  EXPECT_EQ(json["ttl"], "10m");
+  EXPECT_EQ(json["batch_index"], 7);
+  EXPECT_EQ(json["queued_at"], "2023-11-14T22:13:20.000Z");
+  EXPECT_EQ(import(R"({"id":"bad","trigger_function":"x"})").exit, 65);
+  EXPECT_EQ(import(R"({"id":"bad","batch":"a b"})").exit, 65);
+}
+
 TEST_F(ExportImport, ASequenceIsTextOrANumber) {
   for (const char* sequence : {"18446744073709551615", "\"18446744073709551615\""}) {
     const auto run = tools::parse_run_line(R"({"id":"r","sequence":)" + std::string(sequence) + "}", 0);
@@ -117,7 +153,7 @@ TEST_F(ExportImport, ASequenceIsTextOrANumber) {
 
 TEST_F(ExportImport, ADocumentOfTheDeepestKindComesBack) {
   // The metadata's own braces are level 1.
-  const std::string deep = R"({"k":)" + std::string(63, '[') + std::string(63, ']') + "}";
+  const std::string deep = R"({"k":)" + std::string(127, '[') + std::string(127, ']') + "}";
   started("r", deep);
   EXPECT_EQ(import(cairn({"export"}).out).exit, 0);
   EXPECT_EQ(on_other({"get", "r"}).out, deep + "\n");

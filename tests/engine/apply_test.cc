@@ -119,13 +119,13 @@ TEST(Apply, ADocumentStaysWithinItsLevels) {
   const auto code = [](std::optional<Value> slot, OperationType type, const Value& argument) {
     return apply_to(slot, {type, "k", argument}).code();
   };
-  EXPECT_EQ(code({}, OperationType::kSet, nested(63)), Code::kOk);
-  EXPECT_EQ(code({}, OperationType::kSet, nested(64)), Code::kTooDeep);
-  EXPECT_EQ(code({}, OperationType::kAppend, nested(62)), Code::kOk);
-  EXPECT_EQ(code({}, OperationType::kAppend, nested(63)), Code::kTooDeep);
-  EXPECT_EQ(code(nested(63), OperationType::kAppend, 1), Code::kOk);
+  EXPECT_EQ(code({}, OperationType::kSet, nested(kDepthMax - 1)), Code::kOk);
+  EXPECT_EQ(code({}, OperationType::kSet, nested(kDepthMax)), Code::kTooDeep);
+  EXPECT_EQ(code({}, OperationType::kAppend, nested(kDepthMax - 2)), Code::kOk);
+  EXPECT_EQ(code({}, OperationType::kAppend, nested(kDepthMax - 1)), Code::kTooDeep);
+  EXPECT_EQ(code(nested(kDepthMax - 1), OperationType::kAppend, 1), Code::kOk);
   EXPECT_EQ(code(Object{{"a", nested(61)}}, OperationType::kAppend, 1), Code::kOk);
-  EXPECT_EQ(code(Object{{"a", nested(62)}}, OperationType::kAppend, 1), Code::kTooDeep);
+  EXPECT_EQ(code(Object{{"a", nested(kDepthMax - 2)}}, OperationType::kAppend, 1), Code::kTooDeep);
 }
 
 TEST(Apply, AppendToAnArrayKeepsItsItemsInPlace) {

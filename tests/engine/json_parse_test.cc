@@ -183,10 +183,10 @@ TEST(JsonParse, EveryPrefixOfATextIsRefused) {
 }
 
 TEST(JsonParse, SixtyFourLevelsPassAndMoreAreTooDeep) {
-  EXPECT_EQ(parsed(arrays(64)), arrays(64));
-  EXPECT_EQ(parsed(arrays(65)), "too deep");
-  EXPECT_EQ(parsed("{\"a\":" + arrays(63) + "}"), "{\"a\":" + arrays(63) + "}");
-  EXPECT_EQ(parsed("{\"a\":" + arrays(64) + "}"), "too deep");
+  EXPECT_EQ(parsed(arrays(kDepthMax)), arrays(kDepthMax));
+  EXPECT_EQ(parsed(arrays(kDepthMax + 1)), "too deep");
+  EXPECT_EQ(parsed("{\"a\":" + arrays(kDepthMax - 1) + "}"), "{\"a\":" + arrays(kDepthMax - 1) + "}");
+  EXPECT_EQ(parsed("{\"a\":" + arrays(kDepthMax) + "}"), "too deep");
   EXPECT_TRUE(parse_json(arrays(66), 1000, 66).ok());
 }
 

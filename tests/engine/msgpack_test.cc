@@ -127,10 +127,10 @@ TEST(Msgpack, NanAndInfinityAreNotFinite) {
 }
 
 TEST(Msgpack, SixtyFourLevelsPassAndMoreAreTooDeep) {
-  EXPECT_TRUE(decode_msgpack(std::string(63, '\x91') + '\x90').ok());
-  EXPECT_EQ(decode_msgpack(std::string(64, '\x91') + '\x90').code(), Code::kTooDeep);
+  EXPECT_TRUE(decode_msgpack(std::string(kDepthMax - 1, '\x91') + '\x90').ok());
+  EXPECT_EQ(decode_msgpack(std::string(kDepthMax, '\x91') + '\x90').code(), Code::kTooDeep);
   EXPECT_EQ(decode_msgpack(std::string(1'000'000, '\x91')).code(), Code::kTooDeep);
-  EXPECT_TRUE(decode_msgpack(std::string(65, '\x91') + '\x90', 66).ok());
+  EXPECT_TRUE(decode_msgpack(std::string(kDepthMax + 1, '\x91') + '\x90', kDepthMax + 2).ok());
   std::string maps;
   for (int i = 0; i < 65; ++i) {
     maps += unhex("81a161");

@@ -71,9 +71,9 @@ TEST(Operation, ValuesMayHaveAllLevelsThatAnInputMayHave) {
   const auto set = [](size_t levels) {
     return std::string(R"([{"type":"set","key":"a","value":)").append(levels, '[').append(levels, ']').append("}]");
   };
-  EXPECT_TRUE(parse_operations(set(64)).ok());
-  EXPECT_EQ(parse_operations(set(65)).code(), Code::kTooDeep);
-  EXPECT_EQ(operations_of(json(set(62))).code(), Code::kOk);
+  EXPECT_TRUE(parse_operations(set(kDepthMax)).ok());
+  EXPECT_EQ(parse_operations(set(kDepthMax + 1)).code(), Code::kTooDeep);
+  EXPECT_EQ(operations_of(json(set(kDepthMax - 2))).code(), Code::kOk);
 }
 
 TEST(Operation, LiteralKeysAreFreeButForProto) {

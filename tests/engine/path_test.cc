@@ -178,7 +178,7 @@ TEST(Path, CopiesBeyondTheLimitAreTooLargeBeforeTheyAreMade) {
 TEST(Path, AResultThatIsTooDeepIsRefused) {
   std::string key = "$";
   Value document = Object{};
-  for (int i = 0; i < 63; ++i) {
+  for (int i = 0; i < kDepthMax - 1; ++i) {
     document = Object{{"a", std::move(document)}};
     key += ".a";
   }

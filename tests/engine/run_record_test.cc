@@ -58,6 +58,23 @@ RunRecord received_record() {
   return r;
 }
 
+/// A run that was triggered, with every detail.
+RunRecord triggered_record() {
+  RunRecord r = full_record();
+  RunDetails& d = r.details.made();
+  d.queued_us = 1795428000000001;
+  d.started_us = 1795428000000002;
+  d.delayed_until_us = 1795428000000003;
+  d.ttl = "10m";
+  d.is_test = true;
+  d.function = TriggerFunction::kBatchTriggerAndWait;
+  d.batch = "batch_1";
+  d.batch_index = 300;
+  d.idempotency_key = "6ab9";
+  d.depth = 2;
+  return r;
+}
+
 std::string encode(const RunRecord& r) {
   std::string out;
   append_run_record(out, r);
@@ -82,6 +99,7 @@ void expect_equal(const RunRecord& a, const RunRecord& b) {
   EXPECT_EQ(a.origin, b.origin);
   EXPECT_EQ(a.others_write, b.others_write);
   EXPECT_EQ(a.ships_forms, b.ships_forms);
+  EXPECT_EQ(a.details, b.details);
   EXPECT_TRUE(a.document == b.document);
 }
 
@@ -154,6 +172,7 @@ TEST(RunRecord, HeadIsReadWithoutTheDocument) {
 TEST(RunRecord, EncodingIsThatOfTheGoldenFile) {
   EXPECT_EQ(hex(encode(full_record())), golden(2));
   EXPECT_EQ(hex(encode(received_record())), golden(3));
+  EXPECT_EQ(hex(encode(triggered_record())), golden(4));
 }
 
 TEST(RunRecord, GoldenFilesOfAllFormatsAreRead) {
@@ -169,6 +188,55 @@ TEST(RunRecord, GoldenFilesOfAllFormatsAreRead) {
   const Result<RunRecord> received = decode_run_record(unhex(golden(3)));
   ASSERT_TRUE(received.ok()) << received.status().what;
   expect_equal(*received, received_record());
+  const Result<RunRecord> triggered = decode_run_record(unhex(golden(4)));
+  ASSERT_TRUE(triggered.ok()) << triggered.status().what;
+  expect_equal(*triggered, triggered_record());
+}
+
+TEST(RunRecord, EveryTruncationOfDetailsIsCorrupt) {
+  const std::string bytes = encode(triggered_record());
+  for (size_t n = 0; n < bytes.size(); ++n) {
+    EXPECT_EQ(decode_run_record(std::string_view(bytes).substr(0, n)).code(), Code::kCorrupt) << n;
+  }
+}
+
+TEST(RunRecord, DetailsStandBesideSyncFields) {
+  RunRecord r = received_record();
+  r.details = triggered_record().details;
+  const Result<RunRecord> back = decode_run_record(encode(r));
+  ASSERT_TRUE(back.ok()) << back.status().what;
+  expect_equal(*back, r);
+}
+
+// What a later version would have written: member 11 with a list, member 12 with a number.
+TEST(RunRecord, MembersThatAreNotKnownAreKeptAsTheyCame) {
+  RunRecord r = full_record();
+  r.details.made().ttl = "1h";
+  r.details->unknown = std::string("\x0b\x92\x01\xa1x\x0c\x2a", 7);
+  const Result<RunRecord> back = decode_run_record(encode(r));
+  ASSERT_TRUE(back.ok()) << back.status().what;
+  expect_equal(*back, r);
+  EXPECT_EQ(back->details->ttl, "1h");
+  EXPECT_EQ(encode(*back), encode(r));
+}
+
+TEST(RunRecord, DetailsOutOfOrderOrTwiceAreCorrupt) {
+  const auto with = [](const std::string& members, size_t count) {
+    RunRecord r;
+    r.id = "a";
+    r.details.made().depth = 1;
+    std::string bytes = encode(r);
+    const size_t at = bytes.rfind("\x81\x0a\x01");
+    EXPECT_NE(at, std::string::npos);
+    return bytes.substr(0, at) + std::string(1, static_cast<char>(0x80 + count)) + members + "\x80";
+  };
+  EXPECT_TRUE(decode_run_record(with("\x0a\x01", 1)).ok());
+  EXPECT_TRUE(decode_run_record(with("\x08\x01\x0a\x01", 2)).ok());
+  EXPECT_EQ(decode_run_record(with("\x0a\x01\x08\x01", 2)).code(), Code::kCorrupt);
+  EXPECT_EQ(decode_run_record(with("\x0a\x01\x0a\x01", 2)).code(), Code::kCorrupt);
+  EXPECT_EQ(decode_run_record(with("\x06\x04", 1)).code(), Code::kCorrupt);          // no such function
+  EXPECT_EQ(decode_run_record(with("\x07\xa1.", 1)).code(), Code::kCorrupt);         // no id of a batch
+  EXPECT_EQ(decode_run_record(with("\x04\xa2\xff\xff", 1)).code(), Code::kCorrupt);  // a ttl that is not UTF-8
 }
 
 TEST(RunRecord, EveryTruncationOfSyncFieldsIsCorrupt) {
@@ -245,7 +313,7 @@ TEST(RunRecord, AnOutboxRowComesBackWithTheOneBehindIt) {
 
 TEST(RunRecord, NewerVersionIsRefusedAsSuch) {
   std::string bytes = encode(full_record());
-  bytes[3] = 4;
+  bytes[3] = 5;
   EXPECT_EQ(decode_run_record(bytes).code(), Code::kVersion);
   bytes[3] = 0;
   EXPECT_EQ(decode_run_record(bytes).code(), Code::kCorrupt);
@@ -339,6 +407,13 @@ TEST(RunRecord, UnstorableFieldsAreNamed) {
   EXPECT_EQ(code([](RunRecord& r) { r.tags = {std::string(513, 'a')}; }), Code::kTooLarge);
   EXPECT_EQ(code([](RunRecord& r) { r.tags = {"\xed\xa0\x80"}; }), Code::kInvalidUtf8);
   EXPECT_EQ(code([](RunRecord& r) { r.foreign = true; }), Code::kInvalidArgument);
+  EXPECT_EQ(code([](RunRecord& r) { r.details.made().ttl = std::string(65, '1'); }), Code::kTooLarge);
+  EXPECT_EQ(code([](RunRecord& r) { r.details.made().idempotency_key = std::string(2049, 'k'); }), Code::kTooLarge);
+  EXPECT_EQ(code([](RunRecord& r) { r.details.made().idempotency_key = "\xff"; }), Code::kInvalidUtf8);
+  EXPECT_EQ(code([](RunRecord& r) { r.details.made().batch = "a b"; }), Code::kInvalidArgument);
+  EXPECT_EQ(code([](RunRecord& r) { r.details.made().function = static_cast<TriggerFunction>(4); }),
+            Code::kInvalidArgument);
+  EXPECT_EQ(code([](RunRecord& r) { r.details.made().unknown = std::string(4097, 'k'); }), Code::kTooLarge);
 }
 
 TEST(RunStatus, NamesAndValuesBelongTogether) {

@@ -21,10 +21,10 @@ struct AtTheBound {
   int levels;  // of the deepest value that is taken there
 };
 // The value and where it lands: the document, the containers on the path, the list.
-const std::vector<AtTheBound> kBounds = {{OperationType::kSet, "k", 63},        {OperationType::kAppend, "l", 62},
-                                         {OperationType::kRemove, "r", 62},     {OperationType::kSet, "$.o.a", 62},
-                                         {OperationType::kAppend, "$.o.l", 61}, {OperationType::kRemove, "$.o.r", 61},
-                                         {OperationType::kSet, "$.o.a.b.c", 60}};
+const std::vector<AtTheBound> kBounds = {{OperationType::kSet, "k", 127},        {OperationType::kAppend, "l", 126},
+                                         {OperationType::kRemove, "r", 126},     {OperationType::kSet, "$.o.a", 126},
+                                         {OperationType::kAppend, "$.o.l", 125}, {OperationType::kRemove, "$.o.r", 125},
+                                         {OperationType::kSet, "$.o.a.b.c", 124}};
 
 class Nesting : public CrashingStoreTest {
  protected:
@@ -88,7 +88,7 @@ void deepen(const std::string& directory, const wal::StoreId& store, const std::
 TEST_F(Nesting, AStoreThatTookMoreIsOpenedAsItIs) {
   open();
   const RunRef far = parent();
-  const std::string text(66, 'x');  // 68 levels
+  const std::string text(130, 'x');  // 132 levels
   ASSERT_EQ(apply(far, OperationType::kAppend, "l", Value(text)), Code::kAccepted);
   ASSERT_EQ(apply(child_, OperationType::kSet, "own", Value(text)), Code::kOk);
   ASSERT_EQ(store_
@@ -103,7 +103,7 @@ TEST_F(Nesting, AStoreThatTookMoreIsOpenedAsItIs) {
   name_ = "earlier";
   ASSERT_NO_FATAL_FAILURE(deepen(path(), id, text));
   open();
-  const std::string deep = R"({"own":)" + deep_json(68) + R"(,"too":)" + deep_json(68) + "}";
+  const std::string deep = R"({"own":)" + deep_json(132) + R"(,"too":)" + deep_json(132) + "}";
   EXPECT_EQ(json("child"), deep);
   expect_readable();
   EXPECT_EQ(json("child"), deep);
@@ -118,7 +118,7 @@ TEST_F(Nesting, AParentIsBoundAsARunOfThisStore) {
   for (const auto& [type, key, levels] : kBounds) {
     SCOPED_TRACE(key + " " + std::to_string(static_cast<int>(type)));
     EXPECT_EQ(apply(far, type, key, deep_value(levels + 1)), Code::kTooDeep);
-    EXPECT_EQ(apply(far, type, key, deep_value(64)), Code::kTooDeep);
+    EXPECT_EQ(apply(far, type, key, deep_value(128)), Code::kTooDeep);
     EXPECT_EQ(apply(far, type, key, deep_value(levels)), Code::kAccepted);
   }
   expect_readable();
@@ -145,14 +145,14 @@ TEST_F(Nesting, AReplacedDocumentOfAParentHasTheBoundOfADocument) {
   open();
   const RunRef far = parent();
   EXPECT_EQ(apply(far, OperationType::kAppend, "$.b.c", 1), Code::kAccepted);
-  EXPECT_EQ(apply(far, OperationType::kSet, "$.b.c", deep_object(62)), Code::kAccepted);
+  EXPECT_EQ(apply(far, OperationType::kSet, "$.b.c", deep_object(126)), Code::kAccepted);
   EXPECT_EQ(apply(far, OperationType::kAppend, "$.b.c", 1), Code::kTooDeep);
-  EXPECT_EQ(apply(far, OperationType::kReplace, "", deep_object(65)), Code::kTooDeep);
-  EXPECT_EQ(apply(far, OperationType::kReplace, "", deep_object(64)), Code::kAccepted);
+  EXPECT_EQ(apply(far, OperationType::kReplace, "", deep_object(129)), Code::kTooDeep);
+  EXPECT_EQ(apply(far, OperationType::kReplace, "", deep_object(128)), Code::kAccepted);
   // An append makes a list of what is no list.
-  EXPECT_EQ(apply(far, OperationType::kReplace, "", engine::Object{{"a", deep_object(63)}}), Code::kAccepted);
+  EXPECT_EQ(apply(far, OperationType::kReplace, "", engine::Object{{"a", deep_object(127)}}), Code::kAccepted);
   EXPECT_EQ(apply(far, OperationType::kAppend, "a", 1), Code::kTooDeep);
-  EXPECT_EQ(apply(far, OperationType::kSet, "a", deep_object(63)), Code::kAccepted);
+  EXPECT_EQ(apply(far, OperationType::kSet, "a", deep_object(127)), Code::kAccepted);
   EXPECT_EQ(apply(far, OperationType::kAppend, "a", 1), Code::kTooDeep);
   expect_readable();
 }
@@ -161,16 +161,16 @@ TEST_F(Nesting, ARunStartsAndIsImportedWithinTheBound) {
   open();
   engine::StartOptions o;
   o.id = "deep";
-  o.metadata = deep_object(65);
+  o.metadata = deep_object(129);
   EXPECT_EQ(store_->start(o).code(), Code::kTooDeep);
-  o.metadata = deep_object(64);
+  o.metadata = deep_object(128);
   EXPECT_TRUE(store_->start(o).ok());
   engine::RunRecord record;
   record.id = "imported";
   record.sequence = 1;
-  record.document = engine::Document::from_object(deep_object(65));
+  record.document = engine::Document::from_object(deep_object(129));
   EXPECT_EQ(store_->import_run(record, false).code, Code::kTooDeep);
-  record.document = engine::Document::from_object(deep_object(64));
+  record.document = engine::Document::from_object(deep_object(128));
   EXPECT_TRUE(store_->import_run(record, false).ok()) << engine::error_detail().message;
   parent();
   expect_readable();

@@ -50,7 +50,7 @@ std::vector<Entry> entries() {
   whole.life = 7;
   whole.sequence = 3;
   whole.updated_us = kWallUs - 1000;
-  whole.head = Head{RunStatus::kExecuting, "resize", "", "", {"blue"}, kWallUs - 2'000'000, 0, ""};
+  whole.head = Head{RunStatus::kExecuting, "resize", "", "", {"blue"}, kWallUs - 2'000'000, 0, "", {}};
   whole.replace = true;
   whole.changes = set_all(R"({"progress":0.5})");
 

@@ -148,7 +148,7 @@ Documents documents() {
   here.version = 12;
   here.life = 30;
   here.others_write = true;
-  here.head = Head{RunStatus::kCompleted, "resize", "p", "p", {"blue"}, 1'000'000, 2'000'000, ""};
+  here.head = Head{RunStatus::kCompleted, "resize", "p", "p", {"blue"}, 1'000'000, 2'000'000, "", {}};
   here.document = Document::from_object(*parse_json(R"({"n":1.5})")->get<Object>());
   d.runs.emplace_back().id = "run_2";
   return d;

@@ -97,45 +97,45 @@ TEST_F(TooDeep, AnEntryIsRefusedAlone) {
   for (const int more : {1, 2, 8, 9, 10, 200}) {
     SCOPED_TRACE(more);
     const std::string n = std::to_string(more);
-    EXPECT_EQ(send({whole("good" + n, {set_to("a", deep_value(63))}),
-                    whole("values" + n, {set_to("b", 1), set_to("a", deep_value(63 + more))}),
-                    whole("forms" + n, {set_to("a", deep_value(63 + more))}, sync::EntryKind::kForms),
-                    delta("nobody" + n, {operation(OperationType::kAppend, "l", deep_value(62 + more))}),
-                    delta("waits" + n, {operation(OperationType::kAppend, "l", deep_value(62)),
-                                        operation(OperationType::kSet, "$.o.a", deep_value(62))}),
+    EXPECT_EQ(send({whole("good" + n, {set_to("a", deep_value(127))}),
+                    whole("values" + n, {set_to("b", 1), set_to("a", deep_value(127 + more))}),
+                    whole("forms" + n, {set_to("a", deep_value(127 + more))}, sync::EntryKind::kForms),
+                    delta("nobody" + n, {operation(OperationType::kAppend, "l", deep_value(126 + more))}),
+                    delta("waits" + n, {operation(OperationType::kAppend, "l", deep_value(126)),
+                                        operation(OperationType::kSet, "$.o.a", deep_value(126))}),
                     whole("late" + n, {set_to("n", 1)})}),
               "1 5; 2 5; 3 5; ");
-    EXPECT_EQ(send({delta("good" + n, {operation(OperationType::kSet, "$.a.b", deep_value(62 + more))}),
-                    part("late" + n, {set_to("a", deep_value(63 + more))}, sync::EntryKind::kValues),
-                    delta("waits" + n, {operation(OperationType::kRemove, "l", deep_value(62 + more))})}),
+    EXPECT_EQ(send({delta("good" + n, {operation(OperationType::kSet, "$.a.b", deep_value(126 + more))}),
+                    part("late" + n, {set_to("a", deep_value(127 + more))}, sync::EntryKind::kValues),
+                    delta("waits" + n, {operation(OperationType::kRemove, "l", deep_value(126 + more))})}),
               "0 5; 1 5; 2 5; ");
-    EXPECT_EQ(up.state("good" + n), R"({"a":)" + deep_json(63) + "}");
+    EXPECT_EQ(up.state("good" + n), R"({"a":)" + deep_json(127) + "}");
     EXPECT_EQ(up.state("values" + n), "none");
     EXPECT_EQ(up.state("late" + n), R"({"n":1})");
   }
   expect_opens_as_it_is();
   // And what waited at the bound is in the run when its owner comes.
   EXPECT_EQ(send({whole("waits1", {set_to("o", engine::Object{})})}), "");
-  EXPECT_EQ(up.state("waits1"), R"({"o":{"a":)" + deep_json(62) + R"(},"l":[)" + deep_json(62) + "]}");
+  EXPECT_EQ(up.state("waits1"), R"({"o":{"a":)" + deep_json(126) + R"(},"l":[)" + deep_json(126) + "]}");
   expect_opens_as_it_is();
 }
 
 TEST_F(TooDeep, WhatWaitsInAParentsOutboxArrivesAtTheBound) {
   const engine::RunRef far = parent();
-  ASSERT_EQ(update(child.store(), *far, OperationType::kAppend, "l", deep_value(63)).code, Code::kTooDeep);
-  child.apply(far, OperationType::kAppend, "l", deep_json(62));
+  ASSERT_EQ(update(child.store(), *far, OperationType::kAppend, "l", deep_value(127)).code, Code::kTooDeep);
+  child.apply(far, OperationType::kAppend, "l", deep_json(126));
   child.sync_with(up);
   expect_opens_as_it_is();
   worker.start("p", "{}");
   worker.sync_with(up);
-  EXPECT_EQ(up.state("p"), R"({"l":[)" + deep_json(62) + "]}");
+  EXPECT_EQ(up.state("p"), R"({"l":[)" + deep_json(126) + "]}");
   EXPECT_TRUE(worker.dead().empty() && child.dead().empty());
   expect_opens_as_it_is();
 }
 
 // The list that an append makes of a value is one level more than either store could see.
 TEST_F(TooDeep, AListAroundTheReceiversValueIsRefusedAndHoldsUpNobodyElse) {
-  worker.start("p", R"({"l":)" + engine::to_json(Value(deep_object(63))) + "}");
+  worker.start("p", R"({"l":)" + engine::to_json(Value(deep_object(127))) + "}");
   worker.sync_with(up);
   child.apply(parent(), OperationType::kAppend, "l", "1");
   child.set("c", "x", "1");
@@ -153,7 +153,7 @@ TEST_F(TooDeep, AListAroundTheValueOfALateOwnerIsLeftOut) {
   child.apply(parent(), OperationType::kAppend, "l", "1");
   child.apply(parent(), OperationType::kIncrement, "n", "2");
   child.sync_with(up);
-  const std::string deep = engine::to_json(Value(deep_object(63)));
+  const std::string deep = engine::to_json(Value(deep_object(127)));
   worker.start("p", R"({"l":)" + deep + R"(,"n":1})");
   worker.sync_with(up);
   EXPECT_TRUE(worker.dead().empty());

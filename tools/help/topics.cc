@@ -89,7 +89,7 @@ Sequences, LSNs and seeds have 64 bits and are text; nothing in the metadata is 
 Values on the command line are JSON: 0.5, true, '"text"', '[1,2]'; --string takes plain text.
 Numbers without fraction or exponent are exact 64-bit integers, all others are doubles. Metadata is
 an object of at most 4,096 bytes of JSON, unless --limit or TASK_RUN_METADATA_MAXIMUM_SIZE says
-otherwise, and at most 64 levels deep.
+otherwise, and at most 128 levels deep.
 )help";
 }
 

@@ -69,6 +69,64 @@ Status take_status(const std::string& member, const Value& value, engine::RunSta
   return engine::status_from_name(name, into) ? Status() : wrong(member, "the name of a status, as in \"COMPLETED\"");
 }
 
+Status take_small(const std::string& member, const Value& value, uint32_t& into) {
+  const auto number = parse_whole(engine::to_json(value), {0, UINT32_MAX});
+  if (!number) {
+    return wrong(member, "a whole number of at most 32 bits");
+  }
+  into = static_cast<uint32_t>(*number);
+  return {};
+}
+
+Status take_flag(const std::string& member, const Value& value, bool& into) {
+  const auto* flag = value.get<bool>();
+  into = flag != nullptr && *flag;
+  return flag != nullptr ? Status() : wrong(member, "true or false");
+}
+
+Status take_function(const std::string& member, const Value& value, engine::TriggerFunction& into) {
+  std::string name;
+  CAIRN_TRY(take_text(member, value, name));
+  return engine::trigger_function_from_name(name, into)
+             ? Status()
+             : wrong(member, "trigger, triggerAndWait, batchTrigger or batchTriggerAndWait");
+}
+
+/// kNotFound: it is no member of the details.
+Status take_detail(const std::string& member, const Value& value, engine::RunDetails& details) {
+  if (member == "queued_us") {
+    return take_time(member, value, details.queued_us);
+  }
+  if (member == "started_us") {
+    return take_time(member, value, details.started_us);
+  }
+  if (member == "delayed_until_us") {
+    return take_time(member, value, details.delayed_until_us);
+  }
+  if (member == "ttl") {
+    return take_text(member, value, details.ttl);
+  }
+  if (member == "test") {
+    return take_flag(member, value, details.is_test);
+  }
+  if (member == "trigger_function") {
+    return take_function(member, value, details.function);
+  }
+  if (member == "batch") {
+    return take_text(member, value, details.batch);
+  }
+  if (member == "batch_index") {
+    return take_small(member, value, details.batch_index);
+  }
+  if (member == "idempotency_key") {
+    return take_text(member, value, details.idempotency_key);
+  }
+  if (member == "depth") {
+    return take_small(member, value, details.depth);
+  }
+  return Code::kNotFound;
+}
+
 Status take(const std::string& member, Value& value, RunRecord& run) {
   if (member == "format") {
     const auto* format = value.get<int64_t>();
@@ -111,9 +169,7 @@ Status take(const std::string& member, Value& value, RunRecord& run) {
     return take_text(member, value, run.error);
   }
   if (member == "foreign") {
-    const auto* foreign = value.get<bool>();
-    run.foreign = foreign != nullptr && *foreign;
-    return foreign != nullptr ? Status() : wrong(member, "true or false");
+    return take_flag(member, value, run.foreign);
   }
   if (member == "metadata") {
     auto* metadata = value.get<Object>();
@@ -123,8 +179,39 @@ Status take(const std::string& member, Value& value, RunRecord& run) {
     run.document = engine::Document::from_object(std::move(*metadata));
     return {};
   }
+  if (const Status s = take_detail(member, value, run.details.made()); s.code != Code::kNotFound) {
+    return s;
+  }
   return engine::fail(Code::kInvalidJson,
                       "there is no member \"" + member.substr(0, 64) + "\" in a line of `cairn export`");
+}
+
+void add_details(const engine::RunDetails& details, Object& o) {
+  const auto add = [&o](const char* key, Value value) { o.push_back({key, std::move(value)}); };
+  const auto add_number = [&add](const char* key, int64_t number) {
+    if (number != 0) {
+      add(key, number);
+    }
+  };
+  const auto add_text = [&add](const char* key, const std::string& text) {
+    if (!text.empty()) {
+      add(key, text);
+    }
+  };
+  add_number("queued_us", details.queued_us);
+  add_number("started_us", details.started_us);
+  add_number("delayed_until_us", details.delayed_until_us);
+  add_text("ttl", details.ttl);
+  if (details.is_test) {
+    add("test", true);
+  }
+  if (details.function != engine::TriggerFunction::kTrigger) {
+    add("trigger_function", engine::trigger_function_name(details.function));
+  }
+  add_text("batch", details.batch);
+  add_number("batch_index", details.batch_index);
+  add_text("idempotency_key", details.idempotency_key);
+  add_number("depth", details.depth);
 }
 
 }  // namespace
@@ -151,6 +238,9 @@ std::string run_line(const RunRecord& run) {
   if (run.finished_us != 0) {
     add("finished_us", run.finished_us);
   }
+  if (run.details) {
+    add_details(*run.details, o);
+  }
   add("sequence", std::to_string(run.sequence));
   add_text("error", run.error);
   if (run.foreign) {
@@ -175,6 +265,9 @@ Result<RunRecord> parse_run_line(std::string_view line, int64_t now_us) {
   run.created_us = run.updated_us = now_us;
   for (engine::Property& member : *object) {
     CAIRN_TRY(take(member.key, member.value, run));
+  }
+  if (run.details && run.details->empty()) {
+    run.details.reset();
   }
   if (run.id.empty()) {
     return engine::fail(Code::kInvalidJson, "it has no \"id\"");

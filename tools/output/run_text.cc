@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
+#include <vector>
 
 #include "engine/json/json.h"
 #include "tools/output/json_output.h"
@@ -56,8 +58,63 @@ void append_pretty(std::string& out, const Value& value, size_t level) {
   out += one_line ? "]" : closing + "]";
 }
 
-void append_field(std::string& out, const char* name, const std::string& text) {
-  out += padded(name, 10) + text + "\n";
+/// Names and texts, one a line, with the texts below each other.
+class Fields {
+ public:
+  void add(std::string name, std::string text) { fields_.emplace_back(std::move(name), std::move(text)); }
+  [[nodiscard]] std::string lines() const {
+    constexpr size_t kColumnsMin = 10;
+    size_t columns = kColumnsMin;
+    for (const auto& [name, text] : fields_) {
+      columns = std::max(columns, columns_of(name) + 1);
+    }
+    std::string out;
+    for (const auto& [name, text] : fields_) {
+      out += padded(name, columns) + text + "\n";
+    }
+    return out;
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> fields_;
+};
+
+/// What a run has that was triggered: names and values.
+Object details_json(const engine::RunRecord& run) {
+  Object o;
+  if (!run.details) {
+    return o;
+  }
+  const engine::RunDetails& d = *run.details;
+  const auto add_time = [&o](const char* key, int64_t us) {
+    if (us != 0) {
+      o.push_back({key, iso_time(us)});
+    }
+  };
+  const auto add_text = [&o](const char* key, const std::string& text) {
+    if (!text.empty()) {
+      o.push_back({key, text});
+    }
+  };
+  add_time("queued_at", d.queued_us);
+  add_time("started_at", d.started_us);
+  add_time("delayed_until", d.delayed_until_us);
+  add_text("ttl", d.ttl);
+  if (d.is_test) {
+    o.push_back({"test", true});
+  }
+  if (d.function != engine::TriggerFunction::kTrigger) {
+    o.push_back({"trigger_function", engine::trigger_function_name(d.function)});
+  }
+  add_text("batch", d.batch);
+  if (!d.batch.empty()) {
+    o.push_back({"batch_index", static_cast<uint64_t>(d.batch_index)});
+  }
+  add_text("idempotency_key", d.idempotency_key);
+  if (d.depth != 0) {
+    o.push_back({"depth", static_cast<uint64_t>(d.depth)});
+  }
+  return o;
 }
 
 size_t document_bytes(const engine::Document& document) { return document.to_json().size(); }
@@ -88,6 +145,9 @@ Object run_json(const RunView& run, std::optional<uint64_t> children) {
   add("updated_at", iso_time(r.updated_us));
   if (r.finished_us != 0) {
     add("finished_at", iso_time(r.finished_us));
+  }
+  for (const auto& [name, value] : details_json(r)) {
+    add(name.c_str(), value);
   }
   add_text("error", r.error);
   add("sequence", r.sequence);
@@ -130,49 +190,54 @@ std::string pretty_json(const Value& value) {
 
 std::string describe_run(const RunView& run, uint64_t children, int64_t now_us) {
   const engine::RunRecord& r = run.record;
-  std::string out;
-  append_field(out, "run", r.id);
-  append_field(out, "status",
-               run.orphaned ? std::string(engine::status_name(r.status)) +
-                                  ", orphaned: the process that ran it is gone; resume it or finish it"
-                            : status_text(run));
+  Fields fields;
+  fields.add("run", r.id);
+  fields.add("status", run.orphaned ? std::string(engine::status_name(r.status)) +
+                                          ", orphaned: the process that ran it is gone; resume it or finish it"
+                                    : status_text(run));
   if (!r.task.empty()) {
-    append_field(out, "task", printable(r.task));
+    fields.add("task", printable(r.task));
   }
   if (!r.tags.empty()) {
     std::string tags;
     for (const std::string& tag : r.tags) {
       tags += (tags.empty() ? "" : ", ") + printable(tag);
     }
-    append_field(out, "tags", tags);
+    fields.add("tags", tags);
   }
   if (!r.parent.empty()) {
-    append_field(out, "parent", r.parent);
+    fields.add("parent", r.parent);
   }
   if (!r.root.empty()) {
-    append_field(out, "root", r.root);
+    fields.add("root", r.root);
   }
   if (children != 0) {
-    append_field(out, "children", std::to_string(children) + " (cairn ls --parent " + r.id + ")");
+    fields.add("children", std::to_string(children) + " (cairn ls --parent " + r.id + ")");
   }
-  append_field(out, "created", iso_time(r.created_us));
-  append_field(out, "updated", iso_time(r.updated_us) + " (" + age_text(r.updated_us, now_us) + ")");
+  fields.add("created", iso_time(r.created_us));
+  fields.add("updated", iso_time(r.updated_us) + " (" + age_text(r.updated_us, now_us) + ")");
   if (r.finished_us != 0) {
-    append_field(out, "finished", iso_time(r.finished_us));
+    fields.add("finished", iso_time(r.finished_us));
+  }
+  for (const auto& [name, value] : details_json(r)) {
+    const auto* text = value.get<std::string>();
+    std::string label = name;
+    std::replace(label.begin(), label.end(), '_', ' ');
+    fields.add(std::move(label), printable(text != nullptr ? *text : engine::to_json(value)));
   }
   if (!r.error.empty()) {
-    append_field(out, "error", printable(r.error));
+    fields.add("error", printable(r.error));
   }
-  append_field(out, "sequence", std::to_string(r.sequence));
+  fields.add("sequence", std::to_string(r.sequence));
   if (r.foreign) {
-    append_field(out, "metadata", "none here: the run is owned elsewhere");
-    return out;
+    fields.add("metadata", "none here: the run is owned elsewhere");
+    return fields.lines();
   }
-  append_field(out, "size", counted(document_bytes(r.document), "byte") + " of JSON");
+  fields.add("size", counted(document_bytes(r.document), "byte") + " of JSON");
   if (const auto share = progress_of(run)) {
-    append_field(out, "progress", bar_text(*share, 30));
+    fields.add("progress", bar_text(*share, 30));
   }
-  return out + "\n" + pretty_json(Value(r.document.to_object())) + "\n";
+  return fields.lines() + "\n" + pretty_json(Value(r.document.to_object())) + "\n";
 }
 
 void print_started(const engine::RunView& run, bool json) {

@@ -94,7 +94,7 @@ enum {
   CAIRN_INVALID_UTF8 = 19, /* bytes that are not UTF-8, or a lone surrogate */
   CAIRN_INVALID_JSON = 20,
   CAIRN_INVALID_MSGPACK = 21,
-  CAIRN_TOO_DEEP = 22,      /* the metadata would be nested deeper than 64 levels; nothing changed */
+  CAIRN_TOO_DEEP = 22,      /* the metadata would be nested deeper than 128 levels; nothing changed */
   CAIRN_NOT_FINITE = 23,    /* NaN or an infinity */
   CAIRN_TYPE_MISMATCH = 24, /* a typed read found another type; or the top level of metadata is not an object */
   CAIRN_KEY_REFUSED = 25,   /* __proto__, or a path through __proto__, constructor or prototype */
@@ -763,7 +763,7 @@ CAIRN_API cairn_status cairn_store_query(cairn_store* store, const cairn_query* 
 /* A key that starts with "$." is a path, dots between its segments: "$.phases.2.done". Any other key is a name at the
  * top level, even "a.b", "$" and "". A key has at most 4,096 bytes.
  *
- * Metadata is nested at most 64 levels deep; its own braces are the first level. A value set at the top level has at
+ * Metadata is nested at most 128 levels deep; its own braces are the first level. A value set at the top level has at
  * most 63 levels, one less for each further name on the path, and one less if it is appended. More is TOO_DEEP, for a
  * parent or root too.
  *

@@ -24,7 +24,7 @@ enum class Code : int32_t {
   kInvalidUtf8 = 19,  // bytes that are not UTF-8, or a lone surrogate
   kInvalidJson = 20,
   kInvalidMsgpack = 21,
-  kTooDeep = 22,       // nested deeper than 64
+  kTooDeep = 22,       // nested deeper than 128
   kNotFinite = 23,     // NaN or an infinity
   kTypeMismatch = 24,  // a typed read found another type; or the top level of metadata is not an object
   kKeyRefused = 25,    // __proto__, or a path through __proto__, constructor or prototype
