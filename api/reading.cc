@@ -94,7 +94,7 @@ Result<std::string> Reading::list(const engine::RunQuery& query, const FunctionR
   for (const engine::RunView& view : page) {
     if (!visit(view)) {
       const bool last = &view == &page.back();
-      return last ? next : engine::encode_cursor(query, {view.record.updated_us, view.record.id});
+      return last ? next : engine::encode_cursor(query, engine::position_of(query, view.record));
     }
   }
   return next;

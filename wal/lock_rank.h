@@ -53,6 +53,7 @@ enum class LockRank : uint8_t {
   kReceiverCounters,
   kCursors,
   kDirtyRuns,
+  kNotes,
   kStepListeners,
   kFlusher,
   kChangeSignal,
@@ -129,6 +130,8 @@ inline const char* name_of(LockRank rank) {
       return "the cursors";
     case LockRank::kDirtyRuns:
       return "the dirty runs";
+    case LockRank::kNotes:
+      return "the notes";
     case LockRank::kStepListeners:
       return "the step listeners";
     case LockRank::kFlusher:

@@ -71,7 +71,8 @@ uint32_t segment_bytes_of(const wal::ScanReport& log) {
 Status copy(StoreReader& reader, StoreImage& image, Identity identity, BackupReport& report,
             const std::function<bool(uint64_t)>& go_on) {
   Status status;
-  CAIRN_TRY(reader.each([&](const RunView& run) {
+  std::vector<Note> notes;
+  const auto copy_run = [&](const RunView& run) {
     RunRecord record = run.record;
     sync::SenderState sender;
     sync::OutboxQueries::OfRun of;
@@ -91,8 +92,10 @@ Status copy(StoreReader& reader, StoreImage& image, Identity identity, BackupRep
       status = fail(Code::kTimeout, "stopped before the copy was complete: nothing is left of it");
     }
     return status.ok();
-  }));
+  };
+  CAIRN_TRY(reader.each_whole(copy_run, notes));
   CAIRN_TRY(status);
+  CAIRN_TRY(image.write({}, notes));
   report.last_lsn = std::max(reader.report().applied_lsn, reader.report().log.last_lsn);
   CAIRN_TRY(image.finish(report.last_lsn, segment_bytes_of(reader.report().log)));
   const Status s = write_identity(image.files(), identity);

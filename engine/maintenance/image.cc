@@ -56,16 +56,16 @@ Status StoreImage::flush() {
   return part_.empty() ? Status() : write(std::exchange(part_, {}));
 }
 
-Status StoreImage::write(std::vector<Tables::Change> changes) {
+Status StoreImage::write(std::vector<Tables::Change> changes, const std::vector<Note>& notes) {
   for (const Tables::Change& change : changes) {
     last_lsn_ = std::max(last_lsn_, change.record ? change.record->created_lsn : 0);
   }
-  const Status s = tables_->write(std::move(changes), 0);
+  const Status s = tables_->write(std::move(changes), 0, std::nullopt, {}, notes);
   return s.ok() ? s : fail(s, directory_ + ": the tables cannot be written: " + s.what);
 }
 
 Status StoreImage::add(RunRecord record) {
-  part_bytes_ += 256 + record.document.bytes_bound();
+  part_bytes_ += 256 + record.document.bytes_bound() + (record.texts ? record.texts->bytes() : 0);
   std::string id = record.id;
   part_.push_back({std::move(id), std::move(record)});
   return part_bytes_ >= kPartBytes ? flush() : Status();
@@ -88,6 +88,12 @@ Status StoreImage::put(const std::vector<TablesSalvage::Kept>& values) {
     return {};
   });
   return s.ok() ? s : fail(s, directory_ + ": the tables cannot be written: " + s.what);
+}
+
+Status StoreImage::add_text(std::string_view key, std::string_view payload) {
+  const auto id = id_of_text_key(key);
+  CAIRN_TRY_ASSIGN(const auto&& run, find(id.value_or("")));
+  return run ? put({{Table::kTexts, std::string(key), std::string(payload)}}) : Status();
 }
 
 Result<uint64_t> StoreImage::runs() {

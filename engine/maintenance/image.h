@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cairn/status.h"
@@ -30,7 +31,9 @@ class StoreImage {
   Status add(RunRecord record);
   /// A record that was added, by id: for changes to be folded onto it.
   Result<std::optional<RunRecord>> find(std::string_view id);
-  Status write(std::vector<Tables::Change> changes);
+  Status write(std::vector<Tables::Change> changes, const std::vector<Note>& notes = {});
+  /// A value of the table of texts, if its run was added.
+  Status add_text(std::string_view key, std::string_view payload);
   /// Writes values of the tables of sync, with their keys and payloads.
   Status put(const std::vector<TablesSalvage::Kept>& values);
   /// How many runs there are.

@@ -60,6 +60,7 @@ class Repair {
   Status build_from(StoreImage& image);
   Status fold_log(Replay& replay);
   Result<bool> fold(Replay& replay, const wal::RecordView& record);
+  Result<bool> fold_group(Replay& replay, const wal::RecordView& record);
   Result<bool> fold_transaction(Replay& replay, const wal::RecordView& record);
   Status fold_staging(Replay& replay);
   Status find_lost_runs(StoreImage& image, const std::vector<Gap>& gaps);
@@ -118,7 +119,8 @@ Status Repair::find_damage_of_tables() {
   }
   tables_good_ = s.ok();
   return salvage_tables(
-      options_.directory, [](const RunRecord&) { return Status(); }, tables_);
+      options_.directory, [](const RunRecord&) { return Status(); },
+      [](std::string_view, std::string_view) { return Status(); }, tables_);
 }
 
 void Repair::add_log_damage(const wal::ScanReport& scan) {
@@ -237,7 +239,7 @@ Status Repair::build_from(StoreImage& image) {
         }
         return image.add(std::move(record));
       },
-      tables_);
+      [&image](std::string_view key, std::string_view payload) { return image.add_text(key, payload); }, tables_);
   CAIRN_TRY(read);
   floor_ = tables_.applied_lsn.value_or(0);
   Replay replay([&image](std::string_view id) { return image.find(id); });
@@ -245,6 +247,8 @@ Status Repair::build_from(StoreImage& image) {
   const std::vector<Gap> gaps = replay.gaps();
   CAIRN_TRY(fold_staging(replay));
   CAIRN_TRY(image.write(replay.take_changes()));
+  CAIRN_TRY(image.write({}, tables_.notes));
+  CAIRN_TRY(image.write({}, replay.take_notes()));
   CAIRN_TRY_ASSIGN(auto&& sync, sync::repaired_sync(tables_, replay.cursors(), options_.hooks));
   CAIRN_TRY(image.put(sync));
   find_lost_lsns();
@@ -288,6 +292,9 @@ Result<bool> Repair::fold(Replay& replay, const wal::RecordView& record) {
   if (type == LogType::kTransaction) {
     return fold_transaction(replay, record);
   }
+  if (type == LogType::kGroup) {
+    return fold_group(replay, record);
+  }
   if (type == LogType::kErase || type == LogType::kForget) {
     auto erase = decode_change(record.payload);
     if (erase.ok()) {
@@ -304,6 +311,24 @@ Result<bool> Repair::fold(Replay& replay, const wal::RecordView& record) {
   }
   const Status s = replay.visit(record);
   return s.ok() || !is_of_the_machine(s.code) ? Result<bool>(s.ok()) : fail(s, s.what);
+}
+
+// What stands beside a change counts if the change does.
+Result<bool> Repair::fold_group(Replay& replay, const wal::RecordView& record) {
+  auto parts = split_group(record.payload);
+  if (!parts.ok()) {
+    return parts.code() == Code::kVersion ? Result<bool>(parts.status()) : false;
+  }
+  for (const LogPart& part : *parts) {
+    wal::RecordView one = record;
+    one.type = static_cast<uint8_t>(part.type);
+    one.payload = part.payload;
+    CAIRN_TRY_ASSIGN(const bool taken, fold(replay, one));
+    if (!taken) {
+      return false;
+    }
+  }
+  return true;
 }
 
 Result<bool> Repair::fold_transaction(Replay& replay, const wal::RecordView& record) {

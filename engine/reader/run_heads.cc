@@ -288,6 +288,16 @@ Status RunHeads::visit_one(LogType type, std::string_view payload, uint64_t lsn)
       return visit_received(payload, lsn);
     case LogType::kRebase:
       return visit_rebase(payload, lsn);
+    case LogType::kGroup: {
+      CAIRN_TRY_ASSIGN(const auto&& parts, split_group(payload));
+      for (const LogPart& part : parts) {
+        CAIRN_TRY(visit_one(part.type, part.payload, lsn));
+      }
+      return {};
+    }
+    case LogType::kTexts:
+    case LogType::kNote:
+      return {};
   }
   return {Code::kVersion, "a log record of a type that this version does not know"};
 }

@@ -100,14 +100,29 @@ RunView StoreReader::view_of(RunRecord record) const {
   return view;
 }
 
-Result<std::optional<RunView>> StoreReader::read(std::string_view id) {
+// What the log gave is newer. Of a run that began after the snapshot that may have another life's.
+Status StoreReader::add_texts(RunRecord& record) const {
+  if (!snapshot_ || record.created_lsn > snapshot_->applied_lsn()) {
+    return {};
+  }
+  CAIRN_TRY_ASSIGN(RunTexts texts, snapshot_->find_texts(record.id));
+  if (record.texts != nullptr) {
+    take_texts(texts, *record.texts);
+  }
+  record.texts = texts.kinds() != 0 ? std::make_shared<const RunTexts>(std::move(texts)) : nullptr;
+  return {};
+}
+
+Result<std::optional<RunView>> StoreReader::read(std::string_view id, bool with_texts) {
   std::unique_ptr<Replay> replay;
   CAIRN_TRY(load(id, replay));
   auto state = replay->state(id);
-  snapshot_.reset();
-  if (!state.ok()) {
-    return state.status();
+  Status status = state.status();
+  if (status.ok() && (*state)->record && with_texts) {
+    status = add_texts(*(*state)->record);
   }
+  snapshot_.reset();
+  CAIRN_TRY(status);
   if (!(*state)->record) {
     return std::optional<RunView>();
   }
@@ -146,7 +161,28 @@ Status StoreReader::each(const FunctionRef<bool(const RunView&)>& visit) {
   return each_loaded(*replay, visit);
 }
 
-Status StoreReader::each_loaded(const Replay& replay, const FunctionRef<bool(const RunView&)>& visit) {
+Status StoreReader::each_whole(const FunctionRef<bool(const RunView&)>& visit, std::vector<Note>& notes) {
+  std::unique_ptr<Replay> replay;
+  CAIRN_TRY(load("", replay));
+  notes.clear();
+  if (snapshot_) {
+    CAIRN_TRY(snapshot_->each_note([&notes](Note&& note) { notes.push_back(std::move(note)); }));
+  }
+  for (Note& note : replay->take_notes()) {
+    if (note.kind != NoteKind::kRequest) {
+      notes.push_back(std::move(note));  // of one name the last counts
+    }
+  }
+  for (const auto& [id, state] : replay->states()) {
+    if (state.record) {
+      CAIRN_TRY_ASSIGN(auto* const whole, replay->state(id));
+      CAIRN_TRY(add_texts(*whole->record));
+    }
+  }
+  return each_loaded(*replay, visit, true);
+}
+
+Status StoreReader::each_loaded(const Replay& replay, const FunctionRef<bool(const RunView&)>& visit, bool with_texts) {
   bool go_on = true;
   const auto& states = replay.states();
   auto at = states.begin();
@@ -171,16 +207,19 @@ Status StoreReader::each_loaded(const Replay& replay, const FunctionRef<bool(con
   std::vector<RunRecord> copied;
   size_t bytes = 0;
   if (snapshot_) {
+    Status texts;
     status = snapshot_->each("", [&](const RunRecord& record) {
-      bytes += 256 + record.document.bytes_bound();
       copied.push_back(record);
+      texts = with_texts ? add_texts(copied.back()) : Status();
+      bytes += 256 + record.document.bytes_bound() + (copied.back().texts ? copied.back().texts->bytes() : 0);
       if (bytes >= kCopiedBytesMax) {
         std::for_each(copied.begin(), copied.end(), visit_stored);
         copied.clear();
         bytes = 0;
       }
-      return go_on;
+      return go_on && texts.ok();
     });
+    status = status.ok() ? texts : status;
     snapshot_.reset();
   }
   if (store_->options().salvage && !status.ok()) {
@@ -236,6 +275,9 @@ Status StoreReader::choose_all(const RunQuery& query, std::vector<RunPage::Entry
 Result<std::string> StoreReader::list(const RunQuery& query, const FunctionRef<bool(const RunView&)>& visit,
                                       bool with_documents) {
   CAIRN_TRY(RunPage::make(query).status());
+  if (is_by_creation(query.order)) {
+    return fail(Code::kInvalidArgument, "only the owner of a store lists its runs in the order of their creation");
+  }
   bool more = false;
   std::vector<RunPage::Entry> entries;
   const bool by_heads = !store_->options().salvage && query.limit != 0 && query.text.empty();
@@ -263,7 +305,7 @@ Result<std::string> StoreReader::list(const RunQuery& query, const FunctionRef<b
       const bool last = i + 1 == entries.size();
       if (!visit(view) || (last && more)) {
         snapshot_.reset();
-        return last && !more ? std::string() : encode_cursor(query, {view.record.updated_us, view.record.id});
+        return last && !more ? std::string() : encode_cursor(query, position_of(query, view.record));
       }
     }
   }

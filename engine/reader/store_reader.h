@@ -43,10 +43,12 @@ class StoreReader {
   /// The run as of now. nullopt: no such run. kAgain: the writer was too fast for 100 ms. kCorrupt: durable data is
   /// damaged (not with salvage; records of other runs are not decoded). kUnsafe: as at open, for an owner that opened
   /// the store later.
-  Result<std::optional<RunView>> read(std::string_view id);
+  Result<std::optional<RunView>> read(std::string_view id, bool with_texts = false);
   /// All runs as of one moment, in id order. `visit` may be slow for up to 64 MiB of runs; beyond that LMDB cannot
   /// reuse pages while it runs.
   Status each(const FunctionRef<bool(const RunView&)>& visit);
+  /// The same with the runs' texts, and the notes, but those of requests: all that a copy needs.
+  Status each_whole(const FunctionRef<bool(const RunView&)>& visit, std::vector<Note>& notes);
   /// A page of the runs that `query` asks for as of one moment, in its order, and the cursor of the next page; "" when
   /// this is the last. If `visit` returns false the cursor continues after the run that it got. The visitor may do what
   /// it may in each(). With salvage no index is trusted, and what cannot be read is left out. Cost: reads the log after
@@ -78,7 +80,9 @@ class StoreReader {
   Status load(std::string_view only, std::unique_ptr<Replay>& replay);
   /// As many attempts as there is patience for.
   Status look(const RunIds& only, Fold& fold);
-  Status each_loaded(const Replay& replay, const FunctionRef<bool(const RunView&)>& visit);
+  Status each_loaded(const Replay& replay, const FunctionRef<bool(const RunView&)>& visit, bool with_texts = false);
+  /// Adds what the snapshot has of the run's texts.
+  Status add_texts(RunRecord& record) const;
   Status choose_all(const RunQuery& query, std::vector<RunPage::Entry>& entries, bool& more);
   Status select_stored(const Replay& replay, RunPage& page);
   [[nodiscard]] RunView view_of(RunRecord record) const;

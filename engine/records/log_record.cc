@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 
+#include "engine/base/raw_fields.h"
 #include "engine/json/json.h"
 #include "engine/json/msgpack.h"
 #include "engine/json/msgpack_cursor.h"
@@ -19,29 +19,14 @@ constexpr uint8_t kPartFlags = 0x0f;
 constexpr int kPartHopsShift = 4;  // hops are the upper four bits of the byte
 constexpr Status kBad(Code::kCorrupt, "malformed log record");
 
-template <class T>
-void append_raw(std::string& out, T v) {
-  out.append(reinterpret_cast<const char*>(&v), sizeof v);
-}
-
-template <class T>
-bool take_raw(std::string_view& from, T& v) {
-  if (from.size() < sizeof v) {
-    return false;
-  }
-  std::memcpy(&v, from.data(), sizeof v);
-  from.remove_prefix(sizeof v);
-  return true;
-}
-
 bool take_identity(std::string_view& from, std::string_view& id, uint64_t& created_lsn) {
   uint8_t bytes;
-  if (!take_raw(from, bytes) || bytes == 0 || bytes > 64 || from.size() < bytes) {
+  if (!take(from, bytes) || bytes == 0 || bytes > 64 || from.size() < bytes) {
     return false;
   }
   id = from.substr(0, bytes);
   from.remove_prefix(bytes);
-  return take_raw(from, created_lsn);
+  return take(from, created_lsn);
 }
 
 bool take_identity(std::string_view& from, std::string& id, uint64_t& created_lsn) {
@@ -56,7 +41,7 @@ bool take_identity(std::string_view& from, std::string& id, uint64_t& created_ls
 void append_diff_prefix(std::string& out, std::string_view id, uint64_t created_lsn) {
   out.push_back(static_cast<char>(id.size()));
   out.append(id);
-  append_raw(out, created_lsn);
+  put(out, created_lsn);
 }
 
 void append_run_diff(std::string& out, const RunDiff& d) {
@@ -85,7 +70,7 @@ Result<RunDiffHead> decode_run_diff_head(std::string_view payload) {
 
 void append_transaction(std::string& out, const std::vector<std::string>& run_diffs) {
   for (const std::string& bytes : run_diffs) {
-    append_raw(out, static_cast<uint32_t>(bytes.size()));
+    put(out, static_cast<uint32_t>(bytes.size()));
     out += bytes;
   }
 }
@@ -94,7 +79,7 @@ Result<std::vector<std::string_view>> split_transaction(std::string_view payload
   std::vector<std::string_view> parts;
   while (!payload.empty()) {
     uint32_t bytes;
-    if (!take_raw(payload, bytes) || bytes > payload.size()) {
+    if (!take(payload, bytes) || bytes > payload.size()) {
       return kBad;
     }
     parts.push_back(payload.substr(0, bytes));
@@ -111,6 +96,44 @@ Result<std::vector<RunDiff>> decode_transaction(std::string_view payload) {
     diffs.push_back(std::move(d));
   }
   return diffs;
+}
+
+void append_group_part(std::string& out, LogType type, std::string_view payload) {
+  put(out, type);
+  put_text(out, payload);
+}
+
+// A group holds no group, so reading one ends.
+Result<std::vector<LogPart>> split_group(std::string_view payload) {
+  std::vector<LogPart> parts;
+  while (!payload.empty()) {
+    LogPart& part = parts.emplace_back();
+    if (!take(payload, part.type) || !take_text(payload, part.payload) || part.type == LogType::kGroup) {
+      return kBad;
+    }
+    if (part.type > LogType::kNote) {
+      return Status(Code::kVersion, "a log record of a type that this version does not know");
+    }
+  }
+  return parts.empty() ? Result<std::vector<LogPart>>(kBad) : Result<std::vector<LogPart>>(std::move(parts));
+}
+
+void append_run_texts(std::string& out, std::string_view id, uint64_t created_lsn, const RunTexts& texts) {
+  append_diff_prefix(out, id, created_lsn);
+  MsgpackWriter writer(out);
+  write_texts(writer, texts);
+}
+
+Result<LoggedTexts> decode_run_texts(std::string_view payload) {
+  LoggedTexts logged;
+  if (!take_identity(payload, logged.id, logged.created_lsn)) {
+    return kBad;
+  }
+  MsgpackCursor in(payload);
+  if (!read_texts(in, logged.texts) || !in.at_end()) {
+    return kBad;
+  }
+  return logged;
 }
 
 void append_change(std::string& out, const RunChange& change) {
@@ -222,26 +245,26 @@ Status read_run_id(std::string_view payload, std::string& id) {
 }
 
 void append_received_head(std::string& out, const std::vector<Received::Cursor>& cursors) {
-  append_raw(out, static_cast<uint8_t>(cursors.size()));
+  put(out, static_cast<uint8_t>(cursors.size()));
   for (const Received::Cursor& cursor : cursors) {
-    append_raw(out, static_cast<uint8_t>(cursor.key.size()));
+    put(out, static_cast<uint8_t>(cursor.key.size()));
     out += cursor.key;
-    append_raw(out, static_cast<uint32_t>(cursor.payload.size()));
+    put(out, static_cast<uint32_t>(cursor.payload.size()));
     out += cursor.payload;
   }
 }
 
 void append_received_part(std::string& out, const ReceivedPart& part) {
-  append_raw(out, static_cast<uint8_t>(part.type));
-  append_raw(out, static_cast<uint8_t>((part.origin ? kPartHasOrigin : 0) | (part.others_write ? kOthersWrite : 0) |
-                                       part.hops << kPartHopsShift));
+  put(out, static_cast<uint8_t>(part.type));
+  put(out, static_cast<uint8_t>((part.origin ? kPartHasOrigin : 0) | (part.others_write ? kOthersWrite : 0) |
+                                part.hops << kPartHopsShift));
   if (part.origin) {
-    append_raw(out, part.origin->owner);
-    append_raw(out, part.origin->generation);
-    append_raw(out, part.origin->life);
-    append_raw(out, part.origin->sequence);
+    put(out, part.origin->owner);
+    put(out, part.origin->generation);
+    put(out, part.origin->life);
+    put(out, part.origin->sequence);
   }
-  append_raw(out, static_cast<uint32_t>(part.payload.size()));
+  put(out, static_cast<uint32_t>(part.payload.size()));
   out += part.payload;
 }
 
@@ -249,18 +272,18 @@ Result<Received> decode_received(std::string_view payload, bool check_parts) {
   Received received;
   uint32_t bytes;
   uint8_t cursors;
-  if (!take_raw(payload, cursors)) {
+  if (!take(payload, cursors)) {
     return kBad;
   }
   for (uint8_t i = 0; i < cursors; ++i) {
     Received::Cursor& cursor = received.cursors.emplace_back();
     uint8_t key_bytes;
-    if (!take_raw(payload, key_bytes) || key_bytes == 0 || key_bytes > payload.size()) {
+    if (!take(payload, key_bytes) || key_bytes == 0 || key_bytes > payload.size()) {
       return kBad;
     }
     cursor.key = payload.substr(0, key_bytes);
     payload.remove_prefix(key_bytes);
-    if (!take_raw(payload, bytes) || bytes > payload.size()) {
+    if (!take(payload, bytes) || bytes > payload.size()) {
       return kBad;
     }
     cursor.payload = payload.substr(0, bytes);
@@ -270,9 +293,9 @@ Result<Received> decode_received(std::string_view payload, bool check_parts) {
     ReceivedPart part;
     uint8_t type;
     uint8_t flags;
-    if (!take_raw(payload, type) || !take_raw(payload, flags) ||
-        (flags & kPartFlags & ~(kPartHasOrigin | kOthersWrite)) != 0 || type < static_cast<uint8_t>(LogType::kDiff) ||
-        type > static_cast<uint8_t>(LogType::kErase)) {
+    if (!take(payload, type) || !take(payload, flags) || (flags & kPartFlags & ~(kPartHasOrigin | kOthersWrite)) != 0 ||
+        type < static_cast<uint8_t>(LogType::kDiff) ||
+        (type > static_cast<uint8_t>(LogType::kErase) && type != static_cast<uint8_t>(LogType::kTexts))) {
       return kBad;
     }
     part.type = static_cast<LogType>(type);
@@ -280,12 +303,12 @@ Result<Received> decode_received(std::string_view payload, bool check_parts) {
     part.hops = flags >> kPartHopsShift;
     if ((flags & kPartHasOrigin) != 0) {
       Origin& origin = part.origin.emplace();
-      if (!take_raw(payload, origin.owner) || !take_raw(payload, origin.generation) ||
-          !take_raw(payload, origin.life) || !take_raw(payload, origin.sequence)) {
+      if (!take(payload, origin.owner) || !take(payload, origin.generation) || !take(payload, origin.life) ||
+          !take(payload, origin.sequence)) {
         return kBad;
       }
     }
-    if (!take_raw(payload, bytes) || bytes > payload.size()) {
+    if (!take(payload, bytes) || bytes > payload.size()) {
       return kBad;
     }
     part.payload = payload.substr(0, bytes);
@@ -318,27 +341,35 @@ bool concerns(LogType type, std::string_view payload, const std::set<std::string
     case LogType::kChange:
     case LogType::kErase:
     case LogType::kForget:
-    case LogType::kRebase: {
+    case LogType::kRebase:
+    case LogType::kTexts: {
       std::string_view id;
       uint64_t created_lsn;
       return !take_identity(payload, id, created_lsn) || ids.contains(id);
     }
+    case LogType::kGroup: {
+      const auto parts = split_group(payload);
+      return !parts.ok() || std::any_of(parts->begin(), parts->end(),
+                                        [&ids](const LogPart& part) { return concerns(part.type, part.payload, ids); });
+    }
+    case LogType::kNote:
+      return false;
   }
   return true;  // a record type of a newer version: may be about any run
 }
 
 void append_rebase(std::string& out, const RunRebase& rebase) {
   append_diff_prefix(out, rebase.id, rebase.created_lsn);
-  append_raw(out, rebase.base);
-  append_raw(out, rebase.last);
-  append_raw(out, rebase.upstream);
-  append_raw(out, rebase.updated_us);
-  append_raw(out, static_cast<uint8_t>(rebase.ships_forms));
+  put(out, rebase.base);
+  put(out, rebase.last);
+  put(out, rebase.upstream);
+  put(out, rebase.updated_us);
+  put(out, static_cast<uint8_t>(rebase.ships_forms));
   std::string head;
   if (rebase.head) {
     append_change(head, *rebase.head);
   }
-  append_raw(out, static_cast<uint32_t>(head.size()));
+  put(out, static_cast<uint32_t>(head.size()));
   out += head;
   Object object;
   for (int i = 0; i < rebase.document.size(); ++i) {
@@ -351,11 +382,10 @@ Result<RunRebase> decode_rebase(std::string_view payload) {
   RunRebase rebase;
   uint32_t head_bytes;
   uint8_t ships_forms;
-  if (!take_identity(payload, rebase.id, rebase.created_lsn) || !take_raw(payload, rebase.base) ||
-      !take_raw(payload, rebase.last) || !take_raw(payload, rebase.upstream) || !take_raw(payload, rebase.updated_us) ||
-      !take_raw(payload, ships_forms) || ships_forms > 1 || !take_raw(payload, head_bytes) ||
-      head_bytes > payload.size() || rebase.last <= rebase.base || rebase.upstream == 0 ||
-      rebase.upstream > rebase.last) {
+  if (!take_identity(payload, rebase.id, rebase.created_lsn) || !take(payload, rebase.base) ||
+      !take(payload, rebase.last) || !take(payload, rebase.upstream) || !take(payload, rebase.updated_us) ||
+      !take(payload, ships_forms) || ships_forms > 1 || !take(payload, head_bytes) || head_bytes > payload.size() ||
+      rebase.last <= rebase.base || rebase.upstream == 0 || rebase.upstream > rebase.last) {
     return kBad;
   }
   rebase.ships_forms = ships_forms != 0;
@@ -392,6 +422,17 @@ Status check_log_record(uint8_t type, std::string_view payload) {
       return decode_received(payload).status();
     case LogType::kRebase:
       return decode_rebase(payload).status();
+    case LogType::kGroup: {
+      CAIRN_TRY_ASSIGN(const auto&& parts, split_group(payload));
+      for (const LogPart& part : parts) {
+        CAIRN_TRY(check_log_record(static_cast<uint8_t>(part.type), part.payload));
+      }
+      return {};
+    }
+    case LogType::kTexts:
+      return decode_run_texts(payload).status();
+    case LogType::kNote:
+      return decode_note(payload).status();
   }
   return {Code::kVersion, "a log record of a type that this version does not know"};
 }

@@ -11,7 +11,9 @@
 
 #include "cairn/status.h"
 #include "engine/diff/diff.h"
+#include "engine/records/note.h"
 #include "engine/records/run_record.h"
+#include "engine/records/run_texts.h"
 #include "wal/format.h"
 #include "wal/writer.h"
 
@@ -27,6 +29,9 @@ enum class LogType : uint8_t {
   kReceived,     // the effects of a received batch on the runs here, with its stream's cursor: all or none
   kRebase,       // a run takes its upstream's document, with what waits here on top: takes sequence numbers
   kForget,       // as kErase, but the upstream, which has the run, keeps it
+  kGroup,        // records of other types, all or none
+  kTexts,        // large texts of a run; takes no sequence number, and stands in a group with a change of the run
+  kNote,         // a note (records/note.h)
 };
 
 /// A diff of the run `id` that was created at `created_lsn`.
@@ -67,10 +72,29 @@ Result<std::vector<RunDiff>> decode_transaction(std::string_view payload);
 /// Splits a transaction into the bytes of its run diffs.
 Result<std::vector<std::string_view>> split_transaction(std::string_view payload);
 
-/// Reads the run id of a kDiff, kChange, kErase or kRebase.
+/// A record within another one: of a group, or received.
+struct LogPart {
+  LogType type = LogType::kDiff;
+  std::string_view payload;
+};
+/// Adds a record to a group.
+void append_group_part(std::string& out, LogType type, std::string_view payload);
+/// kCorrupt; kVersion: a part of a type that this version does not know.
+Result<std::vector<LogPart>> split_group(std::string_view payload);
+
+/// Texts of the run `id`. `created_lsn` 0: the run starts in the same log record.
+void append_run_texts(std::string& out, std::string_view id, uint64_t created_lsn, const RunTexts& texts);
+struct LoggedTexts {
+  std::string id;
+  uint64_t created_lsn = 0;
+  RunTexts texts;
+};
+Result<LoggedTexts> decode_run_texts(std::string_view payload);
+
+/// Reads the run id of a kDiff, kChange, kErase, kRebase or kTexts.
 Status read_run_id(std::string_view payload, std::string& id);
 
-/// One part of kReceived: the payload of a kStart, kDiff, kChange or kErase. The run gets `origin`, if given.
+/// One part of kReceived: the payload of a kStart, kDiff, kChange, kErase or kTexts. The run gets `origin`, if given.
 struct ReceivedPart {
   LogType type = LogType::kDiff;
   std::optional<Origin> origin;

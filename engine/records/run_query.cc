@@ -115,7 +115,7 @@ Result<RunPosition> decode_cursor(const RunQuery& q) {
   }
   RunPosition position;
   position.id = *id;
-  position.updated_us = static_cast<int64_t>(*time ^ kSignBit);
+  position.time_us = static_cast<int64_t>(*time ^ kSignBit);
   return position;
 }
 
@@ -132,14 +132,18 @@ uint32_t final_statuses() {
 std::string encode_cursor(const RunQuery& query, const RunPosition& last) {
   std::string cursor(1, kCursorVersion);
   cursor.push_back(static_cast<char>('0' + static_cast<int>(query.order)));
-  append_hex(cursor, static_cast<uint64_t>(last.updated_us) ^ kSignBit);
+  append_hex(cursor, static_cast<uint64_t>(last.time_us) ^ kSignBit);
   append_id(cursor, last.id);
   append_hex(cursor, cursor_checksum(query, cursor));
   return cursor;
 }
 
+RunPosition position_of(const RunQuery& query, const RunRecord& run) {
+  return {is_by_creation(query.order) ? run.created_us : run.updated_us, run.id};
+}
+
 Result<RunPage> RunPage::make(RunQuery query) {
-  if (query.order != RunOrder::kNewestFirst && query.order != RunOrder::kId && query.order != RunOrder::kOldestFirst) {
+  if (query.order > RunOrder::kCreatedFirst) {
     return fail(Code::kInvalidArgument, "a listing's order is newest first, oldest first or by id");
   }
   if ((query.statuses & ~kAllStatuses) != 0) {
@@ -178,26 +182,29 @@ bool RunPage::before(int64_t a_us, std::string_view a, int64_t b_us, std::string
     case RunOrder::kId:
       return a < b;
     case RunOrder::kOldestFirst:
+    case RunOrder::kCreatedFirst:
       return a_us != b_us ? a_us < b_us : a < b;
     case RunOrder::kNewestFirst:
+    case RunOrder::kCreatedLast:
       break;
   }
   return a_us != b_us ? a_us > b_us : a > b;
 }
 
-bool RunPage::takes(int64_t updated_us, std::string_view id) const {
-  return (!query_.updated_from_us || updated_us >= *query_.updated_from_us) &&
-         (!query_.updated_to_us || updated_us < *query_.updated_to_us) &&
-         (!after_ || before(after_->updated_us, after_->id, updated_us, id)) && !ends_before(updated_us, id);
+bool RunPage::takes(int64_t time_us, std::string_view id) const {
+  const auto& from = is_by_creation(query_.order) ? query_.created_from_us : query_.updated_from_us;
+  const auto& to = is_by_creation(query_.order) ? query_.created_to_us : query_.updated_to_us;
+  return (!from || time_us >= *from) && (!to || time_us < *to) &&
+         (!after_ || before(after_->time_us, after_->id, time_us, id)) && !ends_before(time_us, id);
 }
 
-bool RunPage::ends_before(int64_t updated_us, std::string_view id) const {
-  return full() && !before(updated_us, id, kept_.front().record.updated_us, kept_.front().record.id);
+bool RunPage::ends_before(int64_t time_us, std::string_view id) const {
+  return full() && !before(time_us, id, time_of(kept_.front().record), kept_.front().record.id);
 }
 
 void RunPage::add(RunRecord record, bool whole) {
   const auto worse_last = [this](const Entry& a, const Entry& b) {
-    return before(a.record.updated_us, a.record.id, b.record.updated_us, b.record.id);
+    return before(time_of(a.record), a.record.id, time_of(b.record), b.record.id);
   };
   kept_.push_back({std::move(record), whole});
   if (query_.limit == 0) {
@@ -212,7 +219,7 @@ void RunPage::add(RunRecord record, bool whole) {
 
 std::vector<RunPage::Entry> RunPage::take(bool& more) {
   std::sort(kept_.begin(), kept_.end(), [this](const Entry& a, const Entry& b) {
-    return before(a.record.updated_us, a.record.id, b.record.updated_us, b.record.id);
+    return before(time_of(a.record), a.record.id, time_of(b.record), b.record.id);
   });
   more = full();
   if (more) {

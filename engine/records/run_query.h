@@ -19,9 +19,10 @@
 
 namespace cairn::engine {
 
-/// The values are those of the C ABI, and are stored in cursors; never renumbered. The orders by time are by the last
-/// update, then by id.
-enum class RunOrder : uint8_t { kNewestFirst = 0, kId = 1, kOldestFirst = 2 };
+/// The values are stored in cursors; never renumbered. Those up to 2 are those of the C ABI: the orders by time are by
+/// the last update, then by id. The orders by creation are for the store's owner only.
+enum class RunOrder : uint8_t { kNewestFirst = 0, kId = 1, kOldestFirst = 2, kCreatedLast = 3, kCreatedFirst = 4 };
+constexpr bool is_by_creation(RunOrder order) { return order >= RunOrder::kCreatedLast; }
 
 constexpr uint32_t status_bit(RunStatus s) { return uint32_t{1} << static_cast<unsigned>(s); }
 inline constexpr uint32_t kAllStatuses = 2 * status_bit(RunStatus::kTimedOut) - 1;
@@ -37,17 +38,20 @@ struct RunQuery {
   std::string root;
   std::optional<int64_t> updated_from_us;  // inclusive
   std::optional<int64_t> updated_to_us;    // exclusive
+  std::optional<int64_t> created_from_us;  // inclusive; only in an order by creation
+  std::optional<int64_t> created_to_us;    // exclusive; likewise
   std::string text;  // is in the id, the task, a tag or the JSON text of the document; A-Z equals a-z
   RunOrder order = RunOrder::kNewestFirst;
   size_t limit = 0;    // of the page; 0: no bound
   std::string cursor;  // of the page before; empty: from the start
 };
 
-/// The position of a run in a listing. In the order of ids the time does not count.
+/// The position of a run in a listing: the time of its order, and the id. In the order of ids the time does not count.
 struct RunPosition {
-  int64_t updated_us = 0;
+  int64_t time_us = 0;
   std::string id;
 };
+RunPosition position_of(const RunQuery& query, const RunRecord& run);
 
 /// A text that continues a query after `last`: at most kCursorBytesMax characters of A-Z a-z 0-9 _ -.
 std::string encode_cursor(const RunQuery& query, const RunPosition& last);
@@ -83,9 +87,14 @@ class RunPage {
   [[nodiscard]] bool has_text(const RunRecord& whole) const;
   [[nodiscard]] bool wants_text() const { return !text_.empty(); }
   /// A run at this position is in the time range, after the cursor, and before the last run that the page keeps.
-  [[nodiscard]] bool takes(int64_t updated_us, std::string_view id) const;
+  [[nodiscard]] bool takes(int64_t time_us, std::string_view id) const;
+  [[nodiscard]] bool takes(const RunRecord& head) const { return takes(time_of(head), head.id); }
+  /// By which the page is in order.
+  [[nodiscard]] int64_t time_of(const RunRecord& head) const {
+    return is_by_creation(query_.order) ? head.created_us : head.updated_us;
+  }
   /// The page is full, and a run at this position comes after all of it: a walk in the order of the query can end.
-  [[nodiscard]] bool ends_before(int64_t updated_us, std::string_view id) const;
+  [[nodiscard]] bool ends_before(int64_t time_us, std::string_view id) const;
 
   /// Adds a run that matches, has the text and that takes() accepts; each run once. `whole`: with its document.
   void add(RunRecord record, bool whole);

@@ -34,7 +34,9 @@ bool read_text(MsgpackCursor& in, std::string& v, size_t bytes_max) {
 }
 
 constexpr uint8_t kOutboxRowFormat = 1;
-constexpr uint8_t kOutboxTwoRows = 2;      // there is a later row too
+constexpr uint8_t kOutboxTwoRows = 2;  // there is a later row too
+constexpr uint8_t kOutboxTexts = 2;    // added to either: a byte with the kinds of texts comes before the rest
+constexpr uint8_t kOutboxFormatMax = kOutboxTwoRows + kOutboxTexts;
 constexpr uint8_t kOutboxFirstRow = 0x95;  // the head of an array of five: a diff
 constexpr size_t kOutboxRowBytes = 18;     // before the diff
 constexpr uint8_t kRowSendsStatus = 1;
@@ -186,6 +188,9 @@ Status check_run_record(const RunRecord& r) {
   if (r.details) {
     CAIRN_TRY(check_run_details(*r.details));
   }
+  if (r.texts) {
+    CAIRN_TRY(check_run_texts(*r.texts));
+  }
   if (r.foreign && r.document.size() != 0) {
     return {Code::kInvalidArgument, "a run owned elsewhere has no document here"};
   }
@@ -197,12 +202,16 @@ Status check_run_record(const RunRecord& r) {
 }
 
 void append_outbox_row(std::string& out, const OutboxRow& row) {
-  out.push_back(static_cast<char>(row.later.empty() ? kOutboxRowFormat : kOutboxTwoRows));
+  out.push_back(
+      static_cast<char>((row.later.empty() ? kOutboxRowFormat : kOutboxTwoRows) + (row.texts != 0 ? kOutboxTexts : 0)));
   out.push_back(static_cast<char>((row.sends_status ? kRowSendsStatus : 0) | (row.send_whole ? kRowSendWhole : 0) |
                                   (row.starts_empty ? kRowStartsEmpty : 0) |
                                   (row.overwrite_upstream ? kRowOverwriteUpstream : 0) | row.hops << kRowHopsShift));
   append_little_endian(out, row.since_lsn);
   append_little_endian(out, static_cast<uint64_t>(row.since_us));
+  if (row.texts != 0) {
+    out.push_back(static_cast<char>(row.texts));
+  }
   if (!row.later.empty()) {
     std::string later;
     append_outbox_row(later, row.later[0]);
@@ -219,7 +228,14 @@ Status join_later(OutboxRow& row) {
   const OutboxRow later = std::move(row.later[0]);
   row.later.clear();
   row.sends_status = row.sends_status || later.sends_status;
+  row.texts |= later.texts;
   return fold(row.diff, later.diff, kStoredOperationsMax);
+}
+
+void queue_texts(OutboxRow& row, uint8_t kinds) {
+  if (row.waits()) {
+    (row.later.empty() ? row : row.later[0]).texts |= kinds;
+  }
 }
 
 namespace {
@@ -232,7 +248,9 @@ bool read_later(std::string_view& bytes, OutboxRow& row) {
   }
   const uint64_t length = little_endian(bytes.data());
   bytes.remove_prefix(kLengthBytes);
-  if (length == 0 || length > bytes.size() || static_cast<uint8_t>(bytes[0]) != kOutboxRowFormat) {
+  if (length == 0 || length > bytes.size() ||
+      (static_cast<uint8_t>(bytes[0]) != kOutboxRowFormat &&
+       static_cast<uint8_t>(bytes[0]) != kOutboxRowFormat + kOutboxTexts)) {
     return false;
   }
   Result<OutboxRow> later = decode_outbox_row(bytes.substr(0, length));
@@ -250,10 +268,12 @@ Result<OutboxRow> decode_outbox_row(std::string_view bytes) {
   std::string_view diff = bytes;
   // The oldest format is the diff alone, an msgpack array.
   if (bytes.empty() || static_cast<uint8_t>(bytes[0]) != kOutboxFirstRow) {
-    const bool two = !bytes.empty() && static_cast<uint8_t>(bytes[0]) == kOutboxTwoRows;
-    if (bytes.size() < kOutboxRowBytes || (!two && static_cast<uint8_t>(bytes[0]) != kOutboxRowFormat)) {
+    const uint8_t format = bytes.empty() ? 0 : static_cast<uint8_t>(bytes[0]);
+    if (bytes.size() < kOutboxRowBytes || format < kOutboxRowFormat || format > kOutboxFormatMax) {
       return kBadRow;
     }
+    const bool texts = format > kOutboxTwoRows;
+    const bool two = format - (texts ? kOutboxTexts : 0) == kOutboxTwoRows;
     const auto flags = static_cast<uint8_t>(bytes[1]);
     row.sends_status = (flags & kRowSendsStatus) != 0;
     row.send_whole = (flags & kRowSendWhole) != 0;
@@ -263,6 +283,13 @@ Result<OutboxRow> decode_outbox_row(std::string_view bytes) {
     row.since_lsn = little_endian(bytes.data() + 2);
     row.since_us = static_cast<int64_t>(little_endian(bytes.data() + 10));
     diff.remove_prefix(kOutboxRowBytes);
+    if (texts) {
+      if (diff.empty() || diff[0] == 0) {
+        return kBadRow;
+      }
+      row.texts = static_cast<uint8_t>(diff[0]);
+      diff.remove_prefix(1);
+    }
     if (two && !read_later(diff, row)) {
       return kBadRow;
     }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "engine/records/run_details.h"
 #include "engine/records/run_id.h"
 #include "engine/records/run_status.h"
+#include "engine/records/run_texts.h"
 
 namespace cairn::engine {
 
@@ -49,6 +51,7 @@ struct OutboxRow {
   bool starts_empty = false;  // made when nothing waited: the first step of the diff changes nothing
   uint8_t hops = 0;           // of a run owned elsewhere: through how many stores the changes came, at most
   bool overwrite_upstream = false;  // sent whole it also replaces what others wrote upstream: a person decided so
+  uint8_t texts = 0;                // of a run of this store: which of its texts go with it, as bits of TextKind
   Diff diff;
   // At most one row. A run that was never sent, and that others have begun to write: what was done to it since then. It
   // is sent in a later batch, as forms; `diff` is sent first, as its owner wrote it.
@@ -62,6 +65,9 @@ struct OutboxRow {
   /// The sequence up to which the upstream has the run, as far as this store knows.
   [[nodiscard]] uint64_t base() const { return diff.base + (starts_empty ? 1 : 0); }
 };
+
+/// Queues these texts of the run, in the row that its newest change waits in. Nothing waits: nothing is queued.
+void queue_texts(OutboxRow& row, uint8_t kinds);
 
 /// What is kept of an erased run: it is to be erased upstream too.
 struct Tombstone {
@@ -102,6 +108,8 @@ struct RunRecord {
   // Stored next to the record, in the table `outbox`. For a run owned elsewhere: what waits for its owner. For others,
   // if there is an upstream: what waits for that (only Tables::find_for_fold reads it).
   OutboxRow outbox;
+  // Stored next to the record, in the table `texts`. Only those that the tables lack yet, or are to get; null: none.
+  std::shared_ptr<const RunTexts> texts;
 
   /// This store decides its status, tags and end.
   [[nodiscard]] bool owned_here() const { return !foreign && !origin.received(); }

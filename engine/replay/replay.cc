@@ -181,9 +181,8 @@ Status Replay::visit_start(std::string_view payload, uint64_t lsn) {
       s.record->outbox = whole_run(*s.record, lsn);
     }
   }
-  s.changed = true;
   s.unknown_lsn = 0;
-  ++folded_;
+  note_folded(s, lsn);
   return {};
 }
 
@@ -198,8 +197,7 @@ Status Replay::visit_diff(const RunDiff& d, uint64_t lsn, bool others) {
     return {};
   }
   CAIRN_TRY(fold_diff(*s.record, d.diff, ship_, lsn, others).status());
-  s.changed = true;
-  ++folded_;
+  note_folded(s, lsn);
   return {};
 }
 
@@ -222,8 +220,7 @@ Status Replay::visit_change(std::string_view payload, uint64_t lsn, LogType type
     return {};
   }
   RunRecord& r = *s.record;
-  s.changed = true;
-  ++folded_;
+  note_folded(s, lsn);
   if (erase) {
     if (ship_ && !r.foreign && type != LogType::kForget) {
       s.tombstone = Tombstone{r.created_lsn, c.sequence, r.outbox.waits() ? r.outbox.since_lsn : lsn, c.updated_us};
@@ -265,6 +262,8 @@ Status Replay::visit_received(std::string_view payload, uint64_t lsn) {
         d->created_lsn = lsn;  // the run starts in this same record
       }
       CAIRN_TRY(d.ok() ? visit_diff(*d, lsn, part.others_write) : d.status());
+    } else if (part.type == LogType::kTexts) {
+      CAIRN_TRY(visit_texts(part.payload, lsn));
     } else {
       CAIRN_TRY(visit_change(part.payload, lsn, part.type));
     }
@@ -319,9 +318,55 @@ Status Replay::visit_rebase(std::string_view payload, uint64_t lsn) {
       r.outbox.send_whole = true;  // the diff lacks what came from the upstream
     }
   }
-  s.changed = true;
-  ++folded_;
+  note_folded(s, lsn);
   return {};
+}
+
+void Replay::note_folded(State& s, uint64_t lsn) {
+  s.changed = true;
+  s.folded_lsn = lsn;
+  ++folded_;
+}
+
+// They come after the change that they belong to, in the same record, and count if that did.
+Status Replay::visit_texts(std::string_view payload, uint64_t lsn) {
+  CAIRN_TRY_ASSIGN(auto&& logged, decode_run_texts(payload));
+  if (!wants(logged.id)) {
+    return {};
+  }
+  CAIRN_TRY_ASSIGN(State* const found, state(logged.id));
+  State& s = *found;
+  if (!s.record || s.folded_lsn != lsn ||
+      s.record->created_lsn != (logged.created_lsn == 0 ? lsn : logged.created_lsn)) {
+    return {};
+  }
+  RunRecord& r = *s.record;
+  RunTexts all = r.texts ? *r.texts : RunTexts();
+  take_texts(all, logged.texts);
+  bytes_ += logged.texts.bytes();
+  r.texts = std::make_shared<const RunTexts>(std::move(all));
+  if (ship_ && !r.foreign) {
+    queue_texts(r.outbox, logged.texts.kinds());
+  }
+  return {};
+}
+
+Status Replay::visit_note(std::string_view payload) {
+  CAIRN_TRY_ASSIGN(auto&& note, decode_note(payload));
+  auto name = std::pair(note.kind, note.name);
+  bytes_ += note.value.size() + note.name.size();
+  notes_.insert_or_assign(std::move(name), std::move(note));
+  return {};
+}
+
+std::vector<Note> Replay::take_notes() {
+  std::vector<Note> all;
+  all.reserve(notes_.size());
+  for (auto& [name, note] : notes_) {
+    all.push_back(std::move(note));
+  }
+  notes_.clear();
+  return all;
 }
 
 Status Replay::visit(const wal::RecordView& record) {
@@ -350,6 +395,20 @@ Status Replay::visit(const wal::RecordView& record) {
       return visit_received(record.payload, record.lsn);
     case LogType::kRebase:
       return visit_rebase(record.payload, record.lsn);
+    case LogType::kGroup: {
+      CAIRN_TRY_ASSIGN(const auto&& parts, split_group(record.payload));
+      for (const LogPart& part : parts) {
+        wal::RecordView one = record;
+        one.type = static_cast<uint8_t>(part.type);
+        one.payload = part.payload;
+        CAIRN_TRY(visit(one));
+      }
+      return {};
+    }
+    case LogType::kTexts:
+      return visit_texts(record.payload, record.lsn);
+    case LogType::kNote:
+      return visit_note(record.payload);
   }
   return Status(Code::kVersion, "a log record of a type that this version does not know");
 }

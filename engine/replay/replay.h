@@ -70,6 +70,7 @@ class Replay {
     uint64_t last_lsn = 0;     // of the last record seen; UINT64_MAX: something is staged that the log lacks
     uint64_t unknown_lsn = 0;  // a record of an unknown run was seen: a gap unless an erase follows
     uint64_t unknown_created = 0;
+    uint64_t folded_lsn = 0;  // of the last record that changed it
   };
   /// The run's state now, from the store if no record changed it.
   Result<State*> state(std::string_view id);
@@ -79,6 +80,8 @@ class Replay {
   std::vector<Tables::Change> take_changes();
   /// The cursors of received streams, to be written with the last of the changes.
   [[nodiscard]] std::vector<Tables::CursorChange> cursors() const;
+  /// The notes of the log since the last call, to be written with the changes. Of one name the last counts.
+  std::vector<Note> take_notes();
   /// Bytes of the documents held, roughly: to decide when to split a checkpoint.
   [[nodiscard]] uint64_t bytes() const { return bytes_; }
   /// Unknown runs that no erase explained become gaps.
@@ -103,12 +106,16 @@ class Replay {
   Status visit_change(std::string_view payload, uint64_t lsn, LogType type);
   Status visit_received(std::string_view payload, uint64_t lsn);
   Status visit_rebase(std::string_view payload, uint64_t lsn);
+  Status visit_texts(std::string_view payload, uint64_t lsn);
+  Status visit_note(std::string_view payload);
+  void note_folded(State& s, uint64_t lsn);
 
   Find find_;
   std::set<std::string, std::less<>> only_;  // empty: all runs
   std::map<std::string, State, std::less<>> states_;
   std::vector<Gap> gaps_;
   std::map<std::string, std::string> cursors_;  // by stream
+  std::map<std::pair<NoteKind, std::string>, Note> notes_;
   bool ship_ = false;
   uint64_t bytes_ = 0;
   uint64_t folded_ = 0;

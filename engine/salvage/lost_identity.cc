@@ -49,7 +49,8 @@ bool is_unborn(const TablesSalvage& tables) {
 Status add_id_of_tables(const std::string& directory, Ids& ids, bool& unborn) {
   TablesSalvage found;
   CAIRN_TRY(salvage_tables(
-      directory, [](const RunRecord&) { return Status(); }, found));
+      directory, [](const RunRecord&) { return Status(); }, [](std::string_view, std::string_view) { return Status(); },
+      found));
   wal::StoreId id{};
   if (found.store_id && found.store_id->size() == id.size()) {
     std::memcpy(id.data(), found.store_id->data(), id.size());

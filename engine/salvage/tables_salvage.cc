@@ -20,6 +20,7 @@
 #include "engine/sync/frozen_batch.h"
 #include "engine/tables/format.h"
 #include "engine/tables/layout.h"
+#include "engine/tables/notes.h"
 #include "wal/descriptor.h"
 
 namespace cairn::engine {
@@ -223,6 +224,32 @@ Status salvage_runs(Salvager& salvager, const Tree& tree, Outbox& outbox, const 
   });
 }
 
+Status salvage_texts(Salvager& salvager, const Tree& tree,
+                     const FunctionRef<Status(std::string_view key, std::string_view payload)>& visit,
+                     TablesSalvage& out) {
+  return salvager.walk(tree, false, [&](std::string_view key, std::string_view value) -> Status {
+    const auto payload = open_value(Table::kTexts, key, value);
+    if (!payload || !decode_text(*payload)) {
+      ++out.bad_values;
+      return {};
+    }
+    return visit(key, *payload);
+  });
+}
+
+Status salvage_notes(Salvager& salvager, Table table, const Tree& tree, TablesSalvage& out) {
+  return salvager.walk(tree, false, [&](std::string_view key, std::string_view value) -> Status {
+    const auto payload = open_value(table, key, value);
+    Result<Note> note = payload ? decode_stored_note(key, *payload) : Result<Note>(Status(Code::kCorrupt));
+    if (note.ok()) {
+      out.notes.push_back(std::move(*note));
+    } else {
+      ++out.bad_values;
+    }
+    return {};
+  });
+}
+
 Status salvage_ids(Salvager& salvager, Table index, const Tree& tree, TablesSalvage& out) {
   return salvager.walk(tree, false, [&](std::string_view key, std::string_view value) -> Status {
     const auto id = open_value(index, key, value) ? id_of_index_key(index, key) : std::nullopt;
@@ -238,6 +265,7 @@ Status salvage_ids(Salvager& salvager, Table index, const Tree& tree, TablesSalv
 }  // namespace
 
 Status salvage_tables(const std::string& directory, const FunctionRef<Status(RunRecord record)>& visit,
+                      const FunctionRef<Status(std::string_view key, std::string_view payload)>& visit_text,
                       TablesSalvage& out) {
   const wal::Descriptor fd(
       ::open((directory + "/data/data.mdb").c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
@@ -273,6 +301,14 @@ Status salvage_tables(const std::string& directory, const FunctionRef<Status(Run
   if (const auto runs = tree_of(Table::kRuns)) {
     out.records_promised = runs->entries;
     CAIRN_TRY(salvage_runs(salvager, *runs, outbox, visit, out));
+  }
+  if (const auto texts = tree_of(Table::kTexts)) {
+    CAIRN_TRY(salvage_texts(salvager, *texts, visit_text, out));
+  }
+  for (const Table table : {Table::kNotes, Table::kRequests}) {
+    if (const auto tree = tree_of(table)) {
+      CAIRN_TRY(salvage_notes(salvager, table, *tree, out));
+    }
   }
   for (const auto& [id, row] : outbox.before) {
     // Not put back before what waits: it may have arrived.

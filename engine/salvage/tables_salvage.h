@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cairn/status.h"
@@ -23,6 +24,7 @@ struct TablesSalvage {
     std::string payload;
   };
   std::vector<Kept> sync;
+  std::vector<Note> notes;
   std::optional<std::string> sender_state;
   bool meta_whole = false;  // all of it was read: if there is no sender's state here, there was none
   uint64_t records = 0;
@@ -37,7 +39,9 @@ struct TablesSalvage {
 
 /// Visits the undamaged records of <directory>/data, as of the newest commit whose meta page is undamaged. No process
 /// has the environment open. Without data.mdb nothing is found. Errors: kIo, and those of `visit`.
+/// `visit_text`: then the values of the table of texts.
 Status salvage_tables(const std::string& directory, const FunctionRef<Status(RunRecord record)>& visit,
+                      const FunctionRef<Status(std::string_view key, std::string_view payload)>& visit_text,
                       TablesSalvage& out);
 
 }  // namespace cairn::engine

@@ -6,7 +6,7 @@
 namespace cairn::engine {
 
 // With the run's lock held: one append with the seal of what is pending and then the change.
-Status RunWriter::append_change(Run& run, RunChange change, uint64_t* lsn, bool forgets) {
+Status RunWriter::append_change(Run& run, RunChange change, uint64_t* lsn, bool forgets, const Attachments* with) {
   CAIRN_TRY(run_log_->detach_pending(run));
   const bool erase = !change.status && !change.session && !change.tags && !change.details;
   if (!run.record.owned_here() && !erase) {
@@ -20,7 +20,7 @@ Status RunWriter::append_change(Run& run, RunChange change, uint64_t* lsn, bool 
   std::string payload;
   engine::append_change(payload, change);
   const LogType type = forgets ? LogType::kForget : erase ? LogType::kErase : LogType::kChange;
-  CAIRN_TRY(run_log_->append_for(run, {{type, std::move(payload)}}, lsn));
+  CAIRN_TRY(run_log_->append_for(run, {{type, std::move(payload)}}, lsn, with));
   run.sequence = change.sequence;
   run.updated_us = change.updated_us;
   run.live.clear_pending(run.sequence);

@@ -116,7 +116,7 @@ Status Checkpointer::fold_records(Tables& tables, uint64_t durable) {
                                     std::to_string(gaps[0].sequence) + ", the record starts at " +
                                     std::to_string(gaps[0].base));
   }
-  return tables.write(replay.take_changes(), durable, std::nullopt, replay.cursors());
+  return tables.write(replay.take_changes(), durable, std::nullopt, replay.cursors(), replay.take_notes());
 }
 
 // With a run in mind whose record only an erase further on explains, applied_lsn stays where it is: without that erase
@@ -131,7 +131,7 @@ Status Checkpointer::end_part(Tables& tables, Replay& replay, uint64_t lsn) {
   for (const Tables::Change& change : changes) {
     ids.push_back(change.id);
   }
-  CAIRN_TRY(tables.write(std::move(changes), lsn, std::nullopt, replay.cursors()));
+  CAIRN_TRY(tables.write(std::move(changes), lsn, std::nullopt, replay.cursors(), replay.take_notes()));
   CAIRN_TRY(give_up_log(tables));
   runs_.evict(ids, lsn);  // not all runs: those that the next parts write are in the way yet
   return {};

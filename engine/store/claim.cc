@@ -29,7 +29,7 @@ Status Lifecycle::owned_by_another(const Run& run) {
 }
 
 // Null: the run is not, or not any more, one that is owned elsewhere.
-Result<RunRef> Lifecycle::claim(RunRecord& record, Durability durability) {
+Result<RunRef> Lifecycle::claim(RunRecord& record, Durability durability, const std::vector<Note>& notes) {
   RunRef run;
   uint64_t lsn = 0;
   {
@@ -57,7 +57,7 @@ Result<RunRef> Lifecycle::claim(RunRecord& record, Durability durability) {
         return RunRef();
       }
       CAIRN_TRY(owned_by_another(*run));
-      CAIRN_TRY(claim_locked(*run, record, lsn));
+      CAIRN_TRY(claim_locked(*run, record, lsn, notes));
     }
     CAIRN_TRY(run_log_.sync(lsn));  // the next fold, which may be the sender's, has it
   }
@@ -66,7 +66,8 @@ Result<RunRef> Lifecycle::claim(RunRecord& record, Durability durability) {
 }
 
 // The run itself changes, so handles that were made before go on.
-Status Lifecycle::claim_locked(Run& run, RunRecord& record, uint64_t& lsn) {
+Status Lifecycle::claim_locked(Run& run, RunRecord& record, uint64_t& lsn, const std::vector<Note>& notes) {
+  const Attachments with{record.texts, notes};
   auto waits = checkpointer_.folded_record(run);
   CAIRN_TRY(waits.status());
   const auto left_out = put_on_top(waits->outbox.diff, options_.metadata_bytes_max, record.document);
@@ -76,7 +77,7 @@ Status Lifecycle::claim_locked(Run& run, RunRecord& record, uint64_t& lsn) {
   if (payload.size() > wal::record_bytes_max(options_.segment_bytes)) {
     return fail_too_large({}, payload.size(), wal::record_bytes_max(options_.segment_bytes));
   }
-  CAIRN_TRY(run_log_.append_for(run, {{LogType::kStart, std::move(payload)}}, &lsn));
+  CAIRN_TRY(run_log_.append_for(run, {{LogType::kStart, std::move(payload)}}, &lsn, &with));
   run.sequence = record.sequence;
   run.updated_us = record.updated_us;
   run.live.reset(std::exchange(record.document, Document()), run.sequence);

@@ -5,7 +5,8 @@
 
 namespace cairn::engine {
 
-Status RunWriter::append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed) {
+Status RunWriter::append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed,
+                                 const Attachments* with) {
   Diff diff;
   Diff outbox;
   CAIRN_TRY(foreign_outbox_->fold(run, operations, diff, outbox, failed));
@@ -17,7 +18,7 @@ Status RunWriter::append_foreign(Run& run, const std::vector<RunOperation>& oper
     return fail_too_large({}, payload.size(), wal::record_bytes_max(options_.segment_bytes));
   }
   Diff since = foreign_outbox_->since_with(run, diff);
-  CAIRN_TRY(run_log_->append_for(run, {{LogType::kDiff, std::move(payload)}}, lsn));
+  CAIRN_TRY(run_log_->append_for(run, {{LogType::kDiff, std::move(payload)}}, lsn, with));
   run.sequence = diff.last;
   run.updated_us = diff.updated_us;
   ForeignOutbox::note(run, std::move(outbox), std::move(since));

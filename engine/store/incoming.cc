@@ -369,6 +369,11 @@ void IncomingPlan::append_parts(const Incoming& in, std::string& payload) {
     engine::append_change(bytes, change);
     part(in.erases ? LogType::kErase : LogType::kChange, std::move(bytes));
   }
+  if (in.texts != nullptr) {
+    std::string bytes;
+    append_run_texts(bytes, id, created, in.entry->texts);
+    part(LogType::kTexts, std::move(bytes));
+  }
 }
 
 }  // namespace cairn::engine

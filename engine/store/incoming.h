@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,9 +30,10 @@ struct Incoming {
   bool made = false;    // the run was not here
   bool starts = false;  // a start record: a new run, or another life of it
   bool erases = false;
-  bool changes = false;  // anything at all
-  RunRecord record;      // of a start; else the fields that change
-  Document document;     // after it
+  bool changes = false;                   // anything at all
+  RunRecord record;                       // of a start; else the fields that change
+  Document document;                      // after it
+  std::shared_ptr<const RunTexts> texts;  // of the run after it; null: none come
   bool with_document = false;
   bool with_head = false;
   bool with_outbox = false;

@@ -115,6 +115,12 @@ void Intake::plan(const sync::Batch& batch, std::vector<Incoming>& incoming,
     } else if (!planned.ok()) {
       verdict = VerdictCode::kRefusedRun;
     }
+    if (!verdict && in.entry->texts.kinds() != 0 && in.changes && !in.erases) {
+      assert_locked(in.run.get());
+      RunTexts texts = in.starts || !in.run->record.texts ? RunTexts() : *in.run->record.texts;
+      take_texts(texts, in.entry->texts);
+      in.texts = std::make_shared<const RunTexts>(std::move(texts));
+    }
     if (verdict) {
       assert_locked(in.run.get());
       in.changes = false;
@@ -183,6 +189,9 @@ void Intake::apply(Incoming& in, uint64_t lsn) {
       follow_status(*run.record.details, run.record.status, in.updated_us);
     }
     run.record.finished_us = in.record.finished_us;
+  }
+  if (in.texts != nullptr) {
+    run.record.texts = std::move(in.texts);
   }
   run.sequence = in.sequence;
   run.updated_us = in.with_head && is_final(run.record.status) ? run.record.finished_us : in.updated_us;

@@ -11,8 +11,6 @@
 
 namespace cairn::engine {
 
-namespace {
-
 Status check_tags(const std::vector<std::string>& tags) {
   if (tags.size() > kTagsMax) {
     return fail(Code::kTooLarge, "a run has at most 256 tags");
@@ -27,6 +25,8 @@ Status check_tags(const std::vector<std::string>& tags) {
   }
   return {};
 }
+
+namespace {
 
 // "run_" and 26 characters of Crockford's base 32: 48 bits of milliseconds, 80 random bits. Sorts by time.
 std::string make_run_id(int64_t now_us, const std::array<uint8_t, 10>& random) {
@@ -131,11 +131,17 @@ Result<RunRef> Lifecycle::start(const StartOptions& options, Durability durabili
   record.parent = options.parent;
   record.root = options.root;
 
-  return start_record(std::move(record), durability);
+  if (options.with.texts != nullptr) {
+    if (const Status s = check_run_texts(*options.with.texts); !s.ok()) {
+      return fail(s, s.what, record.id);
+    }
+    record.texts = options.with.texts;
+  }
+  return start_record(std::move(record), durability, options.with.notes);
 }
 
 // A run of that very id is an error, but for a run owned elsewhere that starts as such once more: that is given.
-Result<RunRef> Lifecycle::start_record(RunRecord&& record, Durability durability) {
+Result<RunRef> Lifecycle::start_record(RunRecord&& record, Durability durability, const std::vector<Note>& notes) {
   CAIRN_TRY(durability_.check(durability));
   if (facts_.over_limits.load(std::memory_order_relaxed)) {
     return fail(Code::kBacklog,
@@ -144,10 +150,10 @@ Result<RunRef> Lifecycle::start_record(RunRecord&& record, Durability durability
   RunRef run;
   uint64_t lsn = 0;
   bool claims = false;
-  CAIRN_TRY(start_or_claim(record, run, lsn, claims));
+  CAIRN_TRY(start_or_claim(record, run, lsn, claims, notes));
   if (claims) {
-    auto claimed = claim(record, durability);
-    return claimed.ok() && *claimed == nullptr ? start_record(std::move(record), durability) : claimed;
+    auto claimed = claim(record, durability, notes);
+    return claimed.ok() && *claimed == nullptr ? start_record(std::move(record), durability, notes) : claimed;
   }
   if (lsn != 0) {  // no lock is held: others start meanwhile, and share the sync
     CAIRN_TRY(durability_.wait(durability, lsn, std::span(&run->id, 1)));
@@ -155,7 +161,8 @@ Result<RunRef> Lifecycle::start_record(RunRecord&& record, Durability durability
   return run;
 }
 
-Status Lifecycle::start_or_claim(RunRecord& record, RunRef& run, uint64_t& lsn, bool& claims) {
+Status Lifecycle::start_or_claim(RunRecord& record, RunRef& run, uint64_t& lsn, bool& claims,
+                                 const std::vector<Note>& notes) {
   const MutexLock start_guard(runs_.start_mutex());
   CAIRN_TRY(gate_.check());
   auto existing = runs_.load(record.id);
@@ -175,7 +182,7 @@ Status Lifecycle::start_or_claim(RunRecord& record, RunRef& run, uint64_t& lsn, 
     }
   }
   CAIRN_TRY(resolve_relatives(record));
-  auto started = append_start(std::move(record), nullptr, lsn);
+  auto started = append_start(std::move(record), nullptr, lsn, notes);
   CAIRN_TRY(started.status());
   run = std::move(*started);
   return {};
@@ -219,7 +226,8 @@ Status Lifecycle::resolve_relatives(RunRecord& record) {
 }
 
 // `old`, if given, is the run of that id that this one takes the place of: locked, with nothing pending.
-Result<RunRef> Lifecycle::append_start(RunRecord&& record, Run* old, uint64_t& lsn) {
+Result<RunRef> Lifecycle::append_start(RunRecord&& record, Run* old, uint64_t& lsn, const std::vector<Note>& notes) {
+  const Attachments with{record.texts, notes};
   RunRef run;
   std::string payload;
   append_run_record(payload, record);
@@ -230,7 +238,7 @@ Result<RunRef> Lifecycle::append_start(RunRecord&& record, Run* old, uint64_t& l
     assert_locked(old);
     Run& place = old != nullptr ? *old : *run;
     place.lock.assert_held();
-    CAIRN_TRY(run_log_.append_for(place, {{LogType::kStart, std::move(payload)}}, &lsn));
+    CAIRN_TRY(run_log_.append_for(place, {{LogType::kStart, std::move(payload)}}, &lsn, &with));
     if (old != nullptr) {
       old->gate = Code::kErased;
       finished_ -= is_final(old->record.status) ? 1 : 0;

@@ -21,6 +21,7 @@
 #include "engine/store/foreign_outbox.h"
 #include "engine/store/gate.h"
 #include "engine/store/options.h"
+#include "engine/store/run_change.h"
 #include "engine/store/run_log.h"
 #include "engine/store/run_table.h"
 #include "engine/store/run_writer.h"
@@ -29,6 +30,9 @@
 namespace cairn::engine {
 
 class UpstreamSender;
+
+/// Too many, too long, or not UTF-8.
+Status check_tags(const std::vector<std::string>& tags);
 
 class Lifecycle {
  public:
@@ -64,7 +68,9 @@ class Lifecycle {
   Status finish(Run& run, RunStatus status, Durability durability, std::string_view error);
   Status set_status(Run& run, RunStatus status, Durability durability);
   Status set_tags(Run& run, std::vector<std::string> tags, Durability durability);
+  Result<RunChanged> change(Run& run, const RunChangeRequest& request, Durability durability);
   Status erase(std::string_view id, Durability durability);
+  Status write_notes(const std::vector<Note>& notes, Durability durability);
   Status import_run(RunRecord record, bool replace, Durability durability);
 
   /// kUnchanged if `only_if`, called with the run's lock held, says no.
@@ -75,17 +81,22 @@ class Lifecycle {
 
  private:
   Result<RunRef> related(Run& run, std::string_view id);
-  Result<RunRef> start_record(RunRecord&& record, Durability durability);
+  Result<RunRef> start_record(RunRecord&& record, Durability durability, const std::vector<Note>& notes = {});
   Status check_startable(const Run& old) const CAIRN_REQUIRES(old.lock);
   Status take_details(RunRecord& record, const StartOptions& options) const;
   Status resolve_relatives(RunRecord& record) CAIRN_REQUIRES(runs_.start_mutex());
-  Result<RunRef> append_start(RunRecord&& record, Run* old, uint64_t& lsn) CAIRN_REQUIRES(runs_.start_mutex());
+  Result<RunRef> append_start(RunRecord&& record, Run* old, uint64_t& lsn, const std::vector<Note>& notes = {})
+      CAIRN_REQUIRES(runs_.start_mutex());
   /// Starts it, or says that it is to be claimed.
-  Status start_or_claim(RunRecord& record, RunRef& run, uint64_t& lsn, bool& claims);
+  Status start_or_claim(RunRecord& record, RunRef& run, uint64_t& lsn, bool& claims, const std::vector<Note>& notes);
   Status change_run(Run& run, RunChange change, Durability durability);
+  Status check_request(const RunChangeRequest& request) const;
+  Status plan_change(Run& run, const RunChangeRequest& request, RunChange& change, RunChanged& changed)
+      CAIRN_REQUIRES(run.lock);
   Status erase_once(std::string_view id, Durability durability, const EraseIf& only_if);
-  Result<RunRef> claim(RunRecord& record, Durability durability);
-  Status claim_locked(Run& run, RunRecord& record, uint64_t& lsn) CAIRN_REQUIRES(run.lock);
+  Result<RunRef> claim(RunRecord& record, Durability durability, const std::vector<Note>& notes = {});
+  Status claim_locked(Run& run, RunRecord& record, uint64_t& lsn, const std::vector<Note>& notes)
+      CAIRN_REQUIRES(run.lock);
   static Status owned_by_another(const Run& run) CAIRN_REQUIRES(run.lock);
   Status check_imported(RunRecord& record) const;
   /// Of a whole document that comes in at once.

@@ -11,10 +11,16 @@ void Recovery::make_parts() {
   p.growth.emplace(*p.writer, segment_bytes);
   p.alarm.emplace(hooks, *p.growth, p.runs, options_.flush_interval_ms);
   p.run_log.emplace(RunLog::Options{options_.directory, segment_bytes, p.staging.get(), p.guard.get()}, gate_,
-                    *p.writer, p.dirty, *p.alarm);
+                    *p.writer, p.dirty, *p.alarm, p.notes);
   p.flusher.emplace(hooks, segment_bytes, gate_, run_writer_.epoch(), p.dirty, *p.run_log);
   p.checkpointer.emplace(Checkpointer::Options{p.identity.store_id, segment_bytes}, *p.files, *p.writer, gate_, p.runs,
-                         *p.run_log, *p.budget, p.upstream_facts.keeps_changes, [&p] { return p.sender->folded(); });
+                         *p.run_log, *p.budget, p.upstream_facts.keeps_changes, [&p, hooks] {
+                           p.notes.folded(p.runs.tables()->applied_lsn());
+                           const auto gone = p.runs.tables()->expire_notes(hooks.wall_us(hooks.context));
+                           CAIRN_TRY(gone.status());
+                           p.forgotten_requests += *gone;
+                           return p.sender->folded();
+                         });
   p.views.emplace(gate_, p.runs, p.dirty, *p.writer, p.session);
   p.foreign_outbox.emplace(hooks, p.runs, *p.checkpointer, p.upstream_facts, metadata_bytes_max);
   p.rebase.emplace(hooks, p.runs, p.dirty, *p.run_log, *p.flusher, *p.checkpointer, *p.outbox, p.finished);

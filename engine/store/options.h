@@ -7,6 +7,7 @@
 
 #include "engine/base/hooks.h"
 #include "engine/json/value.h"
+#include "engine/records/attachments.h"
 #include "engine/records/run_details.h"
 #include "engine/records/run_status.h"
 
@@ -50,6 +51,7 @@ struct StartOptions {
   std::vector<std::string> tags;
   Object metadata;
   RunDetails details;  // the depth is counted at the start
+  Attachments with;    // the run's texts, and notes
 };
 
 }  // namespace cairn::engine

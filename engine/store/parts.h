@@ -25,6 +25,7 @@
 #include "engine/store/intake.h"
 #include "engine/store/lifecycle.h"
 #include "engine/store/log_growth.h"
+#include "engine/store/notes.h"
 #include "engine/store/options.h"
 #include "engine/store/preallocation.h"
 #include "engine/store/rebase.h"
@@ -59,8 +60,10 @@ struct StoreParts {
   std::optional<DiskBudget> budget;
   RunTable runs;
   DirtyRuns dirty;
+  Notes notes{runs};
   UpstreamFacts upstream_facts;
-  std::atomic<uint64_t> finished{0};  // runs; counted only with retain_finished_max
+  std::atomic<uint64_t> finished{0};            // runs; counted only with retain_finished_max
+  std::atomic<uint64_t> forgotten_requests{0};  // notes of requests that went before their time
   std::unique_ptr<wal::Writer> writer;
   std::unique_ptr<SigbusGuard> guard;  // null: not asked for
   std::unique_ptr<Staging> staging;    // null: every operation appends

@@ -268,8 +268,8 @@ Status Recovery::begin_life() {
 // On a full disk with the reserve, and from the log again: in parts, of which each gives its segments back.
 Status Recovery::fold_recovered() {
   const Life life{parts_.session, parts_.incarnation, parts_.identity.boot_id};
-  Status folded =
-      parts_.runs.tables()->write(replay_.take_changes(), parts_.writer->durable_lsn(), life, replay_.cursors());
+  Status folded = parts_.runs.tables()->write(replay_.take_changes(), parts_.writer->durable_lsn(), life,
+                                              replay_.cursors(), replay_.take_notes());
   if (folded.code == Code::kNoSpace) {
     parts_.budget->use_reserve(Reserve::Part::kAll);
     folded = parts_.checkpointer->checkpoint();

@@ -87,8 +87,8 @@ Status Retention::run(StepTime& step) {
   bool ended = false;
   while (!queue_.empty() && !ended) {
     const RunPosition oldest = queue_.front();  // its last update is its finish
-    if (!is_over(oldest.updated_us)) {
-      wait_ms -= std::min(wait_ms, age_ms(oldest.updated_us));
+    if (!is_over(oldest.time_us)) {
+      wait_ms -= std::min(wait_ms, age_ms(oldest.time_us));
       ended = true;
       break;
     }

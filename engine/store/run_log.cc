@@ -70,7 +70,71 @@ void RunLog::free_detached(Run& run) {
   run.detached.reset();
 }
 
-Status RunLog::append_for(Run& run, const std::optional<std::pair<LogType, std::string>>& record, uint64_t* lsn) {
+Result<std::string> RunLog::group_of(const Record& record, std::string_view run, uint64_t created_lsn,
+                                     const Attachments& with) const {
+  std::string group;
+  if (record) {
+    append_group_part(group, record->first, record->second);
+  }
+  if (with.texts != nullptr) {
+    std::string texts;
+    append_run_texts(texts, run, created_lsn, *with.texts);
+    append_group_part(group, LogType::kTexts, texts);
+  }
+  for (const Note& note : with.notes) {
+    std::string bytes;
+    append_note(bytes, note);
+    append_group_part(group, LogType::kNote, bytes);
+  }
+  if (group.size() > wal::record_bytes_max(options_.segment_bytes)) {
+    return fail_too_large({}, group.size(), wal::record_bytes_max(options_.segment_bytes));
+  }
+  return group;
+}
+
+Status RunLog::append_for(Run& run, const Record& record, uint64_t* lsn, const Attachments* with) {
+  if (with == nullptr || with->empty()) {
+    return append_record(run, record, lsn);
+  }
+  const bool starts = record && record->first == LogType::kStart;  // then it has no creation LSN yet
+  CAIRN_TRY_ASSIGN(auto&& group, group_of(record, run.id, starts ? 0 : run.record.created_lsn, *with));
+  Notes::Prepared notes = Notes::prepare(with->notes);
+  std::shared_ptr<const RunTexts> texts = with->texts;
+  if (!starts && texts != nullptr && run.record.texts != nullptr) {
+    RunTexts all = *run.record.texts;
+    take_texts(all, *texts);
+    texts = std::make_shared<const RunTexts>(std::move(all));
+  }
+  uint64_t appended = 0;
+  CAIRN_TRY(append_record(run, {{LogType::kGroup, std::move(group)}}, &appended));
+  if (lsn != nullptr) {
+    *lsn = appended;
+  }
+  if (texts != nullptr) {
+    run.record.texts = std::move(texts);
+  }
+  notes_.add(std::move(notes), appended);
+  return {};
+}
+
+Status RunLog::append_notes(const std::vector<Note>& all, uint64_t& lsn) {
+  CAIRN_TRY_ASSIGN(auto&& group, group_of({}, {}, 0, {nullptr, all}));
+  Notes::Prepared notes = Notes::prepare(all);
+  {
+    wal::Writer::Append append(writer_);
+    add_record(append, LogType::kGroup, group);
+    auto committed = append.commit_split(0);
+    if (!committed.ok()) {
+      return append_failed(committed.status());
+    }
+    lsn = *committed;
+    alarm_.flush_may_be_due();
+  }
+  notes_.add(std::move(notes), lsn);
+  return {};
+}
+
+Status RunLog::append_record(Run& run, const Record& record, uint64_t* lsn) {
   {
     wal::Writer::Append append(writer_);
     Detached* detached = run.detached.get();
@@ -120,7 +184,20 @@ Status RunLog::seal(Run& run) {
   return {};
 }
 
-Status RunLog::append_for_all(const std::vector<Run*>& runs, LogType type, const std::string& payload, uint64_t& lsn) {
+Status RunLog::append_for_all(const std::vector<Run*>& runs, LogType type, const std::string& payload, uint64_t& lsn,
+                              const std::vector<Note>& all_notes) {
+  if (all_notes.empty()) {
+    return append_record_for_all(runs, type, payload, lsn);
+  }
+  CAIRN_TRY_ASSIGN(auto&& group, group_of({{type, payload}}, {}, 0, {nullptr, all_notes}));
+  Notes::Prepared notes = Notes::prepare(all_notes);
+  CAIRN_TRY(append_record_for_all(runs, LogType::kGroup, group, lsn));
+  notes_.add(std::move(notes), lsn);
+  return {};
+}
+
+Status RunLog::append_record_for_all(const std::vector<Run*>& runs, LogType type, const std::string& payload,
+                                     uint64_t& lsn) {
   size_t seal_bytes = 0;
   for (Run* run : runs) {
     run->lock.assert_held();

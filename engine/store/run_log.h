@@ -14,16 +14,19 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "cairn/status.h"
+#include "engine/records/attachments.h"
 #include "engine/records/log_record.h"
 #include "engine/staging/sigbus_guard.h"
 #include "engine/staging/staging.h"
 #include "engine/store/alarm.h"
 #include "engine/store/dirty_runs.h"
 #include "engine/store/gate.h"
+#include "engine/store/notes.h"
 #include "engine/store/run.h"
 #include "wal/writer.h"
 
@@ -37,8 +40,8 @@ class RunLog {
     Staging* staging = nullptr;  // null: every update is appended
     const SigbusGuard* guard = nullptr;
   };
-  RunLog(Options options, Gate& gate, wal::Writer& writer, DirtyRuns& dirty, Alarm& alarm)
-      : options_(std::move(options)), gate_(gate), writer_(writer), dirty_(dirty), alarm_(alarm) {}
+  RunLog(Options options, Gate& gate, wal::Writer& writer, DirtyRuns& dirty, Alarm& alarm, Notes& notes)
+      : options_(std::move(options)), gate_(gate), writer_(writer), dirty_(dirty), alarm_(alarm), notes_(notes) {}
 
   /// Updates go to staging: there is one, and its files did not fail.
   [[nodiscard]] bool stages() const {
@@ -56,12 +59,17 @@ class RunLog {
   /// All that was done to the run is in the log.
   Status seal(Run& run) CAIRN_REQUIRES(run.lock);
   /// Appends the detached diff (if it is not yet written), then the record, if given; on success frees the detached
-  /// slots.
-  Status append_for(Run& run, const std::optional<std::pair<LogType, std::string>>& record, uint64_t* lsn)
+  /// slots. `with`, if given, stands in one record with it, and is in the run and the notes then. kTooLarge.
+  using Record = std::optional<std::pair<LogType, std::string>>;
+  Status append_for(Run& run, const Record& record, uint64_t* lsn, const Attachments* with = nullptr)
       CAIRN_REQUIRES(run.lock);
   /// The seals of several runs and then one record, which holds changes of all of them. Seals that would crowd
   /// the segment go ahead, on their own.
-  Status append_for_all(const std::vector<Run*>& runs, LogType type, const std::string& payload, uint64_t& lsn);
+  /// The notes stand in that record too. kTooLarge.
+  Status append_for_all(const std::vector<Run*>& runs, LogType type, const std::string& payload, uint64_t& lsn,
+                        const std::vector<Note>& notes = {});
+  /// A record of notes alone.
+  Status append_notes(const std::vector<Note>& notes, uint64_t& lsn);
 
   using Batch = std::vector<std::pair<RunRef, std::shared_ptr<Detached>>>;
   /// Writes the detached diffs, in one or few appends, and empties the batch. Those that another caller wrote meanwhile
@@ -76,12 +84,17 @@ class RunLog {
  private:
   void free_detached(Run& run) CAIRN_REQUIRES(run.lock);
   Status append_failed(Status status);
+  Status append_record(Run& run, const Record& record, uint64_t* lsn) CAIRN_REQUIRES(run.lock);
+  Status append_record_for_all(const std::vector<Run*>& runs, LogType type, const std::string& payload, uint64_t& lsn);
+  Result<std::string> group_of(const Record& record, std::string_view run, uint64_t created_lsn,
+                               const Attachments& with) const;
 
   const Options options_;
   Gate& gate_;
   wal::Writer& writer_;
   DirtyRuns& dirty_;
   Alarm& alarm_;
+  Notes& notes_;
 };
 
 }  // namespace cairn::engine

@@ -63,6 +63,67 @@ Result<std::optional<RunView>> RunViews::peek(std::string_view id, bool with_doc
   return std::optional<RunView>(view_of(std::move(**record)));
 }
 
+// What a run in memory has is newer than the tables; of a run that they do not know yet they may have another life's.
+Result<RunTexts> RunViews::texts(std::string_view id) const {
+  std::shared_ptr<const RunTexts> newer;
+  uint64_t created_lsn = 0;
+  if (const RunRef run = runs_.find(std::string(id)); run != nullptr) {
+    const RunGuard guard(run->lock);
+    if (run->gate == Code::kErased) {
+      return RunTexts();
+    }
+    newer = run->record.texts;
+    created_lsn = run->record.created_lsn;
+  }
+  const std::shared_ptr<Tables> tables = runs_.tables();
+  if (tables == nullptr) {
+    return fail_closed();
+  }
+  RunTexts texts;
+  if (created_lsn <= tables->applied_lsn()) {
+    auto stored = tables->find_texts(id);
+    if (!stored.ok()) {
+      return fail(stored.status(), "the run's texts cannot be read from the tables", id);
+    }
+    texts = std::move(*stored);
+  }
+  if (newer != nullptr) {
+    take_texts(texts, *newer);
+  }
+  return texts;
+}
+
+// The runs in memory first: one that is evicted meanwhile is in the tables then.
+Result<std::vector<std::pair<uint32_t, std::string>>> RunViews::runs_of_batch(std::string_view batch) const {
+  std::vector<std::pair<uint32_t, std::string>> runs;
+  std::unordered_set<std::string> in_memory;
+  for (const RunRef& run : runs_.hot().runs) {
+    const RunGuard guard(run->lock);
+    if (!run->record.details || run->record.details->batch != batch) {
+      continue;
+    }
+    in_memory.insert(run->id);
+    if (run->gate != Code::kErased) {
+      runs.emplace_back(run->record.details->batch_index, run->id);
+    }
+  }
+  const std::shared_ptr<Tables> tables = runs_.tables();
+  if (tables == nullptr) {
+    return fail_closed();
+  }
+  auto stored = tables->runs_of_batch(batch);
+  if (!stored.ok()) {
+    return fail(stored.status(), "the runs of a batch cannot be read from the tables");
+  }
+  for (auto& run : *stored) {
+    if (!in_memory.contains(run.second)) {
+      runs.push_back(std::move(run));
+    }
+  }
+  std::sort(runs.begin(), runs.end());
+  return runs;
+}
+
 // The runs in memory are noted before the snapshot is taken: what they hold is newer than the tables, and a run that
 // was evicted before is in the tables by then. Each is judged, and copied if the page wants it, under its own lock; no
 // lock is held and no snapshot lives while the visitor runs.
@@ -85,7 +146,9 @@ Result<std::string> RunViews::list(const RunQuery& query, const FunctionRef<bool
     RunRecord copy;
     {
       const RunGuard guard(run->lock);
-      if (run->gate == Code::kErased || !page->takes(run->updated_us, run->id) || !page->matches(run->record)) {
+      if (run->gate == Code::kErased ||
+          !page->takes(is_by_creation(query.order) ? run->record.created_us : run->updated_us, run->id) ||
+          !page->matches(run->record)) {
         continue;
       }
       copy = copy_locked(*run, with_documents || page->wants_text());
@@ -113,7 +176,7 @@ Result<std::string> RunViews::list(const RunQuery& query, const FunctionRef<bool
     const RunView view = view_of(std::move(entries[i].record));
     const bool last = i + 1 == entries.size();
     if (!visit(view) || (last && more)) {
-      return last && !more ? std::string() : encode_cursor(query, {view.record.updated_us, view.record.id});
+      return last && !more ? std::string() : encode_cursor(query, position_of(query, view.record));
     }
   }
   return std::string();

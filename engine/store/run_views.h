@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "cairn/status.h"
 #include "engine/records/run_query.h"
@@ -32,6 +34,11 @@ class RunViews {
                            bool with_documents) const;
   /// All runs, in id order.
   Status each(const FunctionRef<bool(const RunView&)>& visit, bool with_documents) const;
+
+  /// See Store::texts.
+  Result<RunTexts> texts(std::string_view id) const;
+  /// See Store::runs_of_batch.
+  Result<std::vector<std::pair<uint32_t, std::string>>> runs_of_batch(std::string_view batch) const;
 
   struct Looked {
     uint64_t lsn = 0;  // what came up to here was seen

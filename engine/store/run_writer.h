@@ -69,7 +69,8 @@ class RunWriter {
   bool try_set_string(Run& run, std::string_view key, std::string_view v);
   bool try_replace(Run& run, std::string_view msgpack);
   bool try_increment(Run& run, std::string_view key, const Value& n, CellPlace* place);
-  Status transact(const std::vector<RunOperation>& operations, Durability durability, size_t* failed);
+  Status transact(const std::vector<RunOperation>& operations, Durability durability, size_t* failed,
+                  const TransactOptions& how);
   Status get(Run& run, std::string_view key, const FunctionRef<void(const Value&)>& read) const;
   bool try_get_double(Run& run, std::string_view key, double& v);
   bool try_get_int(Run& run, std::string_view key, int64_t& v);
@@ -80,8 +81,9 @@ class RunWriter {
   /// update from here notes that in the log.
   Status check_gate(Run& run, bool gives_back = false) CAIRN_REQUIRES(run.lock);
   /// One append with the seal of what is pending and then the change. A change of nothing erases the run;
-  /// `forgets`: here alone.
-  Status append_change(Run& run, RunChange change, uint64_t* lsn, bool forgets = false) CAIRN_REQUIRES(run.lock);
+  /// `forgets`: here alone. `with`: in the same record.
+  Status append_change(Run& run, RunChange change, uint64_t* lsn, bool forgets = false,
+                       const Attachments* with = nullptr) CAIRN_REQUIRES(run.lock);
   /// kInvalidArgument: another store owns it.
   static Status check_owned(const Run& run) CAIRN_REQUIRES(run.lock);
 
@@ -105,15 +107,15 @@ class RunWriter {
 
   class SeveralRuns;  // of one transaction
   Status apply_all(LiveDocument& live, const std::vector<RunOperation>& operations, const uint32_t* which, size_t count,
-                   uint64_t& changes, size_t* failed) const;
+                   uint64_t& changes, size_t* failed, bool skip_unapplied) const;
   Status transact_operation(Run& run, const Operation& op, uint64_t* lsn, size_t* failed) CAIRN_REQUIRES(run.lock);
-  Status transact_one(Run& run, const std::vector<RunOperation>& operations, bool power, uint64_t* lsn, size_t* failed)
-      CAIRN_REQUIRES(run.lock);
+  Status transact_one(Run& run, const std::vector<RunOperation>& operations, bool power, uint64_t* lsn, size_t* failed,
+                      const TransactOptions& how) CAIRN_REQUIRES(run.lock);
   Result<bool> transact_staged(Run& run, const std::vector<RunOperation>& operations, const std::vector<uint32_t>& all,
-                               size_t* failed) CAIRN_REQUIRES(run.lock);
+                               size_t* failed, bool skip_unapplied) CAIRN_REQUIRES(run.lock);
 
-  Status append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed)
-      CAIRN_REQUIRES(run.lock);
+  Status append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed,
+                        const Attachments* with = nullptr) CAIRN_REQUIRES(run.lock);
 
   [[nodiscard]] bool forked() const { return gate_.forked(); }
   [[nodiscard]] int64_t now_us() const { return options_.hooks.wall_us(options_.hooks.context); }

@@ -125,6 +125,9 @@ Status Store::set_status(Run& run, RunStatus status, Durability durability) {
 Status Store::set_tags(Run& run, std::vector<std::string> tags, Durability durability) {
   return parts_->lifecycle->set_tags(run, std::move(tags), durability);
 }
+Result<RunChanged> Store::change(Run& run, const RunChangeRequest& request, Durability durability) {
+  return parts_->lifecycle->change(run, request, durability);
+}
 Status Store::erase(std::string_view id, Durability durability) { return parts_->lifecycle->erase(id, durability); }
 Status Store::import_run(RunRecord record, bool replace, Durability durability) {
   return parts_->lifecycle->import_run(std::move(record), replace, durability);
@@ -148,14 +151,26 @@ Result<std::optional<RunView>> Store::peek(std::string_view id, bool with_docume
 Status Store::apply(Run& run, const Operation& op, Outcome& outcome, Durability durability, uint64_t* epoch) {
   return run_writer_.apply(run, op, outcome, durability, epoch);
 }
-Status Store::transact(const std::vector<RunOperation>& operations, Durability durability, size_t* failed) {
-  return run_writer_.transact(operations, durability, failed);
+Status Store::transact(const std::vector<RunOperation>& operations, Durability durability, size_t* failed,
+                       const TransactOptions& how) {
+  return run_writer_.transact(operations, durability, failed, how);
 }
 Status Store::get(Run& run, std::string_view key, const FunctionRef<void(const Value&)>& read) {
   return run_writer_.get(run, key, read);
 }
 Status Store::current(Run& run, const FunctionRef<void(const Document&, uint64_t sequence)>& read) {
   return run_writer_.current(run, read);
+}
+
+Result<RunTexts> Store::texts(std::string_view id) { return parts_->views->texts(id); }
+Status Store::write_notes(const std::vector<Note>& notes, Durability durability) {
+  return parts_->lifecycle->write_notes(notes, durability);
+}
+Result<std::optional<Note>> Store::find_note(NoteKind kind, std::string_view name) {
+  return parts_->notes.find(kind, name);
+}
+Result<std::vector<std::pair<uint32_t, std::string>>> Store::runs_of_batch(std::string_view batch) {
+  return parts_->views->runs_of_batch(batch);
 }
 
 Status Store::barrier() { return parts_->flusher->barrier(); }

@@ -18,6 +18,7 @@
 #include "engine/records/run_view.h"
 #include "engine/store/options.h"
 #include "engine/store/run.h"
+#include "engine/store/run_change.h"
 #include "engine/store/run_views.h"
 #include "engine/store/run_writer.h"
 #include "engine/store/stats.h"
@@ -60,6 +61,8 @@ class Store {
   Status finish(Run& run, RunStatus status, Durability durability = Durability::kDefault, std::string_view error = {});
   Status set_status(Run& run, RunStatus status, Durability durability = Durability::kDefault);
   Status set_tags(Run& run, std::vector<std::string> tags, Durability durability = Durability::kDefault);
+  /// Status, tags or delay, on a condition that is judged under the run's lock.
+  Result<RunChanged> change(Run& run, const RunChangeRequest& request, Durability durability = Durability::kDefault);
   Status erase(std::string_view id, Durability durability = Durability::kDefault);
   /// Puts a run into the store as `record` has it: status, times, sequence and all, by one log record. Nobody works on
   /// it: an unfinished one is as if its process had ended. Creation LSN and session are new. `replace`: a run of
@@ -104,7 +107,7 @@ class Store {
   /// Unapplied operations and errors fail the whole; `failed`, if given, gets the position.
   using RunOperation = engine::RunOperation;
   Status transact(const std::vector<RunOperation>& operations, Durability durability = Durability::kDefault,
-                  size_t* failed = nullptr);
+                  size_t* failed = nullptr, const TransactOptions& how = {});
 
   // --- reading: never waits for the disk ---
   /// Calls `read` with the value under the run's lock. kNotFound.
@@ -113,6 +116,17 @@ class Store {
   bool try_get_double(Run& run, std::string_view key, double& v) { return run_writer_.try_get_double(run, key, v); }
   bool try_get_int(Run& run, std::string_view key, int64_t& v) { return run_writer_.try_get_int(run, key, v); }
   Status current(Run& run, const FunctionRef<void(const Document&, uint64_t sequence)>& read);
+
+  /// The payload, the output and the like of a run. Cost: of a read of the tables.
+  Result<RunTexts> texts(std::string_view id);
+
+  // --- notes ---
+  /// Writes notes alone.
+  Status write_notes(const std::vector<Note>& notes, Durability durability = Durability::kDefault);
+  /// Also one that has ended; nullopt: there is none.
+  Result<std::optional<Note>> find_note(NoteKind kind, std::string_view name);
+  /// The runs of a batch that are here, by their index in it.
+  Result<std::vector<std::pair<uint32_t, std::string>>> runs_of_batch(std::string_view batch);
 
   // --- durability ---
   /// Everything updated before the call is durable.

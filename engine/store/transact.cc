@@ -17,7 +17,7 @@ namespace cairn::engine {
 
 // Applies operations to `live`; counts those that changed something. A transaction has one limit check, on the result.
 Status RunWriter::apply_all(LiveDocument& live, const std::vector<RunOperation>& operations, const uint32_t* which,
-                            size_t count, uint64_t& changes, size_t* failed) const {
+                            size_t count, uint64_t& changes, size_t* failed, bool skip_unapplied) const {
   for (size_t i = 0; i < count; ++i) {
     const Operation& op = operations[which[i]].op;
     Outcome outcome;
@@ -27,6 +27,9 @@ Status RunWriter::apply_all(LiveDocument& live, const std::vector<RunOperation>&
     const size_t limit = count == 1 ? options_.metadata_bytes_max : wal::record_bytes_max(options_.segment_bytes);
     const Status s =
         count == 1 ? live.apply_undoable(op, limit, outcome, size, entry) : live.apply(op, limit, outcome, size, entry);
+    if (s.ok() && outcome.kind == OutcomeKind::kUnapplied && skip_unapplied) {
+      continue;
+    }
     if (!s.ok() || outcome.kind == OutcomeKind::kUnapplied) {
       if (failed != nullptr) {
         *failed = which[i];
@@ -62,7 +65,7 @@ Status RunWriter::transact_operation(Run& run, const Operation& op, uint64_t* ls
 
 // False: it does not fit any free slot, and the run is as it was.
 Result<bool> RunWriter::transact_staged(Run& run, const std::vector<RunOperation>& operations,
-                                        const std::vector<uint32_t>& all, size_t* failed) {
+                                        const std::vector<uint32_t>& all, size_t* failed, bool skip_unapplied) {
   if (run.live.pending().empty()) {
     run_log_->mark_dirty(run);  // first: it needs memory
   }
@@ -77,7 +80,7 @@ Result<bool> RunWriter::transact_staged(Run& run, const std::vector<RunOperation
     }
   });
   uint64_t changes = 0;
-  CAIRN_TRY(apply_all(run.live, operations, all.data(), all.size(), changes, failed));
+  CAIRN_TRY(apply_all(run.live, operations, all.data(), all.size(), changes, failed, skip_unapplied));
   if (changes == 0) {
     return true;
   }
@@ -92,18 +95,21 @@ Result<bool> RunWriter::transact_staged(Run& run, const std::vector<RunOperation
 }
 
 Status RunWriter::transact_one(Run& run, const std::vector<RunOperation>& operations, bool power, uint64_t* lsn,
-                               size_t* failed) {
+                               size_t* failed, const TransactOptions& how) {
+  const Attachments with{nullptr, how.notes};
   if (run.record.foreign) {
-    const Status s = append_foreign(run, operations, lsn, failed);
+    const Status s = append_foreign(run, operations, lsn, failed, &with);
     return s.worked() ? Status() : s;
   }
+  // A finished run has nothing in staging, and gets nothing there.
+  const bool stages = !power && run_log_->stages() && how.notes.empty() && run.gate != Code::kFinished;
   std::vector<uint32_t> all(operations.size());
   std::iota(all.begin(), all.end(), 0);
-  if (!power && run_log_->stages() && operations.size() == 1) {
+  if (stages && operations.size() == 1 && !how.skip_unapplied) {
     return transact_operation(run, operations.front().op, lsn, failed);
   }
-  if (!power && run_log_->stages()) {
-    const auto staged = transact_staged(run, operations, all, failed);
+  if (stages) {
+    const auto staged = transact_staged(run, operations, all, failed, how.skip_unapplied);
     if (!staged.ok() || *staged) {
       return staged.status();
     }
@@ -111,9 +117,9 @@ Status RunWriter::transact_one(Run& run, const std::vector<RunOperation>& operat
   uint64_t changes = 0;
   CAIRN_TRY(run_log_->detach_pending(run));
   LiveDocument after = run.live;
-  CAIRN_TRY(apply_all(after, operations, all.data(), all.size(), changes, failed));
+  CAIRN_TRY(apply_all(after, operations, all.data(), all.size(), changes, failed, how.skip_unapplied));
   if (changes == 0) {
-    return run_log_->append_for(run, {}, lsn);  // see append_nothing
+    return run_log_->append_for(run, {}, lsn, &with);  // see append_nothing
   }
   const int64_t updated = now_us();
   std::string payload;
@@ -122,7 +128,7 @@ Status RunWriter::transact_one(Run& run, const std::vector<RunOperation>& operat
   if (payload.size() > wal::record_bytes_max(options_.segment_bytes)) {
     return fail_too_large({}, payload.size(), wal::record_bytes_max(options_.segment_bytes));
   }
-  CAIRN_TRY(run_log_->append_for(run, {{LogType::kDiff, std::move(payload)}}, lsn));
+  CAIRN_TRY(run_log_->append_for(run, {{LogType::kDiff, std::move(payload)}}, lsn, &with));
   run.sequence += changes;
   run.updated_us = updated;
   run.live = std::move(after);
@@ -136,8 +142,14 @@ Status RunWriter::transact_one(Run& run, const std::vector<RunOperation>& operat
 class RunWriter::SeveralRuns {
  public:
   /// The runs are locked, in the order of their numbers.
-  SeveralRuns(RunWriter& writer, const std::vector<Run*>& runs, const std::vector<RunOperation>& operations)
-      : writer_(writer), runs_(runs), operations_(operations), updated_us_(writer.now_us()), after_(runs.size()) {}
+  SeveralRuns(RunWriter& writer, const std::vector<Run*>& runs, const std::vector<RunOperation>& operations,
+              const TransactOptions& how)
+      : writer_(writer),
+        runs_(runs),
+        operations_(operations),
+        how_(how),
+        updated_us_(writer.now_us()),
+        after_(runs.size()) {}
   SeveralRuns(const SeveralRuns&) = delete;
   SeveralRuns& operator=(const SeveralRuns&) = delete;
   /// Takes back what was done in place, unless the record is in the log.
@@ -167,6 +179,7 @@ class RunWriter::SeveralRuns {
   RunWriter& writer_;
   const std::vector<Run*>& runs_;
   const std::vector<RunOperation>& operations_;
+  const TransactOptions& how_;
   const int64_t updated_us_;
   std::vector<After> after_;
   std::vector<std::string> diffs_;  // of the runs that change
@@ -232,7 +245,8 @@ Status RunWriter::SeveralRuns::plan_own(Run& run, std::span<const uint32_t> whic
     after.live = run.live;
   }
   LiveDocument& live = in_place ? run.live : after.live;
-  CAIRN_TRY(writer_.apply_all(live, operations_, which.data(), which.size(), after.changes, failed));
+  CAIRN_TRY(
+      writer_.apply_all(live, operations_, which.data(), which.size(), after.changes, failed, how_.skip_unapplied));
   if (after.changes == 0) {
     return {};
   }
@@ -250,7 +264,7 @@ Status RunWriter::SeveralRuns::append_nothing(uint64_t* lsn) {
     CAIRN_TRY(writer_.run_log_->append_for(*run, {}, &last));
     *lsn = std::max(*lsn, last);
   }
-  return {};
+  return how_.notes.empty() ? Status() : writer_.run_log_->append_notes(how_.notes, *lsn);
 }
 
 Status RunWriter::SeveralRuns::append(uint64_t* lsn) {
@@ -262,7 +276,7 @@ Status RunWriter::SeveralRuns::append(uint64_t* lsn) {
   if (payload.size() > wal::record_bytes_max(writer_.options_.segment_bytes)) {
     return fail_too_large({}, payload.size(), wal::record_bytes_max(writer_.options_.segment_bytes));
   }
-  CAIRN_TRY(writer_.run_log_->append_for_all(runs_, LogType::kTransaction, payload, *lsn));
+  CAIRN_TRY(writer_.run_log_->append_for_all(runs_, LogType::kTransaction, payload, *lsn, how_.notes));
   logged_ = true;
   for (size_t i = 0; i < runs_.size(); ++i) {
     Run& run = *runs_[i];
@@ -290,7 +304,8 @@ void RunWriter::SeveralRuns::become(Run& run, After& after) noexcept {
   writer_.dirty_->remove(run);
 }
 
-Status RunWriter::transact(const std::vector<RunOperation>& operations, Durability durability, size_t* failed) {
+Status RunWriter::transact(const std::vector<RunOperation>& operations, Durability durability, size_t* failed,
+                           const TransactOptions& how) {
   CAIRN_TRY(gate_.check_process());
   std::vector<Run*> runs;
   for (size_t i = 0; i < operations.size(); ++i) {
@@ -321,14 +336,16 @@ Status RunWriter::transact(const std::vector<RunOperation>& operations, Durabili
     const RunLocks locks(std::move(runs));
     for (Run* run : locks.runs()) {
       run->lock.assert_held();
-      CAIRN_TRY(check_gate(*run));
+      const bool late =
+          run->gate == Code::kFinished && how.late_us >= 0 && now_us() - run->record.finished_us <= how.late_us;
+      CAIRN_TRY(late ? gate_.check() : check_gate(*run));
     }
     if (locks.runs().size() == 1) {
       Run& run = *locks.runs()[0];
       run.lock.assert_held();
-      CAIRN_TRY(transact_one(run, operations, power, &lsn, failed));
+      CAIRN_TRY(transact_one(run, operations, power, &lsn, failed, how));
     } else {
-      SeveralRuns several(*this, locks.runs(), operations);
+      SeveralRuns several(*this, locks.runs(), operations, how);
       CAIRN_TRY(several.plan(failed));
       CAIRN_TRY(several.append(&lsn));
     }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/base/raw_fields.h"
 #include "engine/diff/operation_list.h"
-#include "engine/sync/raw_fields.h"
 
 namespace cairn::engine::sync {
 

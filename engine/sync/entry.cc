@@ -114,6 +114,29 @@ bool read_forms(MsgpackCursor& in, std::vector<DiffEntry>& changes, bool& too_de
   return all_differ(std::move(keys));
 }
 
+// What not every entry has: a map of member number to value. Members that this version does not know are left out.
+constexpr uint64_t kMemberTexts = 1;
+
+bool read_members(MsgpackCursor& in, Entry& entry) {
+  size_t count = 0;
+  if (!in.read_map(count)) {
+    return false;
+  }
+  uint64_t before = 0;
+  for (size_t i = 0; i < count; ++i) {
+    uint64_t number = 0;
+    std::string_view later;
+    if (!in.read_unsigned(number) || number <= before) {
+      return false;
+    }
+    before = number;
+    if (!(number == kMemberTexts ? read_texts(in, entry.texts) : in.read_span(later))) {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool read_hops(MsgpackCursor& in, uint8_t& hops) {
   uint64_t v = 0;
   if (!in.read_unsigned(v) || v == 0 || v > UINT8_MAX) {
@@ -128,6 +151,7 @@ bool read_hops(MsgpackCursor& in, uint8_t& hops) {
 void append_entry(std::string& body, const Entry& entry, int64_t wall_us) {
   MsgpackWriter out(body);
   const auto since = static_cast<int64_t>(static_cast<uint64_t>(entry.updated_us) - static_cast<uint64_t>(wall_us));
+  const bool has_members = entry.texts.kinds() != 0;
   switch (entry.kind) {
     case EntryKind::kErase:
       out.write_array(4);
@@ -136,10 +160,10 @@ void append_entry(std::string& body, const Entry& entry, int64_t wall_us) {
       out.write_array(entry.hops != 0 ? 6 : 5);
       break;
     case EntryKind::kForms:
-      out.write_array(8);
+      out.write_array(has_members ? 9 : 8);
       break;
     case EntryKind::kValues:
-      out.write_array(9);
+      out.write_array(has_members ? 10 : 9);
       break;
   }
   out.write_unsigned(static_cast<uint8_t>(entry.kind));
@@ -167,6 +191,11 @@ void append_entry(std::string& body, const Entry& entry, int64_t wall_us) {
   }
   if (entry.kind == EntryKind::kDelta && entry.hops != 0) {
     out.write_unsigned(entry.hops);
+  }
+  if (entry.kind != EntryKind::kDelta && has_members) {
+    out.write_map(1);
+    out.write_unsigned(kMemberTexts);
+    write_texts(out, entry.texts);
   }
 }
 
@@ -198,11 +227,10 @@ bool read_entry(MsgpackCursor& in, int64_t wall_us, Entry& entry) {
     return false;
   }
   const bool hops = delta && fields == 6;
-  if (fields != (values   ? 9
-                 : !delta ? 8
-                 : hops   ? 6
-                          : 5) ||
-      (hops && !read_hops(in, entry.hops)) || (delta && entry.changes.empty() && !entry.replace && !entry.too_deep)) {
+  const size_t usual = values ? 9 : delta ? 5 : 8;
+  const bool members = !delta && fields == usual + 1;
+  if ((fields != usual && !hops && !members) || (hops && !read_hops(in, entry.hops)) ||
+      (members && !read_members(in, entry)) || (delta && entry.changes.empty() && !entry.replace && !entry.too_deep)) {
     return false;
   }
   return !entry.replace || std::all_of(entry.changes.begin(), entry.changes.end(), [](const DiffEntry& e) {

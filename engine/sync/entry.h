@@ -27,6 +27,7 @@ struct Entry {
   int64_t updated_us = 0;
   std::optional<Head> head;
   bool replace = false;            // the document starts empty; kDelta: whatever its owner has by then
+  RunTexts texts;                  // kValues, kForms: those of the run that were not sent before
   std::vector<DiffEntry> changes;  // kValues: only kSet and kDelete; kForms, kDelta: only kSet has a value
   uint8_t hops = 0;                // kDelta: how many stores passed it on, the maximum of what was folded together
   bool too_deep = false;           // a change is nested deeper than the limit for reading; `changes` is empty

@@ -81,6 +81,24 @@ void fill_delta(const OutboxRow& row, Entry& entry) {
 
 }  // namespace
 
+// Those that the row queues; of a run that is sent whole all.
+Status Freezer::add_texts(const RunRecord& record, const FrozenPart& part, Entry& entry) {
+  const bool whole = part.kind == FrozenPart::Kind::kWhole || is_sent_whole(part.row);
+  for (const TextKind kind : kTextKinds) {
+    if (!whole && (part.row.texts & static_cast<uint8_t>(kind)) == 0) {
+      continue;
+    }
+    CAIRN_TRY_ASSIGN(const auto payload, txn_.get(Table::kTexts, text_key(record.id, kind)));
+    if (payload) {
+      entry.texts.of(kind) = decode_text(*payload);
+      if (!entry.texts.of(kind)) {
+        return {Code::kCorrupt, "a run's text that does not decode"};
+      }
+    }
+  }
+  return {};
+}
+
 Status Freezer::fill(SenderState& state) {
   CAIRN_TRY_ASSIGN(held_, txn_.entries(Table::kDead));
   CAIRN_TRY(add_resent(state));
@@ -232,6 +250,7 @@ Status Freezer::add_part(const std::string& id, bool resend) {
       fill_delta(row, entry);
     } else {
       fill_own(*record, resend, part, entry);
+      CAIRN_TRY(add_texts(*record, part, entry));
     }
   }
   sync::append_entry(body_, entry, wall_us_);

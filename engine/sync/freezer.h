@@ -35,6 +35,7 @@ class Freezer {
   Status take_out_resent();
   Status add_waiting();
   Status add_in_order(const std::string& order_key);
+  Status add_texts(const RunRecord& record, const FrozenPart& part, Entry& entry);
   Result<bool> add(const std::string& id, bool resend);
   Status add_part(const std::string& id, bool resend);
   Status take_out(FrozenPart& part);

@@ -2,9 +2,9 @@
 
 #include <utility>
 
+#include "engine/base/raw_fields.h"
 #include "engine/sync/dead_letter.h"
 #include "engine/sync/outbox_rows.h"
-#include "engine/sync/raw_fields.h"
 #include "engine/tables/format.h"
 
 namespace cairn::engine::sync {

@@ -57,6 +57,7 @@ Status PutBack::part(TablesTxn& txn, const FrozenPart& part, bool whole) {
       record.outbox.send_whole = record.outbox.send_whole || newer.send_whole;
       record.outbox.overwrite_upstream = record.outbox.overwrite_upstream || newer.overwrite_upstream;
       record.outbox.hops = std::max(record.outbox.hops, newer.hops);
+      record.outbox.texts |= newer.texts;
     } else {
       record.outbox.diff.last = record.sequence;  // a rebase may have raised the sequence
     }
@@ -144,6 +145,7 @@ Status PutBack::hold(TablesTxn& txn, const FrozenPart& part, VerdictCode code, c
     CAIRN_TRY(fold(before->row.diff, behind, kStoredOperationsMax));
     before->row.sends_status = before->row.sends_status || part.row.sends_status;
     before->row.hops = std::max(before->row.hops, part.row.hops);
+    before->row.texts |= part.row.texts;
     letter = std::move(*before);
   }
   letter.is_long = letter.foreign && is_long(letter.row, seams_.letter_bytes_max);

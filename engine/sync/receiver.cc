@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/error_detail.h"
-#include "engine/sync/raw_fields.h"
+#include "engine/base/raw_fields.h"
 
 namespace cairn::engine::sync {
 
@@ -136,7 +136,7 @@ void Receiver::count(uint64_t Counters::*which, uint64_t by) {
 Answer Receiver::refuse_unread(Status why, Status& status) {
   status = why;
   count(&Counters::refused);
-  return Answer::kRefused;
+  return why.code == Code::kVersion ? Answer::kVersion : Answer::kRefused;
 }
 
 Answer Receiver::handle_batch(std::string_view bytes, Reply& reply, Status& status) {
@@ -238,7 +238,8 @@ std::string Receiver::handle(std::string_view message, Status* status) {
   auto question = decode_question(message);
   if (!question.ok()) {
     out = question.status();
-    return encode_reply(ReplyHeader{.answer = static_cast<uint8_t>(Answer::kRefused)}, {});
+    const Answer answer = out.code == Code::kVersion ? Answer::kVersion : Answer::kRefused;
+    return encode_reply(ReplyHeader{.answer = static_cast<uint8_t>(answer)}, {});
   }
   Documents documents;
   documents.number = question->number;

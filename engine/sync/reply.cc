@@ -90,7 +90,7 @@ Result<Reply> decode_reply(std::string_view bytes) {
     return kOtherVersion;
   }
   const std::string_view tail = bytes.substr(sizeof(ReplyHeader));
-  if (reply.header.verdict_bytes != tail.size() || reply.header.answer > static_cast<uint8_t>(Answer::kUnable) ||
+  if (reply.header.verdict_bytes != tail.size() || reply.header.answer > static_cast<uint8_t>(Answer::kVersion) ||
       reply.header.check != digest_of(bytes.substr(0, offsetof(ReplyHeader, check)), tail)) {
     return kBadReply;
   }

@@ -22,6 +22,7 @@ enum class Answer : uint8_t {
   kTooLarge = 6,  // larger than the receiver takes at once: `max_bytes`
   kRefused = 7,   // the batch or question cannot be read
   kUnable = 8,    // not now: no space, or the receiving store failed
+  kVersion = 9,   // the batch or question is of another version of the protocol
 };
 
 enum class VerdictCode : uint8_t {

@@ -18,6 +18,12 @@ constexpr const char* kLosesBatches =
     "the upstream lacks what it acknowledged, again: two stores may answer under one address";
 constexpr size_t kErrorBytesMax = 255;
 constexpr size_t kAskedAtOnce = 1000;
+constexpr const char* kSpeaksOtherVersion =
+    "VERSION: the upstream speaks another version of the sync protocol: update the older of the two";
+const char* text_of(const Status& unread) {
+  return unread.code == Code::kVersion ? kSpeaksOtherVersion : unread.what;
+}
+
 constexpr int kRefusedMax = 3;   // bytes may be damaged on the way; refused more often, the message itself is at fault
 constexpr int kCalmBatches = 8;  // after so many acknowledged in a row, the upstream is trusted to keep them
 
@@ -206,7 +212,9 @@ Status Sender::answer_batch(const Reply& reply, int64_t now_ms) {
   if (header.for_seq != 0 && (header.stream != sent.stream || header.for_digest != sent.digest)) {
     return {};  // a late answer to an earlier batch: the answer to this one is still to come
   }
-  if (header.for_seq == 0 && reply.answer() != Answer::kRefused && reply.answer() != Answer::kTooLarge) {
+  const bool unread = reply.answer() == Answer::kRefused || reply.answer() == Answer::kTooLarge ||
+                      reply.answer() == Answer::kVersion;
+  if (header.for_seq == 0 && !unread) {
     return failed(Failure::kProtocol, "the upstream's answer names no batch", 0, now_ms);
   }
   const auto acknowledge = [&]() -> Status {
@@ -289,6 +297,8 @@ Status Sender::answer_batch(const Reply& reply, int64_t now_ms) {
       return outbox_.split(VerdictCode::kRefusedRun, "the upstream could not read it four times in a row");
     case Answer::kUnable:
       return failed(Failure::kTransient, "the upstream cannot take it now", 0, now_ms);
+    case Answer::kVersion:  // nothing is wrong with what waits: it is sent once both speak alike
+      return failed(Failure::kProtocol, kSpeaksOtherVersion, 0, now_ms);
   }
   return {};
 }
@@ -350,18 +360,20 @@ Status Sender::handle_answer(std::string_view bytes, int64_t now_ms) {
   if (under_way_ == MessageKind::kBatch) {
     auto reply = decode_reply(bytes);
     if (!reply.ok()) {
-      return failed(Failure::kProtocol, reply.status().what, 0, now_ms);
+      return failed(Failure::kProtocol, text_of(reply.status()), 0, now_ms);
     }
     return answer_batch(*reply, now_ms);
   }
   if (auto reply = decode_reply(bytes); reply.ok() && reply->answer() == Answer::kUnable) {
     return failed(Failure::kTransient, "the upstream cannot answer now", 0, now_ms);
+  } else if (reply.ok() && reply->answer() == Answer::kVersion) {
+    return failed(Failure::kProtocol, kSpeaksOtherVersion, 0, now_ms);
   }
   auto documents = decode_documents(bytes);
   if (!documents.ok() || documents->number != asked_number_) {
     return failed(
         Failure::kProtocol,
-        documents.ok() ? "the upstream answered with documents that were not asked for" : documents.status().what, 0,
+        documents.ok() ? "the upstream answered with documents that were not asked for" : text_of(documents.status()), 0,
         now_ms);
   }
   const Status s = answer_question(*documents);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/sync/raw_fields.h"
+#include "engine/base/raw_fields.h"
 
 namespace cairn::engine::sync {
 

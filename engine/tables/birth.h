@@ -12,7 +12,7 @@ namespace cairn::engine {
 
 inline constexpr unsigned kMaxReaders = 1024;
 inline constexpr uint64_t kLockFileBytes = 68u << 10;  // header and kMaxReaders slots of 64 bytes, in whole pages
-inline constexpr unsigned kMaxTables = 16;
+inline constexpr unsigned kMaxTables = 32;
 
 /// mdb_env_open, with each descriptor at 3 or above.
 int open_held(MDB_env* env, const std::string& path, unsigned flags);

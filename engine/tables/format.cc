@@ -89,6 +89,20 @@ const char* table_name(Table t) {
       return "dead";
     case Table::kTombstones:
       return "tombstones";
+    case Table::kTexts:
+      return "texts";
+    case Table::kByCreated:
+      return "by_created";
+    case Table::kByBatch:
+      return "by_batch";
+    case Table::kNotes:
+      return "notes";
+    case Table::kNotesOrder:
+      return "notes_order";
+    case Table::kRequests:
+      return "requests";
+    case Table::kRequestsOrder:
+      return "requests_order";
   }
   return "";
 }
@@ -154,6 +168,49 @@ std::string by_task_key(std::string_view task, std::string_view id) {
   return key.append(1, '\0').append(id);
 }
 
+std::string by_batch_prefix(std::string_view batch) { return std::string(batch).append(1, '\0'); }
+
+std::string by_batch_key(std::string_view batch, uint32_t index, std::string_view id) {
+  std::string key = by_batch_prefix(batch);
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    key.push_back(static_cast<char>(index >> shift & 0xff));
+  }
+  return key.append(id);
+}
+
+uint32_t batch_index_of_key(std::string_view key) {
+  uint32_t index = 0;
+  const size_t front = key.find('\0') + 1;
+  for (size_t i = front; i < front + sizeof index && i < key.size(); ++i) {
+    index = index << 8 | static_cast<uint8_t>(key[i]);
+  }
+  return index;
+}
+
+std::string text_key(std::string_view id, TextKind kind) {
+  return std::string(id).append(1, '\0').append(1, static_cast<char>(kind));
+}
+
+std::optional<std::string_view> id_of_text_key(std::string_view key) {
+  if (key.size() < 3 || key[key.size() - 2] != '\0' || !valid_run_id(key.substr(0, key.size() - 2))) {
+    return std::nullopt;
+  }
+  return key.substr(0, key.size() - 2);
+}
+
+std::string encode_text(const TypedText& text) {
+  std::string payload(1, static_cast<char>(text.type.size()));
+  return payload.append(text.type).append(text.text);
+}
+
+std::optional<TypedText> decode_text(std::string_view payload) {
+  if (payload.empty() || payload.size() - 1 < static_cast<uint8_t>(payload[0])) {
+    return std::nullopt;
+  }
+  const size_t type_bytes = static_cast<uint8_t>(payload[0]);
+  return TypedText{std::string(payload.substr(1, type_bytes)), std::string(payload.substr(1 + type_bytes))};
+}
+
 std::string outbox_order_key(uint64_t since_lsn, std::string_view id) {
   std::string key;
   append_big_endian(key, since_lsn);
@@ -177,17 +234,14 @@ std::string index_key(Table index, const RunRecord& r) {
       return r.parent.empty() ? std::string() : by_parent_key(r.parent, r.id);
     case Table::kByTask:
       return r.task.empty() ? std::string() : by_task_key(r.task, r.id);
-    case Table::kRuns:
-    case Table::kMeta:
-    case Table::kOutbox:
-    case Table::kOutboxOrder:
-    case Table::kInflight:
-    case Table::kCursors:
-    case Table::kDead:
-    case Table::kTombstones:
-      break;
+    case Table::kByCreated:
+      return by_updated_key(r.created_us, r.id);
+    case Table::kByBatch:
+      return !r.details || r.details->batch.empty() ? std::string()
+                                                    : by_batch_key(r.details->batch, r.details->batch_index, r.id);
+    default:
+      return {};  // no index
   }
-  return {};
 }
 
 IndexKeys index_keys(const RunRecord& r) {
@@ -214,8 +268,17 @@ std::optional<std::string_view> id_of_index_key(Table index, std::string_view ke
       front = 1 + kTimeBytes;
       break;
     case Table::kByUpdated:
+    case Table::kByCreated:
       front = kTimeBytes;
       break;
+    case Table::kByBatch: {
+      const size_t zero = key.find('\0');
+      if (zero == std::string_view::npos) {
+        return std::nullopt;
+      }
+      front = zero + 1 + sizeof(uint32_t);
+      break;
+    }
     case Table::kByParent:
     case Table::kByTask: {
       // An id holds no zero byte, so the last one is the border even if a task name holds some.
@@ -226,15 +289,8 @@ std::optional<std::string_view> id_of_index_key(Table index, std::string_view ke
       front = zero + 1;
       break;
     }
-    case Table::kRuns:
-    case Table::kMeta:
-    case Table::kOutbox:
-    case Table::kOutboxOrder:
-    case Table::kInflight:
-    case Table::kCursors:
-    case Table::kDead:
-    case Table::kTombstones:
-      return std::nullopt;
+    default:
+      return std::nullopt;  // no index
   }
   if (key.size() < front || !valid_run_id(key.substr(front))) {
     return std::nullopt;

@@ -25,21 +25,28 @@ enum class Table : uint8_t {
   kCursors = 10,
   kDead = 11,
   kTombstones = 12,
+  kTexts = 13,
+  kByCreated = 14,
+  kByBatch = 15,
+  kNotes = 16,
+  kNotesOrder = 17,
+  kRequests = 18,
+  kRequestsOrder = 19,
 };
 // kMeta must be last: see tables/birth.cc.
-inline constexpr std::array<Table, 12> kTables = {
-    Table::kRuns,        Table::kByStatus, Table::kByUpdated, Table::kByParent, Table::kByTask,     Table::kOutbox,
-    Table::kOutboxOrder, Table::kInflight, Table::kCursors,   Table::kDead,     Table::kTombstones, Table::kMeta};
-/// Tables that the first version did not have: made when a store without them is opened for writing.
-inline constexpr bool is_later_table(Table t) { return t >= Table::kOutbox; }
-inline constexpr std::array<Table, 4> kIndexes = {Table::kByStatus, Table::kByUpdated, Table::kByParent,
-                                                  Table::kByTask};
+inline constexpr std::array<Table, 19> kTables = {
+    Table::kRuns,       Table::kByStatus,    Table::kByUpdated,     Table::kByParent, Table::kByTask,
+    Table::kOutbox,     Table::kOutboxOrder, Table::kInflight,      Table::kCursors,  Table::kDead,
+    Table::kTombstones, Table::kTexts,       Table::kByCreated,     Table::kByBatch,  Table::kNotes,
+    Table::kNotesOrder, Table::kRequests,    Table::kRequestsOrder, Table::kMeta};
+inline constexpr std::array<Table, 6> kIndexes = {Table::kByStatus, Table::kByUpdated, Table::kByParent,
+                                                  Table::kByTask,   Table::kByCreated, Table::kByBatch};
 const char* table_name(Table t);
 
 /// LMDB's limit, compiled into Debian's library.
 inline constexpr size_t kTableKeyBytesMax = 511;
 inline constexpr size_t kChecksumBytes = 8;
-inline constexpr uint32_t kTablesFormat = 1;
+inline constexpr uint32_t kTablesFormat = 2;
 
 namespace meta_key {
 inline constexpr std::string_view kFormat = "format";
@@ -79,9 +86,22 @@ std::string by_status_key(RunStatus status, int64_t updated_us, std::string_view
 std::string by_updated_key(int64_t updated_us, std::string_view id = {});
 std::string by_parent_key(std::string_view parent, std::string_view id = {});
 std::string by_task_key(std::string_view task, std::string_view id = {});
+/// Without an id the beginning of the keys of that index.
+std::string by_batch_key(std::string_view batch, uint32_t index, std::string_view id = {});
+/// The beginning of all keys of the batch.
+std::string by_batch_prefix(std::string_view batch);
+/// Of a key that is one of by_batch.
+uint32_t batch_index_of_key(std::string_view key);
+
+/// In kTexts: the run, and which of its texts.
+std::string text_key(std::string_view id, TextKind kind);
+/// The id in it; nullopt if it is not such a key.
+std::optional<std::string_view> id_of_text_key(std::string_view key);
+std::string encode_text(const TypedText& text);
+std::optional<TypedText> decode_text(std::string_view payload);
 /// The id at the end of an index key; nullopt if the key cannot be one of `index`.
 std::optional<std::string_view> id_of_index_key(Table index, std::string_view key);
-/// The time in such a key of `by_status` or `by_updated`.
+/// The time in such a key of `by_status`, `by_updated` or `by_created`.
 int64_t time_of_index_key(Table index, std::string_view key);
 
 }  // namespace cairn::engine

@@ -80,17 +80,6 @@ Status check_files(int data, const Environment::Request& request, bool& read_onl
 
 Status check_store(Environment& environment, const std::string& store_id) {
   CAIRN_TRY_ASSIGN(auto&& txn, environment.read());
-  const auto format = environment.tables().get(txn.get(), Table::kMeta, meta_key::kFormat);
-  if (!format.ok()) {
-    return format.status();
-  }
-  const std::optional<uint32_t> version = format->has_value() ? decode_u32(**format) : std::nullopt;
-  if (!version || *version == 0) {
-    return {Code::kCorrupt, "table meta: no format version"};
-  }
-  if (*version > kTablesFormat) {
-    return {Code::kVersion, "the tables were written by a newer version of Cairn"};
-  }
   const auto store = environment.tables().get(txn.get(), Table::kMeta, meta_key::kStore);
   if (!store.ok()) {
     return store.status();
@@ -276,7 +265,7 @@ Status Environment::prepare(const Request& request, bool read_only_mount, bool b
       CAIRN_TRY(repeat_meta_pages());
     }
   }
-  return tables_.open(writable_);
+  return tables_.open();
 }
 
 // The meta pages that are read here may not be on the disk: a failed sync marks pages clean, and this may still be the

@@ -34,22 +34,24 @@ SelectRange range_of_status(RunStatus s) {
 void clip(SelectRange& range, const RunPage& page) {
   const RunQuery& q = page.query();
   const auto key = [prefix = range.after](int64_t us, std::string_view id) { return prefix + by_updated_key(us, id); };
-  if (q.updated_from_us) {
-    range.after = std::max(range.after, key(*q.updated_from_us, {}));
+  const auto& from = is_by_creation(q.order) ? q.created_from_us : q.updated_from_us;
+  const auto& to = is_by_creation(q.order) ? q.created_to_us : q.updated_to_us;
+  if (from) {
+    range.after = std::max(range.after, key(*from, {}));
   }
   const auto end_at = [&range](std::string end) {
     if (range.before.empty() || end < range.before) {
       range.before = std::move(end);
     }
   };
-  if (q.updated_to_us) {
-    end_at(key(*q.updated_to_us, {}));
+  if (to) {
+    end_at(key(*to, {}));
   }
   if (page.after() && range.back) {
-    end_at(key(page.after()->updated_us, page.after()->id));
+    end_at(key(page.after()->time_us, page.after()->id));
   }
   if (page.after() && !range.back) {
-    range.after = std::max(range.after, key(page.after()->updated_us, page.after()->id));
+    range.after = std::max(range.after, key(page.after()->time_us, page.after()->id));
   }
 }
 
@@ -109,8 +111,8 @@ class Selector {
   }
 
   /// The page needs nothing that follows. In the order of ids the time does not count.
-  bool ends(const SelectRange& range, int64_t updated_us, std::string_view id) const {
-    return range.in_order && page_.ends_before(updated_us, id);
+  bool ends(const SelectRange& range, int64_t time_us, std::string_view id) const {
+    return range.in_order && page_.ends_before(time_us, id);
   }
 
   bool record(const SelectRange& range, std::string_view key, std::string_view payload, Status& found) {
@@ -123,10 +125,10 @@ class Selector {
       found = kUnfit;
       return false;
     }
-    if (ends(range, r->updated_us, r->id)) {
+    if (ends(range, page_.time_of(*r), r->id)) {
       return false;
     }
-    if (!page_.matches(*r) || !page_.takes(r->updated_us, r->id)) {
+    if (!page_.matches(*r) || !page_.takes(*r)) {
       return true;
     }
     if (page_.wants_text()) {
@@ -167,15 +169,19 @@ std::vector<SelectRange> plan_select(const RunPage& page) {
     ranges.push_back(std::move(all));
     return ranges;
   }
-  if (q.statuses == 0) {
+  if (is_by_creation(q.order)) {
+    ranges.emplace_back();
+    ranges.back().table = Table::kByCreated;
+  } else if (q.statuses == 0) {
     ranges.emplace_back();
     ranges.back().table = Table::kByUpdated;
-  }
-  for (const RunStatus s : statuses_of(q.statuses)) {
-    ranges.push_back(range_of_status(s));
+  } else {
+    for (const RunStatus s : statuses_of(q.statuses)) {
+      ranges.push_back(range_of_status(s));
+    }
   }
   for (SelectRange& range : ranges) {
-    range.back = q.order == RunOrder::kNewestFirst;
+    range.back = q.order == RunOrder::kNewestFirst || q.order == RunOrder::kCreatedLast;
     range.in_order = true;
     clip(range, page);
   }
@@ -188,7 +194,7 @@ Status select_stored(const TableAccess& tables, MDB_txn* txn, RunPage& page,
   CAIRN_TRY_ASSIGN(const uint64_t runs, tables.entries(txn, Table::kRuns));
   for (const SelectRange& range : plan_select(page)) {
     // Each run is in these indexes once.
-    if (range.table == Table::kByUpdated || range.table == Table::kByStatus) {
+    if (range.table == Table::kByUpdated || range.table == Table::kByStatus || range.table == Table::kByCreated) {
       CAIRN_TRY_ASSIGN(const uint64_t rows, tables.entries(txn, range.table));
       if (rows != runs) {
         return kUnfit;

@@ -54,6 +54,21 @@ Result<std::optional<RunRecord>> find_stored_head(const TableAccess& tables, MDB
   return find_and_decode(tables, txn, id, decode_run_record_head);
 }
 
+Result<RunTexts> find_stored_texts(const TableAccess& tables, MDB_txn* txn, std::string_view id) {
+  RunTexts texts;
+  for (const TextKind kind : kTextKinds) {
+    CAIRN_TRY_ASSIGN(const auto payload, tables.get(txn, Table::kTexts, text_key(id, kind)));
+    if (!payload) {
+      continue;
+    }
+    texts.of(kind) = decode_text(*payload);
+    if (!texts.of(kind)) {
+      return Status{Code::kCorrupt, "a run's text that does not decode"};
+    }
+  }
+  return texts;
+}
+
 Status each_stored(const TableAccess& tables, MDB_txn* txn, std::string_view after,
                    const FunctionRef<bool(RunRecord&& record, size_t bytes)>& visit) {
   Status found;

@@ -21,6 +21,7 @@ Result<std::optional<RunRecord>> find_stored(const TableAccess& tables, MDB_txn*
 /// Without document and outbox.
 Result<std::optional<RunRecord>> find_stored_head(const TableAccess& tables, MDB_txn* txn, std::string_view id);
 /// Runs after `after` in id order, with the stored length of each; the visitor returns false to stop.
+Result<RunTexts> find_stored_texts(const TableAccess& tables, MDB_txn* txn, std::string_view id);
 Status each_stored(const TableAccess& tables, MDB_txn* txn, std::string_view after,
                    const FunctionRef<bool(RunRecord&& record, size_t bytes)>& visit);
 

@@ -16,45 +16,34 @@ std::string_view view_of(const MDB_val& v) { return {static_cast<const char*>(v.
 
 }  // namespace
 
-// Stores of older versions lack some tables.
-Status TableAccess::make_later_tables() {
-  MDB_txn* raw = nullptr;
-  int rc = mdb_txn_begin(env_, nullptr, 0, &raw);
-  if (rc != 0) {
-    return lmdb_status(rc, "LMDB transaction");
+// Before the other tables are looked for: another format may lack some.
+Status TableAccess::check_format(MDB_txn* txn) const {
+  CAIRN_TRY_ASSIGN(const auto format, get(txn, Table::kMeta, meta_key::kFormat));
+  const std::optional<uint32_t> version = format ? decode_u32(*format) : std::nullopt;
+  if (!version || *version == 0) {
+    return {Code::kCorrupt, "table meta: no format version"};
   }
-  std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> txn(raw, &mdb_txn_abort);
-  for (const Table t : kTables) {
-    MDB_dbi handle = 0;
-    if (rc == 0 && is_later_table(t)) {
-      rc = mdb_dbi_open(raw, table_name(t), MDB_CREATE, &handle);
-    }
+  if (*version != kTablesFormat) {
+    return {Code::kVersion, *version > kTablesFormat ? "the tables were written by a newer version of Cairn"
+                                                     : "the tables were written by an older version of Cairn"};
   }
-  if (rc != 0) {
-    return lmdb_status(rc, "making a table of a newer version");
-  }
-  rc = mdb_txn_commit(txn.release());
-  return rc == 0 ? Status() : lmdb_status(rc, "making a table of a newer version");
+  return {};
 }
 
-Status TableAccess::open(bool writable) {
+Status TableAccess::open() {
   MDB_txn* raw = nullptr;
   int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &raw);
   if (rc != 0) {
     return lmdb_status(rc, "LMDB read transaction");
   }
   std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> txn(raw, &mdb_txn_abort);
+  if ((rc = mdb_dbi_open(raw, table_name(Table::kMeta), 0, &handles_[static_cast<size_t>(Table::kMeta)])) != 0) {
+    return lmdb_status(rc, "a table is missing");
+  }
+  CAIRN_TRY(check_format(raw));
   for (const Table t : kTables) {
     MDB_dbi& handle = handles_[static_cast<size_t>(t)];
     rc = mdb_dbi_open(raw, table_name(t), 0, &handle);
-    if (rc == MDB_NOTFOUND && is_later_table(t)) {
-      if (!writable) {
-        return {Code::kVersion, "the tables are of an older version of Cairn: open the store for writing once"};
-      }
-      txn.reset();
-      CAIRN_TRY(make_later_tables());
-      return open(writable);
-    }
     if (rc != 0) {
       return lmdb_status(rc, "a table is missing");
     }

@@ -23,8 +23,8 @@ class TableAccess {
  public:
   /// `fd`: data.mdb.
   TableAccess(MDB_env* env, int fd) : env_(env), fd_(fd) {}
-  /// Before all other calls. Stores of older versions lack some tables: kVersion, or with `writable` they are made.
-  Status open(bool writable);
+  /// Before all other calls. kVersion: the tables are of another format.
+  Status open();
 
   /// Values as stored, checksum verified (kCorrupt). Bytes live as long as the transaction, until its next write.
   /// In a read transaction also kCorrupt if the page where the key would be lost entries.
@@ -49,7 +49,7 @@ class TableAccess {
 
  private:
   class Walk;
-  Status make_later_tables();
+  Status check_format(MDB_txn* txn) const;
   /// nullopt in a write transaction, whose pages are not in the file yet.
   Result<std::optional<LeafCheck>> leaf_check(MDB_txn* txn, Table t) const;
   Status check_walked(MDB_txn* txn, Table t, uint64_t counted, uint64_t walked) const;

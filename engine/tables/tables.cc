@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "engine/tables/environment.h"
+#include "engine/tables/notes.h"
 #include "engine/tables/select.h"
 #include "engine/tables/stored_runs.h"
 #include "engine/tables/transaction.h"
@@ -58,6 +59,22 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
       return ended();
     }
     return find_stored(environment_->tables(), use.txn, id);
+  }
+
+  Result<RunTexts> find_texts(std::string_view id) override {
+    const InUse use(*this);
+    if (use.txn == nullptr) {
+      return ended();
+    }
+    return find_stored_texts(environment_->tables(), use.txn, id);
+  }
+
+  Status each_note(const FunctionRef<void(Note&&)>& visit) override {
+    const InUse use(*this);
+    if (use.txn == nullptr) {
+      return ended();
+    }
+    return each_stored_note(environment_->tables(), use.txn, visit);
   }
 
   Result<std::optional<RunRecord>> find_head(std::string_view id) override {
@@ -202,6 +219,45 @@ Status Tables::each(std::string_view after, const FunctionRef<bool(const RunReco
   }
 }
 
+Result<RunTexts> Tables::find_texts(std::string_view id) {
+  CAIRN_TRY_ASSIGN(const ReadTxn txn, impl_->environment->read());
+  return find_stored_texts(impl_->environment->tables(), txn.get(), id);
+}
+
+Result<std::optional<Note>> Tables::find_note(NoteKind kind, std::string_view name) {
+  CAIRN_TRY_ASSIGN(const ReadTxn txn, impl_->environment->read());
+  return engine::find_note(impl_->environment->tables(), txn.get(), kind, name);
+}
+
+Result<uint64_t> Tables::expire_notes(int64_t now_us) {
+  constexpr size_t kAtOnce = 10'000;
+  constexpr uint64_t kNeedBytes = 1u << 20;
+  uint64_t gone = 0;
+  Environment& environment = *impl_->environment;
+  const MutexLock lock(environment.write_mutex());
+  CAIRN_TRY(environment.update(kNeedBytes, true, impl_->may_grow, [&](MDB_txn* txn) {
+    return engine::expire_notes(environment.tables(), txn, now_us, kAtOnce, gone);
+  }));
+  return gone;
+}
+
+Result<std::vector<std::pair<uint32_t, std::string>>> Tables::runs_of_batch(std::string_view batch) {
+  std::vector<std::pair<uint32_t, std::string>> runs;
+  CAIRN_TRY_ASSIGN(const ReadTxn txn, impl_->environment->read());
+  const std::string prefix = by_batch_prefix(batch);
+  CAIRN_TRY(impl_->environment->tables().walk(txn.get(), Table::kByBatch, prefix,
+                                              [&](std::string_view key, std::string_view) {
+                                                if (!key.starts_with(prefix)) {
+                                                  return false;
+                                                }
+                                                if (const auto id = id_of_index_key(Table::kByBatch, key)) {
+                                                  runs.emplace_back(batch_index_of_key(key), *id);
+                                                }
+                                                return true;
+                                              }));
+  return runs;
+}
+
 Result<uint64_t> Tables::count(uint32_t statuses) {
   CAIRN_TRY_ASSIGN(const ReadTxn txn, impl_->environment->read());
   return count_stored(impl_->environment->tables(), txn.get(), statuses);
@@ -320,6 +376,9 @@ Part prepare_part(const std::vector<Tables::Change>& changes, size_t& next, size
     const Prepared& p =
         part.runs.emplace_back(prepare(c.id, c.record ? &*c.record : nullptr, c.tombstone ? &*c.tombstone : nullptr));
     part.bytes += p.id.size() + p.value.size() + p.outbox.size();
+    for (const auto& [key, value] : p.texts) {
+      part.bytes += key.size() + value.size();
+    }
     for (const std::string& key : p.keys) {
       part.bytes += key.size();
     }
@@ -330,7 +389,7 @@ Part prepare_part(const std::vector<Tables::Change>& changes, size_t& next, size
 }  // namespace
 
 Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const std::optional<Life>& life,
-                     const std::vector<CursorChange>& cursors) {
+                     const std::vector<CursorChange>& cursors, const std::vector<Note>& notes) {
   if (impl_->read_only) {
     return {Code::kReadOnly, "a write to tables that were opened only to be read"};
   }
@@ -354,6 +413,9 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const st
     }
     for (const CursorChange& c : cursors) {
       CAIRN_TRY(environment.tables().put(txn, Table::kCursors, c.key, sealed_value(Table::kCursors, c.key, c.payload)));
+    }
+    for (const Note& note : notes) {
+      CAIRN_TRY(write_note(environment.tables(), txn, note));
     }
     return {};
   };

@@ -8,9 +8,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cairn/status.h"
+#include "engine/records/note.h"
 #include "engine/records/run_query.h"
 #include "engine/records/run_record.h"
 #include "engine/tables/damage.h"
@@ -80,6 +82,9 @@ class Tables {
     [[nodiscard]] virtual uint64_t applied_lsn() const = 0;
     virtual Result<Life> life() = 0;
     virtual Result<std::optional<RunRecord>> find(std::string_view id) = 0;
+    virtual Result<RunTexts> find_texts(std::string_view id) = 0;
+    /// All notes but those of requests.
+    virtual Status each_note(const FunctionRef<void(Note&&)>& visit) = 0;
     /// Without document and outbox, at a fraction of the cost.
     virtual Result<std::optional<RunRecord>> find_head(std::string_view id) = 0;
     virtual Status each(std::string_view after, const FunctionRef<bool(const RunRecord&)>& visit) = 0;
@@ -89,6 +94,15 @@ class Tables {
     virtual Status select(RunPage& page, const FunctionRef<bool(std::string_view id)>& hidden) = 0;
   };
   Result<std::unique_ptr<Snapshot>> snapshot();
+  /// The texts of a run.
+  Result<RunTexts> find_texts(std::string_view id);
+  /// A note, also one that has ended.
+  Result<std::optional<Note>> find_note(NoteKind kind, std::string_view name);
+  /// The runs of a batch, by their index in it.
+  Result<std::vector<std::pair<uint32_t, std::string>>> runs_of_batch(std::string_view batch);
+  /// Erases notes that have ended, and the oldest requests beyond kRequestNotesMax; returns how many of those had not
+  /// ended. Errors as write().
+  Result<uint64_t> expire_notes(int64_t now_us);
   /// How many runs have one of these statuses (status_bit). Cost: a walk over their index entries.
   Result<uint64_t> count(uint32_t statuses);
 
@@ -104,14 +118,14 @@ class Tables {
     std::string payload;
   };
   /// Writes the changes, erases first, sorted by id, with their index entries, in transactions of bounded size; the
-  /// last one also sets applied_lsn (and life if given). A run's record and indexes change in one transaction. Not
+  /// last one also sets applied_lsn (and life if given), cursors and notes. A run's record and indexes change in one transaction. Not
   /// synced (MDB_NOMETASYNC): see sync(). On any error the transaction is aborted and earlier parts stay: the caller
   /// repeats the whole call. applied_lsn never falls: a lower one leaves it. Errors: kNoSpace (also an EIO on a full
   /// disk; works again when space returns), kIo (then kLatched until all handles on this environment are closed and it
   /// is opened again), kCorrupt, kAgain (a snapshot blocks growth), kInvalidArgument, kTooLarge and kInvalidUtf8 (a
   /// record that check_run_record refuses; nothing changed).
   Status write(std::vector<Change> changes, uint64_t applied_lsn, const std::optional<Life>& life = std::nullopt,
-               const std::vector<CursorChange>& cursors = {});
+               const std::vector<CursorChange>& cursors = {}, const std::vector<Note>& notes = {});
   /// Runs `body` in one write transaction, which is committed if it returns kOk. If the map had to grow, `body` runs
   /// again from its start. `need_bytes`: roughly what it writes. Errors as write().
   Status transact(uint64_t need_bytes, const FunctionRef<Status(TablesTxn&)>& body);

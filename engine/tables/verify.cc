@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "engine/base/error_detail.h"
+#include "engine/tables/notes.h"
 #include "engine/tables/pages.h"
 
 namespace cairn::engine {
@@ -104,6 +105,39 @@ class Verifier {
     }
   }
 
+  void texts() {
+    walk(Table::kTexts, [this](std::string_view key, std::string_view payload) {
+      const auto id = id_of_text_key(key);
+      if (!id || !decode_text(payload)) {
+        return damage("texts", key, "no text of a run");
+      }
+      const auto stored = tables_.get(txn_, Table::kRuns, *id);
+      if (stored.ok() && !stored->has_value()) {
+        damage("texts", key, "a text of a run that is not there");
+      }
+    });
+  }
+
+  void notes() {
+    for (const Table t : {Table::kNotes, Table::kRequests}) {
+      walk(t, [&](std::string_view key, std::string_view payload) {
+        const Result<Note> note = decode_stored_note(key, payload);
+        if (!note.ok()) {
+          return damage(table_name(t), key, note.status().what);
+        }
+        const auto place = tables_.get(txn_, notes_order(t), note_order_key(note->until_us, key));
+        if (note->until_us != kNoteForever && place.ok() && !place->has_value()) {
+          damage(table_name(t), key, "no place in the order");
+        }
+      });
+      const auto notes = tables_.entries(txn_, t);
+      const auto places = tables_.entries(txn_, notes_order(t));
+      if (notes.ok() && places.ok() && *places > *notes) {
+        damage(table_name(notes_order(t)), {}, "more places than notes");
+      }
+    }
+  }
+
   void meta() {
     walk(Table::kMeta, [this](std::string_view key, std::string_view payload) {
       const size_t bytes = key == meta_key::kFormat                                                               ? 4
@@ -182,6 +216,8 @@ Status verify_tables(Environment& environment, const FunctionRef<void(const Tabl
     }
     verifier.outbox();
     verifier.sync_tables();
+    verifier.texts();
+    verifier.notes();
   }
   if (verifier.found() == 0) {
     return {};

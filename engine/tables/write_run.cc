@@ -59,6 +59,14 @@ Status put_or_erase(const TableAccess& tables, MDB_txn* txn, Table t, std::strin
   return value.empty() ? tables.erase(txn, t, id) : tables.put(txn, t, id, value);
 }
 
+/// Of a run that is gone, or of another life of its id.
+Status erase_texts(const TableAccess& tables, MDB_txn* txn, std::string_view id) {
+  for (const TextKind kind : kTextKinds) {
+    CAIRN_TRY(tables.erase(txn, Table::kTexts, text_key(id, kind)));
+  }
+  return {};
+}
+
 Status add_unsent(const TableAccess& tables, MDB_txn* txn, bool one_more) {
   CAIRN_TRY_ASSIGN(const auto payload, tables.get(txn, Table::kMeta, meta_key::kUnsent));
   const uint64_t count = payload ? decode_u64(*payload).value_or(0) : 0;
@@ -81,7 +89,15 @@ Prepared prepare(std::string_view id, const RunRecord* record, const Tombstone* 
     return p;
   }
   p.value = sealed(Table::kRuns, id, append_run_record, *record);
+  p.created_lsn = record->created_lsn;
   p.keys = index_keys(*record);
+  for (const TextKind kind : kTextKinds) {
+    if (record->texts && record->texts->of(kind)) {
+      std::string key = text_key(id, kind);
+      std::string value = sealed_value(Table::kTexts, key, encode_text(*record->texts->of(kind)));
+      p.texts.emplace_back(std::move(key), std::move(value));
+    }
+  }
   if (record->outbox.waits()) {
     p.outbox = sealed(Table::kOutbox, id, append_outbox_row, record->outbox);
     p.row_since = record->outbox.since_lsn;
@@ -97,6 +113,12 @@ Status write_run(const TableAccess& tables, MDB_txn* txn, const Prepared& p, boo
     CAIRN_TRY_ASSIGN(const auto&& r, decode_run_record_head(*stored));
     old = index_keys(r);
     own_before = !r.foreign;
+    if (p.value.empty() || r.created_lsn != p.created_lsn) {
+      CAIRN_TRY(erase_texts(tables, txn, p.id));
+    }
+  }
+  for (const auto& [key, value] : p.texts) {
+    CAIRN_TRY(tables.put(txn, Table::kTexts, key, value));
   }
   if (unsent && p.id > *unsent) {
     CAIRN_TRY_ASSIGN(const auto row, tables.get(txn, Table::kOutbox, p.id));

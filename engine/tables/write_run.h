@@ -1,4 +1,5 @@
-// Writes one run: its record, its index entries, its outbox row or tombstone, and its place in the order of sending.
+// Writes one run: its record, its index entries, its texts, its outbox row or tombstone, and its place in the order of
+// sending.
 // Private to this folder.
 #pragma once
 
@@ -6,6 +7,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "cairn/status.h"
 #include "engine/records/run_record.h"
@@ -26,6 +29,8 @@ struct Prepared {
   Since row_since;        // since_lsn of the row in `outbox`
   Since tombstone_since;  // since_lsn of `tombstone`
   bool own = false;       // a run of this store that is not erased
+  uint64_t created_lsn = 0;
+  std::vector<std::pair<std::string, std::string>> texts;  // keys in `texts`, and sealed values
   IndexKeys keys;
 };
 

@@ -145,7 +145,7 @@ TEST_F(Update, BadTextIsRefused) {
   CAIRN_EXPECT(CAIRN_INVALID_JSON, set_json("a", ""));
   CAIRN_EXPECT(CAIRN_INVALID_MSGPACK, cairn_run_set_msgpack(run_, "a", 1, "\xc1", 1));
   CAIRN_EXPECT(CAIRN_INVALID_MSGPACK, cairn_run_set_msgpack(run_, "a", 1, "\xc4\x01x", 3));
-  CAIRN_EXPECT(CAIRN_TOO_DEEP, set_json("a", std::string(80, '[') + std::string(80, ']')));
+  CAIRN_EXPECT(CAIRN_TOO_DEEP, set_json("a", std::string(140, '[') + std::string(140, ']')));
   CAIRN_EXPECT(CAIRN_KEY_REFUSED, set("__proto__", 1));
   CAIRN_EXPECT(CAIRN_KEY_REFUSED, set("$.a.constructor.b", 1));
   CAIRN_EXPECT(CAIRN_TOO_LARGE, set(std::string(4097, 'k'), 1));

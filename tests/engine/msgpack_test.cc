@@ -126,13 +126,13 @@ TEST(Msgpack, NanAndInfinityAreNotFinite) {
   EXPECT_EQ(error_of("ca7f800000"), Code::kNotFinite);
 }
 
-TEST(Msgpack, SixtyFourLevelsPassAndMoreAreTooDeep) {
+TEST(Msgpack, AsManyLevelsAsAllowedPassAndMoreAreTooDeep) {
   EXPECT_TRUE(decode_msgpack(std::string(kDepthMax - 1, '\x91') + '\x90').ok());
   EXPECT_EQ(decode_msgpack(std::string(kDepthMax, '\x91') + '\x90').code(), Code::kTooDeep);
   EXPECT_EQ(decode_msgpack(std::string(1'000'000, '\x91')).code(), Code::kTooDeep);
   EXPECT_TRUE(decode_msgpack(std::string(kDepthMax + 1, '\x91') + '\x90', kDepthMax + 2).ok());
   std::string maps;
-  for (int i = 0; i < 65; ++i) {
+  for (int i = 0; i < kDepthMax + 1; ++i) {
     maps += unhex("81a161");
   }
   EXPECT_EQ(decode_msgpack(maps + "\x01").code(), Code::kTooDeep);

@@ -202,7 +202,7 @@ TEST(RunQueries, ACursorIsTakenBackOnlyWholeAndByItsOwnListing) {
   q.text = "tEXT";
   const auto page = RunPage::make(q);
   ASSERT_TRUE(page.ok()) << "limit and time range may change";
-  EXPECT_EQ(page->after()->updated_us, -5);
+  EXPECT_EQ(page->after()->time_us, -5);
   EXPECT_EQ(page->after()->id, "run_1");
 
   const auto code = [](const RunQuery& other) { return RunPage::make(other).code(); };
@@ -245,7 +245,7 @@ TEST(RunQueries, WhatCannotBeAskedIsRefused) {
   EXPECT_EQ(code([](RunQuery&) {}), Code::kOk);
   EXPECT_EQ(code([](RunQuery& q) { q.statuses = kAllStatuses; }), Code::kOk);
   EXPECT_EQ(code([](RunQuery& q) { q.statuses = kAllStatuses + 1; }), Code::kInvalidArgument);
-  EXPECT_EQ(code([](RunQuery& q) { q.order = static_cast<RunOrder>(3); }), Code::kInvalidArgument);
+  EXPECT_EQ(code([](RunQuery& q) { q.order = static_cast<RunOrder>(5); }), Code::kInvalidArgument);
   EXPECT_EQ(code([](RunQuery& q) { q.parent = "no id"; }), Code::kInvalidArgument);
   EXPECT_EQ(code([](RunQuery& q) { q.root = "no/id"; }), Code::kInvalidArgument);
   EXPECT_EQ(code([](RunQuery& q) {

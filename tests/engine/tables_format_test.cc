@@ -4,6 +4,7 @@
 #include <string>
 
 #include "engine/tables/format.h"
+#include "engine/tables/notes.h"
 #include "tests/support/hex.h"
 
 namespace cairn::engine {
@@ -45,6 +46,25 @@ TEST(TablesFormat, KeysAndValuesAreThoseOfTheDocumentedExample) {
   EXPECT_EQ(hex(sealed_value(Table::kByParent, keys[2], "")), "930c9e0daefb1d40");
   EXPECT_EQ(hex(sealed_value(Table::kByTask, keys[3], "")), "1fa8a9350382cdb3");
   EXPECT_EQ(hex(sealed_value(Table::kMeta, "applied_lsn", encode_u64(7))), "21a4b647c43534200700000000000000");
+  EXPECT_EQ(hex(keys[4]), "80000000000f424072756e5f31");
+  EXPECT_EQ(keys[5], "") << "no batch";
+  EXPECT_EQ(hex(by_batch_key("b", 258, "run_1")), "62000000010272756e5f31");
+  EXPECT_EQ(batch_index_of_key(by_batch_key("b", 258, "run_1")), 258U);
+  EXPECT_EQ(hex(text_key("run_1", TextKind::kOutput)), "72756e5f310002");
+  EXPECT_EQ(hex(encode_text({"text/plain", "done"})), "0a746578742f706c61696e646f6e65");
+  EXPECT_EQ(hex(note_key(NoteKind::kRunKey, "k")), "036b");
+  EXPECT_EQ(hex(note_order_key(2000000, note_key(NoteKind::kRunKey, "k"))), "80000000001e8480036b");
+}
+
+TEST(TablesFormat, ATextOrANoteThatIsNoneIsRefused) {
+  EXPECT_EQ(decode_text(encode_text({"t", "x"})), (TypedText{"t", "x"}));
+  EXPECT_EQ(decode_text(""), std::nullopt);
+  EXPECT_EQ(decode_text("\x02t"), std::nullopt);
+  EXPECT_EQ(id_of_text_key(text_key("run_1", TextKind::kSeed)), "run_1");
+  EXPECT_EQ(id_of_text_key("run_1"), std::nullopt);
+  EXPECT_EQ(decode_stored_note("\x03k", encode_u64(7) + "v").value(), (Note{NoteKind::kRunKey, "k", 7, "v"}));
+  EXPECT_EQ(decode_stored_note("\x09k", encode_u64(7)).code(), Code::kCorrupt);
+  EXPECT_EQ(decode_stored_note("\x03k", "short").code(), Code::kCorrupt);
 }
 
 TEST(TablesFormat, KeysOrderByTimeAlsoBefore1970) {
@@ -72,6 +92,8 @@ TEST(TablesFormat, ValueOfAnotherKeyOrTableIsNotOpened) {
 
 TEST(TablesFormat, EveryKeyGivesItsIdBack) {
   RunRecord r = example();
+  r.details.made().batch = std::string(64, 'b');
+  r.details->batch_index = 256;  // its bytes hold zeros
   for (const std::string& task : {std::string("t"), std::string("a\0b", 3), std::string(446, 't'),
                                   std::string(447, 't'), std::string(1024, 't')}) {
     r.task = task;

@@ -85,7 +85,8 @@ TEST_F(Faults, BytesThatAreSpoiledAreNeverApplied) {
     spoiled[at] = static_cast<char>(spoiled[at] ^ (1 << (at % 8)));
     const auto reply = sync::decode_reply(up.receiver().handle(spoiled));
     ASSERT_TRUE(reply.ok());
-    EXPECT_EQ(reply->answer(), sync::Answer::kRefused) << at;
+    const bool of_version = at == 4 || at == 5;
+    EXPECT_EQ(reply->answer(), of_version ? sync::Answer::kVersion : sync::Answer::kRefused) << at;
   }
   for (size_t bytes = 0; bytes < batch.size(); ++bytes) {
     const auto reply = sync::decode_reply(up.receiver().handle(batch.substr(0, bytes)));
@@ -95,6 +96,28 @@ TEST_F(Faults, BytesThatAreSpoiledAreNeverApplied) {
   EXPECT_TRUE(up.all().empty());
   worker.feed(up.receiver().handle(batch));
   expect_equal();
+}
+
+// Until one of the two is updated: what waits stays as it is.
+TEST_F(Faults, AnUpstreamOfAnotherVersionIsNamedAndMakesNoDeadLetters) {
+  worker.start("r", R"({"n":1})");
+  for (int i = 0; i < 8; ++i) {
+    std::string batch = worker.frozen();
+    ASSERT_FALSE(batch.empty());
+    batch[4] = 2;
+    std::string answer = up.receiver().handle(batch);
+    if (i % 2 == 1) {
+      answer = up.receiver().handle(worker.frozen());
+      answer[4] = 2;  // it answers in its own version
+    }
+    worker.feed(answer);
+    EXPECT_EQ(worker.sync_state().last_error.rfind("VERSION: ", 0), 0U) << worker.sync_state().last_error;
+    worker.clock().advance_ms(100'000);
+  }
+  EXPECT_TRUE(worker.dead().empty());
+  worker.sync_with(up);
+  EXPECT_EQ(up.state("r"), R"({"n":1})");
+  EXPECT_TRUE(worker.sync_state().all_acknowledged);
 }
 
 TEST_F(Faults, AnAnswerThatIsNoneIsAskedForAgain) {

@@ -81,5 +81,124 @@ TEST_F(Triggered, ARunWithoutDetailsIsSentAsBefore) {
   EXPECT_FALSE(batch->entries[0].head->details);
 }
 
+class SentTexts : public SyncTest {
+ protected:
+  static std::shared_ptr<const engine::RunTexts> all(size_t bytes) {
+    engine::RunTexts texts;
+    for (const engine::TextKind kind : engine::kTextKinds) {
+      texts.of(kind) =
+          engine::TypedText{"text/plain", std::string(bytes, static_cast<char>('a' + static_cast<int>(kind)))};
+    }
+    return std::make_shared<const engine::RunTexts>(std::move(texts));
+  }
+  engine::RunRef trigger(const std::string& id, std::shared_ptr<const engine::RunTexts> texts) {
+    engine::StartOptions o;
+    o.id = id;
+    o.status = RunStatus::kQueued;
+    o.with.texts = std::move(texts);
+    auto run = worker.store().start(o);
+    EXPECT_TRUE(run.ok()) << engine::error_detail().message;
+    return run.ok() ? *run : nullptr;
+  }
+  static engine::RunTexts at(Site& site, const std::string& id) {
+    auto texts = site.store().texts(id);
+    EXPECT_TRUE(texts.ok()) << engine::error_detail().message;
+    return texts.ok() ? *texts : engine::RunTexts();
+  }
+};
+
+TEST_F(SentTexts, ArriveOnceAndNeverAgainWithAnUpdate) {
+  trigger("r", all(10'000));
+  worker.sync_with(up);
+  EXPECT_EQ(at(up, "r"), *all(10'000));
+  const uint64_t sent = worker.bytes_sent;
+  for (int i = 0; i < 5; ++i) {
+    worker.set("r", "progress", std::to_string(i));
+    worker.sync_with(up);
+  }
+  EXPECT_LT(worker.bytes_sent - sent, 5000U);
+  EXPECT_EQ(at(up, "r"), *all(10'000));
+  up.reopen();
+  EXPECT_EQ(at(up, "r"), *all(10'000));
+}
+
+TEST_F(SentTexts, OutputComesWithTheEnd) {
+  auto run = trigger("r", nullptr);
+  worker.sync_with(up);
+  engine::RunChangeRequest end;
+  end.to = RunStatus::kCompleted;
+  engine::RunTexts output;
+  output.output = engine::TypedText{"application/json", R"({"ok":true})"};
+  end.with.texts = std::make_shared<const engine::RunTexts>(output);
+  ASSERT_TRUE(worker.store().change(*run, end)->done);
+  worker.sync_with(up);
+  EXPECT_EQ(at(up, "r"), output);
+  EXPECT_EQ(up.state("r"), "COMPLETED {}");
+}
+
+// A run with all three at the limit fits the log of a store of the default segments, and a message.
+TEST_F(SentTexts, AtTheLimitSyncIntoAStoreOfDefaultSegments) {
+  Site& large = site("large");
+  large.segment_bytes = 4u << 20;
+  large.open();
+  Site& from = site("from");
+  from.segment_bytes = 4u << 20;
+  from.open();
+  from.attach();
+  engine::StartOptions o;
+  o.id = "r";
+  o.with.texts = all(256u << 10);
+  o.metadata = {{"k", Value(std::string(4000, 'x'))}};
+  ASSERT_TRUE(from.store().start(o).ok()) << engine::error_detail().message;
+  from.sync_with(large);
+  EXPECT_TRUE(from.dead().empty());
+  EXPECT_EQ(at(large, "r"), *all(256u << 10));
+  large.reopen();
+  EXPECT_EQ(at(large, "r"), *all(256u << 10));
+}
+
+TEST_F(SentTexts, AreSentAgainToAnUpstreamThatLostThem) {
+  trigger("r", all(100));
+  worker.sync_with(up);
+  Site& other = site("other");
+  other.open();
+  worker.set("r", "n", "1");
+  worker.sync_with(other);
+  worker.sync_later_with(other);
+  EXPECT_EQ(at(other, "r"), *all(100));
+}
+
+TEST_F(SentTexts, ThatWereFrozenComeBackWithTheirRow) {
+  trigger("r", all(100));
+  const std::string lost = worker.frozen();
+  worker.reopen();
+  worker.set("r", "n", "1");
+  worker.sync_later_with(up);
+  EXPECT_EQ(at(up, "r"), *all(100));
+  EXPECT_EQ(up.state("r"), R"(QUEUED {"n":1})");
+}
+
+// Bytes that a later version could send: a member of the entry, and a kind of text, that nobody here knows.
+TEST_F(SentTexts, MembersOfALaterVersionArePassedOver) {
+  sync::Entry entry;
+  entry.id = "r";
+  entry.life = 1;
+  entry.sequence = 1;
+  entry.head.emplace();
+  entry.replace = true;
+  entry.texts.payload = engine::TypedText{"t", "x"};
+  std::string body;
+  sync::append_entry(body, entry, 0);
+  const std::string members("\x81\x01\x81\x01\x92\xa1t\xa1x", 9);
+  ASSERT_TRUE(body.ends_with(members));
+  body.resize(body.size() - members.size());
+  body += std::string("\x82\x01\x82\x01\x92\xa1t\xa1x\x08\xc3\x09\x81\xa1k\x01", 16);
+  sync::Entry read;
+  engine::MsgpackCursor in(body);
+  ASSERT_TRUE(sync::read_entry(in, 0, read));
+  EXPECT_TRUE(in.at_end());
+  EXPECT_EQ(read.texts, entry.texts);
+}
+
 }  // namespace
 }  // namespace cairn::tests

@@ -34,6 +34,12 @@ const char* type_name(LogType type) {
       return "forget";
     case LogType::kRebase:
       return "rebase";
+    case LogType::kGroup:
+      return "group";
+    case LogType::kTexts:
+      return "texts";
+    case LogType::kNote:
+      return "note";
   }
   return "unknown";
 }
@@ -148,6 +154,40 @@ bool explain(const wal::RecordView& record, Meaning& m) {
         m.add("metadata", rebase->document.to_object());
       }
       return rebase.ok();
+    }
+    case LogType::kGroup: {
+      auto parts = engine::split_group(record.payload);
+      if (!parts.ok()) {
+        return false;
+      }
+      engine::Array list;
+      for (const engine::LogPart& part : *parts) {
+        Meaning one;
+        wal::RecordView inner = record;
+        inner.type = static_cast<uint8_t>(part.type);
+        inner.payload = part.payload;
+        explain(inner, one);
+        m.text += (list.empty() ? "" : " | ") + std::string(type_name(part.type)) + " " + one.text;
+        list.emplace_back(std::move(one.members));
+      }
+      m.add("parts", std::move(list));
+      return true;
+    }
+    case LogType::kTexts: {
+      auto texts = engine::decode_run_texts(record.payload);
+      if (texts.ok()) {
+        m.text = texts->id + " " + counted(texts->texts.bytes(), "byte");
+        m.add("id", texts->id);
+        m.add("text_bytes", static_cast<uint64_t>(texts->texts.bytes()));
+      }
+      return texts.ok();
+    }
+    case LogType::kNote: {
+      auto note = engine::decode_note(record.payload);
+      if (note.ok()) {
+        m.text = counted(note->value.size(), "byte");
+      }
+      return note.ok();
     }
   }
   return false;

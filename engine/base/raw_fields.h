@@ -1,5 +1,5 @@
-// Reads and writes the fields of stored values as they are in memory, one after the other: the sender's state, cursors,
-// frozen batches, dead letters. Little endian, as all formats here. A *text* is its length as u32, then the bytes.
+// Reads and writes the fields of stored values as they are in memory, one after the other: log records, notes, and what
+// sync keeps. Little endian, as all formats here. A *text* is its length as u32, then the bytes.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace cairn::engine::sync {
+namespace cairn::engine {
 
 template <class T>
 void put(std::string& out, const T& v) {
@@ -49,4 +49,4 @@ inline bool take_text(std::string_view& from, std::string& text) {
   return true;
 }
 
-}  // namespace cairn::engine::sync
+}  // namespace cairn::engine

@@ -1,0 +1,32 @@
+// A change of a run's status, tags or delay that is judged and made under its lock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/records/attachments.h"
+#include "engine/records/run_status.h"
+
+namespace cairn::engine {
+
+struct RunChangeRequest {
+  std::optional<RunStatus> from;  // nothing is done unless the run has this status
+  std::optional<RunStatus> to;
+  std::string error;                  // with a final status: why
+  std::vector<std::string> add_tags;  // those that the run lacks are added
+  size_t tags_max = SIZE_MAX;         // nothing is done if it would have more
+  std::optional<int64_t> delayed_until_us;
+  Attachments with;
+};
+
+struct RunChanged {
+  bool done = false;  // false: the run has another status than `from`, is finished, or would have too many tags
+  RunStatus status = RunStatus::kExecuting;  // the run's, after it
+  size_t tags_added = 0;
+  bool too_many_tags = false;
+};
+
+}  // namespace cairn::engine
