@@ -43,6 +43,9 @@ class CountedStorage : public server::RunStorage {
     if (out.ok()) {
       (is_look ? look_rows : check_rows) += out->rows.size();
     }
+    if (!is_look && after && after_check) {
+      std::exchange(after_check, {})();
+    }
     return out;
   }
   void on_change(std::function<void()> hint) override {
@@ -54,6 +57,7 @@ class CountedStorage : public server::RunStorage {
   [[nodiscard]] std::string name() const override { return of_->name(); }
 
   bool gives_hints = true;
+  std::function<void()> after_check;  // what happens before the next answer to a check is there
   std::atomic<size_t> finds{0};
   std::atomic<size_t> looks{0};  // for all who wait
   std::atomic<size_t> look_rows{0};

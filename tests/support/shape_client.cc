@@ -65,7 +65,7 @@ std::string ShapeClient::target() const {
   }
   std::string out = path_;
   for (const auto& [name, value] : query) {
-    out += (out.size() == path_.size() ? "?" : "&") + encoded(name) + "=" + encoded(value);
+    out += (out.find('?') == std::string::npos ? "?" : "&") + encoded(name) + "=" + encoded(value);
   }
   return out;
 }

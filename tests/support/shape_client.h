@@ -17,7 +17,7 @@ class ShapeClient {
  public:
   using Row = std::map<std::string, std::optional<std::string>>;  // column and text; none: null
 
-  /// `query`: what is asked for, beside what the protocol needs.
+  /// `query`: what is asked for, beside what the protocol needs; `path` may have a query too.
   ShapeClient(std::string address, std::string path, std::map<std::string, std::string> query = {});
 
   /// One request and its answer.
@@ -36,8 +36,9 @@ class ShapeClient {
   /// By key. What was received before the last up-to-date.
   [[nodiscard]] const std::map<std::string, Row>& rows() const { return rows_; }
   [[nodiscard]] std::string column(const std::string& run, const std::string& name) const;
-  /// The rows of the last answer that had some.
+  /// The rows of the last up-to-date that had some.
   [[nodiscard]] const std::vector<Row>& emitted() const { return emitted_; }
+  void forget_emitted() { emitted_.clear(); }
   /// Why it waits for ever, or is dead; empty: it is neither.
   [[nodiscard]] const std::string& ended() const { return ended_; }
   [[nodiscard]] std::string target() const;
