@@ -155,7 +155,7 @@ enum class Refused : uint8_t {
   kNoSuchBatch,
   kNoSuchKey,
   kFinished,        // the run was finished, and too long ago
-  kOtherStatus,     // the run has not the status that was asked for; `status` says which it has
+  kOtherStatus,     // the run has not the status that was asked for, or one that it never leaves; `status` says which
   kOwnedElsewhere,  // `reason` names the owner
   kTokenUsed,
   kTooManyTags,
@@ -209,7 +209,7 @@ struct BatchView {
   size_t bytes_max = 0;
   size_t refused_index = 0;  // of BatchItems: what was before it is taken
   std::string id;
-  bool cached = false;  // of BatchCreate: the idempotency key, or the request, had this batch
+  bool cached = false;  // of BatchCreate: the idempotency key had this batch. A repeated request gets the first answer
   std::string idempotency_key;
   int64_t created_us = 0;
   int64_t updated_us = 0;
