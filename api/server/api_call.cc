@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 
+#include "engine/base/error_detail.h"
 #include "engine/json/json.h"
 
 namespace cairn::server {
@@ -95,8 +96,13 @@ http::Response with_retry(http::Response response, bool again) {
   return response;
 }
 
+std::string message_of(Status failed) {
+  const engine::ErrorDetail& detail = engine::error_detail();
+  return *failed.what == '\0' && detail.code == failed.code ? detail.message : failed.what;
+}
+
 http::Response unavailable(Status trouble) {
-  return error_response(503, std::string("the storage of runs cannot do this now: ") + trouble.what);
+  return error_response(503, "the storage of runs cannot do this now: " + message_of(trouble));
 }
 
 http::Response not_allowed() {

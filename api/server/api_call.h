@@ -58,6 +58,8 @@ inline constexpr size_t kTriggerBodyBytesMax = 4u << 20;
 http::Response json_response(unsigned status, engine::Object body);
 /// A client repeats a request that failed with 408, 409, 429 or 5xx unless this says otherwise, and no other.
 http::Response with_retry(http::Response response, bool again);
+/// What a call on this thread said when it failed.
+std::string message_of(Status failed);
 /// 503: trouble of the storage that passes.
 http::Response unavailable(Status trouble);
 /// 403

@@ -40,7 +40,7 @@ std::vector<engine::Operation> read_operations(const engine::Object& body, const
   size_t failed_index = 0;
   auto operations = engine::operations_of(*list, &failed_index);
   if (!operations.ok()) {
-    complaints.add_invalid(place(failed_index), std::string("does not fit: ") + operations.status().what);
+    complaints.add_invalid(place(failed_index), "does not fit: " + message_of(operations.status()));
     return {};
   }
   for (size_t i = 0; i < operations->size(); ++i) {
