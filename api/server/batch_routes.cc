@@ -136,6 +136,9 @@ http::Response items_refused(const BatchView& view) {
       return error_response(422, place + view.reason);
     case Refused::kTooManyTags:
       return error_response(422, place + "Runs can only have " + std::to_string(kTriggerTagsMax) + " tags");
+    case Refused::kTooLarge:
+      return error_response(413,
+                            place + "Metadata exceeds maximum size of " + std::to_string(view.bytes_max) + " bytes");
     default:
       return refused_response(view.refused, view.reason, view.bytes_max);
   }
