@@ -125,7 +125,7 @@ http::Response refused_response(Refused refused, const std::string& reason, size
     case Refused::kFinished:
       return error_response(422, "Cannot update metadata for a completed run");
     case Refused::kOtherStatus:
-      return error_response(409, "The run has another status");
+      return with_retry(error_response(409, "The run has another status"), false);
     case Refused::kOwnedElsewhere:
       return error_response(422, "This run belongs to " + reason + ", which decides its status, tags and end");
     case Refused::kTokenUsed:

@@ -46,9 +46,9 @@ constexpr Unserved kNothingToManage[] = {
 
 constexpr Unserved kNotYet[] = {
     {"/realtime/v1/streams/*", "streams beside the metadata"},
-    {"/api/v1/packets/*", "payloads and outputs of 128 KiB and more, which clients keep outside their run,"},
-    {"/api/v2/packets/*", "payloads and outputs of 128 KiB and more, which clients keep outside their run,"},
-    {"/api/v1/runs/:id/packets/*", "payloads and outputs of 128 KiB and more, which clients keep outside their run,"},
+    {"/api/v1/packets/*", "payloads and outputs of 128 KiB and more (a client keeps them outside of its run)"},
+    {"/api/v2/packets/*", "payloads and outputs of 128 KiB and more (a client keeps them outside of its run)"},
+    {"/api/v1/runs/:id/packets/*", "payloads and outputs of 128 KiB and more (a client keeps them outside of its run)"},
 };
 
 void add_unserved(const SharedApi& api, const Unserved& unserved, unsigned status, std::vector<Route>& routes) {

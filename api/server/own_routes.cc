@@ -43,6 +43,9 @@ http::Response write_status(const Api& api, const ApiCall& call, const StatusCha
   if (written->refused == Refused::kOtherStatus) {
     return has_other_status(written->status);
   }
+  if (written->refused == Refused::kTooLarge) {
+    return error_response(413, "Output exceeds maximum size of " + std::to_string(written->bytes_max) + " bytes");
+  }
   if (written->refused != Refused::kNo) {
     return refused_response(written->refused, written->reason, written->bytes_max);
   }
@@ -80,11 +83,7 @@ std::optional<TypedText> read_output(const Members& members) {
     members.complain("output", "must be a string, the text of what outputType names");
     return std::nullopt;
   }
-  TypedText out{type.value_or("application/json"), type ? *output->get<std::string>() : engine::to_json(*output)};
-  if (out.text.size() > kOutputBytesMax) {
-    members.complaints().add(413, "Output exceeds maximum size of " + std::to_string(kOutputBytesMax) + " bytes");
-  }
-  return out;
+  return TypedText{type.value_or("application/json"), type ? *output->get<std::string>() : engine::to_json(*output)};
 }
 
 /// A text, or an object with a message.
@@ -123,14 +122,7 @@ http::Response finish_run(const Api& api, const ApiCall& call) {
       members.complain("error", "does not go with COMPLETED");
     }
   }
-  if (complaints.is_invalid()) {
-    return complaints.response();
-  }
-  if (complaints.any()) {  // too large, which is said of a run that is there
-    const auto found = api.storage.find(change.run, kHeadOnly);
-    return !found.ok() ? unavailable(found.status()) : !*found ? run_not_found() : complaints.response();
-  }
-  return write_status(api, call, change);
+  return complaints.any() ? complaints.response() : write_status(api, call, change);
 }
 
 }  // namespace

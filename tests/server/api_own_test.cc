@@ -152,6 +152,7 @@ TEST_F(OwnRoutes, WhatDoesNotFitIsRefused) {
   const std::string big = R"({"output":")" + std::string(256 << 10, 'x') + "\"}";
   expect_error(finish(id, big), 413, "Output exceeds maximum size of 262144 bytes");
   expect_error(finish("run_none", big), 404, "Run not found");
+  EXPECT_EQ(finish(id, R"({"from":"WAITING",)" + big.substr(1)).status, 409u) << "the status is looked at before";
   EXPECT_EQ(run(id).status, RunStatus::kQueued);
   EXPECT_EQ(call_as(token({"admin"}), "POST /cairn/v1/runs/" + id + "/finish").status, 401u);
   EXPECT_EQ(call_as(token({"admin"}), "POST /cairn/v1/runs/" + id + "/status", "{}").status, 401u);

@@ -215,6 +215,26 @@ TEST_F(TriggerRoute, ATokenForOneUseIsGoodForOneRun) {
   EXPECT_EQ(storage_.run_count(), 1u);
 }
 
+TEST_F(TriggerRoute, AServerWithoutKeysLetsEverybodyInAndSignsNothing) {
+  const server::Keys nothing({}, {});
+  server::ApiOptions options;
+  options.environment = "test";
+  options.keys = &nothing;
+  server::RouteTable table(server::run_routes(storage_, options));
+  http::ServerOptions server_options;
+  server_options.listen = {"127.0.0.1:0"};
+  const auto open_server = http::Server::start(std::move(server_options), table).value();
+  api_address_ = open_server->addresses().front();
+  for (const char* bearer : {"", "whatever", "a.b.c"}) {
+    const Reply reply = call_as(bearer, "POST /api/v1/tasks/t/trigger", "{}");
+    EXPECT_EQ(reply.status, 200u);
+    EXPECT_EQ(reply.headers.count("x-trigger-jwt"), 0u);
+    EXPECT_EQ(reply.headers.count("x-trigger-jwt-claims"), 1u) << "for the client, which signs with what it has";
+  }
+  EXPECT_EQ(at(call_as("", "GET /api/v1/runs"), "data.0.env"), R"({"id":"env_0123","name":"test"})");
+  EXPECT_EQ(call_as("", "PUT /api/v1/runs/run_none/metadata", "{}").status, 404u);
+}
+
 TEST_F(TriggerRoute, TroubleOfTheStorageIs503) {
   storage_.set_trouble({Code::kBusy, "another server has it"});
   expect_error(post("{}"), 503, "the storage of runs cannot do this now: another server has it");
