@@ -27,7 +27,7 @@ class ControlRoutes : public ApiTest {
   }
 };
 
-TEST_F(ControlRoutes, CancelEndsARunOnce) {
+TEST_P(ControlRoutes, CancelEndsARunOnce) {
   const std::string id = trigger();
   now_us_ += 1000;
   EXPECT_EQ(cancel(id, "content-type: application/json\r\ncontent-length: 0\r\n").body, R"({"id":")" + id + "\"}");
@@ -41,7 +41,7 @@ TEST_F(ControlRoutes, CancelEndsARunOnce) {
   EXPECT_EQ(call("POST /api/v2/runs/" + trigger() + "/cancel", "no json").status, 200u) << "nobody reads a body";
 }
 
-TEST_F(ControlRoutes, CancelNeedsAScopeOfTheRunOrItsTask) {
+TEST_P(ControlRoutes, CancelNeedsAScopeOfTheRunOrItsTask) {
   const std::string id = trigger("t");
   const std::string line = "POST /api/v2/runs/" + id + "/cancel";
   for (const char* scope : {"read:runs", "write:runs:other", "write:tasks:other", "write:tags:x"}) {
@@ -54,9 +54,9 @@ TEST_F(ControlRoutes, CancelNeedsAScopeOfTheRunOrItsTask) {
   EXPECT_EQ(run(id).status, RunStatus::kCanceled);
 }
 
-TEST_F(ControlRoutes, WhatAnotherStoreDecidesIsRefusedWithItsName) {
+TEST_P(ControlRoutes, WhatAnotherStoreDecidesIsRefusedWithItsName) {
   const std::string id = trigger("t", R"({"delay":"1h"})");
-  storage_.set_owner(id, "worker-7");
+  tested_->set_owner(id, "worker-7");
   const std::string text = "This run belongs to worker-7, which decides its status, tags and end";
   expect_error(cancel(id), 422, text);
   expect_error(add_tags(id, R"({"tags":"a"})"), 422, text);
@@ -66,7 +66,7 @@ TEST_F(ControlRoutes, WhatAnotherStoreDecidesIsRefusedWithItsName) {
   EXPECT_EQ(run(id).sequence, 1u);
 }
 
-TEST_F(ControlRoutes, TagsAreAddedOnceAndAtMostTenInAll) {
+TEST_P(ControlRoutes, TagsAreAddedOnceAndAtMostTenInAll) {
   const std::string id = trigger("t", R"({"tags":["b"]})");
   const std::string key = "x-trigger-request-idempotency-key: 1\r\n";
   EXPECT_EQ(add_tags(id, R"({"tags":["a","b","c","a"," "]})", key).body,
@@ -84,7 +84,7 @@ TEST_F(ControlRoutes, TagsAreAddedOnceAndAtMostTenInAll) {
   EXPECT_EQ(at(call("GET /api/v1/runs?filter[tag]=7"), "data.0.id"), "\"" + id + "\"");
 }
 
-TEST_F(ControlRoutes, TagsThatDoNotFitAre400) {
+TEST_P(ControlRoutes, TagsThatDoNotFitAre400) {
   const std::string id = trigger();
   expect_error(add_tags(id, ""), 400, "Request body is empty");
   expect_error(add_tags(id, "{"), 400, "Invalid JSON");
@@ -103,7 +103,7 @@ TEST_F(ControlRoutes, TagsThatDoNotFitAre400) {
   EXPECT_EQ(call_as(token({"admin"}), "POST /api/v1/runs/" + id + "/tags", R"({"tags":"a"})").status, 401u);
 }
 
-TEST_F(ControlRoutes, AReplayStartsFromWhatTheRunWasTriggeredWith) {
+TEST_P(ControlRoutes, AReplayStartsFromWhatTheRunWasTriggeredWith) {
   const std::string id =
       trigger("t", R"({"metadata":{"a":1},"tags":["x"],"test":true,"payloadType":"text/plain"})", "\"p\"");
   call("PUT /api/v1/runs/" + id + "/metadata", R"({"metadata":{"a":2}})");
@@ -118,7 +118,7 @@ TEST_F(ControlRoutes, AReplayStartsFromWhatTheRunWasTriggeredWith) {
   EXPECT_EQ(replayed(replay(trigger())).metadata, "");
 }
 
-TEST_F(ControlRoutes, AReplayTakesWhatItIsGivenInstead) {
+TEST_P(ControlRoutes, AReplayTakesWhatItIsGivenInstead) {
   const std::string id = trigger("t", R"({"metadata":{"a":1},"tags":["x"]})", "1");
   const auto view = replayed(
       replay(id, R"({"payloadType":"application/super+json","payload":"{\"json\":2}","metadata":{"b":1},"tags":["y"],)"
@@ -135,7 +135,7 @@ TEST_F(ControlRoutes, AReplayTakesWhatItIsGivenInstead) {
   EXPECT_EQ(replayed(replay(id, R"({"metadata":{}})")).metadata, "{}");
 }
 
-TEST_F(ControlRoutes, AReplayThatDoesNotFitIsRefused) {
+TEST_P(ControlRoutes, AReplayThatDoesNotFitIsRefused) {
   const std::string id = trigger();
   expect_error(replay(id, "x"), 400, "Invalid JSON");
   expect_error(replay(id, R"({"context":1})"), 400, "Validation error: context is not known");
@@ -148,17 +148,17 @@ TEST_F(ControlRoutes, AReplayThatDoesNotFitIsRefused) {
   expect_error(replay(id, R"({"metadata":{"a":")" + std::string(5000, 'x') + R"("}})"), 413,
                "Metadata exceeds maximum size of 4096 bytes");
   EXPECT_EQ(call_as(token({"admin"}), "POST /api/v1/runs/" + id + "/replay").status, 401u);
-  EXPECT_EQ(storage_.run_count(), 1u);
+  EXPECT_EQ(run_count(), 1u);
 }
 
-TEST_F(ControlRoutes, ARepeatedReplayIsOneRun) {
+TEST_P(ControlRoutes, ARepeatedReplayIsOneRun) {
   const std::string id = trigger();
   const std::string key = "x-trigger-request-idempotency-key: 1\r\n";
   EXPECT_EQ(replay(id, "", key).body, replay(id, "", key).body);
-  EXPECT_EQ(storage_.run_count(), 2u);
+  EXPECT_EQ(run_count(), 2u);
 }
 
-TEST_F(ControlRoutes, ADelayedRunCanBeRescheduled) {
+TEST_P(ControlRoutes, ADelayedRunCanBeRescheduled) {
   const std::string id = trigger("t", R"({"delay":"1h"})");
   Reply reply = reschedule(id, R"({"delay":"2h"})");
   EXPECT_EQ(reply.status, 200u);
@@ -176,7 +176,7 @@ TEST_F(ControlRoutes, ADelayedRunCanBeRescheduled) {
   EXPECT_EQ(call_as(token({"admin"}), "POST /api/v1/runs/" + id + "/reschedule", R"({"delay":"1h"})").status, 401u);
 }
 
-TEST_F(ControlRoutes, AnIdempotencyKeyThatIsResetIsUnknown) {
+TEST_P(ControlRoutes, AnIdempotencyKeyThatIsResetIsUnknown) {
   const std::string first = trigger("t", R"({"idempotencyKey":"k/1"})");
   EXPECT_EQ(trigger("t", R"({"idempotencyKey":"k/1"})"), first);
   const std::string line = "POST /api/v1/idempotencyKeys/k%2F1/reset";
@@ -190,14 +190,14 @@ TEST_F(ControlRoutes, AnIdempotencyKeyThatIsResetIsUnknown) {
   EXPECT_EQ(call_as(token({"write:tasks:t"}), line, R"({"taskIdentifier":"t"})").status, 200u);
 }
 
-TEST_F(ControlRoutes, ClaimsOfTokensAreForThisStorage) {
+TEST_P(ControlRoutes, ClaimsOfTokensAreForThisStorage) {
   EXPECT_EQ(call("POST /api/v1/auth/jwt/claims").body, R"({"sub":"env_0123","pub":true})");
   EXPECT_EQ(call_as(token({"admin"}), "POST /api/v1/auth/jwt/claims").status, 401u);
   EXPECT_EQ(call("GET /api/v1/auth/jwt/claims").status, 405u);
 }
 
-TEST_F(ControlRoutes, TroubleOfTheStorageIs503) {
-  storage_.set_trouble({Code::kBusy, "not now"});
+TEST_P(ControlRoutes, TroubleOfTheStorageIs503) {
+  tested_->set_trouble({Code::kBusy, "not now"});
   EXPECT_EQ(cancel("run_1").status, 503u);
   EXPECT_EQ(add_tags("run_1", R"({"tags":"a"})").status, 503u);
   EXPECT_EQ(replay("run_1").status, 503u);
@@ -207,7 +207,7 @@ TEST_F(ControlRoutes, TroubleOfTheStorageIs503) {
 
 class NotServed : public ApiTest {};
 
-TEST_F(NotServed, WhatThereIsNothingToManageOfIs404ByName) {
+TEST_P(NotServed, WhatThereIsNothingToManageOfIs404ByName) {
   for (const auto& [path, what] : std::vector<std::pair<std::string, std::string>>{
            {"GET /api/v1/schedules", "schedules"},
            {"POST /api/v1/schedules/x/activate", "schedules"},
@@ -225,7 +225,7 @@ TEST_F(NotServed, WhatThereIsNothingToManageOfIs404ByName) {
   EXPECT_EQ(call("GET /api/v1/nothing").body, R"({"error":"there is nothing here"})");
 }
 
-TEST_F(NotServed, StreamsAndPacketsAre501AndNotTriedAgain) {
+TEST_P(NotServed, StreamsAndPacketsAre501AndNotTriedAgain) {
   for (const char* line : {"PUT /realtime/v1/streams/run_1/self/key", "GET /realtime/v1/streams/run_1/key",
                            "HEAD /realtime/v1/streams/run_1/key", "PUT /api/v2/packets/a", "GET /api/v1/packets/a%2Fb",
                            "GET /api/v1/runs/run_1/packets/payload"}) {
@@ -235,6 +235,9 @@ TEST_F(NotServed, StreamsAndPacketsAre501AndNotTriedAgain) {
   }
   EXPECT_EQ(call_as("", "PUT /api/v2/packets/a").status, 401u);
 }
+
+CAIRN_ON_EACH_STORAGE(ControlRoutes);
+CAIRN_ON_EACH_STORAGE(NotServed);
 
 }  // namespace
 }  // namespace cairn::tests

@@ -8,9 +8,8 @@ namespace cairn::tests {
 
 namespace {
 
-MemoryStorage::Options with_clock(std::atomic<int64_t>& now_us) {
-  MemoryStorage::Options out;
-  out.name = "env_0123";
+StorageSetup with_clock(std::atomic<int64_t>& now_us) {
+  StorageSetup out;
   out.now_us = [&now_us] { return now_us.load(); };
   return out;
 }
@@ -24,7 +23,8 @@ std::vector<Secret> one_secret(const char* text) {
 }  // namespace
 
 ApiTest::ApiTest()
-    : storage_(with_clock(now_us_)),
+    : tested_(GetParam().make(with_clock(now_us_))),
+      storage_(tested_->storage()),
       keys_(one_secret(kKey), {}, "env_0123", [this] { return now_us_.load() / 1'000'000; }),
       table_(server::run_routes(storage_, api_options())) {
   api_server_ = start_server(table_, api_address_);
@@ -50,7 +50,7 @@ std::unique_ptr<http::Server> ApiTest::start_server(server::RouteTable& table, s
 }
 
 void ApiTest::start_other() {
-  other_door_ = storage_.door();
+  other_door_ = tested_->door();
   other_table_ = std::make_unique<server::RouteTable>(server::run_routes(*other_door_, api_options()));
   other_server_ = start_server(*other_table_, other_address_);
 }
@@ -108,6 +108,19 @@ server::RunView ApiTest::run(const std::string& id, unsigned parts) {
   const auto found = storage_.find(id, parts);
   EXPECT_TRUE(found.ok() && found.value()) << id;
   return found.value().value_or(server::RunView());
+}
+
+size_t ApiTest::run_count() {
+  size_t out = 0;
+  server::Cursor cursor;
+  for (bool more = true; more;) {
+    const auto page = storage_.list({}, server::Order::kCreatedNewestFirst, cursor, 100);
+    EXPECT_TRUE(page.ok());
+    out += page.value().runs.size();
+    cursor.text = page.value().next;
+    more = !cursor.text.empty();
+  }
+  return out;
 }
 
 void ApiTest::set_status(const std::string& id, engine::RunStatus status) {

@@ -1,4 +1,4 @@
-// A real server of the routes of runs, on a storage in memory and a clock of the test.
+// A real server of the routes of runs, on each storage that there is and a clock of the test.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,11 +12,11 @@
 #include "api/server/route_table.h"
 #include "api/server/run_api.h"
 #include "tests/http/http_fixture.h"
-#include "tests/support/memory_storage.h"
+#include "tests/server/tested_storages.h"
 
 namespace cairn::tests {
 
-class ApiTest : public HttpTest {
+class ApiTest : public HttpTest, public testing::WithParamInterface<StorageKind> {
  protected:
   static constexpr const char* kKey = "api-key-0123456789-abcdefghijklmnopqrst";
   static constexpr int64_t kStartUs = 1'796'000'000'000'000;  // 2026-11-30T00:53:20.000Z
@@ -41,13 +41,15 @@ class ApiTest : public HttpTest {
   std::string trigger(const std::string& task = "t", const std::string& options = "{}",
                       const std::string& payload = "null");
   server::RunView run(const std::string& id, unsigned parts = server::kMetadata);
+  size_t run_count();
   void set_status(const std::string& id, engine::RunStatus status);
 
   /// Another server on the same storage. Its address is `address_of_other_`.
   void start_other();
 
   std::atomic<int64_t> now_us_{kStartUs};
-  MemoryStorage storage_;
+  const std::unique_ptr<TestedStorage> tested_;
+  server::RunStorage& storage_;
   server::Keys keys_;
   server::RouteTable table_;
   std::unique_ptr<http::Server> api_server_;

@@ -1,4 +1,8 @@
 // PUT and GET /api/v1/runs/:id/metadata
+#include <fstream>
+#include <iterator>
+
+#include "engine/json/json.h"
 #include "tests/server/api_fixture.h"
 
 namespace cairn::tests {
@@ -15,7 +19,7 @@ class MetadataRoute : public ApiTest {
   const std::string id_;
 };
 
-TEST_F(MetadataRoute, TakesAFlushOfTheClient) {
+TEST_P(MetadataRoute, TakesAFlushOfTheClient) {
   const Reply reply =
       put(R"({"operations":[{"type":"set","key":"progress","value":0.5}],"parentOperations":[],"rootOperations":[]})",
           "content-type: application/json\r\nx-trigger-worker: true\r\nx-trigger-request-idempotency-key: 1\r\n");
@@ -25,21 +29,21 @@ TEST_F(MetadataRoute, TakesAFlushOfTheClient) {
                         R"("metadataType":"application/json"})");
 }
 
-TEST_F(MetadataRoute, MetadataReplacesAndOperationsWinOverIt) {
+TEST_P(MetadataRoute, MetadataReplacesAndOperationsWinOverIt) {
   EXPECT_EQ(put(R"({ "metadata" : {"b":1,"a":2} })").body, R"({"metadata":{"b":1,"a":2}})");
   EXPECT_EQ(put(R"({"rootOperations":[],"metadata":{"x":1},"operations":[]})").body, R"({"metadata":{"b":1,"a":2}})");
   EXPECT_EQ(put(R"({"metadata":{"x":1},"operations":[{"value":1,"key":"c","type":"set","more":true}],"more":1})").body,
             R"({"metadata":{"b":1,"a":2,"c":1}})");
 }
 
-TEST_F(MetadataRoute, ABodyOfNothingChangesNothingAndIsAnsweredWithAnEmptyObject) {
+TEST_P(MetadataRoute, ABodyOfNothingChangesNothingAndIsAnsweredWithAnEmptyObject) {
   EXPECT_EQ(put("{}").body, R"({"metadata":{}})");
   EXPECT_EQ(put(R"({"parentOperations":[]})").body, R"({"metadata":{}})");
   EXPECT_EQ(at(get(), "metadata.progress"), "0");
   expect_error(call("PUT /api/v1/runs/run_none/metadata", "{}"), 404, "Task Run not found");
 }
 
-TEST_F(MetadataRoute, EachOperationDoesWhatItIsFor) {
+TEST_P(MetadataRoute, EachOperationDoesWhatItIsFor) {
   EXPECT_EQ(
       put(R"({"operations":[{"type":"update","value":{"l":[1,{"a":0}],"n":1}},{"type":"append","key":"l","value":2},)"
           R"({"type":"remove","key":"l","value":{"a":0.0}},{"type":"increment","key":"n","value":-2},)"
@@ -50,7 +54,12 @@ TEST_F(MetadataRoute, EachOperationDoesWhatItIsFor) {
       << "what does not apply is skipped, and the rest goes on";
 }
 
-TEST_F(MetadataRoute, ParentAndRootChangeInTheSameStep) {
+TEST_P(MetadataRoute, AnObjectIsReplacedAndNotMerged) {
+  EXPECT_EQ(put(R"({"operations":[{"type":"set","key":"user","value":{"z":3}}]})").body,
+            R"({"metadata":{"user":{"z":3},"progress":0}})");
+}
+
+TEST_P(MetadataRoute, ParentAndRootChangeInTheSameStep) {
   const std::string child = trigger("t", R"({"parentRunId":")" + id_ + R"("})");
   const std::string grandchild = trigger("t", R"({"parentRunId":")" + child + R"("})");
   const Reply reply = call("PUT /api/v1/runs/" + grandchild + "/metadata",
@@ -70,7 +79,7 @@ TEST_F(MetadataRoute, ParentAndRootChangeInTheSameStep) {
   EXPECT_EQ(at(call("GET /api/v1/runs/" + grandchild + "/metadata"), "metadata"), "{}") << "all of it or nothing";
 }
 
-TEST_F(MetadataRoute, WhatDoesNotFitIs400AndChangesNothing) {
+TEST_P(MetadataRoute, WhatDoesNotFitIs400AndChangesNothing) {
   const std::vector<std::pair<std::string, std::string>> bodies = {
       {"", "Request body is empty"},
       {"nope", "Invalid JSON"},
@@ -111,7 +120,22 @@ TEST_F(MetadataRoute, WhatDoesNotFitIs400AndChangesNothing) {
   EXPECT_EQ(at(get(), "metadata"), R"({"user":{"name":"Eric","id":"user_1234"},"progress":0})");
 }
 
-TEST_F(MetadataRoute, OnlyTheResultMustFit) {
+TEST_P(MetadataRoute, TakesTheBodiesThatTheModelTakesAndNoOthers) {
+  std::ifstream in(CAIRN_TEST_DATA "/request-bodies.json");
+  const auto vectors = engine::parse_json(std::string(std::istreambuf_iterator<char>(in), {}));
+  ASSERT_TRUE(vectors.ok());
+  size_t count = 0;
+  for (const engine::Value& vector : *vectors.value().get<engine::Array>()) {
+    const engine::Object& object = *vector.get<engine::Object>();
+    const std::string& body = *engine::find_property(object, "body")->get<std::string>();
+    const bool accepted = *engine::find_property(object, "accepted")->get<bool>();
+    EXPECT_EQ(call("PUT /api/v1/runs/" + trigger() + "/metadata", body).status, accepted ? 200u : 400u) << body;
+    ++count;
+  }
+  EXPECT_GE(count, 21u);
+}
+
+TEST_P(MetadataRoute, OnlyTheResultMustFit) {
   const std::string big(5000, 'x');
   expect_error(put(R"({"operations":[{"type":"set","key":"progress","value":1},{"type":"set","key":"a","value":")" +
                    big + R"("}]})"),
@@ -127,7 +151,7 @@ TEST_F(MetadataRoute, OnlyTheResultMustFit) {
   EXPECT_EQ(put(R"({"metadata":{}})" + std::string(2'097'152 - 15, ' ')).status, 200u);
 }
 
-TEST_F(MetadataRoute, ARepeatedRequestIsAppliedOnceAndAnsweredAsTheRunIsNow) {
+TEST_P(MetadataRoute, ARepeatedRequestIsAppliedOnceAndAnsweredAsTheRunIsNow) {
   const std::string by_one = R"({"operations":[{"type":"increment","key":"progress","value":1}]})";
   const std::string key = "X-Trigger-Request-Idempotency-Key: a\r\n";
   EXPECT_EQ(at(put(by_one, key), "metadata.progress"), "1");
@@ -139,7 +163,7 @@ TEST_F(MetadataRoute, ARepeatedRequestIsAppliedOnceAndAnsweredAsTheRunIsNow) {
   EXPECT_EQ(at(put(by_one, key), "metadata.progress"), "3") << "by either server";
 }
 
-TEST_F(MetadataRoute, ARunThatEndedTakesItForAnHour) {
+TEST_P(MetadataRoute, ARunThatEndedTakesItForAnHour) {
   set_status(id_, engine::RunStatus::kCompleted);
   now_us_ += 3'600'000'000;
   const std::string body = R"({"operations":[{"type":"set","key":"progress","value":1}]})";
@@ -149,12 +173,12 @@ TEST_F(MetadataRoute, ARunThatEndedTakesItForAnHour) {
   EXPECT_EQ(get().status, 200u);
 }
 
-TEST_F(MetadataRoute, ARunOfAnotherStoreTakesIt) {
-  storage_.set_owner(id_, "worker-7");
+TEST_P(MetadataRoute, ARunOfAnotherStoreTakesIt) {
+  tested_->set_owner(id_, "worker-7");
   EXPECT_EQ(put(R"({"metadata":{"x":1}})").body, R"({"metadata":{"x":1}})");
 }
 
-TEST_F(MetadataRoute, UnknownRunsAre404) {
+TEST_P(MetadataRoute, UnknownRunsAre404) {
   expect_error(call("PUT /api/v1/runs/run_none/metadata", R"({"operations":[]})"), 404, "Task Run not found");
   expect_error(call("PUT /api/v1/runs/run_none/metadata", "{"), 400, "Invalid JSON");
   expect_error(call("GET /api/v1/runs/run_none/metadata"), 404, "Run not found");
@@ -162,7 +186,7 @@ TEST_F(MetadataRoute, UnknownRunsAre404) {
             R"({"metadata":{},"metadataType":"application/json"})");
 }
 
-TEST_F(MetadataRoute, NoPublicTokenOpensIt) {
+TEST_P(MetadataRoute, NoPublicTokenOpensIt) {
   const std::string line = " /api/v1/runs/" + id_ + "/metadata";
   EXPECT_EQ(call_as(token({"admin"}), "PUT" + line, "{}").status, 401u);
   EXPECT_EQ(call_as(token({"admin"}), "GET" + line).status, 401u);
@@ -173,13 +197,15 @@ TEST_F(MetadataRoute, NoPublicTokenOpensIt) {
   EXPECT_EQ(call_as("wrong", "PUT" + line, "{}").body, "{\"error\":\"Invalid API key\"}\n");
 }
 
-TEST_F(MetadataRoute, TroubleOfTheStorageIs503) {
-  storage_.set_trouble({Code::kBusy, "not now"});
+TEST_P(MetadataRoute, TroubleOfTheStorageIs503) {
+  tested_->set_trouble({Code::kBusy, "not now"});
   for (const char* body : {"{}", R"({"operations":[]})"}) {
     EXPECT_EQ(put(body).status, 503u);
   }
   EXPECT_EQ(get().status, 503u);
 }
+
+CAIRN_ON_EACH_STORAGE(MetadataRoute);
 
 }  // namespace
 }  // namespace cairn::tests

@@ -18,7 +18,7 @@ class OwnRoutes : public ApiTest {
   }
 };
 
-TEST_F(OwnRoutes, AWorkerTakesARunFromQueued) {
+TEST_P(OwnRoutes, AWorkerTakesARunFromQueued) {
   const std::string id = trigger();
   now_us_ += 1000;
   EXPECT_EQ(status(id, R"({"status":"EXECUTING","from":"QUEUED"})").body,
@@ -32,7 +32,7 @@ TEST_F(OwnRoutes, AWorkerTakesARunFromQueued) {
   EXPECT_EQ(run(id).status, RunStatus::kWaiting);
 }
 
-TEST_F(OwnRoutes, OfTwentyWhoTakeARunOneGetsIt) {
+TEST_P(OwnRoutes, OfTwentyWhoTakeARunOneGetsIt) {
   start_other();
   for (int round = 0; round < 5; ++round) {
     const std::string id = trigger();
@@ -60,7 +60,7 @@ TEST_F(OwnRoutes, OfTwentyWhoTakeARunOneGetsIt) {
   }
 }
 
-TEST_F(OwnRoutes, WhoWonIsToldSoAgain) {
+TEST_P(OwnRoutes, WhoWonIsToldSoAgain) {
   const std::string id = trigger();
   const std::string key = "x-trigger-request-idempotency-key: 1\r\n";
   const std::string body = R"({"status":"EXECUTING","from":"QUEUED"})";
@@ -69,7 +69,7 @@ TEST_F(OwnRoutes, WhoWonIsToldSoAgain) {
   EXPECT_EQ(status(id, body).status, 409u);
 }
 
-TEST_F(OwnRoutes, ARunEndsWithAnOutput) {
+TEST_P(OwnRoutes, ARunEndsWithAnOutput) {
   const std::string id = trigger();
   status(id, R"({"status":"EXECUTING"})");
   now_us_ += 1000;
@@ -84,7 +84,7 @@ TEST_F(OwnRoutes, ARunEndsWithAnOutput) {
   EXPECT_EQ(status(id, R"({"status":"EXECUTING"})").status, 409u);
 }
 
-TEST_F(OwnRoutes, AnOutputHasATypeOrIsJson) {
+TEST_P(OwnRoutes, AnOutputHasATypeOrIsJson) {
   const auto output = [this](const std::string& members) {
     const std::string id = trigger();
     EXPECT_EQ(finish(id, "{" + members + "}").status, 200u) << members;
@@ -98,7 +98,7 @@ TEST_F(OwnRoutes, AnOutputHasATypeOrIsJson) {
   EXPECT_EQ(output(""), "absent");
 }
 
-TEST_F(OwnRoutes, ARunEndsWithAnErrorInEachFinalStatus) {
+TEST_P(OwnRoutes, ARunEndsWithAnErrorInEachFinalStatus) {
   for (const char* name : {"CANCELED", "FAILED", "CRASHED", "SYSTEM_FAILURE", "EXPIRED", "TIMED_OUT"}) {
     const std::string id = trigger();
     EXPECT_EQ(
@@ -112,13 +112,13 @@ TEST_F(OwnRoutes, ARunEndsWithAnErrorInEachFinalStatus) {
   EXPECT_EQ(status(crashed, R"({"status":"EXECUTING","from":"CRASHED"})").status, 200u) << "it can be resumed";
 }
 
-TEST_F(OwnRoutes, AnEndMayAskForAStatusToo) {
+TEST_P(OwnRoutes, AnEndMayAskForAStatusToo) {
   const std::string id = trigger();
   EXPECT_EQ(finish(id, R"({"from":"EXECUTING"})").status, 409u);
   EXPECT_EQ(finish(id, R"({"from":"QUEUED"})").status, 200u);
 }
 
-TEST_F(OwnRoutes, ARepeatedEndIsOne) {
+TEST_P(OwnRoutes, ARepeatedEndIsOne) {
   const std::string id = trigger();
   const std::string key = "x-trigger-request-idempotency-key: 1\r\n";
   EXPECT_EQ(finish(id, "", key).status, 200u) << "a body is not needed";
@@ -126,7 +126,7 @@ TEST_F(OwnRoutes, ARepeatedEndIsOne) {
   EXPECT_EQ(finish(id).status, 409u);
 }
 
-TEST_F(OwnRoutes, WhatDoesNotFitIsRefused) {
+TEST_P(OwnRoutes, WhatDoesNotFitIsRefused) {
   const std::string id = trigger();
   const std::string statuses =
       "Validation error: status must be QUEUED, DEQUEUED, EXECUTING or WAITING; a run ends by /finish";
@@ -158,11 +158,13 @@ TEST_F(OwnRoutes, WhatDoesNotFitIsRefused) {
   EXPECT_EQ(call_as(token({"admin"}), "POST /cairn/v1/runs/" + id + "/status", "{}").status, 401u);
 }
 
-TEST_F(OwnRoutes, TroubleOfTheStorageIs503) {
-  storage_.set_trouble({Code::kBusy, "not now"});
+TEST_P(OwnRoutes, TroubleOfTheStorageIs503) {
+  tested_->set_trouble({Code::kBusy, "not now"});
   EXPECT_EQ(status("run_1", R"({"status":"EXECUTING"})").status, 503u);
   EXPECT_EQ(finish("run_1").status, 503u);
 }
+
+CAIRN_ON_EACH_STORAGE(OwnRoutes);
 
 }  // namespace
 }  // namespace cairn::tests

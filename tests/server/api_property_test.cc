@@ -85,7 +85,7 @@ class AnyRequest : public ApiTest {
   }
 };
 
-TEST_F(AnyRequest, IsAnsweredWithJsonAndNever500) {
+TEST_P(AnyRequest, IsAnsweredWithJsonAndNever500) {
   const std::string run = trigger("t", R"({"metadata":{"a":[1,{"x":1}]},"delay":"1h"})");
   const Reply made = call("POST /api/v3/batches", R"({"runCount":2})");
   const std::string batch = at(made, "id").substr(1, 32);
@@ -111,6 +111,8 @@ TEST_F(AnyRequest, IsAnsweredWithJsonAndNever500) {
     }
   });
 }
+
+CAIRN_ON_EACH_STORAGE(AnyRequest);
 
 }  // namespace
 }  // namespace cairn::tests

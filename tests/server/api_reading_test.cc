@@ -13,7 +13,7 @@ using RunIds = std::vector<std::string>;
 
 class RetrieveRoute : public ApiTest {};
 
-TEST_F(RetrieveRoute, HasEveryMemberThatTheClientNeeds) {
+TEST_P(RetrieveRoute, HasEveryMemberThatTheClientNeeds) {
   const std::string id = trigger();
   const Reply reply = call("GET /api/v3/runs/" + id);
   EXPECT_EQ(reply.status, 200u);
@@ -27,7 +27,7 @@ TEST_F(RetrieveRoute, HasEveryMemberThatTheClientNeeds) {
                 R"("attemptCount":0,"relatedRuns":{}})");
 }
 
-TEST_F(RetrieveRoute, ShowsAFinishedRunWithAllItHas) {
+TEST_P(RetrieveRoute, ShowsAFinishedRunWithAllItHas) {
   const std::string id = trigger("t", R"({"metadata":{"z":1.50,"a":[null]},"tags":["b","a"],"ttl":"1h"})", "\"5\"");
   now_us_ += 1'000'000;
   set_status(id, RunStatus::kExecuting);
@@ -48,7 +48,7 @@ TEST_F(RetrieveRoute, ShowsAFinishedRunWithAllItHas) {
   EXPECT_EQ(at(reply, "attemptCount"), "1");
 }
 
-TEST_F(RetrieveRoute, EachStatusHasItsFlags) {
+TEST_P(RetrieveRoute, EachStatusHasItsFlags) {
   const std::vector<std::pair<RunStatus, RunIds>> flags = {
       {RunStatus::kPendingVersion, {"isQueued"}},
       {RunStatus::kDequeued, {"isExecuting"}},
@@ -77,7 +77,7 @@ TEST_F(RetrieveRoute, EachStatusHasItsFlags) {
   }
 }
 
-TEST_F(RetrieveRoute, RelativesCarryTheirMetadataAndNoPayload) {
+TEST_P(RetrieveRoute, RelativesCarryTheirMetadataAndNoPayload) {
   const std::string parent = trigger("p", R"({"metadata":{"of":"parent"}})", "1");
   RunIds children;
   for (int i = 0; i < 3; ++i) {
@@ -95,14 +95,14 @@ TEST_F(RetrieveRoute, RelativesCarryTheirMetadataAndNoPayload) {
   EXPECT_EQ(at(reply, "payload"), "1");
 }
 
-TEST_F(RetrieveRoute, AnUnknownRunIsToBeAskedForAgain) {
+TEST_P(RetrieveRoute, AnUnknownRunIsToBeAskedForAgain) {
   const Reply reply = call("GET /api/v3/runs/run_none");
   expect_error(reply, 404, "Not found");
   EXPECT_EQ(reply.headers.at("x-should-retry"), "true");
   expect_error(call_as(token({}), "GET /api/v3/runs/run_none"), 404, "Not found");
 }
 
-TEST_F(RetrieveRoute, ATokenReadsARunByIdTaskTagOrBatch) {
+TEST_P(RetrieveRoute, ATokenReadsARunByIdTaskTagOrBatch) {
   const std::string id = trigger("t", R"({"tags":["user:1","x"]})");
   for (const std::string& scope : {"read:runs:" + id, std::string("read:runs"), std::string("read:tasks:t"),
                                    std::string("read:tags:user:1"), std::string("*:all"), std::string("read")}) {
@@ -114,10 +114,10 @@ TEST_F(RetrieveRoute, ATokenReadsARunByIdTaskTagOrBatch) {
   }
 }
 
-TEST_F(RetrieveRoute, AnIdWithStrangeCharactersIsAnId) {
+TEST_P(RetrieveRoute, AnIdWithStrangeCharactersIsAnId) {
   server::Trigger strange;
   strange.task = "t";
-  storage_.add("a/b \"c\"", strange);
+  tested_->add("a/b \"c\"", strange);
   EXPECT_EQ(at(call("GET /api/v3/runs/a%2Fb%20%22c%22"), "id"), R"("a/b \"c\"")");
 }
 
@@ -144,7 +144,7 @@ class ListRoute : public ApiTest {
   }
 };
 
-TEST_F(ListRoute, ShowsRunsNewestFirstWithTheirEnvironment) {
+TEST_P(ListRoute, ShowsRunsNewestFirstWithTheirEnvironment) {
   const std::string first = trigger("t", R"({"metadata":{"a":1}})", "1");
   const std::string second = trigger();
   const Reply reply = list("");
@@ -158,9 +158,9 @@ TEST_F(ListRoute, ShowsRunsNewestFirstWithTheirEnvironment) {
   EXPECT_EQ(call("HEAD /api/v1/runs").status, 200u);
 }
 
-TEST_F(ListRoute, AnEmptyListIsAList) { EXPECT_EQ(list("").body, R"({"data":[],"pagination":{}})"); }
+TEST_P(ListRoute, AnEmptyListIsAList) { EXPECT_EQ(list("").body, R"({"data":[],"pagination":{}})"); }
 
-TEST_F(ListRoute, PagesGoForthAndBackWhileRunsChange) {
+TEST_P(ListRoute, PagesGoForthAndBackWhileRunsChange) {
   RunIds made;
   for (int i = 0; i < 7; ++i) {
     made.insert(made.begin(), trigger());
@@ -185,7 +185,7 @@ TEST_F(ListRoute, PagesGoForthAndBackWhileRunsChange) {
   EXPECT_EQ(ids(back), RunIds({made[4], made[5]})) << "before wins";
 }
 
-TEST_F(ListRoute, TheSizeOfAPageIs25Or1To100) {
+TEST_P(ListRoute, TheSizeOfAPageIs25Or1To100) {
   for (int i = 0; i < 26; ++i) {
     trigger();
   }
@@ -199,7 +199,7 @@ TEST_F(ListRoute, TheSizeOfAPageIs25Or1To100) {
   expect_query_error("page[number]=2", "page[number]");
 }
 
-TEST_F(ListRoute, FiltersMatchAnyOfTheirValuesAndAllOfThemTogether) {
+TEST_P(ListRoute, FiltersMatchAnyOfTheirValuesAndAllOfThemTogether) {
   const std::string a = trigger("a", R"({"tags":["x","y"],"test":true})");
   const std::string b = trigger("b", R"({"tags":["y"]})");
   const std::string c = trigger("c", R"({"metadata":{"user":{"id":"user_1234"},"n":5}})");
@@ -218,7 +218,7 @@ TEST_F(ListRoute, FiltersMatchAnyOfTheirValuesAndAllOfThemTogether) {
   EXPECT_EQ(ids(list("unknown=1")).size(), 3u);
 }
 
-TEST_F(ListRoute, TimesOfCreationAreInclusive) {
+TEST_P(ListRoute, TimesOfCreationAreInclusive) {
   const std::string a = trigger();
   const int64_t a_us = now_us_;
   now_us_ += 999'000;
@@ -237,7 +237,7 @@ TEST_F(ListRoute, TimesOfCreationAreInclusive) {
   }
 }
 
-TEST_F(ListRoute, WhatCannotBeFilteredByIsNamed) {
+TEST_P(ListRoute, WhatCannotBeFilteredByIsNamed) {
   for (const char* name : {"version", "schedule", "bulkAction", "queue", "machine", "region", "error", "colour"}) {
     expect_error(list("filter%5B" + std::string(name) + "%5D=x"), 400,
                  "filter[" + std::string(name) + "] is not served: there is nothing here to filter by it");
@@ -251,7 +251,7 @@ TEST_F(ListRoute, WhatCannotBeFilteredByIsNamed) {
   expect_query_error("a=%FF", "query");
 }
 
-TEST_F(ListRoute, ATokenListsAllRunsOrThoseOfItsTasks) {
+TEST_P(ListRoute, ATokenListsAllRunsOrThoseOfItsTasks) {
   const auto status = [this](const std::string& scope, const std::string& query) {
     return call_as(token({scope}), "GET /api/v1/runs" + query).status;
   };
@@ -265,7 +265,7 @@ TEST_F(ListRoute, ATokenListsAllRunsOrThoseOfItsTasks) {
   EXPECT_EQ(status("", "?filter[status]=NONE"), 400u);
 }
 
-TEST_F(ListRoute, TwoServersShowTheSamePages) {
+TEST_P(ListRoute, TwoServersShowTheSamePages) {
   start_other();
   RunIds made;
   for (int i = 0; i < 5; ++i) {
@@ -277,11 +277,14 @@ TEST_F(ListRoute, TwoServersShowTheSamePages) {
   EXPECT_EQ(ids(second), RunIds({made[2], made[3], made[4]}));
 }
 
-TEST_F(ListRoute, TroubleOfTheStorageIs503) {
-  storage_.set_trouble({Code::kAgain, "not now"});
+TEST_P(ListRoute, TroubleOfTheStorageIs503) {
+  tested_->set_trouble({Code::kAgain, "not now"});
   EXPECT_EQ(list("").status, 503u);
   EXPECT_EQ(call("GET /api/v3/runs/run_1").status, 503u);
 }
+
+CAIRN_ON_EACH_STORAGE(RetrieveRoute);
+CAIRN_ON_EACH_STORAGE(ListRoute);
 
 }  // namespace
 }  // namespace cairn::tests

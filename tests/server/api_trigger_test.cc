@@ -15,7 +15,7 @@ class TriggerRoute : public ApiTest {
   }
 };
 
-TEST_F(TriggerRoute, TakesWhatTheNpmClientSends) {
+TEST_P(TriggerRoute, TakesWhatTheNpmClientSends) {
   const Reply reply = post(
       R"({"payload":"{\"json\":{\"message\":\"hello\",\"at\":\"1970-01-01T00:00:00.000Z\"},\"meta\":{\"values\":{\"at\":[\"Date\"]}}}",)"
       R"("options":{"payloadType":"application/super+json","payloadSize":94,"idempotencyKey":"6ab916dd0",)"
@@ -43,7 +43,7 @@ TEST_F(TriggerRoute, TakesWhatTheNpmClientSends) {
   EXPECT_EQ(at(call("GET /api/v3/runs/" + id), "payload"), R"({"message":"hello","at":"1970-01-01T00:00:00.000Z"})");
 }
 
-TEST_F(TriggerRoute, TakesOtherRequestsThanTheClients) {
+TEST_P(TriggerRoute, TakesOtherRequestsThanTheClients) {
   EXPECT_EQ(post("{}").status, 200u);
   EXPECT_EQ(post(R"({"options":null,"payload":null})").status, 200u);
   const std::string id = trigger(
@@ -57,11 +57,11 @@ TEST_F(TriggerRoute, TakesOtherRequestsThanTheClients) {
   EXPECT_EQ(at(call("GET /api/v3/runs/" + id), "metadata"), "absent");
 }
 
-TEST_F(TriggerRoute, ATaskIsOneSegmentOfAnyCharacters) {
+TEST_P(TriggerRoute, ATaskIsOneSegmentOfAnyCharacters) {
   EXPECT_EQ(run(trigger("a%2Fb%20%C3%A9%23")).task, "a/b \xc3\xa9#");
 }
 
-TEST_F(TriggerRoute, EachPayloadComesBackAsItsTypeSays) {
+TEST_P(TriggerRoute, EachPayloadComesBackAsItsTypeSays) {
   const auto shown = [this](const std::string& type, const std::string& payload) {
     return at(call("GET /api/v3/runs/" + trigger("t", R"({"payloadType":")" + type + "\"}", payload)), "payload");
   };
@@ -73,7 +73,7 @@ TEST_F(TriggerRoute, EachPayloadComesBackAsItsTypeSays) {
   EXPECT_EQ(shown("application/super+json", "null"), "absent");
 }
 
-TEST_F(TriggerRoute, BodiesThatDoNotFitAre400AndNameThePlace) {
+TEST_P(TriggerRoute, BodiesThatDoNotFitAre400AndNameThePlace) {
   const std::vector<std::pair<std::string, std::string>> bodies = {
       {"", "Request body is empty"},
       {"  \n", "Request body is empty"},
@@ -105,10 +105,10 @@ TEST_F(TriggerRoute, BodiesThatDoNotFitAre400AndNameThePlace) {
     SCOPED_TRACE(body.substr(0, 60));
     expect_error(post(body), 400, error);
   }
-  EXPECT_EQ(storage_.run_count(), 0u);
+  EXPECT_EQ(run_count(), 0u);
 }
 
-TEST_F(TriggerRoute, WhatComesAfterTheSchemaIs422Then413) {
+TEST_P(TriggerRoute, WhatComesAfterTheSchemaIs422Then413) {
   expect_error(post(R"({"options":{"delay":"soon"}})"), 422,
                "Invalid delay: options.delay must be a duration such as 30m, 1h or 2d, or an ISO 8601 date");
   expect_error(post(R"({"options":{"ttl":"soon"}})"), 422,
@@ -122,10 +122,10 @@ TEST_F(TriggerRoute, WhatComesAfterTheSchemaIs422Then413) {
   EXPECT_EQ(post(big + R"(,"options":{"delay":"soon","test":1}})").status, 400u);
   expect_error(post(R"({"options":{"metadata":{"a":")" + std::string(5000, 'x') + R"("}}})"), 413,
                "Metadata exceeds maximum size of 4096 bytes");
-  EXPECT_EQ(storage_.run_count(), 1u);
+  EXPECT_EQ(run_count(), 1u);
 }
 
-TEST_F(TriggerRoute, APayloadOf256KiBFitsHoweverItIsEscaped) {
+TEST_P(TriggerRoute, APayloadOf256KiBFitsHoweverItIsEscaped) {
   std::string escaped;
   for (int i = 0; i < 256 << 10; ++i) {
     escaped += "\\u0001";
@@ -134,7 +134,7 @@ TEST_F(TriggerRoute, APayloadOf256KiBFitsHoweverItIsEscaped) {
   expect_error(post(std::string((4 << 20) + 1, ' ')), 413, "Request body too large");
 }
 
-TEST_F(TriggerRoute, AnIdempotencyKeyGivesTheFirstRun) {
+TEST_P(TriggerRoute, AnIdempotencyKeyGivesTheFirstRun) {
   const std::string body = R"({"options":{"idempotencyKey":"k","idempotencyKeyTTL":"60s"}})";
   const Reply first = post(body);
   EXPECT_EQ(at(first, "isCached"), "false");
@@ -144,21 +144,21 @@ TEST_F(TriggerRoute, AnIdempotencyKeyGivesTheFirstRun) {
   EXPECT_NE(call("POST /api/v1/tasks/other/trigger", body).body, first.body);
   now_us_ += 60'000'000;
   EXPECT_EQ(at(post(body), "isCached"), "false");
-  EXPECT_EQ(storage_.run_count(), 3u);
+  EXPECT_EQ(run_count(), 3u);
 }
 
-TEST_F(TriggerRoute, ARepeatedRequestHasItsFirstAnswer) {
+TEST_P(TriggerRoute, ARepeatedRequestHasItsFirstAnswer) {
   const std::string key = "x-trigger-request-idempotency-key: 7c1e\r\n";
   const Reply first = post("{}", key);
   const Reply again = post("{}", key);
   EXPECT_EQ(again.status, 200u);
   EXPECT_EQ(again.body, first.body);
-  EXPECT_EQ(storage_.run_count(), 1u);
+  EXPECT_EQ(run_count(), 1u);
   EXPECT_NE(call("POST /api/v1/tasks/other/trigger", "{}", key).body, first.body) << "the key is of its route";
   EXPECT_NE(post("{}").body, first.body);
 }
 
-TEST_F(TriggerRoute, DelayAndTtlAreTextsOrDatesOrSeconds) {
+TEST_P(TriggerRoute, DelayAndTtlAreTextsOrDatesOrSeconds) {
   const std::string delayed = trigger("t", R"({"delay":"1h30m"})");
   EXPECT_EQ(run(delayed).delayed_until_us, now_us_ + 5'400'000'000);
   const auto view = run(trigger("t", R"({"delay":"2026-12-24T10:00:00+01:00","ttl":90})"));
@@ -170,7 +170,7 @@ TEST_F(TriggerRoute, DelayAndTtlAreTextsOrDatesOrSeconds) {
   EXPECT_EQ(run(trigger("t", R"({"delay":"2020-01-01"})")).status, RunStatus::kQueued) << "it is over";
 }
 
-TEST_F(TriggerRoute, ParentAndRootComeFromTheParent) {
+TEST_P(TriggerRoute, ParentAndRootComeFromTheParent) {
   const std::string root = trigger();
   const std::string parent = trigger("t", R"({"parentRunId":")" + root + R"("})");
   const std::string child = trigger("t", R"({"parentRunId":")" + parent + R"(","resumeParentOnCompletion":true})");
@@ -186,7 +186,7 @@ TEST_F(TriggerRoute, ParentAndRootComeFromTheParent) {
   EXPECT_EQ(at(call("GET /api/v3/runs/" + orphan), "relatedRuns"), "{}");
 }
 
-TEST_F(TriggerRoute, ATokenOpensItsTaskAlone) {
+TEST_P(TriggerRoute, ATokenOpensItsTaskAlone) {
   const std::string line = "POST /api/v1/tasks/import-csv/trigger";
   EXPECT_EQ(call_as(token({"trigger:tasks:import-csv"}), line, "{}").status, 200u);
   EXPECT_EQ(call_as(token({"trigger:tasks"}), line, "{}").status, 200u);
@@ -200,10 +200,10 @@ TEST_F(TriggerRoute, ATokenOpensItsTaskAlone) {
   EXPECT_EQ(call_as(token({}), line, "{}").status, 403u);
   EXPECT_EQ(call_as(token({}), line, "{").status, 400u) << "the body is looked at before";
   EXPECT_EQ(call_as(token({}), line, R"({"options":{"delay":"soon"}})").status, 403u);
-  EXPECT_EQ(storage_.run_count(), 3u);
+  EXPECT_EQ(run_count(), 3u);
 }
 
-TEST_F(TriggerRoute, ATokenForOneUseIsGoodForOneRun) {
+TEST_P(TriggerRoute, ATokenForOneUseIsGoodForOneRun) {
   const std::string line = "POST /api/v1/tasks/t/trigger";
   const std::string once = token({"trigger:tasks:t"}, R"("otu":true,)");
   EXPECT_EQ(call_as(once, line, R"({"options":{"tags":7}})").status, 400u) << "that was no use";
@@ -212,10 +212,10 @@ TEST_F(TriggerRoute, ATokenForOneUseIsGoodForOneRun) {
   EXPECT_EQ(first.status, 200u);
   EXPECT_EQ(call_as(once, line, "{}", key).body, first.body) << "the same request, sent again";
   expect_error(call_as(once, line, "{}"), 422, "This public access token was good for one use, and has been used");
-  EXPECT_EQ(storage_.run_count(), 1u);
+  EXPECT_EQ(run_count(), 1u);
 }
 
-TEST_F(TriggerRoute, AServerWithoutKeysLetsEverybodyInAndSignsNothing) {
+TEST_P(TriggerRoute, AServerWithoutKeysLetsEverybodyInAndSignsNothing) {
   const server::Keys nothing({}, {});
   server::ApiOptions options;
   options.environment = "test";
@@ -235,12 +235,14 @@ TEST_F(TriggerRoute, AServerWithoutKeysLetsEverybodyInAndSignsNothing) {
   EXPECT_EQ(call_as("", "PUT /api/v1/runs/run_none/metadata", "{}").status, 404u);
 }
 
-TEST_F(TriggerRoute, TroubleOfTheStorageIs503) {
-  storage_.set_trouble({Code::kBusy, "another server has it"});
+TEST_P(TriggerRoute, TroubleOfTheStorageIs503) {
+  tested_->set_trouble({Code::kBusy, "another server has it"});
   expect_error(post("{}"), 503, "the storage of runs cannot do this now: another server has it");
-  storage_.set_trouble({});
+  tested_->set_trouble({});
   EXPECT_EQ(post("{}").status, 200u);
 }
+
+CAIRN_ON_EACH_STORAGE(TriggerRoute);
 
 }  // namespace
 }  // namespace cairn::tests
