@@ -209,10 +209,12 @@ TEST_P(RunStorages, ASetIsResumedByItsPositionOrIsReset) {
   found = storage_.changes(tagged, position, 1).value();
   ASSERT_EQ(found.rows.size(), 1u);
   EXPECT_EQ(found.rows[0].id, second);
+  EXPECT_EQ(found.numbers, std::vector<uint64_t>{position.number + 1});
   EXPECT_FALSE(found.complete);
   found = storage_.changes(tagged, found.next, 10).value();
   ASSERT_EQ(found.rows.size(), 1u) << "a run that changed twice is one row";
   EXPECT_EQ(found.rows[0].metadata, R"({"n":2})");
+  EXPECT_EQ(found.numbers, std::vector<uint64_t>{position.number + 3}) << "of its last change";
   EXPECT_TRUE(found.complete);
   for (int i = 0; i < 9; ++i) {
     trigger();

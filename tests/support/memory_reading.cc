@@ -215,6 +215,7 @@ Result<Changes> MemoryStorage::changes(const Shape& shape, const std::optional<P
     for (auto at = by_created_.rbegin(); at != by_created_.rend() && out.rows.size() < limit; ++at) {
       if (const Run& run = runs_.at(at->second); fits(run, shape)) {
         out.rows.push_back(view_of(run, kRow));
+        out.numbers.push_back(run.number);
       }
     }
     return out;
@@ -237,6 +238,7 @@ Result<Changes> MemoryStorage::changes(const Shape& shape, const std::optional<P
     }
     seen.insert(run.view.id);
     out.rows.push_back(view_of(run, kRow));
+    out.numbers.push_back(run.number);
   }
   return out;
 }

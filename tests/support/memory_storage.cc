@@ -65,7 +65,7 @@ MemoryStorage::Run* MemoryStorage::run_of(const std::string& id) {
 void MemoryStorage::changed(Run& run) {
   run.view.updated_us = std::max(run.view.updated_us, now());
   ++run.view.sequence;
-  ++position_;
+  run.number = ++position_;
   history_.push_back(run.view.id);
   while (history_.size() > options_.history_max) {
     history_.pop_front();
@@ -200,6 +200,9 @@ void MemoryStorage::forget_changes() {
   feed_ = make_id("feed_");
   position_ = 0;
   history_.clear();
+  for (auto& [id, run] : runs_) {
+    run.number = 0;
+  }
 }
 
 std::vector<std::pair<std::string, std::vector<engine::Operation>>> MemoryStorage::foreign_operations() const {
