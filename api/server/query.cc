@@ -6,7 +6,7 @@ namespace cairn::server {
 
 namespace {
 
-int hex_digit(char c) {
+int digit_of_hex(char c) {
   return c >= '0' && c <= '9'   ? c - '0'
          : c >= 'a' && c <= 'f' ? c - 'a' + 10
          : c >= 'A' && c <= 'F' ? c - 'A' + 10
@@ -19,8 +19,8 @@ bool decode_percent(std::string_view text, std::string& out) {
       out += text[i] == '+' ? ' ' : text[i];
       continue;
     }
-    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+    const int high = i + 2 < text.size() ? digit_of_hex(text[i + 1]) : -1;
+    const int low = high >= 0 ? digit_of_hex(text[i + 2]) : -1;
     if (low < 0) {
       return false;
     }
