@@ -240,6 +240,18 @@ TEST_F(OpenedByPublicTokens, OneThatExpiredIsNoGuess) {
   EXPECT_EQ(send("GET /both", keys_.sign(claims("env_0123", now_s_ + 1))).status, 200u);
 }
 
+TEST(Keys, AllowAPublicTokenWhatItsScopesSayAndOthersEverything) {
+  const http::Principal token = {server::kPublicToken,
+                                 R"({"exp":1,"scopes":["read:runs:r"],"realtime":{"skipColumns":["output"]}})"};
+  EXPECT_TRUE(server::allows(token, "read", "runs", "r"));
+  EXPECT_FALSE(server::allows(token, "read", "runs"));
+  EXPECT_FALSE(server::allows({server::kPublicToken, ""}, "read", "runs", "r"));
+  EXPECT_TRUE(server::allows({server::kApiKey, ""}, "write", "runs"));
+  EXPECT_TRUE(server::allows({}, "write", "runs")) << "nobody was asked";
+  EXPECT_EQ(server::skipped_columns(token), std::vector<std::string>({"output"}));
+  EXPECT_TRUE(server::skipped_columns({server::kApiKey, ""}).empty());
+}
+
 TEST(Keys, WithoutASubjectNoPublicTokenIsLetIn) {
   const server::Keys keys(secrets({kApi}), {});
   const std::string token = keys.sign("{}");
