@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "api/server/api_call.h"
+#include "api/server/keys.h"
 #include "api/server/shape_answer.h"
 #include "api/server/shape_request.h"
 
@@ -12,16 +14,10 @@ namespace cairn::server {
 
 namespace {
 
-http::Response may_not_follow() {
-  http::Response out = error_response(403, "");
-  out.body = R"({"error":"Unauthorized","code":"unauthorized","param":"access_token","type":"authorization"})";
-  return out;
-}
-
 class RealtimeHandler {
  public:
-  RealtimeHandler(RunStorage& storage, Subscriptions& subscriptions, RealtimeAccess access)
-      : storage_(storage), subscriptions_(subscriptions), access_(std::move(access)) {}
+  RealtimeHandler(RunStorage& storage, Subscriptions& subscriptions)
+      : storage_(storage), subscriptions_(subscriptions) {}
 
   void handle(Shape::Kind kind, Call call) {
     ShapeRequest request;
@@ -29,7 +25,7 @@ class RealtimeHandler {
     if (kind != Shape::Kind::kTags) {
       request.shape.id = call.parameters.front();
     }
-    for (const std::string& column : access_.left_out(call.request.principal)) {
+    for (const std::string& column : skipped_columns(call.request.principal)) {
       request.columns = leave_out(request.columns, column);
     }
     const std::string wrong = read_shape_request(call.request.query, storage_.name(), wall_us(), request);
@@ -48,25 +44,24 @@ class RealtimeHandler {
 
  private:
   [[nodiscard]] std::optional<http::Response> refuse(const http::Principal& who, const Shape& shape) const {
-    const auto may = [&](std::string_view type, std::string_view id) { return access_.may_read(who, type, id); };
+    const auto may = [&](std::string_view type, std::string_view id) { return allows(who, "read", type, id); };
     const auto any_tag = [&may](const std::vector<std::string>& tags) {
       return std::any_of(tags.begin(), tags.end(), [&may](const std::string& tag) { return may("tags", tag); });
     };
     switch (shape.kind) {
       case Shape::Kind::kBatch:
-        return may("batch", shape.id) || may("runs", "") ? std::nullopt : std::optional(may_not_follow());
+        return may("batch", shape.id) || may("runs", "") ? std::nullopt : std::optional(not_allowed());
       case Shape::Kind::kRun:
         break;
       default:
-        return may("runs", "") || may("tags", "") || any_tag(shape.tags) ? std::nullopt
-                                                                         : std::optional(may_not_follow());
+        return may("runs", "") || may("tags", "") || any_tag(shape.tags) ? std::nullopt : std::optional(not_allowed());
     }
     if (may("runs", shape.id)) {
       return std::nullopt;
     }
     const Result<std::optional<RunView>> run = storage_.find(shape.id, kHeadOnly);
     if (!run.ok()) {
-      return trouble_response(run.status());
+      return unavailable(run.status());
     }
     if (!*run) {
       return no_such_shape();
@@ -74,25 +69,24 @@ class RealtimeHandler {
     const RunView& view = **run;
     const bool may_follow =
         may("tasks", view.task) || any_tag(view.tags) || (!view.batch.empty() && may("batch", view.batch));
-    return may_follow ? std::nullopt : std::optional(may_not_follow());
+    return may_follow ? std::nullopt : std::optional(not_allowed());
   }
 
   RunStorage& storage_;
   Subscriptions& subscriptions_;
-  const RealtimeAccess access_;
 };
 
 }  // namespace
 
-std::vector<Route> realtime_routes(RunStorage& storage, Subscriptions& subscriptions, RealtimeAccess access,
-                                   int roles) {
-  const auto handler = std::make_shared<RealtimeHandler>(storage, subscriptions, std::move(access));
+std::vector<Route> realtime_routes(RunStorage& storage, Subscriptions& subscriptions) {
+  const auto handler = std::make_shared<RealtimeHandler>(storage, subscriptions);
   std::vector<Route> out;
   const auto add = [&](const char* pattern, Shape::Kind kind) {
     Route route;
     route.method = "GET";
     route.pattern = pattern;
-    route.roles = roles;
+    route.roles = kApiKey | kPublicToken;
+    route.body_bytes_max = kUnreadBodyBytesMax;
     route.handler = [handler, kind](Call call) { handler->handle(kind, std::move(call)); };
     out.push_back(std::move(route));
   };

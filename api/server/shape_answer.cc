@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "api/server/route_table.h"
+#include "api/server/api_call.h"
 
 namespace cairn::server {
 
@@ -40,7 +40,7 @@ void add_head(const ShapeRequest& request, uint64_t after, bool complete, http::
 http::Response snapshot(RunStorage& storage, ShapeRequest request) {
   Result<Changes> all = storage.changes(request.shape, std::nullopt, kSnapshotRunsMax);
   if (!all.ok()) {
-    return trouble_response(all.status());
+    return unavailable(all.status());
   }
   if (!all->found) {
     return no_such_shape();
@@ -89,22 +89,12 @@ http::Response refetch_response(std::string_view handle) {
   return out;
 }
 
-http::Response no_such_shape() {
-  http::Response out = error_response(404, "Not found");
-  out.headers.emplace_back("x-should-retry", "false");
-  return out;
-}
-
-http::Response trouble_response(Status why) {
-  http::Response out = error_response(503, std::string("the runs cannot be read now: ") + why.what);
-  out.headers.emplace_back("retry-after", "1");
-  return out;
-}
+http::Response no_such_shape() { return with_retry(error_response(404, "Not found"), false); }
 
 http::Response refetch(RunStorage& storage, const ShapeRequest& request) {
   const Result<Changes> now = storage.changes(request.shape, std::nullopt, 1);
   if (!now.ok()) {
-    return trouble_response(now.status());
+    return unavailable(now.status());
   }
   return now->found ? refetch_response(make_handle(request, storage.name(), now->next, true)) : no_such_shape();
 }
@@ -118,7 +108,7 @@ Since read_since(RunStorage& storage, const ShapeRequest& request) {
   Result<Changes> changes =
       storage.changes(request.shape, Position{request.feed, request.offset.value_or(0)}, kSnapshotRunsMax);
   if (!changes.ok()) {
-    out.instead = trouble_response(changes.status());
+    out.instead = unavailable(changes.status());
   } else if (!changes->found) {
     out.instead = no_such_shape();
   } else if (changes->reset) {

@@ -28,8 +28,6 @@ http::Response changes_response(const ShapeRequest& request, std::string_view ha
 http::Response refetch_response(std::string_view handle);
 /// 404
 http::Response no_such_shape();
-/// 503: the client asks again, for ever.
-http::Response trouble_response(Status why);
 
 /// What changed since the request's offset.
 struct Since {

@@ -10,72 +10,25 @@
 #include <map>
 #include <vector>
 
-#include "engine/json/json.h"
+#include "api/server/query.h"
+#include "api/server/times.h"
 
 namespace cairn::server {
 
 namespace {
 
 constexpr size_t kHandleBytesMax = 512;
-constexpr int64_t kDefaultBoundMs = 24 * 3'600'000;
-constexpr int64_t kBoundMsMax = 100LL * 365 * 24 * 3'600'000;
+constexpr std::optional<int64_t> kDefaultBoundUs = 86'400'000'000;
 constexpr size_t kHashDigits = 16;
 
 using Query = std::map<std::string, std::string, std::less<>>;
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
+std::string read_parameters(std::string_view text, Query& out) {
+  auto pairs = read_query(text);
+  if (!pairs) {
+    return "the query has a % that two hexadecimal digits do not follow, or bytes that are not UTF-8";
   }
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-/// As a browser's URLSearchParams writes it.
-bool decode_form(std::string_view text, std::string& out) {
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i] == '+' ? ' ' : text[i];
-      continue;
-    }
-    const bool whole = i + 2 < text.size();
-    const int high = whole ? hex_digit(text[i + 1]) : -1;
-    const int low = whole ? hex_digit(text[i + 2]) : -1;
-    if (high < 0 || low < 0) {
-      return false;
-    }
-    out += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return true;
-}
-
-std::vector<std::string_view> split_at(std::string_view text, char separator) {
-  std::vector<std::string_view> out;
-  for (bool more = true; more;) {
-    const size_t at = text.find(separator);
-    more = at != std::string_view::npos;
-    out.push_back(text.substr(0, at));
-    text.remove_prefix(more ? at + 1 : text.size());
-  }
-  return out;
-}
-
-std::string read_query(std::string_view text, Query& out) {
-  for (const std::string_view pair : split_at(text, '&')) {
-    if (pair.empty()) {
-      continue;
-    }
-    const size_t equals = pair.find('=');
-    std::string name;
-    std::string value;
-    if (!decode_form(pair.substr(0, equals), name) ||
-        (equals != std::string_view::npos && !decode_form(pair.substr(equals + 1), value))) {
-      return "the query has a % that two hexadecimal digits do not follow";
-    }
-    if (!engine::valid_utf8(name) || !engine::valid_utf8(value)) {
-      return "the query is not UTF-8";
-    }
+  for (auto& [name, value] : *pairs) {
     if (!out.emplace(name, std::move(value)).second) {
       return name + ": is there twice";
     }
@@ -87,31 +40,6 @@ template <class Number>
 bool read_number(std::string_view text, Number& out) {
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), out);
   return failed == std::errc() && end == text.data() + text.size() && !text.starts_with('-');
-}
-
-/// "1h", "1d12h": numbers with units, added up.
-std::optional<int64_t> read_duration_ms(std::string_view text) {
-  constexpr std::array<std::pair<char, int64_t>, 5> kUnits = {
-      {{'s', 1000}, {'m', 60'000}, {'h', 3'600'000}, {'d', 86'400'000}, {'w', 604'800'000}}};
-  int64_t out = 0;
-  if (text.empty()) {
-    return std::nullopt;
-  }
-  while (!text.empty()) {
-    const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-    int64_t count = 0;
-    if (digits == text.size() || !read_number(text.substr(0, digits), count)) {
-      return std::nullopt;
-    }
-    const auto unit =
-        std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& one) { return one.first == text[digits]; });
-    if (unit == kUnits.end()) {
-      return std::nullopt;
-    }
-    out = std::min(out + std::min(count, kBoundMsMax / unit->second) * unit->second, kBoundMsMax);
-    text.remove_prefix(digits + 1);
-  }
-  return out;
 }
 
 std::string read_offset(const std::string& text, std::optional<uint64_t>& out) {
@@ -130,17 +58,31 @@ std::string read_offset(const std::string& text, std::optional<uint64_t>& out) {
 }
 
 std::string read_tags(const std::string& text, std::vector<std::string>& out) {
-  for (const std::string_view tag : split_at(text, ',')) {
-    const bool plain = std::none_of(tag.begin(), tag.end(), [](char c) {
-      return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '"' || c == '\\';
-    });
-    if (tag.empty() || !plain) {
-      return "tags: a tag must not be empty, nor have control characters, quotes or backslashes";
-    }
-    out.emplace_back(tag);
+  out = split_list(text);
+  const auto commas = static_cast<size_t>(std::count(text.begin(), text.end(), ','));
+  const bool plain = std::none_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '"' || c == '\\';
+  });
+  if (out.size() != commas + 1 || !plain) {
+    return "tags: a tag must not be empty, nor have control characters, quotes or backslashes";
   }
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
+  return "";
+}
+
+/// Each is null if it is not there.
+std::string read_set(const std::string* tags, const std::string* created, int64_t now_us, Shape& out) {
+  if (tags != nullptr) {
+    if (std::string wrong = read_tags(*tags, out.tags); !wrong.empty()) {
+      return wrong;
+    }
+  }
+  const auto bound_us = created == nullptr ? kDefaultBoundUs : parse_duration_us(*created);
+  if (!bound_us) {
+    return "createdAt: must be a duration such as \"30m\", \"24h\" or \"7d\"";
+  }
+  out.created_from_us = std::max<int64_t>((now_us - *bound_us) / 1000, 0) * 1000;
   return "";
 }
 
@@ -196,7 +138,7 @@ void read_handle(std::string_view store, const std::string& hash, ShapeRequest& 
 
 std::string read_shape_request(std::string_view query, std::string_view store, int64_t now_us, ShapeRequest& out) {
   Query given;
-  if (std::string wrong = read_query(query, given); !wrong.empty()) {
+  if (std::string wrong = read_parameters(query, given); !wrong.empty()) {
     return wrong;
   }
   const auto take = [&given](std::string_view name) -> const std::string* {
@@ -236,24 +178,14 @@ std::string read_shape_request(std::string_view query, std::string_view store, i
     out.cursor_ms = cursor_ms;
   }
   if (const std::string* names = take("skipColumns"); names != nullptr) {
-    for (const std::string_view name : split_at(*names, ',')) {
+    for (const std::string& name : split_list(*names)) {
       out.columns = leave_out(out.columns, name);
     }
   }
   if (out.shape.kind == Shape::Kind::kTags) {
-    if (const std::string* tags = take("tags"); tags != nullptr) {
-      if (std::string wrong = read_tags(*tags, out.shape.tags); !wrong.empty()) {
-        return wrong;
-      }
+    if (std::string wrong = read_set(take("tags"), take("createdAt"), now_us, out.shape); !wrong.empty()) {
+      return wrong;
     }
-    std::optional<int64_t> bound_ms = kDefaultBoundMs;
-    if (const std::string* created = take("createdAt"); created != nullptr) {
-      bound_ms = read_duration_ms(*created);
-    }
-    if (!bound_ms) {
-      return "createdAt: must be a duration such as \"30m\", \"24h\" or \"7d\"";
-    }
-    out.shape.created_from_us = std::max<int64_t>(now_us / 1000 - *bound_ms, 0) * 1000;
   }
   read_handle(store, hash_of(out.shape, out.columns), out);
   return "";

@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "api/server/api_call.h"
 #include "api/server/shape_answer.h"
 #include "wal/descriptor.h"
 
@@ -112,7 +113,7 @@ void Subscriptions::follow(ShapeRequest request, http::Answer answer) {
 
 Subscriptions::Tried Subscriptions::try_follow(Waiting& waiting) {
   if (const Status status = begin(); !status.ok()) {
-    waiting.answer.send(trouble_response(status));
+    waiting.answer.send(unavailable(status));
     return Tried::kDone;
   }
   uint64_t restarts = 0;
@@ -205,7 +206,7 @@ void Subscriptions::give(std::vector<Waiting> leaving, bool in_trouble) const {
       waiting.answer.send(
           refetch_response(make_handle(request, storage_.name(), Position{waiting.other_life, 0}, true)));
     } else if (in_trouble && waiting.rows.empty()) {
-      waiting.answer.send(trouble_response(Status(Code::kAgain, "the storage does not answer")));
+      waiting.answer.send(unavailable(Status(Code::kAgain, "the storage does not answer")));
     } else {
       std::vector<ChangedRunPtr> rows;
       for (auto& [run, row] : waiting.rows) {

@@ -43,7 +43,7 @@ class RealtimeCost : public Realtime {
   }
 };
 
-TEST_F(RealtimeCost, OneLookServesAThousandWhoWait) {
+TEST_P(RealtimeCost, OneLookServesAThousandWhoWait) {
   constexpr size_t kClients = 1500;
   rlimit limit = {};
   getrlimit(RLIMIT_NOFILE, &limit);
@@ -52,7 +52,7 @@ TEST_F(RealtimeCost, OneLookServesAThousandWhoWait) {
   }
   const rlimit raised = {limit.rlim_max, limit.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &raised), 0);
-  RealtimeServer server(storage_, {.ask_ms = 600'000});
+  RealtimeServer server(*tested_, {.ask_ms = 600'000});
   const std::string id = trigger({"a"});
   const size_t threads = threads_of_this_process();
   auto clients = waiting(server, of_run(id), kClients / 2);
@@ -83,8 +83,8 @@ TEST_F(RealtimeCost, OneLookServesAThousandWhoWait) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-TEST_F(RealtimeCost, ALookVisitsOnlyWhatChanged) {
-  RealtimeServer server(storage_, {.ask_ms = 600'000});
+TEST_P(RealtimeCost, ALookVisitsOnlyWhatChanged) {
+  RealtimeServer server(*tested_, {.ask_ms = 600'000});
   for (int i = 0; i < 2000; ++i) {
     trigger({"a"});
   }
@@ -101,8 +101,8 @@ TEST_F(RealtimeCost, ALookVisitsOnlyWhatChanged) {
   EXPECT_EQ(server.storage.look_rows - rows, 1u);
 }
 
-TEST_F(RealtimeCost, NobodyWhoWaitsIsNoLook) {
-  RealtimeServer server(storage_);
+TEST_P(RealtimeCost, NobodyWhoWaitsIsNoLook) {
+  RealtimeServer server(*tested_);
   const std::string id = trigger();
   for (int i = 0; i < 20; ++i) {
     increment(id);
@@ -112,8 +112,8 @@ TEST_F(RealtimeCost, NobodyWhoWaitsIsNoLook) {
   EXPECT_EQ(server.subscriptions->counters().looks, 0u);
 }
 
-TEST_F(RealtimeCost, AtMostTwentyLooksASecondHoweverMuchChanges) {
-  RealtimeServer server(storage_);
+TEST_P(RealtimeCost, AtMostTwentyLooksASecondHoweverMuchChanges) {
+  RealtimeServer server(*tested_);
   const std::string id = trigger();
   const std::string other = trigger();
   ShapeClient client(server.address, of_run(other));
@@ -136,8 +136,8 @@ TEST_F(RealtimeCost, AtMostTwentyLooksASecondHoweverMuchChanges) {
   EXPECT_EQ(client.column(other, "metadata"), R"({"n":1})");
 }
 
-TEST_F(RealtimeCost, ASubscriptionGetsAtMostTenAnswersASecond) {
-  RealtimeServer server(storage_);
+TEST_P(RealtimeCost, ASubscriptionGetsAtMostTenAnswersASecond) {
+  RealtimeServer server(*tested_);
   const std::string id = trigger({"a"});
   std::atomic<bool> over{false};
   std::thread writer([&] {
@@ -164,8 +164,8 @@ TEST_F(RealtimeCost, ASubscriptionGetsAtMostTenAnswersASecond) {
   writer.join();
 }
 
-TEST_F(RealtimeCost, AChangeThatComesAloneIsToldAtOnce) {
-  RealtimeServer server(storage_);
+TEST_P(RealtimeCost, AChangeThatComesAloneIsToldAtOnce) {
+  RealtimeServer server(*tested_);
   const std::string id = trigger();
   ShapeClient client(server.address, of_run(id));
   client.step();
@@ -180,14 +180,16 @@ TEST_F(RealtimeCost, AChangeThatComesAloneIsToldAtOnce) {
   }
 }
 
-TEST_F(RealtimeCost, ThoseWhoWentAwayAreForgotten) {
-  RealtimeServer server(storage_);
+TEST_P(RealtimeCost, ThoseWhoWentAwayAreForgotten) {
+  RealtimeServer server(*tested_);
   const std::string id = trigger();
   auto clients = waiting(server, of_run(id), 10);
   ASSERT_TRUE(server.wait_waiting(10));
   clients.resize(3);
   EXPECT_TRUE(server.wait_waiting(3));
 }
+
+CAIRN_ON_EACH_STORAGE(RealtimeCost);
 
 }  // namespace
 }  // namespace cairn::tests

@@ -1,4 +1,4 @@
-// Servers that serve the realtime routes of one storage in memory, and what a test does to its runs.
+// Servers that serve the realtime routes of one storage, on each storage that there is, and what a test does to its runs.
 #pragma once
 
 #include <atomic>
@@ -12,7 +12,7 @@
 #include "api/server/shape_answer.h"
 #include "engine/document/operation.h"
 #include "tests/http/http_fixture.h"
-#include "tests/support/memory_storage.h"
+#include "tests/server/tested_storages.h"
 #include "tests/support/shape_client.h"
 
 namespace cairn::tests {
@@ -71,20 +71,17 @@ class CountedStorage : public server::RunStorage {
 /// One server of a storage that others may use too.
 class RealtimeServer {
  public:
-  explicit RealtimeServer(MemoryStorage& of, server::SubscriptionTimes times = {}, server::RealtimeAccess access = {},
-                          http::ServerOptions options = {}, bool gives_hints = true)
+  explicit RealtimeServer(TestedStorage& of, server::SubscriptionTimes times = {}, const server::Keys* keys = nullptr,
+                          bool gives_hints = true)
       : storage(of.door()) {
     storage.gives_hints = gives_hints;
-    if (!access.may_read) {
-      access.may_read = [](const http::Principal&, std::string_view, std::string_view) { return true; };
-    }
-    if (!access.left_out) {
-      access.left_out = [](const http::Principal&) { return std::vector<std::string>(); };
-    }
     subscriptions = std::make_unique<server::Subscriptions>(storage, times);
-    table = std::make_unique<server::RouteTable>(
-        server::realtime_routes(storage, *subscriptions, std::move(access), server::kApiKey),
-        [this] { subscriptions->let_go(); });
+    table = std::make_unique<server::RouteTable>(server::realtime_routes(storage, *subscriptions),
+                                                 [this] { subscriptions->let_go(); });
+    http::ServerOptions options;
+    if (keys != nullptr) {
+      options.authenticate = [keys](const http::Credentials& credentials) { return keys->check(credentials); };
+    }
     options.listen = {"127.0.0.1:0"};
     options.limits.connections_max = 8192;
     options.limits.strangers_max = 4096;
@@ -106,9 +103,9 @@ class RealtimeServer {
   std::string address;
 };
 
-class Realtime : public testing::Test {
+class Realtime : public testing::TestWithParam<StorageKind> {
  protected:
-  explicit Realtime(MemoryStorage::Options options = {}) : storage_(std::move(options)) {}
+  explicit Realtime(const StorageSetup& setup = {}) : tested_(GetParam().make(setup)), storage_(tested_->storage()) {}
 
   std::string trigger(const std::vector<std::string>& tags = {}, const std::string& metadata = R"({"n":0})") {
     server::Trigger trigger;
@@ -162,7 +159,8 @@ class Realtime : public testing::Test {
     return client.read_reply();
   }
 
-  MemoryStorage storage_;
+  const std::unique_ptr<TestedStorage> tested_;
+  server::RunStorage& storage_;
 };
 
 }  // namespace cairn::tests

@@ -26,8 +26,8 @@ std::string sent(Reply& reply) {
 
 class RealtimeOfOneRun : public Realtime {
  protected:
-  static MemoryStorage::Options fixed_time() {
-    MemoryStorage::Options options;
+  static StorageSetup fixed_time() {
+    StorageSetup options;
     options.name = "af7715";
     options.now_us = [] { return int64_t{1'796'335'199'919'000}; };
     return options;
@@ -42,7 +42,7 @@ class RealtimeOfOneRun : public Realtime {
     trigger.metadata = R"({"user":{"name":"Eric","id":"user_1234"},"progress":0})";
     trigger.tags = {"user:1234", "a\"b"};
     trigger.ttl = "10m";
-    storage_.add("run_1", trigger);
+    tested_->add("run_1", trigger);
     set_status("run_1", engine::RunStatus::kExecuting);
   }
   static std::string row(const std::string& metadata, const std::string& operation) {
@@ -60,9 +60,9 @@ class RealtimeOfOneRun : public Realtime {
   }
 };
 
-TEST_F(RealtimeOfOneRun, TheExampleOfTheProtocolByteForByte) {
+TEST_P(RealtimeOfOneRun, TheExampleOfTheProtocolByteForByte) {
   add_example();
-  const RealtimeServer server(storage_, {.live_ms = 100});
+  const RealtimeServer server(*tested_, {.live_ms = 100});
   Reply reply = ask(server.address, of_run("run_1") + "?log=full&offset=-1");
   const std::string handle = reply.headers["electric-handle"];
   EXPECT_EQ(handle.rfind("af7715-" + run("run_1").life + "-", 0), 0u) << handle;
@@ -112,9 +112,9 @@ TEST_F(RealtimeOfOneRun, TheExampleOfTheProtocolByteForByte) {
   EXPECT_EQ(reply.headers["electric-offset"], "3_0");
 }
 
-TEST_F(RealtimeOfOneRun, ARunThatIsNotThereIs404AndNotAskedForAgain) {
+TEST_P(RealtimeOfOneRun, ARunThatIsNotThereIs404AndNotAskedForAgain) {
   add_example();
-  const RealtimeServer server(storage_);
+  const RealtimeServer server(*tested_);
   for (const char* target : {"/realtime/v1/runs/run_2?offset=-1", "/realtime/v1/batches/batch_2?offset=-1",
                              "/realtime/v1/runs/run_2?offset=1_0&handle=x&live=true"}) {
     Reply reply = ask(server.address, target);
@@ -130,8 +130,8 @@ TEST_F(RealtimeOfOneRun, ARunThatIsNotThereIs404AndNotAskedForAgain) {
 
 class RealtimeSequence : public Realtime {};
 
-TEST_F(RealtimeSequence, AClientFollowsARunToItsEnd) {
-  const RealtimeServer server(storage_, {.live_ms = 200, .answer_ms = 0});
+TEST_P(RealtimeSequence, AClientFollowsARunToItsEnd) {
+  const RealtimeServer server(*tested_, {.live_ms = 200, .answer_ms = 0});
   const std::string id = trigger();
   ShapeClient client(server.address, of_run(id));
   ASSERT_TRUE(client.step_until_rows());
@@ -166,17 +166,17 @@ TEST_F(RealtimeSequence, AClientFollowsARunToItsEnd) {
   EXPECT_EQ(client.resets(), 0u);
 }
 
-TEST_F(RealtimeSequence, ARunGoesOnAfterARestartAndASetBeginsAnew) {
+TEST_P(RealtimeSequence, ARunGoesOnAfterARestartAndASetBeginsAnew) {
   const std::string id = trigger({"a"});
-  auto server = std::make_unique<RealtimeServer>(storage_, server::SubscriptionTimes{.answer_ms = 0});
+  auto server = std::make_unique<RealtimeServer>(*tested_, server::SubscriptionTimes{.answer_ms = 0});
   ShapeClient of_one(server->address, of_run(id));
   ShapeClient of_tag(server->address, "/realtime/v1/runs", {{"tags", "a"}});
   ASSERT_TRUE(of_one.step_until_rows());
   ASSERT_TRUE(of_tag.step_until_rows());
   server.reset();
-  storage_.forget_changes();
+  tested_->restart();
   increment(id);
-  server = std::make_unique<RealtimeServer>(storage_, server::SubscriptionTimes{.answer_ms = 0});
+  server = std::make_unique<RealtimeServer>(*tested_, server::SubscriptionTimes{.answer_ms = 0});
   of_one.use(server->address);
   of_tag.use(server->address);
   of_one.step();
@@ -195,8 +195,8 @@ TEST_F(RealtimeSequence, ARunGoesOnAfterARestartAndASetBeginsAnew) {
   EXPECT_EQ(of_tag.resets(), 1u);
 }
 
-TEST_F(RealtimeSequence, ThoseWhoWaitWhenTheFeedEndsLoseNothing) {
-  const RealtimeServer server(storage_, {.ask_ms = 50, .answer_ms = 0});
+TEST_P(RealtimeSequence, ThoseWhoWaitWhenTheFeedEndsLoseNothing) {
+  const RealtimeServer server(*tested_, {.ask_ms = 50, .answer_ms = 0});
   const std::string id = trigger({"a"});
   ShapeClient of_one(server.address, of_run(id));
   ShapeClient of_tag(server.address, "/realtime/v1/runs", {{"tags", "a"}});
@@ -205,7 +205,7 @@ TEST_F(RealtimeSequence, ThoseWhoWaitWhenTheFeedEndsLoseNothing) {
   of_one.send();
   of_tag.send();
   ASSERT_TRUE(server.wait_waiting(2));
-  storage_.forget_changes();
+  tested_->restart();
   EXPECT_EQ(of_one.receive().body, kOnlyUpToDate) << "it comes again";
   EXPECT_EQ(of_tag.receive().body, kOnlyUpToDate);
   increment(id);
@@ -216,8 +216,8 @@ TEST_F(RealtimeSequence, ThoseWhoWaitWhenTheFeedEndsLoseNothing) {
   EXPECT_EQ(of_tag.column(id, "metadata"), R"({"n":1})");
 }
 
-TEST_F(RealtimeSequence, AnEmptyShapeIs200AndFills) {
-  const RealtimeServer server(storage_, {.answer_ms = 0});
+TEST_P(RealtimeSequence, AnEmptyShapeIs200AndFills) {
+  const RealtimeServer server(*tested_, {.answer_ms = 0});
   ShapeClient client(server.address, "/realtime/v1/runs", {{"tags", "a,b"}, {"createdAt", "1h"}});
   Reply reply = client.step();
   EXPECT_EQ(reply.status, 200u);
@@ -236,8 +236,8 @@ TEST_F(RealtimeSequence, AnEmptyShapeIs200AndFills) {
   EXPECT_EQ(client.rows().size(), 2u) << "a run that got the tag";
 }
 
-TEST_F(RealtimeSequence, ABatchAndAllRuns) {
-  const RealtimeServer server(storage_, {.answer_ms = 0});
+TEST_P(RealtimeSequence, ABatchAndAllRuns) {
+  const RealtimeServer server(*tested_, {.answer_ms = 0});
   const auto [batch, runs] = make_batch(3);
   trigger();
   ShapeClient of_batch(server.address, "/realtime/v1/batches/" + batch);
@@ -257,17 +257,17 @@ TEST_F(RealtimeSequence, ABatchAndAllRuns) {
   EXPECT_EQ(of_all.emitted().size(), 1u);
 }
 
-TEST_F(RealtimeSequence, RunsFromBeforeTheTimeThatIsAskedForAreNotThere) {
+TEST_P(RealtimeSequence, RunsFromBeforeTheTimeThatIsAskedForAreNotThere) {
   int64_t now_us = server::wall_us() - 7'200'000'000;
-  MemoryStorage::Options options;
-  options.now_us = [&now_us] { return now_us; };
-  MemoryStorage storage(std::move(options));
+  StorageSetup setup;
+  setup.now_us = [&now_us] { return now_us; };
+  const auto tested = GetParam().make(setup);
   server::Trigger old;
   old.task = "t";
-  storage.add("run_old", old);
+  tested->add("run_old", old);
   now_us = server::wall_us();
-  storage.add("run_new", old);
-  const RealtimeServer server(storage, {.answer_ms = 0});
+  tested->add("run_new", old);
+  const RealtimeServer server(*tested, {.answer_ms = 0});
   ShapeClient client(server.address, "/realtime/v1/runs", {{"createdAt", "1h"}});
   ShapeClient longer(server.address, "/realtime/v1/runs");
   client.step();
@@ -276,16 +276,16 @@ TEST_F(RealtimeSequence, RunsFromBeforeTheTimeThatIsAskedForAreNotThere) {
   EXPECT_EQ(longer.rows().size(), 2u) << "a day, if nothing is asked for";
   client.send();
   ASSERT_TRUE(server.wait_waiting(1));
-  ASSERT_TRUE(storage.write(server::AddTags{"run_old", {"x"}}, {}).ok());
-  ASSERT_TRUE(storage.write(server::AddTags{"run_new", {"x"}}, {}).ok());
+  ASSERT_TRUE(tested->storage().write(server::AddTags{"run_old", {"x"}}, {}).ok());
+  ASSERT_TRUE(tested->storage().write(server::AddTags{"run_new", {"x"}}, {}).ok());
   client.receive();
   EXPECT_EQ(client.rows().size(), 1u);
 }
 
-TEST_F(RealtimeSequence, ASnapshotHasTheNewestThousand) {
-  const RealtimeServer server(storage_, {.answer_ms = 0});
+TEST_P(RealtimeSequence, ASnapshotHasTheNewestThousand) {
+  const RealtimeServer server(*tested_, {.answer_ms = 0});
   for (int i = 0; i < 1005; ++i) {
-    storage_.add("run_" + std::to_string(10'000 + i), {});
+    tested_->add("run_" + std::to_string(10'000 + i), {});
   }
   ShapeClient client(server.address, "/realtime/v1/runs");
   client.step();
@@ -300,12 +300,12 @@ TEST_F(RealtimeSequence, ASnapshotHasTheNewestThousand) {
   EXPECT_EQ(client.column("run_10001", "metadata"), R"({"n":1})") << "older ones come when they change";
 }
 
-TEST_F(RealtimeSequence, MuchThatWasMissedComesInParts) {
-  const RealtimeServer server(storage_, {.answer_ms = 0});
+TEST_P(RealtimeSequence, MuchThatWasMissedComesInParts) {
+  const RealtimeServer server(*tested_, {.answer_ms = 0});
   ShapeClient client(server.address, "/realtime/v1/runs");
   client.step();
   for (int i = 0; i < 2500; ++i) {
-    storage_.add("run_" + std::to_string(10'000 + i), {});
+    tested_->add("run_" + std::to_string(10'000 + i), {});
   }
   Reply reply = client.step();
   EXPECT_EQ(reply.headers.count("electric-up-to-date"), 0u);
@@ -317,8 +317,8 @@ TEST_F(RealtimeSequence, MuchThatWasMissedComesInParts) {
   EXPECT_EQ(client.rows().size(), 2500u);
 }
 
-TEST_F(RealtimeSequence, ColumnsAreLeftOutFromRowsAndSchema) {
-  const RealtimeServer server(storage_, {.answer_ms = 0});
+TEST_P(RealtimeSequence, ColumnsAreLeftOutFromRowsAndSchema) {
+  const RealtimeServer server(*tested_, {.answer_ms = 0});
   const std::string id = trigger();
   ShapeClient client(server.address, of_run(id), {{"skipColumns", "payload,output,status"}});
   const Reply reply = client.step();
@@ -332,8 +332,8 @@ TEST_F(RealtimeSequence, ColumnsAreLeftOutFromRowsAndSchema) {
   EXPECT_EQ(client.ended(), "");
 }
 
-TEST_F(RealtimeSequence, AHintThatIsLostIsMadeUpForWithinASecond) {
-  const RealtimeServer server(storage_, {.answer_ms = 0}, {}, {}, false);
+TEST_P(RealtimeSequence, AHintThatIsLostIsMadeUpForWithinASecond) {
+  const RealtimeServer server(*tested_, {.answer_ms = 0}, nullptr, false);
   const std::string id = trigger();
   ShapeClient client(server.address, of_run(id));
   client.step();
@@ -346,8 +346,8 @@ TEST_F(RealtimeSequence, AHintThatIsLostIsMadeUpForWithinASecond) {
   EXPECT_LT(Elapsed(std::chrono::steady_clock::now() - from).count(), 2000);
 }
 
-TEST_F(RealtimeSequence, TheTimeIsSpread) {
-  const RealtimeServer server(storage_, {.live_ms = 1000, .answer_ms = 0});
+TEST_P(RealtimeSequence, TheTimeIsSpread) {
+  const RealtimeServer server(*tested_, {.live_ms = 1000, .answer_ms = 0});
   const std::string id = trigger();
   std::vector<std::unique_ptr<ShapeClient>> clients;
   for (int i = 0; i < 20; ++i) {
@@ -365,49 +365,94 @@ TEST_F(RealtimeSequence, TheTimeIsSpread) {
   }
 }
 
-class RealtimeForSome : public Realtime {};
+class RealtimeForSome : public Realtime {
+ protected:
+  RealtimeForSome() : keys_(secrets_of(kFollowersKey), {}, storage_.name()), server_(*tested_, {}, &keys_) {}
+  static constexpr const char* kFollowersKey = "api-key-0123456789-abcdefghijklmnopqrst";
+  static std::vector<Secret> secrets_of(const char* text) {
+    std::vector<Secret> out;
+    out.push_back(std::move(*Secret::from_text(text)));
+    return out;
+  }
+  [[nodiscard]] std::string bearer(const std::string& scope, const std::string& further = "") const {
+    return "Authorization: Bearer " +
+           keys_.sign(R"({"iss":"https://id.trigger.dev","aud":"https://api.trigger.dev","sub":")" + storage_.name() +
+                      R"(","pub":true,)" + further + R"("exp":4102444800,"scopes":[")" + scope + "\"]}") +
+           "\r\n";
+  }
+  [[nodiscard]] unsigned status(const std::string& scope, const std::string& target) const {
+    return ask(server_.address, target + (target.find('?') == std::string::npos ? "?" : "&") + "offset=-1",
+               bearer(scope))
+        .status;
+  }
 
-TEST_F(RealtimeForSome, WhatATokenMayReadDecides) {
-  server::RealtimeAccess access;
-  std::string allowed;
-  access.may_read = [&allowed](const http::Principal&, std::string_view type, std::string_view id) {
-    return allowed == std::string(type) + ":" + std::string(id);
-  };
-  access.left_out = [](const http::Principal&) { return std::vector<std::string>{"payload"}; };
-  const RealtimeServer server(storage_, {}, access);
+  const server::Keys keys_;
+  const RealtimeServer server_;
+};
+
+TEST_P(RealtimeForSome, ScopesOpenWhatTheyName) {
   const std::string id = trigger({"a", "b"});
   const auto [batch, runs] = make_batch(1);
-  const auto status = [&](const std::string& scope, const std::string& target) {
-    allowed = scope;
-    return ask(server.address, target + (target.find('?') == std::string::npos ? "?" : "&") + "offset=-1").status;
-  };
-  for (const std::string& scope :
-       {"runs:" + id, std::string("tasks:import-csv"), std::string("tags:a"), std::string("tags:b")}) {
+  for (const std::string& scope : {"read:runs:" + id, std::string("read:runs"), std::string("read:tasks:import-csv"),
+                                   std::string("read:tags:a"), std::string("read:tags:b"), std::string("admin")}) {
     EXPECT_EQ(status(scope, of_run(id)), 200u) << scope;
   }
-  for (const std::string& scope : {"runs:" + runs[0], std::string("tasks:other"), std::string("tags:c"),
-                                   std::string("batch:"), std::string("tags:"), std::string("nothing")}) {
+  for (const std::string& scope :
+       {"read:runs:" + runs[0], "write:runs:" + id, std::string("read:tasks:other"), std::string("read:tags:c"),
+        "read:batch:" + batch, std::string("trigger:tasks"), std::string("")}) {
     EXPECT_EQ(status(scope, of_run(id)), 403u) << scope;
   }
-  EXPECT_EQ(status("batch:" + batch, of_run(runs[0])), 200u);
-  EXPECT_EQ(status("nothing", of_run("run_none")), 404u);
-  for (const char* scope : {"runs:", "tags:", "tags:b"}) {
+  EXPECT_EQ(status("read:batch:" + batch, of_run(runs[0])), 200u);
+  EXPECT_EQ(status("read:nothing", of_run("run_none")), 404u);
+  for (const char* scope : {"read:runs", "read:tags", "read:tags:b"}) {
     EXPECT_EQ(status(scope, "/realtime/v1/runs?tags=b,a"), 200u) << scope;
   }
-  EXPECT_EQ(status("tags:c", "/realtime/v1/runs?tags=b,a"), 403u);
-  EXPECT_EQ(status("tags:a", "/realtime/v1/runs"), 403u) << "all runs";
-  EXPECT_EQ(status("runs:", "/realtime/v1/batches/" + batch), 200u);
-  EXPECT_EQ(status("batch:" + batch, "/realtime/v1/batches/" + batch), 200u);
-  EXPECT_EQ(status("batch:other", "/realtime/v1/batches/" + batch), 403u);
-  allowed = "runs:" + id;
-  Reply reply = ask(server.address, of_run(id) + "?offset=-1&skipColumns=output");
-  EXPECT_EQ(reply.headers["electric-schema"].find("\"payload\""), std::string::npos) << "the token leaves it out";
-  EXPECT_EQ(reply.headers["electric-schema"].find("\"output\""), std::string::npos);
-  allowed = "";
-  reply = ask(server.address, of_run(id) + "?offset=-1");
+  EXPECT_EQ(status("read:tags:c", "/realtime/v1/runs?tags=b,a"), 403u);
+  EXPECT_EQ(status("read:tags:a", "/realtime/v1/runs"), 403u) << "all runs";
+  EXPECT_EQ(status("read:runs:" + id, "/realtime/v1/runs"), 403u);
+  EXPECT_EQ(status("read:runs", "/realtime/v1/batches/" + batch), 200u);
+  EXPECT_EQ(status("read:batch:" + batch, "/realtime/v1/batches/" + batch), 200u);
+  EXPECT_EQ(status("read:batch:other", "/realtime/v1/batches/" + batch), 403u);
+  EXPECT_EQ(ask(server_.address, of_run(id) + "?offset=-1").status, 401u);
+  const Reply reply = ask(server_.address, of_run(id) + "?offset=-1", bearer("read:runs:other"));
   EXPECT_EQ(reply.body,
             R"({"error":"Unauthorized","code":"unauthorized","param":"access_token","type":"authorization"})");
 }
+
+TEST_P(RealtimeForSome, ALiveRequestNeedsItsScopeToo) {
+  const std::string id = trigger({"a"});
+  ShapeClient client(server_.address, of_run(id));
+  client.headers = bearer("read:tags:a");
+  client.step();
+  client.send();
+  ASSERT_TRUE(server_.wait_waiting(1));
+  increment(id);
+  EXPECT_EQ(client.receive().status, 200u);
+  client.headers = bearer("read:tags:b");
+  EXPECT_EQ(client.step().status, 403u);
+}
+
+TEST_P(RealtimeForSome, TheColumnsOfTheTokenAndOfTheQueryAreLeftOut) {
+  const std::string id = trigger();
+  ShapeClient client(server_.address, of_run(id), {{"skipColumns", "output"}});
+  client.headers = bearer("read:runs:" + id, R"("realtime":{"skipColumns":["payload","metadata"]},)");
+  client.step();
+  for (const char* name : {"output", "payload", "metadata"}) {
+    EXPECT_EQ(client.column(id, name), "missing") << name;
+  }
+  client.send();
+  ASSERT_TRUE(server_.wait_waiting(1));
+  increment(id);
+  EXPECT_EQ(client.receive().body.find("\"metadata\""), std::string::npos);
+  client.headers = bearer("read:runs:" + id);
+  EXPECT_EQ(client.step().status, 409u) << "a token that leaves out less: other rows";
+  client.step();
+  EXPECT_EQ(client.column(id, "metadata"), R"({"n":1})");
+}
+
+CAIRN_ON_EACH_STORAGE(RealtimeOfOneRun);
+CAIRN_ON_EACH_STORAGE(RealtimeSequence);
+CAIRN_ON_EACH_STORAGE(RealtimeForSome);
 
 }  // namespace
 }  // namespace cairn::tests

@@ -17,8 +17,8 @@ constexpr const char* kNothingNew = R"([{"headers":{"control":"up-to-date"}}])";
 
 class RealtimeTrouble : public Realtime {};
 
-TEST_F(RealtimeTrouble, AStopAnswersAllWhoWaitInFull) {
-  auto server = std::make_unique<RealtimeServer>(storage_);
+TEST_P(RealtimeTrouble, AStopAnswersAllWhoWaitInFull) {
+  auto server = std::make_unique<RealtimeServer>(*tested_);
   const std::string id = trigger({"a"});
   std::vector<std::unique_ptr<ShapeClient>> clients;
   for (int i = 0; i < 40; ++i) {
@@ -39,8 +39,8 @@ TEST_F(RealtimeTrouble, AStopAnswersAllWhoWaitInFull) {
   EXPECT_EQ(server->server->counters().failed_handlers, 0u);
 }
 
-TEST_F(RealtimeTrouble, WhoComesWhileItStopsDoesNotWait) {
-  RealtimeServer server(storage_);
+TEST_P(RealtimeTrouble, WhoComesWhileItStopsDoesNotWait) {
+  RealtimeServer server(*tested_);
   const std::string id = trigger();
   ShapeClient client(server.address, of_run(id));
   client.step();
@@ -49,8 +49,8 @@ TEST_F(RealtimeTrouble, WhoComesWhileItStopsDoesNotWait) {
   EXPECT_EQ(server.subscriptions->counters().waiting, 0u);
 }
 
-TEST_F(RealtimeTrouble, AStorageInTroubleIs503UntilItRecovers) {
-  const RealtimeServer server(storage_, {.live_ms = 300, .ask_ms = 50, .answer_ms = 0});
+TEST_P(RealtimeTrouble, AStorageInTroubleIs503UntilItRecovers) {
+  const RealtimeServer server(*tested_, {.live_ms = 300, .ask_ms = 50, .answer_ms = 0});
   const std::string id = trigger({"a"});
   ShapeClient waits(server.address, of_run(id));
   ShapeClient of_tag(server.address, "/realtime/v1/runs?tags=a");
@@ -58,7 +58,7 @@ TEST_F(RealtimeTrouble, AStorageInTroubleIs503UntilItRecovers) {
   of_tag.step();
   waits.send();
   ASSERT_TRUE(server.wait_waiting(1));
-  storage_.set_trouble(Status(Code::kIo, "the disk does not answer"));
+  tested_->set_trouble(Status(Code::kIo, "the disk does not answer"));
   std::this_thread::sleep_for(milliseconds(150));
   EXPECT_EQ(server.subscriptions->counters().waiting, 1u) << "who waits goes on waiting";
   EXPECT_EQ(waits.receive().status, 503u) << "until its time is up";
@@ -66,10 +66,10 @@ TEST_F(RealtimeTrouble, AStorageInTroubleIs503UntilItRecovers) {
                                     std::string("/realtime/v1/batches/b?offset=-1")}) {
     const Reply reply = ask(server.address, target);
     EXPECT_EQ(reply.status, 503u);
-    EXPECT_EQ(reply.body, R"({"error":"the runs cannot be read now: the disk does not answer"})");
+    EXPECT_EQ(reply.body, R"({"error":"the storage of runs cannot do this now: the disk does not answer"})");
   }
   EXPECT_EQ(of_tag.step().status, 503u) << "a live request";
-  storage_.set_trouble({});
+  tested_->set_trouble({});
   increment(id);
   ASSERT_TRUE(waits.step_until_rows());
   ASSERT_TRUE(of_tag.step_until_rows());
@@ -78,8 +78,8 @@ TEST_F(RealtimeTrouble, AStorageInTroubleIs503UntilItRecovers) {
   EXPECT_EQ(waits.resets() + of_tag.resets(), 0u);
 }
 
-TEST_F(RealtimeTrouble, WhoWaitsThroughATroubleMissesNothing) {
-  const RealtimeServer server(storage_, {.ask_ms = 50, .answer_ms = 0});
+TEST_P(RealtimeTrouble, WhoWaitsThroughATroubleMissesNothing) {
+  const RealtimeServer server(*tested_, {.ask_ms = 50, .answer_ms = 0});
   const std::string id = trigger();
   ShapeClient client(server.address, of_run(id));
   client.step();
@@ -89,18 +89,18 @@ TEST_F(RealtimeTrouble, WhoWaitsThroughATroubleMissesNothing) {
   client.receive();
   client.send();
   ASSERT_TRUE(server.wait_waiting(1));
-  storage_.set_trouble(Status(Code::kBusy, "busy"));
+  tested_->set_trouble(Status(Code::kBusy, "busy"));
   std::this_thread::sleep_for(milliseconds(200));
-  storage_.set_trouble({});
+  tested_->set_trouble({});
   increment(id);
   EXPECT_EQ(client.receive().status, 200u);
   EXPECT_EQ(client.column(id, "metadata"), R"({"n":2})");
 }
 
-TEST_F(RealtimeTrouble, AChangeBetweenTheCheckAndTheWaitIsNotMissed) {
+TEST_P(RealtimeTrouble, AChangeBetweenTheCheckAndTheWaitIsNotMissed) {
   const std::string id = trigger({"a"});
   for (const std::string& path : {of_run(id), std::string("/realtime/v1/runs?tags=a")}) {
-    RealtimeServer server(storage_, {.ask_ms = 600'000});
+    RealtimeServer server(*tested_, {.ask_ms = 600'000});
     ShapeClient client(server.address, path);
     client.step();
     const std::string before = client.column(id, "metadata");
@@ -125,10 +125,10 @@ TEST_F(RealtimeTrouble, AChangeBetweenTheCheckAndTheWaitIsNotMissed) {
   }
 }
 
-MemoryStorage::Options short_history() {
-  MemoryStorage::Options options;
-  options.history_max = 20;
-  return options;
+StorageSetup short_history() {
+  StorageSetup setup;
+  setup.history_max = 20;
+  return setup;
 }
 
 class RealtimeTooOld : public Realtime {
@@ -136,8 +136,8 @@ class RealtimeTooOld : public Realtime {
   RealtimeTooOld() : Realtime(short_history()) {}
 };
 
-TEST_F(RealtimeTooOld, APositionOfLongAgoIsAResetAndTheClientEndsRight) {
-  const RealtimeServer server(storage_, {.answer_ms = 0});
+TEST_P(RealtimeTooOld, APositionOfLongAgoIsAResetAndTheClientEndsRight) {
+  const RealtimeServer server(*tested_, {.answer_ms = 0});
   const std::string id = trigger({"a"});
   ShapeClient client(server.address, "/realtime/v1/runs?tags=a");
   ShapeClient of_one(server.address, of_run(id));
@@ -166,8 +166,8 @@ TEST_F(RealtimeTooOld, APositionOfLongAgoIsAResetAndTheClientEndsRight) {
   EXPECT_EQ(of_one.resets(), 0u);
 }
 
-TEST_F(RealtimeTooOld, ASetInWhichNothingHappensIsNotReset) {
-  const RealtimeServer server(storage_, {.live_ms = 60, .answer_ms = 0});
+TEST_P(RealtimeTooOld, ASetInWhichNothingHappensIsNotReset) {
+  const RealtimeServer server(*tested_, {.live_ms = 60, .answer_ms = 0});
   const std::string quiet = trigger({"quiet"});
   const std::string busy = trigger({"busy"});
   ShapeClient client(server.address, "/realtime/v1/runs?tags=quiet");
@@ -186,8 +186,8 @@ TEST_F(RealtimeTooOld, ASetInWhichNothingHappensIsNotReset) {
   EXPECT_EQ(client.resets(), 0u);
 }
 
-TEST_F(RealtimeTooOld, MoreThanTheStorageRemembersBetweenTwoLooksIsNoHole) {
-  const RealtimeServer server(storage_, {.look_ms = 100, .answer_ms = 0});
+TEST_P(RealtimeTooOld, MoreThanTheStorageRemembersBetweenTwoLooksIsNoHole) {
+  const RealtimeServer server(*tested_, {.look_ms = 100, .answer_ms = 0});
   const std::string id = trigger({"a"});
   const std::string busy = trigger();
   ShapeClient of_tag(server.address, "/realtime/v1/runs?tags=a");
@@ -214,12 +214,6 @@ TEST_F(RealtimeTooOld, MoreThanTheStorageRemembersBetweenTwoLooksIsNoHole) {
   }
   EXPECT_EQ(of_one.column(id, "metadata"), R"({"n":1})");
   EXPECT_EQ(of_one.resets(), 0u);
-}
-
-http::ServerOptions many_handlers() {
-  http::ServerOptions options;
-  options.handler_threads = 8;
-  return options;
 }
 
 /// What one client saw of the counters "n" of its runs.
@@ -361,27 +355,27 @@ class RealtimeWhileAllChanges : public Realtime {
   }
 };
 
-TEST_F(RealtimeWhileAllChanges, NothingIsMissedOrDoubled) {
-  const RealtimeServer server(storage_, {.live_ms = 250, .look_ms = 5, .answer_ms = 0}, {}, many_handlers());
+TEST_P(RealtimeWhileAllChanges, NothingIsMissedOrDoubled) {
+  const RealtimeServer server(*tested_, {.live_ms = 250, .look_ms = 5, .answer_ms = 0});
   follow_all({server.address}, 3, 400);
 }
 
-TEST_F(RealtimeWhileAllChanges, NorByThoseWhoChangeTheServerBetweenAnyTwoRequests) {
-  const RealtimeServer one(storage_, {.live_ms = 250, .look_ms = 5, .answer_ms = 0}, {}, many_handlers());
-  const RealtimeServer two(storage_, {.live_ms = 250, .look_ms = 30, .answer_ms = 5}, {}, many_handlers());
-  const RealtimeServer deaf(storage_, {.live_ms = 250, .ask_ms = 70, .answer_ms = 0}, {}, many_handlers(), false);
+TEST_P(RealtimeWhileAllChanges, NorByThoseWhoChangeTheServerBetweenAnyTwoRequests) {
+  const RealtimeServer one(*tested_, {.live_ms = 250, .look_ms = 5, .answer_ms = 0});
+  const RealtimeServer two(*tested_, {.live_ms = 250, .look_ms = 30, .answer_ms = 5});
+  const RealtimeServer deaf(*tested_, {.live_ms = 250, .ask_ms = 70, .answer_ms = 0}, nullptr, false);
   follow_all({one.address, two.address, deaf.address}, 3, 400);
 }
 
-TEST_F(RealtimeWhileAllChanges, ThoseWhoAreResetMeanwhileEndRightToo) {
-  const RealtimeServer server(storage_, {.live_ms = 200, .look_ms = 5, .ask_ms = 50, .answer_ms = 0});
+TEST_P(RealtimeWhileAllChanges, ThoseWhoAreResetMeanwhileEndRightToo) {
+  const RealtimeServer server(*tested_, {.live_ms = 200, .look_ms = 5, .ask_ms = 50, .answer_ms = 0});
   const std::string id = trigger({"a"});
   std::atomic<bool> over{false};
   std::thread writer([&] {
     for (int i = 0; i < 300; ++i) {
       increment(id);
       if (i % 40 == 39) {
-        storage_.forget_changes();
+        tested_->restart();
       }
       std::this_thread::sleep_for(milliseconds(1));
     }
@@ -405,6 +399,10 @@ TEST_F(RealtimeWhileAllChanges, ThoseWhoAreResetMeanwhileEndRightToo) {
   EXPECT_GT(of_tag.resets(), 0u);
   EXPECT_EQ(of_one.resets(), 0u);
 }
+
+CAIRN_ON_EACH_STORAGE(RealtimeTrouble);
+CAIRN_ON_EACH_STORAGE(RealtimeTooOld);
+CAIRN_ON_EACH_STORAGE(RealtimeWhileAllChanges);
 
 }  // namespace
 }  // namespace cairn::tests

@@ -8,11 +8,11 @@
 namespace cairn::tests {
 namespace {
 
+using engine::RunStatus;
 using server::ColumnSet;
 using server::kAllColumns;
 using server::RowOperation;
 using server::RunView;
-using Status = engine::RunStatus;
 
 constexpr int64_t kAt = 1'796'335'199'919'000;  // 2026-12-03T21:59:59.919
 
@@ -22,7 +22,7 @@ RunView example() {
   run.id = "run_1";
   run.life = "life";
   run.sequence = 4;
-  run.status = Status::kExecuting;
+  run.status = RunStatus::kExecuting;
   run.task = "import-csv";
   run.created_us = run.queued_us = run.started_us = kAt;
   run.updated_us = kAt + 1999;
@@ -80,7 +80,7 @@ TEST(ShapeColumns, WhatARunHasNotIsNull) {
 
 TEST(ShapeColumns, AFinishedRunHasItsEndItsOutputAndItsDuration) {
   RunView run = example();
-  run.status = Status::kCompleted;
+  run.status = RunStatus::kCompleted;
   run.finished_us = kAt + 1'500'900;
   run.is_test = true;
   run.delayed_until_us = kAt - 919'000;
@@ -92,26 +92,26 @@ TEST(ShapeColumns, AFinishedRunHasItsEndItsOutputAndItsDuration) {
   EXPECT_EQ(column_of(run, "output"), "done");
   EXPECT_EQ(column_of(run, "outputType"), "text/plain");
   EXPECT_EQ(column_of(run, "expiredAt"), "null");
-  run.status = Status::kExpired;
+  run.status = RunStatus::kExpired;
   EXPECT_EQ(column_of(run, "expiredAt"), "2026-12-03T22:00:01.419");
-  run.status = Status::kCrashed;
+  run.status = RunStatus::kCrashed;
   EXPECT_EQ(column_of(run, "completedAt"), "null") << "it can go on";
 }
 
 TEST(ShapeColumns, SomeStatusesHaveAnotherNameThere) {
-  const std::pair<Status, const char*> names[] = {{Status::kPendingVersion, "PENDING_VERSION"},
-                                                  {Status::kQueued, "PENDING"},
-                                                  {Status::kDequeued, "DEQUEUED"},
-                                                  {Status::kExecuting, "EXECUTING"},
-                                                  {Status::kWaiting, "WAITING_TO_RESUME"},
-                                                  {Status::kCompleted, "COMPLETED_SUCCESSFULLY"},
-                                                  {Status::kCanceled, "CANCELED"},
-                                                  {Status::kFailed, "COMPLETED_WITH_ERRORS"},
-                                                  {Status::kCrashed, "CRASHED"},
-                                                  {Status::kSystemFailure, "SYSTEM_FAILURE"},
-                                                  {Status::kDelayed, "DELAYED"},
-                                                  {Status::kExpired, "EXPIRED"},
-                                                  {Status::kTimedOut, "TIMED_OUT"}};
+  const std::pair<RunStatus, const char*> names[] = {{RunStatus::kPendingVersion, "PENDING_VERSION"},
+                                                     {RunStatus::kQueued, "PENDING"},
+                                                     {RunStatus::kDequeued, "DEQUEUED"},
+                                                     {RunStatus::kExecuting, "EXECUTING"},
+                                                     {RunStatus::kWaiting, "WAITING_TO_RESUME"},
+                                                     {RunStatus::kCompleted, "COMPLETED_SUCCESSFULLY"},
+                                                     {RunStatus::kCanceled, "CANCELED"},
+                                                     {RunStatus::kFailed, "COMPLETED_WITH_ERRORS"},
+                                                     {RunStatus::kCrashed, "CRASHED"},
+                                                     {RunStatus::kSystemFailure, "SYSTEM_FAILURE"},
+                                                     {RunStatus::kDelayed, "DELAYED"},
+                                                     {RunStatus::kExpired, "EXPIRED"},
+                                                     {RunStatus::kTimedOut, "TIMED_OUT"}};
   static_assert(std::size(names) == engine::kRunStatuses);
   RunView run = example();
   for (const auto& [status, name] : names) {

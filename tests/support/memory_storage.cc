@@ -133,13 +133,22 @@ bool MemoryStorage::is_repeat(const RequestKey& key, Request*& request) {
 }
 
 bool MemoryStorage::is_used(const RequestKey& key) {
+  const auto found = key.once_token.empty() ? used_tokens_.end() : used_tokens_.find(key.once_token);
+  return found != used_tokens_.end() && found->second >= now();
+}
+
+void MemoryStorage::forget_old() {
+  if (requests_.size() + used_tokens_.size() < look_at_) {
+    return;
+  }
+  std::erase_if(requests_, [this](const auto& entry) { return entry.second.at_us + kRequestKeptUs < now(); });
   std::erase_if(used_tokens_, [this](const auto& entry) { return entry.second < now(); });
-  return !key.once_token.empty() && used_tokens_.count(key.once_token) != 0;
+  look_at_ = 1000 + 2 * (requests_.size() + used_tokens_.size());
 }
 
 void MemoryStorage::remember(const RequestKey& key, std::variant<Written, BatchView> outcome) {
+  forget_old();
   if (!key.request.empty()) {
-    std::erase_if(requests_, [this](const auto& entry) { return entry.second.at_us + kRequestKeptUs < now(); });
     requests_[key.request] = {std::move(outcome), now()};
   }
   if (!key.once_token.empty()) {
@@ -199,16 +208,6 @@ void MemoryStorage::forget_changes() {
 std::vector<std::pair<std::string, std::vector<engine::Operation>>> MemoryStorage::foreign_operations() const {
   const std::lock_guard lock(mutex_);
   return foreign_;
-}
-
-size_t MemoryStorage::run_count() const {
-  const std::lock_guard lock(mutex_);
-  return runs_.size();
-}
-
-size_t MemoryStorage::batch_count() const {
-  const std::lock_guard lock(mutex_);
-  return batches_.size();
 }
 
 }  // namespace cairn::tests

@@ -61,8 +61,6 @@ class MemoryStorage : public server::RunStorage {
   void forget_changes();
   /// Operations for runs that are not here, in the order of their requests.
   [[nodiscard]] std::vector<std::pair<std::string, std::vector<engine::Operation>>> foreign_operations() const;
-  [[nodiscard]] size_t run_count() const;
-  [[nodiscard]] size_t batch_count() const;
 
  private:
   class Door;
@@ -117,6 +115,7 @@ class MemoryStorage : public server::RunStorage {
 
   bool is_repeat(const server::RequestKey& key, Request*& request);
   [[nodiscard]] bool is_used(const server::RequestKey& key);
+  void forget_old();
   void remember(const server::RequestKey& key, std::variant<server::Written, server::BatchView> outcome);
 
   [[nodiscard]] server::RunView view_of(const Run& run, unsigned parts) const;
@@ -139,6 +138,7 @@ class MemoryStorage : public server::RunStorage {
   std::map<std::pair<std::string, std::string>, Kept> idempotency_;  // by task and key
   std::map<std::string, Kept> batch_idempotency_;
   std::map<std::string, Request> requests_;
+  size_t look_at_ = 1000;  // so many requests and tokens: time to forget the old ones
   std::map<std::string, int64_t> used_tokens_;  // until when they must be known
   std::vector<std::pair<std::string, std::vector<engine::Operation>>> foreign_;
   std::string feed_;
