@@ -28,7 +28,6 @@ constexpr int kLookPartsMax = 8;  // then those who wait get what was found, and
 constexpr int kChecksMax = 5;
 constexpr milliseconds kNoMemoryPause{20};
 constexpr milliseconds kSweep{1000};
-constexpr milliseconds kIdle{5000};  // without anybody who waits: then the position is given up, and no look is made
 
 }  // namespace
 
@@ -256,11 +255,12 @@ Subscriptions::Clock::time_point Subscriptions::step() {
   {
     const MutexLock lock(mutex_);
     if (room_.size() == 0) {
-      if (has_begun_ && now >= last_busy_ + kIdle) {
+      const auto over = last_busy_ + milliseconds(times_.idle_ms);
+      if (has_begun_ && now >= over) {
         has_begun_ = false;
         restart({});
       }
-      return has_begun_ ? last_busy_ + kIdle : Clock::time_point::max();
+      return has_begun_ ? over : Clock::time_point::max();
     }
     last_busy_ = now;
   }

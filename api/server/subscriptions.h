@@ -30,6 +30,7 @@ struct SubscriptionTimes {
   int64_t look_ms = 50;      // between two looks, at least
   int64_t ask_ms = 1'000;    // between two looks, at most: hints may be lost
   int64_t answer_ms = 100;
+  int64_t idle_ms = 5'000;  // without anybody who waits: then what the last looks saw is forgotten
 };
 
 class Subscriptions {

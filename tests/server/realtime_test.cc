@@ -282,6 +282,30 @@ TEST_P(RealtimeSequence, RunsFromBeforeTheTimeThatIsAskedForAreNotThere) {
   EXPECT_EQ(client.rows().size(), 1u);
 }
 
+TEST_P(RealtimeSequence, AnOffsetThatWasNeverGivenIsAReset) {
+  const RealtimeServer server(*tested_, {.answer_ms = 0});
+  const std::string id = trigger({"a"});
+  for (const std::string& path : {of_run(id), std::string("/realtime/v1/runs?tags=a")}) {
+    ShapeClient client(server.address, path);
+    client.step();
+    const std::string ahead = path + (path.find('?') == std::string::npos ? "?" : "&") + "handle=" + client.handle() +
+                              "&live=true&offset=1000000_0";
+    Reply reply = ask(server.address, ahead);
+    EXPECT_EQ(reply.status, 409u) << "as after a storage that was set back";
+    const std::string handle = reply.headers["electric-handle"];
+    EXPECT_NE(handle, client.handle());
+    reply = ask(server.address, path + (path.find('?') == std::string::npos ? "?" : "&") +
+                                    "expired_handle=" + client.handle() + "&handle=" + handle + "&offset=-1");
+    EXPECT_EQ(reply.status, 200u);
+    EXPECT_EQ(reply.headers["electric-handle"], handle) << "a client goes on with the one that it was given";
+    increment(id);
+    reply = ask(server.address, path + (path.find('?') == std::string::npos ? "?" : "&") + "handle=" + handle +
+                                    "&live=true&offset=" + reply.headers["electric-offset"]);
+    EXPECT_EQ(reply.status, 200u);
+    EXPECT_NE(reply.body, kOnlyUpToDate);
+  }
+}
+
 TEST_P(RealtimeSequence, ASnapshotHasTheNewestThousand) {
   const RealtimeServer server(*tested_, {.answer_ms = 0});
   for (int i = 0; i < 1005; ++i) {

@@ -400,6 +400,21 @@ TEST_P(RealtimeWhileAllChanges, ThoseWhoAreResetMeanwhileEndRightToo) {
   EXPECT_EQ(of_one.resets(), 0u);
 }
 
+TEST_P(RealtimeWhileAllChanges, NorWhenEachPauseIsLongEnoughToForgetWhatWasSeen) {
+  const RealtimeServer server(*tested_, {.live_ms = 250, .look_ms = 5, .answer_ms = 0, .idle_ms = 0});
+  follow_all({server.address}, 2, 200);
+  std::this_thread::sleep_for(milliseconds(20));
+  const std::string id = trigger({"a"});
+  ShapeClient client(server.address, "/realtime/v1/runs?tags=a");
+  client.step();
+  for (int i = 0; i < 20; ++i) {  // alone: nobody else keeps the looks going
+    increment(id);
+    ASSERT_TRUE(client.step_until_rows());
+  }
+  EXPECT_EQ(client.column(id, "metadata"), R"({"n":20})");
+  EXPECT_EQ(client.resets(), 0u);
+}
+
 CAIRN_ON_EACH_STORAGE(RealtimeTrouble);
 CAIRN_ON_EACH_STORAGE(RealtimeTooOld);
 CAIRN_ON_EACH_STORAGE(RealtimeWhileAllChanges);
