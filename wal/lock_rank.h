@@ -50,6 +50,8 @@ enum class LockRank : uint8_t {
   kCarried,
   kServerConnections,
   kServerReturnPath,
+  kSubscriptions,
+  kRenderedChanges,
   kReceiverCounters,
   kCursors,
   kDirtyRuns,
@@ -124,6 +126,10 @@ inline const char* name_of(LockRank rank) {
       return "the connections of the HTTP server";
     case LockRank::kServerReturnPath:
       return "the way of answers back to the connections of the HTTP server";
+    case LockRank::kSubscriptions:
+      return "those who wait for changes of runs";
+    case LockRank::kRenderedChanges:
+      return "the texts of a changed run";
     case LockRank::kReceiverCounters:
       return "the receiver's counters";
     case LockRank::kCursors:

@@ -1,6 +1,10 @@
 #include "api/server/keys.h"
 
-#include <string_view>
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+#include "api/server/public_token.h"
 
 namespace cairn::server {
 
@@ -15,17 +19,56 @@ bool has(const std::vector<Secret>& tokens, std::string_view bearer) {
   return found;
 }
 
+bool has_three_parts(std::string_view bearer) { return std::count(bearer.begin(), bearer.end(), '.') == 2; }
+
 }  // namespace
+
+bool allows(const http::Principal& who, std::string_view action, std::string_view type, std::string_view id) {
+  return who.role != kPublicToken || read_public_token(who.claims).allows(action, type, id);
+}
+
+std::vector<std::string> skipped_columns(const http::Principal& who) {
+  return who.role == kPublicToken ? read_public_token(who.claims).skip_columns : std::vector<std::string>();
+}
+
+Keys::Keys(std::vector<Secret> api, std::vector<Secret> sync, std::string subject, std::function<int64_t()> now_s)
+    : api_(std::move(api)), sync_(std::move(sync)), subject_(std::move(subject)), now_s_(std::move(now_s)) {}
 
 http::Authenticated Keys::check(const http::Credentials& credentials) const {
   http::Authenticated out;
   out.principal.role =
       (has(api_, credentials.bearer) ? kApiKey : 0) | (has(sync_, credentials.bearer) ? kSyncToken : 0);
-  if (out.principal.role == 0) {
+  if (out.principal.role != 0) {
+    return out;
+  }
+  if (subject_.empty() || !has_three_parts(credentials.bearer)) {
     out.refusal = {401, credentials.has_authorization ? "Invalid API key" : "Invalid or Missing API key"};
     out.counts = credentials.has_authorization;
+    return out;
+  }
+  std::vector<std::string_view> keys;
+  for (const Secret& key : api_) {
+    keys.push_back(key.reveal());
+  }
+  PublicToken token;
+  switch (verify_public_token(credentials.bearer, keys, subject_, now_s_ ? now_s_() : std::time(nullptr), token)) {
+    case TokenVerdict::kGood:
+      out.principal = {kPublicToken, std::move(token.claims)};
+      break;
+    case TokenVerdict::kExpired:  // who signed it has a key: that is no guess
+      out.refusal = {401, "Public Access Token has expired."};
+      break;
+    case TokenVerdict::kWrong:
+    case TokenVerdict::kForeign:
+      out.refusal = {401, "Public Access Token is invalid."};
+      out.counts = true;
+      break;
   }
   return out;
+}
+
+std::string Keys::sign(std::string_view claims) const {
+  return api_.empty() ? std::string() : sign_public_token(api_.front().reveal(), claims);
 }
 
 }  // namespace cairn::server

@@ -1,6 +1,10 @@
 // Which tokens open which routes.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/http/principal.h"
@@ -10,21 +14,35 @@ namespace cairn::server {
 
 /// What a principal may do, as bits of its role.
 enum Role : int {
-  kApiKey = 1,     // everything
-  kSyncToken = 2,  // the route of messages, and nothing else
+  kApiKey = 1,       // everything
+  kSyncToken = 2,    // the route of messages, and nothing else
+  kPublicToken = 4,  // what its scopes allow, on the routes that let it in; Principal::claims has them
 };
+
+/// Whether `who`, whom a server let in, may do `action` to the thing `id` of this type (PublicToken::allows): a public
+/// token what its scopes say, everybody else everything. Threads: any.
+bool allows(const http::Principal& who, std::string_view action, std::string_view type, std::string_view id = {});
+/// The columns that a public token's subscriptions leave out.
+std::vector<std::string> skipped_columns(const http::Principal& who);
 
 class Keys {
  public:
-  Keys(std::vector<Secret> api, std::vector<Secret> sync) : api_(std::move(api)), sync_(std::move(sync)) {}
+  /// `subject`: what public tokens are for, the name of the storage of runs; empty: none is let in. `now_s`: Unix time;
+  /// none: that of the system.
+  Keys(std::vector<Secret> api, std::vector<Secret> sync, std::string subject = {},
+       std::function<int64_t()> now_s = {});
   /// Whether a request must prove anything: not if there is no token at all.
   [[nodiscard]] bool empty() const { return api_.empty() && sync_.empty(); }
   /// Threads: any.
   [[nodiscard]] http::Authenticated check(const http::Credentials& credentials) const;
+  /// A public token that says `claims`, signed with the first API key; empty: there is no API key. Threads: any.
+  [[nodiscard]] std::string sign(std::string_view claims) const;
 
  private:
   const std::vector<Secret> api_;
   const std::vector<Secret> sync_;
+  const std::string subject_;
+  const std::function<int64_t()> now_s_;
 };
 
 }  // namespace cairn::server

@@ -17,8 +17,6 @@ using engine::Array;
 using engine::Object;
 using engine::Value;
 
-constexpr std::string_view kIssuer = "https://id.trigger.dev";
-constexpr std::string_view kAudience = "https://api.trigger.dev";
 constexpr int kDepthMax = 8;
 
 int base64url_digit(char c) {
@@ -34,11 +32,7 @@ int base64url_digit(char c) {
   return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
-std::optional<Object> read_object(std::string_view part) {
-  std::string text;
-  if (!decode_base64url(part, text)) {
-    return std::nullopt;
-  }
+std::optional<Object> read_object(std::string_view text) {
   auto value = engine::parse_json(text, kPublicTokenBytesMax, kDepthMax);
   if (!value.ok() || !value->is(engine::Type::kObject)) {
     return std::nullopt;
@@ -96,15 +90,10 @@ bool is_hs256_header(const Object& header) {
   return has_text(header, "alg", "HS256") && engine::find_property(header, "crit") == nullptr;
 }
 
-bool read_claims(const Object& claims, std::string_view subject, int64_t now_s, PublicToken& token) {
-  if (!has_text(claims, "iss", kIssuer) || !has_text(claims, "aud", kAudience) || !has_text(claims, "sub", subject) ||
-      !is_true(engine::find_property(claims, "pub"))) {
-    return false;
-  }
+/// What a token may do, and until when.
+bool read_powers(const Object& claims, PublicToken& token) {
   const std::optional<int64_t> expires_s = read_time(engine::find_property(claims, "exp"));
-  const Value* begins = engine::find_property(claims, "nbf");
-  const std::optional<int64_t> begins_s = read_time(begins);
-  if (!expires_s || (begins != nullptr && (!begins_s || *begins_s > now_s))) {
+  if (!expires_s) {
     return false;
   }
   token.expires_s = *expires_s;
@@ -114,6 +103,16 @@ bool read_claims(const Object& claims, std::string_view subject, int64_t now_s, 
   return read_texts(engine::find_property(claims, "scopes"), token.scopes) &&
          (realtime == nullptr || of_realtime != nullptr) &&
          (of_realtime == nullptr || read_texts(engine::find_property(*of_realtime, "skipColumns"), token.skip_columns));
+}
+
+bool read_claims(const Object& claims, std::string_view subject, int64_t now_s, PublicToken& token) {
+  if (!has_text(claims, "iss", kTokenIssuer) || !has_text(claims, "aud", kTokenAudience) ||
+      !has_text(claims, "sub", subject) || !is_true(engine::find_property(claims, "pub"))) {
+    return false;
+  }
+  const Value* begins = engine::find_property(claims, "nbf");
+  const std::optional<int64_t> begins_s = read_time(begins);
+  return (begins == nullptr || (begins_s && *begins_s <= now_s)) && read_powers(claims, token);
 }
 
 }  // namespace
@@ -135,6 +134,40 @@ bool decode_base64url(std::string_view text, std::string& out) {
     }
   }
   return count < 6 && (bits & ((1u << count) - 1)) == 0;
+}
+
+std::string encode_base64url(std::string_view bytes) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::string out;
+  uint32_t bits = 0;
+  int count = 0;
+  for (const char c : bytes) {
+    bits = (bits << 8) | static_cast<uint8_t>(c);
+    for (count += 8; count >= 6;) {
+      count -= 6;
+      out += kDigits[(bits >> count) & 63];
+    }
+  }
+  if (count != 0) {
+    out += kDigits[(bits << (6 - count)) & 63];
+  }
+  return out;
+}
+
+PublicToken read_public_token(std::string_view claims) {
+  const std::optional<Object> object = read_object(claims);
+  PublicToken out;
+  if (!object || !read_powers(*object, out)) {
+    return {};
+  }
+  out.claims = claims;
+  return out;
+}
+
+std::string sign_public_token(std::string_view key, std::string_view claims) {
+  const std::string text = encode_base64url(R"({"alg":"HS256"})") + "." + encode_base64url(claims);
+  const auto mac = hs256(key, text);
+  return text + "." + encode_base64url({reinterpret_cast<const char*>(mac.data()), mac.size()});
 }
 
 std::array<uint8_t, 32> hs256(std::string_view key, std::string_view text) {
@@ -164,9 +197,14 @@ TokenVerdict verify_public_token(std::string_view text, const std::vector<std::s
   if (!ours) {
     return TokenVerdict::kForeign;
   }
-  const std::optional<Object> header = read_object(text.substr(0, first));
-  const std::optional<Object> claims = read_object(text.substr(first + 1, second - first - 1));
   PublicToken found;
+  std::string header_text;
+  if (!decode_base64url(text.substr(0, first), header_text) ||
+      !decode_base64url(text.substr(first + 1, second - first - 1), found.claims)) {
+    return TokenVerdict::kWrong;
+  }
+  const std::optional<Object> header = read_object(header_text);
+  const std::optional<Object> claims = read_object(found.claims);
   if (!header || !claims || !is_hs256_header(*header) || !read_claims(*claims, subject, now_s, found)) {
     return TokenVerdict::kWrong;
   }

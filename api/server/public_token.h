@@ -17,6 +17,7 @@ struct PublicToken {
   bool once = false;                      // good for one successful use
   std::vector<std::string> skip_columns;  // what its subscriptions leave out
   int64_t expires_s = 0;                  // Unix time
+  std::string claims;                     // all of it, as signed: JSON text
 
   /// Whether one of the scopes allows `action` on the thing `id` of this type, or on all of the type where `id` is
   /// empty. A scope is ACTION[:TYPE[:ID]]; "*" is any action, "all" any type, "admin" everything.
@@ -35,10 +36,19 @@ enum class TokenVerdict : uint8_t {
 TokenVerdict verify_public_token(std::string_view text, const std::vector<std::string_view>& keys,
                                  std::string_view subject, int64_t now_s, PublicToken& token);
 
+/// What claims that were verified before say (http::Principal::claims). Nothing is allowed by what cannot be read.
+PublicToken read_public_token(std::string_view claims);
+
+/// A token that says `claims`, the JSON text of an object.
+std::string sign_public_token(std::string_view key, std::string_view claims);
+inline constexpr std::string_view kTokenIssuer = "https://id.trigger.dev";
+inline constexpr std::string_view kTokenAudience = "https://api.trigger.dev";
+
 /// The MAC of `text` under `key`.
 std::array<uint8_t, 32> hs256(std::string_view key, std::string_view text);
 
 /// base64url without padding (RFC 4648 section 5). False: other characters, or bits that no encoder leaves.
 bool decode_base64url(std::string_view text, std::string& out);
+std::string encode_base64url(std::string_view bytes);
 
 }  // namespace cairn::server

@@ -27,7 +27,10 @@ std::vector<std::string> split(std::string_view pattern) {
 bool is_parameter(const std::string& segment) { return segment.starts_with(':'); }
 
 bool fits(const std::vector<std::string>& pattern, const std::vector<std::string>& segments) {
-  return std::equal(pattern.begin(), pattern.end(), segments.begin(), segments.end(),
+  const bool takes_rest = pattern.back() == "*";
+  const auto end = pattern.end() - (takes_rest ? 1 : 0);
+  const auto count = std::min(end - pattern.begin(), segments.end() - segments.begin());
+  return std::equal(pattern.begin(), end, segments.begin(), takes_rest ? segments.begin() + count : segments.end(),
                     [](const std::string& wanted, const std::string& given) {
                       return is_parameter(wanted) ? !given.empty() : wanted == given;
                     });
@@ -54,7 +57,8 @@ RouteTable::RouteTable(std::vector<Route> routes, std::function<void()> let_go) 
 
 const RouteTable::Entry* RouteTable::find(const http::Request& request) const {
   const auto found = std::find_if(entries_.begin(), entries_.end(), [&request](const Entry& entry) {
-    return entry.route.method == request.method && fits(entry.segments, request.segments);
+    return (entry.route.method.empty() || entry.route.method == request.method) &&
+           fits(entry.segments, request.segments);
   });
   return found == entries_.end() ? nullptr : &*found;
 }
@@ -95,7 +99,9 @@ void RouteTable::serve(http::Request request, http::Answer answer) {
   }
   const int role = request.principal.role;
   if (role != 0 && (role & entry->route.roles) == 0) {
-    answer.send(error_response(403, "this token does not open this route"));
+    answer.send(role == kPublicToken
+                    ? error_response(401, "a public access token does not open this route: it needs an API key")
+                    : error_response(403, "this token does not open this route"));
     return;
   }
   Call call;

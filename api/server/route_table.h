@@ -21,9 +21,11 @@ struct Call {
 };
 
 struct Route {
-  std::string method;   // "GET" takes HEAD too
-  std::string pattern;  // "/api/v1/runs/:id/metadata": a segment with a colon in front is a parameter, never empty
-  int roles = kApiKey;  // principals with one of these bits may call it
+  std::string method;  // "GET" takes HEAD too; empty: any
+  // "/api/v1/runs/:id/metadata": a segment with a colon in front is a parameter, never empty. A last segment "*" stands
+  // for any number of segments, none included.
+  std::string pattern;
+  int roles = kApiKey;  // principals with one of these bits may call it; what else they need, the handler checks
   size_t body_bytes_max = 0;
   int64_t body_ms = 30'000;
   std::function<void(Call)> handler;
@@ -32,8 +34,8 @@ struct Route {
 /// {"error": `text`} with this status.
 http::Response error_response(unsigned status, std::string_view text);
 
-/// Gives each request to its route: else 404, 405 with Allow, or 403 for a principal that may not call it. A server that
-/// asks nobody who they are lets everybody call everything.
+/// Gives each request to its route: else 404, 405 with Allow, or 403 (of a public token 401) for a principal that may
+/// not call it. A server that asks nobody who they are lets everybody call everything.
 class RouteTable : public http::Service {
  public:
   /// The first route that fits is taken. `let_go`: what keeps answers gives them (http::Service::let_go).

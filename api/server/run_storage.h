@@ -155,7 +155,7 @@ enum class Refused : uint8_t {
   kNoSuchBatch,
   kNoSuchKey,
   kFinished,        // the run was finished, and too long ago
-  kOtherStatus,     // the run has not the status that was asked for; `status` says which it has
+  kOtherStatus,     // the run has not the status that was asked for, or one that it never leaves; `status` says which
   kOwnedElsewhere,  // `reason` names the owner
   kTokenUsed,
   kTooManyTags,
@@ -209,7 +209,7 @@ struct BatchView {
   size_t bytes_max = 0;
   size_t refused_index = 0;  // of BatchItems: what was before it is taken
   std::string id;
-  bool cached = false;  // of BatchCreate: the idempotency key, or the request, had this batch
+  bool cached = false;  // of BatchCreate: the idempotency key had this batch. A repeated request gets the first answer
   std::string idempotency_key;
   int64_t created_us = 0;
   int64_t updated_us = 0;
@@ -260,9 +260,9 @@ struct Shape {
   int64_t created_from_us = 0;    // of kTags: the run was created then or later
 };
 
-/// How much of the changes a subscription has. Numbers count within one feed only.
+/// How much of the changes a subscription has. Numbers count within one feed only. All sets have the same feed.
 struct Position {
-  std::string feed;     // opaque: of one run, its life; of a set, the line of changes that the storage knows
+  std::string feed;     // opaque, [A-Za-z0-9_.-]: of one run, its life; of a set, the changes that the storage knows
   uint64_t number = 0;  // of one run, its sequence
   bool operator==(const Position&) const = default;
 };
@@ -271,8 +271,10 @@ struct Changes {
   bool reset = false;         // the feed is not known any more, or what came after the position: begin anew
   bool found = true;          // of one run or a batch: it is there
   std::vector<RunView> rows;  // each run once, as it is now, with metadata, payload and output
-  Position next;              // everything up to here is in `rows`, or was before
-  bool complete = true;       // false: there is more after `next`
+  // Of a set: where in the feed each of `rows` changed last. Who looks for many tells by it which of them have it.
+  std::vector<uint64_t> numbers;
+  Position next;         // everything up to here is in `rows`, or was before
+  bool complete = true;  // false: there is more after `next`
 };
 
 /// Calls may block; made on the threads of handlers, several at once. A Status that is not ok is trouble that passes
@@ -300,7 +302,7 @@ class RunStorage {
   /// next one is due, wall clock in microseconds; INT64_MAX: none.
   virtual Result<int64_t> keep_time(int64_t now_us) = 0;
 
-  /// A name of what is kept here, for tokens: the same for all servers of one storage.
+  /// A name of what is kept here, for tokens and handles: the same for all servers of one storage, [A-Za-z0-9_.-].
   [[nodiscard]] virtual std::string name() const = 0;
 };
 

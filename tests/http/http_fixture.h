@@ -61,7 +61,7 @@ class Client {
   std::string in_;
 };
 
-class HttpTest : public testing::Test {
+class HttpTest : public ::testing::Test {
  protected:
   HttpTest();
   ~HttpTest() override;

@@ -19,25 +19,12 @@ constexpr const char* kKey = "api-key-0123456789-abcdefghijklmnopqrst";  // that
 constexpr const char* kSubject = "env_0123";
 constexpr int64_t kNow = 1'800'000'000;
 
-std::string base64url(std::string_view bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string out;
-  uint32_t bits = 0;
-  int count = 0;
-  for (const char c : bytes) {
-    bits = (bits << 8) | static_cast<uint8_t>(c);
-    for (count += 8; count >= 6;) {
-      count -= 6;
-      out += kDigits[(bits >> count) & 63];
-    }
-  }
-  return count == 0 ? out : out + kDigits[(bits << (6 - count)) & 63];
-}
+using server::encode_base64url;
 
 std::string signed_by(std::string_view key, const std::string& header, const std::string& claims) {
-  const std::string text = base64url(header) + "." + base64url(claims);
+  const std::string text = encode_base64url(header) + "." + encode_base64url(claims);
   const auto mac = server::hs256(key, text);
-  return text + "." + base64url({reinterpret_cast<const char*>(mac.data()), mac.size()});
+  return text + "." + encode_base64url({reinterpret_cast<const char*>(mac.data()), mac.size()});
 }
 
 const std::string kHeader = R"({"alg":"HS256"})";
@@ -75,7 +62,7 @@ TEST(Hs256, IsThatOfTheStandards) {
   const auto mac = server::hs256(key,
                                  "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAs"
                                  "DQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ");
-  EXPECT_EQ(base64url({reinterpret_cast<const char*>(mac.data()), mac.size()}),
+  EXPECT_EQ(encode_base64url({reinterpret_cast<const char*>(mac.data()), mac.size()}),
             "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
   EXPECT_EQ(server::hs256("Jefe", "what do ya want for nothing?")[0], 0x5b);
 }
@@ -120,7 +107,7 @@ TEST(PublicTokens, OfEitherKeyCountWhileAKeyIsReplaced) {
 TEST(PublicTokens, WithoutOurSignatureNothingIsRead) {
   const std::string good = signed_by(kKey, kHeader, kClaims);
   ASSERT_EQ(verdict_of(good), TokenVerdict::kGood);
-  const std::string unsigned_header = base64url(R"({"alg":"none"})") + "." + base64url(kClaims);
+  const std::string unsigned_header = encode_base64url(R"({"alg":"none"})") + "." + encode_base64url(kClaims);
   for (const std::string& token :
        {std::string(), std::string("."), std::string(".."), std::string("..."), std::string("a.b.c"),
         unsigned_header + ".", unsigned_header, good + "A", good.substr(0, good.size() - 1), good + ".", "." + good,
@@ -193,6 +180,23 @@ TEST(PublicTokens, AreGoodUntilTheyExpire) {
   const std::string in_parts = signed_by(kKey, kHeader, claims_with("1900000000", "1900000000.5"));
   EXPECT_EQ(verdict_of(in_parts, 1'899'999'999), TokenVerdict::kGood);
   EXPECT_EQ(verdict_of(in_parts, 1'900'000'001), TokenVerdict::kExpired);
+}
+
+TEST(PublicTokens, WhatTheySayIsReadAgainFromTheirClaims) {
+  const std::string claims =
+      claims_with(R"("pub":true)", R"("pub":true,"otu":true,"realtime":{"skipColumns":["output"]})");
+  PublicToken token;
+  ASSERT_EQ(verify_public_token(server::sign_public_token(kKey, claims), {kKey}, kSubject, kNow, token),
+            TokenVerdict::kGood);
+  EXPECT_EQ(token.claims, claims);
+  const PublicToken again = server::read_public_token(token.claims);
+  EXPECT_EQ(again.scopes, std::vector<std::string>({"read:runs"}));
+  EXPECT_EQ(again.skip_columns, std::vector<std::string>({"output"}));
+  EXPECT_TRUE(again.once);
+  EXPECT_EQ(again.expires_s, 1'900'000'000);
+  for (const char* nothing : {"", "[]", "{}", R"({"scopes":["admin"]})", R"({"exp":1,"scopes":"admin"})"}) {
+    EXPECT_TRUE(server::read_public_token(nothing).scopes.empty()) << nothing;
+  }
 }
 
 TEST(PublicTokens, LongOnesAreNotRead) {

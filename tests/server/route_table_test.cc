@@ -2,6 +2,7 @@
 #include "api/server/route_table.h"
 
 #include "api/server/keys.h"
+#include "api/server/public_token.h"
 #include "api/server/sync_route.h"
 #include "tests/http/http_fixture.h"
 
@@ -117,6 +118,18 @@ TEST_F(Routes, EachHasABoundOfItsOwn) {
   EXPECT_EQ(send("POST /nothing", "", std::string(1000, 'x')).status, 404u);
 }
 
+TEST_F(Routes, AStarTakesTheRestByAnyMethod) {
+  table_ = server::RouteTable({route("GET", "/runs"), route("", "/runs/*"), route("POST", "/jobs/:id/*")});
+  start_table();
+  EXPECT_EQ(send("GET /runs").body, "GET /runs ");
+  EXPECT_EQ(send("DELETE /runs").body, " /runs/* ") << "none is any number";
+  EXPECT_EQ(send("PATCH /runs/a/b").body, " /runs/* ");
+  EXPECT_EQ(send("POST /jobs/7/a/b").body, "POST /jobs/:id/* 7 ");
+  EXPECT_EQ(send("POST /jobs").status, 404u);
+  EXPECT_EQ(send("GET /jobs/7/a").headers["allow"], "POST");
+  EXPECT_EQ(send("GET /").status, 404u);
+}
+
 class OpenedByTokens : public Routes {
  protected:
   OpenedByTokens() {
@@ -161,6 +174,92 @@ TEST_F(OpenedByTokens, WhoIsKnownAndHasNoRoleIsNobodyAndGetsNothing) {
   options_.authenticate = [](const http::Credentials& /*credentials*/) { return http::Authenticated(); };
   start_table();
   EXPECT_EQ(send("GET /api", "whatever").status, 401u);
+}
+
+class OpenedByPublicTokens : public OpenedByTokens {
+ protected:
+  OpenedByPublicTokens() {
+    table_ = server::RouteTable(
+        {route("GET", "/api"), route("GET", "/both", 0, server::kApiKey | server::kPublicToken), claims_route()});
+    options_.authenticate = [this](const http::Credentials& credentials) { return keys_.check(credentials); };
+  }
+  static server::Route claims_route() {
+    server::Route out = route("GET", "/claims", 0, server::kApiKey | server::kPublicToken);
+    out.handler = [](server::Call call) {
+      http::Response response;
+      response.body = call.request.principal.claims;
+      call.answer.send(std::move(response));
+    };
+    return out;
+  }
+  static std::string claims(const std::string& subject, int64_t expires_s) {
+    return R"({"iss":"https://id.trigger.dev","aud":"https://api.trigger.dev","sub":")" + subject +
+           R"(","pub":true,"exp":)" + std::to_string(expires_s) + R"(,"scopes":["read:runs"]})";
+  }
+
+  int64_t now_s_ = 1'800'000'000;
+  const server::Keys keys_{secrets({kApi, kNewApi}), secrets({kSync}), "env_0123", [this] { return now_s_; }};
+};
+
+TEST_F(OpenedByPublicTokens, OnlyRoutesThatLetThemIn) {
+  start_table();
+  const std::string token = keys_.sign(claims("env_0123", now_s_ + 1));
+  EXPECT_EQ(send("GET /both", token).status, 200u);
+  EXPECT_EQ(send("GET /claims", token).body, claims("env_0123", now_s_ + 1)) << "what was signed reaches the handler";
+  const Reply reply = send("GET /api", token);
+  EXPECT_EQ(reply.status, 401u);
+  EXPECT_EQ(reply.body, "{\"error\":\"a public access token does not open this route: it needs an API key\"}");
+  EXPECT_EQ(send("GET /both", server::sign_public_token(kNewApi, claims("env_0123", now_s_ + 1))).status, 200u)
+      << "either key of a rotation signs";
+  EXPECT_EQ(send("GET /both", server::sign_public_token(kSync, claims("env_0123", now_s_ + 1))).status, 401u);
+}
+
+TEST_F(OpenedByPublicTokens, WhatIsWrongWithThemIsSaid) {
+  start_table();
+  const std::string invalid = "{\"error\":\"Public Access Token is invalid.\"}\n";
+  EXPECT_EQ(send("GET /both", keys_.sign(claims("env_other", now_s_ + 1))).body, invalid);
+  EXPECT_EQ(send("GET /both", keys_.sign("[]")).body, invalid);
+  EXPECT_EQ(send("GET /both", server::sign_public_token("another key", claims("env_0123", now_s_ + 1))).body, invalid);
+  EXPECT_EQ(send("GET /both", "a.b.c").body, invalid);
+  EXPECT_EQ(send("GET /both", "a.b.c.d").body, "{\"error\":\"Invalid API key\"}\n");
+  const Reply expired = send("GET /both", keys_.sign(claims("env_0123", now_s_)));
+  EXPECT_EQ(expired.status, 401u);
+  EXPECT_EQ(expired.body, "{\"error\":\"Public Access Token has expired.\"}\n");
+}
+
+TEST_F(OpenedByPublicTokens, OneThatExpiredIsNoGuess) {
+  options_.limits.guesses_max = 2;
+  start_table();
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(send("GET /both", keys_.sign(claims("env_0123", now_s_))).status, 401u);
+  }
+  EXPECT_EQ(send("GET /both", "a.b.c").status, 401u);
+  EXPECT_EQ(send("GET /both", "a.b.c").status, 401u);
+  EXPECT_EQ(send("GET /both", "a.b.c").status, 429u);
+  EXPECT_EQ(send("GET /both", keys_.sign(claims("env_0123", now_s_))).status, 401u);
+  EXPECT_EQ(send("GET /both", keys_.sign(claims("env_0123", now_s_ + 1))).status, 200u);
+}
+
+TEST(Keys, AllowAPublicTokenWhatItsScopesSayAndOthersEverything) {
+  const http::Principal token = {server::kPublicToken,
+                                 R"({"exp":1,"scopes":["read:runs:r"],"realtime":{"skipColumns":["output"]}})"};
+  EXPECT_TRUE(server::allows(token, "read", "runs", "r"));
+  EXPECT_FALSE(server::allows(token, "read", "runs"));
+  EXPECT_FALSE(server::allows({server::kPublicToken, ""}, "read", "runs", "r"));
+  EXPECT_TRUE(server::allows({server::kApiKey, ""}, "write", "runs"));
+  EXPECT_TRUE(server::allows({}, "write", "runs")) << "nobody was asked";
+  EXPECT_EQ(server::skipped_columns(token), std::vector<std::string>({"output"}));
+  EXPECT_TRUE(server::skipped_columns({server::kApiKey, ""}).empty());
+}
+
+TEST(Keys, WithoutASubjectNoPublicTokenIsLetIn) {
+  const server::Keys keys(secrets({kApi}), {});
+  const std::string token = keys.sign("{}");
+  http::Credentials credentials;
+  credentials.bearer = token;
+  credentials.has_authorization = true;
+  EXPECT_STREQ(keys.check(credentials).refusal.what, "Invalid API key");
+  EXPECT_EQ(server::Keys({}, secrets({kSync})).sign("{}"), "") << "only an API key signs";
 }
 
 TEST(Keys, AnEmptyBearerIsNoToken) {

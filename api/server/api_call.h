@@ -1,0 +1,78 @@
+// What the handlers of runs share: a call with what its sender may do, and the answers that several of them give.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "api/server/api_options.h"
+#include "api/server/public_token.h"
+#include "api/server/route_table.h"
+#include "api/server/run_storage.h"
+#include "engine/json/value.h"
+
+namespace cairn::server {
+
+struct Api {
+  RunStorage& storage;
+  ApiOptions options;
+  [[nodiscard]] int64_t now_us() const;
+};
+
+/// A request to a route of runs.
+class ApiCall {
+ public:
+  /// `route`: its method and pattern.
+  ApiCall(Call call, std::string route);
+
+  [[nodiscard]] const http::Request& request() const { return call_.request; }
+  [[nodiscard]] const std::string& parameter(size_t index = 0) const { return call_.parameters.at(index); }
+  /// A public token allows what its scopes say; everybody else who got here everything.
+  [[nodiscard]] bool allows(std::string_view action, std::string_view type, std::string_view id = {}) const;
+  /// Makes the request count once, if its client gave it a key. `spends`: so does a token that is good for one use.
+  [[nodiscard]] RequestKey key(bool spends = false) const;
+  void answer(http::Response response) { call_.answer.send(std::move(response)); }
+
+ private:
+  Call call_;
+  const std::string route_;
+  bool is_limited_ = false;
+  PublicToken token_;
+};
+
+using Handler = std::function<http::Response(const Api& api, const ApiCall& call)>;
+
+Route api_route(std::shared_ptr<const Api> api, std::string method, std::string pattern, int roles,
+                size_t body_bytes_max, Handler handler);
+/// Of routes that need no body: a client may send one, and nobody reads it.
+inline constexpr size_t kUnreadBodyBytesMax = 64u << 10;
+/// Room for a payload of kPayloadBytesMax with each byte escaped, and for metadata.
+inline constexpr size_t kTriggerBodyBytesMax = 4u << 20;
+
+// --- answers ---
+
+http::Response json_response(unsigned status, engine::Object body);
+/// A client repeats a request that failed with 408, 409, 429 or 5xx unless this says otherwise, and no other.
+http::Response with_retry(http::Response response, bool again);
+/// What a call on this thread said when it failed.
+std::string message_of(Status failed);
+/// 503: trouble of the storage that passes.
+http::Response unavailable(Status trouble);
+/// 403
+http::Response not_allowed();
+/// The storage did nothing. What a route words in its own way it handles before.
+http::Response refused_response(Refused refused, const std::string& reason, size_t bytes_max);
+/// 404
+http::Response run_not_found();
+
+/// The token that opens what was just made, and what it says, as headers.
+void add_token_headers(const Api& api, const std::string& scope, http::Response& response);
+
+/// Whether the sender may read the run: by its id, task, one of its tags, or batch.
+bool may_read(const ApiCall& call, const RunView& run);
+
+}  // namespace cairn::server

@@ -1,0 +1,70 @@
+// GET /api/v3/runs/:id and GET /api/v1/runs
+#include <algorithm>
+
+#include "api/server/api_routes.h"
+#include "api/server/list_query.h"
+#include "api/server/run_json.h"
+
+namespace cairn::server {
+
+namespace {
+
+http::Response retrieve_run(const Api& api, const ApiCall& call) {
+  const auto found = api.storage.find(call.parameter(), kRetrievedParts);
+  if (!found.ok()) {
+    return unavailable(found.status());
+  }
+  if (!*found) {
+    return with_retry(error_response(404, "Not found"), true);
+  }
+  return may_read(call, **found) ? json_response(200, retrieved_run(**found)) : not_allowed();
+}
+
+bool may_list(const ApiCall& call, const RunFilter& filter) {
+  return call.allows("read", "runs") || call.allows("read", "tasks") ||
+         (!filter.tasks.empty() && std::all_of(filter.tasks.begin(), filter.tasks.end(), [&call](const auto& task) {
+           return call.allows("read", "tasks", task);
+         }));
+}
+
+http::Response list_runs(const Api& api, const ApiCall& call) {
+  http::Response refusal;
+  const auto query = read_list_query(call.request().query, api.now_us(), refusal);
+  if (!query) {
+    return refusal;
+  }
+  if (!may_list(call, query->filter)) {
+    return not_allowed();
+  }
+  const auto page = api.storage.list(query->filter, Order::kCreatedNewestFirst, query->cursor, query->limit);
+  if (page.code() == Code::kInvalidArgument) {
+    return query_error(query->cursor.backwards ? "page[before]" : "page[after]", "is no cursor of a listing of runs");
+  }
+  if (!page.ok()) {
+    return unavailable(page.status());
+  }
+  engine::Array data;
+  const std::string environment_id = api.storage.name();
+  for (const RunView& run : page.value().runs) {
+    data.emplace_back(listed_run(run, environment_id, api.options.environment));
+  }
+  engine::Object pagination;
+  if (!page.value().next.empty()) {
+    pagination.push_back({"next", page.value().next});
+  }
+  if (!page.value().previous.empty()) {
+    pagination.push_back({"previous", page.value().previous});
+  }
+  return json_response(200, {{"data", std::move(data)}, {"pagination", std::move(pagination)}});
+}
+
+}  // namespace
+
+void add_reading_routes(const SharedApi& api, std::vector<Route>& routes) {
+  constexpr int kBoth = kApiKey | kPublicToken;
+  routes.push_back(api_route(api, "GET", "/api/v3/runs/:id", kBoth, kUnreadBodyBytesMax, retrieve_run));
+  routes.push_back(api_route(api, "GET", "/api/v1/runs", kBoth, kUnreadBodyBytesMax, list_runs));
+  routes.push_back(api_route(api, "GET", "/api/v1/projects/:ref/runs", kBoth, kUnreadBodyBytesMax, list_runs));
+}
+
+}  // namespace cairn::server

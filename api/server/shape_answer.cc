@@ -1,0 +1,133 @@
+#include "api/server/shape_answer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "api/server/api_call.h"
+
+namespace cairn::server {
+
+namespace {
+
+http::Response shape_response(unsigned status, std::string_view handle) {
+  http::Response out;
+  out.status = status;
+  out.content_type = "application/json";
+  out.headers = {{"electric-handle", std::string(handle)}, {"cache-control", "no-store"}};
+  return out;
+}
+
+/// A text that is another one in the next answer. The client sends it back, so the time of its last answer is known
+/// here without remembering the client.
+std::string cursor_after(const ShapeRequest& request) {
+  const int64_t now_ms = (wall_us() + 999) / 1000;
+  return std::to_string(request.cursor_ms == now_ms ? now_ms + 1 : now_ms);
+}
+
+void add_head(const ShapeRequest& request, uint64_t after, bool complete, http::Response& out) {
+  out.headers.emplace_back("electric-offset", offset_text(after));
+  if (request.live) {
+    out.headers.emplace_back("electric-cursor", cursor_after(request));
+  } else {
+    out.headers.emplace_back("electric-schema", schema_text(request.columns));
+  }
+  if (complete) {
+    out.headers.emplace_back("electric-up-to-date", "");
+  }
+}
+
+http::Response snapshot(RunStorage& storage, ShapeRequest request) {
+  Result<Changes> all = storage.changes(request.shape, std::nullopt, kSnapshotRunsMax);
+  if (!all.ok()) {
+    return unavailable(all.status());
+  }
+  if (!all->found) {
+    return no_such_shape();
+  }
+  // A client that begins anew with a handle that it got for that goes on with it.
+  const bool goes_on = !request.feed.empty() && request.feed == all->next.feed;
+  http::Response out =
+      shape_response(200, goes_on ? request.handle : make_handle(request, storage.name(), all->next, false));
+  add_head(request, all->next.number, true, out);
+  ShapeBody body;
+  for (const RunView& run : all->rows) {
+    body.add(change_text(run, request.columns, RowOperation::kInsert));
+  }
+  body.add(kUpToDateText);
+  out.body = std::move(body).finish();
+  return out;
+}
+
+}  // namespace
+
+int64_t wall_us() {
+  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count();
+}
+
+http::Response changes_response(const ShapeRequest& request, std::string_view handle, uint64_t after,
+                                const std::vector<ChangedRunPtr>& rows, bool complete) {
+  http::Response out = shape_response(200, handle);
+  add_head(request, after, complete, out);
+  ShapeBody body;
+  for (const ChangedRunPtr& row : rows) {
+    body.add(*row->update_text(request.columns));
+  }
+  if (complete) {
+    body.add(kUpToDateText);
+  }
+  out.body = std::move(body).finish();
+  return out;
+}
+
+http::Response refetch_response(std::string_view handle) {
+  http::Response out = shape_response(409, handle);
+  ShapeBody body;
+  body.add(kMustRefetchText);
+  out.body = std::move(body).finish();
+  return out;
+}
+
+http::Response no_such_shape() { return with_retry(error_response(404, "Not found"), false); }
+
+http::Response refetch(RunStorage& storage, const ShapeRequest& request) {
+  const Result<Changes> now = storage.changes(request.shape, std::nullopt, 1);
+  if (!now.ok()) {
+    return unavailable(now.status());
+  }
+  return now->found ? refetch_response(make_handle(request, storage.name(), now->next, true)) : no_such_shape();
+}
+
+Since read_since(RunStorage& storage, const ShapeRequest& request) {
+  Since out;
+  if (request.feed.empty()) {
+    out.instead = refetch(storage, request);
+    return out;
+  }
+  Result<Changes> changes =
+      storage.changes(request.shape, Position{request.feed, request.offset.value_or(0)}, kSnapshotRunsMax);
+  if (!changes.ok()) {
+    out.instead = unavailable(changes.status());
+  } else if (!changes->found) {
+    out.instead = no_such_shape();
+  } else if (changes->reset) {
+    out.instead = refetch(storage, request);
+  } else {
+    out.rows = changed_runs(*changes);
+    out.next = std::move(changes->next);
+    out.complete = changes->complete;
+  }
+  return out;
+}
+
+http::Response answer_at_once(RunStorage& storage, const ShapeRequest& request) {
+  if (!request.offset) {
+    return snapshot(storage, request);
+  }
+  Since since = read_since(storage, request);
+  return since.instead ? std::move(*since.instead)
+                       : changes_response(request, request.handle, since.next.number, since.rows, since.complete);
+}
+
+}  // namespace cairn::server

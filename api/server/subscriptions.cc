@@ -1,0 +1,330 @@
+#include "api/server/subscriptions.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "api/server/api_call.h"
+#include "api/server/shape_answer.h"
+#include "wal/descriptor.h"
+
+namespace cairn::server {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr size_t kLookRowsMax = 256;
+constexpr int kLookPartsMax = 8;  // then those who wait get what was found, and the next look goes on
+constexpr int kChecksMax = 5;
+constexpr milliseconds kNoMemoryPause{20};
+constexpr milliseconds kSweep{1000};
+
+}  // namespace
+
+Subscriptions::Subscriptions(RunStorage& storage, SubscriptionTimes times)
+    : storage_(storage), times_(times), random_(std::random_device()()) {
+  wake_fd_ = wal::above_standard(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (wake_fd_ < 0) {
+    throw std::system_error(errno, std::generic_category(), "an event for those who wait for changes");
+  }
+  // Signals are for the other threads.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  for (const int fault : {SIGBUS, SIGSEGV, SIGILL, SIGFPE}) {
+    sigdelset(&all, fault);
+  }
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    thread_ = std::thread([this] { work(); });
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    ::close(wake_fd_);
+    throw;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  storage_.on_change([this] {
+    hinted_ = true;
+    if (waiting_ != 0) {
+      wake();
+    }
+  });
+}
+
+Subscriptions::~Subscriptions() {
+  storage_.on_change({});
+  let_go();
+  ends_ = true;
+  wake();
+  thread_.join();
+  ::close(wake_fd_);
+}
+
+void Subscriptions::wake() noexcept {
+  const uint64_t one = 1;
+  (void)!::write(wake_fd_, &one, sizeof one);  // full: it is awake
+}
+
+Subscriptions::Counters Subscriptions::counters() const {
+  Counters out;
+  out.waiting = waiting_;
+  out.looks = looks_;
+  return out;
+}
+
+// --- a request comes ---
+
+void Subscriptions::follow(ShapeRequest request, http::Answer answer) {
+  Waiting waiting;
+  const auto now = Clock::now();
+  // The server that gave the last answer may have had another clock.
+  const int64_t pause_ms =
+      request.cursor_ms ? *request.cursor_ms - wall_us() / 1000 + times_.answer_ms : times_.answer_ms;
+  waiting.ready = now + milliseconds(std::clamp<int64_t>(pause_ms, 0, times_.answer_ms));
+  waiting.request = std::move(request);
+  waiting.answer = std::move(answer);
+  for (int checks = 0; checks < kChecksMax; ++checks) {
+    waiting.after = {waiting.request.feed, *waiting.request.offset};
+    waiting.rows.clear();
+    switch (try_follow(waiting)) {
+      case Tried::kDone:
+        return;
+      case Tried::kOver:
+        checks = kChecksMax;
+        break;
+      case Tried::kOvertaken:
+        break;
+    }
+  }
+  // The server stops, or so much changes that the checks were overtaken. The next request is checked again.
+  waiting.answer.send(changes_response(waiting.request, waiting.request.handle, *waiting.request.offset, {}, true));
+}
+
+Subscriptions::Tried Subscriptions::try_follow(Waiting& waiting) {
+  if (const Status status = begin(); !status.ok()) {
+    waiting.answer.send(unavailable(status));
+    return Tried::kDone;
+  }
+  uint64_t restarts = 0;
+  uint64_t began = 0;
+  {
+    const MutexLock lock(mutex_);
+    if (over_) {
+      return Tried::kOver;
+    }
+    if (!has_begun_) {
+      return Tried::kOvertaken;
+    }
+    waiting.deadline = a_deadline();
+    if (room_.enter_if_known(waiting)) {
+      entered();
+      return Tried::kDone;
+    }
+    restarts = restarts_;
+    began = room_.changes().upto().number;
+  }
+  Since since = read_since(storage_, waiting.request);
+  if (since.instead) {
+    waiting.answer.send(std::move(*since.instead));
+    return Tried::kDone;
+  }
+  if (!since.complete) {
+    waiting.answer.send(
+        changes_response(waiting.request, waiting.request.handle, since.next.number, since.rows, false));
+    return Tried::kDone;
+  }
+  const MutexLock lock(mutex_);
+  if (over_) {
+    return Tried::kOver;
+  }
+  if (restarts != restarts_ || room_.changes().from() > began) {
+    return Tried::kOvertaken;  // what changed since the check began is not all here
+  }
+  if (waiting.request.shape.kind != Shape::Kind::kRun && since.next.feed != room_.changes().upto().feed) {
+    restart(since.next);
+    began = since.next.number;
+  }
+  waiting.after = std::move(since.next);
+  for (const ChangedRunPtr& row : since.rows) {
+    waiting.rows[row->view.id] = row;
+  }
+  room_.enter(std::move(waiting), began);
+  entered();
+  return Tried::kDone;
+}
+
+/// From now on each change is seen, if it was not so before.
+Status Subscriptions::begin() {
+  {
+    const MutexLock lock(mutex_);
+    if (has_begun_) {
+      return {};
+    }
+  }
+  CAIRN_TRY_ASSIGN(Changes now, storage_.changes(Shape(), std::nullopt, 1));
+  const MutexLock lock(mutex_);
+  if (!has_begun_) {
+    restart(std::move(now.next));
+    has_begun_ = true;
+    last_busy_ = Clock::now();
+    wake();
+  }
+  return {};
+}
+
+void Subscriptions::restart(Position at) {
+  room_.restart(std::move(at));
+  ++restarts_;
+}
+
+Subscriptions::Clock::time_point Subscriptions::a_deadline() {
+  const double part = std::uniform_real_distribution<double>(0.85, 1.15)(random_);
+  return Clock::now() + milliseconds(static_cast<int64_t>(static_cast<double>(times_.live_ms) * part));
+}
+
+/// The thread sleeps at most until somebody was due before.
+void Subscriptions::entered() {
+  waiting_ = room_.size();
+  wake();
+}
+
+void Subscriptions::give(std::vector<Waiting> leaving, bool in_trouble) const {
+  for (Waiting& waiting : leaving) {
+    const ShapeRequest& request = waiting.request;
+    if (!waiting.other_life.empty()) {
+      waiting.answer.send(
+          refetch_response(make_handle(request, storage_.name(), Position{waiting.other_life, 0}, true)));
+    } else if (in_trouble && waiting.rows.empty()) {
+      waiting.answer.send(unavailable(Status(Code::kAgain, "the storage does not answer")));
+    } else {
+      std::vector<ChangedRunPtr> rows;
+      for (auto& [run, row] : waiting.rows) {
+        rows.push_back(std::move(row));
+      }
+      std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a->number < b->number; });
+      waiting.answer.send(changes_response(request, request.handle, waiting.after.number, rows, true));
+    }
+  }
+}
+
+void Subscriptions::let_go() noexcept {
+  std::vector<Waiting> leaving;
+  {
+    const MutexLock lock(mutex_);
+    over_ = true;
+    leaving = room_.take_all();
+    waiting_ = 0;
+  }
+  give(std::move(leaving), false);
+}
+
+// --- the thread ---
+
+void Subscriptions::work() noexcept {
+  auto until = Clock::time_point::max();
+  while (!ends_) {
+    pollfd woken = {wake_fd_, POLLIN, 0};
+    int left_ms = -1;
+    if (until != Clock::time_point::max()) {
+      left_ms = static_cast<int>(std::max<int64_t>(std::chrono::ceil<milliseconds>(until - Clock::now()).count(), 0));
+    }
+    (void)::poll(&woken, 1, left_ms);
+    uint64_t count = 0;
+    (void)!::read(wake_fd_, &count, sizeof count);
+    try {
+      until = step();
+    } catch (const std::bad_alloc&) {
+      until = Clock::now() + kNoMemoryPause;
+    }
+  }
+}
+
+/// Returns when to go on.
+Subscriptions::Clock::time_point Subscriptions::step() {
+  const auto now = Clock::now();
+  {
+    const MutexLock lock(mutex_);
+    if (room_.size() == 0) {
+      const auto over = last_busy_ + milliseconds(times_.idle_ms);
+      if (has_begun_ && now >= over) {
+        has_begun_ = false;
+        restart({});
+      }
+      return has_begun_ ? over : Clock::time_point::max();
+    }
+    last_busy_ = now;
+  }
+  if (now >= last_look_ + milliseconds(hinted_ ? times_.look_ms : times_.ask_ms)) {
+    last_look_ = now;
+    look();
+  }
+  std::vector<Waiting> leaving;
+  std::vector<Waiting> gone;  // answered by nobody, and outside of the lock
+  auto next = last_look_ + milliseconds(hinted_ ? times_.look_ms : times_.ask_ms);
+  bool in_trouble = false;
+  {
+    const MutexLock lock(mutex_);
+    leaving = room_.take_due(Clock::now());
+    if (now >= last_sweep_ + kSweep) {
+      last_sweep_ = now;
+      gone = room_.take_gone();
+    }
+    waiting_ = room_.size();
+    next = std::min(next, room_.next_due());
+    in_trouble = in_trouble_;
+  }
+  give(std::move(leaving), in_trouble);
+  return std::min(next, last_sweep_ + kSweep);
+}
+
+void Subscriptions::look() {
+  hinted_ = false;
+  ++looks_;
+  for (int parts = 1; look_at_some(); ++parts) {
+    if (parts == kLookPartsMax) {
+      hinted_ = true;
+      return;
+    }
+  }
+}
+
+/// Returns whether there is more.
+bool Subscriptions::look_at_some() {
+  Position from;
+  uint64_t restarts = 0;
+  {
+    const MutexLock lock(mutex_);
+    from = room_.changes().upto();
+    restarts = restarts_;
+  }
+  Result<Changes> changes = storage_.changes(Shape(), from, kLookRowsMax);
+  Result<Changes> anew = changes.ok() && changes->reset ? storage_.changes(Shape(), std::nullopt, 1) : Changes();
+  const std::vector<ChangedRunPtr> rows = changes.ok() ? changed_runs(*changes) : std::vector<ChangedRunPtr>();
+  const MutexLock lock(mutex_);
+  in_trouble_ = !changes.ok() || !anew.ok();
+  if (in_trouble_) {
+    return false;
+  }
+  if (restarts != restarts_) {  // by a handler
+    hinted_ = true;
+    return false;
+  }
+  if (changes->reset) {
+    restart(std::move(anew->next));
+    return false;
+  }
+  room_.add(rows, std::move(changes->next));
+  return !changes->complete;
+}
+
+}  // namespace cairn::server

@@ -1,0 +1,332 @@
+// Each storage keeps what run_storage.h promises.
+#include "api/server/run_storage.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "engine/document/operation.h"
+#include "tests/server/tested_storages.h"
+#include "tests/support/memory_storage.h"
+
+namespace cairn::tests {
+namespace {
+
+using engine::RunStatus;
+using server::Refused;
+
+class RunStorages : public testing::TestWithParam<StorageKind> {
+ protected:
+  static StorageSetup setup(RunStorages* self) {
+    StorageSetup out;
+    out.metadata_bytes_max = 100;
+    out.history_max = 8;
+    out.now_us = [self] { return self->now_us_; };
+    return out;
+  }
+  std::string trigger(const std::string& task = "t", std::vector<std::string> tags = {}) {
+    server::Trigger change;
+    change.task = task;
+    change.tags = std::move(tags);
+    now_us_ += 1000;
+    return storage_.write(change, {}).value().id;
+  }
+  server::Written update(const std::string& run, const std::string& operations, const std::string& request = "") {
+    server::MetadataUpdate change;
+    change.run = run;
+    change.operations = engine::parse_operations(operations).value();
+    return storage_.write(change, {request, "", 0}).value();
+  }
+  server::Written move(const std::string& run, RunStatus to, std::optional<RunStatus> from = {}) {
+    server::StatusChange change;
+    change.run = run;
+    change.to = to;
+    change.from = from;
+    return storage_.write(change, {}).value();
+  }
+  server::RunView run(const std::string& id, unsigned parts = server::kMetadata) {
+    return storage_.find(id, parts).value().value();
+  }
+
+  int64_t now_us_ = 1'700'000'000'000'000;
+  const std::unique_ptr<TestedStorage> tested_ = GetParam().make(setup(this));
+  server::RunStorage& storage_ = tested_->storage();
+};
+
+TEST_P(RunStorages, AnOperationThatDoesNotApplyIsSkipped) {
+  const std::string id = trigger();
+  EXPECT_EQ(run(id).metadata, "");
+  const auto written = update(id, R"([{"type":"set","key":"a","value":1},{"type":"set","key":"$.x.y","value":1},)"
+                                  R"({"type":"increment","key":"a","value":2}])");
+  EXPECT_EQ(written.metadata, R"({"a":3})");
+  EXPECT_EQ(run(id).metadata, R"({"a":3})");
+}
+
+TEST_P(RunStorages, OnlyTheResultCountsAgainstTheLimit) {
+  const std::string id = trigger();
+  const std::string big(200, 'x');
+  const auto written = update(id, R"([{"type":"set","key":"a","value":")" + big + R"("},{"type":"delete","key":"a"}])");
+  EXPECT_EQ(written.refused, Refused::kNo);
+  const uint64_t sequence = run(id).sequence;
+  const auto refused =
+      update(id, R"([{"type":"set","key":"b","value":1},{"type":"set","key":"a","value":")" + big + R"("}])");
+  EXPECT_EQ(refused.refused, Refused::kTooLarge);
+  EXPECT_EQ(refused.bytes_max, 100u);
+  EXPECT_EQ(run(id).metadata, "{}");
+  EXPECT_EQ(run(id).sequence, sequence);
+}
+
+TEST_P(RunStorages, RelativesChangeInOneStepWithTheRun) {
+  const std::string root = trigger();
+  server::Trigger change;
+  change.task = "t";
+  change.parent = root;
+  const std::string parent = storage_.write(change, {}).value().id;
+  change.parent = parent;
+  const std::string child = storage_.write(change, {}).value().id;
+  EXPECT_EQ(run(child).root, root);
+  EXPECT_EQ(run(child).depth, 2u);
+  server::MetadataUpdate both;
+  both.run = child;
+  both.parent_operations = engine::parse_operations(R"([{"type":"set","key":"p","value":1}])").value();
+  both.root_operations = engine::parse_operations(R"([{"type":"set","key":"r","value":1}])").value();
+  EXPECT_EQ(storage_.write(both, {}).value().metadata, "{}");
+  EXPECT_EQ(run(parent).metadata, R"({"p":1})");
+  EXPECT_EQ(run(root).metadata, R"({"r":1})");
+  both.run = root;
+  EXPECT_EQ(storage_.write(both, {}).value().metadata, R"({"r":1,"p":1})") << "without relatives it is its own";
+}
+
+TEST_P(RunStorages, ARequestHasItsEffectOnceForTenMinutes) {
+  const std::string id = trigger();
+  const std::string by_one = R"([{"type":"increment","key":"n","value":1}])";
+  EXPECT_FALSE(update(id, by_one, "k").repeated);
+  EXPECT_TRUE(update(id, by_one, "k").repeated);
+  EXPECT_EQ(update(id, by_one, "k").metadata, R"({"n":1})");
+  now_us_ += server::kRequestKeptUs + 1;
+  EXPECT_FALSE(update(id, by_one, "k").repeated);
+  EXPECT_EQ(run(id).metadata, R"({"n":2})");
+}
+
+TEST_P(RunStorages, AOneUseTokenIsSpentByAnEffectAlone) {
+  server::Trigger change;
+  change.task = "t";
+  change.metadata = "[]";
+  const server::RequestKey key{"", "token", now_us_ + 1'000'000};
+  EXPECT_EQ(storage_.write(change, key).value().refused, Refused::kBadRequest);
+  change.metadata = "{}";
+  EXPECT_EQ(storage_.write(change, key).value().refused, Refused::kNo);
+  EXPECT_EQ(storage_.write(change, key).value().refused, Refused::kTokenUsed);
+  EXPECT_EQ(storage_.list({}, server::Order::kCreatedNewestFirst, {}, 10).value().runs.size(), 1u);
+}
+
+TEST_P(RunStorages, AnIdempotencyKeyIsOfItsTaskAndNotOfARunThatFailed) {
+  server::Trigger change;
+  change.task = "t";
+  change.idempotency_key = "k";
+  change.idempotency_until_us = now_us_ + 1'000'000;
+  const std::string first = storage_.write(change, {}).value().id;
+  const auto again = storage_.write(change, {}).value();
+  EXPECT_EQ(again.id, first);
+  EXPECT_TRUE(again.cached);
+  change.task = "other";
+  EXPECT_NE(storage_.write(change, {}).value().id, first);
+  change.task = "t";
+  EXPECT_EQ(move(first, RunStatus::kFailed).refused, Refused::kNo);
+  const std::string second = storage_.write(change, {}).value().id;
+  EXPECT_NE(second, first);
+  EXPECT_EQ(move(second, RunStatus::kCompleted).refused, Refused::kNo);
+  EXPECT_EQ(storage_.write(change, {}).value().id, second) << "one that completed is what the key stands for";
+  EXPECT_EQ(storage_.write(server::ResetIdempotencyKey{"t", "k"}, {}).value().refused, Refused::kNo);
+  EXPECT_EQ(storage_.write(server::ResetIdempotencyKey{"t", "k"}, {}).value().refused, Refused::kNoSuchKey);
+  const std::string third = storage_.write(change, {}).value().id;
+  EXPECT_NE(third, second);
+  now_us_ = change.idempotency_until_us;
+  EXPECT_NE(storage_.write(change, {}).value().id, third);
+}
+
+TEST_P(RunStorages, PagesNeitherSkipNorRepeatWhileRunsChange) {
+  std::vector<std::string> made;
+  for (int i = 0; i < 7; ++i) {
+    made.insert(made.begin(), trigger());
+  }
+  std::vector<std::string> seen;
+  server::Cursor cursor;
+  for (bool more = true; more;) {
+    const server::Page page = storage_.list({}, server::Order::kCreatedNewestFirst, cursor, 3).value();
+    for (const auto& one : page.runs) {
+      seen.push_back(one.id);
+    }
+    update(made.back(), R"([{"type":"increment","key":"n","value":1}])");
+    trigger();
+    EXPECT_EQ(page.previous.empty(), cursor.text.empty());
+    cursor.text = page.next;
+    more = !page.next.empty();
+  }
+  EXPECT_EQ(seen, made);
+}
+
+TEST_P(RunStorages, APageBackwardsIsTheRunsJustBeforeNewestFirst) {
+  std::vector<std::string> made;
+  for (int i = 0; i < 7; ++i) {
+    made.insert(made.begin(), trigger());
+  }
+  const auto ids = [](const server::Page& page) {
+    std::vector<std::string> out;
+    for (const auto& one : page.runs) {
+      out.push_back(one.id);
+    }
+    return out;
+  };
+  using Ids = std::vector<std::string>;
+  const auto order = server::Order::kCreatedNewestFirst;
+  const server::Page first = storage_.list({}, order, {}, 3).value();
+  const server::Page second = storage_.list({}, order, {first.next, false}, 3).value();
+  const server::Page third = storage_.list({}, order, {second.next, false}, 3).value();
+  EXPECT_EQ(ids(third), Ids({made[6]}));
+  EXPECT_EQ(third.next, "");
+  const server::Page back = storage_.list({}, order, {third.previous, true}, 2).value();
+  EXPECT_EQ(ids(back), Ids({made[4], made[5]}));
+  EXPECT_EQ(ids(storage_.list({}, order, {back.next, false}, 3).value()), Ids({made[6]}));
+  const server::Page start = storage_.list({}, order, {back.previous, true}, 10).value();
+  EXPECT_EQ(ids(start), Ids({made[0], made[1], made[2], made[3]}));
+  EXPECT_EQ(start.previous, "");
+  EXPECT_EQ(storage_.list({}, order, {"nonsense", false}, 3).code(), Code::kInvalidArgument);
+}
+
+TEST_P(RunStorages, ASetIsResumedByItsPositionOrIsReset) {
+  const server::Shape tagged{server::Shape::Kind::kTags, "", {"a"}, 0};
+  const std::string first = trigger("t", {"a"});
+  trigger("t", {"b"});
+  auto found = storage_.changes(tagged, {}, 10).value();
+  ASSERT_EQ(found.rows.size(), 1u);
+  const server::Position position = found.next;
+  EXPECT_TRUE(storage_.changes(tagged, position, 10).value().rows.empty());
+  const std::string second = trigger("t", {"a"});
+  update(first, R"([{"type":"set","key":"n","value":1}])");
+  update(first, R"([{"type":"set","key":"n","value":2}])");
+  found = storage_.changes(tagged, position, 1).value();
+  ASSERT_EQ(found.rows.size(), 1u);
+  EXPECT_EQ(found.rows[0].id, second);
+  EXPECT_EQ(found.numbers, std::vector<uint64_t>{position.number + 1});
+  EXPECT_FALSE(found.complete);
+  found = storage_.changes(tagged, found.next, 10).value();
+  ASSERT_EQ(found.rows.size(), 1u) << "a run that changed twice is one row";
+  EXPECT_EQ(found.rows[0].metadata, R"({"n":2})");
+  EXPECT_EQ(found.numbers, std::vector<uint64_t>{position.number + 3}) << "of its last change";
+  EXPECT_TRUE(found.complete);
+  for (int i = 0; i < 9; ++i) {
+    trigger();
+  }
+  EXPECT_TRUE(storage_.changes(tagged, position, 10).value().reset) << "too old";
+  found = storage_.changes(tagged, {}, 10).value();
+  tested_->restart();
+  EXPECT_TRUE(storage_.changes(tagged, found.next, 10).value().reset) << "of another feed";
+}
+
+TEST_P(RunStorages, ARunIsResumedByItsSequence) {
+  const server::Shape one{server::Shape::Kind::kRun, trigger(), {}, 0};
+  auto found = storage_.changes(one, {}, 10).value();
+  ASSERT_EQ(found.rows.size(), 1u);
+  const server::Position position = found.next;
+  tested_->restart();
+  EXPECT_TRUE(storage_.changes(one, position, 10).value().rows.empty());
+  update(one.id, R"([{"type":"set","key":"n","value":1}])");
+  EXPECT_EQ(storage_.changes(one, position, 10).value().rows.size(), 1u);
+  EXPECT_TRUE(storage_.changes(one, server::Position{"other life", 1}, 10).value().reset);
+  EXPECT_FALSE(storage_.changes({server::Shape::Kind::kRun, "run_none", {}, 0}, {}, 10).value().found);
+}
+
+TEST_P(RunStorages, EachDoorHasAHintOfItsOwn) {
+  int here = 0;
+  int there = 0;
+  const auto door = tested_->door();
+  storage_.on_change([&here] { ++here; });
+  door->on_change([&there] { ++there; });
+  trigger();
+  EXPECT_EQ(here, 1);
+  EXPECT_EQ(there, 1);
+  door->on_change({});
+  trigger();
+  EXPECT_EQ(here, 2);
+  EXPECT_EQ(there, 1);
+}
+
+TEST_P(RunStorages, TimeEndsDelaysAndTimesToLive) {
+  server::Trigger change;
+  change.task = "t";
+  change.delayed_until_us = now_us_ + 100;
+  change.ttl_us = 50;
+  const std::string id = storage_.write(change, {}).value().id;
+  EXPECT_EQ(run(id).status, RunStatus::kDelayed);
+  EXPECT_EQ(storage_.keep_time(now_us_).value(), now_us_ + 100);
+  now_us_ += 100;
+  EXPECT_EQ(storage_.keep_time(now_us_).value(), now_us_ + 50);
+  EXPECT_EQ(run(id).status, RunStatus::kQueued);
+  now_us_ += 50;
+  EXPECT_EQ(storage_.keep_time(now_us_).value(), INT64_MAX);
+  EXPECT_EQ(run(id).status, RunStatus::kExpired);
+  EXPECT_EQ(run(id).finished_us, now_us_);
+}
+
+TEST_P(RunStorages, AFinishedRunTakesMetadataForAWhile) {
+  const std::string id = trigger();
+  EXPECT_EQ(move(id, RunStatus::kCompleted).refused, Refused::kNo);
+  EXPECT_EQ(move(id, RunStatus::kExecuting).refused, Refused::kOtherStatus);
+  server::MetadataUpdate late;
+  late.run = id;
+  late.operations = engine::parse_operations(R"([{"type":"set","key":"n","value":1}])").value();
+  late.late_us = 1000;
+  now_us_ += 1000;
+  EXPECT_EQ(storage_.write(late, {}).value().refused, Refused::kNo);
+  now_us_ += 1;
+  EXPECT_EQ(storage_.write(late, {}).value().refused, Refused::kFinished);
+}
+
+TEST_P(RunStorages, ABatchHasOneRunAnIndexEver) {
+  server::BatchCreate create;
+  create.runs = 2;
+  const std::string id = storage_.batch(create, {}).value().id;
+  server::BatchItems items;
+  items.batch = id;
+  items.items.resize(1);
+  items.items[0].trigger.task = "t";
+  auto found = storage_.batch(items, {}).value();
+  EXPECT_FALSE(found.sealed);
+  EXPECT_EQ(found.accepted, 1u);
+  const std::string run_of_index = found.runs.at(0).second;
+  items.items.resize(2);
+  items.items[1].index = 1;
+  items.items[1].trigger.task = "t";
+  found = storage_.batch(items, {}).value();
+  EXPECT_TRUE(found.sealed);
+  EXPECT_EQ(found.accepted, 1u);
+  EXPECT_EQ(found.deduplicated, 1u);
+  EXPECT_EQ(found.runs.at(0).second, run_of_index);
+  EXPECT_EQ(run(run_of_index).batch, id);
+  EXPECT_EQ(run(run_of_index).function, engine::TriggerFunction::kBatchTrigger);
+  items.items[1].index = 2;
+  found = storage_.batch(items, {}).value();
+  EXPECT_EQ(found.refused, Refused::kBadRequest);
+  EXPECT_EQ(found.refused_index, 2u);
+}
+
+TEST(StorageInMemory, OperationsForARunElsewhereAreTakenForItsOwner) {
+  MemoryStorage storage;
+  server::Trigger change;
+  change.task = "t";
+  change.parent = "run_of_another_store";
+  const std::string id = storage.write(change, {}).value().id;
+  server::MetadataUpdate update;
+  update.run = id;
+  update.parent_operations = engine::parse_operations(R"([{"type":"set","key":"p","value":1}])").value();
+  EXPECT_EQ(storage.write(update, {}).value().metadata, "{}");
+  ASSERT_EQ(storage.foreign_operations().size(), 1u);
+  EXPECT_EQ(storage.foreign_operations().front().first, "run_of_another_store");
+}
+
+CAIRN_ON_EACH_STORAGE(RunStorages);
+
+}  // namespace
+}  // namespace cairn::tests

@@ -1,0 +1,246 @@
+// MemoryStorage: finding, listing and watching.
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "engine/document/path.h"
+#include "engine/document/path_apply.h"
+#include "engine/json/json.h"
+#include "tests/support/memory_storage.h"
+
+namespace cairn::tests {
+
+using namespace server;
+
+namespace {
+
+template <class T>
+bool is_one_of(const std::vector<T>& list, const T& one) {
+  return list.empty() || std::find(list.begin(), list.end(), one) != list.end();
+}
+
+/// `wanted` is a text, or the text of a number.
+bool has_value(const engine::Value& document, const std::string& path, const std::string& wanted) {
+  const auto segments = engine::parse_path("$." + path);
+  const engine::Value* found = segments.ok() ? engine::find_at(document, *segments, 0) : nullptr;
+  if (found == nullptr) {
+    return false;
+  }
+  if (const std::string* text = found->get<std::string>(); text != nullptr) {
+    return *text == wanted;
+  }
+  const auto number = engine::parse_json(wanted);
+  return found->is_number() && number.ok() && number->is_number() && engine::deep_equal(*found, *number);
+}
+
+/// A cursor stands at a run, or just after it: "a" or "b", 16 hexadecimal digits of when the run was created, its id.
+struct Mark {
+  std::pair<int64_t, std::string> place;
+  bool is_after = false;
+};
+
+std::string text_of(const Mark& mark) {
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(mark.place.first));
+  return (mark.is_after ? "b" : "a") + std::string(digits) + mark.place.second;
+}
+
+std::optional<Mark> mark_of(const std::string& text) {
+  constexpr size_t kHead = 17;
+  uint64_t created = 0;
+  if (text.size() <= kHead || (text[0] != 'a' && text[0] != 'b')) {
+    return std::nullopt;
+  }
+  const auto [end, failed] = std::from_chars(text.data() + 1, text.data() + kHead, created, 16);
+  if (failed != std::errc() || end != text.data() + kHead) {
+    return std::nullopt;
+  }
+  return Mark{{static_cast<int64_t>(created), text.substr(kHead)}, text[0] == 'b'};
+}
+
+}  // namespace
+
+RunView MemoryStorage::view_of(const Run& run, unsigned parts) const {
+  RunView out = run.view;
+  if ((parts & kMetadata) != 0 && run.has_metadata) {
+    out.metadata = run.document.to_json();
+  }
+  if ((parts & kPayload) != 0) {
+    out.payload = run.payload;
+  }
+  if ((parts & kOutput) != 0) {
+    out.output = run.output;
+  }
+  if ((parts & kSeed) != 0) {
+    out.seed = run.seed;
+  }
+  if ((parts & kRelatives) != 0) {
+    const auto relative = [this](const std::string& id) {
+      const auto found = runs_.find(id);
+      return found == runs_.end() ? nullptr : std::make_shared<const RunView>(view_of(found->second, kMetadata));
+    };
+    out.parent_run = relative(run.view.parent);
+    out.root_run = relative(run.view.root);
+    for (auto at = by_created_.rbegin(); at != by_created_.rend() && out.children.size() < kChildrenMax; ++at) {
+      const Run& other = runs_.at(at->second);
+      if (other.view.parent == run.view.id) {
+        out.children.push_back(view_of(other, kMetadata));
+      }
+    }
+  }
+  return out;
+}
+
+Result<std::optional<RunView>> MemoryStorage::find(std::string_view id, unsigned parts) {
+  const std::lock_guard lock(mutex_);
+  CAIRN_TRY(trouble_);
+  const auto found = runs_.find(std::string(id));
+  return found == runs_.end() ? std::optional<RunView>() : view_of(found->second, parts);
+}
+
+bool MemoryStorage::fits(const Run& run, const RunFilter& filter) const {
+  const RunView& view = run.view;
+  const auto has_tag = [&view](const std::string& tag) {
+    return std::find(view.tags.begin(), view.tags.end(), tag) != view.tags.end();
+  };
+  if (!is_one_of(filter.statuses, view.status) || !is_one_of(filter.tasks, view.task) ||
+      !is_one_of(filter.batches, view.batch) || (filter.is_test && *filter.is_test != view.is_test) ||
+      (!filter.tags.empty() && std::none_of(filter.tags.begin(), filter.tags.end(), has_tag)) ||
+      (filter.created_from_us && view.created_us < *filter.created_from_us) ||
+      (filter.created_to_us && view.created_us > *filter.created_to_us)) {
+    return false;
+  }
+  if (filter.metadata.empty()) {
+    return true;
+  }
+  const engine::Value document(run.document.to_object());
+  return std::all_of(filter.metadata.begin(), filter.metadata.end(),
+                     [&document](const auto& wanted) { return has_value(document, wanted.first, wanted.second); });
+}
+
+Result<Page> MemoryStorage::list(const RunFilter& filter, Order /*order*/, const Cursor& cursor, size_t limit) {
+  const std::optional<Mark> mark = mark_of(cursor.text);
+  if (!cursor.text.empty() && !mark) {
+    return Status(Code::kInvalidArgument, "this is no cursor of a listing of runs");
+  }
+  const std::lock_guard lock(mutex_);
+  CAIRN_TRY(trouble_);
+  std::vector<const Place*> matching;
+  for (auto at = by_created_.rbegin(); at != by_created_.rend(); ++at) {
+    if (fits(runs_.at(at->second), filter)) {
+      matching.push_back(&at->first);
+    }
+  }
+  // The first that is after the mark, and the first that is not before it.
+  size_t from = 0;
+  size_t to = matching.size();
+  if (mark) {
+    const auto is_before = [&](const Place* place) {
+      return *place > mark->place || (mark->is_after && *place == mark->place);
+    };
+    const auto at = std::partition_point(matching.begin(), matching.end(), is_before);
+    if (cursor.backwards) {
+      to = static_cast<size_t>(at - matching.begin());
+      from = to > limit ? to - limit : 0;
+    } else {
+      from = static_cast<size_t>(at - matching.begin());
+      from += from < matching.size() && *matching[from] == mark->place ? 1 : 0;
+    }
+  } else if (cursor.backwards) {
+    from = to > limit ? to - limit : 0;
+  }
+  to = std::min(to, from + limit);
+  Page out;
+  for (size_t i = from; i < to; ++i) {
+    out.runs.push_back(view_of(runs_.at(matching[i]->second), kMetadata));
+  }
+  if (to < matching.size()) {
+    out.next = from < to ? text_of({*matching[to - 1], false}) : text_of({{INT64_MAX, "~"}, false});
+  }
+  if (from > 0) {
+    out.previous = from < to ? text_of({*matching[from], false}) : text_of({*matching[from - 1], true});
+  }
+  return out;
+}
+
+// --- watching ---
+
+bool MemoryStorage::fits(const Run& run, const Shape& shape) const {
+  const RunView& view = run.view;
+  switch (shape.kind) {
+    case Shape::Kind::kAll:
+      return true;
+    case Shape::Kind::kRun:
+      return view.id == shape.id;
+    case Shape::Kind::kBatch:
+      return view.batch == shape.id;
+    case Shape::Kind::kTags:
+      return view.created_us >= shape.created_from_us &&
+             std::all_of(shape.tags.begin(), shape.tags.end(), [&view](const std::string& tag) {
+               return std::find(view.tags.begin(), view.tags.end(), tag) != view.tags.end();
+             });
+  }
+  return false;
+}
+
+Changes MemoryStorage::changes_of_run(const Shape& shape, const std::optional<Position>& after) {
+  Changes out;
+  const Run* run = run_of(shape.id);
+  out.found = run != nullptr;
+  if (!out.found) {
+    return out;
+  }
+  out.next = {run->view.life, run->view.sequence};
+  out.reset = after && (after->feed != run->view.life || after->number > run->view.sequence);
+  if (!out.reset && (!after || after->number < run->view.sequence)) {
+    out.rows.push_back(view_of(*run, kMetadata | kPayload | kOutput));
+  }
+  return out;
+}
+
+Result<Changes> MemoryStorage::changes(const Shape& shape, const std::optional<Position>& after, size_t limit) {
+  constexpr unsigned kRow = kMetadata | kPayload | kOutput;
+  const std::lock_guard lock(mutex_);
+  CAIRN_TRY(trouble_);
+  if (shape.kind == Shape::Kind::kRun) {
+    return changes_of_run(shape, after);
+  }
+  Changes out;
+  out.found = shape.kind != Shape::Kind::kBatch || batches_.count(shape.id) != 0;
+  out.next = {feed_, position_};
+  if (!out.found) {
+    return out;
+  }
+  if (!after) {
+    for (auto at = by_created_.rbegin(); at != by_created_.rend() && out.rows.size() < limit; ++at) {
+      if (const Run& run = runs_.at(at->second); fits(run, shape)) {
+        out.rows.push_back(view_of(run, kRow));
+        out.numbers.push_back(run.number);
+      }
+    }
+    return out;
+  }
+  const uint64_t known_from = position_ - history_.size();  // what came after it is known
+  if (after->feed != feed_ || after->number > position_ || after->number < known_from) {
+    out.reset = true;
+    return out;
+  }
+  std::set<std::string> seen;
+  for (uint64_t number = after->number + 1; number <= position_; ++number) {
+    const Run& run = runs_.at(history_[number - known_from - 1]);
+    if (seen.count(run.view.id) != 0 || !fits(run, shape)) {
+      continue;
+    }
+    if (out.rows.size() == limit) {
+      out.next.number = number - 1;
+      out.complete = false;
+      break;
+    }
+    seen.insert(run.view.id);
+    out.rows.push_back(view_of(run, kRow));
+    out.numbers.push_back(run.number);
+  }
+  return out;
+}
+
+}  // namespace cairn::tests
