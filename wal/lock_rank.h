@@ -26,6 +26,7 @@ enum class LockRank : uint8_t {
   kWatch,             // api: one call of a watch at a time
   kReading,           // api: one read of a store that was opened read-only
   kHistory,
+  kStoreFeed,  // api/server: one look for changes at a time
   // Of a store.
   kReceiverOwner,
   kStep,
@@ -52,10 +53,14 @@ enum class LockRank : uint8_t {
   kServerReturnPath,
   kSubscriptions,
   kRenderedChanges,
+  kRequestsInWork,
+  kRunTimes,
+  kFeedHint,
   kReceiverCounters,
   kCursors,
   kDirtyRuns,
   kNotes,
+  kChangedRuns,
   kStepListeners,
   kFlusher,
   kChangeSignal,
@@ -88,6 +93,8 @@ inline const char* name_of(LockRank rank) {
       return "a store that was opened read-only";
     case LockRank::kHistory:
       return "the history";
+    case LockRank::kStoreFeed:
+      return "the feed of a store's changes";
     case LockRank::kReceiverOwner:
       return "an owner of the receiver";
     case LockRank::kStep:
@@ -130,6 +137,12 @@ inline const char* name_of(LockRank rank) {
       return "those who wait for changes of runs";
     case LockRank::kRenderedChanges:
       return "the texts of a changed run";
+    case LockRank::kRequestsInWork:
+      return "the requests in work";
+    case LockRank::kRunTimes:
+      return "the times of delayed and queued runs";
+    case LockRank::kFeedHint:
+      return "the hint of a store's feed";
     case LockRank::kReceiverCounters:
       return "the receiver's counters";
     case LockRank::kCursors:
@@ -138,6 +151,8 @@ inline const char* name_of(LockRank rank) {
       return "the dirty runs";
     case LockRank::kNotes:
       return "the notes";
+    case LockRank::kChangedRuns:
+      return "the runs that changed";
     case LockRank::kStepListeners:
       return "the step listeners";
     case LockRank::kFlusher:

@@ -71,7 +71,7 @@ struct RunView {
   std::string owner;  // who decides its status, tags and end, as a text for people; empty: this storage
 
   // Only what was asked for.
-  std::string metadata;  // JSON text of an object
+  std::string metadata;  // JSON text of an object; empty: it has none, or an empty one
   std::optional<TypedText> payload;
   std::optional<TypedText> output;
   std::optional<std::string> seed;            // JSON text of an object; none: it was triggered without metadata

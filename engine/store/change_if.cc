@@ -14,9 +14,6 @@ Status Lifecycle::check_request(const RunChangeRequest& request) const {
   if (!valid_utf8(request.error)) {
     return fail(Code::kInvalidUtf8, "the error text is not UTF-8");
   }
-  if (request.to == RunStatus::kCrashed) {
-    return fail(Code::kInvalidArgument, "CRASHED is what a store says of a run whose process is gone");
-  }
   if (request.with.texts != nullptr) {
     const Status s = check_run_texts(*request.with.texts);
     return s.ok() ? s : fail(s, s.what);
@@ -28,7 +25,10 @@ Status Lifecycle::check_request(const RunChangeRequest& request) const {
 Status Lifecycle::plan_change(Run& run, const RunChangeRequest& request, RunChange& change, RunChanged& changed) {
   CAIRN_TRY(RunWriter::check_owned(run));
   changed.status = run.record.status;
-  if (run.gate == Code::kFinished || (request.from && *request.from != run.record.status)) {
+  if ((run.gate == Code::kFinished && !request.on_finished) || (request.from && *request.from != run.record.status)) {
+    return {};
+  }
+  if (request.delay_over_us && run.record.details && run.record.details->delayed_until_us > *request.delay_over_us) {
     return {};
   }
   if (!request.add_tags.empty()) {
@@ -78,10 +78,14 @@ Result<RunChanged> Lifecycle::change(Run& run, const RunChangeRequest& request, 
     if (!changed.done) {
       return {};
     }
-    if (!change.status && !change.tags && !change.details) {
-      return request.with.notes.empty() ? Status() : run_log_.append_notes(request.with.notes, lsn);
+    Attachments with = request.with;
+    if (request.complete_notes) {
+      request.complete_notes(changed, with.notes);
     }
-    CAIRN_TRY(writer_.append_change(run, std::move(change), &lsn, false, &request.with));
+    if (!change.status && !change.tags && !change.details) {
+      return with.notes.empty() ? Status() : run_log_.append_notes(with.notes, lsn);
+    }
+    CAIRN_TRY(writer_.append_change(run, std::move(change), &lsn, false, &with));
     changed.status = run.record.status;
     return {};
   };

@@ -77,6 +77,12 @@ Status Lifecycle::check_document(Document& document) const {
   return s.ok() ? s : fail(s, s.what);
 }
 
+std::string Lifecycle::new_id() const {
+  std::array<uint8_t, 10> random;
+  hooks_.random_bytes(hooks_.context, random.data(), random.size());
+  return make_run_id(now_us(), random);
+}
+
 // A run that nobody has taken belongs to no process.
 Status Lifecycle::take_details(RunRecord& record, const StartOptions& options) const {
   if (is_final(options.status) || options.status == RunStatus::kCrashed) {
@@ -103,9 +109,7 @@ Result<RunRef> Lifecycle::start(const StartOptions& options, Durability durabili
   record.id = options.id;
   record.created_us = record.updated_us = now_us();
   if (record.id.empty()) {
-    std::array<uint8_t, 10> random;
-    hooks_.random_bytes(hooks_.context, random.data(), random.size());
-    record.id = make_run_id(record.created_us, random);
+    record.id = new_id();
   }
   if (!valid_run_id(record.id)) {
     return fail(Code::kInvalidArgument, kRunIdRule, record.id.substr(0, 80));

@@ -61,6 +61,7 @@ class Lifecycle {
 
   // As Store has them.
   Result<RunRef> start(const StartOptions& options, Durability durability);
+  [[nodiscard]] std::string new_id() const;
   Result<RunRef> parent(Run& run);
   Result<RunRef> root(Run& run);
   Result<RunRef> resume(std::string_view id, Durability durability);

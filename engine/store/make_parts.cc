@@ -11,7 +11,7 @@ void Recovery::make_parts() {
   p.growth.emplace(*p.writer, segment_bytes);
   p.alarm.emplace(hooks, *p.growth, p.runs, options_.flush_interval_ms);
   p.run_log.emplace(RunLog::Options{options_.directory, segment_bytes, p.staging.get(), p.guard.get()}, gate_,
-                    *p.writer, p.dirty, *p.alarm, p.notes);
+                    *p.writer, p.dirty, *p.alarm, p.notes, p.changed);
   p.flusher.emplace(hooks, segment_bytes, gate_, run_writer_.epoch(), p.dirty, *p.run_log);
   p.checkpointer.emplace(Checkpointer::Options{p.identity.store_id, segment_bytes}, *p.files, *p.writer, gate_, p.runs,
                          *p.run_log, *p.budget, p.upstream_facts.keeps_changes, [&p, hooks] {

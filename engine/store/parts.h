@@ -13,6 +13,7 @@
 #include "engine/staging/staging.h"
 #include "engine/store/alarm.h"
 #include "engine/store/background.h"
+#include "engine/store/changed_runs.h"
 #include "engine/store/checkpointer.h"
 #include "engine/store/crash_marks.h"
 #include "engine/store/dirty_runs.h"
@@ -61,6 +62,7 @@ struct StoreParts {
   RunTable runs;
   DirtyRuns dirty;
   Notes notes{runs};
+  ChangedRuns changed;
   UpstreamFacts upstream_facts;
   std::atomic<uint64_t> finished{0};            // runs; counted only with retain_finished_max
   std::atomic<uint64_t> forgotten_requests{0};  // notes of requests that went before their time

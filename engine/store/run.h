@@ -59,6 +59,9 @@ struct Run : std::enable_shared_from_this<Run> {
 
   // Guarded by the store's dirty mutex.
   int32_t dirty_index = -1;
+  // Guarded by the mutex of the changed runs.
+  std::shared_ptr<Run> next_changed;
+  bool is_changed = false;
 
   Run(std::string run_id, uint64_t run_number) : id(std::move(run_id)), number(run_number) {}
 };

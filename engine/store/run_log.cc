@@ -152,6 +152,7 @@ Status RunLog::append_record(Run& run, const Record& record, uint64_t* lsn) {
       }
       run.last_lsn = *committed;
       alarm_.flush_may_be_due();
+      changed_.add(run);
       if (help) {
         detached->written = true;
         detached->lsn = *committed - (record ? 1 : 0);
@@ -232,6 +233,7 @@ Status RunLog::append_record_for_all(const std::vector<Run*>& runs, LogType type
   }
   for (Run* run : runs) {
     run->lock.assert_held();
+    changed_.add(*run);
     if (run->detached) {
       free_detached(*run);
     }
@@ -269,6 +271,7 @@ Status RunLog::write_batch(Batch& batch) {
     if (status.ok() && run.detached == entry.second) {
       free_detached(run);
     }
+    changed_.add(run);
     if (!run.detached && run.live.pending().empty()) {
       dirty_.remove(run);
     }

@@ -24,6 +24,7 @@
 #include "engine/staging/sigbus_guard.h"
 #include "engine/staging/staging.h"
 #include "engine/store/alarm.h"
+#include "engine/store/changed_runs.h"
 #include "engine/store/dirty_runs.h"
 #include "engine/store/gate.h"
 #include "engine/store/notes.h"
@@ -40,8 +41,15 @@ class RunLog {
     Staging* staging = nullptr;  // null: every update is appended
     const SigbusGuard* guard = nullptr;
   };
-  RunLog(Options options, Gate& gate, wal::Writer& writer, DirtyRuns& dirty, Alarm& alarm, Notes& notes)
-      : options_(std::move(options)), gate_(gate), writer_(writer), dirty_(dirty), alarm_(alarm), notes_(notes) {}
+  RunLog(Options options, Gate& gate, wal::Writer& writer, DirtyRuns& dirty, Alarm& alarm, Notes& notes,
+         ChangedRuns& changed)
+      : options_(std::move(options)),
+        gate_(gate),
+        writer_(writer),
+        dirty_(dirty),
+        alarm_(alarm),
+        notes_(notes),
+        changed_(changed) {}
 
   /// Updates go to staging: there is one, and its files did not fail.
   [[nodiscard]] bool stages() const {
@@ -95,6 +103,7 @@ class RunLog {
   DirtyRuns& dirty_;
   Alarm& alarm_;
   Notes& notes_;
+  ChangedRuns& changed_;
 };
 
 }  // namespace cairn::engine

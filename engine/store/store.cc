@@ -1,5 +1,7 @@
 #include "engine/store/store.h"
 
+#include <algorithm>
+#include <iterator>
 #include <new>
 
 #include "engine/base/error_detail.h"
@@ -192,6 +194,16 @@ Status Store::refresh(std::string_view id) {
 }
 Status Store::wait_synced(int64_t deadline_ms) { return parts_->upstream_wait->for_everything(deadline_ms); }
 
+void Store::follow_changes(std::function<void()> hint) { parts_->changed.follow(std::move(hint)); }
+std::vector<RunRef> Store::take_changed() {
+  std::vector<RunRef> runs = parts_->changed.take();
+  std::vector<RunRef> dirty = parts_->dirty.all();
+  runs.insert(runs.end(), std::make_move_iterator(dirty.begin()), std::make_move_iterator(dirty.end()));
+  std::sort(runs.begin(), runs.end());
+  runs.erase(std::unique(runs.begin(), runs.end()), runs.end());
+  return runs;
+}
+std::string Store::new_run_id() const { return parts_->lifecycle->new_id(); }
 void Store::add_listener(std::shared_ptr<StepListener> listener) {
   parts_->listeners->add(std::move(listener));
   parts_->stepper->rearm();

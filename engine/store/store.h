@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,8 @@ class Store {
 
   // --- runs ---
   Result<RunRef> start(const StartOptions& options, Durability durability = Durability::kDefault);
+  /// An id as start() makes it.
+  [[nodiscard]] std::string new_run_id() const;
   /// The run that `run` names as its parent, or as its root; `run` itself where it names none. One that is not in this
   /// store is owned elsewhere: then a record of it is appended, its updates wait in its outbox and answer kAccepted, it
   /// has nothing to read, and its life is its owner's (kInvalidArgument for status, tags, finish).
@@ -167,6 +170,11 @@ class Store {
   Looked look(uint64_t since, std::string_view only, const FunctionRef<void(const Run&)>& visit);
   /// Looks a run up without bringing it into memory. nullopt: no such run; an erased one may come with `erased`.
   Result<std::optional<RunView>> peek(std::string_view id, bool with_document);
+  /// For one who follows all runs: from now on take_changed() gives those with a change, and `hint` is called after
+  /// each (store/changed_runs.h says under which locks). An empty one ends it.
+  void follow_changes(std::function<void()> hint);
+  /// The runs that changed since the last call, and those whose last changes are not in the log yet.
+  [[nodiscard]] std::vector<RunRef> take_changed();
   void add_listener(std::shared_ptr<StepListener> listener);
   void remove_listener(const StepListener* listener);
   /// Null: it is off.

@@ -339,6 +339,10 @@ Status RunWriter::transact(const std::vector<RunOperation>& operations, Durabili
       const bool late =
           run->gate == Code::kFinished && how.late_us >= 0 && now_us() - run->record.finished_us <= how.late_us;
       CAIRN_TRY(late ? gate_.check() : check_gate(*run));
+      if (late && run->record.origin.received() && !run->record.others_write) {
+        CAIRN_TRY(note_other_writer(*run));
+        run->gate = Code::kFinished;
+      }
     }
     if (locks.runs().size() == 1) {
       Run& run = *locks.runs()[0];

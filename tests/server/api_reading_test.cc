@@ -117,8 +117,8 @@ TEST_P(RetrieveRoute, ATokenReadsARunByIdTaskTagOrBatch) {
 TEST_P(RetrieveRoute, AnIdWithStrangeCharactersIsAnId) {
   server::Trigger strange;
   strange.task = "t";
-  tested_->add("a/b \"c\"", strange);
-  EXPECT_EQ(at(call("GET /api/v3/runs/a%2Fb%20%22c%22"), "id"), R"("a/b \"c\"")");
+  tested_->add("a:b.c", strange);
+  EXPECT_EQ(at(call("GET /api/v3/runs/a%3Ab%2Ec"), "id"), R"("a:b.c")");
 }
 
 class ListRoute : public ApiTest {

@@ -1,5 +1,6 @@
 #include "tests/server/tested_storages.h"
 
+#include "tests/server/tested_store.h"
 #include "tests/support/memory_storage.h"
 
 namespace cairn::tests {
@@ -12,8 +13,11 @@ class TestedMemory : public TestedStorage {
       : storage_({setup.metadata_bytes_max, setup.history_max, setup.name, setup.now_us}) {}
   server::RunStorage& storage() override { return storage_; }
   std::unique_ptr<server::RunStorage> door() override { return storage_.door(); }
-  void set_trouble(cairn::Status trouble) override { storage_.set_trouble(trouble); }
-  void set_owner(const std::string& run, const std::string& owner) override { storage_.set_owner(run, owner); }
+  void set_trouble(Status trouble) override { storage_.set_trouble(trouble); }
+  std::string set_owner(const std::string& run) override {
+    storage_.set_owner(run, "worker-7");
+    return "worker-7";
+  }
   void add(const std::string& id, const server::Trigger& trigger) override { storage_.add(id, trigger); }
   void restart() override { storage_.forget_changes(); }
 
@@ -26,7 +30,7 @@ std::unique_ptr<TestedStorage> make_memory(const StorageSetup& setup) { return s
 }  // namespace
 
 const std::vector<StorageKind>& storage_kinds() {
-  static const std::vector<StorageKind> kinds = {{"Memory", &make_memory}};
+  static const std::vector<StorageKind> kinds = {{"Memory", &make_memory}, {"Store", &make_store}};
   return kinds;
 }
 

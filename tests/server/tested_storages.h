@@ -31,8 +31,8 @@ class TestedStorage {
   virtual std::unique_ptr<server::RunStorage> door() = 0;
   /// Every call fails with `trouble` until it is given an ok Status.
   virtual void set_trouble(cairn::Status trouble) = 0;
-  /// The run belongs to another store of this name.
-  virtual void set_owner(const std::string& run, const std::string& owner) = 0;
+  /// From now on the run belongs to another store, whose name for people is returned.
+  virtual std::string set_owner(const std::string& run) = 0;
   /// A run with an id of the test's choice.
   virtual void add(const std::string& id, const server::Trigger& trigger) = 0;
   /// What a restart of the server makes unknown: positions in sets.

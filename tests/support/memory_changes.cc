@@ -118,7 +118,6 @@ Written MemoryStorage::trigger_run(const Trigger& trigger, const std::string& id
       return checked.code == Code::kTooLarge ? too_large(options_.metadata_bytes_max, "the metadata")
                                              : refuse(Refused::kBadRequest, checked.what);
     }
-    run.has_metadata = true;
     run.seed = trigger.metadata;
   }
   view.tags = sorted(trigger.tags);
@@ -192,7 +191,6 @@ Written MemoryStorage::apply(const MetadataUpdate& update) {
   for (auto& [id, document] : after) {
     Run& target = runs_.at(id);
     target.document = engine::Document::from_object(document.document().to_object());
-    target.has_metadata = true;
     changed(target);
   }
   for (const auto& [id, operations] : lists) {

@@ -62,7 +62,7 @@ std::optional<Mark> mark_of(const std::string& text) {
 
 RunView MemoryStorage::view_of(const Run& run, unsigned parts) const {
   RunView out = run.view;
-  if ((parts & kMetadata) != 0 && run.has_metadata) {
+  if ((parts & kMetadata) != 0 && run.document.size() != 0) {
     out.metadata = run.document.to_json();
   }
   if ((parts & kPayload) != 0) {

@@ -68,7 +68,6 @@ class MemoryStorage : public server::RunStorage {
     server::RunView view;  // neither metadata nor what only some ask for
     engine::Document document;
     uint64_t number = 0;  // of its last change, in the feed
-    bool has_metadata = false;
     std::optional<server::TypedText> payload;
     std::optional<server::TypedText> output;
     std::optional<std::string> seed;

@@ -1,0 +1,392 @@
+// RunStore: finding, listing and watching.
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+#include "api/server/run_store.h"
+#include "engine/base/error_detail.h"
+#include "engine/document/path.h"
+#include "engine/document/path_apply.h"
+#include "engine/json/json.h"
+
+namespace cairn::server {
+
+using engine::RunStatus;
+using engine::Value;
+
+namespace {
+
+constexpr unsigned kRow = kMetadata | kPayload | kOutput;
+constexpr size_t kScanned = 256;  // runs of one page of the store
+
+template <class T>
+bool is_one_of(const std::vector<T>& list, const T& one) {
+  return list.empty() || std::find(list.begin(), list.end(), one) != list.end();
+}
+
+/// `wanted` is a text, or the text of a number.
+bool has_value(const Value& document, const std::string& path, const std::string& wanted) {
+  const auto segments = engine::parse_path("$." + path);
+  const Value* found = segments.ok() ? engine::find_at(document, *segments, 0) : nullptr;
+  if (found == nullptr) {
+    return false;
+  }
+  if (const std::string* text = found->get<std::string>(); text != nullptr) {
+    return *text == wanted;
+  }
+  const auto number = engine::parse_json(wanted);
+  return found->is_number() && number.ok() && number->is_number() && engine::deep_equal(*found, *number);
+}
+
+bool has_any_tag(const engine::RunRecord& run, const std::vector<std::string>& tags) {
+  return tags.empty() || std::any_of(tags.begin(), tags.end(), [&run](const std::string& tag) {
+           return std::find(run.tags.begin(), run.tags.end(), tag) != run.tags.end();
+         });
+}
+
+bool has_all_tags(const engine::RunRecord& run, const std::vector<std::string>& tags) {
+  return std::all_of(tags.begin(), tags.end(), [&run](const std::string& tag) {
+    return std::find(run.tags.begin(), run.tags.end(), tag) != run.tags.end();
+  });
+}
+
+bool fits(const engine::RunRecord& run, const RunFilter& filter) {
+  const std::string batch = run.details ? run.details->batch : std::string();
+  const bool is_test = run.details && run.details->is_test;
+  if (run.foreign || !is_one_of(filter.statuses, run.status) || !is_one_of(filter.tasks, run.task) ||
+      !is_one_of(filter.batches, batch) || (filter.is_test && *filter.is_test != is_test) ||
+      !has_any_tag(run, filter.tags)) {
+    return false;
+  }
+  if (filter.metadata.empty()) {
+    return true;
+  }
+  const Value document(run.document.to_object());
+  return std::all_of(filter.metadata.begin(), filter.metadata.end(),
+                     [&document](const auto& wanted) { return has_value(document, wanted.first, wanted.second); });
+}
+
+bool fits(const engine::RunRecord& run, const Shape& shape) {
+  if (run.foreign) {
+    return false;
+  }
+  switch (shape.kind) {
+    case Shape::Kind::kAll:
+      return true;
+    case Shape::Kind::kRun:
+      return run.id == shape.id;
+    case Shape::Kind::kBatch:
+      return run.details && run.details->batch == shape.id;
+    case Shape::Kind::kTags:
+      return run.created_us >= shape.created_from_us && has_all_tags(run, shape.tags);
+  }
+  return false;
+}
+
+std::optional<TypedText> typed(const std::optional<engine::TypedText>& text) {
+  return text ? std::optional<TypedText>({text->type, text->text}) : std::nullopt;
+}
+
+bool waits(RunStatus status) {
+  return status == RunStatus::kQueued || status == RunStatus::kDelayed || status == RunStatus::kPendingVersion;
+}
+
+}  // namespace
+
+std::string RunStore::life_of(const engine::RunRecord& run) const {
+  char text[40];
+  std::snprintf(text, sizeof text, "%llx-%llx", static_cast<unsigned long long>(store_.incarnation()),
+                static_cast<unsigned long long>(run.created_lsn));
+  return text;
+}
+
+Result<RunView> RunStore::view_of(const engine::RunView& run, unsigned parts) {
+  const engine::RunRecord& r = run.record;
+  RunView out;
+  out.id = r.id;
+  out.life = life_of(r);
+  out.sequence = r.sequence;
+  out.status = r.status;
+  out.task = r.task;
+  out.parent = r.parent;
+  out.root = r.root;
+  out.tags = r.tags;
+  std::sort(out.tags.begin(), out.tags.end());
+  out.created_us = r.created_us;
+  out.updated_us = r.updated_us;
+  out.finished_us = r.finished_us;
+  out.error = r.error;
+  if (!r.owned_here()) {
+    out.owner = engine::owner_text(r.origin.owner);
+  }
+  if (r.details) {
+    const engine::RunDetails& d = *r.details;
+    out.queued_us = d.queued_us;
+    out.started_us = d.started_us;
+    out.delayed_until_us = d.delayed_until_us;
+    out.ttl = d.ttl;
+    out.is_test = d.is_test;
+    out.function = d.function;
+    out.batch = d.batch;
+    out.idempotency_key = d.idempotency_key;
+    out.depth = d.depth;
+  }
+  if (out.queued_us == 0 && !waits(r.status)) {
+    out.started_us = r.created_us;  // a program that starts a run begins it at once
+  }
+  if ((parts & kMetadata) != 0 && r.document.size() != 0) {
+    out.metadata = r.document.to_json();
+  }
+  if ((parts & (kPayload | kOutput | kSeed)) != 0) {
+    CAIRN_TRY_ASSIGN(auto&& texts, store_.texts(r.id));
+    out.payload = (parts & kPayload) != 0 ? typed(texts.payload) : std::nullopt;
+    out.output = (parts & kOutput) != 0 ? typed(texts.output) : std::nullopt;
+    if ((parts & kSeed) != 0 && texts.seed) {
+      out.seed = texts.seed->text;
+    }
+  }
+  return out;
+}
+
+Status RunStore::add_relatives(RunView& view) {
+  const auto relative = [this](const std::string& id, std::shared_ptr<const RunView>& into) -> Status {
+    if (!id.empty()) {
+      CAIRN_TRY_ASSIGN(auto&& found, find(id, kMetadata));
+      into = found ? std::make_shared<const RunView>(std::move(*found)) : nullptr;
+    }
+    return {};
+  };
+  CAIRN_TRY(relative(view.parent, view.parent_run));
+  CAIRN_TRY(relative(view.root, view.root_run));
+  engine::RunQuery query;
+  query.parent = view.id;
+  std::vector<engine::RunRecord> children;
+  const auto listed = store_.list(query, [&children](const engine::RunView& child) {
+    children.push_back(child.record);
+    return true;
+  });
+  CAIRN_TRY(listed.status());
+  const auto newest_first = [](const auto& a, const auto& b) {
+    return std::pair(a.created_us, a.id) > std::pair(b.created_us, b.id);
+  };
+  std::sort(children.begin(), children.end(), newest_first);
+  children.resize(std::min(children.size(), kChildrenMax));
+  for (engine::RunRecord& child : children) {
+    engine::RunView one;
+    one.record = std::move(child);
+    CAIRN_TRY_ASSIGN(auto&& made, view_of(one, kMetadata));
+    view.children.push_back(std::move(made));
+  }
+  return {};
+}
+
+Result<std::optional<RunView>> RunStore::find(std::string_view id, unsigned parts) {
+  if (!engine::valid_run_id(id)) {
+    return std::optional<RunView>();
+  }
+  CAIRN_TRY_ASSIGN(const auto found, store_.peek(id, (parts & kMetadata) != 0));
+  if (!found || found->erased || found->record.foreign) {
+    return std::optional<RunView>();
+  }
+  CAIRN_TRY_ASSIGN(auto&& view, view_of(*found, parts));
+  if ((parts & kRelatives) != 0) {
+    CAIRN_TRY(add_relatives(view));
+  }
+  return std::optional<RunView>(std::move(view));
+}
+
+// --- listing ---
+
+struct RunStore::Scan {
+  std::vector<RunView> runs;  // in the direction of the scan
+  bool more = false;
+};
+
+// From a place, which is not part of it, to one end. The filters that no index knows are applied run by run.
+Status RunStore::scan(const RunFilter& filter, const std::optional<Place>& from, bool backwards, size_t limit,
+                      Scan& out) {
+  engine::RunQuery query;
+  query.order = backwards ? engine::RunOrder::kCreatedFirst : engine::RunOrder::kCreatedLast;
+  query.limit = kScanned;
+  for (const RunStatus status : filter.statuses) {
+    query.statuses |= engine::status_bit(status);
+  }
+  query.created_from_us = filter.created_from_us;
+  if (filter.created_to_us) {
+    query.created_to_us = *filter.created_to_us + 1;
+  }
+  if (query.created_from_us && query.created_to_us && *query.created_from_us >= *query.created_to_us) {
+    return {};
+  }
+  if (from) {
+    query.cursor = engine::encode_cursor(query, {from->created_us, from->id});
+  }
+  do {
+    Status read;
+    auto next = store_.list(
+        query,
+        [&](const engine::RunView& view) {
+          if (!fits(view.record, filter)) {
+            return true;
+          }
+          out.more = out.runs.size() == limit;
+          if (out.more) {
+            return false;
+          }
+          auto made = view_of(view, kMetadata);
+          read = made.status();
+          if (made.ok()) {
+            out.runs.push_back(std::move(*made));
+          }
+          return read.ok();
+        },
+        limit != 0 || !filter.metadata.empty());
+    CAIRN_TRY(next.status());
+    CAIRN_TRY(read);
+    query.cursor = std::move(*next);
+  } while (!query.cursor.empty() && !out.more);
+  return {};
+}
+
+namespace {
+
+// 16 hexadecimal digits of when the run was created, "-", its id.
+std::string cursor_text(int64_t created_us, const std::string& id) {
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(created_us));
+  return std::string(digits) + "-" + id;
+}
+
+}  // namespace
+
+Result<Page> RunStore::list(const RunFilter& filter, Order /*order*/, const Cursor& cursor, size_t limit) {
+  std::optional<Place> from;
+  if (!cursor.text.empty()) {
+    constexpr size_t kDigits = 16;
+    uint64_t created = 0;
+    const char* const begin = cursor.text.data();
+    const bool is_long = cursor.text.size() > kDigits + 1 && cursor.text[kDigits] == '-';
+    const auto parsed = is_long ? std::from_chars(begin, begin + kDigits, created, 16) : std::from_chars_result{};
+    if (!is_long || parsed.ec != std::errc() || parsed.ptr != begin + kDigits ||
+        !engine::valid_run_id(cursor.text.substr(kDigits + 1))) {
+      return Status(Code::kInvalidArgument, "this is no cursor of a listing of runs");
+    }
+    from = Place{static_cast<int64_t>(created), cursor.text.substr(kDigits + 1)};
+  }
+  Scan found;
+  CAIRN_TRY(scan(filter, from, cursor.backwards, limit, found));
+  Page out;
+  out.runs = std::move(found.runs);
+  if (cursor.backwards) {
+    std::reverse(out.runs.begin(), out.runs.end());
+  }
+  // Whether there is something on the side that the scan came from.
+  Scan behind;
+  std::optional<Place> edge = from;
+  if (!out.runs.empty()) {
+    const RunView& run = cursor.backwards ? out.runs.back() : out.runs.front();
+    edge = Place{run.created_us, run.id};
+  }
+  if (edge) {
+    CAIRN_TRY(scan(filter, edge, !cursor.backwards, 0, behind));
+  }
+  const bool after = cursor.backwards ? behind.more : found.more;
+  const bool before = cursor.backwards ? found.more : behind.more;
+  if (out.runs.empty()) {
+    // Nothing on this side of the cursor: what is on the other begins at it.
+    out.next = after && from ? cursor_text(from->created_us, from->id) : "";
+    out.previous = before && from ? cursor_text(from->created_us, from->id) : "";
+    return out;
+  }
+  out.next = after ? cursor_text(out.runs.back().created_us, out.runs.back().id) : "";
+  out.previous = before ? cursor_text(out.runs.front().created_us, out.runs.front().id) : "";
+  return out;
+}
+
+// --- watching ---
+
+void RunStore::on_change(std::function<void()> hint) { feed_.on_change(std::move(hint)); }
+
+Result<Changes> RunStore::changes_of_run(const Shape& shape, const std::optional<Position>& after) {
+  Changes out;
+  CAIRN_TRY_ASSIGN(auto&& run, find(shape.id, kRow));
+  out.found = run.has_value();
+  if (!out.found) {
+    return out;
+  }
+  out.next = {run->life, run->sequence};
+  out.reset = after && (after->feed != run->life || after->number > run->sequence);
+  if (!out.reset && (!after || after->number < run->sequence)) {
+    out.rows.push_back(std::move(*run));
+  }
+  return out;
+}
+
+// Everything of the shape as it is; what changes meanwhile comes again after `out.next`.
+Status RunStore::snapshot(const Shape& shape, size_t limit, Changes& out) {
+  engine::RunQuery query;
+  query.order = engine::RunOrder::kCreatedLast;
+  query.limit = kScanned;
+  if (shape.kind == Shape::Kind::kTags) {
+    query.tags = shape.tags;
+    query.created_from_us = shape.created_from_us;
+  }
+  do {
+    Status read;
+    auto next = store_.list(query, [&](const engine::RunView& view) {
+      if (!fits(view.record, shape)) {
+        return true;
+      }
+      auto row = view_of(view, kRow);
+      read = row.status();
+      if (row.ok()) {
+        out.rows.push_back(std::move(*row));
+        out.numbers.push_back(feed_.number_of(view.record.id));
+      }
+      return read.ok() && out.rows.size() < limit;
+    });
+    CAIRN_TRY(next.status());
+    CAIRN_TRY(read);
+    query.cursor = std::move(*next);
+  } while (!query.cursor.empty() && out.rows.size() < limit);
+  return {};
+}
+
+Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Position>& after, size_t limit) {
+  if (shape.kind == Shape::Kind::kRun) {
+    return changes_of_run(shape, after);
+  }
+  Changes out;
+  if (shape.kind == Shape::Kind::kBatch) {
+    CAIRN_TRY_ASSIGN(const auto batch, read_batch(shape.id));
+    out.found = batch.has_value();
+  }
+  const StoreFeed::Look look = after ? feed_.look(after->feed, after->number) : feed_.look("", 0);
+  out.next = {look.feed, look.number};
+  if (!out.found) {
+    return out;
+  }
+  if (!after) {
+    CAIRN_TRY(snapshot(shape, limit, out));
+    return out;
+  }
+  out.reset = !look.known;
+  for (size_t i = 0; i < look.changed.size(); ++i) {
+    const auto& [number, id] = look.changed[i];
+    CAIRN_TRY_ASSIGN(const auto found, store_.peek(id, true));
+    if (!found || found->erased || !fits(found->record, shape)) {
+      continue;
+    }
+    if (out.rows.size() == limit) {
+      out.next.number = number - 1;
+      out.complete = false;
+      break;
+    }
+    CAIRN_TRY_ASSIGN(auto&& row, view_of(*found, kRow));
+    out.rows.push_back(std::move(row));
+    out.numbers.push_back(number);
+  }
+  return out;
+}
+
+}  // namespace cairn::server

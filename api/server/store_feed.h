@@ -1,0 +1,69 @@
+// In which order the runs of a store changed, as far as this process has seen: positions in sets of runs.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "engine/store/store.h"
+#include "wal/mutex.h"
+
+namespace cairn::server {
+
+class StoreFeed {
+ public:
+  StoreFeed(engine::Store& store, size_t history_max);
+  ~StoreFeed();
+  StoreFeed(const StoreFeed&) = delete;
+  StoreFeed& operator=(const StoreFeed&) = delete;
+
+  void on_change(std::function<void()> hint);
+  /// Calls the hint.
+  void nudge();
+  /// A feed of another name, without a history.
+  void restart();
+
+  struct Look {
+    std::string feed;
+    uint64_t number = 0;  // of the newest change
+    bool known = true;    // false: what came after the number that was asked for is not known any more
+    std::vector<std::pair<uint64_t, std::string>> changed;  // each run once, with its last change, in their order
+  };
+  /// What changed after `number` of the feed `feed`; an empty feed: only where it is now. Cost: of the runs that
+  /// changed since the last look.
+  Look look(const std::string& feed, uint64_t number);
+  /// The number of the run's last change; 0: none is known.
+  uint64_t number_of(const std::string& id);
+
+  [[nodiscard]] uint64_t visited() const { return visited_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Last {
+    uint64_t number = 0;
+    uint64_t version = 0;  // of the run
+  };
+  void collect() CAIRN_REQUIRES(mutex_);
+  void begin() CAIRN_REQUIRES(mutex_);
+
+  engine::Store& store_;
+  const size_t history_max_;
+  std::atomic<uint64_t> visited_{0};
+
+  Mutex hint_mutex_{LockRank::kFeedHint};
+  std::function<void()> hint_ CAIRN_GUARDED_BY(hint_mutex_);
+
+  Mutex mutex_{LockRank::kStoreFeed};
+  std::string name_ CAIRN_GUARDED_BY(mutex_);
+  uint64_t number_ CAIRN_GUARDED_BY(mutex_) = 0;
+  std::deque<std::pair<uint64_t, std::string>> history_ CAIRN_GUARDED_BY(mutex_);
+  uint64_t forgotten_ CAIRN_GUARDED_BY(mutex_) = 0;  // the last number that is not in the history any more
+  std::unordered_map<std::string, Last> last_ CAIRN_GUARDED_BY(mutex_);
+};
+
+}  // namespace cairn::server
