@@ -170,6 +170,37 @@ TEST_P(TriggerRoute, DelayAndTtlAreTextsOrDatesOrSeconds) {
   EXPECT_EQ(run(trigger("t", R"({"delay":"2020-01-01"})")).status, RunStatus::kQueued) << "it is over";
 }
 
+TEST_P(TriggerRoute, ARunThatNobodyTakesInItsTimeToLiveExpires) {
+  for (const char* ttl : {"90", "\"1m30s\""}) {
+    const std::string id = trigger("t", R"({"ttl":)" + std::string(ttl) + "}");
+    now_us_ += 89'999'999;
+    EXPECT_EQ(storage_.keep_time(now_us_).value(), now_us_ + 1);
+    EXPECT_EQ(run(id).status, RunStatus::kQueued);
+    now_us_ += 1;
+    EXPECT_TRUE(storage_.keep_time(now_us_).ok());
+    const Reply reply = call("GET /api/v3/runs/" + id);
+    EXPECT_EQ(at(reply, "status"), "\"EXPIRED\"");
+    EXPECT_EQ(at(reply, "expiredAt"), at(reply, "finishedAt"));
+  }
+}
+
+TEST_P(TriggerRoute, TheTokenOfARunIsGoodForAnHour) {
+  const Reply reply = post("{}");
+  const std::string id = reply.body.substr(7, 30);
+  now_us_ += 3'599'000'000;
+  EXPECT_EQ(call_as(reply.headers.at("x-trigger-jwt"), "GET /api/v3/runs/" + id).status, 200u);
+  now_us_ += 1'000'000;
+  EXPECT_EQ(call_as(reply.headers.at("x-trigger-jwt"), "GET /api/v3/runs/" + id).body,
+            "{\"error\":\"Public Access Token has expired.\"}\n");
+}
+
+TEST_P(TriggerRoute, AnIdempotencyKeyIsKnownFor30Days) {
+  const std::string first = trigger("t", R"({"idempotencyKey":"k"})");
+  now_us_ += int64_t{30} * 86'400 * 1'000'000 - 2000;
+  EXPECT_EQ(trigger("t", R"({"idempotencyKey":"k"})"), first);
+  EXPECT_NE(trigger("t", R"({"idempotencyKey":"k"})"), first);
+}
+
 TEST_P(TriggerRoute, ParentAndRootComeFromTheParent) {
   const std::string root = trigger();
   const std::string parent = trigger("t", R"({"parentRunId":")" + root + R"("})");

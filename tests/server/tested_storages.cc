@@ -12,7 +12,7 @@ class TestedMemory : public TestedStorage {
       : storage_({setup.metadata_bytes_max, setup.history_max, setup.name, setup.now_us}) {}
   server::RunStorage& storage() override { return storage_; }
   std::unique_ptr<server::RunStorage> door() override { return storage_.door(); }
-  void set_trouble(Status trouble) override { storage_.set_trouble(trouble); }
+  void set_trouble(cairn::Status trouble) override { storage_.set_trouble(trouble); }
   void set_owner(const std::string& run, const std::string& owner) override { storage_.set_owner(run, owner); }
   void add(const std::string& id, const server::Trigger& trigger) override { storage_.add(id, trigger); }
   void restart() override { storage_.forget_changes(); }

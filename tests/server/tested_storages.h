@@ -30,7 +30,7 @@ class TestedStorage {
   /// The same runs for another server.
   virtual std::unique_ptr<server::RunStorage> door() = 0;
   /// Every call fails with `trouble` until it is given an ok Status.
-  virtual void set_trouble(Status trouble) = 0;
+  virtual void set_trouble(cairn::Status trouble) = 0;
   /// The run belongs to another store of this name.
   virtual void set_owner(const std::string& run, const std::string& owner) = 0;
   /// A run with an id of the test's choice.

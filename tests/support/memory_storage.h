@@ -52,7 +52,7 @@ class MemoryStorage : public server::RunStorage {
   // --- what a test does to it ---
 
   /// Every call fails with `trouble` until it is given an ok Status.
-  void set_trouble(Status trouble);
+  void set_trouble(cairn::Status trouble);
   /// The run belongs to another store, which decides its status, tags and end; "": to this one.
   void set_owner(const std::string& run, std::string owner);
   /// A run with an id of the test's choice.
