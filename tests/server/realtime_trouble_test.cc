@@ -76,6 +76,7 @@ TEST_P(RealtimeTrouble, AStorageInTroubleIs503UntilItRecovers) {
   EXPECT_EQ(waits.column(id, "metadata"), R"({"n":1})");
   EXPECT_EQ(of_tag.column(id, "metadata"), R"({"n":1})");
   EXPECT_EQ(waits.resets() + of_tag.resets(), 0u);
+  EXPECT_EQ(waits.retries(), 1u);
 }
 
 TEST_P(RealtimeTrouble, WhoWaitsThroughATroubleMissesNothing) {
