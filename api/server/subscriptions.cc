@@ -192,7 +192,7 @@ Subscriptions::Clock::time_point Subscriptions::a_deadline() {
   return Clock::now() + milliseconds(static_cast<int64_t>(static_cast<double>(times_.live_ms) * part));
 }
 
-/// The thread sleeps at most until somebody was due before.
+/// The thread may be asleep beyond what this one waits for.
 void Subscriptions::entered() {
   waiting_ = room_.size();
   wake();
@@ -218,14 +218,18 @@ void Subscriptions::give(std::vector<Waiting> leaving, bool in_trouble) const {
 }
 
 void Subscriptions::let_go() noexcept {
-  std::vector<Waiting> leaving;
-  {
-    const MutexLock lock(mutex_);
-    over_ = true;
-    leaving = room_.take_all();
-    waiting_ = 0;
+  try {
+    std::vector<Waiting> leaving;
+    {
+      const MutexLock lock(mutex_);
+      over_ = true;
+      leaving = room_.take_all();
+      waiting_ = 0;
+    }
+    give(std::move(leaving), false);
+  } catch (const std::bad_alloc&) {
+    // Whoever was taken is answered 500, and asks again; the others wait until the listener closes.
   }
-  give(std::move(leaving), false);
 }
 
 // --- the thread ---

@@ -205,9 +205,11 @@ TEST_P(RealtimeSequence, ThoseWhoWaitWhenTheFeedEndsLoseNothing) {
   of_one.send();
   of_tag.send();
   ASSERT_TRUE(server.wait_waiting(2));
+  const auto from = std::chrono::steady_clock::now();
   tested_->restart();
   EXPECT_EQ(of_one.receive().body, kOnlyUpToDate) << "it comes again";
   EXPECT_EQ(of_tag.receive().body, kOnlyUpToDate);
+  EXPECT_LT(Elapsed(std::chrono::steady_clock::now() - from).count(), 5000) << "before the time is up";
   increment(id);
   ASSERT_TRUE(of_one.step_until_rows(1));
   ASSERT_TRUE(of_tag.step_until_rows(2)) << "after a 409";

@@ -76,6 +76,7 @@ TEST_P(RealtimeTrouble, AStorageInTroubleIs503UntilItRecovers) {
   EXPECT_EQ(waits.column(id, "metadata"), R"({"n":1})");
   EXPECT_EQ(of_tag.column(id, "metadata"), R"({"n":1})");
   EXPECT_EQ(waits.resets() + of_tag.resets(), 0u);
+  EXPECT_EQ(waits.retries(), 1u);
 }
 
 TEST_P(RealtimeTrouble, WhoWaitsThroughATroubleMissesNothing) {
@@ -167,23 +168,33 @@ TEST_P(RealtimeTooOld, APositionOfLongAgoIsAResetAndTheClientEndsRight) {
 }
 
 TEST_P(RealtimeTooOld, ASetInWhichNothingHappensIsNotReset) {
-  const RealtimeServer server(*tested_, {.live_ms = 60, .answer_ms = 0});
   const std::string quiet = trigger({"quiet"});
   const std::string busy = trigger({"busy"});
-  ShapeClient client(server.address, "/realtime/v1/runs?tags=quiet");
-  client.step();
-  for (int i = 0; i < 10; ++i) {
-    client.send();
-    ASSERT_TRUE(server.wait_waiting(1));
-    for (int k = 0; k < 15; ++k) {
-      increment(busy);
+  std::unique_ptr<ShapeClient> client;
+  for (int i = 0; i < 3; ++i) {
+    const RealtimeServer server(*tested_, {.live_ms = 400, .look_ms = 5});  // one that has seen nothing before
+    if (client == nullptr) {
+      client = std::make_unique<ShapeClient>(server.address, "/realtime/v1/runs?tags=quiet");
+      client->step();
     }
-    EXPECT_EQ(client.receive().body, kNothingNew) << i;
+    client->use(server.address);
+    client->send();
+    ASSERT_TRUE(server.wait_waiting(1));
+    for (int k = 0; k < 4; ++k) {  // twice what the storage remembers, and never so much between two looks
+      const size_t rows = server.storage.look_rows;
+      for (int n = 0; n < 10; ++n) {
+        increment(busy);
+      }
+      ASSERT_TRUE(wait_for([&] { return server.storage.look_rows > rows; }));
+    }
+    EXPECT_EQ(client->receive().body, kNothingNew) << i;
   }
   increment(quiet);
-  ASSERT_TRUE(client.step_until_rows());
-  EXPECT_EQ(client.column(quiet, "metadata"), R"({"n":1})");
-  EXPECT_EQ(client.resets(), 0u);
+  const RealtimeServer server(*tested_);
+  client->use(server.address);
+  ASSERT_TRUE(client->step_until_rows());
+  EXPECT_EQ(client->column(quiet, "metadata"), R"({"n":1})");
+  EXPECT_EQ(client->resets(), 0u);
 }
 
 TEST_P(RealtimeTooOld, MoreThanTheStorageRemembersBetweenTwoLooksIsNoHole) {
