@@ -106,7 +106,8 @@ class RunStore : public RunStorage {
   struct Scan;
   Status scan(const RunFilter& filter, const std::optional<Place>& from, bool backwards, size_t limit, Scan& out);
   Result<Changes> changes_of_run(const Shape& shape, const std::optional<Position>& after);
-  Status snapshot(const Shape& shape, size_t limit, Changes& out);
+  Status read_shape(const Shape& shape, size_t limit, Changes& out,
+                    std::vector<std::pair<std::string, uint64_t>>& read);
   /// What tells a life of a run from another, also one that a restart lost the end of.
   [[nodiscard]] std::string life_of(const engine::RunRecord& run) const;
 

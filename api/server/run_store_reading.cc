@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <unordered_map>
 
 #include "api/server/run_store.h"
 #include "engine/base/error_detail.h"
@@ -322,8 +323,9 @@ Result<Changes> RunStore::changes_of_run(const Shape& shape, const std::optional
   return out;
 }
 
-// Everything of the shape as it is; what changes meanwhile comes again after `out.next`.
-Status RunStore::snapshot(const Shape& shape, size_t limit, Changes& out) {
+// Everything of the shape as it is.
+Status RunStore::read_shape(const Shape& shape, size_t limit, Changes& out,
+                            std::vector<std::pair<std::string, uint64_t>>& read) {
   engine::RunQuery query;
   query.order = engine::RunOrder::kCreatedLast;
   query.limit = kScanned;
@@ -332,21 +334,22 @@ Status RunStore::snapshot(const Shape& shape, size_t limit, Changes& out) {
     query.created_from_us = shape.created_from_us;
   }
   do {
-    Status read;
+    Status failed;
     auto next = store_.list(query, [&](const engine::RunView& view) {
       if (!fits(view.record, shape)) {
         return true;
       }
       auto row = view_of(view, kRow);
-      read = row.status();
+      failed = row.status();
       if (row.ok()) {
+        read.emplace_back(row->id, row->sequence);
         out.rows.push_back(std::move(*row));
-        out.numbers.push_back(feed_.number_of(view.record.id));
+        out.numbers.push_back(0);
       }
-      return read.ok() && out.rows.size() < limit;
+      return failed.ok() && out.rows.size() < limit;
     });
     CAIRN_TRY(next.status());
-    CAIRN_TRY(read);
+    CAIRN_TRY(failed);
     query.cursor = std::move(*next);
   } while (!query.cursor.empty() && out.rows.size() < limit);
   return {};
@@ -361,31 +364,52 @@ Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Positi
     CAIRN_TRY_ASSIGN(const auto batch, read_batch(shape.id));
     out.found = batch.has_value();
   }
-  const StoreFeed::Look look = after ? feed_.look(after->feed, after->number) : feed_.look("", 0);
-  out.next = {look.feed, look.number};
   if (!out.found) {
+    const StoreFeed::Look look = feed_.now();
+    out.next = {look.feed, look.number};
     return out;
   }
-  if (!after) {
-    CAIRN_TRY(snapshot(shape, limit, out));
-    return out;
-  }
-  out.reset = !look.known;
-  for (size_t i = 0; i < look.changed.size(); ++i) {
-    const auto& [number, id] = look.changed[i];
+  std::unordered_map<std::string, size_t> places;  // of the rows
+  uint64_t first_left_out = 0;
+  const auto fetch = [&](const std::string& id, uint64_t number) -> Result<uint64_t> {
     CAIRN_TRY_ASSIGN(const auto found, store_.peek(id, true));
     if (!found || found->erased || !fits(found->record, shape)) {
-      continue;
+      return uint64_t{0};
     }
-    if (out.rows.size() == limit) {
-      out.next.number = number - 1;
-      out.complete = false;
-      break;
+    const auto [at, is_new] = places.try_emplace(id, out.rows.size());
+    if (is_new && out.rows.size() >= limit) {
+      places.erase(at);
+      first_left_out = first_left_out == 0 ? number : first_left_out;
+      return uint64_t{0};
     }
     CAIRN_TRY_ASSIGN(auto&& row, view_of(*found, kRow));
-    out.rows.push_back(std::move(row));
-    out.numbers.push_back(number);
+    const uint64_t sequence = row.sequence;
+    if (is_new) {
+      out.rows.emplace_back();
+      out.numbers.emplace_back();
+    }
+    out.rows[at->second] = std::move(row);
+    out.numbers[at->second] = number;
+    return sequence;
+  };
+  Result<StoreFeed::Look> look = Status(Code::kInternal);
+  if (after) {
+    look = feed_.look(after->feed, after->number, fetch);
+  } else {
+    look = feed_.snapshot(
+        [&](std::vector<std::pair<std::string, uint64_t>>& read) {
+          const Status s = read_shape(shape, limit, out, read);
+          for (size_t i = 0; i < out.rows.size(); ++i) {
+            places[out.rows[i].id] = i;
+          }
+          return s;
+        },
+        fetch);
   }
+  CAIRN_TRY(look.status());
+  out.reset = !look->known;
+  out.complete = first_left_out == 0;
+  out.next = {look->feed, out.complete ? look->number : first_left_out - 1};
   return out;
 }
 

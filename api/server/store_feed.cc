@@ -74,33 +74,61 @@ void StoreFeed::collect() {
   }
 }
 
-StoreFeed::Look StoreFeed::look(const std::string& feed, uint64_t number) {
+// A run that changed since its number was given gets the number of that change now, so that it is not told again.
+Status StoreFeed::fetch_as_it_is(const std::string& id, const Fetch& fetch) {
+  CAIRN_TRY_ASSIGN(const uint64_t sequence, fetch(id, last_[id].number));
+  Last& last = last_[id];
+  if (sequence != 0 && sequence != last.version) {
+    last = {++number_, sequence};
+    history_.emplace_back(number_, id);
+    CAIRN_TRY(fetch(id, number_).status());
+  }
+  return {};
+}
+
+Result<StoreFeed::Look> StoreFeed::look(const std::string& feed, uint64_t number, const Fetch& fetch) {
   const MutexLock guard(mutex_);
   collect();
-  Look look;
-  look.feed = name_;
-  look.number = number_;
-  if (feed.empty()) {
-    return look;
-  }
-  look.known = feed == name_ && number <= number_ && number >= forgotten_;
+  Look look{name_, number_, feed == name_ && number <= number_ && number >= forgotten_};
   if (!look.known) {
     return look;
   }
+  std::vector<std::string> changed;  // in the order of their last changes
   auto at = std::upper_bound(history_.begin(), history_.end(), number,
                              [](uint64_t n, const auto& change) { return n < change.first; });
   for (; at != history_.end(); ++at) {
     if (last_.at(at->second).number == at->first) {
-      look.changed.push_back(*at);
+      changed.push_back(at->second);
     }
   }
+  for (const std::string& id : changed) {
+    CAIRN_TRY(fetch_as_it_is(id, fetch));
+  }
+  look.number = number_;
   return look;
 }
 
-uint64_t StoreFeed::number_of(const std::string& id) {
+Result<StoreFeed::Look> StoreFeed::snapshot(const Read& read, const Fetch& fetch) {
   const MutexLock guard(mutex_);
-  const auto at = last_.find(id);
-  return at == last_.end() ? 0 : at->second.number;
+  collect();
+  std::vector<std::pair<std::string, uint64_t>> runs;
+  CAIRN_TRY(read(runs));
+  collect();
+  for (const auto& [id, sequence] : runs) {
+    const auto at = last_.find(id);
+    if (at != last_.end() && at->second.version != sequence) {
+      CAIRN_TRY(fetch_as_it_is(id, fetch));
+    } else if (at != last_.end()) {
+      CAIRN_TRY(fetch(id, at->second.number).status());
+    }
+  }
+  return Look{name_, number_, true};
+}
+
+StoreFeed::Look StoreFeed::now() {
+  const MutexLock guard(mutex_);
+  collect();
+  return {name_, number_, true};
 }
 
 }  // namespace cairn::server

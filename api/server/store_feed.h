@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/store/store.h"
+#include "wal/function_ref.h"
 #include "wal/mutex.h"
 
 namespace cairn::server {
@@ -33,13 +34,19 @@ class StoreFeed {
     std::string feed;
     uint64_t number = 0;  // of the newest change
     bool known = true;    // false: what came after the number that was asked for is not known any more
-    std::vector<std::pair<uint64_t, std::string>> changed;  // each run once, with its last change, in their order
   };
-  /// What changed after `number` of the feed `feed`; an empty feed: only where it is now. Cost: of the runs that
-  /// changed since the last look.
-  Look look(const std::string& feed, uint64_t number);
-  /// The number of the run's last change; 0: none is known.
-  uint64_t number_of(const std::string& id);
+  /// Reads a run; returns its sequence, or 0 if it is none of those that are looked for.
+  using Fetch = FunctionRef<Result<uint64_t>(const std::string& id, uint64_t number)>;
+  /// What changed after `number` of the feed `feed`. Each run is fetched, with the number of the change that it is
+  /// fetched with: what is fetched is neither older than `number` of the look nor told once more after it. Cost: of the
+  /// runs that changed since the last look, and of the fetches.
+  Result<Look> look(const std::string& feed, uint64_t number, const Fetch& fetch);
+  /// Where the feed is after `read`, which gives ids and sequences of runs as it reads them; those that have changed
+  /// meanwhile are fetched again.
+  using Read = FunctionRef<Status(std::vector<std::pair<std::string, uint64_t>>& read)>;
+  Result<Look> snapshot(const Read& read, const Fetch& fetch);
+  /// Where the feed is now.
+  Look now();
 
   [[nodiscard]] uint64_t visited() const { return visited_.load(std::memory_order_relaxed); }
 
@@ -49,6 +56,7 @@ class StoreFeed {
     uint64_t version = 0;  // of the run
   };
   void collect() CAIRN_REQUIRES(mutex_);
+  Status fetch_as_it_is(const std::string& id, const Fetch& fetch) CAIRN_REQUIRES(mutex_);
   void begin() CAIRN_REQUIRES(mutex_);
 
   engine::Store& store_;

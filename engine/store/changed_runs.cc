@@ -1,5 +1,6 @@
 #include "engine/store/changed_runs.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace cairn::engine {
@@ -45,6 +46,7 @@ std::vector<RunRef> ChangedRuns::take() {
     runs.push_back(std::move(run));
   }
   count_ = 0;
+  std::reverse(runs.begin(), runs.end());
   return runs;
 }
 

@@ -18,7 +18,7 @@ class ChangedRuns {
   void follow(std::function<void()> hint);
   /// With the run's lock held, after a change of it was appended. The run stays in memory until it is taken.
   void add(Run& run) noexcept;
-  /// Each once, in no order.
+  /// Each once, in the order of the first of their changes.
   [[nodiscard]] std::vector<RunRef> take();
 
  private:

@@ -1,8 +1,7 @@
 #include "engine/store/store.h"
 
-#include <algorithm>
-#include <iterator>
 #include <new>
+#include <unordered_set>
 
 #include "engine/base/error_detail.h"
 #include "engine/directory/store_directory.h"
@@ -197,10 +196,15 @@ Status Store::wait_synced(int64_t deadline_ms) { return parts_->upstream_wait->f
 void Store::follow_changes(std::function<void()> hint) { parts_->changed.follow(std::move(hint)); }
 std::vector<RunRef> Store::take_changed() {
   std::vector<RunRef> runs = parts_->changed.take();
-  std::vector<RunRef> dirty = parts_->dirty.all();
-  runs.insert(runs.end(), std::make_move_iterator(dirty.begin()), std::make_move_iterator(dirty.end()));
-  std::sort(runs.begin(), runs.end());
-  runs.erase(std::unique(runs.begin(), runs.end()), runs.end());
+  std::unordered_set<const Run*> taken;
+  for (const RunRef& run : runs) {
+    taken.insert(&*run);
+  }
+  for (RunRef& run : parts_->dirty.all()) {
+    if (!taken.contains(&*run)) {
+      runs.push_back(std::move(run));
+    }
+  }
   return runs;
 }
 std::string Store::new_run_id() const { return parts_->lifecycle->new_id(); }

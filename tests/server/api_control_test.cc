@@ -133,7 +133,7 @@ TEST_P(ControlRoutes, AReplayTakesWhatItIsGivenInstead) {
   EXPECT_EQ(replayed(replay(id, R"({"payload":{"x":[1]}})")).payload,
             (server::TypedText{"application/json", R"({"x":[1]})"}));
   EXPECT_TRUE(replayed(replay(id, R"({"tags":[]})")).tags.empty());
-  EXPECT_EQ(replayed(replay(id, R"({"metadata":{}})")).metadata, "{}");
+  EXPECT_EQ(replayed(replay(id, R"({"metadata":{}})")).metadata, "") << "an empty object is none";
 }
 
 TEST_P(ControlRoutes, AReplayThatDoesNotFitIsRefused) {

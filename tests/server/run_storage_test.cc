@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <set>
 
 #include "engine/document/operation.h"
@@ -209,15 +210,20 @@ TEST_P(RunStorages, ASetIsResumedByItsPositionOrIsReset) {
   found = storage_.changes(tagged, position, 1).value();
   ASSERT_EQ(found.rows.size(), 1u);
   EXPECT_EQ(found.rows[0].id, second);
-  EXPECT_EQ(found.numbers, std::vector<uint64_t>{position.number + 1});
+  ASSERT_EQ(found.numbers.size(), 1u);
+  const uint64_t of_second = found.numbers[0];
+  EXPECT_GT(of_second, position.number);
   EXPECT_FALSE(found.complete);
   found = storage_.changes(tagged, found.next, 10).value();
   ASSERT_EQ(found.rows.size(), 1u) << "a run that changed twice is one row";
   EXPECT_EQ(found.rows[0].metadata, R"({"n":2})");
-  EXPECT_EQ(found.numbers, std::vector<uint64_t>{position.number + 3}) << "of its last change";
+  ASSERT_EQ(found.numbers.size(), 1u);
+  EXPECT_GT(found.numbers[0], of_second) << "of its last change";
+  EXPECT_LE(found.numbers[0], found.next.number);
   EXPECT_TRUE(found.complete);
   for (int i = 0; i < 9; ++i) {
     trigger();
+    ASSERT_TRUE(storage_.changes({}, found.next, 1).ok());  // a look: what changes between two is one change
   }
   EXPECT_TRUE(storage_.changes(tagged, position, 10).value().reset) << "too old";
   found = storage_.changes(tagged, {}, 10).value();
@@ -239,32 +245,35 @@ TEST_P(RunStorages, ARunIsResumedByItsSequence) {
 }
 
 TEST_P(RunStorages, EachDoorHasAHintOfItsOwn) {
-  int here = 0;
-  int there = 0;
+  std::atomic<int> here{0};
+  std::atomic<int> there{0};
   const auto door = tested_->door();
   storage_.on_change([&here] { ++here; });
   door->on_change([&there] { ++there; });
   trigger();
-  EXPECT_EQ(here, 1);
-  EXPECT_EQ(there, 1);
+  EXPECT_GE(here, 1);
+  EXPECT_GE(there, 1);
   door->on_change({});
+  const int before = here;
+  const int last = there;
   trigger();
-  EXPECT_EQ(here, 2);
-  EXPECT_EQ(there, 1);
+  EXPECT_GT(here, before);
+  EXPECT_EQ(there, last);
 }
 
 TEST_P(RunStorages, TimeEndsDelaysAndTimesToLive) {
   server::Trigger change;
   change.task = "t";
   change.delayed_until_us = now_us_ + 100;
-  change.ttl_us = 50;
+  change.ttl = "2s";
+  change.ttl_us = 2'000'000;
   const std::string id = storage_.write(change, {}).value().id;
   EXPECT_EQ(run(id).status, RunStatus::kDelayed);
   EXPECT_EQ(storage_.keep_time(now_us_).value(), now_us_ + 100);
   now_us_ += 100;
-  EXPECT_EQ(storage_.keep_time(now_us_).value(), now_us_ + 50);
+  EXPECT_EQ(storage_.keep_time(now_us_).value(), now_us_ + change.ttl_us);
   EXPECT_EQ(run(id).status, RunStatus::kQueued);
-  now_us_ += 50;
+  now_us_ += change.ttl_us;
   EXPECT_EQ(storage_.keep_time(now_us_).value(), INT64_MAX);
   EXPECT_EQ(run(id).status, RunStatus::kExpired);
   EXPECT_EQ(run(id).finished_us, now_us_);
