@@ -508,7 +508,7 @@ Status RunStore::read_times() {
         }
         if (r.status == RunStatus::kDelayed) {
           found.emplace_back(r.details->delayed_until_us, r.id);
-        } else if (const auto ttl = parse_duration_us(r.details->ttl)) {
+        } else if (const auto ttl = parse_duration_us(r.details->ttl); ttl.value_or(0) != 0) {
           found.emplace_back(r.details->queued_us + *ttl, r.id);
         }
         return true;
@@ -536,7 +536,7 @@ Status RunStore::keep_time_of(const std::string& id, int64_t now_us) {
   const engine::RunView view = store_.view(*run, false);
   const auto& details = view.record.details;
   const auto ttl = details ? parse_duration_us(details->ttl) : std::nullopt;
-  if (view.record.status != RunStatus::kQueued || !ttl) {
+  if (view.record.status != RunStatus::kQueued || ttl.value_or(0) == 0) {
     return {};
   }
   const int64_t ends_us = details->queued_us + *ttl;

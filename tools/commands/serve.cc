@@ -11,9 +11,7 @@
 #include <utility>
 
 #include "api/http/server.h"
-#include "api/server/keys.h"
-#include "api/server/route_table.h"
-#include "api/server/sync_route.h"
+#include "api/server/store_service.h"
 #include "engine/json/json.h"
 #include "engine/store/store_storage.h"
 #include "engine/sync/receiver.h"
@@ -38,16 +36,13 @@ namespace protocol = engine::sync;
 
 constexpr uint64_t kStoreDescriptors = 64;
 constexpr uint64_t kConnections = 8192;
-// What pages of other origins may read of a response: what the npm client's subscriptions and retries need.
-constexpr const char* kExposedHeaders =
-    "electric-offset, electric-handle, electric-schema, electric-cursor, electric-up-to-date, x-trigger-jwt, "
-    "x-trigger-jwt-claims, x-should-retry, x-ratelimit-reset, retry-after";
-
 constexpr const char* kServeNotes =
-    R"help(Receives what other stores send, by `cairn sync` or through the library, into this store. If there
-is no store, it makes one, which needs about 18 MiB. A batch is answered after it is on disk, and
-counts once however often it is sent. The runs can be read like any others while the server runs:
-`cairn ls`, `show`, `watch`. A server can have an upstream itself, so stores can form a chain.
+    R"help(Serves the runs of this store over HTTP, to @trigger.dev/sdk, its React hooks and anything else:
+trigger, retrieve, list, metadata, realtime. And receives what other stores send, by `cairn sync` or
+through the library. If there is no store, it makes one, which needs about 18 MiB. A batch is
+answered after it is on disk, and counts once however often it is sent. The runs can be read like
+any others while the server runs: `cairn ls`, `show`, `watch`. A server can have an upstream itself,
+so stores can form a chain. The routes are in api/server/GUIDE.md.
 
 By default only this machine can reach it. To listen on an address that other machines can reach,
 it needs a token and TLS. If a token is given, every request must have one. To make one:
@@ -69,6 +64,7 @@ struct ServeArguments {
   std::vector<std::string> listen, hosts, token_files, sync_token_files, allow_origins;
   std::string tls_cert, tls_key, upstream, upstream_token_file, ca_file, folder;
   std::optional<uint64_t> limit, connections_max;
+  int64_t late_metadata_ms = 3'600'000;
 };
 
 void print_end(const Globals& globals, const protocol::Receiver::Counters& c) {
@@ -203,6 +199,28 @@ bool is_origin(const std::string& text) {
          std::none_of(host.begin(), host.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
+/// Where it listens, and what the npm client has to be told.
+void print_addresses(const Globals& globals, const std::vector<std::string>& addresses, bool tls, bool needs_key) {
+  for (const std::string& address : addresses) {
+    const bool unix_socket = address.starts_with("unix:");
+    const std::string url = unix_socket ? "" : (tls ? "https://" : "http://") + address;
+    if (globals.json) {
+      engine::Object o = {{"listening", Value(address)}, {"needs_key", Value(needs_key)}};
+      if (!url.empty()) {
+        o.push_back({"url", Value(url)});
+      }
+      print_json(std::move(o));
+      continue;
+    }
+    std::printf("listening on %s\n", address.c_str());
+    if (!url.empty()) {
+      std::printf("  for @trigger.dev/sdk: TRIGGER_API_URL=%s TRIGGER_SECRET_KEY=%s\n", url.c_str(),
+                  needs_key ? "(the text in the file of --token-file)" : "any");
+    }
+  }
+  std::fflush(stdout);
+}
+
 Status serve_http(const Globals& globals, const ServeArguments& a, Store& store, const std::atomic<bool>& latched,
                   protocol::Receiver& receiver, std::unique_ptr<Carrier> carrier, size_t connections) {
   http::ServerOptions options;
@@ -220,15 +238,14 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
   };
   CAIRN_TRY_ASSIGN(auto&& api_tokens, read_tokens(a.token_files));
   CAIRN_TRY_ASSIGN(auto&& sync_tokens, read_tokens(a.sync_token_files));
-  const server::Keys keys(std::move(api_tokens), std::move(sync_tokens));
-  if (!keys.empty()) {
-    options.authenticate = [&keys](const http::Credentials& credentials) { return keys.check(credentials); };
-  }
+  server::StoreService service(store, receiver,
+                               {std::move(api_tokens), std::move(sync_tokens), 1000 * a.late_metadata_ms});
+  options.authenticate = service.authenticator();
   options.cors.origins = a.allow_origins;
-  options.cors.expose_headers = kExposedHeaders;
-  server::RouteTable routes({server::sync_route(receiver), server::health_route()});
+  options.cors.expose_headers = server::StoreService::exposed_headers();
+  const bool tls = !a.tls_cert.empty();
   const std::string one_address = options.listen.size() == 1 ? options.listen[0] : "";  // of several it is not known
-  auto server = http::Server::start(std::move(options), routes);
+  auto server = http::Server::start(std::move(options), service.routes());
   if (!server.ok()) {
     const std::string_view what = server.status().what;
     const std::string& file = what.starts_with("the TLS certificate's file")                         ? a.tls_cert
@@ -237,14 +254,7 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
                                                                                                      : std::string();
     return file.empty() ? server.status() : engine::fail(server.status(), std::string(what), file);
   }
-  for (const std::string& address : (*server)->addresses()) {
-    if (globals.json) {
-      print_json({{"listening", Value(address)}});
-    } else {
-      std::printf("listening on %s\n", address.c_str());
-    }
-  }
-  std::fflush(stdout);
+  print_addresses(globals, (*server)->addresses(), tls, service.needs_key());
   FreeMemory free_memory;
   StoreWatch watch(store, latched);
   Status lost;
@@ -254,6 +264,10 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
       break;
     }
     free_memory.after((*server)->counters().requests);
+    if (const Status s = service.keep_time(); !s.ok()) {
+      note(globals, "delays and times to live: " + engine::error_detail().message);
+      pause_ms(1000);
+    }
     if (carrier != nullptr) {
       if (const Status s = forward(store, *carrier, monotonic_ms() + 30'000); !s.ok()) {
         note(globals, "the upstream: " + std::string(s.what));
@@ -388,12 +402,14 @@ void add_serve(CommandLine& line) {
               a->upstream_token_file)
       .option("--ca-file", "FILE", "Certificates (PEM) to trust for --upstream instead of the system's", a->ca_file)
       .option("--via-folder", "DIR", "Answer the messages in DIR, and end", a->folder)
+      .duration("--late-metadata", "So long after its end a run takes metadata by its route (default 1h)",
+                a->late_metadata_ms)
       .number("--connections-max", "N", "Most connections at once (8192, or the descriptor limit less 64)",
               {1, UINT32_MAX}, a->connections_max)
       .metadata_limit(a->limit)
       .excludes("--via-folder",
                 {"--listen", "--host", "--token-file", "--sync-token-file", "--allow-origin", "--tls-cert", "--tls-key",
-                 "--upstream", "--upstream-token-file", "--ca-file", "--connections-max"})
+                 "--upstream", "--upstream-token-file", "--ca-file", "--connections-max", "--late-metadata"})
       .only_with("--upstream", {"--upstream-token-file", "--ca-file"})
       .run([a](const Globals& globals) { return serve(globals, *a); });
 }
