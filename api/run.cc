@@ -56,6 +56,14 @@ Status read_durability(int32_t value, Durability& durability) {
   return {};
 }
 
+Status read_text(const char* type, const char* text, size_t bytes, const char* null,
+                 std::optional<cairn::engine::TypedText>& into) {
+  CAIRN_TRY(cairn::api::check_bytes(text, bytes, cairn::engine::kRunTextBytesMax, null));
+  into = cairn::engine::TypedText{type == nullptr ? "application/json" : type,
+                                  std::string(cairn::api::view_of(text, bytes))};
+  return {};
+}
+
 Status read_start(const cairn_start_options* theirs, StartOptions& start, Durability& durability) {
   if (theirs == nullptr) {
     return {};
@@ -78,6 +86,11 @@ Status read_start(const cairn_start_options* theirs, StartOptions& start, Durabi
     Value metadata;
     CAIRN_TRY(cairn::api::object(cairn::api::json(o.metadata, o.metadata_bytes))(metadata, cairn::api::kInputBytesMax));
     start.metadata = std::move(*metadata.get<Object>());
+  }
+  if (o.payload != nullptr || o.payload_bytes != 0) {
+    cairn::engine::RunTexts texts;
+    CAIRN_TRY(read_text(o.payload_type, o.payload, o.payload_bytes, "payload: a null pointer", texts.payload));
+    start.with.texts = std::make_shared<const cairn::engine::RunTexts>(std::move(texts));
   }
   return {};
 }
@@ -246,6 +259,20 @@ cairn_status cairn_run_fail(cairn_run* run, int32_t status, const char* error, s
     CAIRN_TRY(cairn::api::check_bytes(error, error_bytes, cairn::engine::kErrorBytesMax, "error: a null pointer"));
     return run->engine->finish(*run->run, static_cast<RunStatus>(status), run->durability,
                                cairn::api::view_of(error, error_bytes));
+  });
+}
+
+cairn_status cairn_run_set_output(cairn_run* run, const char* type, const char* output, size_t output_bytes) noexcept {
+  return guarded_update(run, {}, [&]() -> Status {
+    CAIRN_TRY(check_writable(run));
+    cairn::engine::RunTexts texts;
+    CAIRN_TRY(read_text(type, output, output_bytes, "output: a null pointer", texts.output));
+    cairn::engine::RunChangeRequest request;
+    request.with.texts = std::make_shared<const cairn::engine::RunTexts>(std::move(texts));
+    const auto changed = run->engine->change(*run->run, request, run->durability);
+    CAIRN_TRY(changed.status());
+    return changed->done ? Status()
+                         : cairn::engine::fail(cairn::Code::kFinished, "the run is finished: give its output before");
   });
 }
 

@@ -55,6 +55,9 @@ Status Lifecycle::plan_change(Run& run, const RunChangeRequest& request, RunChan
     change.details = run.record.details;
     change.details.made().delayed_until_us = *request.delayed_until_us;
   }
+  if (request.with.texts != nullptr && !change.status && !change.tags && !change.details) {
+    change.status = run.record.status;  // the record of a change that changes nothing else
+  }
   changed.done = true;
   return {};
 }

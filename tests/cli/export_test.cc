@@ -143,6 +143,28 @@ TEST_F(ExportImport, DetailsOfATriggeredRunComeBackAndAreShown) {
   EXPECT_EQ(import(R"({"id":"bad","batch":"a b"})").exit, 65);
 }
 
+TEST_F(ExportImport, PayloadAndOutputComeBackAndAreShown) {
+  open();
+  engine::StartOptions o;
+  o.id = "r";
+  engine::RunTexts texts;
+  texts.payload = engine::TypedText{"application/json", R"({"file":"a.csv"})"};
+  texts.output = engine::TypedText{"text/plain", std::string(1000, 'x')};
+  texts.seed = engine::TypedText{"application/json", "{}"};
+  o.with.texts = std::make_shared<const engine::RunTexts>(texts);
+  ASSERT_TRUE(store_->start(o).ok());
+  close();
+  const std::string line = cairn({"export"}).out;
+  EXPECT_EQ(import(line).exit, 0);
+  EXPECT_EQ(on_other({"export"}).out, line);
+  const Ran shown = on_other({"show", "r"});
+  EXPECT_THAT(shown.out,
+              AllOf(HasSubstr("payload   {\"file\":\"a.csv\"}\n"), HasSubstr("output    1000 bytes of text/plain\n")));
+  EXPECT_EQ(on_other({"show", "r", "--json"}).lines()[0]["payload"]["text"], R"({"file":"a.csv"})");
+  EXPECT_EQ(import(R"({"id":"bad","payload":"x"})").exit, 65);
+  EXPECT_EQ(import(R"({"id":"bad","payload":{"type":"t","txt":"x"}})").exit, 65);
+}
+
 TEST_F(ExportImport, ASequenceIsTextOrANumber) {
   for (const char* sequence : {"18446744073709551615", "\"18446744073709551615\""}) {
     const auto run = tools::parse_run_line(R"({"id":"r","sequence":)" + std::string(sequence) + "}", 0);

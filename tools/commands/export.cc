@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <memory>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "tools/commands/commands.h"
 #include "tools/input/run_line.h"
@@ -48,13 +50,15 @@ Exit export_runs(const Globals& globals, const ExportArguments& a) {
     StageNote stage(globals.json || isatty(STDOUT_FILENO) == 1);
     uint64_t runs = 0;
     const uint64_t total = a.runs.empty() ? reader->store().stored_runs() : a.runs.size();
-    status = reader->each([&](const engine::RunView& run) {
+    std::vector<engine::Note> notes;  // of the store, not of its runs
+    const auto print = [&](const engine::RunView& run) {
       if (a.runs.empty() || wanted.erase(run.record.id) != 0) {
         std::printf("%s\n", run_line(run.record).c_str());
         stage.show(progress_text("run", ++runs, std::max(total, runs), stage.elapsed_ms()));
       }
       return !interrupted() && std::ferror(stdout) == 0 && (a.runs.empty() || !wanted.empty());
-    });
+    };
+    status = reader->each_whole(print, notes);
   }
   if (interrupted()) {
     die_of_interrupt();

@@ -32,7 +32,7 @@ struct ShowArguments {
 Exit show(const Globals& globals, const ShowArguments& a) {
   Exit exit = Exit::kDone;
   const auto reader = open_reader(globals, a.salvage, exit);
-  const auto run = reader ? read_run(globals, *reader, a.run, exit) : std::nullopt;
+  const auto run = reader ? read_run(globals, *reader, a.run, exit, true) : std::nullopt;
   if (!run) {
     return exit;
   }

@@ -92,6 +92,31 @@ Status take_function(const std::string& member, const Value& value, engine::Trig
              : wrong(member, "trigger, triggerAndWait, batchTrigger or batchTriggerAndWait");
 }
 
+Status take_typed_text(const std::string& member, Value& value, std::optional<engine::TypedText>& into) {
+  auto* object = value.get<Object>();
+  if (object == nullptr || object->size() != 2) {
+    return wrong(member, "an object with \"type\" and \"text\"");
+  }
+  into.emplace();
+  for (const engine::Property& p : *object) {
+    if (p.key != "type" && p.key != "text") {
+      return wrong(member, "an object with \"type\" and \"text\"");
+    }
+    CAIRN_TRY(take_text(member + "." + p.key, p.value, p.key == "type" ? into->type : into->text));
+  }
+  return {};
+}
+
+Status take_texts(const std::string& member, Value& value, RunRecord& run) {
+  engine::RunTexts texts = run.texts ? *run.texts : engine::RunTexts();
+  CAIRN_TRY(take_typed_text(member, value,
+                            member == "payload"  ? texts.payload
+                            : member == "output" ? texts.output
+                                                 : texts.seed));
+  run.texts = std::make_shared<const engine::RunTexts>(std::move(texts));
+  return {};
+}
+
 /// kNotFound: it is no member of the details.
 Status take_detail(const std::string& member, const Value& value, engine::RunDetails& details) {
   if (member == "queued_us") {
@@ -171,6 +196,9 @@ Status take(const std::string& member, Value& value, RunRecord& run) {
   if (member == "foreign") {
     return take_flag(member, value, run.foreign);
   }
+  if (member == "payload" || member == "output" || member == "triggered_with") {
+    return take_texts(member, value, run);
+  }
   if (member == "metadata") {
     auto* metadata = value.get<Object>();
     if (metadata == nullptr) {
@@ -247,6 +275,16 @@ std::string run_line(const RunRecord& run) {
     add("foreign", true);
   } else {
     add("metadata", run.document.to_object());
+  }
+  const auto add_typed_text = [&add](const char* key, const std::optional<engine::TypedText>& text) {
+    if (text) {
+      add(key, Object{{"type", Value(text->type)}, {"text", Value(text->text)}});
+    }
+  };
+  if (run.texts) {
+    add_typed_text("payload", run.texts->payload);
+    add_typed_text("output", run.texts->output);
+    add_typed_text("triggered_with", run.texts->seed);
   }
   return engine::to_json(Value(std::move(o)));
 }

@@ -2,7 +2,8 @@
 //
 // {"format":1,"id":..,"status":..,"task":..,"tags":[..],"parent":..,"root":..,"created_us":..,"updated_us":..,
 //  "finished_us":..,"queued_us":..,"started_us":..,"delayed_until_us":..,"ttl":..,"test":true,"trigger_function":..,
-//  "batch":..,"batch_index":..,"idempotency_key":..,"depth":..,"sequence":..,"error":..,"foreign":true,"metadata":{..}}
+//  "batch":..,"batch_index":..,"idempotency_key":..,"depth":..,"sequence":..,"error":..,"foreign":true,"metadata":{..},
+//  "payload":{"type":..,"text":..},"output":{..},"triggered_with":{..}}
 // Times are microseconds since 1970 UTC, the sequence is text (64 bits). Members that say nothing are left out. JSON
 // tells no double from an integer of the same value: 1.0 comes back as 1; everything else comes back as it was.
 #pragma once

@@ -155,6 +155,15 @@ Object run_json(const RunView& run, std::optional<uint64_t> children) {
     add("foreign", true);
     return o;
   }
+  const auto add_typed_text = [&add](const char* key, const std::optional<engine::TypedText>& text) {
+    if (text) {
+      add(key, Object{{"type", Value(text->type)}, {"text", Value(text->text)}});
+    }
+  };
+  if (r.texts) {
+    add_typed_text("payload", r.texts->payload);
+    add_typed_text("output", r.texts->output);
+  }
   add("metadata_bytes", static_cast<uint64_t>(document_bytes(r.document)));
   add("metadata", r.document.to_object());
   return o;
@@ -232,6 +241,18 @@ std::string describe_run(const RunView& run, uint64_t children, int64_t now_us) 
   if (r.foreign) {
     fields.add("metadata", "none here: the run is owned elsewhere");
     return fields.lines();
+  }
+  const auto add_typed_text = [&fields](const char* name, const std::optional<engine::TypedText>& text) {
+    constexpr size_t kShown = 60;
+    if (text) {
+      const bool is_long = text->text.size() > kShown;
+      fields.add(name,
+                 is_long ? counted(text->text.size(), "byte") + " of " + printable(text->type) : printable(text->text));
+    }
+  };
+  if (r.texts) {
+    add_typed_text("payload", r.texts->payload);
+    add_typed_text("output", r.texts->output);
   }
   fields.add("size", counted(document_bytes(r.document), "byte") + " of JSON");
   if (const auto share = progress_of(run)) {

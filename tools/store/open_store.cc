@@ -81,8 +81,8 @@ std::optional<engine::RunView> read_run(const Globals& globals, const std::strin
 }
 
 std::optional<engine::RunView> read_run(const Globals& globals, engine::StoreReader& reader, const std::string& id,
-                                        Exit& exit) {
-  auto view = reader.read(id);
+                                        Exit& exit, bool with_texts) {
+  auto view = reader.read(id, with_texts);
   if (!view.ok()) {
     exit = report_error(globals, view.status());
     return std::nullopt;

@@ -29,7 +29,7 @@ void note_salvaged(const Globals& globals, const engine::StoreReader& reader, co
 /// The run, by a reader. Nothing: reported, also that there is no such run.
 std::optional<engine::RunView> read_run(const Globals& globals, const std::string& id, bool salvage, Exit& exit);
 std::optional<engine::RunView> read_run(const Globals& globals, engine::StoreReader& reader, const std::string& id,
-                                        Exit& exit);
+                                        Exit& exit, bool with_texts = false);
 
 /// Prints on stderr what the library has to say to whoever runs the command: the store was copied, its log ended in a
 /// torn tail, staging is lost or off. `globals` outlives the store.

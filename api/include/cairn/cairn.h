@@ -559,6 +559,9 @@ typedef struct cairn_start_options {
   size_t tag_count;
   const char* metadata;  /* JSON text of an object: what the run starts from; null: nothing */
   size_t metadata_bytes; /* of that text, not 0 */
+  const char* payload;   /* what the run was given, kept with it: at most 256 KiB of UTF-8; null: it is not kept */
+  size_t payload_bytes;
+  const char* payload_type; /* what the payload is; null: "application/json" */
 } cairn_start_options;
 
 /** Starts a run, status EXECUTING. `options` may be null. A run that was updated here before, as a parent or root that
@@ -656,6 +659,15 @@ CAIRN_API cairn_status cairn_run_fail(cairn_run* run, int32_t status, const char
 /** Gives an unfinished run another status; one that ends a run finishes it.
  * Durable, errors, cost: as finish. */
 CAIRN_API cairn_status cairn_run_set_status(cairn_run* run, int32_t status) CAIRN_NOEXCEPT;
+
+/** Keeps what the run gave: at most 256 KiB of UTF-8, and what that is (null: "application/json"). To be called before
+ * the run finishes. It is in `GET /api/v3/runs/:id` of `cairn serve`, in realtime and in `cairn export`, and goes to the
+ * upstream once.
+ * Durable:  as finish.
+ * Errors:   FINISHED, ERASED, TOO_LARGE, INVALID_UTF8, INVALID_ARGUMENT (the run is owned elsewhere), NO_SPACE, LATCHED.
+ * Cost:     one write of it to the log. */
+CAIRN_API cairn_status cairn_run_set_output(cairn_run* run, const char* type, const char* output,
+                                            size_t output_bytes) CAIRN_NOEXCEPT;
 
 /** Replaces the tags.
  * Durable, cost: as finish.

@@ -71,6 +71,7 @@ struct Start {
   std::vector<std::string> tags = {};
   json metadata = json::object();  // anything else is refused
   Durability durability = Durability::kDefault;
+  std::optional<json> payload = {};  // what the run was given, to be kept with it; at most 256 KiB
 };
 
 /// A run as it is listed.

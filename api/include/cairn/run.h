@@ -389,6 +389,9 @@ class Run {
   Status try_set_status(RunStatus status) noexcept {
     return detail::status_of(cairn_run_set_status(handle_.get(), static_cast<int32_t>(status)));
   }
+  /// Keeps what the run gave, as JSON text of at most 256 KiB, for whoever reads it and for the upstream. Before finish.
+  Run& set_output_json(std::string_view text) { return done(write_output(text)); }
+  Status try_set_output_json(std::string_view text) noexcept { return detail::status_of(write_output(text)); }
   Run& set_tags(const std::vector<std::string>& tags) { return done(replace_tags(tags)); }
   Status try_set_tags(const std::vector<std::string>& tags) noexcept {
     return detail::attempt([&] { return replace_tags(tags); });
@@ -457,6 +460,10 @@ class Run {
   Run& done(cairn_status s) {
     detail::check_update(s);
     return *this;
+  }
+
+  cairn_status write_output(std::string_view json_text) noexcept {
+    return cairn_run_set_output(handle_.get(), nullptr, json_text.data(), json_text.size());
   }
 
   cairn_status fail(RunStatus status, std::string_view error) noexcept {

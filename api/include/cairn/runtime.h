@@ -116,6 +116,9 @@ class Runtime {
     std::function<void(std::function<void()>)> executor = {};
     /// Around every run, for all tasks.
     Hooks hooks = {};
+    /// For all tasks (Task::record_payload, Task::record_output).
+    bool record_payload = false;
+    bool record_output = false;
     /// What has nobody else to go to: exceptions of on_failure and on_complete, and errors of the store when a run's
     /// status could not be written. Must not throw.
     std::function<void(std::string_view run, std::string_view what)> on_error = {};
@@ -211,6 +214,9 @@ class Runtime {
     how.parent = s.parent;
     s.tags = how.tags;
     s.metadata = how.metadata;
+    if (options_.record_payload || task.records_payload()) {
+      s.payload = payload;
+    }
     return std::make_shared<detail::TaskJob>(store_.start(s), task, std::move(payload), std::move(how));
   }
 
@@ -347,6 +353,11 @@ class Runtime {
   }
 
   void end(detail::TaskJob& job, TaskResult result) {
+    if (result.ok() && !result.output.is_null() && (options_.record_output || job.task.records_output())) {
+      if (const Status s = job.run.share().try_set_output_json(result.output.dump()); !s.worked()) {
+        complain(job.id, last_error().what());
+      }
+    }
     if (const Status s = job.run.share().try_finish(result.status, detail::recordable(result.error)); !s.worked()) {
       complain(job.id, last_error().what());
     }

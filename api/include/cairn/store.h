@@ -426,6 +426,11 @@ class Store {
     c.tag_count = tags.size();
     c.metadata = metadata.data();
     c.metadata_bytes = metadata.size();
+    const std::string payload = start.payload ? start.payload->dump() : std::string();
+    if (start.payload) {
+      c.payload = payload.data();
+      c.payload_bytes = payload.size();
+    }
     return call(handle_.get(), &c, run);
   }
 

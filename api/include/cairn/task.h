@@ -164,6 +164,17 @@ class Task {
     retry_ = retry;
     return *this;
   }
+  /// The payload, or the output, is kept with each run, for whoever reads it and for the upstream. Without that neither
+  /// is written anywhere: arguments may be secret. One of more than 256 KiB: the trigger fails (kTooLarge), or the output
+  /// is left out and on_error is told.
+  Task& record_payload(bool on = true) & {
+    records_payload_ = on;
+    return *this;
+  }
+  Task& record_output(bool on = true) & {
+    records_output_ = on;
+    return *this;
+  }
   template <class F>
   Task& on_start(F f) & {
     hooks_.on_start(std::move(f));
@@ -190,6 +201,8 @@ class Task {
     return std::move(run(std::move(f)));
   }
   Task&& retry(Retry r) && { return std::move(retry(r)); }
+  Task&& record_payload(bool on = true) && { return std::move(record_payload(on)); }
+  Task&& record_output(bool on = true) && { return std::move(record_output(on)); }
   template <class F>
   Task&& on_start(F f) && {
     return std::move(on_start(std::move(f)));
@@ -211,12 +224,16 @@ class Task {
   [[nodiscard]] const Function& function() const { return function_; }
   [[nodiscard]] const Hooks& hooks() const { return hooks_; }
   [[nodiscard]] const Retry& retry() const { return retry_; }
+  [[nodiscard]] bool records_payload() const { return records_payload_; }
+  [[nodiscard]] bool records_output() const { return records_output_; }
 
  private:
   std::string id_;
   Function function_;
   Hooks hooks_;
   Retry retry_;
+  bool records_payload_ = false;
+  bool records_output_ = false;
 };
 
 }  // namespace cairn
