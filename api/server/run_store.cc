@@ -61,10 +61,6 @@ Result<Written> refused_by(const Status& s, size_t metadata_bytes_max) {
   }
 }
 
-std::string key_name(const std::string& task, const std::string& key) {
-  return engine::note_digest(task + std::string(1, '\0') + key);
-}
-
 /// A run that ended so did not do what its idempotency key stands for.
 bool counts_as_none(RunStatus status) {
   return status == RunStatus::kFailed || status == RunStatus::kCrashed || status == RunStatus::kSystemFailure ||
@@ -194,7 +190,7 @@ Planned plan_of(const Change& change, const engine::Store& store) {
   if (const auto* trigger = std::get_if<Trigger>(&change)) {
     planned.id = store.new_run_id();
     if (!trigger->idempotency_key.empty()) {
-      planned.idempotency = "i" + key_name(trigger->task, trigger->idempotency_key);
+      planned.idempotency = "i" + engine::run_key_name(trigger->task, trigger->idempotency_key);
     }
   }
   return planned;
@@ -256,7 +252,7 @@ Result<std::string> RunStore::cached_run(const std::string& task, const std::str
   if (key.empty()) {
     return std::string();
   }
-  CAIRN_TRY_ASSIGN(const auto note, store_.find_note(NoteKind::kRunKey, key_name(task, key)));
+  CAIRN_TRY_ASSIGN(const auto note, store_.find_note(NoteKind::kRunKey, engine::run_key_name(task, key)));
   if (!note || note->until_us <= now()) {
     return std::string();
   }
@@ -304,8 +300,8 @@ Result<Written> RunStore::start_run(const Trigger& trigger, std::string id, cons
   details.batch_index = static_cast<uint32_t>(index);
   details.idempotency_key = trigger.idempotency_key;
   if (!trigger.idempotency_key.empty()) {
-    notes.push_back(
-        {NoteKind::kRunKey, key_name(trigger.task, trigger.idempotency_key), trigger.idempotency_until_us, options.id});
+    notes.push_back({NoteKind::kRunKey, engine::run_key_name(trigger.task, trigger.idempotency_key),
+                     trigger.idempotency_until_us, options.id});
   }
   if (texts.kinds() != 0) {
     options.with.texts = std::make_shared<const engine::RunTexts>(std::move(texts));
@@ -474,7 +470,7 @@ Result<Written> RunStore::apply(const ResetIdempotencyKey& reset, Notes notes) {
   if (run.empty()) {
     return refuse(Refused::kNoSuchKey);
   }
-  notes.push_back({NoteKind::kRunKey, key_name(reset.task, reset.key), engine::kNoteErased, ""});
+  notes.push_back({NoteKind::kRunKey, engine::run_key_name(reset.task, reset.key), engine::kNoteErased, ""});
   CAIRN_TRY(store_.write_notes(notes));
   Written out;
   out.id = run;
@@ -662,7 +658,7 @@ Result<BatchView> RunStore::apply(const BatchCreate& create, std::string id, Not
                   {"parent", Value(create.parent)},
                   {"waits", Value(create.waits ? 1 : 0)},
                   {"key", Value(create.idempotency_key)}};
-  notes.push_back({NoteKind::kBatch, id, engine::kNoteForever, engine::to_json(Value(std::move(batch)))});
+  notes.push_back({NoteKind::kBatch, id, now() + engine::kBatchKeptUs, engine::to_json(Value(std::move(batch)))});
   CAIRN_TRY(store_.write_notes(notes));
   return view_of_batch(id);
 }

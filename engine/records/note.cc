@@ -13,6 +13,10 @@ std::string note_digest(std::string_view text) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
+std::string run_key_name(std::string_view task, std::string_view key) {
+  return note_digest(std::string(task).append(1, '\0').append(key));
+}
+
 Status check_note(const Note& note) {
   if (note.name.empty() || note.name.size() > kNoteNameBytesMax) {
     return {Code::kInvalidArgument, "the name of a note has 1 to 64 bytes"};

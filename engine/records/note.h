@@ -20,6 +20,8 @@ enum class NoteKind : uint8_t {
   kBatch = 5,      // a batch, under its id
 };
 inline constexpr uint64_t kRequestNotesMax = 200'000;
+/// A batch is kept for so long, and again for so long as it has runs here.
+inline constexpr int64_t kBatchKeptUs = int64_t{30} * 86'400 * 1'000'000;
 inline constexpr size_t kNoteNameBytesMax = 64;
 inline constexpr size_t kNoteValueBytesMax = 4096;
 inline constexpr int64_t kNoteForever = std::numeric_limits<int64_t>::max();
@@ -35,6 +37,9 @@ struct Note {
 
 /// The name of what may be longer than a name: 16 bytes, the XXH3-128 of `text`.
 std::string note_digest(std::string_view text);
+
+/// The name of the idempotency key `key` of a task, in kRunKey.
+std::string run_key_name(std::string_view task, std::string_view key);
 
 /// kTooLarge, kInvalidArgument.
 Status check_note(const Note& note);

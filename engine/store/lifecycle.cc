@@ -349,6 +349,20 @@ Status Lifecycle::erase_if(std::string_view id, Durability durability, const Era
   return checkpointer_.give_back_space([&] { return erase_once(id, durability, only_if); });
 }
 
+// The idempotency key that stands for the run: the next trigger with it makes another.
+Result<Attachments> Lifecycle::goes_with(const Run& run) const {
+  Attachments with;
+  if (!run.record.details || run.record.details->idempotency_key.empty()) {
+    return with;
+  }
+  const std::string name = run_key_name(run.record.task, run.record.details->idempotency_key);
+  CAIRN_TRY_ASSIGN(const auto note, notes_.find(NoteKind::kRunKey, name));
+  if (note && note->value == run.id) {
+    with.notes.push_back({NoteKind::kRunKey, name, kNoteErased, ""});
+  }
+  return with;
+}
+
 Status Lifecycle::erase_once(std::string_view id, Durability durability, const EraseIf& only_if) {
   auto run = find(id);
   if (!run.ok()) {
@@ -366,9 +380,10 @@ Status Lifecycle::erase_once(std::string_view id, Durability durability, const E
     if (only_if && !only_if(r)) {
       return Code::kUnchanged;
     }
+    CAIRN_TRY_ASSIGN(const Attachments with, goes_with(r));
     // Retention is this store's own affair.
-    CAIRN_TRY(
-        writer_.append_change(r, RunChange(), &lsn, only_if && facts_.keeps_changes.load(std::memory_order_relaxed)));
+    CAIRN_TRY(writer_.append_change(r, RunChange(), &lsn,
+                                    only_if && facts_.keeps_changes.load(std::memory_order_relaxed), &with));
     if (only_if) {
       r.live.reset(Document(), r.sequence);  // no handle reads it; the run stays here until a checkpoint
     }

@@ -44,7 +44,8 @@ class Lifecycle {
   /// `finished`: how many runs are.
   Lifecycle(const Options& options, const Hooks& hooks, const Gate& gate, RunTable& runs, DirtyRuns& dirty, RunLog& log,
             RunWriter& writer, Checkpointer& checkpointer, UpstreamSender& sender, const UpstreamFacts& facts,
-            const ForeignOutbox& outbox, DurabilityWait& durability, std::atomic<uint64_t>& finished)
+            const ForeignOutbox& outbox, DurabilityWait& durability, std::atomic<uint64_t>& finished,
+            const Notes& notes)
       : options_(options),
         hooks_(hooks),
         gate_(gate),
@@ -57,7 +58,8 @@ class Lifecycle {
         facts_(facts),
         foreign_outbox_(outbox),
         durability_(durability),
-        finished_(finished) {}
+        finished_(finished),
+        notes_(notes) {}
 
   // As Store has them.
   Result<RunRef> start(const StartOptions& options, Durability durability);
@@ -94,6 +96,7 @@ class Lifecycle {
   Status check_request(const RunChangeRequest& request) const;
   Status plan_change(Run& run, const RunChangeRequest& request, RunChange& change, RunChanged& changed)
       CAIRN_REQUIRES(run.lock);
+  Result<Attachments> goes_with(const Run& run) const CAIRN_REQUIRES(run.lock);
   Status erase_once(std::string_view id, Durability durability, const EraseIf& only_if);
   Result<RunRef> claim(RunRecord& record, Durability durability, const std::vector<Note>& notes = {});
   Status claim_locked(Run& run, RunRecord& record, uint64_t& lsn, const std::vector<Note>& notes)
@@ -118,6 +121,7 @@ class Lifecycle {
   const ForeignOutbox& foreign_outbox_;
   DurabilityWait& durability_;
   std::atomic<uint64_t>& finished_;
+  const Notes& notes_;
 };
 
 }  // namespace cairn::engine

@@ -44,7 +44,7 @@ void Recovery::make_parts() {
                     *p.run_log, *p.flusher, *p.foreign_outbox, *p.durability, p.finished);
   p.lifecycle.emplace(Lifecycle::Options{metadata_bytes_max, segment_bytes, p.session}, hooks, gate_, p.runs, p.dirty,
                       *p.run_log, run_writer_, *p.checkpointer, *p.sender, p.upstream_facts, *p.foreign_outbox,
-                      *p.durability, p.finished);
+                      *p.durability, p.finished, p.notes);
 }
 
 // What only steps use, once the store is as it will be.

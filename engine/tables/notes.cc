@@ -91,6 +91,32 @@ Status each_stored_note(const TableAccess& tables, MDB_txn* txn, const FunctionR
   return walked.ok() ? found : walked;
 }
 
+namespace {
+
+/// A batch that has runs is kept on.
+Result<bool> renewed(const TableAccess& tables, MDB_txn* txn, const Ending& one, int64_t now_us) {
+  if (one.key[0] != static_cast<char>(NoteKind::kBatch)) {
+    return false;
+  }
+  const std::string prefix = by_batch_prefix(one.key.substr(1));
+  bool has_runs = false;
+  CAIRN_TRY(tables.walk(txn, Table::kByBatch, prefix, [&](std::string_view key, std::string_view) {
+    has_runs = key.starts_with(prefix);
+    return false;
+  }));
+  if (!has_runs) {
+    return false;
+  }
+  CAIRN_TRY_ASSIGN(auto&& note, find_note(tables, txn, NoteKind::kBatch, one.key.substr(1)));
+  if (note) {
+    note->until_us = now_us + kBatchKeptUs;
+    CAIRN_TRY(write_note(tables, txn, *note));
+  }
+  return note.has_value();
+}
+
+}  // namespace
+
 Status expire_notes(const TableAccess& tables, MDB_txn* txn, int64_t now_us, size_t most, uint64_t& gone) {
   gone = 0;
   for (const Table table : {Table::kNotes, Table::kRequests}) {
@@ -100,6 +126,10 @@ Status expire_notes(const TableAccess& tables, MDB_txn* txn, int64_t now_us, siz
       const bool over = one.until_us <= now_us;
       if (!over && (table != Table::kRequests || entries <= kRequestNotesMax)) {
         break;
+      }
+      CAIRN_TRY_ASSIGN(const bool kept, over ? renewed(tables, txn, one, now_us) : Result<bool>(false));
+      if (kept) {
+        continue;
       }
       gone += over ? 0 : 1;
       CAIRN_TRY(tables.erase(txn, notes_order(table), note_order_key(one.until_us, one.key)));

@@ -317,6 +317,37 @@ TEST_F(Texts, NotesEndAndTheOldestRequestsGoFirst) {
   EXPECT_EQ(value(NoteKind::kRunKey, "late"), "again");
 }
 
+TEST_F(Texts, ABatchIsKeptWhileItHasRunsAndAKeyGoesWithItsRun) {
+  open_at();
+  const int64_t ends = clock_.wall_us.load() + engine::kBatchKeptUs;
+  ASSERT_TRUE(
+      store_->write_notes({note(NoteKind::kBatch, "batch_1", "x", ends), note(NoteKind::kBatch, "batch_2", "y", ends)})
+          .ok());
+  engine::StartOptions o;
+  o.id = "a";
+  o.task = "t";
+  o.details.batch = "batch_1";
+  o.details.idempotency_key = "k";
+  o.with.notes = {note(NoteKind::kRunKey, engine::run_key_name("t", "k"), "a")};
+  ASSERT_TRUE(store_->start(o).ok());
+  const auto later = [&] {
+    clock_.advance_ms(engine::kBatchKeptUs / 1000 + 1);
+    ASSERT_TRUE(store_->write_notes({note(NoteKind::kUsedToken, "t", "", 0)}).ok());
+    ASSERT_TRUE(store_->barrier().ok());
+    ASSERT_TRUE(store_->checkpoint().ok());
+  };
+  later();
+  EXPECT_EQ(value(NoteKind::kBatch, "batch_1"), "x");
+  EXPECT_EQ(value(NoteKind::kBatch, "batch_2"), "none");
+  ASSERT_TRUE(store_->erase("a").ok());
+  EXPECT_EQ(value(NoteKind::kRunKey, engine::run_key_name("t", "k")), "none");
+  later();
+  EXPECT_EQ(value(NoteKind::kBatch, "batch_1"), "none");
+  close();
+  open_at();
+  EXPECT_EQ(value(NoteKind::kRunKey, engine::run_key_name("t", "k")), "none");
+}
+
 TEST_F(Texts, TheRunsOfABatchAreFoundByTheirIndex) {
   open_at();
   for (const int i : {300, 2, 1}) {
