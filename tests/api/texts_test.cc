@@ -1,6 +1,7 @@
 // What a run was given and gave: kept only where that was asked for, and read back as another process reads it.
 #include "cairn/cairn.hpp"
 #include "engine/reader/store_reader.h"
+#include "engine/records/run_view.h"
 #include "tests/api/api_fixture.h"
 
 namespace cairn::tests {
@@ -26,15 +27,15 @@ class RunTexts : public ApiTest {
     o.payload_bytes = bytes;
     o.payload_type = type;
     cairn_run* run = nullptr;
-    got_ = cairn_run_start(store_, &o, &run);
+    started_ = cairn_run_start(store_, &o, &run);
     return run;
   }
-  cairn_status got_ = CAIRN_OK;
+  cairn_status started_ = CAIRN_OK;
 };
 
 TEST_F(RunTexts, AreKeptWithTheRun) {
   cairn_run* run = start("{}", 2);
-  ASSERT_EQ(got_, CAIRN_OK);
+  ASSERT_EQ(started_, CAIRN_OK);
   CAIRN_EXPECT(CAIRN_OK, cairn_run_set_output(run, "text/plain", "half", 4));
   CAIRN_EXPECT(CAIRN_OK, cairn_run_set_output(run, "text/plain", "done", 4));
   CAIRN_EXPECT(CAIRN_OK, cairn_run_finish(run, CAIRN_RUN_COMPLETED));
@@ -47,7 +48,7 @@ TEST_F(RunTexts, AreKeptWithTheRun) {
 
 TEST_F(RunTexts, OutputChangesNothingElse) {
   cairn_run* run = start(nullptr, 0);
-  ASSERT_EQ(got_, CAIRN_OK);
+  ASSERT_EQ(started_, CAIRN_OK);
   CAIRN_EXPECT(CAIRN_OK, cairn_run_set_status(run, CAIRN_RUN_WAITING));
   CAIRN_EXPECT(CAIRN_OK, cairn_run_set_output(run, nullptr, "1", 1));
   cairn_run_info info = {};
@@ -63,15 +64,15 @@ TEST_F(RunTexts, OutputChangesNothingElse) {
 TEST_F(RunTexts, WhatCannotBeKeptIsRefusedAndNothingStarts) {
   const std::string large((256u << 10) + 1, 'x');
   EXPECT_EQ(start(large.data(), large.size()), nullptr);
-  EXPECT_EQ(got_, CAIRN_TOO_LARGE);
+  EXPECT_EQ(started_, CAIRN_TOO_LARGE);
   EXPECT_EQ(start("\xff", 1), nullptr);
-  EXPECT_EQ(got_, CAIRN_INVALID_UTF8);
+  EXPECT_EQ(started_, CAIRN_INVALID_UTF8);
   EXPECT_EQ(start(nullptr, 1), nullptr);
-  EXPECT_EQ(got_, CAIRN_INVALID_ARGUMENT);
+  EXPECT_EQ(started_, CAIRN_INVALID_ARGUMENT);
   EXPECT_EQ(start("x", 1, std::string(129, 't').c_str()), nullptr);
-  EXPECT_EQ(got_, CAIRN_TOO_LARGE);
+  EXPECT_EQ(started_, CAIRN_TOO_LARGE);
   cairn_run* run = start(nullptr, 0);
-  ASSERT_EQ(got_, CAIRN_OK);
+  ASSERT_EQ(started_, CAIRN_OK);
   CAIRN_EXPECT(CAIRN_TOO_LARGE, cairn_run_set_output(run, nullptr, large.data(), large.size()));
   CAIRN_EXPECT(CAIRN_INVALID_UTF8, cairn_run_set_output(run, nullptr, "\xff", 1));
   EXPECT_EQ(texts_of(path(), "r").kinds(), 0);
