@@ -2,6 +2,7 @@
 #include "api/server/run_store.h"
 
 #include <algorithm>
+#include <map>
 
 #include "api/server/times.h"
 #include "engine/base/error_detail.h"
@@ -17,6 +18,8 @@ using engine::RunStatus;
 using engine::Value;
 
 namespace {
+
+constexpr size_t kShownKeyBytesMax = 2100;  // of an idempotency key in the note of its batch, as JSON
 
 std::string hex_of(const std::array<uint8_t, 16>& id) {
   std::string text;
@@ -38,7 +41,9 @@ Written refuse(Refused why, std::string reason = {}) {
 Result<Written> refused_by(const Status& s, size_t metadata_bytes_max) {
   switch (s.code) {
     case Code::kTooLarge: {
-      Written out = refuse(Refused::kTooLarge, engine::error_detail().message);
+      const engine::ErrorDetail& detail = engine::error_detail();
+      Written out =
+          refuse(detail.limit == metadata_bytes_max ? Refused::kTooLarge : Refused::kBadRequest, detail.message);
       out.bytes_max = metadata_bytes_max;
       return out;
     }
@@ -192,6 +197,8 @@ Planned plan_of(const Change& change, const engine::Store& store) {
     if (!trigger->idempotency_key.empty()) {
       planned.idempotency = "i" + engine::run_key_name(trigger->task, trigger->idempotency_key);
     }
+  } else if (const auto* reset = std::get_if<ResetIdempotencyKey>(&change)) {
+    planned.idempotency = "i" + engine::run_key_name(reset->task, reset->key);
   }
   return planned;
 }
@@ -325,6 +332,13 @@ Result<Written> RunStore::apply(const MetadataUpdate& update, Notes notes) {
   if (!run.ok()) {
     return refused_by(run.status(), 0);
   }
+  const engine::RunView before = store_.view(**run, false);
+  if (before.record.foreign) {
+    return refuse(Refused::kNoSuchRun);  // something waits here for its owner, and that is all
+  }
+  if (engine::is_final(before.record.status) && now() - before.record.finished_us > update.late_us) {
+    return refuse(Refused::kFinished);
+  }
   const auto add = [](std::vector<engine::RunOperation>& all, engine::Run& of,
                       const std::vector<engine::Operation>& operations) {
     for (const engine::Operation& op : operations) {
@@ -345,13 +359,10 @@ Result<Written> RunStore::apply(const MetadataUpdate& update, Notes notes) {
   }
   engine::TransactOptions how;
   how.skip_unapplied = true;
-  how.late_us = update.late_us;
+  how.late_us = INT64_MAX;  // the bound is for the run itself: its parent and root may have ended long ago
   how.notes = std::move(notes);
   if (all.empty()) {
-    const engine::RunView view = store_.view(**run, false);
-    if (engine::is_final(view.record.status) && now() - view.record.finished_us > update.late_us) {
-      return refuse(Refused::kFinished);
-    }
+    CAIRN_TRY(how.notes.empty() ? Status() : store_.write_notes(how.notes));
   } else if (const Status s = store_.transact(all, engine::Durability::kDefault, nullptr, how); !s.ok()) {
     return refused_by(s, store_.options().metadata_bytes_max);
   }
@@ -419,7 +430,11 @@ Result<Written> RunStore::apply(const StatusChange& change, Notes notes) {
   request.to = change.to;
   request.error = change.error;
   request.with = {output_of(change.output), std::move(notes)};
-  return change_run(change.run, request);
+  CAIRN_TRY_ASSIGN(Written out, change_run(change.run, request));
+  if (out.refused == Refused::kNo && change.to == RunStatus::kQueued) {
+    expect(change.run, now());  // its time to live begins anew
+  }
+  return out;
 }
 
 Result<Written> RunStore::apply(const Cancel& cancel, Notes notes) {
@@ -486,6 +501,7 @@ void RunStore::expect(const std::string& id, int64_t at_us) {
 
 // Once, for what was there before this process.
 Status RunStore::read_times() {
+  constexpr size_t kAtOnce = 1000;
   {
     const MutexLock guard(times_mutex_);
     if (times_read_) {
@@ -494,30 +510,37 @@ Status RunStore::read_times() {
   }
   engine::RunQuery query;
   query.statuses = engine::status_bit(RunStatus::kDelayed) | engine::status_bit(RunStatus::kQueued);
-  std::vector<std::pair<int64_t, std::string>> found;
-  const auto next = store_.list(
-      query,
-      [&](const engine::RunView& view) {
-        const engine::RunRecord& r = view.record;
-        if (!r.owned_here() || !r.details) {
+  query.order = engine::RunOrder::kId;
+  query.limit = kAtOnce;
+  do {
+    std::vector<std::pair<int64_t, std::string>> found;
+    auto next = store_.list(
+        query,
+        [&](const engine::RunView& view) {
+          const engine::RunRecord& r = view.record;
+          if (!r.owned_here() || !r.details) {
+            return true;
+          }
+          if (r.status == RunStatus::kDelayed) {
+            found.emplace_back(r.details->delayed_until_us, r.id);
+          } else if (const auto ttl = parse_duration_us(r.details->ttl); ttl.value_or(0) != 0) {
+            found.emplace_back(r.details->queued_us + *ttl, r.id);
+          }
           return true;
-        }
-        if (r.status == RunStatus::kDelayed) {
-          found.emplace_back(r.details->delayed_until_us, r.id);
-        } else if (const auto ttl = parse_duration_us(r.details->ttl); ttl.value_or(0) != 0) {
-          found.emplace_back(r.details->queued_us + *ttl, r.id);
-        }
-        return true;
-      },
-      false);
-  CAIRN_TRY(next.status());
+        },
+        false);
+    CAIRN_TRY(next.status());
+    const MutexLock guard(times_mutex_);
+    times_.insert(found.begin(), found.end());
+    query.cursor = std::move(*next);
+  } while (!query.cursor.empty());
   const MutexLock guard(times_mutex_);
-  times_.insert(found.begin(), found.end());
   times_read_ = true;
   return {};
 }
 
-// The run may have changed since the time was noted: each step is judged under its lock.
+// The run may have changed since the time was noted: each step is judged under its lock. Each is in the log before the
+// next; one sync covers many.
 Status RunStore::keep_time_of(const std::string& id, int64_t now_us) {
   Written refused;
   CAIRN_TRY_ASSIGN(const auto run, own_run(id, refused));
@@ -528,7 +551,7 @@ Status RunStore::keep_time_of(const std::string& id, int64_t now_us) {
   queue.from = RunStatus::kDelayed;
   queue.to = RunStatus::kQueued;
   queue.delay_over_us = now_us;
-  CAIRN_TRY(store_.change(*run, queue).status());
+  CAIRN_TRY(store_.change(*run, queue, engine::Durability::kProcess).status());
   const engine::RunView view = store_.view(*run, false);
   const auto& details = view.record.details;
   const auto ttl = details ? parse_duration_us(details->ttl) : std::nullopt;
@@ -543,24 +566,40 @@ Status RunStore::keep_time_of(const std::string& id, int64_t now_us) {
   engine::RunChangeRequest expire;
   expire.from = RunStatus::kQueued;
   expire.to = RunStatus::kExpired;
-  return store_.change(*run, expire).status();
+  return store_.change(*run, expire, engine::Durability::kProcess).status();
 }
 
+// A run that cannot be changed does not keep the others from their time.
 Result<int64_t> RunStore::keep_time(int64_t now_us) {
+  constexpr int kAtOnce = 1000;
+  constexpr int64_t kRetryUs = 60'000'000;
+  const Nudge nudge(feed_);
+  (void)feed_.now();  // what changed is taken from the store's list, also while nobody looks
   CAIRN_TRY(read_times());
-  while (true) {
+  Status failed;
+  for (int i = 0; i < kAtOnce; ++i) {
     std::pair<int64_t, std::string> due;
     {
       const MutexLock guard(times_mutex_);
       if (times_.empty() || times_.begin()->first > now_us) {
-        return times_.empty() ? INT64_MAX : times_.begin()->first;
+        break;
       }
       due = *times_.begin();
     }
-    CAIRN_TRY(keep_time_of(due.second, now_us));
+    const Status s = keep_time_of(due.second, now_us);
+    failed = s.ok() ? failed : s;
     const MutexLock guard(times_mutex_);
     times_.erase(due);
+    if (!s.ok()) {
+      times_.emplace(now_us + kRetryUs, due.second);
+    }
   }
+  if (store_.options().durability != engine::Durability::kProcess) {
+    CAIRN_TRY(store_.barrier());
+  }
+  CAIRN_TRY(failed);
+  const MutexLock guard(times_mutex_);
+  return times_.empty() ? INT64_MAX : std::max(times_.begin()->first, now_us);
 }
 
 // --- batches ---
@@ -580,6 +619,7 @@ Result<BatchView> RunStore::batch(const BatchCall& call, const RequestKey& key) 
   if (answer) {
     CAIRN_TRY_ASSIGN(BatchView out, view_of_batch(text_member(*answer, "id")));
     out.accepted = static_cast<size_t>(number_member(*answer, "accepted"));
+    out.deduplicated = static_cast<size_t>(number_member(*answer, "deduplicated"));
     out.cached = number_member(*answer, "cached") != 0;
     return out;
   }
@@ -589,7 +629,7 @@ Result<BatchView> RunStore::batch(const BatchCall& call, const RequestKey& key) 
     return out;
   }
   const Nudge nudge(feed_);
-  return std::visit([&](const auto& one) { return apply(one, id, notes_of(key, {{"id", Value(id)}})); }, call);
+  return std::visit([&](const auto& one) { return apply(one, id, key); }, call);
 }
 
 Result<std::optional<Object>> RunStore::read_batch(const std::string& id) {
@@ -607,6 +647,53 @@ Result<std::optional<Object>> RunStore::read_batch(const std::string& id) {
   return std::optional<Object>(std::move(*batch->get<Object>()));
 }
 
+namespace {
+
+/// Which indexes of a batch have, or had, a run: a digit of four for each four of them.
+class Taken {
+ public:
+  explicit Taken(const std::string& digits) {
+    for (size_t i = 0; i < digits.size() && 4 * i < bits_.size(); ++i) {
+      const char c = digits[i];
+      const int four = c >= 'a' ? c - 'a' + 10 : c - '0';
+      for (size_t k = 0; k < 4; ++k) {
+        bits_[4 * i + k] = (four >> k & 1) != 0;
+      }
+    }
+  }
+  [[nodiscard]] bool has(size_t index) const { return bits_[index]; }
+  void add(size_t index) { bits_[index] = true; }
+  [[nodiscard]] size_t count() const { return static_cast<size_t>(std::count(bits_.begin(), bits_.end(), true)); }
+  [[nodiscard]] std::string digits() const {
+    std::string out;
+    for (size_t i = 0; i < bits_.size(); i += 4) {
+      int four = 0;
+      for (size_t k = 0; k < 4; ++k) {
+        four |= bits_[i + k] ? 1 << k : 0;
+      }
+      out.push_back("0123456789abcdef"[four]);
+    }
+    out.resize(out.find_last_not_of('0') + 1);
+    return out;
+  }
+
+ private:
+  std::vector<bool> bits_ = std::vector<bool>(kBatchRunsMax + 3);
+};
+
+void set_member(Object& object, std::string_view key, Value value) {
+  const auto at = std::find_if(object.begin(), object.end(), [key](const auto& p) { return p.key == key; });
+  if (at == object.end()) {
+    object.push_back({std::string(key), std::move(value)});
+  } else {
+    at->value = std::move(value);
+  }
+}
+
+std::string batch_run_name(const std::string& batch, size_t index) { return batch + ":" + std::to_string(index); }
+
+}  // namespace
+
 Result<BatchView> RunStore::view_of_batch(const std::string& id) {
   BatchView out;
   CAIRN_TRY_ASSIGN(const auto batch, read_batch(id));
@@ -618,25 +705,37 @@ Result<BatchView> RunStore::view_of_batch(const std::string& id) {
   out.idempotency_key = text_member(*batch, "key");
   out.created_us = out.updated_us = number_member(*batch, "created_us");
   out.run_count = static_cast<size_t>(number_member(*batch, "runs"));
-  CAIRN_TRY_ASSIGN(const auto runs, store_.runs_of_batch(id));
-  bool all_final = true;
-  for (const auto& [index, run] : runs) {
-    if (!out.runs.empty() && out.runs.back().first == index) {
-      continue;  // one that came from elsewhere under the same batch
+  const Taken taken(text_member(*batch, "taken"));
+  CAIRN_TRY_ASSIGN(const auto made, store_.runs_of_batch(id));
+  std::map<size_t, std::string> runs;
+  for (const auto& [index, run] : made) {
+    runs.try_emplace(index, run);
+  }
+  for (size_t index = 0; index < out.run_count; ++index) {
+    if (!taken.has(index) || runs.contains(index)) {
+      continue;  // one that is taken and has no run had one that is erased, or has one of another batch
     }
-    out.runs.emplace_back(index, run);
-    CAIRN_TRY_ASSIGN(const auto view, store_.peek(run, false));
-    if (view) {
-      out.updated_us = std::max(out.updated_us, view->record.created_us);
-      all_final = all_final && engine::is_final(view->record.status);
+    CAIRN_TRY_ASSIGN(const auto note, store_.find_note(NoteKind::kBatchRun, batch_run_name(id, index)));
+    if (note) {
+      runs[index] = note->value;
     }
   }
-  out.sealed = out.runs.size() >= out.run_count;
+  bool all_final = true;
+  for (const auto& [index, run] : runs) {
+    CAIRN_TRY_ASSIGN(const auto view, store_.peek(run, false));
+    if (!view || view->erased) {
+      continue;
+    }
+    out.runs.emplace_back(index, run);
+    out.updated_us = std::max(out.updated_us, view->record.created_us);
+    all_final = all_final && engine::is_final(view->record.status);
+  }
+  out.sealed = taken.count() >= out.run_count;
   out.all_final = out.sealed && all_final;
   return out;
 }
 
-Result<BatchView> RunStore::apply(const BatchCreate& create, std::string id, Notes notes) {
+Result<BatchView> RunStore::apply(const BatchCreate& create, const std::string& id, const RequestKey& request) {
   BatchView out;
   if (create.runs == 0 || create.runs > kBatchRunsMax) {
     out.refused = Refused::kBadRequest;
@@ -644,9 +743,12 @@ Result<BatchView> RunStore::apply(const BatchCreate& create, std::string id, Not
     return out;
   }
   const std::string key = engine::note_digest(create.idempotency_key);
+  Notes notes = notes_of(request, {{"id", Value(id)}});
   if (!create.idempotency_key.empty()) {
     CAIRN_TRY_ASSIGN(const auto note, store_.find_note(NoteKind::kBatchKey, key));
     if (note && note->until_us > now()) {
+      const Notes known = notes_of(request, {{"id", Value(note->value)}, {"cached", Value(1)}});
+      CAIRN_TRY(known.empty() ? Status() : store_.write_notes(known));
       CAIRN_TRY_ASSIGN(out, view_of_batch(note->value));
       out.cached = true;
       return out;
@@ -656,61 +758,84 @@ Result<BatchView> RunStore::apply(const BatchCreate& create, std::string id, Not
   Object batch = {{"runs", Value(static_cast<int64_t>(create.runs))},
                   {"created_us", Value(now())},
                   {"parent", Value(create.parent)},
-                  {"waits", Value(create.waits ? 1 : 0)},
-                  {"key", Value(create.idempotency_key)}};
+                  {"waits", Value(create.waits ? 1 : 0)}};
+  if (engine::json_string_bytes(create.idempotency_key) <= kShownKeyBytesMax) {
+    batch.push_back({"key", Value(create.idempotency_key)});
+  }
   notes.push_back({NoteKind::kBatch, id, now() + engine::kBatchKeptUs, engine::to_json(Value(std::move(batch)))});
   CAIRN_TRY(store_.write_notes(notes));
   return view_of_batch(id);
 }
 
-// What was there before the item that is refused stays.
-Result<size_t> RunStore::fill_batch(const BatchItems& items, const Object& batch, BatchView& out) {
-  const auto runs = static_cast<size_t>(number_member(batch, "runs"));
-  CAIRN_TRY_ASSIGN(const auto there, store_.runs_of_batch(items.batch));
-  std::set<size_t> taken;
-  for (const auto& [index, run] : there) {
-    taken.insert(index);
-  }
-  size_t accepted = 0;
-  for (const BatchItems::Item& item : items.items) {
-    out.refused_index = item.index;
-    if (item.index >= runs) {
-      out.refused = Refused::kBadRequest;
-      out.reason = "the batch has the indexes 0 to " + std::to_string(runs - 1);
-      return accepted;
-    }
-    if (!taken.insert(item.index).second) {
-      ++out.deduplicated;
-      continue;
-    }
-    Trigger trigger = item.trigger;
-    trigger.parent = text_member(batch, "parent");
-    trigger.function = number_member(batch, "waits") != 0 ? engine::TriggerFunction::kBatchTriggerAndWait
-                                                          : engine::TriggerFunction::kBatchTrigger;
-    // Each is in the log before the next; the last one's sync, which the caller waits for, covers all.
-    CAIRN_TRY_ASSIGN(const Written made, start_run(trigger, store_.new_run_id(), items.batch, item.index, {},
-                                                   engine::Durability::kProcess));
+// What is taken is noted with the run that takes it. An item whose idempotency key has a run already gets that one.
+Status RunStore::add_item(const BatchItems& items, const BatchItems::Item& item, Object& batch, BatchView& out) {
+  Trigger trigger = item.trigger;
+  trigger.parent = text_member(batch, "parent");
+  trigger.function = number_member(batch, "waits") != 0 ? engine::TriggerFunction::kBatchTriggerAndWait
+                                                        : engine::TriggerFunction::kBatchTrigger;
+  const InWork::Names names(
+      in_work_,
+      {trigger.idempotency_key.empty() ? "" : "i" + engine::run_key_name(trigger.task, trigger.idempotency_key)});
+  CAIRN_TRY_ASSIGN(const auto cached, cached_run(trigger.task, trigger.idempotency_key));
+  Taken taken(text_member(batch, "taken"));
+  taken.add(item.index);
+  Object after = batch;
+  set_member(after, "taken", Value(taken.digits()));
+  Notes notes = {{NoteKind::kBatch, items.batch, now() + engine::kBatchKeptUs, engine::to_json(Value(after))}};
+  if (!cached.empty()) {
+    notes.push_back(
+        {NoteKind::kBatchRun, batch_run_name(items.batch, item.index), now() + engine::kBatchKeptUs, cached});
+    CAIRN_TRY(store_.write_notes(notes, engine::Durability::kProcess));
+  } else {
+    // Each is in the log before the next; one sync, which the caller waits for, covers all.
+    CAIRN_TRY_ASSIGN(const Written made, start_run(trigger, store_.new_run_id(), items.batch, item.index,
+                                                   std::move(notes), engine::Durability::kProcess));
     if (made.refused != Refused::kNo) {
       out.refused = made.refused;
       out.reason = made.reason;
       out.bytes_max = made.bytes_max;
-      return accepted;
+      return {};
     }
-    ++accepted;
   }
-  return accepted;
+  batch = std::move(after);
+  return {};
 }
 
-Result<BatchView> RunStore::apply(const BatchItems& items, const std::string& id, const Notes& notes) {
+// What was there before the item that is refused stays.
+Result<BatchView> RunStore::apply(const BatchItems& items, const std::string& id, const RequestKey& request) {
   BatchView filled;
-  CAIRN_TRY_ASSIGN(const auto batch, read_batch(id));
+  CAIRN_TRY_ASSIGN(auto batch, read_batch(id));
   if (!batch) {
     filled.refused = Refused::kNoSuchBatch;
     return filled;
   }
-  CAIRN_TRY_ASSIGN(const size_t accepted, fill_batch(items, *batch, filled));
-  if (store_.options().durability != engine::Durability::kProcess || !notes.empty()) {
-    CAIRN_TRY(store_.options().durability == engine::Durability::kProcess ? Status() : store_.barrier());
+  const auto runs = static_cast<size_t>(number_member(*batch, "runs"));
+  size_t accepted = 0;
+  for (const BatchItems::Item& item : items.items) {
+    filled.refused_index = item.index;
+    if (item.index >= runs) {
+      filled.refused = Refused::kBadRequest;
+      filled.reason = "the batch has the indexes 0 to " + std::to_string(runs - 1);
+      break;
+    }
+    if (Taken(text_member(*batch, "taken")).has(item.index)) {
+      ++filled.deduplicated;
+      continue;
+    }
+    CAIRN_TRY(add_item(items, item, *batch, filled));
+    if (filled.refused != Refused::kNo) {
+      break;
+    }
+    ++accepted;
+  }
+  if (filled.refused == Refused::kNo) {
+    const Notes notes = notes_of(request, {{"id", Value(id)},
+                                           {"accepted", Value(static_cast<int64_t>(accepted))},
+                                           {"deduplicated", Value(static_cast<int64_t>(filled.deduplicated))}});
+    CAIRN_TRY(notes.empty() ? Status() : store_.write_notes(notes, engine::Durability::kProcess));
+  }
+  if (store_.options().durability != engine::Durability::kProcess) {
+    CAIRN_TRY(store_.barrier());
   }
   if (filled.refused != Refused::kNo) {
     return filled;
@@ -721,7 +846,7 @@ Result<BatchView> RunStore::apply(const BatchItems& items, const std::string& id
   return out;
 }
 
-Result<BatchView> RunStore::apply(const BatchGet& /*get*/, const std::string& id, const Notes& /*notes*/) {
+Result<BatchView> RunStore::apply(const BatchGet& /*get*/, const std::string& id, const RequestKey& /*request*/) {
   return view_of_batch(id);
 }
 

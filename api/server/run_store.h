@@ -84,12 +84,12 @@ class RunStore : public RunStorage {
   /// The run that an idempotency key stands for; empty: none that counts.
   Result<std::string> cached_run(const std::string& task, const std::string& key);
 
-  Result<BatchView> apply(const BatchCreate& create, std::string id, Notes notes);
-  Result<BatchView> apply(const BatchItems& items, const std::string& id, const Notes& notes);
-  Result<BatchView> apply(const BatchGet& get, const std::string& id, const Notes& notes);
+  Result<BatchView> apply(const BatchCreate& create, const std::string& id, const RequestKey& request);
+  Result<BatchView> apply(const BatchItems& items, const std::string& id, const RequestKey& request);
+  Result<BatchView> apply(const BatchGet& get, const std::string& id, const RequestKey& request);
   Result<BatchView> view_of_batch(const std::string& id);
   Result<std::optional<engine::Object>> read_batch(const std::string& id);
-  Result<size_t> fill_batch(const BatchItems& items, const engine::Object& batch, BatchView& out);
+  Status add_item(const BatchItems& items, const BatchItems::Item& item, engine::Object& batch, BatchView& out);
 
   // Requests.
   /// What the request was answered, if it is known; that its token is spent.
@@ -106,8 +106,7 @@ class RunStore : public RunStorage {
   struct Scan;
   Status scan(const RunFilter& filter, const std::optional<Place>& from, bool backwards, size_t limit, Scan& out);
   Result<Changes> changes_of_run(const Shape& shape, const std::optional<Position>& after);
-  Status read_shape(const Shape& shape, size_t limit, Changes& out,
-                    std::vector<std::pair<std::string, uint64_t>>& read);
+  Status read_shape(const Shape& shape, size_t limit, Changes& out, std::vector<StoreFeed::Seen>& read);
   /// What tells a life of a run from another, also one that a restart lost the end of.
   [[nodiscard]] std::string life_of(const engine::RunRecord& run) const;
 

@@ -161,22 +161,22 @@ Status RunStore::add_relatives(RunView& view) {
   CAIRN_TRY(relative(view.root, view.root_run));
   engine::RunQuery query;
   query.parent = view.id;
-  std::vector<engine::RunRecord> children;
-  const auto listed = store_.list(query, [&children](const engine::RunView& child) {
-    children.push_back(child.record);
-    return true;
-  });
+  query.order = engine::RunOrder::kCreatedLast;
+  query.limit = kChildrenMax;
+  std::vector<std::string> children;
+  const auto listed = store_.list(
+      query,
+      [&children](const engine::RunView& child) {
+        children.push_back(child.record.id);
+        return true;
+      },
+      false);
   CAIRN_TRY(listed.status());
-  const auto newest_first = [](const auto& a, const auto& b) {
-    return std::pair(a.created_us, a.id) > std::pair(b.created_us, b.id);
-  };
-  std::sort(children.begin(), children.end(), newest_first);
-  children.resize(std::min(children.size(), kChildrenMax));
-  for (engine::RunRecord& child : children) {
-    engine::RunView one;
-    one.record = std::move(child);
-    CAIRN_TRY_ASSIGN(auto&& made, view_of(one, kMetadata));
-    view.children.push_back(std::move(made));
+  for (const std::string& child : children) {
+    CAIRN_TRY_ASSIGN(auto&& found, find(child, kMetadata));
+    if (found) {
+      view.children.push_back(std::move(*found));
+    }
   }
   return {};
 }
@@ -323,9 +323,26 @@ Result<Changes> RunStore::changes_of_run(const Shape& shape, const std::optional
   return out;
 }
 
-// Everything of the shape as it is.
-Status RunStore::read_shape(const Shape& shape, size_t limit, Changes& out,
-                            std::vector<std::pair<std::string, uint64_t>>& read) {
+// Everything of the shape as it is. Documents are read of those that fit only.
+Status RunStore::read_shape(const Shape& shape, size_t limit, Changes& out, std::vector<StoreFeed::Seen>& read) {
+  const auto add = [&](const std::string& id) -> Status {
+    CAIRN_TRY_ASSIGN(const auto found, store_.peek(id, true));
+    if (!found || found->erased || !fits(found->record, shape)) {
+      return {};
+    }
+    CAIRN_TRY_ASSIGN(auto&& row, view_of(*found, kRow));
+    read.push_back({row.id, row.sequence, 0});
+    out.rows.push_back(std::move(row));
+    out.numbers.push_back(0);
+    return {};
+  };
+  if (shape.kind == Shape::Kind::kBatch) {
+    CAIRN_TRY_ASSIGN(const auto runs, store_.runs_of_batch(shape.id));
+    for (size_t i = 0; i < runs.size() && out.rows.size() < limit; ++i) {
+      CAIRN_TRY(add(runs[i].second));
+    }
+    return {};
+  }
   engine::RunQuery query;
   query.order = engine::RunOrder::kCreatedLast;
   query.limit = kScanned;
@@ -334,22 +351,20 @@ Status RunStore::read_shape(const Shape& shape, size_t limit, Changes& out,
     query.created_from_us = shape.created_from_us;
   }
   do {
-    Status failed;
-    auto next = store_.list(query, [&](const engine::RunView& view) {
-      if (!fits(view.record, shape)) {
-        return true;
-      }
-      auto row = view_of(view, kRow);
-      failed = row.status();
-      if (row.ok()) {
-        read.emplace_back(row->id, row->sequence);
-        out.rows.push_back(std::move(*row));
-        out.numbers.push_back(0);
-      }
-      return failed.ok() && out.rows.size() < limit;
-    });
+    std::vector<std::string> fitting;
+    auto next = store_.list(
+        query,
+        [&](const engine::RunView& view) {
+          if (fits(view.record, shape)) {
+            fitting.push_back(view.record.id);
+          }
+          return true;
+        },
+        false);
     CAIRN_TRY(next.status());
-    CAIRN_TRY(failed);
+    for (size_t i = 0; i < fitting.size() && out.rows.size() < limit; ++i) {
+      CAIRN_TRY(add(fitting[i]));
+    }
     query.cursor = std::move(*next);
   } while (!query.cursor.empty() && out.rows.size() < limit);
   return {};
@@ -379,8 +394,8 @@ Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Positi
     const auto [at, is_new] = places.try_emplace(id, out.rows.size());
     if (is_new && out.rows.size() >= limit) {
       places.erase(at);
-      first_left_out = first_left_out == 0 ? number : first_left_out;
-      return uint64_t{0};
+      first_left_out = number;
+      return StoreFeed::kEnough;
     }
     CAIRN_TRY_ASSIGN(auto&& row, view_of(*found, kRow));
     const uint64_t sequence = row.sequence;
@@ -396,8 +411,10 @@ Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Positi
   if (after) {
     look = feed_.look(after->feed, after->number, fetch);
   } else {
+    std::vector<StoreFeed::Seen> seen;  // the rows that were read, in their order
     look = feed_.snapshot(
-        [&](std::vector<std::pair<std::string, uint64_t>>& read) {
+        seen,
+        [&](std::vector<StoreFeed::Seen>& read) {
           const Status s = read_shape(shape, limit, out, read);
           for (size_t i = 0; i < out.rows.size(); ++i) {
             places[out.rows[i].id] = i;
@@ -405,6 +422,9 @@ Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Positi
           return s;
         },
         fetch);
+    for (size_t i = 0; i < seen.size(); ++i) {
+      out.numbers[i] = std::max(out.numbers[i], seen[i].number);
+    }
   }
   CAIRN_TRY(look.status());
   out.reset = !look->known;

@@ -75,15 +75,31 @@ void StoreFeed::collect() {
 }
 
 // A run that changed since its number was given gets the number of that change now, so that it is not told again.
-Status StoreFeed::fetch_as_it_is(const std::string& id, const Fetch& fetch) {
+Result<bool> StoreFeed::fetch_as_it_is(const std::string& id, const Fetch& fetch) {
   CAIRN_TRY_ASSIGN(const uint64_t sequence, fetch(id, last_[id].number));
+  if (sequence == kEnough) {
+    return false;
+  }
   Last& last = last_[id];
   if (sequence != 0 && sequence != last.version) {
-    last = {++number_, sequence};
+    last.number = ++number_;
     history_.emplace_back(number_, id);
-    CAIRN_TRY(fetch(id, number_).status());
+    CAIRN_TRY_ASSIGN(last.version, fetch(id, number_));  // nobody has been told this number yet
   }
-  return {};
+  return true;
+}
+
+/// Each run once, in the order of their last changes.
+std::vector<std::string> StoreFeed::changed_after(uint64_t number) const {
+  std::vector<std::string> changed;
+  auto at = std::upper_bound(history_.begin(), history_.end(), number,
+                             [](uint64_t n, const auto& change) { return n < change.first; });
+  for (; at != history_.end(); ++at) {
+    if (last_.at(at->second).number == at->first) {
+      changed.push_back(at->second);
+    }
+  }
+  return changed;
 }
 
 Result<StoreFeed::Look> StoreFeed::look(const std::string& feed, uint64_t number, const Fetch& fetch) {
@@ -93,33 +109,32 @@ Result<StoreFeed::Look> StoreFeed::look(const std::string& feed, uint64_t number
   if (!look.known) {
     return look;
   }
-  std::vector<std::string> changed;  // in the order of their last changes
-  auto at = std::upper_bound(history_.begin(), history_.end(), number,
-                             [](uint64_t n, const auto& change) { return n < change.first; });
-  for (; at != history_.end(); ++at) {
-    if (last_.at(at->second).number == at->first) {
-      changed.push_back(at->second);
+  for (const std::string& id : changed_after(number)) {
+    CAIRN_TRY_ASSIGN(const bool more, fetch_as_it_is(id, fetch));
+    if (!more) {
+      break;
     }
-  }
-  for (const std::string& id : changed) {
-    CAIRN_TRY(fetch_as_it_is(id, fetch));
   }
   look.number = number_;
   return look;
 }
 
-Result<StoreFeed::Look> StoreFeed::snapshot(const Read& read, const Fetch& fetch) {
+Result<StoreFeed::Look> StoreFeed::snapshot(std::vector<Seen>& seen, const Read& read, const Fetch& fetch) {
   const MutexLock guard(mutex_);
   collect();
-  std::vector<std::pair<std::string, uint64_t>> runs;
-  CAIRN_TRY(read(runs));
+  const uint64_t began = number_;
+  CAIRN_TRY(read(seen));
   collect();
-  for (const auto& [id, sequence] : runs) {
-    const auto at = last_.find(id);
-    if (at != last_.end() && at->second.version != sequence) {
-      CAIRN_TRY(fetch_as_it_is(id, fetch));
-    } else if (at != last_.end()) {
-      CAIRN_TRY(fetch(id, at->second.number).status());
+  for (Seen& one : seen) {
+    if (const auto at = last_.find(one.id); at != last_.end() && at->second.number <= began) {
+      one.number = at->second.number;
+    }
+  }
+  // What came, or came to fit, or changed while the others were read.
+  for (const std::string& id : changed_after(began)) {
+    CAIRN_TRY_ASSIGN(const bool more, fetch_as_it_is(id, fetch));
+    if (!more) {
+      break;
     }
   }
   return Look{name_, number_, true};

@@ -35,16 +35,22 @@ class StoreFeed {
     uint64_t number = 0;  // of the newest change
     bool known = true;    // false: what came after the number that was asked for is not known any more
   };
-  /// Reads a run; returns its sequence, or 0 if it is none of those that are looked for.
+  /// Reads a run; returns its sequence, 0 if it is none of those that are looked for, or kEnough if no more are.
+  static constexpr uint64_t kEnough = UINT64_MAX;
   using Fetch = FunctionRef<Result<uint64_t>(const std::string& id, uint64_t number)>;
   /// What changed after `number` of the feed `feed`. Each run is fetched, with the number of the change that it is
   /// fetched with: what is fetched is neither older than `number` of the look nor told once more after it. Cost: of the
   /// runs that changed since the last look, and of the fetches.
   Result<Look> look(const std::string& feed, uint64_t number, const Fetch& fetch);
-  /// Where the feed is after `read`, which gives ids and sequences of runs as it reads them; those that have changed
-  /// meanwhile are fetched again.
-  using Read = FunctionRef<Status(std::vector<std::pair<std::string, uint64_t>>& read)>;
-  Result<Look> snapshot(const Read& read, const Fetch& fetch);
+  /// Where the feed is after `read`, which gives ids and sequences of runs as it reads them, and gets their numbers; all
+  /// that changed meanwhile are fetched.
+  struct Seen {
+    std::string id;
+    uint64_t sequence = 0;
+    uint64_t number = 0;  // of its last change before the snapshot; 0: none is known, or it is fetched
+  };
+  using Read = FunctionRef<Status(std::vector<Seen>& seen)>;
+  Result<Look> snapshot(std::vector<Seen>& seen, const Read& read, const Fetch& fetch);
   /// Where the feed is now.
   Look now();
 
@@ -56,7 +62,9 @@ class StoreFeed {
     uint64_t version = 0;  // of the run
   };
   void collect() CAIRN_REQUIRES(mutex_);
-  Status fetch_as_it_is(const std::string& id, const Fetch& fetch) CAIRN_REQUIRES(mutex_);
+  /// False: no more are looked for.
+  Result<bool> fetch_as_it_is(const std::string& id, const Fetch& fetch) CAIRN_REQUIRES(mutex_);
+  [[nodiscard]] std::vector<std::string> changed_after(uint64_t number) const CAIRN_REQUIRES(mutex_);
   void begin() CAIRN_REQUIRES(mutex_);
 
   engine::Store& store_;

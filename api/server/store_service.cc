@@ -51,7 +51,7 @@ const char* StoreService::exposed_headers() {
 Status StoreService::keep_time() {
   const engine::Hooks& hooks = store_.options().hooks;
   const int64_t now_us = hooks.wall_us(hooks.context);
-  if (now_us < due_us_ && now_us - read_us_ < kLookUs) {
+  if (now_us < due_us_ && now_us >= read_us_ && now_us - read_us_ < kLookUs) {
     return {};
   }
   read_us_ = now_us;

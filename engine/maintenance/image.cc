@@ -92,8 +92,19 @@ Status StoreImage::put(const std::vector<TablesSalvage::Kept>& values) {
 
 Status StoreImage::add_text(std::string_view key, std::string_view payload) {
   const auto id = id_of_text_key(key);
-  CAIRN_TRY_ASSIGN(const auto&& run, find(id.value_or("")));
-  return run ? put({{Table::kTexts, std::string(key), std::string(payload)}}) : Status();
+  CAIRN_TRY(flush());
+  CAIRN_TRY_ASSIGN(const auto&& run, tables_->find(id.value_or("")));
+  if (!run) {
+    return {};
+  }
+  texts_bytes_ += key.size() + payload.size();
+  texts_.push_back({Table::kTexts, std::string(key), std::string(payload)});
+  return texts_bytes_ >= kPartBytes ? flush_texts() : Status();
+}
+
+Status StoreImage::flush_texts() {
+  texts_bytes_ = 0;
+  return texts_.empty() ? Status() : put(std::exchange(texts_, {}));
 }
 
 Result<uint64_t> StoreImage::runs() {
@@ -104,6 +115,7 @@ Result<uint64_t> StoreImage::runs() {
 Status StoreImage::finish(uint64_t last_lsn, uint32_t segment_bytes) {
   last_lsn = std::max(last_lsn, last_lsn_);
   CAIRN_TRY(flush());
+  CAIRN_TRY(flush_texts());
   Status s = tables_->write({}, last_lsn);
   if (s.ok()) {
     s = tables_->sync();

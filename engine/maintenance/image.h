@@ -34,6 +34,8 @@ class StoreImage {
   Status write(std::vector<Tables::Change> changes, const std::vector<Note>& notes = {});
   /// A value of the table of texts, if its run was added.
   Status add_text(std::string_view key, std::string_view payload);
+  /// Those that were added are written: else a part of them may come after what is written later.
+  Status flush_texts();
   /// Writes values of the tables of sync, with their keys and payloads.
   Status put(const std::vector<TablesSalvage::Kept>& values);
   /// How many runs there are.
@@ -58,6 +60,8 @@ class StoreImage {
   std::unique_ptr<Tables> tables_;
   std::vector<Tables::Change> part_;
   size_t part_bytes_ = 0;
+  std::vector<TablesSalvage::Kept> texts_;
+  size_t texts_bytes_ = 0;
   uint64_t last_lsn_ = 0;  // the highest creation LSN
 };
 

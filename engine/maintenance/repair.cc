@@ -241,6 +241,7 @@ Status Repair::build_from(StoreImage& image) {
       },
       [&image](std::string_view key, std::string_view payload) { return image.add_text(key, payload); }, tables_);
   CAIRN_TRY(read);
+  CAIRN_TRY(image.flush_texts());  // the log may have newer ones
   floor_ = tables_.applied_lsn.value_or(0);
   Replay replay([&image](std::string_view id) { return image.find(id); });
   CAIRN_TRY(fold_log(replay));
@@ -323,9 +324,10 @@ Result<bool> Repair::fold_group(Replay& replay, const wal::RecordView& record) {
     wal::RecordView one = record;
     one.type = static_cast<uint8_t>(part.type);
     one.payload = part.payload;
+    const size_t gaps = replay.gaps().size();
     CAIRN_TRY_ASSIGN(const bool taken, fold(replay, one));
-    if (!taken) {
-      return false;
+    if (!taken || replay.gaps().size() != gaps) {
+      return taken;
     }
   }
   return true;

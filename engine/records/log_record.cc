@@ -221,11 +221,12 @@ Result<RunChange> decode_change(std::string_view payload) {
 
 void take_change(RunRecord& record, RunChange&& change) noexcept {
   if (change.status) {
+    const RunStatus before = record.status;
     record.status = *change.status;
     record.finished_us = is_final(*change.status) ? change.updated_us : 0;
     record.error = std::move(change.error);
     if (record.details) {
-      follow_status(*record.details, *change.status, change.updated_us);
+      follow_status(*record.details, before, *change.status, change.updated_us);
     }
   }
   if (change.details) {
@@ -293,6 +294,9 @@ Result<Received> decode_received(std::string_view payload, bool check_parts) {
     ReceivedPart part;
     uint8_t type;
     uint8_t flags;
+    if (!payload.empty() && static_cast<uint8_t>(payload[0]) > static_cast<uint8_t>(LogType::kNote)) {
+      return Status(Code::kVersion, "a received record with a part of a newer version of Cairn");
+    }
     if (!take(payload, type) || !take(payload, flags) || (flags & kPartFlags & ~(kPartHasOrigin | kOthersWrite)) != 0 ||
         type < static_cast<uint8_t>(LogType::kDiff) ||
         (type > static_cast<uint8_t>(LogType::kErase) && type != static_cast<uint8_t>(LogType::kTexts))) {

@@ -42,7 +42,7 @@ Result<Note> decode_note(std::string_view bytes) {
   if (!take(bytes, kind) || kind == 0 || !take(bytes, name_bytes) || name_bytes == 0 || name_bytes > bytes.size()) {
     return Status{Code::kCorrupt, "malformed note"};
   }
-  if (kind > static_cast<uint8_t>(NoteKind::kBatch)) {
+  if (kind > static_cast<uint8_t>(kNoteKindLast)) {
     return Status{Code::kVersion, "a note of a newer version of Cairn"};
   }
   note.kind = static_cast<NoteKind>(kind);

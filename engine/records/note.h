@@ -18,10 +18,12 @@ enum class NoteKind : uint8_t {
   kRunKey = 3,     // an idempotency key of a trigger: the run that it made
   kBatchKey = 4,   // an idempotency key of a batch
   kBatch = 5,      // a batch, under its id
+  kBatchRun = 6,   // BATCH:INDEX: the run that an idempotency key gave this item of a batch
 };
 inline constexpr uint64_t kRequestNotesMax = 200'000;
 /// A batch is kept for so long, and again for so long as it has runs here.
 inline constexpr int64_t kBatchKeptUs = int64_t{30} * 86'400 * 1'000'000;
+inline constexpr NoteKind kNoteKindLast = NoteKind::kBatchRun;
 inline constexpr size_t kNoteNameBytesMax = 64;
 inline constexpr size_t kNoteValueBytesMax = 4096;
 inline constexpr int64_t kNoteForever = std::numeric_limits<int64_t>::max();

@@ -82,8 +82,8 @@ bool read_detail(MsgpackCursor& in, uint64_t number, RunDetails& details) {
 
 }  // namespace
 
-void follow_status(RunDetails& details, RunStatus to, int64_t at_us) noexcept {
-  if (to == RunStatus::kQueued && details.queued_us == 0) {
+void follow_status(RunDetails& details, RunStatus from, RunStatus to, int64_t at_us) noexcept {
+  if (to == RunStatus::kQueued && from != to) {
     details.queued_us = at_us;
   }
   if (to == RunStatus::kExecuting && details.queued_us != 0 && details.started_us == 0) {

@@ -37,8 +37,8 @@ struct RunDetails {
   [[nodiscard]] bool empty() const { return *this == RunDetails(); }
 };
 
-/// Follows a change of status at `at_us`: the times that it sets.
-void follow_status(RunDetails& details, RunStatus to, int64_t at_us) noexcept;
+/// Follows a change of status at `at_us`: the times that it sets. Of a start, `from` is another status than `to`.
+void follow_status(RunDetails& details, RunStatus from, RunStatus to, int64_t at_us) noexcept;
 
 /// Lengths, UTF-8, ids. kInvalidArgument, kTooLarge, kInvalidUtf8.
 Status check_run_details(const RunDetails& details);

@@ -180,13 +180,14 @@ void Intake::apply(Incoming& in, uint64_t lsn) {
     run.record.created_lsn = lsn;
     run.record.others_write = false;
   } else if (in.with_head) {
+    const RunStatus before = run.record.status;
     run.record.status = in.record.status;
     run.record.tags = std::move(in.record.tags);
     run.record.error = std::move(in.record.error);
     if (in.record.details) {
       run.record.details = std::move(in.record.details);
     } else if (run.record.details) {  // as replay does
-      follow_status(*run.record.details, run.record.status, in.updated_us);
+      follow_status(*run.record.details, before, run.record.status, in.updated_us);
     }
     run.record.finished_us = in.record.finished_us;
   }

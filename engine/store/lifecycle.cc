@@ -93,7 +93,7 @@ Status Lifecycle::take_details(RunRecord& record, const StartOptions& options) c
                      options.status == RunStatus::kPendingVersion;
   record.session = waits ? kSessionOfNone : options_.session;
   RunDetails details = options.details;
-  follow_status(details, record.status, record.created_us);
+  follow_status(details, RunStatus::kExecuting, record.status, record.created_us);
   if (const Status s = check_run_details(details); !s.ok()) {
     return fail(s, s.what, record.id);
   }

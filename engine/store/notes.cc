@@ -19,7 +19,13 @@ void Notes::add(Prepared&& notes, uint64_t lsn) noexcept {
   while (!notes.empty()) {
     auto node = notes.extract(notes.begin());
     node.mapped().lsn = lsn;
-    logged_.erase(node.key());
+    const auto there = logged_.find(node.key());
+    if (there != logged_.end() && there->second.lsn > lsn) {
+      continue;  // two wrote it at once, and this one was first in the log
+    }
+    if (there != logged_.end()) {
+      logged_.erase(there);
+    }
     logged_.insert(std::move(node));
   }
 }

@@ -86,7 +86,7 @@ Status Retention::run(StepTime& step) {
   uint64_t wait_ms = options_.age_ms_max;  // for one that finishes from now on
   bool ended = false;
   while (!queue_.empty() && !ended) {
-    const RunPosition oldest = queue_.front();  // its last update is its finish
+    const RunPosition oldest = queue_.front();  // its last update is its finish, or came after it
     if (!is_over(oldest.time_us)) {
       wait_ms -= std::min(wait_ms, age_ms(oldest.time_us));
       ended = true;

@@ -82,6 +82,9 @@ Result<std::string> RunLog::group_of(const Record& record, std::string_view run,
     append_group_part(group, LogType::kTexts, texts);
   }
   for (const Note& note : with.notes) {
+    if (const Status s = check_note(note); !s.ok()) {
+      return fail(s, s.what);  // the log's reader would refuse it
+    }
     std::string bytes;
     append_note(bytes, note);
     append_group_part(group, LogType::kNote, bytes);
@@ -135,6 +138,7 @@ Status RunLog::append_notes(const std::vector<Note>& all, uint64_t& lsn) {
 }
 
 Status RunLog::append_record(Run& run, const Record& record, uint64_t* lsn) {
+  bool changes = false;
   {
     wal::Writer::Append append(writer_);
     Detached* detached = run.detached.get();
@@ -152,7 +156,6 @@ Status RunLog::append_record(Run& run, const Record& record, uint64_t* lsn) {
       }
       run.last_lsn = *committed;
       alarm_.flush_may_be_due();
-      changed_.add(run);
       if (help) {
         detached->written = true;
         detached->lsn = *committed - (record ? 1 : 0);
@@ -161,6 +164,10 @@ Status RunLog::append_record(Run& run, const Record& record, uint64_t* lsn) {
     if (lsn != nullptr) {
       *lsn = std::max(run.last_lsn, detached != nullptr ? detached->lsn : 0);
     }
+    changes = help || record;
+  }
+  if (changes) {
+    changed_.add(run);
   }
   if (run.detached) {
     free_detached(run);

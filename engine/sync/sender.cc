@@ -20,9 +20,7 @@ constexpr size_t kErrorBytesMax = 255;
 constexpr size_t kAskedAtOnce = 1000;
 constexpr const char* kSpeaksOtherVersion =
     "VERSION: the upstream speaks another version of the sync protocol: update the older of the two";
-const char* text_of(const Status& unread) {
-  return unread.code == Code::kVersion ? kSpeaksOtherVersion : unread.what;
-}
+const char* text_of(const Status& unread) { return unread.code == Code::kVersion ? kSpeaksOtherVersion : unread.what; }
 
 constexpr int kRefusedMax = 3;   // bytes may be damaged on the way; refused more often, the message itself is at fault
 constexpr int kCalmBatches = 8;  // after so many acknowledged in a row, the upstream is trusted to keep them
@@ -212,8 +210,8 @@ Status Sender::answer_batch(const Reply& reply, int64_t now_ms) {
   if (header.for_seq != 0 && (header.stream != sent.stream || header.for_digest != sent.digest)) {
     return {};  // a late answer to an earlier batch: the answer to this one is still to come
   }
-  const bool unread = reply.answer() == Answer::kRefused || reply.answer() == Answer::kTooLarge ||
-                      reply.answer() == Answer::kVersion;
+  const bool unread =
+      reply.answer() == Answer::kRefused || reply.answer() == Answer::kTooLarge || reply.answer() == Answer::kVersion;
   if (header.for_seq == 0 && !unread) {
     return failed(Failure::kProtocol, "the upstream's answer names no batch", 0, now_ms);
   }
@@ -373,8 +371,8 @@ Status Sender::handle_answer(std::string_view bytes, int64_t now_ms) {
   if (!documents.ok() || documents->number != asked_number_) {
     return failed(
         Failure::kProtocol,
-        documents.ok() ? "the upstream answered with documents that were not asked for" : text_of(documents.status()), 0,
-        now_ms);
+        documents.ok() ? "the upstream answered with documents that were not asked for" : text_of(documents.status()),
+        0, now_ms);
   }
   const Status s = answer_question(*documents);
   if (s.code == Code::kCorrupt) {

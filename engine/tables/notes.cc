@@ -36,8 +36,7 @@ std::string note_order_key(int64_t until_us, std::string_view note_key) { return
 Result<Note> decode_stored_note(std::string_view key, std::string_view payload) {
   constexpr Status kBadNote{Code::kCorrupt, "malformed note"};
   const auto until = decode_u64(payload.substr(0, sizeof(uint64_t)));
-  if (key.size() < 2 || key[0] == 0 || static_cast<uint8_t>(key[0]) > static_cast<uint8_t>(NoteKind::kBatch) ||
-      !until) {
+  if (key.size() < 2 || key[0] == 0 || static_cast<uint8_t>(key[0]) > static_cast<uint8_t>(kNoteKindLast) || !until) {
     return kBadNote;
   }
   Note note{static_cast<NoteKind>(key[0]), std::string(key.substr(1)), static_cast<int64_t>(*until),
@@ -117,25 +116,28 @@ Result<bool> renewed(const TableAccess& tables, MDB_txn* txn, const Ending& one,
 
 }  // namespace
 
-Status expire_notes(const TableAccess& tables, MDB_txn* txn, int64_t now_us, size_t most, uint64_t& gone) {
-  gone = 0;
+Status expire_notes(const TableAccess& tables, MDB_txn* txn, int64_t now_us, size_t most, Expired& out) {
+  out = Expired();
   for (const Table table : {Table::kNotes, Table::kRequests}) {
     CAIRN_TRY_ASSIGN(uint64_t entries, tables.entries(txn, notes_order(table)));
     CAIRN_TRY_ASSIGN(const auto&& first, first_to_end(tables, txn, notes_order(table), most));
+    size_t left = first.size();
     for (const Ending& one : first) {
       const bool over = one.until_us <= now_us;
       if (!over && (table != Table::kRequests || entries <= kRequestNotesMax)) {
         break;
       }
       CAIRN_TRY_ASSIGN(const bool kept, over ? renewed(tables, txn, one, now_us) : Result<bool>(false));
+      --left;
       if (kept) {
         continue;
       }
-      gone += over ? 0 : 1;
+      out.gone += over ? 0 : 1;
       CAIRN_TRY(tables.erase(txn, notes_order(table), note_order_key(one.until_us, one.key)));
       CAIRN_TRY(tables.erase(txn, table, one.key));
       --entries;
     }
+    out.more = out.more || (first.size() == most && left == 0);
   }
   return {};
 }

@@ -33,8 +33,11 @@ Status write_note(const TableAccess& tables, MDB_txn* txn, const Note& note);
 Result<std::optional<Note>> find_note(const TableAccess& tables, MDB_txn* txn, NoteKind kind, std::string_view name);
 /// All in `notes`: not those of requests.
 Status each_stored_note(const TableAccess& tables, MDB_txn* txn, const FunctionRef<void(Note&&)>& visit);
-/// Erases at most `most` notes that have ended, and the oldest requests beyond kRequestNotesMax. `gone`: how many of
-/// those had not ended.
-Status expire_notes(const TableAccess& tables, MDB_txn* txn, int64_t now_us, size_t most, uint64_t& gone);
+struct Expired {
+  uint64_t gone = 0;  // requests beyond the bound that had not ended
+  bool more = false;  // there may be more to erase
+};
+/// Erases notes that have ended, and the oldest requests beyond kRequestNotesMax: at most `most` of each.
+Status expire_notes(const TableAccess& tables, MDB_txn* txn, int64_t now_us, size_t most, Expired& out);
 
 }  // namespace cairn::engine

@@ -232,13 +232,16 @@ Result<std::optional<Note>> Tables::find_note(NoteKind kind, std::string_view na
 Result<uint64_t> Tables::expire_notes(int64_t now_us) {
   constexpr size_t kAtOnce = 10'000;
   constexpr uint64_t kNeedBytes = 1u << 20;
-  uint64_t gone = 0;
+  uint64_t all = 0;
   Environment& environment = *impl_->environment;
   const MutexLock lock(environment.write_mutex());
-  CAIRN_TRY(environment.update(kNeedBytes, true, impl_->may_grow, [&](MDB_txn* txn) {
-    return engine::expire_notes(environment.tables(), txn, now_us, kAtOnce, gone);
-  }));
-  return gone;
+  for (Expired expired{0, true}; expired.more;) {
+    CAIRN_TRY(environment.update(kNeedBytes, true, impl_->may_grow, [&](MDB_txn* txn) {
+      return engine::expire_notes(environment.tables(), txn, now_us, kAtOnce, expired);
+    }));
+    all += expired.gone;
+  }
+  return all;
 }
 
 Result<std::vector<std::pair<uint32_t, std::string>>> Tables::runs_of_batch(std::string_view batch) {
@@ -419,19 +422,24 @@ Status Tables::write(std::vector<Change> changes, uint64_t applied_lsn, const st
     }
     return {};
   };
+  size_t notes_bytes = 0;
+  for (const Note& note : notes) {
+    notes_bytes += 2 * note.name.size() + note.value.size() + 64;
+  }
   size_t next = 0;
   size_t part_bytes_max = kBytesPerTxn;
   do {
     const size_t first = next;
-    const bool erases = first < erase_count || changes.empty();
+    const bool erases = first < erase_count || (changes.empty() && notes.empty());
     const Part part = prepare_part(changes, next, erases ? erase_count : changes.size(), part_bytes_max);
     const bool last = next == changes.size();
-    const Status s = environment.update(part.bytes, erases, impl_->may_grow, [&](MDB_txn* txn) -> Status {
-      for (const Prepared& p : part.runs) {
-        CAIRN_TRY(write_run(environment.tables(), txn, p, impl_->ship, impl_->unsent));
-      }
-      return last ? write_end(txn) : Status();
-    });
+    const Status s =
+        environment.update(part.bytes + (last ? notes_bytes : 0), erases, impl_->may_grow, [&](MDB_txn* txn) -> Status {
+          for (const Prepared& p : part.runs) {
+            CAIRN_TRY(write_run(environment.tables(), txn, p, impl_->ship, impl_->unsent));
+          }
+          return last ? write_end(txn) : Status();
+        });
     if (s.code == Code::kNoSpace && part.runs.size() > 1) {
       // Pages are copied on write. Smaller transactions need fewer new pages, and can reuse those freed by the
       // transactions before.

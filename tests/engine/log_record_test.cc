@@ -107,7 +107,7 @@ TEST(LogRecord, ANoteComesBackAndALaterKindIsOfANewerVersion) {
   for (size_t n = 0; n < bytes.size() - note.value.size(); ++n) {
     EXPECT_EQ(checked(LogType::kNote, bytes.substr(0, n)), Code::kCorrupt) << n;
   }
-  bytes[0] = 6;
+  bytes[0] = 7;
   EXPECT_EQ(checked(LogType::kNote, bytes), Code::kVersion);
   bytes[0] = 0;
   EXPECT_EQ(checked(LogType::kNote, bytes), Code::kCorrupt);

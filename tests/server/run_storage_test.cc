@@ -293,6 +293,86 @@ TEST_P(RunStorages, AFinishedRunTakesMetadataForAWhile) {
   EXPECT_EQ(storage_.write(late, {}).value().refused, Refused::kFinished);
 }
 
+TEST_P(RunStorages, ARepeatedBatchCallGetsTheFirstAnswer) {
+  server::BatchCreate create;
+  create.runs = 2;
+  create.idempotency_key = std::string(1000, '"');
+  create.idempotency_until_us = now_us_ + 1'000'000'000;
+  const std::string id = storage_.batch(create, {"create", "", 0}).value().id;
+  const auto known = storage_.batch(create, {"again", "token", now_us_ + 1'000'000}).value();
+  EXPECT_TRUE(known.cached);
+  EXPECT_EQ(known.id, id);
+  EXPECT_EQ(storage_.batch(create, {"third", "token", now_us_ + 1'000'000}).value().refused, Refused::kTokenUsed);
+  server::BatchItems items;
+  items.batch = id;
+  items.items.resize(1);
+  items.items[0].trigger.task = "t";
+  EXPECT_EQ(storage_.batch(items, {"items", "", 0}).value().accepted, 1u);
+  const auto repeated = storage_.batch(items, {"items", "", 0}).value();
+  EXPECT_EQ(repeated.accepted, 1u) << "as the first time";
+  EXPECT_EQ(repeated.deduplicated, 0u);
+  EXPECT_EQ(storage_.batch(items, {"other", "", 0}).value().deduplicated, 1u);
+}
+
+TEST_P(RunStorages, AnItemOfABatchWhoseKeyHasARunGetsThatOne) {
+  server::Trigger first;
+  first.task = "t";
+  first.idempotency_key = "k";
+  first.idempotency_until_us = now_us_ + 1'000'000'000;
+  const std::string there = storage_.write(first, {}).value().id;
+  server::BatchCreate create;
+  create.runs = 2;
+  const std::string id = storage_.batch(create, {}).value().id;
+  server::BatchItems items;
+  items.batch = id;
+  items.items.resize(2);
+  items.items[0].trigger = first;
+  items.items[1].index = 1;
+  items.items[1].trigger.task = "t";
+  const auto found = storage_.batch(items, {}).value();
+  EXPECT_TRUE(found.sealed);
+  ASSERT_EQ(found.runs.size(), 2u);
+  EXPECT_EQ(found.runs[0].second, there);
+  EXPECT_EQ(storage_.list({}, server::Order::kCreatedNewestFirst, {}, 10).value().runs.size(), 2u);
+}
+
+TEST_P(RunStorages, ParentsThatEndedLongAgoDoNotRefuseTheirChildren) {
+  const std::string parent = trigger();
+  server::Trigger change;
+  change.task = "t";
+  change.parent = parent;
+  const std::string child = storage_.write(change, {}).value().id;
+  EXPECT_EQ(move(parent, RunStatus::kCompleted).refused, Refused::kNo);
+  now_us_ += 10'000'000'000;
+  server::MetadataUpdate both;
+  both.run = child;
+  both.late_us = 1000;
+  both.parent_operations = engine::parse_operations(R"([{"type":"set","key":"p","value":1}])").value();
+  EXPECT_EQ(storage_.write(both, {}).value().refused, Refused::kNo);
+  EXPECT_EQ(run(parent).metadata, R"({"p":1})");
+  EXPECT_EQ(move(child, RunStatus::kCompleted).refused, Refused::kNo);
+  now_us_ += 1001;
+  EXPECT_EQ(storage_.write(both, {}).value().refused, Refused::kFinished) << "the run itself ended too long ago";
+}
+
+TEST_P(RunStorages, ATimeToLiveBeginsAnewWhenARunIsQueuedAgain) {
+  server::Trigger change;
+  change.task = "t";
+  change.ttl = "10s";
+  change.ttl_us = 10'000'000;
+  const std::string id = storage_.write(change, {}).value().id;
+  EXPECT_EQ(move(id, RunStatus::kExecuting).refused, Refused::kNo);
+  now_us_ += 60'000'000;
+  EXPECT_TRUE(storage_.keep_time(now_us_).ok());
+  EXPECT_EQ(run(id).status, RunStatus::kExecuting);
+  EXPECT_EQ(move(id, RunStatus::kQueued).refused, Refused::kNo);
+  EXPECT_TRUE(storage_.keep_time(now_us_ + 1'000'000).ok());
+  EXPECT_EQ(run(id).status, RunStatus::kQueued);
+  now_us_ += 10'000'000;
+  EXPECT_TRUE(storage_.keep_time(now_us_).ok());
+  EXPECT_EQ(run(id).status, RunStatus::kExpired);
+}
+
 TEST_P(RunStorages, ABatchHasOneRunAnIndexEver) {
   server::BatchCreate create;
   create.runs = 2;

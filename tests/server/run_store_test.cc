@@ -1,0 +1,188 @@
+// What RunStore promises beyond the seam: of the store that it is over.
+#include "api/server/run_store.h"
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "tests/support/fake_clock.h"
+#include "tests/support/store_fixture.h"
+
+namespace cairn::tests {
+namespace {
+
+using engine::RunStatus;
+
+class RunStoreTest : public StoreTest {
+ protected:
+  void open_runs() {
+    open();
+    runs_ = std::make_unique<server::RunStore>(*store_);
+  }
+  void close_runs() {
+    runs_.reset();
+    close();
+  }
+  std::string trigger(const std::string& batch = "") {
+    if (!batch.empty()) {
+      server::BatchItems items;
+      items.batch = batch;
+      items.items.resize(1);
+      items.items[0].trigger.task = "t";
+      items.items[0].index = next_++;
+      return runs_->batch(items, {}).value().runs.back().second;
+    }
+    server::Trigger change;
+    change.task = "t";
+    return runs_->write(change, {}).value().id;
+  }
+  std::unique_ptr<server::RunStore> runs_;
+  size_t next_ = 0;
+};
+
+// Nobody watches: the runs that changed do not stay in memory, and can be erased.
+TEST_F(RunStoreTest, WithoutASubscriberRunsLeaveMemory) {
+  open_runs();
+  std::vector<std::string> ids;
+  for (int i = 0; i < 100; ++i) {
+    ids.push_back(trigger());
+  }
+  ASSERT_TRUE(runs_->keep_time(0).ok());
+  ASSERT_TRUE(store_->barrier().ok() && store_->checkpoint().ok());
+  EXPECT_LT(store_->stats().runs_hot, 10U);
+}
+
+TEST_F(RunStoreTest, ABatchThatLostRunsToRetentionStaysSealed) {
+  open_runs();
+  server::BatchCreate create;
+  create.runs = 2;
+  const std::string batch = runs_->batch(create, {}).value().id;
+  const std::string first = trigger(batch);
+  trigger(batch);
+  ASSERT_TRUE(store_->erase(first).ok());
+  for (int i = 0; i < 2; ++i) {
+    const server::BatchView view = runs_->batch(server::BatchGet{batch}, {}).value();
+    EXPECT_TRUE(view.sealed);
+    EXPECT_EQ(view.runs.size(), 1U);
+    close_runs();
+    open_runs();
+  }
+  next_ = 0;
+  server::BatchItems items;
+  items.batch = batch;
+  items.items.resize(1);
+  items.items[0].trigger.task = "t";
+  EXPECT_EQ(runs_->batch(items, {}).value().deduplicated, 1U) << "one run an index, ever";
+}
+
+TEST_F(RunStoreTest, ARestartKnowsRequestsTokensAndKeys) {
+  open_runs();
+  server::Trigger change;
+  change.task = "t";
+  change.idempotency_key = "k";
+  change.idempotency_until_us = INT64_MAX;
+  const server::RequestKey key{"POST /x 1", "token", INT64_MAX};
+  const std::string id = runs_->write(change, key).value().id;
+  close_runs();
+  open_runs();
+  const auto repeated = runs_->write(change, key).value();
+  EXPECT_TRUE(repeated.repeated);
+  EXPECT_EQ(repeated.id, id);
+  EXPECT_EQ(runs_->write(change, {"POST /x 2", "token", INT64_MAX}).value().refused, server::Refused::kTokenUsed);
+  const auto cached = runs_->write(change, {"POST /x 3", "", 0}).value();
+  EXPECT_TRUE(cached.cached);
+  EXPECT_EQ(cached.id, id);
+}
+
+TEST_F(RunStoreTest, OneOfManyRequestsWithOneKeyHasTheEffect) {
+  open_runs();
+  std::vector<std::thread> threads;
+  std::vector<std::string> ids(16);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    threads.emplace_back([this, i, &ids] {
+      server::Trigger change;
+      change.task = "t";
+      ids[i] = runs_->write(change, {"same", "", 0}).value().id;
+    });
+  }
+  for (std::thread& t : threads) {
+    t.join();
+  }
+  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 1U);
+  EXPECT_EQ(runs_->list({}, server::Order::kCreatedNewestFirst, {}, 100).value().runs.size(), 1U);
+}
+
+TEST_F(RunStoreTest, ARunThatOnlyWaitsForItsOwnerIsNone) {
+  open_runs();
+  server::Trigger change;
+  change.task = "t";
+  change.parent = "elsewhere";
+  const std::string child = runs_->write(change, {}).value().id;
+  server::MetadataUpdate update;
+  update.run = child;
+  update.parent_operations = engine::parse_operations(R"([{"type":"set","key":"p","value":1}])").value();
+  EXPECT_EQ(runs_->write(update, {}).value().refused, server::Refused::kNo);
+  update.run = "elsewhere";
+  EXPECT_EQ(runs_->write(update, {}).value().refused, server::Refused::kNoSuchRun);
+  EXPECT_FALSE(runs_->find("elsewhere", 0).value());
+  EXPECT_EQ(runs_->list({}, server::Order::kCreatedNewestFirst, {}, 10).value().runs.size(), 1U);
+}
+
+// The cost of a look is that of what changed.
+TEST_F(RunStoreTest, ALookVisitsOnlyRunsThatChanged) {
+  open_runs();
+  std::vector<std::string> ids;
+  for (int i = 0; i < 500; ++i) {
+    ids.push_back(trigger());
+  }
+  ASSERT_TRUE(store_->barrier().ok());
+  server::Position at = runs_->changes({}, std::nullopt, 1000).value().next;
+  at = runs_->changes({}, at, 1000).value().next;
+  const uint64_t before = runs_->visited();
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_TRUE(runs_->changes({}, at, 1000).value().rows.empty());
+  }
+  EXPECT_EQ(runs_->visited(), before);
+  server::StatusChange change;
+  change.run = ids[7];
+  EXPECT_EQ(runs_->write(change, {}).value().refused, server::Refused::kNo);
+  const auto found = runs_->changes({}, at, 1000).value();
+  ASSERT_EQ(found.rows.size(), 1U);
+  EXPECT_EQ(found.rows[0].id, ids[7]);
+  EXPECT_EQ(runs_->visited(), before + 1);
+}
+
+// A run that is triggered while the snapshot is read is in it, or comes after it.
+TEST_F(RunStoreTest, NothingFallsBetweenASnapshotAndWhatComesAfterIt) {
+  open_runs();
+  std::atomic<bool> ends{false};
+  std::vector<std::string> made;
+  std::thread writer([&] {
+    for (int i = 0; i < 3000 && !ends; ++i) {
+      made.push_back(trigger());
+    }
+    ends = true;
+  });
+  std::set<std::string> seen;
+  while (!ends) {
+    auto found = runs_->changes({}, std::nullopt, 100'000).value();
+    std::set<std::string> all;
+    for (const auto& row : found.rows) {
+      all.insert(row.id);
+    }
+    const server::Position at = found.next;
+    const bool last = ends;
+    found = runs_->changes({}, at, 100'000).value();
+    for (const auto& row : found.rows) {
+      EXPECT_EQ(all.count(row.id), 0U) << "told twice";
+      all.insert(row.id);
+    }
+    seen = last ? all : seen;
+  }
+  writer.join();
+  auto found = runs_->changes({}, std::nullopt, 100'000).value();
+  EXPECT_EQ(found.rows.size(), made.size());
+}
+
+}  // namespace
+}  // namespace cairn::tests
