@@ -128,7 +128,7 @@ InWork::Names::~Names() {
   all_.freed_.notify_all();
 }
 
-RunStore::RunStore(engine::Store& store, Options options)
+RunStore::RunStore(engine::Store& store, const Options& options)
     : store_(store),
       name_(options.name.empty() ? hex_of(store.store_id()) : options.name),
       feed_(store, options.history_max) {}

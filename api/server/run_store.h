@@ -49,7 +49,7 @@ class RunStore : public RunStorage {
   };
   /// `store` must live longer, and be followed by nobody else (Store::follow_changes).
   explicit RunStore(engine::Store& store) : RunStore(store, Options()) {}
-  RunStore(engine::Store& store, Options options);
+  RunStore(engine::Store& store, const Options& options);
   ~RunStore() override;
 
   Result<Written> write(const Change& change, const RequestKey& key) override;

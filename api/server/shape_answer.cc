@@ -37,7 +37,7 @@ void add_head(const ShapeRequest& request, uint64_t after, bool complete, http::
   }
 }
 
-http::Response snapshot(RunStorage& storage, ShapeRequest request) {
+http::Response snapshot(RunStorage& storage, const ShapeRequest& request) {
   Result<Changes> all = storage.changes(request.shape, std::nullopt, kSnapshotRunsMax);
   if (!all.ok()) {
     return unavailable(all.status());
