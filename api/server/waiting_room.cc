@@ -159,6 +159,7 @@ std::vector<Waiting> WaitingRoom::take_gone() {
     }
   }
   std::vector<Waiting> out;
+  out.reserve(ids.size());
   for (const uint64_t id : ids) {
     out.push_back(take(id));
   }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/base/error_detail.h"
+#include "engine/tables/format.h"
 #include "wal/reader.h"
 
 namespace cairn::engine {
