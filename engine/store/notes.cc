@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "engine/base/error_detail.h"
+#include "engine/store/gate.h"
 
 namespace cairn::engine {
 

@@ -362,10 +362,13 @@ Status Sender::handle_answer(std::string_view bytes, int64_t now_ms) {
     }
     return answer_batch(*reply, now_ms);
   }
-  if (auto reply = decode_reply(bytes); reply.ok() && reply->answer() == Answer::kUnable) {
-    return failed(Failure::kTransient, "the upstream cannot answer now", 0, now_ms);
-  } else if (reply.ok() && reply->answer() == Answer::kVersion) {
-    return failed(Failure::kProtocol, kSpeaksOtherVersion, 0, now_ms);
+  if (auto reply = decode_reply(bytes); reply.ok()) {
+    if (reply->answer() == Answer::kUnable) {
+      return failed(Failure::kTransient, "the upstream cannot answer now", 0, now_ms);
+    }
+    if (reply->answer() == Answer::kVersion) {
+      return failed(Failure::kProtocol, kSpeaksOtherVersion, 0, now_ms);
+    }
   }
   auto documents = decode_documents(bytes);
   if (!documents.ok() || documents->number != asked_number_) {
