@@ -15,6 +15,7 @@ tests=(
   ccache git patch clang clang-format clang-tidy binutils
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
   openssl valgrind e2fsprogs util-linux mount iproute2 groff-base man-db doxygen dpkg-dev
+  nodejs npm chromium  # tests/e2e/sdk
   libleveldb-dev librocksdb-dev libsqlite3-dev libhiredis-dev  # engines of bench/compare
 )
 case "${1:-}" in

@@ -78,7 +78,7 @@ run_ctest() {  # run_ctest PRESET CTEST-ARGUMENTS...
   line=$(grep -E '^[0-9]+% tests passed' "$log")
   echo "$line"
   # Counts that the tests print of themselves; ctest keeps the output of all of them here.
-  grep -hE '^(crash|property|kill|flat cost|hot call|steady|reader|watch|mounts|damage|size|sync|chaos): ' "build/$1/Testing/Temporary/LastTest.log" | sort -u
+  grep -hE '^(crash|property|kill|flat cost|hot call|steady|reader|watch|mounts|damage|size|sync|chaos|sdk|guide): ' "build/$1/Testing/Temporary/LastTest.log" | sort -u
   echo "property: $(grep -hoE '^property: .*: [0-9]+ cases' "build/$1/Testing/Temporary/LastTest.log" | awk '{n += $(NF-1)} END {print n+0}') cases in all"
   local all bad
   all=$(sed -nE 's/.* tests failed out of ([0-9]+).*/\1/p' <<<"$line")

@@ -94,6 +94,7 @@ for file in "$work"/blocks/*; do
     *.cpp) cpp_block "$name" ;;
     *.c) printf 'cp %q app.c; cc -std=c11 -pedantic -Wall -Wextra -Werror app.c -o c_app -I"$prefix/include" -L"$prefix/lib" -lcairn -Wl,-rpath,"$prefix/lib"; ./c_app\n' "$file" ;;
     *.cmake) cmake_block "$name" ;;
+    *.js | *.jsx) echo ': they need packages of npm: tests/e2e/sdk runs them' ;;
     *) echo "nothing is known about $name" >&2; exit 1 ;;
   esac
 done >>"$work/shell"
