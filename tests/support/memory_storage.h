@@ -137,7 +137,7 @@ class MemoryStorage : public server::RunStorage {
   std::map<std::pair<std::string, std::string>, Kept> idempotency_;  // by task and key
   std::map<std::string, Kept> batch_idempotency_;
   std::map<std::string, Request> requests_;
-  size_t look_at_ = 1000;  // so many requests and tokens: time to forget the old ones
+  size_t look_at_ = 1000;                       // so many requests and tokens: time to forget the old ones
   std::map<std::string, int64_t> used_tokens_;  // until when they must be known
   std::vector<std::pair<std::string, std::vector<engine::Operation>>> foreign_;
   std::string feed_;
