@@ -217,10 +217,10 @@ Status Lifecycle::resolve_relatives(RunRecord& record) {
     std::string root = record.parent;
     uint32_t depth = 1;
     if (auto parent = runs_.load(record.parent); parent.ok()) {
-      const RunGuard guard((*parent)->lock);
-      const RunRecord& above = (*parent)->record;
-      root = above.root.empty() ? root : above.root;
-      depth += above.details ? above.details->depth : 0;
+      Run& above = **parent;
+      const RunGuard guard(above.lock);
+      root = above.record.root.empty() ? root : above.record.root;
+      depth += above.record.details ? above.record.details->depth : 0;
     }
     record.root = record.root.empty() ? root : record.root;
     record.details.made().depth = depth;
