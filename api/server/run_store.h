@@ -11,34 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "api/server/in_work.h"
 #include "api/server/run_storage.h"
 #include "api/server/store_feed.h"
 #include "engine/store/store.h"
 #include "wal/mutex.h"
 
 namespace cairn::server {
-
-/// What is in work under a name: the next one with it waits.
-class InWork {
- public:
-  /// Waits until none of the names is taken, and takes them all. Empty ones are none.
-  class Names {
-   public:
-    Names(InWork& all, std::vector<std::string> names);
-    ~Names();
-    Names(const Names&) = delete;
-    Names& operator=(const Names&) = delete;
-
-   private:
-    InWork& all_;
-    std::vector<std::string> names_;
-  };
-
- private:
-  Mutex mutex_{LockRank::kRequestsInWork};
-  CondVar freed_;
-  std::set<std::string> names_ CAIRN_GUARDED_BY(mutex_);
-};
 
 /// All calls may be made at once by several threads. What is written is as durable as the store's class says.
 class RunStore : public RunStorage {

@@ -82,4 +82,16 @@ class StoreFeed {
   std::unordered_map<std::string, Last> last_ CAIRN_GUARDED_BY(mutex_);
 };
 
+/// An update that is only staged gives no hint by itself: this gives one when it goes out of scope.
+class NudgeAtEnd {
+ public:
+  explicit NudgeAtEnd(StoreFeed& feed) : feed_(feed) {}
+  ~NudgeAtEnd() { feed_.nudge(); }
+  NudgeAtEnd(const NudgeAtEnd&) = delete;
+  NudgeAtEnd& operator=(const NudgeAtEnd&) = delete;
+
+ private:
+  StoreFeed& feed_;
+};
+
 }  // namespace cairn::server

@@ -1,0 +1,30 @@
+#include "api/server/in_work.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cairn::server {
+
+InWork::Names::Names(InWork& all, std::vector<std::string> names) : all_(all), names_(std::move(names)) {
+  std::erase(names_, "");
+  const MutexLock guard(all_.mutex_);
+  while (std::any_of(names_.begin(), names_.end(), [this](const std::string& name) {
+    all_.mutex_.assert_held();
+    return all_.names_.contains(name);
+  })) {
+    all_.freed_.wait(all_.mutex_);
+  }
+  all_.names_.insert(names_.begin(), names_.end());
+}
+
+InWork::Names::~Names() {
+  {
+    const MutexLock guard(all_.mutex_);
+    for (const std::string& name : names_) {
+      all_.names_.erase(name);
+    }
+  }
+  all_.freed_.notify_all();
+}
+
+}  // namespace cairn::server
