@@ -28,6 +28,24 @@ class MsgpackCursor {
   bool read_string(std::string_view& s);
   /// The bytes of one whole value of any type.
   bool read_span(std::string_view& span);
+  /// A map from member numbers, which begin at 1 and rise, to values. `read_value(number)` reads the value, one that it
+  /// does not know by read_span; it returns false if the value is malformed.
+  template <class ReadValue>
+  bool read_members(const ReadValue& read_value) {
+    size_t count = 0;
+    if (!read_map(count)) {
+      return false;
+    }
+    uint64_t before = 0;
+    for (; count > 0; --count) {
+      uint64_t number = 0;
+      if (!read_unsigned(number) || number <= before || !read_value(number)) {
+        return false;
+      }
+      before = number;
+    }
+    return true;
+  }
 
  private:
   bool read_byte(uint8_t& b);

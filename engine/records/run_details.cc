@@ -158,31 +158,20 @@ void write_details(MsgpackWriter& out, const RunDetails& details) {
 }
 
 bool read_details(MsgpackCursor& in, RunDetails& details) {
-  size_t count = 0;
-  if (!in.read_map(count)) {
-    return false;
-  }
-  uint64_t before = 0;
-  for (size_t i = 0; i < count; ++i) {
-    const std::string_view at = in.rest();
-    uint64_t number = 0;
-    if (!in.read_unsigned(number) || number <= before) {
-      return false;
-    }
-    before = number;
+  const bool read = in.read_members([&](uint64_t number) {
     if (number <= kLastKnown) {
-      if (!read_detail(in, number, details)) {
-        return false;
-      }
-      continue;
+      return read_detail(in, number, details);
     }
     std::string_view value;
     if (!in.read_span(value)) {
       return false;
     }
-    details.unknown.append(at.substr(0, at.size() - in.remaining()));
-  }
-  return check_run_details(details).ok();
+    MsgpackWriter unknown(details.unknown);
+    unknown.write_unsigned(number);
+    unknown.write_raw(value);
+    return true;
+  });
+  return read && check_run_details(details).ok();
 }
 
 }  // namespace cairn::engine

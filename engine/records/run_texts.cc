@@ -1,5 +1,7 @@
 #include "engine/records/run_texts.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 
 #include "engine/json/json.h"
@@ -67,24 +69,12 @@ void write_texts(MsgpackWriter& out, const RunTexts& texts) {
 }
 
 bool read_texts(MsgpackCursor& in, RunTexts& texts) {
-  size_t count = 0;
-  if (!in.read_map(count)) {
-    return false;
-  }
-  uint64_t before = 0;
-  for (size_t i = 0; i < count; ++i) {
-    uint64_t number = 0;
-    if (!in.read_unsigned(number) || number <= before) {
-      return false;
-    }
-    before = number;
-    const auto kind = static_cast<TextKind>(number);
-    if (kind != TextKind::kPayload && kind != TextKind::kOutput && kind != TextKind::kSeed) {
+  const bool read = in.read_members([&](uint64_t number) {
+    const auto* kind = std::find_if(std::begin(kTextKinds), std::end(kTextKinds),
+                                    [number](TextKind known) { return static_cast<uint64_t>(known) == number; });
+    if (kind == std::end(kTextKinds)) {
       std::string_view later;
-      if (!in.read_span(later)) {
-        return false;
-      }
-      continue;
+      return in.read_span(later);
     }
     size_t fields = 0;
     std::string_view type;
@@ -95,9 +85,10 @@ bool read_texts(MsgpackCursor& in, RunTexts& texts) {
     if (type.size() > kTextTypeBytesMax || text.size() > kRunTextBytesMax) {
       return false;
     }
-    texts.of(kind) = TypedText{std::string(type), std::string(text)};
-  }
-  return check_run_texts(texts).ok();
+    texts.of(*kind) = TypedText{std::string(type), std::string(text)};
+    return true;
+  });
+  return read && check_run_texts(texts).ok();
 }
 
 }  // namespace cairn::engine

@@ -118,23 +118,10 @@ bool read_forms(MsgpackCursor& in, std::vector<DiffEntry>& changes, bool& too_de
 constexpr uint64_t kMemberTexts = 1;
 
 bool read_members(MsgpackCursor& in, Entry& entry) {
-  size_t count = 0;
-  if (!in.read_map(count)) {
-    return false;
-  }
-  uint64_t before = 0;
-  for (size_t i = 0; i < count; ++i) {
-    uint64_t number = 0;
+  return in.read_members([&](uint64_t number) {
     std::string_view later;
-    if (!in.read_unsigned(number) || number <= before) {
-      return false;
-    }
-    before = number;
-    if (!(number == kMemberTexts ? read_texts(in, entry.texts) : in.read_span(later))) {
-      return false;
-    }
-  }
-  return true;
+    return number == kMemberTexts ? read_texts(in, entry.texts) : in.read_span(later);
+  });
 }
 
 bool read_hops(MsgpackCursor& in, uint8_t& hops) {
