@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 
+#include "api/server/times.h"
 #include "engine/base/error_detail.h"
 #include "engine/json/json.h"
 
@@ -31,13 +31,7 @@ std::string digest_of(std::string_view text) {
 
 }  // namespace
 
-int64_t Api::now_us() const {
-  if (options.now_us) {
-    return options.now_us();
-  }
-  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count();
-}
+int64_t Api::now_us() const { return options.now_us ? options.now_us() : wall_us(); }
 
 ApiCall::ApiCall(Call call, std::string route)
     : call_(std::move(call)), route_(std::move(route)), is_limited_(call_.request.principal.role == kPublicToken) {

@@ -9,6 +9,7 @@
 #include "api/server/keys.h"
 #include "api/server/shape_answer.h"
 #include "api/server/shape_request.h"
+#include "api/server/times.h"
 
 namespace cairn::server {
 

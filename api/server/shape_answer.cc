@@ -1,10 +1,10 @@
 #include "api/server/shape_answer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "api/server/api_call.h"
+#include "api/server/times.h"
 
 namespace cairn::server {
 
@@ -60,11 +60,6 @@ http::Response snapshot(RunStorage& storage, const ShapeRequest& request) {
 }
 
 }  // namespace
-
-int64_t wall_us() {
-  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count();
-}
 
 http::Response changes_response(const ShapeRequest& request, std::string_view handle, uint64_t after,
                                 const std::vector<ChangedRunPtr>& rows, bool complete) {

@@ -17,9 +17,6 @@ namespace cairn::server {
 /// How many runs a snapshot has at most: the newest. Further changes come in parts of so many.
 inline constexpr size_t kSnapshotRunsMax = 1000;
 
-/// Wall clock, microseconds since 1970.
-int64_t wall_us();
-
 /// 200 with what changed. `handle` and `after`: what the client has from now on. `rows`: each run once. Not `complete`:
 /// the client asks for the rest at once.
 http::Response changes_response(const ShapeRequest& request, std::string_view handle, uint64_t after,

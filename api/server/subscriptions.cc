@@ -15,6 +15,7 @@
 
 #include "api/server/api_call.h"
 #include "api/server/shape_answer.h"
+#include "api/server/times.h"
 #include "wal/descriptor.h"
 
 namespace cairn::server {

@@ -87,6 +87,11 @@ std::optional<int64_t> take_offset(std::string_view& text) {
 
 }  // namespace
 
+int64_t wall_us() {
+  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count();
+}
+
 std::string iso_text(int64_t us) {
   return to_iso8601(
       std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds>(std::chrono::microseconds(us)));

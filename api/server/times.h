@@ -8,6 +8,9 @@
 
 namespace cairn::server {
 
+/// Wall clock, microseconds since 1970, to the microsecond: CLOCK_REALTIME.
+int64_t wall_us();
+
 /// "2026-11-23T10:00:00.000Z". `us`: since 1970, UTC.
 std::string iso_text(int64_t us);
 

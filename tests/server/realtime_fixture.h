@@ -10,6 +10,7 @@
 
 #include "api/server/realtime_routes.h"
 #include "api/server/shape_answer.h"
+#include "api/server/times.h"
 #include "engine/document/operation.h"
 #include "tests/http/http_fixture.h"
 #include "tests/server/tested_storages.h"
