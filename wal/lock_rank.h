@@ -55,6 +55,7 @@ enum class LockRank : uint8_t {
   kRenderedChanges,
   kRequestsInWork,
   kRunTimes,
+  kTimeKeeper,
   kFeedHint,
   kReceiverCounters,
   kCursors,
@@ -141,6 +142,8 @@ inline const char* name_of(LockRank rank) {
       return "the requests in work";
     case LockRank::kRunTimes:
       return "the times of delayed and queued runs";
+    case LockRank::kTimeKeeper:
+      return "the thread that ends delays and times to live";
     case LockRank::kFeedHint:
       return "the hint of a store's feed";
     case LockRank::kReceiverCounters:

@@ -57,6 +57,7 @@ void Connection::kept(Pending& pending) noexcept {
     }
     return;
   }
+  count_body(0);  // the service has had it
   ++core_.kept;
   is_kept_ = true;
   if (in_.size() != 0) {

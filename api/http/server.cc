@@ -1,7 +1,5 @@
 #include "api/http/server.h"
 
-#include <signal.h>
-
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -22,28 +20,13 @@
 #include "api/http/tls.h"
 #include "wal/descriptor.h"
 #include "wal/mutex.h"
+#include "wal/signals_blocked.h"
 
 namespace cairn::http {
 namespace {
 
 namespace asio = boost::asio;
 using WorkGuard = asio::executor_work_guard<asio::io_context::executor_type>;
-
-/// The server's threads take no signals: those are for the program's own.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_ = {};
-};
 
 /// What escapes a handler of Asio's (out of memory) shall not end the thread.
 void run(asio::io_context& context) noexcept {

@@ -68,11 +68,11 @@ class ListQueryReader {
     if (name == "filter[status]") {
       read_statuses(name, value);
     } else if (name == "filter[taskIdentifier]") {
-      read_texts_of(name, value, filter.tasks);
+      read_texts_of(value, filter.tasks);
     } else if (name == "filter[tag]") {
-      read_texts_of(name, value, filter.tags);
+      read_texts_of(value, filter.tags);
     } else if (name == "filter[batch]") {
-      read_texts_of(name, value, filter.batches);
+      read_texts_of(value, filter.batches);
     } else if (name == "filter[isTest]") {
       if (value != "true" && value != "false") {
         complain(name, "must be true or false");
@@ -82,6 +82,9 @@ class ListQueryReader {
       filter.created_from_us = read_instant(name, value);
     } else if (name == "filter[createdAt][to]") {
       filter.created_to_us = read_instant(name, value);
+      if (filter.created_to_us && *filter.created_to_us % 1000 == 0 && *filter.created_to_us <= INT64_MAX - 999) {
+        *filter.created_to_us += 999;  // clients know times to the millisecond: all of it is meant
+      }
     } else if (name == "filter[createdAt][period]") {
       const auto duration_us = parse_duration_us(value);
       if (!duration_us) {
@@ -95,17 +98,14 @@ class ListQueryReader {
     }
   }
 
-  void read_texts_of(const std::string& name, const std::string& value, std::vector<std::string>& into) {
-    const std::vector<std::string> found = split_list(value);
-    if (found.empty()) {
-      complain(name, "must not be empty");
-    }
+  void read_texts_of(const std::string& value, std::vector<std::string>& into) {
+    const std::vector<std::string> found = split_list(value);  // none: the client's empty list, which is no filter
     into.insert(into.end(), found.begin(), found.end());
   }
 
   void read_statuses(const std::string& name, const std::string& value) {
     std::vector<std::string> names;
-    read_texts_of(name, value, names);
+    read_texts_of(value, names);
     for (const std::string& one : names) {
       engine::RunStatus status = engine::RunStatus::kQueued;
       if (!engine::status_from_name(one, status)) {

@@ -11,22 +11,16 @@
 
 namespace cairn::server {
 
-/// Null: there is none of that key.
-inline const engine::Value* member(const engine::Object& object, std::string_view key) {
-  const auto at = std::find_if(object.begin(), object.end(), [key](const auto& p) { return p.key == key; });
-  return at == object.end() ? nullptr : &at->value;
-}
-
 /// Empty: there is none, or it is no text.
 inline std::string text_member(const engine::Object& object, std::string_view key) {
-  const engine::Value* value = member(object, key);
+  const engine::Value* value = engine::find_property(object, key);
   const auto* text = value == nullptr ? nullptr : value->get<std::string>();
   return text == nullptr ? std::string() : *text;
 }
 
 /// 0: there is none, or it is no integer.
 inline int64_t number_member(const engine::Object& object, std::string_view key) {
-  const engine::Value* value = member(object, key);
+  const engine::Value* value = engine::find_property(object, key);
   const auto* number = value == nullptr ? nullptr : value->get<int64_t>();
   return number == nullptr ? 0 : *number;
 }

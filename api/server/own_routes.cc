@@ -4,7 +4,9 @@
 
 #include "api/server/api_routes.h"
 #include "api/server/body.h"
+#include "api/server/typed_text.h"
 #include "engine/json/json.h"
+#include "engine/records/run_record.h"
 
 namespace cairn::server {
 
@@ -13,7 +15,6 @@ namespace {
 using engine::RunStatus;
 
 constexpr size_t kStatusBodyBytesMax = 64u << 10;
-constexpr size_t kErrorBytesMax = 16u << 10;
 
 std::optional<RunStatus> read_status(const Members& members, std::string_view name) {
   const auto text = members.text(name);
@@ -83,22 +84,28 @@ std::optional<TypedText> read_output(const Members& members) {
     members.complain("output", "must be a string, the text of what outputType names");
     return std::nullopt;
   }
-  return TypedText{type.value_or("application/json"), type ? *output->get<std::string>() : engine::to_json(*output)};
+  TypedText out{type.value_or("application/json"), type ? *output->get<std::string>() : engine::to_json(*output)};
+  if (const std::string wrong = type && out.text.size() <= kOutputBytesMax ? why_not_of_type(out) : "";
+      !wrong.empty()) {
+    members.complain("output", wrong);
+  }
+  return out;
 }
 
-/// A text, or an object with a message.
+/// A text, or an object with a message. A long one is cut: a run shall not fail to end for what it says.
 std::string read_error(const Members& members) {
   const engine::Value* error = members.any("error");
   std::string out;
   if (error != nullptr && error->is(engine::Type::kObject)) {
-    out = Members(*error->get<engine::Object>(), "error", members.complaints()).required_text("message");
+    const Members of(*error->get<engine::Object>(), "error", members.complaints());
+    if (of.any("message") == nullptr) {
+      of.complain("message", "is required");
+    }
+    out = of.text("message").value_or("");
   } else {
     out = members.text("error").value_or("");
   }
-  if (out.size() > kErrorBytesMax) {
-    members.complain("error", "has more than " + std::to_string(kErrorBytesMax) + " bytes");
-  }
-  return out;
+  return std::string(engine::shortened(out, engine::kErrorBytesMax));
 }
 
 /// {"status"?: "COMPLETED", "from"?, "output"?, "outputType"?, "error"?}

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/server/times.h"
+#include "api/server/typed_text.h"
 #include "engine/json/json.h"
 
 namespace cairn::server {
@@ -84,24 +85,6 @@ engine::Object related_run(const RunView& run) {
 }
 
 }  // namespace
-
-engine::Value decode_typed(const TypedText& typed) {
-  if (typed.type != "application/json" && typed.type != "application/super+json") {
-    return engine::Value(typed.text);
-  }
-  auto parsed = engine::parse_json(typed.text, SIZE_MAX, engine::kStoredDepthMax);
-  if (!parsed.ok()) {
-    return engine::Value(typed.text);
-  }
-  if (typed.type == "application/super+json") {
-    engine::Object* envelope = parsed->get<engine::Object>();
-    const engine::Value* inside = envelope == nullptr ? nullptr : engine::find_property(*envelope, "json");
-    if (inside != nullptr) {
-      return *inside;
-    }
-  }
-  return std::move(*parsed);
-}
 
 engine::Object retrieved_run(const RunView& run) {
   engine::Object out = related_run(run);

@@ -15,7 +15,4 @@ inline constexpr unsigned kRetrievedParts = kMetadata | kPayload | kOutput | kRe
 /// An entry of GET /api/v1/runs: with the environment.
 engine::Object listed_run(const RunView& run, const std::string& environment_id, const std::string& environment);
 
-/// What a payload or an output says: the value of JSON text, with or without its envelope of super+json; else the text.
-engine::Value decode_typed(const TypedText& typed);
-
 }  // namespace cairn::server

@@ -93,6 +93,7 @@ Result<Written> RunStore::write(const Change& change, const RequestKey& key) {
   const Planned planned = plan_of(change, store_);
   const InWork::Names names(in_work_, {key.request.empty() ? "" : "r" + key.request,
                                        key.once_token.empty() ? "" : "t" + key.once_token, planned.idempotency});
+  CAIRN_TRY(names.status());
   bool token_used = false;
   CAIRN_TRY_ASSIGN(const auto answer, known_answer(key, token_used));
   if (answer) {

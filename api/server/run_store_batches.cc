@@ -22,6 +22,7 @@ Result<BatchView> RunStore::batch(const BatchCall& call, const RequestKey& key) 
       in_work_, {key.request.empty() ? "" : "r" + key.request, key.once_token.empty() ? "" : "t" + key.once_token,
                  create != nullptr && !create->idempotency_key.empty() ? "k" + create->idempotency_key : "",
                  items != nullptr ? "b" + items->batch : ""});
+  CAIRN_TRY(names.status());
   bool token_used = false;
   CAIRN_TRY_ASSIGN(const auto answer, known_answer(key, token_used));
   if (answer) {
@@ -177,6 +178,7 @@ Status RunStore::add_item(const BatchItems& items, const BatchItems::Item& item,
   const InWork::Names names(
       in_work_,
       {trigger.idempotency_key.empty() ? "" : "i" + engine::run_key_name(trigger.task, trigger.idempotency_key)});
+  CAIRN_TRY(names.status());
   CAIRN_TRY_ASSIGN(const auto cached, cached_run(trigger.task, trigger.idempotency_key));
   Taken taken(text_member(batch, "taken"));
   taken.add(item.index);

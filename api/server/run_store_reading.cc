@@ -4,10 +4,9 @@
 #include <cstdio>
 #include <unordered_map>
 
+#include "api/server/metadata_filter.h"
 #include "api/server/run_store.h"
 #include "engine/base/error_detail.h"
-#include "engine/document/path.h"
-#include "engine/document/path_apply.h"
 #include "engine/json/json.h"
 
 namespace cairn::server {
@@ -23,20 +22,6 @@ constexpr size_t kScanned = 256;  // runs of one page of the store
 template <class T>
 bool is_one_of(const std::vector<T>& list, const T& one) {
   return list.empty() || std::find(list.begin(), list.end(), one) != list.end();
-}
-
-/// `wanted` is a text, or the text of a number.
-bool has_value(const Value& document, const std::string& path, const std::string& wanted) {
-  const auto segments = engine::parse_path("$." + path);
-  const Value* found = segments.ok() ? engine::find_at(document, *segments, 0) : nullptr;
-  if (found == nullptr) {
-    return false;
-  }
-  if (const std::string* text = found->get<std::string>(); text != nullptr) {
-    return *text == wanted;
-  }
-  const auto number = engine::parse_json(wanted);
-  return found->is_number() && number.ok() && number->is_number() && engine::deep_equal(*found, *number);
 }
 
 bool has_any_tag(const engine::RunRecord& run, const std::vector<std::string>& tags) {
@@ -132,7 +117,7 @@ Result<RunView> RunStore::view_of(const engine::RunView& run, unsigned parts) {
     out.idempotency_key = d.idempotency_key;
     out.depth = d.depth;
   }
-  if (out.queued_us == 0 && !waits(r.status)) {
+  if (out.queued_us == 0 && out.delayed_until_us == 0 && !waits(r.status)) {
     out.started_us = r.created_us;  // a program that starts a run begins it at once
   }
   if ((parts & kMetadata) != 0 && r.document.size() != 0) {

@@ -10,8 +10,6 @@ namespace cairn::server {
 
 namespace {
 
-constexpr int64_t kLookUs = 1'000'000;  // a trigger may have brought an earlier time since the last look
-
 // Those of runs come last: they end with what takes everything that is left.
 std::vector<Route> all_routes(engine::sync::Receiver& receiver, RunStorage& runs, Subscriptions& subscriptions,
                               const Keys& keys, int64_t late_metadata_us) {
@@ -31,12 +29,12 @@ std::vector<Route> all_routes(engine::sync::Receiver& receiver, RunStorage& runs
 }  // namespace
 
 StoreService::StoreService(engine::Store& store, engine::sync::Receiver& receiver, Options options)
-    : store_(store),
-      runs_(store),
+    : runs_(store),
       keys_(std::move(options.api_tokens), std::move(options.sync_tokens), runs_.name()),
       subscriptions_(runs_),
       table_(all_routes(receiver, runs_, subscriptions_, keys_, options.late_metadata_us),
-             [this] { subscriptions_.let_go(); }) {}
+             [this] { subscriptions_.let_go(); }),
+      time_keeper_(runs_, std::move(options.trouble)) {}
 
 http::Authenticator StoreService::authenticator() {
   return keys_.empty() ? http::Authenticator()
@@ -46,17 +44,6 @@ http::Authenticator StoreService::authenticator() {
 const char* StoreService::exposed_headers() {
   return "electric-offset, electric-handle, electric-schema, electric-cursor, electric-up-to-date, x-trigger-jwt, "
          "x-trigger-jwt-claims, x-should-retry, x-ratelimit-reset, retry-after";
-}
-
-Status StoreService::keep_time() {
-  const engine::Hooks& hooks = store_.options().hooks;
-  const int64_t now_us = hooks.wall_us(hooks.context);
-  if (now_us < due_us_ && now_us >= read_us_ && now_us - read_us_ < kLookUs) {
-    return {};
-  }
-  read_us_ = now_us;
-  CAIRN_TRY_ASSIGN(due_us_, runs_.keep_time(now_us));
-  return {};
 }
 
 }  // namespace cairn::server

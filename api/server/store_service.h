@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "api/server/route_table.h"
 #include "api/server/run_store.h"
 #include "api/server/subscriptions.h"
+#include "api/server/time_keeper.h"
 #include "engine/store/store.h"
 #include "engine/sync/receiver.h"
 
@@ -22,8 +24,10 @@ class StoreService {
     std::vector<Secret> api_tokens;
     std::vector<Secret> sync_tokens;
     int64_t late_metadata_us = ApiOptions().late_metadata_us;
+    std::function<void(const std::string&)> trouble;  // what keeps delays and times to live from ending; of any thread
   };
-  /// `store` and `receiver` must live longer. Throws std::system_error if there is no thread for subscriptions.
+  /// `store` and `receiver` must live longer. Throws std::system_error if there is no thread for
+  /// subscriptions or for the time.
   StoreService(engine::Store& store, engine::sync::Receiver& receiver, Options options);
 
   http::Service& routes() { return table_; }
@@ -32,17 +36,13 @@ class StoreService {
   /// What pages of other origins may read of a response: what the npm client's subscriptions and retries need.
   static const char* exposed_headers();
   [[nodiscard]] bool needs_key() const { return !keys_.empty(); }
-  /// Ends delays and times to live that are over. To be called ten times a second or so: most calls only look at a clock.
-  Status keep_time();
 
  private:
-  engine::Store& store_;
   RunStore runs_;
   Keys keys_;
   Subscriptions subscriptions_;
   RouteTable table_;
-  int64_t due_us_ = 0;  // the next delay or time to live
-  int64_t read_us_ = 0;
+  TimeKeeper time_keeper_;
 };
 
 }  // namespace cairn::server

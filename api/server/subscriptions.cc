@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "api/server/shape_answer.h"
 #include "api/server/times.h"
 #include "wal/descriptor.h"
+#include "wal/signals_blocked.h"
 
 namespace cairn::server {
 
@@ -38,25 +38,15 @@ Subscriptions::Subscriptions(RunStorage& storage, SubscriptionTimes times)
   if (wake_fd_ < 0) {
     throw std::system_error(errno, std::generic_category(), "an event for those who wait for changes");
   }
-  // Signals are for the other threads.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  for (const int fault : {SIGBUS, SIGSEGV, SIGILL, SIGFPE}) {
-    sigdelset(&all, fault);
-  }
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
+    const SignalsBlocked blocked;
     thread_ = std::thread([this] { work(); });
   } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     ::close(wake_fd_);
     throw;
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   storage_.on_change([this] {
-    hinted_ = true;
-    if (waiting_ != 0) {
+    if (!hinted_.exchange(true) && waiting_ != 0) {
       wake();
     }
   });

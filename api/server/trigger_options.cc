@@ -3,20 +3,28 @@
 #include <algorithm>
 
 #include "api/server/times.h"
+#include "api/server/typed_text.h"
 #include "engine/json/json.h"
 
 namespace cairn::server {
 
 void read_payload(const Members& body, const Members& types, Trigger& trigger) {
-  const std::string type = types.text("payloadType", 256).value_or("application/json");
+  const auto type = types.text("payloadType", 256);
   const engine::Value* payload = body.any("payload");
   if (payload == nullptr) {
     return;
   }
   const std::string* text = payload->get<std::string>();
-  trigger.payload = TypedText{type, text != nullptr ? *text : engine::to_json(*payload)};
+  trigger.payload = TypedText{type.value_or("application/json"), text != nullptr ? *text : engine::to_json(*payload)};
   if (trigger.payload->text.size() > kPayloadBytesMax) {
     body.complaints().add(413, "Payload exceeds maximum size of " + std::to_string(kPayloadBytesMax) + " bytes");
+    return;
+  }
+  const std::string wrong = why_not_of_type(*trigger.payload);
+  if (!wrong.empty() && !type) {
+    trigger.payload->type = "text/plain";  // {"payload": "hello"}, as people write it
+  } else if (!wrong.empty()) {
+    body.complain("payload", wrong);
   }
 }
 

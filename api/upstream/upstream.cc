@@ -2,7 +2,6 @@
 #include "cairn/upstream.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +16,7 @@
 
 #include "api/upstream/carrier.h"
 #include "wal/mutex.h"
+#include "wal/signals_blocked.h"
 
 using cairn::Code;
 using cairn::MutexLock;
@@ -150,15 +150,7 @@ void carry(cairn_upstream* upstream) {
 }
 
 void start_thread(cairn_upstream* upstream) {
-  struct SignalsBlocked {  // the new thread inherits the blocked signals
-    SignalsBlocked() {
-      sigset_t all;
-      sigfillset(&all);
-      pthread_sigmask(SIG_SETMASK, &all, &before);
-    }
-    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
-    sigset_t before;
-  } const blocked;
+  const cairn::SignalsBlocked blocked;
   upstream->background = true;
   upstream->thread = std::thread(carry, upstream);
   pthread_setname_np(upstream->thread.native_handle(), "cairn-upstream");

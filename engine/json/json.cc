@@ -207,4 +207,12 @@ bool valid_utf8(std::string_view s) {
   return at == s.size() || simdjson::validate_utf8(s.data() + at, s.size() - at);
 }
 
+std::string_view shortened(std::string_view text, size_t bytes_max) {
+  size_t bytes = std::min(text.size(), bytes_max);
+  while (bytes > 0 && bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) {
+    --bytes;
+  }
+  return text.substr(0, bytes);
+}
+
 }  // namespace cairn::engine

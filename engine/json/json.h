@@ -38,5 +38,7 @@ size_t integer_text_bytes(int64_t i);
 size_t integer_text_bytes(uint64_t u);
 
 bool valid_utf8(std::string_view s);
+/// The longest beginning of at most `bytes_max` bytes that ends with a character.
+std::string_view shortened(std::string_view text, size_t bytes_max);
 
 }  // namespace cairn::engine

@@ -1,8 +1,6 @@
 #include "engine/store/background.h"
 
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -12,8 +10,8 @@
 
 #include "engine/base/error_detail.h"
 #include "engine/base/fork_guard.h"
-#include "engine/base/undo_unless_done.h"
 #include "wal/descriptor.h"
+#include "wal/signals_blocked.h"
 
 namespace cairn::engine {
 
@@ -27,15 +25,7 @@ Status Background::start() {
     return fail(Status(Code::kIo, "eventfd", errno), "no event for the background thread");
   }
   close_in_child(stop_fd_);
-  // The host's signals are the host's: this thread takes none.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  for (const int fault : {SIGBUS, SIGSEGV, SIGILL, SIGFPE}) {
-    sigdelset(&all, fault);  // raised by this thread itself: blocked, such a signal ends the process without a message
-  }
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const UndoUnlessDone restore([&before] { pthread_sigmask(SIG_SETMASK, &before, nullptr); });
+  const SignalsBlocked blocked;
   try {
     thread_ = std::thread([this, timer, stop = stop_fd_] { work(timer, stop); });
   } catch (const std::system_error& e) {

@@ -25,15 +25,6 @@ const char* text_of(const Status& unread) { return unread.code == Code::kVersion
 constexpr int kRefusedMax = 3;   // bytes may be damaged on the way; refused more often, the message itself is at fault
 constexpr int kCalmBatches = 8;  // after so many acknowledged in a row, the upstream is trusted to keep them
 
-/// At most `bytes_max` bytes, cut at the end of a character.
-std::string_view shortened(std::string_view text, size_t bytes_max) {
-  size_t bytes = std::min(text.size(), bytes_max);
-  while (bytes > 0 && bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) {
-    --bytes;
-  }
-  return text.substr(0, bytes);
-}
-
 }  // namespace
 
 Sender::Sender(Outbox& outbox, Tables& tables, SenderOptions options, Host host)

@@ -192,6 +192,22 @@ TEST_F(Kept, MoreThanTheirNumberAre503AndTheOthersWait) {
   EXPECT_EQ(third.read_reply().body, "later");
 }
 
+TEST_F(Kept, TheBodiesOfThoseWhoWaitDoNotCount) {
+  options_.limits.bodies_bytes_max = 100'000;
+  start_keeper();
+  std::vector<Client> clients;
+  for (size_t i = 1; i <= 3; ++i) {
+    clients.emplace_back(address_);
+    clients.back().send(ask_for("/kept", std::string(40'000, 'x')));
+    ASSERT_TRUE(wait_kept(i)) << i;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // its connection knows by now
+  }
+  keeper_.give_all("later");
+  for (Client& client : clients) {
+    EXPECT_EQ(client.read_reply().body, "later");
+  }
+}
+
 TEST_F(Kept, AnAnswerThatIsForgottenIsA500) {
   start_keeper();
   for (const char* path : {"/forgets", "/throws"}) {

@@ -1,4 +1,7 @@
 // HTTP as clients rely on it: order, keep-alive, HEAD, Expect, and what the listener adds to responses.
+#include <pthread.h>
+#include <signal.h>
+
 #include <stdexcept>
 #include <thread>
 
@@ -31,6 +34,23 @@ TEST_F(Protocol, ResponsesCarryWhatKeepsBrowsersSafeAndNoServerName) {
     EXPECT_EQ(reply.headers.count("server"), 0u);
     EXPECT_EQ(reply.headers["date"].size(), std::string("Sun, 06 Nov 1994 08:49:37 GMT").size());
   }
+}
+
+// A fault that is blocked ends the process at once, also where the store has a handler for it.
+TEST_F(Protocol, HandlersTakeFaultsAndNoOtherSignals) {
+  handler_ = [](const http::Request&) {
+    sigset_t blocked;
+    pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+    http::Response out;
+    for (const int one : {SIGBUS, SIGSEGV, SIGTERM, SIGINT}) {
+      out.body += sigismember(&blocked, one) == 1 ? "b" : "t";
+    }
+    return out;
+  };
+  start();
+  Client client = connect();
+  client.send(get());
+  EXPECT_EQ(client.read_reply().body, "ttbb");
 }
 
 TEST_F(Protocol, HeadersOfTheHandlerAreSent) {

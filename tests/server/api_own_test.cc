@@ -18,6 +18,16 @@ class OwnRoutes : public ApiTest {
   }
 };
 
+TEST_P(OwnRoutes, ALongErrorIsCutAndAnEmptyOneIsNone) {
+  const auto error_of = [this](const std::string& error) {
+    const std::string id = trigger();
+    EXPECT_EQ(finish(id, R"({"status":"FAILED","error":)" + error + "}").status, 200u);
+    return run(id).error;
+  };
+  EXPECT_EQ(error_of(R"({"message":""})"), "");
+  EXPECT_EQ(error_of(R"({"message":")" + std::string(4095, 'x') + "\xc3\xa9\"}"), std::string(4095, 'x'));
+}
+
 TEST_P(OwnRoutes, AWorkerTakesARunFromQueued) {
   const std::string id = trigger();
   now_us_ += 1000;
@@ -142,9 +152,10 @@ TEST_P(OwnRoutes, WhatDoesNotFitIsRefused) {
                "Validation error: status must be COMPLETED, CANCELED, FAILED, CRASHED, SYSTEM_FAILURE, EXPIRED or "
                "TIMED_OUT");
   expect_error(finish(id, R"({"error":"x"})"), 400, "Validation error: error does not go with COMPLETED");
-  expect_error(finish(id, R"({"status":"FAILED","error":{}})"), 400,
-               "Validation error: error.message is required, a string");
+  expect_error(finish(id, R"({"status":"FAILED","error":{}})"), 400, "Validation error: error.message is required");
   expect_error(finish(id, R"({"status":"FAILED","error":1})"), 400, "Validation error: error must be a string");
+  expect_error(finish(id, R"({"output":"{","outputType":"application/json"})"), 400,
+               "Validation error: output is not application/json: it does not parse. Send text as text/plain");
   expect_error(finish(id, R"({"output":1,"outputType":"text/plain"})"), 400,
                "Validation error: output must be a string, the text of what outputType names");
   expect_error(finish(id, "["), 400, "Invalid JSON");

@@ -66,11 +66,29 @@ TEST_P(TriggerRoute, EachPayloadComesBackAsItsTypeSays) {
     return at(call("GET /api/v3/runs/" + trigger("t", R"({"payloadType":")" + type + "\"}", payload)), "payload");
   };
   EXPECT_EQ(shown("application/json", R"("{\"a\":1}")"), R"({"a":1})");
-  EXPECT_EQ(shown("application/json", R"("no json")"), R"("no json")");
   EXPECT_EQ(shown("text/plain", R"("{\"a\":1}")"), R"("{\"a\":1}")");
   EXPECT_EQ(shown("application/super+json", R"("{\"json\":[1],\"meta\":{}}")"), "[1]");
   EXPECT_EQ(shown("application/super+json", R"("{\"json\":null}")"), "null");
   EXPECT_EQ(shown("application/super+json", "null"), "absent");
+}
+
+// A client parses what its type says is JSON, and its subscription ends where that fails.
+TEST_P(TriggerRoute, APayloadThatIsNotOfItsTypeIsRefused) {
+  for (const auto& [type, payload, why] : std::vector<std::array<std::string, 3>>{
+           {"application/json", "no json",
+            "payload is not application/json: it does not parse. Send text as text/plain"},
+           {"application/super+json", "{",
+            "payload is not application/super+json: it does not parse. Send text as text/plain"},
+           {"application/super+json", "[1]", "payload is not application/super+json: an object with the member json"},
+           {"application/store", "p/1",
+            "payload cannot be kept elsewhere (application/store): at most 256 KiB are kept here"}}) {
+    SCOPED_TRACE(type + " " + payload);
+    expect_error(post(R"({"payload":")" + payload + R"(","options":{"payloadType":")" + type + "\"}}"), 400,
+                 "Validation error: " + why);
+  }
+  const std::string id = trigger("t", "{}", R"("hello")");  // nobody said that it is JSON
+  EXPECT_EQ(run(id, server::kPayload).payload, (server::TypedText{"text/plain", "hello"}));
+  EXPECT_EQ(at(call("GET /api/v3/runs/" + id), "payload"), R"("hello")");
 }
 
 TEST_P(TriggerRoute, BodiesThatDoNotFitAre400AndNameThePlace) {

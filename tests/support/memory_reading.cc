@@ -3,8 +3,7 @@
 #include <charconv>
 #include <set>
 
-#include "engine/document/path.h"
-#include "engine/document/path_apply.h"
+#include "api/server/metadata_filter.h"
 #include "engine/json/json.h"
 #include "tests/support/memory_storage.h"
 
@@ -17,20 +16,6 @@ namespace {
 template <class T>
 bool is_one_of(const std::vector<T>& list, const T& one) {
   return list.empty() || std::find(list.begin(), list.end(), one) != list.end();
-}
-
-/// `wanted` is a text, or the text of a number.
-bool has_value(const engine::Value& document, const std::string& path, const std::string& wanted) {
-  const auto segments = engine::parse_path("$." + path);
-  const engine::Value* found = segments.ok() ? engine::find_at(document, *segments, 0) : nullptr;
-  if (found == nullptr) {
-    return false;
-  }
-  if (const std::string* text = found->get<std::string>(); text != nullptr) {
-    return *text == wanted;
-  }
-  const auto number = engine::parse_json(wanted);
-  return found->is_number() && number.ok() && number->is_number() && engine::deep_equal(*found, *number);
 }
 
 /// A cursor stands at a run, or just after it: "a" or "b", 16 hexadecimal digits of when the run was created, its id.

@@ -200,11 +200,27 @@ bool is_origin(const std::string& text) {
          std::none_of(host.begin(), host.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
-/// Where it listens, and what the npm client has to be told.
-void print_addresses(const Globals& globals, const std::vector<std::string>& addresses, bool tls, bool needs_key) {
+/// The host by which clients can ask: no client takes an address that stands for all of them.
+std::string host_of(const std::string& address, const std::vector<std::string>& hosts) {
+  const size_t colon = address.rfind(':');
+  const std::string host = address.substr(0, colon);
+  const std::string port = address.substr(colon);
+  if (host != "0.0.0.0" && host != "[::]") {
+    return address;
+  }
+  if (hosts.empty()) {
+    return (host == "[::]" ? "[::1]" : "127.0.0.1") + port;
+  }
+  const std::string& name = hosts.front();
+  return name.rfind(':') != std::string::npos && !name.ends_with(']') ? name : name + port;
+}
+
+/// Where it listens, and what the npm client has to be told. `key`: what to give as the secret key.
+void print_addresses(const Globals& globals, const std::vector<std::string>& addresses,
+                     const std::vector<std::string>& hosts, bool tls, bool needs_key, const std::string& key) {
   for (const std::string& address : addresses) {
     const bool unix_socket = address.starts_with("unix:");
-    const std::string url = unix_socket ? "" : (tls ? "https://" : "http://") + address;
+    const std::string url = unix_socket ? "" : (tls ? "https://" : "http://") + host_of(address, hosts);
     if (globals.json) {
       engine::Object o = {{"listening", Value(address)}, {"needs_key", Value(needs_key)}};
       if (!url.empty()) {
@@ -215,8 +231,7 @@ void print_addresses(const Globals& globals, const std::vector<std::string>& add
     }
     std::printf("listening on %s\n", address.c_str());
     if (!url.empty()) {
-      std::printf("  for @trigger.dev/sdk: TRIGGER_API_URL=%s TRIGGER_SECRET_KEY=%s\n", url.c_str(),
-                  needs_key ? "(the text in the file of --token-file)" : "any");
+      std::printf("  for @trigger.dev/sdk: TRIGGER_API_URL=%s TRIGGER_SECRET_KEY=%s\n", url.c_str(), key.c_str());
     }
   }
   std::fflush(stdout);
@@ -239,8 +254,10 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
   };
   CAIRN_TRY_ASSIGN(auto&& api_tokens, read_tokens(a.token_files));
   CAIRN_TRY_ASSIGN(auto&& sync_tokens, read_tokens(a.sync_token_files));
-  server::StoreService service(store, receiver,
-                               {std::move(api_tokens), std::move(sync_tokens), 1000 * a.late_metadata_ms});
+  server::StoreService service(
+      store, receiver,
+      {std::move(api_tokens), std::move(sync_tokens), 1000 * a.late_metadata_ms,
+       [&globals](const std::string& text) { note(globals, "a delay or a time to live does not end: " + text); }});
   options.authenticate = service.authenticator();
   options.cors.origins = a.allow_origins;
   options.cors.expose_headers = server::StoreService::exposed_headers();
@@ -255,7 +272,10 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
                                                                                                      : std::string();
     return file.empty() ? server.status() : engine::fail(server.status(), std::string(what), file);
   }
-  print_addresses(globals, (*server)->addresses(), tls, service.needs_key());
+  const std::string key = !service.needs_key()     ? "any"
+                          : !a.token_files.empty() ? "(the text in the file of --token-file)"
+                                                   : "(none: without --token-file nobody may use the runs)";
+  print_addresses(globals, (*server)->addresses(), a.hosts, tls, service.needs_key(), key);
   FreeMemory free_memory;
   StoreWatch watch(store, latched);
   Status lost;
@@ -265,10 +285,6 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
       break;
     }
     free_memory.after((*server)->counters().requests);
-    if (const Status s = service.keep_time(); !s.ok()) {
-      note(globals, "delays and times to live: " + engine::error_detail().message);
-      pause_ms(1000);
-    }
     if (carrier != nullptr) {
       if (const Status s = forward(store, *carrier, monotonic_ms() + 30'000); !s.ok()) {
         note(globals, "the upstream: " + std::string(s.what));
@@ -389,7 +405,7 @@ Exit serve(const Globals& globals, const ServeArguments& a) {
 
 void add_serve(CommandLine& line) {
   auto a = std::make_shared<ServeArguments>();
-  line.add("serve", "Receive what other stores send", kServeNotes)
+  line.add("serve", "Serve the runs of this store over HTTP, and take what other stores send", kServeNotes)
       .list("--listen", "ADDRESS", "IP:PORT or unix:PATH (default 127.0.0.1:4020); can be repeated", a->listen)
       .list("--host", "NAME", "This server's name for others, as relay.example:4020; can be repeated", a->hosts)
       .list("--token-file", "FILE", "Require the token in this file (mode 0600) of all; can be repeated",

@@ -181,7 +181,11 @@ Result<engine::RunRef> run_for_update(Store& store, const std::string& id) {
   if (run.code() == Code::kNoSuchRun) {
     run = parent_that_is_named(store, id);
   }
-  return run.ok() && !store.view(**run, false).record.owned_here() ? run : store.resume(id);
+  if (!run.ok()) {
+    return run;
+  }
+  const engine::RunRecord record = store.view(**run, false).record;
+  return record.owned_here() && record.session != engine::kSessionOfNone ? store.resume(id) : run;
 }
 
 Exit write_run(const Globals& globals, const WriteOptions& options, const std::string& id, const std::string& doing,

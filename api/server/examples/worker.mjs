@@ -123,11 +123,15 @@ async function lastFlush(id) {
 }
 
 async function finish(id, result) {
-  const message = result.error?.message ?? result.error?.raw ?? result.error?.code;
-  const end = result.ok ? { status: "COMPLETED", output: result.output, outputType: result.outputType }
-                        : { status: "FAILED", error: { message: message ?? "the task failed" } };
+  const message = result.error?.message || result.error?.raw || result.error?.code || "the task failed";
+  const failed = (message) => ({ status: "FAILED", error: { message } });
+  const end = result.ok ? { status: "COMPLETED", output: result.output, outputType: result.outputType } : failed(message);
   const response = await call("POST", `/cairn/v1/runs/${id}/finish`, end);
-  if (!response.ok) console.error(`${id}: ${(await response.json()).error}`);  // it was cancelled meanwhile, say
+  if (response.ok) return;
+  const refusal = await response.text();
+  console.error(`${id}: ${refusal}`);
+  if (response.status === 409 || response.status === 404) return;  // it was cancelled or erased meanwhile, say
+  await call("POST", `/cairn/v1/runs/${id}/finish`, failed(`its end was refused: ${refusal.slice(0, 1000)}`));
 }
 
 // Lists are the newest first: the last page has the runs that wait longest.
@@ -151,7 +155,7 @@ while (!stops) {
   for (const { id } of queued) {
     if (stops || !(await take(id))) continue;
     taken++;
-    await finish(id, await execute(id));
+    await finish(id, await execute(id).catch((error) => ({ ok: false, error })));
   }
   if (taken === 0) await sleep(queued.length > 0 ? 20 : 500);
 }

@@ -21,9 +21,16 @@ if (why_not) {
 
 async function inBrowser() {
   const { chromium } = await import("playwright-core");
+  const { readFileSync, writeFileSync } = await import("node:fs");
+  const [line] = readFileSync("README.md", "utf8").match(/(?<=^```jsx\n)[^]*?(?=^```$)/m);
+  const address = '"http://127.0.0.1:4020"';
+  check.ok(line.includes(address));
+  writeFileSync("made/readme_line.jsx", `import { useRealtimeRun } from "@trigger.dev/react-hooks";
+export function useReadmeLine(id, address, accessToken) {
+${line.replace(address, "address")}
+return run; }`);
   buildSync({ entryPoints: ["browser/page.jsx"], bundle: true, outfile: "made/page.js", format: "iife", logLevel: "error",
               define: { "process.env.NODE_ENV": '"production"', global: "globalThis" }, platform: "browser", external: ["node:*"] });
-  const { readFileSync } = await import("node:fs");
   const script = readFileSync("made/page.js");
   const pages = http.createServer((request, response) => {
     const is_script = request.url === "/page.js";
@@ -63,6 +70,13 @@ async function inBrowser() {
   }
   const token = (scopes) => auth.createPublicToken({ scopes });
 
+  test("the README's line follows a run", async () => {
+    const { id, publicAccessToken } = await tasks.trigger("t", 1, { metadata: { n: 0 } });
+    await show("readme", "", { id, address: server.url, accessToken: publicAccessToken }, "http://127.0.0.1:1");
+    await shown("the first row", (now) => now.run?.metadata.n === 0);
+    await server.put(id, [{ type: "increment", key: "n", value: 1 }]);
+    await shown("the change", (now) => now.run.metadata.n === 1);
+  });
   test("useRealtimeRun: the first row, each change, the end", async () => {
     const { id, publicAccessToken } = await tasks.trigger("t", { at: new Date(0) }, { metadata: { n: 0 }, tags: ["x"] });
     await show("run", publicAccessToken, { id });

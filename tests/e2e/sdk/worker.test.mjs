@@ -86,6 +86,10 @@ test("a run that fails has its error, and the metadata from before", async () =>
   check.equal(run.error.message, "no such column");
   check.deepEqual(run.metadata, { before: true });
 });
+test("a run that fails without a word ends too", async () => {
+  const run = await done("fails-silently", 1);
+  check.equal(run.status, "FAILED");
+});
 test("retries are the task's", async () => {
   const run = await done("fails-twice", 1);
   check.equal(run.output, 3);

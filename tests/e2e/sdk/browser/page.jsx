@@ -6,6 +6,7 @@ import {
   TriggerAuthContext, useRealtimeBatch, useRealtimeRun, useRealtimeRunWithStreams, useRealtimeRunsWithTag,
   useRealtimeTaskTrigger, useRun, useTaskTrigger,
 } from "@trigger.dev/react-hooks";
+import { useReadmeLine } from "../made/readme_line.jsx";
 
 window.seen = [];
 function Shown({ value }) {
@@ -24,6 +25,9 @@ const views = {
   run({ id, options }) {
     const { run, error } = useRealtimeRun(id, { ...options, onComplete: (ended) => { window.completed = ended.id; } });
     return h(Shown, { value: { run: brief(run), error: error_of(error) } });
+  },
+  readme({ id, address, accessToken }) {
+    return h(Shown, { value: { run: brief(useReadmeLine(id, address, accessToken)) } });
   },
   run_with_streams({ id }) {
     const { run, streams, error } = useRealtimeRunWithStreams(id);

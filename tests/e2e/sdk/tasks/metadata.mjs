@@ -95,6 +95,7 @@ task({ id: "adds", run: async ({ a, b }) => ({ sum: a + b }) });
 
 task({ id: "tags", run: async () => tags.add(["added", "twice", "twice"]) });
 task({ id: "dates", run: async ({ at, big, set }) => ({ kinds: [at instanceof Date, typeof big, set instanceof Set], at }) });
+task({ id: "fails-silently", run: async () => { throw new Error(); } });
 task({ id: "fails", run: async () => { metadata.set("before", true); throw new TypeError("no such column"); } });
 task({
   id: "fails-twice",
