@@ -96,7 +96,7 @@ std::string message_of(Status failed) {
 }
 
 http::Response unavailable(Status trouble) {
-  return error_response(503, "the storage of runs cannot do this now: " + message_of(trouble));
+  return error_response(503, "the storage of runs cannot do this now: " + engine::error_text(trouble));
 }
 
 http::Response not_allowed() {

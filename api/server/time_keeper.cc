@@ -42,8 +42,7 @@ int64_t TimeKeeper::look() noexcept {
     if (due_us.ok()) {
       return std::clamp(*due_us - now_us, kPauseUs, kLookUs);
     }
-    const std::string& message = engine::error_detail().message;
-    trouble_(message.empty() ? due_us.status().what : message);
+    trouble_(engine::error_text(due_us.status()));
   } catch (const std::bad_alloc&) {  // the next look may have memory
   }
   return kLookUs;

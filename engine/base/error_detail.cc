@@ -1,10 +1,25 @@
 #include "engine/base/error_detail.h"
 
+#include <system_error>
+#include <utility>
+
 #include "engine/base/thread_object.h"
 
 namespace cairn::engine {
 
 ErrorDetail& error_detail() { return thread_object<ErrorDetail>(); }
+
+std::string error_text(const Status& status) {
+  const ErrorDetail& detail = error_detail();
+  if (detail.code == status.code && !detail.message.empty()) {
+    return detail.message;
+  }
+  std::string out = status.what;
+  if (status.cause > 0) {
+    out += (out.empty() ? "" : ": ") + std::generic_category().message(status.cause);
+  }
+  return out;
+}
 
 Status fail(Status status, std::string_view message, std::string_view key) {
   std::string kept(message);  // the message may point into the detail itself

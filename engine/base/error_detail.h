@@ -26,6 +26,9 @@ struct ErrorDetail {
 
 ErrorDetail& error_detail();
 
+/// What fail() said of the status on this thread; else what it says by itself, with the system's reason.
+std::string error_text(const Status& status);
+
 /// Fills the detail and returns the status: `return fail(Status(...), "message", key)`.
 Status fail(Status status, std::string_view message, std::string_view key = {});
 Status fail(Status status, const char* message, std::string_view key = {});

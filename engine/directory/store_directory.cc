@@ -161,9 +161,7 @@ Status name_strange_file(Status s, const std::string& directory) {
     return s;
   }
   const ErrorDetail detail = error_detail();
-  const std::string message = detail.code == s.code && !detail.message.empty() ? detail.message
-                              : s.what != nullptr                              ? s.what
-                                                                               : "";
+  const std::string message = error_text(s);
   const std::string name = strange_file(directory);
   error_detail() = detail;
   if (name.empty()) {

@@ -60,7 +60,7 @@ void Background::work(int timer, int stop) {
 void Background::step() {
   try {
     if (const Status s = stepper_.step(0); !s.ok()) {
-      write_log(hooks_, LogLevel::kWarning, s.code, error_detail().message);
+      write_log(hooks_, LogLevel::kWarning, s.code, error_text(s));
     }
     return;
   } catch (const std::bad_alloc&) {

@@ -255,6 +255,27 @@ TEST_F(Finish, WithAnotherStatus) {
   EXPECT_EQ(cairn({"finish", "r", "--status", "FAILED", "--json"}).parsed()["status"], "FAILED");
 }
 
+// A run that was triggered waits for a worker: the store's, and no process's.
+TEST_F(Update, ARunThatWaitsIsChangedAndGoesOnWaiting) {
+  {
+    engine::StoreOptions options;
+    options.directory = store();
+    auto opened = engine::Store::open(std::move(options));
+    ASSERT_TRUE(opened.ok()) << engine::error_text(opened.status());
+    engine::StartOptions waits;
+    waits.id = "q";
+    waits.status = engine::RunStatus::kQueued;
+    ASSERT_TRUE((*opened)->start(waits).ok());
+    ASSERT_TRUE((*opened)->close(0).ok());
+  }
+  EXPECT_EQ(cairn({"set", "q", "k", "1"}).exit, 0);
+  const Json shown = cairn({"show", "q", "--json"}).parsed();
+  EXPECT_EQ(shown["status"], "QUEUED");
+  EXPECT_EQ(shown["metadata"].dump(), R"({"k":1})");
+  EXPECT_EQ(cairn({"finish", "q"}).exit, 0);
+  EXPECT_EQ(cairn({"show", "q", "--json"}).parsed()["status"], "COMPLETED");
+}
+
 class Erase : public Update {};
 
 TEST_F(Erase, RemovesTheRunAndFreesItsId) {

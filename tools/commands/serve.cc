@@ -77,7 +77,7 @@ void print_end(const Globals& globals, const protocol::Receiver::Counters& c) {
                 {"refused", Value(c.refused)}});
     return;
   }
-  std::printf("%s with %s of runs, %llu came again, %llu could not be read\n",
+  std::printf("by sync: %s with %s of runs, %llu came again, %llu could not be read\n",
               counted(c.batches, "batch", "batches").c_str(), counted(c.entries, "change").c_str(),
               static_cast<unsigned long long>(c.duplicates), static_cast<unsigned long long>(c.refused));
 }
@@ -287,7 +287,7 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
     free_memory.after((*server)->counters().requests);
     if (carrier != nullptr) {
       if (const Status s = forward(store, *carrier, monotonic_ms() + 30'000); !s.ok()) {
-        note(globals, "the upstream: " + std::string(s.what));
+        note(globals, "the upstream: " + engine::error_text(s));
         pause_ms(1000);
       }
     }

@@ -63,8 +63,7 @@ Exit look_at(Slot& slot) {
   if (status.ok()) {
     return Exit::kDone;
   }
-  const engine::ErrorDetail& detail = engine::error_detail();
-  slot.problem = detail.code == status.code && !detail.message.empty() ? detail.message : status.what;
+  slot.problem = engine::error_text(status);
   return exit_of(status.code);
 }
 

@@ -129,9 +129,7 @@ Status verify_tables(const std::string& directory, const engine::Identity& ident
   if (s.ok()) {
     return s;
   }
-  const engine::ErrorDetail& detail = engine::error_detail();
-  const std::string why = detail.code == s.code && !detail.message.empty() ? detail.message : s.what;
-  return engine::fail(s, "the tables cannot be checked: " + why);
+  return engine::fail(s, "the tables cannot be checked: " + engine::error_text(s));
 }
 
 constexpr int kAttemptsMax = 5;
