@@ -36,7 +36,7 @@ class RealtimeHandler {
     }
     if (std::optional<http::Response> refusal = refuse(call.request.principal, request.shape); refusal) {
       call.answer.send(std::move(*refusal));
-    } else if (request.live) {
+    } else if (request.live && request.rest.empty()) {
       subscriptions_.follow(std::move(request), std::move(call.answer));
     } else {
       call.answer.send(answer_at_once(storage_, request));

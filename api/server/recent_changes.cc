@@ -10,10 +10,7 @@ namespace {
 constexpr size_t kRecentRowsMax = 2000;
 constexpr size_t kRecentBytesMax = 8u << 20;
 
-size_t bytes_of(const RunView& run) {
-  return sizeof run + run.metadata.size() + (run.payload ? run.payload->text.size() : 0) +
-         (run.output ? run.output->text.size() : 0);
-}
+size_t bytes_of(const RunView& run) { return sizeof run + bytes_of_texts(run, kMetadata | kPayload | kOutput); }
 
 }  // namespace
 

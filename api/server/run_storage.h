@@ -264,13 +264,29 @@ struct Shape {
 struct Position {
   std::string feed;     // opaque, [A-Za-z0-9_.-]: of one run, its life; of a set, the changes that the storage knows
   uint64_t number = 0;  // of one run, its sequence
+  // Of a set that was read in part: opaque, [A-Za-z0-9_.:-], where it goes on. Empty: all was read.
+  std::string rest = {};
   bool operator==(const Position&) const = default;
 };
+
+/// How much is read of what changed.
+struct Extent {
+  unsigned parts = kHeadOnly;  // of each run: kMetadata, kPayload, kOutput. Of another part nothing is read
+  size_t runs_max = 1;
+  size_t bytes_max = SIZE_MAX;  // of their texts: the run that reaches it is the last
+};
+
+/// What these parts of a run count for against Extent::bytes_max.
+inline size_t bytes_of_texts(const RunView& run, unsigned parts) {
+  return ((parts & kMetadata) != 0 ? run.metadata.size() : 0) +
+         ((parts & kPayload) != 0 && run.payload ? run.payload->text.size() : 0) +
+         ((parts & kOutput) != 0 && run.output ? run.output->text.size() : 0);
+}
 
 struct Changes {
   bool reset = false;         // the feed is not known any more, or what came after the position: begin anew
   bool found = true;          // of one run or a batch: it is there
-  std::vector<RunView> rows;  // each run once, as it is now, with metadata, payload and output
+  std::vector<RunView> rows;  // each run once, as it is now, with the parts that were asked for
   // Of a set: where in the feed each of `rows` changed last. Who looks for many tells by it which of them have it.
   std::vector<uint64_t> numbers;
   Position next;         // everything up to here is in `rows`, or was before
@@ -291,8 +307,10 @@ class RunStorage {
   virtual Result<std::optional<RunView>> find(std::string_view id, unsigned parts) = 0;
   virtual Result<Page> list(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit) = 0;
 
-  /// Without `after`: all of the shape as it is now, the newest first, at most `limit` of them. Else what changed since.
-  virtual Result<Changes> changes(const Shape& shape, const std::optional<Position>& after, size_t limit) = 0;
+  /// Without `after`: all of the shape as it is now, the newest first, at most runs_max of them. If bytes_max cuts it,
+  /// next.rest says where it goes on: whoever asks again after `next` gets more of it, and when all was read, what
+  /// changed since it began. Else what changed since.
+  virtual Result<Changes> changes(const Shape& shape, const std::optional<Position>& after, const Extent& extent) = 0;
   /// `hint` is called, from any thread, when something may have changed. It may also be called for nothing, or not at
   /// all: who waits for changes asks once a second as well. An empty one ends it: when this returns, no call is under
   /// way.

@@ -35,7 +35,7 @@ class RunStore : public RunStorage {
   Result<BatchView> batch(const BatchCall& call, const RequestKey& key) override;
   Result<std::optional<RunView>> find(std::string_view id, unsigned parts) override;
   Result<Page> list(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit) override;
-  Result<Changes> changes(const Shape& shape, const std::optional<Position>& after, size_t limit) override;
+  Result<Changes> changes(const Shape& shape, const std::optional<Position>& after, const Extent& extent) override;
   void on_change(std::function<void()> hint) override;
   Result<int64_t> keep_time(int64_t now_us) override;
   [[nodiscard]] std::string name() const override { return name_; }
@@ -84,8 +84,11 @@ class RunStore : public RunStorage {
   };
   struct Scan;
   Status scan(const RunFilter& filter, const std::optional<Place>& from, bool backwards, size_t limit, Scan& out);
-  Result<Changes> changes_of_run(const Shape& shape, const std::optional<Position>& after);
-  Status read_shape(const Shape& shape, size_t limit, Changes& out, std::vector<StoreFeed::Seen>& read);
+  Result<Changes> changes_of_run(const Shape& shape, const std::optional<Position>& after, unsigned parts);
+  struct Remainder;
+  Status read_shape(const Shape& shape, const Extent& extent, Remainder& rest, Changes& out,
+                    std::vector<StoreFeed::Seen>& read);
+  Result<Changes> more_of_shape(const Shape& shape, const Position& after, const Extent& extent);
   /// What tells a life of a run from another, also one that a restart lost the end of.
   [[nodiscard]] std::string life_of(const engine::RunRecord& run) const;
 

@@ -16,7 +16,6 @@ using engine::Value;
 
 namespace {
 
-constexpr unsigned kRow = kMetadata | kPayload | kOutput;
 constexpr size_t kScanned = 256;  // runs of one page of the store
 
 template <class T>
@@ -236,11 +235,24 @@ Status RunStore::scan(const RunFilter& filter, const std::optional<Place>& from,
 
 namespace {
 
-// 16 hexadecimal digits of when the run was created, "-", its id.
+// A place in the order of creation, as a text: 16 hexadecimal digits of when the run was created, "-", its id.
 std::string cursor_text(int64_t created_us, const std::string& id) {
   char digits[17];
   std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(created_us));
   return std::string(digits) + "-" + id;
+}
+
+std::optional<engine::RunPosition> read_cursor(std::string_view text) {
+  constexpr size_t kDigits = 16;
+  uint64_t created = 0;
+  if (text.size() <= kDigits + 1 || text[kDigits] != '-' || !engine::valid_run_id(text.substr(kDigits + 1))) {
+    return std::nullopt;
+  }
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + kDigits, created, 16);
+  if (failed != std::errc() || end != text.data() + kDigits) {
+    return std::nullopt;
+  }
+  return engine::RunPosition{static_cast<int64_t>(created), std::string(text.substr(kDigits + 1))};
 }
 
 }  // namespace
@@ -248,16 +260,11 @@ std::string cursor_text(int64_t created_us, const std::string& id) {
 Result<Page> RunStore::list(const RunFilter& filter, Order /*order*/, const Cursor& cursor, size_t limit) {
   std::optional<Place> from;
   if (!cursor.text.empty()) {
-    constexpr size_t kDigits = 16;
-    uint64_t created = 0;
-    const char* const begin = cursor.text.data();
-    const bool is_long = cursor.text.size() > kDigits + 1 && cursor.text[kDigits] == '-';
-    const auto parsed = is_long ? std::from_chars(begin, begin + kDigits, created, 16) : std::from_chars_result{};
-    if (!is_long || parsed.ec != std::errc() || parsed.ptr != begin + kDigits ||
-        !engine::valid_run_id(cursor.text.substr(kDigits + 1))) {
+    const auto place = read_cursor(cursor.text);
+    if (!place) {
       return Status(Code::kInvalidArgument, "this is no cursor of a listing of runs");
     }
-    from = Place{static_cast<int64_t>(created), cursor.text.substr(kDigits + 1)};
+    from = Place{place->time_us, place->id};
   }
   Scan found;
   CAIRN_TRY(scan(filter, from, cursor.backwards, limit, found));
@@ -293,39 +300,81 @@ Result<Page> RunStore::list(const RunFilter& filter, Order /*order*/, const Curs
 
 void RunStore::on_change(std::function<void()> hint) { feed_.on_change(std::move(hint)); }
 
-Result<Changes> RunStore::changes_of_run(const Shape& shape, const std::optional<Position>& after) {
+Result<Changes> RunStore::changes_of_run(const Shape& shape, const std::optional<Position>& after, unsigned parts) {
   Changes out;
-  CAIRN_TRY_ASSIGN(auto&& run, find(shape.id, kRow));
+  CAIRN_TRY_ASSIGN(auto&& head, find(shape.id, kHeadOnly));
+  // Texts are read only if there is something to tell.
+  const bool is_told = head && after && after->feed == head->life && after->number == head->sequence;
+  CAIRN_TRY_ASSIGN(auto&& run, is_told ? Result<std::optional<RunView>>(std::move(head)) : find(shape.id, parts));
   out.found = run.has_value();
   if (!out.found) {
     return out;
   }
   out.next = {run->life, run->sequence};
   out.reset = after && (after->feed != run->life || after->number > run->sequence);
-  if (!out.reset && (!after || after->number < run->sequence)) {
+  if (!out.reset && !is_told) {
     out.rows.push_back(std::move(*run));
   }
   return out;
 }
 
-// Everything of the shape as it is. Documents are read of those that fit only.
-Status RunStore::read_shape(const Shape& shape, size_t limit, Changes& out, std::vector<StoreFeed::Seen>& read) {
+/// What a snapshot has still to read.
+struct RunStore::Remainder {
+  size_t left = 0;    // so many runs at most
+  std::string place;  // of a batch, the index that comes next; else the last run that was read. Empty: the beginning
+
+  // As Position::rest: LEFT-PLACE
+  static std::optional<Remainder> from(std::string_view text, Shape::Kind kind) {
+    Remainder out;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), out.left);
+    if (failed != std::errc() || end == text.data() + text.size() || *end != '-') {
+      return std::nullopt;
+    }
+    out.place = text.substr(static_cast<size_t>(end - text.data()) + 1);
+    const bool is_place = kind == Shape::Kind::kBatch ? out.index().has_value() : read_cursor(out.place).has_value();
+    return is_place ? std::optional(std::move(out)) : std::nullopt;
+  }
+  [[nodiscard]] std::optional<size_t> index() const {
+    size_t out = 0;
+    const auto [end, failed] = std::from_chars(place.data(), place.data() + place.size(), out);
+    return failed == std::errc() && end == place.data() + place.size() ? std::optional(out) : std::nullopt;
+  }
+  [[nodiscard]] std::string text() const { return left == 0 ? "" : std::to_string(left) + "-" + place; }
+};
+
+// Everything of the shape as it is, from `rest` on, which then is what does not fit any more. Documents are read of
+// those that fit only.
+Status RunStore::read_shape(const Shape& shape, const Extent& extent, Remainder& rest, Changes& out,
+                            std::vector<StoreFeed::Seen>& read) {
+  const size_t runs_max = std::min(rest.left, extent.runs_max);
+  size_t bytes = 0;
+  const auto is_full = [&] { return out.rows.size() >= runs_max || (bytes >= extent.bytes_max && !out.rows.empty()); };
   const auto add = [&](const std::string& id) -> Status {
-    CAIRN_TRY_ASSIGN(const auto found, store_.peek(id, true));
+    CAIRN_TRY_ASSIGN(const auto found, store_.peek(id, (extent.parts & kMetadata) != 0));
     if (!found || found->erased || !fits(found->record, shape)) {
       return {};
     }
-    CAIRN_TRY_ASSIGN(auto&& row, view_of(*found, kRow));
+    CAIRN_TRY_ASSIGN(auto&& row, view_of(*found, extent.parts));
+    bytes += bytes_of_texts(row, extent.parts);
     read.push_back({row.id, row.sequence, 0});
     out.rows.push_back(std::move(row));
     out.numbers.push_back(0);
     return {};
   };
+  const auto left = [&](bool more) { return more ? runs_max - out.rows.size() : 0; };
   if (shape.kind == Shape::Kind::kBatch) {
     CAIRN_TRY_ASSIGN(const auto runs, store_.runs_of_batch(shape.id));
-    for (size_t i = 0; i < runs.size() && out.rows.size() < limit; ++i) {
-      CAIRN_TRY(add(runs[i].second));
+    const size_t first = rest.index().value_or(0);
+    for (const auto& [index, id] : runs) {
+      if (index >= first && is_full()) {
+        rest = {left(true), std::to_string(index)};
+        return {};
+      }
+      if (index >= first) {
+        CAIRN_TRY(add(id));
+      }
     }
+    rest.left = 0;
     return {};
   }
   engine::RunQuery query;
@@ -335,6 +384,10 @@ Status RunStore::read_shape(const Shape& shape, size_t limit, Changes& out, std:
     query.tags = shape.tags;
     query.created_from_us = shape.created_from_us;
   }
+  if (const auto place = read_cursor(rest.place); place) {
+    query.cursor = engine::encode_cursor(query, *place);
+  }
+  bool more = false;
   do {
     std::vector<std::string> fitting;
     auto next = store_.list(
@@ -347,17 +400,43 @@ Status RunStore::read_shape(const Shape& shape, size_t limit, Changes& out, std:
         },
         false);
     CAIRN_TRY(next.status());
-    for (size_t i = 0; i < fitting.size() && out.rows.size() < limit; ++i) {
+    size_t i = 0;
+    for (; i < fitting.size() && !is_full(); ++i) {
       CAIRN_TRY(add(fitting[i]));
     }
     query.cursor = std::move(*next);
-  } while (!query.cursor.empty() && out.rows.size() < limit);
+    more = i < fitting.size() || !query.cursor.empty();
+  } while (more && !is_full());
+  rest.left = left(more);
+  if (!out.rows.empty()) {
+    rest.place = cursor_text(out.rows.back().created_us, out.rows.back().id);
+  }
   return {};
 }
 
-Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Position>& after, size_t limit) {
+Result<Changes> RunStore::more_of_shape(const Shape& shape, const Position& after, const Extent& extent) {
+  Changes out;
+  auto rest = Remainder::from(after.rest, shape.kind);
+  bool has_changed = false;  // since the snapshot began: that is told when all of it was read
+  CAIRN_TRY_ASSIGN(const auto look, feed_.look(after.feed, after.number, [&](const std::string&, uint64_t) {
+    has_changed = true;
+    return Result<uint64_t>(StoreFeed::kEnough);
+  }));
+  out.next = {look.feed, look.number};
+  out.reset = !look.known || !rest;
+  if (out.reset) {
+    return out;
+  }
+  std::vector<StoreFeed::Seen> read;
+  CAIRN_TRY(read_shape(shape, extent, *rest, out, read));
+  out.next = {look.feed, after.number, rest->text()};
+  out.complete = out.next.rest.empty() && !has_changed;
+  return out;
+}
+
+Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Position>& after, const Extent& extent) {
   if (shape.kind == Shape::Kind::kRun) {
-    return changes_of_run(shape, after);
+    return changes_of_run(shape, after, extent.parts);
   }
   Changes out;
   if (shape.kind == Shape::Kind::kBatch) {
@@ -369,40 +448,49 @@ Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Positi
     out.next = {look.feed, look.number};
     return out;
   }
+  if (after && !after->rest.empty()) {
+    return more_of_shape(shape, *after, extent);
+  }
   std::unordered_map<std::string, size_t> places;  // of the rows
+  size_t bytes = 0;                                // of the rows
   uint64_t first_left_out = 0;
   const auto fetch = [&](const std::string& id, uint64_t number) -> Result<uint64_t> {
-    CAIRN_TRY_ASSIGN(const auto found, store_.peek(id, true));
+    CAIRN_TRY_ASSIGN(const auto found, store_.peek(id, (extent.parts & kMetadata) != 0));
     if (!found || found->erased || !fits(found->record, shape)) {
       return uint64_t{0};
     }
     const auto [at, is_new] = places.try_emplace(id, out.rows.size());
-    if (is_new && out.rows.size() >= limit) {
+    const bool is_full = out.rows.size() >= extent.runs_max || (bytes >= extent.bytes_max && !out.rows.empty());
+    if (is_new && is_full) {
       places.erase(at);
       first_left_out = number;
       return StoreFeed::kEnough;
     }
-    CAIRN_TRY_ASSIGN(auto&& row, view_of(*found, kRow));
+    CAIRN_TRY_ASSIGN(auto&& row, view_of(*found, extent.parts));
     const uint64_t sequence = row.sequence;
     if (is_new) {
       out.rows.emplace_back();
       out.numbers.emplace_back();
     }
+    bytes += bytes_of_texts(row, extent.parts) - bytes_of_texts(out.rows[at->second], extent.parts);
     out.rows[at->second] = std::move(row);
     out.numbers[at->second] = number;
     return sequence;
   };
   Result<StoreFeed::Look> look = Status(Code::kInternal);
+  Remainder rest = {extent.runs_max, ""};
   if (after) {
+    rest.left = 0;
     look = feed_.look(after->feed, after->number, fetch);
   } else {
     std::vector<StoreFeed::Seen> seen;  // the rows that were read, in their order
     look = feed_.snapshot(
         seen,
         [&](std::vector<StoreFeed::Seen>& read) {
-          const Status s = read_shape(shape, limit, out, read);
+          const Status s = read_shape(shape, extent, rest, out, read);
           for (size_t i = 0; i < out.rows.size(); ++i) {
             places[out.rows[i].id] = i;
+            bytes += bytes_of_texts(out.rows[i], extent.parts);
           }
           return s;
         },
@@ -413,8 +501,8 @@ Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Positi
   }
   CAIRN_TRY(look.status());
   out.reset = !look->known;
-  out.complete = first_left_out == 0;
-  out.next = {look->feed, out.complete ? look->number : first_left_out - 1};
+  out.next = {look->feed, first_left_out == 0 ? look->number : first_left_out - 1, rest.text()};
+  out.complete = first_left_out == 0 && out.next.rest.empty();
   return out;
 }
 

@@ -37,24 +37,36 @@ void add_head(const ShapeRequest& request, uint64_t after, bool complete, http::
   }
 }
 
+Extent extent_of(const ShapeRequest& request) { return {parts_of(request.columns), kSnapshotRunsMax, kAnswerBytesMax}; }
+
+/// The first part of it, or the next one.
 http::Response snapshot(RunStorage& storage, const ShapeRequest& request) {
-  Result<Changes> all = storage.changes(request.shape, std::nullopt, kSnapshotRunsMax);
+  std::optional<Position> after;
+  if (!request.rest.empty()) {
+    after = Position{request.feed, *request.offset, request.rest};
+  }
+  Result<Changes> all = storage.changes(request.shape, after, extent_of(request));
   if (!all.ok()) {
     return unavailable(all.status());
   }
   if (!all->found) {
     return no_such_shape();
   }
+  if (all->reset) {
+    return refetch(storage, request);
+  }
   // A client that begins anew with a handle that it got for that goes on with it.
   const bool goes_on = !request.feed.empty() && request.feed == all->next.feed;
-  http::Response out =
-      shape_response(200, goes_on ? request.handle : make_handle(request, storage.name(), all->next, false));
-  add_head(request, all->next.number, true, out);
+  const std::string handle = goes_on ? request.handle : make_handle(request, storage.name(), all->next, false);
+  http::Response out = shape_response(200, with_rest(handle, all->next.rest));
+  add_head(request, all->next.number, all->complete, out);
   ShapeBody body;
   for (const RunView& run : all->rows) {
     body.add(change_text(run, request.columns, RowOperation::kInsert));
   }
-  body.add(kUpToDateText);
+  if (all->complete) {
+    body.add(kUpToDateText);
+  }
   out.body = std::move(body).finish();
   return out;
 }
@@ -87,7 +99,7 @@ http::Response refetch_response(std::string_view handle) {
 http::Response no_such_shape() { return with_retry(error_response(404, "Not found"), false); }
 
 http::Response refetch(RunStorage& storage, const ShapeRequest& request) {
-  const Result<Changes> now = storage.changes(request.shape, std::nullopt, 1);
+  const Result<Changes> now = storage.changes(request.shape, std::nullopt, {});
   if (!now.ok()) {
     return unavailable(now.status());
   }
@@ -101,7 +113,7 @@ Since read_since(RunStorage& storage, const ShapeRequest& request) {
     return out;
   }
   Result<Changes> changes =
-      storage.changes(request.shape, Position{request.feed, request.offset.value_or(0)}, kSnapshotRunsMax);
+      storage.changes(request.shape, Position{request.feed, request.offset.value_or(0)}, extent_of(request));
   if (!changes.ok()) {
     out.instead = unavailable(changes.status());
   } else if (!changes->found) {
@@ -117,7 +129,7 @@ Since read_since(RunStorage& storage, const ShapeRequest& request) {
 }
 
 http::Response answer_at_once(RunStorage& storage, const ShapeRequest& request) {
-  if (!request.offset) {
+  if (!request.offset || !request.rest.empty()) {
     return snapshot(storage, request);
   }
   Since since = read_since(storage, request);

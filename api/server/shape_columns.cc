@@ -86,6 +86,7 @@ struct Column {
   std::string_view type;  // with "[]": one dimension of it
   bool needed;            // by the client: it cannot be left out
   Text (*text)(const RunView& run);
+  unsigned part = kHeadOnly;  // of the run, that the text is of
 };
 
 Text no_cost(const RunView& /*run*/) { return "0"; }
@@ -110,12 +111,15 @@ constexpr std::array<Column, kShapeColumns> kColumns = {{
     {"costInCents", "float8", false, no_cost},
     {"baseCostInCents", "float8", false, no_cost},
     {"ttl", "text", false, [](const RunView& run) { return unless_empty(run.ttl); }},
-    {"payload", "text", false, [](const RunView& run) { return run.payload ? Text(run.payload->text) : Text(); }},
-    {"payloadType", "text", false, [](const RunView& run) { return run.payload ? Text(run.payload->type) : Text(); }},
-    {"metadata", "text", false, [](const RunView& run) { return unless_empty(run.metadata); }},
+    {"payload", "text", false, [](const RunView& run) { return run.payload ? Text(run.payload->text) : Text(); },
+     kPayload},
+    {"payloadType", "text", false, [](const RunView& run) { return run.payload ? Text(run.payload->type) : Text(); },
+     kPayload},
+    {"metadata", "text", false, [](const RunView& run) { return unless_empty(run.metadata); }, kMetadata},
     {"metadataType", "text", false, [](const RunView& /*run*/) { return Text(kTypeJson); }},
-    {"output", "text", false, [](const RunView& run) { return run.output ? Text(run.output->text) : Text(); }},
-    {"outputType", "text", false, [](const RunView& run) { return Text(run.output ? run.output->type : kTypeJson); }},
+    {"output", "text", false, [](const RunView& run) { return run.output ? Text(run.output->text) : Text(); }, kOutput},
+    {"outputType", "text", false, [](const RunView& run) { return Text(run.output ? run.output->type : kTypeJson); },
+     kOutput},
     {"runTags", "text[]", false, [](const RunView& run) { return text_array(run.tags); }},
     {"error", "jsonb", false, error_json},
     {"realtimeStreams", "text[]", false, [](const RunView& /*run*/) { return Text("{}"); }},
@@ -129,6 +133,14 @@ ColumnSet leave_out(ColumnSet columns, std::string_view name) {
   const auto found = std::find_if(kColumns.begin(), kColumns.end(),
                                   [name](const Column& column) { return column.name == name && !column.needed; });
   return found == kColumns.end() ? columns : columns & ~(1u << (found - kColumns.begin()));
+}
+
+unsigned parts_of(ColumnSet columns) {
+  unsigned out = kHeadOnly;
+  for (size_t i = 0; i < kShapeColumns; ++i) {
+    out |= is_in(columns, i) ? kColumns[i].part : kHeadOnly;
+  }
+  return out;
 }
 
 std::string schema_text(ColumnSet columns) {

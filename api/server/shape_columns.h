@@ -20,6 +20,9 @@ inline constexpr ColumnSet kAllColumns = (1u << kShapeColumns) - 1;
 /// `columns` without this one. Those that the client needs stay; a name that is none of ours leaves nothing out.
 ColumnSet leave_out(ColumnSet columns, std::string_view name);
 
+/// The parts of a run that these columns show.
+unsigned parts_of(ColumnSet columns);
+
 /// The value of the header electric-schema: {"id":{"type":"text"},...}
 std::string schema_text(ColumnSet columns);
 

@@ -20,6 +20,7 @@ namespace {
 constexpr size_t kHandleBytesMax = 512;
 constexpr std::optional<int64_t> kDefaultBoundUs = 86'400'000'000;
 constexpr size_t kHashDigits = 16;
+constexpr char kRestMark = '~';
 
 using Query = std::map<std::string, std::string, std::less<>>;
 
@@ -111,26 +112,28 @@ std::optional<std::string_view> cut_last(std::string_view& handle) {
 
 /// Sets what the handle says, if it is one of these rows.
 void read_handle(std::string_view store, const std::string& hash, ShapeRequest& out) {
-  std::string_view rest = out.handle;
+  const size_t whole = out.shape.kind == Shape::Kind::kRun ? std::string::npos : out.handle.find(kRestMark);
+  std::string_view head = std::string_view(out.handle).substr(0, whole);
   uint64_t number = 0;
-  std::optional<std::string_view> last = cut_last(rest);
+  std::optional<std::string_view> last = cut_last(head);
   if (out.shape.kind == Shape::Kind::kRun) {
     if (last && *last != hash && read_number(*last, number)) {
-      last = cut_last(rest);
+      last = cut_last(head);
     }
-    if (last == hash && rest.starts_with(store) && rest.substr(store.size()).starts_with('-')) {
-      out.feed = rest.substr(store.size() + 1);
+    if (last == hash && head.starts_with(store) && head.substr(store.size()).starts_with('-')) {
+      out.feed = head.substr(store.size() + 1);
     }
     return;
   }
   int64_t from_ms = 0;
-  if (!last || !read_number(*last, number) || cut_last(rest) != hash) {
+  if (!last || !read_number(*last, number) || cut_last(head) != hash) {
     return;
   }
-  last = cut_last(rest);
+  last = cut_last(head);
   if (last && read_number(*last, from_ms) && from_ms <= INT64_MAX / 1000) {
     out.shape.created_from_us = from_ms * 1000;
-    out.feed = rest;
+    out.feed = head;
+    out.rest = whole == std::string::npos || !out.offset ? "" : out.handle.substr(whole + 1);
   }
 }
 
@@ -205,6 +208,11 @@ std::string make_handle(const ShapeRequest& request, std::string_view store, con
   }
   const std::string born = out + "-" + std::to_string(at.number);
   return anew && born == request.handle ? out + "-" + std::to_string(at.number + 1) : born;
+}
+
+std::string with_rest(std::string_view handle, const std::string& rest) {
+  std::string out(handle.substr(0, handle.find(kRestMark)));
+  return rest.empty() ? out : out + kRestMark + rest;
 }
 
 std::string offset_text(uint64_t number) { return std::to_string(number) + "_0"; }

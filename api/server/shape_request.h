@@ -3,11 +3,13 @@
 //
 //   of one run       handle STORE-LIFE-HASH[-BORN]            offset SEQUENCE_0
 //   of several runs  handle FEED-CREATED_FROM_MS-HASH-BORN    offset NUMBER_0
+//   ... read in part        FEED-CREATED_FROM_MS-HASH-BORN~REST
 //
 // HASH is of what is asked for: the path, the tags, the columns. A handle of other rows, of another life of the run or
 // of another feed is answered by a new one, and the client begins anew. BORN is the number at which a handle was made:
 // the client never takes up a handle again that it was told to give up, so a new one in the same life or feed must
-// differ. The time that CREATED_FROM_MS bounds is fixed by the first request.
+// differ. The time that CREATED_FROM_MS bounds is fixed by the first request. REST is Position::rest, where a snapshot
+// goes on that is answered in several parts; the offset then says from where on changes come after it.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +29,7 @@ struct ShapeRequest {
   std::optional<uint64_t> offset;    // none: from the start
   std::string handle;                // as it came; empty: none
   std::string feed;                  // of the handle; empty: it is not one of these rows
+  std::string rest;                  // of the handle; empty: it has none
   std::optional<int64_t> cursor_ms;  // when the answer before was given, wall clock, as far as the client says it
 };
 
@@ -36,6 +39,9 @@ std::string read_shape_request(std::string_view query, std::string_view store, i
 
 /// The handle for these rows from `at` on. It is never the one that the request came with if `anew`.
 std::string make_handle(const ShapeRequest& request, std::string_view store, const Position& at, bool anew);
+
+/// The handle for what is still to come of a snapshot; of all of it, if nothing is.
+std::string with_rest(std::string_view handle, const std::string& rest);
 
 std::string offset_text(uint64_t number);
 

@@ -24,11 +24,25 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr size_t kLookRowsMax = 256;
+constexpr size_t kLookRunsMax = 256;
 constexpr int kLookPartsMax = 8;  // then those who wait get what was found, and the next look goes on
 constexpr int kChecksMax = 5;
 constexpr milliseconds kNoMemoryPause{20};
 constexpr milliseconds kSweep{1000};
+
+/// Leaves those that one answer takes, the first ones. Returns whether that is all of them: who has the others asks for
+/// what came after the last.
+bool keep_what_fits(unsigned parts, std::vector<ChangedRunPtr>& rows) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    bytes += bytes_of_texts(rows[i]->view, parts);
+    if ((bytes >= kAnswerBytesMax || i + 1 == kSnapshotRunsMax) && i + 1 < rows.size()) {
+      rows.resize(i + 1);
+      return false;
+    }
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -116,6 +130,7 @@ Subscriptions::Tried Subscriptions::try_follow(Waiting& waiting) {
     if (!has_begun_) {
       return Tried::kOvertaken;
     }
+    room_.want(parts_of(waiting.request.columns));
     waiting.deadline = a_deadline();
     if (room_.enter_if_known(waiting)) {
       entered();
@@ -138,7 +153,8 @@ Subscriptions::Tried Subscriptions::try_follow(Waiting& waiting) {
   if (over_) {
     return Tried::kOver;
   }
-  if (restarts != restarts_ || room_.changes().from() > began) {
+  const bool has_parts = (parts_of(waiting.request.columns) & ~room_.parts()) == 0;
+  if (restarts != restarts_ || room_.changes().from() > began || !has_parts) {
     return Tried::kOvertaken;  // what changed since the check began is not all here
   }
   if (waiting.request.shape.kind != Shape::Kind::kRun && since.next.feed != room_.changes().upto().feed) {
@@ -162,7 +178,7 @@ Status Subscriptions::begin() {
       return {};
     }
   }
-  CAIRN_TRY_ASSIGN(Changes now, storage_.changes(Shape(), std::nullopt, 1));
+  CAIRN_TRY_ASSIGN(Changes now, storage_.changes(Shape(), std::nullopt, {}));
   const MutexLock lock(mutex_);
   if (!has_begun_) {
     restart(std::move(now.next));
@@ -203,7 +219,9 @@ void Subscriptions::give(std::vector<Waiting> leaving, bool in_trouble) const {
         rows.push_back(std::move(row));
       }
       std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a->number < b->number; });
-      waiting.answer.send(changes_response(request, request.handle, waiting.after.number, rows, true));
+      const bool complete = keep_what_fits(parts_of(request.columns), rows);
+      const uint64_t after = complete ? waiting.after.number : rows.back()->number;
+      waiting.answer.send(changes_response(request, request.handle, after, rows, complete));
     }
   }
 }
@@ -296,21 +314,23 @@ void Subscriptions::look() {
 /// Returns whether there is more.
 bool Subscriptions::look_at_some() {
   Position from;
+  Extent extent = {kHeadOnly, kLookRunsMax, kAnswerBytesMax};
   uint64_t restarts = 0;
   {
     const MutexLock lock(mutex_);
     from = room_.changes().upto();
+    extent.parts = room_.parts();
     restarts = restarts_;
   }
-  Result<Changes> changes = storage_.changes(Shape(), from, kLookRowsMax);
-  Result<Changes> anew = changes.ok() && changes->reset ? storage_.changes(Shape(), std::nullopt, 1) : Changes();
+  Result<Changes> changes = storage_.changes(Shape(), from, extent);
+  Result<Changes> anew = changes.ok() && changes->reset ? storage_.changes(Shape(), std::nullopt, {}) : Changes();
   const std::vector<ChangedRunPtr> rows = changes.ok() ? changed_runs(*changes) : std::vector<ChangedRunPtr>();
   const MutexLock lock(mutex_);
   in_trouble_ = !changes.ok() || !anew.ok();
   if (in_trouble_) {
     return false;
   }
-  if (restarts != restarts_) {  // by a handler
+  if (restarts != restarts_ || (room_.parts() & ~extent.parts) != 0) {  // by a handler
     hinted_ = true;
     return false;
   }

@@ -1,6 +1,7 @@
 #include "api/server/waiting_room.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace cairn::server {
 
@@ -32,6 +33,14 @@ std::vector<std::string> places_of(const RunView& run) {
 bool is_of_one_run(const Waiting& waiting) { return waiting.request.shape.kind == Shape::Kind::kRun; }
 
 }  // namespace
+
+void WaitingRoom::want(unsigned parts) {
+  lately_ |= parts;
+  if ((parts & ~parts_) != 0) {
+    parts_ |= parts;
+    changes_.restart(Position(changes_.upto()));
+  }
+}
 
 bool WaitingRoom::enter_if_known(Waiting& waiting) {
   const Shape& shape = waiting.request.shape;
@@ -153,7 +162,9 @@ std::vector<Waiting> WaitingRoom::take_all() { return take_due(SubscriptionClock
 
 std::vector<Waiting> WaitingRoom::take_gone() {
   std::vector<uint64_t> ids;
+  parts_ = std::exchange(lately_, kHeadOnly);
   for (const auto& [id, waiting] : waiting_) {
+    parts_ |= parts_of(waiting.request.columns);
     if (!waiting.answer.is_wanted()) {
       ids.push_back(id);
     }

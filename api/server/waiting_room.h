@@ -1,8 +1,10 @@
 // The live requests that wait, found by the runs that they follow; and the changes of the last looks at the storage, so
 // that whoever comes back at once gets what it has missed.
 //
-// Invariant: a request that waits has, in `after` and `rows` together, each change of its runs up to changes().upto();
-// or it is marked to come again. So whoever enters must have been checked against all of that.
+// Invariants:
+// - A request that waits has, in `after` and `rows` together, each change of its runs up to changes().upto(); or it is
+//   marked to come again. So whoever enters must have been checked against all of that.
+// - What changes() has, has the parts() of each run, and so the parts that anybody here shows.
 #pragma once
 
 #include <chrono>
@@ -39,6 +41,12 @@ struct Waiting {
 /// Threads: one at a time.
 class WaitingRoom {
  public:
+  /// From now on changes have these parts; what was there without them is forgotten. Whoever wants to enter says so
+  /// before.
+  void want(unsigned parts);
+  /// What changes must have that are added.
+  [[nodiscard]] unsigned parts() const { return parts_; }
+
   /// Lets it wait if changes() says what changed for it since `after`; else it stays as it is.
   bool enter_if_known(Waiting& waiting);
   /// Lets it wait. It was checked against the storage, when changes() were there up to `began` at least, and has what
@@ -52,7 +60,8 @@ class WaitingRoom {
   /// Those who leave have in `after` what the client has with their rows.
   std::vector<Waiting> take_due(SubscriptionClock::time_point now);
   std::vector<Waiting> take_all();
-  /// Those whose clients went away.
+  /// Those whose clients went away. Also parts() that nobody here shows, nor wanted since the last call, are wanted no
+  /// more.
   std::vector<Waiting> take_gone();
 
   [[nodiscard]] const RecentChanges& changes() const { return changes_; }
@@ -68,6 +77,8 @@ class WaitingRoom {
   Waiting take(uint64_t id);
 
   RecentChanges changes_;
+  unsigned parts_ = kHeadOnly;
+  unsigned lately_ = kHeadOnly;  // wanted since the last take_gone()
   uint64_t last_id_ = 0;
   std::unordered_map<uint64_t, Waiting> waiting_;
   std::unordered_map<std::string, std::unordered_set<uint64_t>> index_;

@@ -37,12 +37,15 @@ class CountedStorage : public server::RunStorage {
     return of_->list(filter, order, cursor, limit);
   }
   Result<server::Changes> changes(const server::Shape& shape, const std::optional<server::Position>& after,
-                                  size_t limit) override {
-    auto out = of_->changes(shape, after, limit);
+                                  const server::Extent& extent) override {
+    auto out = of_->changes(shape, after, extent);
     const bool is_look = shape.kind == server::Shape::Kind::kAll;
     ++(is_look ? looks : checks);
     if (out.ok()) {
       (is_look ? look_rows : check_rows) += out->rows.size();
+      for (const server::RunView& row : out->rows) {
+        payloads += row.payload ? 1 : 0;
+      }
     }
     if (!is_look && after && after_check) {
       std::exchange(after_check, {})();
@@ -64,6 +67,7 @@ class CountedStorage : public server::RunStorage {
   std::atomic<size_t> look_rows{0};
   std::atomic<size_t> checks{0};  // for one request
   std::atomic<size_t> check_rows{0};
+  std::atomic<size_t> payloads{0};  // that were read of rows
 
  private:
   const std::unique_ptr<server::RunStorage> of_;

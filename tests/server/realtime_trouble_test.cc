@@ -339,7 +339,8 @@ class RealtimeWhileAllChanges : public Realtime {
     EXPECT_EQ(client.resets(), 0u) << "without need";
     EXPECT_EQ(watcher.doubled(), 0u);
     size_t expected = 0;
-    const server::Changes now = storage_.changes(server::Shape(), std::nullopt, 1'000'000).value();
+    const server::Changes now =
+        storage_.changes(server::Shape(), std::nullopt, {server::kMetadata, 1'000'000, SIZE_MAX}).value();
     for (const server::RunView& view : now.rows) {
       const bool is_its = fits(client.target(), view);
       expected += is_its ? 1 : 0;

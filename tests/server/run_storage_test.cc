@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <set>
 
 #include "engine/document/operation.h"
@@ -48,6 +49,10 @@ class RunStorages : public testing::TestWithParam<StorageKind> {
   }
   server::RunView run(const std::string& id, unsigned parts = server::kMetadata) {
     return storage_.find(id, parts).value().value();
+  }
+
+  static server::Extent all(size_t runs_max) {
+    return {server::kMetadata | server::kPayload | server::kOutput, runs_max, SIZE_MAX};
   }
 
   int64_t now_us_ = 1'700'000'000'000'000;
@@ -200,21 +205,21 @@ TEST_P(RunStorages, ASetIsResumedByItsPositionOrIsReset) {
   const server::Shape tagged{server::Shape::Kind::kTags, "", {"a"}, 0};
   const std::string first = trigger("t", {"a"});
   trigger("t", {"b"});
-  auto found = storage_.changes(tagged, {}, 10).value();
+  auto found = storage_.changes(tagged, {}, all(10)).value();
   ASSERT_EQ(found.rows.size(), 1u);
   const server::Position position = found.next;
-  EXPECT_TRUE(storage_.changes(tagged, position, 10).value().rows.empty());
+  EXPECT_TRUE(storage_.changes(tagged, position, all(10)).value().rows.empty());
   const std::string second = trigger("t", {"a"});
   update(first, R"([{"type":"set","key":"n","value":1}])");
   update(first, R"([{"type":"set","key":"n","value":2}])");
-  found = storage_.changes(tagged, position, 1).value();
+  found = storage_.changes(tagged, position, all(1)).value();
   ASSERT_EQ(found.rows.size(), 1u);
   EXPECT_EQ(found.rows[0].id, second);
   ASSERT_EQ(found.numbers.size(), 1u);
   const uint64_t of_second = found.numbers[0];
   EXPECT_GT(of_second, position.number);
   EXPECT_FALSE(found.complete);
-  found = storage_.changes(tagged, found.next, 10).value();
+  found = storage_.changes(tagged, found.next, all(10)).value();
   ASSERT_EQ(found.rows.size(), 1u) << "a run that changed twice is one row";
   EXPECT_EQ(found.rows[0].metadata, R"({"n":2})");
   ASSERT_EQ(found.numbers.size(), 1u);
@@ -223,25 +228,157 @@ TEST_P(RunStorages, ASetIsResumedByItsPositionOrIsReset) {
   EXPECT_TRUE(found.complete);
   for (int i = 0; i < 9; ++i) {
     trigger();
-    ASSERT_TRUE(storage_.changes({}, found.next, 1).ok());  // a look: what changes between two is one change
+    ASSERT_TRUE(storage_.changes({}, found.next, all(1)).ok());  // a look: what changes between two is one change
   }
-  EXPECT_TRUE(storage_.changes(tagged, position, 10).value().reset) << "too old";
-  found = storage_.changes(tagged, {}, 10).value();
+  EXPECT_TRUE(storage_.changes(tagged, position, all(10)).value().reset) << "too old";
+  found = storage_.changes(tagged, {}, all(10)).value();
   tested_->restart();
-  EXPECT_TRUE(storage_.changes(tagged, found.next, 10).value().reset) << "of another feed";
+  EXPECT_TRUE(storage_.changes(tagged, found.next, all(10)).value().reset) << "of another feed";
 }
 
 TEST_P(RunStorages, ARunIsResumedByItsSequence) {
   const server::Shape one{server::Shape::Kind::kRun, trigger(), {}, 0};
-  auto found = storage_.changes(one, {}, 10).value();
+  auto found = storage_.changes(one, {}, all(10)).value();
   ASSERT_EQ(found.rows.size(), 1u);
   const server::Position position = found.next;
   tested_->restart();
-  EXPECT_TRUE(storage_.changes(one, position, 10).value().rows.empty());
+  EXPECT_TRUE(storage_.changes(one, position, all(10)).value().rows.empty());
   update(one.id, R"([{"type":"set","key":"n","value":1}])");
-  EXPECT_EQ(storage_.changes(one, position, 10).value().rows.size(), 1u);
-  EXPECT_TRUE(storage_.changes(one, server::Position{"other life", 1}, 10).value().reset);
-  EXPECT_FALSE(storage_.changes({server::Shape::Kind::kRun, "run_none", {}, 0}, {}, 10).value().found);
+  EXPECT_EQ(storage_.changes(one, position, all(10)).value().rows.size(), 1u);
+  EXPECT_TRUE(storage_.changes(one, server::Position{"other life", 1}, all(10)).value().reset);
+  EXPECT_FALSE(storage_.changes({server::Shape::Kind::kRun, "run_none", {}, 0}, {}, all(10)).value().found);
+}
+
+TEST_P(RunStorages, ASnapshotThatIsCutGoesOnWhereItWas) {
+  const server::Extent extent{server::kMetadata, 6, 16};  // two runs reach it
+  std::vector<std::string> made;
+  for (int i = 0; i < 8; ++i) {
+    made.push_back(trigger("t", {"a"}));
+    update(made.back(), R"([{"type":"set","key":"n","value":100}])");
+    now_us_ -= i % 3 == 1 ? 1000 : 0;  // some were created at the same time
+  }
+  for (const server::Shape& shape : {server::Shape(), server::Shape{server::Shape::Kind::kTags, "", {"a"}, 0}}) {
+    std::vector<std::string> wanted;
+    const server::Changes whole = storage_.changes(shape, {}, all(6)).value();
+    for (const server::RunView& row : whole.rows) {
+      wanted.push_back(row.id);
+    }
+    ASSERT_EQ(wanted.size(), 6u);
+    std::vector<std::string> seen;
+    std::optional<server::Position> at;
+    for (size_t parts = 1; parts <= 3; ++parts) {
+      const server::Changes found = storage_.changes(shape, at, extent).value();
+      EXPECT_FALSE(found.reset);
+      ASSERT_EQ(found.rows.size(), 2u);
+      ASSERT_EQ(found.numbers.size(), 2u);
+      EXPECT_EQ(found.complete, parts == 3);
+      EXPECT_EQ(found.next.rest.empty(), parts == 3);
+      EXPECT_EQ(found.next.rest.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-"),
+                std::string::npos);
+      for (const server::RunView& row : found.rows) {
+        seen.push_back(row.id);
+      }
+      at = found.next;
+    }
+    EXPECT_EQ(seen, wanted) << "the newest six, each once";
+  }
+}
+
+TEST_P(RunStorages, WhatChangesBetweenTwoPartsOfASnapshotComesAfterThem) {
+  const server::Extent one_run{server::kMetadata, 10, 1};
+  std::vector<std::string> made;
+  for (int i = 0; i < 3; ++i) {
+    made.push_back(trigger("t", {"a"}));
+    update(made.back(), R"([{"type":"set","key":"n","value":1}])");
+  }
+  const server::Shape tagged{server::Shape::Kind::kTags, "", {"a"}, 0};
+  std::map<std::string, std::string> client;
+  server::Changes found = storage_.changes(tagged, {}, one_run).value();
+  for (int parts = 0; !found.complete && parts < 20; ++parts) {
+    ASSERT_LE(found.rows.size(), 1u);
+    for (const server::RunView& row : found.rows) {
+      client[row.id] = row.metadata;
+    }
+    if (parts == 0) {
+      EXPECT_EQ(client.count(made[2]), 1u);
+      update(made[2], R"([{"type":"set","key":"n","value":2}])");  // was told already
+      update(made[0], R"([{"type":"set","key":"n","value":3}])");  // not yet
+      made.push_back(trigger("t", {"a"}));
+    }
+    found = storage_.changes(tagged, found.next, one_run).value();
+    ASSERT_FALSE(found.reset);
+  }
+  EXPECT_TRUE(found.complete);
+  for (const server::RunView& row : found.rows) {
+    client[row.id] = row.metadata;
+  }
+  const std::map<std::string, std::string> wanted = {
+      {made[0], R"({"n":3})"}, {made[1], R"({"n":1})"}, {made[2], R"({"n":2})"}, {made[3], ""}};
+  EXPECT_EQ(client, wanted);
+}
+
+TEST_P(RunStorages, ABatchIsReadInPartsToo) {
+  server::BatchCreate create;
+  create.runs = 5;
+  server::BatchItems items;
+  items.batch = storage_.batch(create, {}).value().id;
+  items.items.resize(5);
+  for (size_t i = 0; i < items.items.size(); ++i) {
+    items.items[i].index = i;
+    items.items[i].trigger.task = "t";
+    items.items[i].trigger.metadata = R"({"n":1})";
+  }
+  const server::BatchView batch = storage_.batch(items, {}).value();
+  std::set<std::string> seen;
+  server::Changes found;
+  std::optional<server::Position> at;
+  size_t parts = 0;
+  do {
+    found =
+        storage_.changes({server::Shape::Kind::kBatch, items.batch, {}, 0}, at, {server::kMetadata, 100, 8}).value();
+    for (const server::RunView& row : found.rows) {
+      EXPECT_TRUE(seen.insert(row.id).second);
+    }
+    at = found.next;
+  } while (++parts < 10 && !found.complete);
+  EXPECT_EQ(parts, 3u);
+  EXPECT_EQ(seen.size(), batch.runs.size());
+}
+
+TEST_P(RunStorages, ARestThatNobodyGaveIsAReset) {
+  trigger("t", {"a"});
+  trigger("t", {"a"});
+  const server::Changes begun = storage_.changes({}, {}, all(10)).value();
+  for (const char* rest : {"x", "-", "1", "1-", "1-x", "a", "9a", "99999999999999999999-0", "1-0000000000000000-",
+                           "1-000000000000000g-run_1", "1-0000000000000000-..", "-1-0000000000000000-run_1"}) {
+    EXPECT_TRUE(storage_.changes({}, server::Position{begun.next.feed, begun.next.number, rest}, all(10)).value().reset)
+        << rest;
+  }
+  EXPECT_TRUE(storage_.changes({}, server::Position{"other", begun.next.number, "1-x"}, all(10)).value().reset);
+}
+
+TEST_P(RunStorages, OnlyThePartsThatAreAskedForAreRead) {
+  server::Trigger change;
+  change.task = "t";
+  change.payload = server::TypedText{"text/plain", "p"};
+  change.metadata = R"({"n":1})";
+  const std::string id = storage_.write(change, {}).value().id;
+  server::StatusChange finish{id, {}, RunStatus::kCompleted, "", server::TypedText{"text/plain", "o"}};
+  ASSERT_EQ(storage_.write(finish, {}).value().refused, Refused::kNo);
+  const server::Position before = {storage_.changes({}, {}, all(1)).value().next.feed, 0, ""};
+  for (const unsigned parts : {0u, 1u, 2u, 4u, 3u, 5u, 6u, 7u}) {
+    std::vector<server::Changes> looks;
+    for (const server::Shape& shape : {server::Shape(), server::Shape{server::Shape::Kind::kRun, id, {}, 0}}) {
+      looks.push_back(storage_.changes(shape, {}, {parts, 10, SIZE_MAX}).value());
+    }
+    looks.push_back(storage_.changes({}, before, {parts, 10, SIZE_MAX}).value());
+    for (const server::Changes& found : looks) {
+      ASSERT_EQ(found.rows.size(), 1u);
+      EXPECT_EQ(!found.rows[0].metadata.empty(), (parts & server::kMetadata) != 0);
+      EXPECT_EQ(found.rows[0].payload.has_value(), (parts & server::kPayload) != 0);
+      EXPECT_EQ(found.rows[0].output.has_value(), (parts & server::kOutput) != 0);
+    }
+  }
 }
 
 TEST_P(RunStorages, EachDoorHasAHintOfItsOwn) {

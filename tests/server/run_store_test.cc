@@ -141,17 +141,17 @@ TEST_F(RunStoreTest, ALookVisitsOnlyRunsThatChanged) {
     ids.push_back(trigger());
   }
   ASSERT_TRUE(store_->barrier().ok());
-  server::Position at = runs_->changes({}, std::nullopt, 1000).value().next;
-  at = runs_->changes({}, at, 1000).value().next;
+  server::Position at = runs_->changes({}, std::nullopt, {server::kMetadata, 1000, SIZE_MAX}).value().next;
+  at = runs_->changes({}, at, {server::kMetadata, 1000, SIZE_MAX}).value().next;
   const uint64_t before = runs_->visited();
   for (int i = 0; i < 10; ++i) {
-    EXPECT_TRUE(runs_->changes({}, at, 1000).value().rows.empty());
+    EXPECT_TRUE(runs_->changes({}, at, {server::kMetadata, 1000, SIZE_MAX}).value().rows.empty());
   }
   EXPECT_EQ(runs_->visited(), before);
   server::StatusChange change;
   change.run = ids[7];
   EXPECT_EQ(runs_->write(change, {}).value().refused, server::Refused::kNo);
-  const auto found = runs_->changes({}, at, 1000).value();
+  const auto found = runs_->changes({}, at, {server::kMetadata, 1000, SIZE_MAX}).value();
   ASSERT_EQ(found.rows.size(), 1U);
   EXPECT_EQ(found.rows[0].id, ids[7]);
   EXPECT_EQ(runs_->visited(), before + 1);
@@ -171,13 +171,13 @@ TEST_F(RunStoreTest, NothingFallsBetweenASnapshotAndWhatComesAfterIt) {
   });
   size_t before = 0;  // runs that were made before what comes after the snapshot was asked for
   while (before < kRuns) {
-    auto found = runs_->changes({}, std::nullopt, 100'000).value();
+    auto found = runs_->changes({}, std::nullopt, {server::kMetadata, 100'000, SIZE_MAX}).value();
     std::set<std::string> all;
     for (const auto& row : found.rows) {
       all.insert(row.id);
     }
     before = made_count;
-    found = runs_->changes({}, server::Position(found.next), 100'000).value();
+    found = runs_->changes({}, server::Position(found.next), {server::kMetadata, 100'000, SIZE_MAX}).value();
     for (const auto& row : found.rows) {
       EXPECT_TRUE(all.insert(row.id).second) << "told twice";
     }

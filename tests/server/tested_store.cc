@@ -93,8 +93,8 @@ class TestedStore : public TestedStorage, public RunStorage {
   Result<Page> list(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit) override {
     return with([&] { return runs_->list(filter, order, cursor, limit); });
   }
-  Result<Changes> changes(const Shape& shape, const std::optional<Position>& after, size_t limit) override {
-    return with([&] { return runs_->changes(shape, after, limit); });
+  Result<Changes> changes(const Shape& shape, const std::optional<Position>& after, const Extent& extent) override {
+    return with([&] { return runs_->changes(shape, after, extent); });
   }
   void on_change(std::function<void()> hint) override { set_hint(this, std::move(hint)); }
   Result<int64_t> keep_time(int64_t now_us) override {
@@ -113,8 +113,8 @@ class TestedStore : public TestedStorage, public RunStorage {
     Result<Page> list(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit) override {
       return of_.list(filter, order, cursor, limit);
     }
-    Result<Changes> changes(const Shape& shape, const std::optional<Position>& after, size_t limit) override {
-      return of_.changes(shape, after, limit);
+    Result<Changes> changes(const Shape& shape, const std::optional<Position>& after, const Extent& extent) override {
+      return of_.changes(shape, after, extent);
     }
     void on_change(std::function<void()> hint) override { of_.set_hint(this, std::move(hint)); }
     Result<int64_t> keep_time(int64_t now_us) override { return of_.keep_time(now_us); }

@@ -168,7 +168,7 @@ bool MemoryStorage::fits(const Run& run, const Shape& shape) const {
   return false;
 }
 
-Changes MemoryStorage::changes_of_run(const Shape& shape, const std::optional<Position>& after) {
+Changes MemoryStorage::changes_of_run(const Shape& shape, const std::optional<Position>& after, unsigned parts) {
   Changes out;
   const Run* run = run_of(shape.id);
   out.found = run != nullptr;
@@ -178,17 +178,49 @@ Changes MemoryStorage::changes_of_run(const Shape& shape, const std::optional<Po
   out.next = {run->view.life, run->view.sequence};
   out.reset = after && (after->feed != run->view.life || after->number > run->view.sequence);
   if (!out.reset && (!after || after->number < run->view.sequence)) {
-    out.rows.push_back(view_of(*run, kMetadata | kPayload | kOutput));
+    out.rows.push_back(view_of(*run, parts));
   }
   return out;
 }
 
-Result<Changes> MemoryStorage::changes(const Shape& shape, const std::optional<Position>& after, size_t limit) {
-  constexpr unsigned kRow = kMetadata | kPayload | kOutput;
+// The rest of a snapshot is "LEFT-MARK": how many runs it may still have, and the last one that it has.
+bool MemoryStorage::read_shape(const Shape& shape, const std::string& rest, const Extent& extent, Changes& out) {
+  size_t left = extent.runs_max;
+  auto at = by_created_.rbegin();
+  if (!rest.empty()) {
+    size_t given = 0;
+    const auto [end, failed] = std::from_chars(rest.data(), rest.data() + rest.size(), given);
+    const std::optional<Mark> mark =
+        failed == std::errc() ? mark_of(std::string(end, rest.data() + rest.size())) : std::nullopt;
+    if (!mark) {
+      return false;
+    }
+    left = std::min(left, given);
+    at = std::make_reverse_iterator(by_created_.lower_bound(mark->place));
+  }
+  size_t bytes = 0;
+  for (; at != by_created_.rend() && out.rows.size() < left; ++at) {
+    const Run& run = runs_.at(at->second);
+    if (!fits(run, shape)) {
+      continue;
+    }
+    if (bytes >= extent.bytes_max && !out.rows.empty()) {
+      const RunView& last = out.rows.back();
+      out.next.rest = std::to_string(left - out.rows.size()) + text_of({{last.created_us, last.id}, false});
+      break;
+    }
+    out.rows.push_back(view_of(run, extent.parts));
+    out.numbers.push_back(run.number);
+    bytes += bytes_of_texts(out.rows.back(), extent.parts);
+  }
+  return true;
+}
+
+Result<Changes> MemoryStorage::changes(const Shape& shape, const std::optional<Position>& after, const Extent& extent) {
   const std::lock_guard lock(mutex_);
   CAIRN_TRY(trouble_);
   if (shape.kind == Shape::Kind::kRun) {
-    return changes_of_run(shape, after);
+    return changes_of_run(shape, after, extent.parts);
   }
   Changes out;
   out.found = shape.kind != Shape::Kind::kBatch || batches_.count(shape.id) != 0;
@@ -197,12 +229,8 @@ Result<Changes> MemoryStorage::changes(const Shape& shape, const std::optional<P
     return out;
   }
   if (!after) {
-    for (auto at = by_created_.rbegin(); at != by_created_.rend() && out.rows.size() < limit; ++at) {
-      if (const Run& run = runs_.at(at->second); fits(run, shape)) {
-        out.rows.push_back(view_of(run, kRow));
-        out.numbers.push_back(run.number);
-      }
-    }
+    read_shape(shape, "", extent, out);
+    out.complete = out.next.rest.empty();
     return out;
   }
   const uint64_t known_from = position_ - history_.size();  // what came after it is known
@@ -210,20 +238,28 @@ Result<Changes> MemoryStorage::changes(const Shape& shape, const std::optional<P
     out.reset = true;
     return out;
   }
+  if (!after->rest.empty()) {
+    out.next.number = after->number;
+    out.reset = !read_shape(shape, after->rest, extent, out);
+    out.complete = out.next.rest.empty() && after->number == position_;
+    return out;
+  }
   std::set<std::string> seen;
+  size_t bytes = 0;
   for (uint64_t number = after->number + 1; number <= position_; ++number) {
     const Run& run = runs_.at(history_[number - known_from - 1]);
     if (seen.count(run.view.id) != 0 || !fits(run, shape)) {
       continue;
     }
-    if (out.rows.size() == limit) {
+    if (out.rows.size() >= extent.runs_max || (bytes >= extent.bytes_max && !out.rows.empty())) {
       out.next.number = number - 1;
       out.complete = false;
       break;
     }
     seen.insert(run.view.id);
-    out.rows.push_back(view_of(run, kRow));
+    out.rows.push_back(view_of(run, extent.parts));
     out.numbers.push_back(run.number);
+    bytes += bytes_of_texts(out.rows.back(), extent.parts);
   }
   return out;
 }

@@ -19,8 +19,8 @@ class MemoryStorage::Door : public RunStorage {
   Result<Page> list(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit) override {
     return storage_.list(filter, order, cursor, limit);
   }
-  Result<Changes> changes(const Shape& shape, const std::optional<Position>& after, size_t limit) override {
-    return storage_.changes(shape, after, limit);
+  Result<Changes> changes(const Shape& shape, const std::optional<Position>& after, const Extent& extent) override {
+    return storage_.changes(shape, after, extent);
   }
   void on_change(std::function<void()> hint) override { storage_.set_hint(this, std::move(hint)); }
   Result<int64_t> keep_time(int64_t now_us) override { return storage_.keep_time(now_us); }

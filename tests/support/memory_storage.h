@@ -41,7 +41,7 @@ class MemoryStorage : public server::RunStorage {
   Result<server::Page> list(const server::RunFilter& filter, server::Order order, const server::Cursor& cursor,
                             size_t limit) override;
   Result<server::Changes> changes(const server::Shape& shape, const std::optional<server::Position>& after,
-                                  size_t limit) override;
+                                  const server::Extent& extent) override;
   void on_change(std::function<void()> hint) override;
   Result<int64_t> keep_time(int64_t now_us) override;
   [[nodiscard]] std::string name() const override { return options_.name; }
@@ -120,7 +120,11 @@ class MemoryStorage : public server::RunStorage {
   [[nodiscard]] server::RunView view_of(const Run& run, unsigned parts) const;
   [[nodiscard]] bool fits(const Run& run, const server::RunFilter& filter) const;
   [[nodiscard]] bool fits(const Run& run, const server::Shape& shape) const;
-  server::Changes changes_of_run(const server::Shape& shape, const std::optional<server::Position>& after);
+  server::Changes changes_of_run(const server::Shape& shape, const std::optional<server::Position>& after,
+                                 unsigned parts);
+  /// False: `rest` is none of this storage.
+  bool read_shape(const server::Shape& shape, const std::string& rest, const server::Extent& extent,
+                  server::Changes& out);
 
   // Without it.
   void notify();
