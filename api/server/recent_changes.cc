@@ -29,6 +29,11 @@ std::vector<ChangedRunPtr> changed_runs(Changes& changes) {
     const uint64_t number = i < changes.numbers.size() ? changes.numbers[i] : changes.next.number;
     out.push_back(std::make_shared<const ChangedRun>(std::move(changes.rows[i]), number));
   }
+  for (auto& [id, number] : changes.erased) {
+    RunView run;
+    run.id = std::move(id);
+    out.push_back(std::make_shared<const ChangedRun>(std::move(run), number, true));
+  }
   return out;
 }
 

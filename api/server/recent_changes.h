@@ -17,14 +17,15 @@
 
 namespace cairn::server {
 
-/// A run as it was after a change, and its text for all who get it.
+/// A run as it was after a change, and its text for all who get it; or that it was erased.
 class ChangedRun {
  public:
   /// `at`: the number of the change, in the feed of all runs.
-  ChangedRun(RunView run, uint64_t at) : view(std::move(run)), number(at) {}
+  ChangedRun(RunView run, uint64_t at, bool erased = false) : view(std::move(run)), number(at), is_erased(erased) {}
 
   const RunView view;
   const uint64_t number;
+  const bool is_erased = false;  // then the view has the id only
 
   /// As change_text(); made once for each set of columns. Threads: any.
   [[nodiscard]] std::shared_ptr<const std::string> update_text(ColumnSet columns) const;
@@ -35,7 +36,7 @@ class ChangedRun {
 };
 using ChangedRunPtr = std::shared_ptr<const ChangedRun>;
 
-/// The rows of `changes`, which are taken from it.
+/// The rows of `changes`, which are taken from it, and what was erased.
 std::vector<ChangedRunPtr> changed_runs(Changes& changes);
 
 /// Whether a run is one of these rows.

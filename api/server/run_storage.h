@@ -289,6 +289,8 @@ struct Changes {
   std::vector<RunView> rows;  // each run once, as it is now, with the parts that were asked for
   // Of a set: where in the feed each of `rows` changed last. Who looks for many tells by it which of them have it.
   std::vector<uint64_t> numbers;
+  // Of kAll since a position: the runs that were erased, and where in the feed.
+  std::vector<std::pair<std::string, uint64_t>> erased;
   Position next;         // everything up to here is in `rows`, or was before
   bool complete = true;  // false: there is more after `next`
 };

@@ -456,11 +456,23 @@ Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Positi
   uint64_t first_left_out = 0;
   const auto fetch = [&](const std::string& id, uint64_t number) -> Result<uint64_t> {
     CAIRN_TRY_ASSIGN(const auto found, store_.peek(id, (extent.parts & kMetadata) != 0));
-    if (!found || found->erased || !fits(found->record, shape)) {
+    const bool is_full =
+        out.rows.size() + out.erased.size() >= extent.runs_max || (bytes >= extent.bytes_max && !out.rows.empty());
+    if (!found || found->erased) {
+      if (!after || shape.kind != Shape::Kind::kAll) {
+        return uint64_t{0};
+      }
+      if (is_full) {
+        first_left_out = number;
+        return StoreFeed::kEnough;
+      }
+      out.erased.emplace_back(id, number);
+      return uint64_t{0};
+    }
+    if (!fits(found->record, shape)) {
       return uint64_t{0};
     }
     const auto [at, is_new] = places.try_emplace(id, out.rows.size());
-    const bool is_full = out.rows.size() >= extent.runs_max || (bytes >= extent.bytes_max && !out.rows.empty());
     if (is_new && is_full) {
       places.erase(at);
       first_left_out = number;

@@ -81,6 +81,11 @@ void WaitingRoom::add(const std::vector<ChangedRunPtr>& rows, Position upto) {
 
 /// It gets the row, if it has not got it.
 void WaitingRoom::offer(Waiting& waiting, const ChangedRunPtr& row) const {
+  if (row->is_erased) {
+    // Who follows it alone learns so when it asks again. The client of a set keeps a row whatever it is told.
+    waiting.come_again = waiting.come_again || is_of_one_run(waiting);
+    return;
+  }
   if (is_of_one_run(waiting)) {
     if (row->view.life != waiting.after.feed) {
       waiting.other_life = row->view.life;

@@ -101,6 +101,30 @@ TEST_P(RealtimeCost, ALookVisitsOnlyWhatChanged) {
   EXPECT_EQ(server.storage.look_rows - rows, 1u);
 }
 
+// Retention ends many runs at once: those whom they do not concern wait on, and one look tells of them.
+TEST_P(RealtimeCost, RunsThatAreErasedCostALookAndNoVisitOfOthers) {
+  RealtimeServer server(*tested_, {.look_ms = 300, .ask_ms = 600'000});
+  std::vector<std::string> ids;
+  for (int i = 0; i < 100; ++i) {
+    ids.push_back(trigger());
+  }
+  const std::string id = trigger({"a"});
+  auto clients = waiting(server, of_run(id), 5);
+  ASSERT_TRUE(server.wait_waiting(5));
+  std::this_thread::sleep_for(milliseconds(400));
+  const size_t looks = server.storage.looks;
+  const size_t rows = server.storage.look_rows;
+  const size_t checks = server.storage.checks + server.storage.finds;
+  for (const std::string& other : ids) {
+    tested_->erase(other);
+  }
+  std::this_thread::sleep_for(milliseconds(700));
+  EXPECT_LE(server.storage.looks - looks, 4u);
+  EXPECT_EQ(server.storage.look_rows, rows);
+  EXPECT_EQ(server.storage.checks + server.storage.finds, checks);
+  EXPECT_EQ(server.subscriptions->counters().waiting, 5u);
+}
+
 TEST_P(RealtimeCost, NobodyWhoWaitsIsNoLook) {
   RealtimeServer server(*tested_);
   const std::string id = trigger();

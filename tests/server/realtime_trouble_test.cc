@@ -126,6 +126,80 @@ TEST_P(RealtimeTrouble, AChangeBetweenTheCheckAndTheWaitIsNotMissed) {
   }
 }
 
+// The client is told that nothing is new, and learns by its next request that the run is gone.
+TEST_P(RealtimeTrouble, WhoWaitsForARunThatIsErasedIsAnswered) {
+  RealtimeServer server(*tested_, {.live_ms = 600'000, .ask_ms = 600'000, .answer_ms = 0});
+  const std::string id = trigger({"a"});
+  ShapeClient client(server.address, of_run(id));
+  ShapeClient of_tag(server.address, "/realtime/v1/runs?tags=a");
+  for (ShapeClient* one : {&client, &of_tag}) {
+    one->step();
+    one->send();
+  }
+  ASSERT_TRUE(server.wait_waiting(2));
+  increment(id);  // the room knows the run
+  client.receive();
+  of_tag.receive();
+  client.send();
+  of_tag.send();
+  ASSERT_TRUE(server.wait_waiting(2));
+  const size_t checks = server.storage.checks;
+  tested_->erase(id);
+  EXPECT_EQ(client.receive().body, kNothingNew);
+  EXPECT_EQ(server.storage.checks, checks) << "runs of those who wait are not looked at";
+  const Reply gone = client.step();
+  EXPECT_EQ(gone.status, 404u);
+  EXPECT_EQ(gone.headers.at("x-should-retry"), "false");
+  EXPECT_EQ(server.subscriptions->counters().waiting, 1u) << "a set goes on";
+  const std::string other = trigger({"a"});
+  of_tag.receive();
+  EXPECT_EQ(of_tag.column(other, "metadata"), R"({"n":0})");
+}
+
+TEST_P(RealtimeTrouble, ARunThatIsErasedBetweenTheCheckAndTheWaitIsNotWaitedFor) {
+  RealtimeServer server(*tested_, {.live_ms = 600'000, .ask_ms = 600'000, .answer_ms = 0});
+  const std::string id = trigger();
+  ShapeClient client(server.address, of_run(id));
+  client.step();
+  trigger({"b"});
+  ShapeClient other(server.address, "/realtime/v1/runs?tags=b");
+  other.step();
+  other.send();
+  ASSERT_TRUE(server.wait_waiting(1));
+  std::this_thread::sleep_for(milliseconds(100));
+  server.storage.after_check = [&] {
+    const size_t looks = server.storage.looks;
+    tested_->erase(id);
+    EXPECT_TRUE(wait_for([&] { return server.storage.looks > looks; }));
+    std::this_thread::sleep_for(milliseconds(20));
+  };
+  client.send();
+  EXPECT_EQ(client.receive().body, kNothingNew);
+  EXPECT_EQ(client.step().status, 404u);
+}
+
+// Not even if one of the same name is there by then.
+TEST_P(RealtimeTrouble, ARunThatIsErasedAndMadeAnewIsAReset) {
+  RealtimeServer server(*tested_, {.ask_ms = 600'000, .answer_ms = 0});
+  server::Trigger made;
+  made.task = "t";
+  tested_->add("run_again", made);
+  ShapeClient client(server.address, of_run("run_again"));
+  client.step();
+  client.send();
+  ASSERT_TRUE(server.wait_waiting(1));
+  tested_->erase("run_again");
+  tested_->add("run_again", made);
+  while (client.resets() == 0 && client.ended().empty()) {
+    client.receive();
+    if (client.resets() == 0) {
+      client.send();
+    }
+  }
+  EXPECT_EQ(client.step().status, 200u);
+  EXPECT_EQ(client.ended(), "");
+}
+
 StorageSetup short_history() {
   StorageSetup setup;
   setup.history_max = 20;

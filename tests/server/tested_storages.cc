@@ -19,6 +19,7 @@ class TestedMemory : public TestedStorage {
     return "worker-7";
   }
   void add(const std::string& id, const server::Trigger& trigger) override { storage_.add(id, trigger); }
+  void erase(const std::string& run) override { storage_.erase(run); }
   void restart() override { storage_.forget_changes(); }
 
  private:

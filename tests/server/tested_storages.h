@@ -35,6 +35,8 @@ class TestedStorage {
   virtual std::string set_owner(const std::string& run) = 0;
   /// A run with an id of the test's choice.
   virtual void add(const std::string& id, const server::Trigger& trigger) = 0;
+  /// As retention does.
+  virtual void erase(const std::string& run) = 0;
   /// What a restart of the server makes unknown: positions in sets.
   virtual void restart() = 0;
 };

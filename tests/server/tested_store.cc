@@ -72,6 +72,10 @@ class TestedStore : public TestedStorage, public RunStorage {
     auto run = store_->start(o);
     EXPECT_TRUE(run.ok()) << id << ": " << engine::error_detail().message;
   }
+  void erase(const std::string& run) override {
+    const std::shared_lock lock(open_mutex_);
+    EXPECT_TRUE(store_->erase(run).ok());
+  }
   void restart() override {
     const std::unique_lock lock(open_mutex_);
     runs_.reset();

@@ -247,18 +247,23 @@ Result<Changes> MemoryStorage::changes(const Shape& shape, const std::optional<P
   std::set<std::string> seen;
   size_t bytes = 0;
   for (uint64_t number = after->number + 1; number <= position_; ++number) {
-    const Run& run = runs_.at(history_[number - known_from - 1]);
-    if (seen.count(run.view.id) != 0 || !fits(run, shape)) {
+    const std::string& id = history_[number - known_from - 1];
+    const Run* run = run_of(id);
+    if (seen.count(id) != 0 || (run == nullptr ? shape.kind != Shape::Kind::kAll : !fits(*run, shape))) {
       continue;
     }
-    if (out.rows.size() >= extent.runs_max || (bytes >= extent.bytes_max && !out.rows.empty())) {
+    if (seen.size() >= extent.runs_max || (bytes >= extent.bytes_max && !out.rows.empty())) {
       out.next.number = number - 1;
       out.complete = false;
       break;
     }
-    seen.insert(run.view.id);
-    out.rows.push_back(view_of(run, extent.parts));
-    out.numbers.push_back(run.number);
+    seen.insert(id);
+    if (run == nullptr) {
+      out.erased.emplace_back(id, number);
+      continue;
+    }
+    out.rows.push_back(view_of(*run, extent.parts));
+    out.numbers.push_back(run->number);
     bytes += bytes_of_texts(out.rows.back(), extent.parts);
   }
   return out;

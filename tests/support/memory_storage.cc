@@ -82,7 +82,8 @@ Result<Written> MemoryStorage::write(const Change& change, const RequestKey& key
       out = std::get<Written>(known->outcome);
       out.repeated = true;
       if (const auto* update = std::get_if<MetadataUpdate>(&change); update != nullptr) {
-        out.metadata = runs_.at(update->run).document.to_json();
+        const Run* run = run_of(update->run);
+        out.metadata = run == nullptr ? "" : run->document.to_json();
       }
       return out;
     }
@@ -191,6 +192,20 @@ void MemoryStorage::add(const std::string& id, const Trigger& trigger) {
   {
     const std::lock_guard lock(mutex_);
     (void)trigger_run(trigger, id, "");
+  }
+  notify();
+}
+
+void MemoryStorage::erase(const std::string& run) {
+  {
+    const std::lock_guard lock(mutex_);
+    by_created_.erase({runs_.at(run).view.created_us, run});
+    changed(runs_.at(run));
+    runs_.erase(run);
+    std::erase_if(idempotency_, [&run](const auto& entry) { return entry.second.id == run; });
+    for (auto& [id, batch] : batches_) {
+      std::erase_if(batch.runs, [&run](const auto& entry) { return entry.second == run; });
+    }
   }
   notify();
 }

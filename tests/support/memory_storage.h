@@ -57,6 +57,8 @@ class MemoryStorage : public server::RunStorage {
   void set_owner(const std::string& run, std::string owner);
   /// A run with an id of the test's choice.
   void add(const std::string& id, const server::Trigger& trigger);
+  /// As retention does.
+  void erase(const std::string& run);
   /// All positions in sets become unknown, as after a restart of a server.
   void forget_changes();
   /// Operations for runs that are not here, in the order of their requests.
