@@ -34,7 +34,7 @@ http::Response create_batch(const Api& api, const ApiCall& call) {
     }
     create.runs = static_cast<size_t>(runs.value_or(0));
     tasks = members.texts("taskIdentifiers", SIZE_MAX);
-    create.parent = members.text("parentRunId", 256).value_or("");
+    create.parent = read_parent(members);
     create.waits = members.flag("resumeParentOnCompletion");
     read_idempotency_key(members, api.now_us(), create.idempotency_key, create.idempotency_until_us);
   }

@@ -59,6 +59,14 @@ std::optional<std::string> Members::text(std::string_view name, size_t chars_max
   return *text;
 }
 
+std::optional<std::string> Members::text_of_bytes(std::string_view name, size_t bytes_max) const {
+  auto out = text(name);
+  if (out && out->size() > bytes_max) {
+    complain(name, "has more than " + std::to_string(bytes_max) + " bytes");
+  }
+  return out;
+}
+
 std::string Members::required_text(std::string_view name, size_t chars_max) const {
   const auto found = text(name, chars_max);
   if (!found || found->empty()) {

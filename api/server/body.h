@@ -41,6 +41,7 @@ class Members {
 
   [[nodiscard]] const engine::Value* any(std::string_view name) const;
   [[nodiscard]] std::optional<std::string> text(std::string_view name, size_t chars_max = SIZE_MAX) const;
+  [[nodiscard]] std::optional<std::string> text_of_bytes(std::string_view name, size_t bytes_max) const;
   [[nodiscard]] std::string required_text(std::string_view name, size_t chars_max = SIZE_MAX) const;
   [[nodiscard]] bool flag(std::string_view name) const;  // absent: false
   [[nodiscard]] std::optional<int64_t> whole(std::string_view name, int64_t min, int64_t max) const;

@@ -76,7 +76,7 @@ http::Response set_run_status(const Api& api, const ApiCall& call) {
 /// The output is JSON; with outputType it is a text of that type.
 std::optional<TypedText> read_output(const Members& members) {
   const engine::Value* output = members.any("output");
-  const auto type = members.text("outputType", 256);
+  const auto type = members.text_of_bytes("outputType", kTypeBytesMax);
   if (output == nullptr) {
     return std::nullopt;
   }

@@ -29,6 +29,7 @@ struct TypedText {
 /// Limits of what is kept; longer is kTooLarge.
 inline constexpr size_t kPayloadBytesMax = 256u << 10;
 inline constexpr size_t kOutputBytesMax = 256u << 10;
+inline constexpr size_t kTypeBytesMax = 128;  // of a TypedText
 inline constexpr size_t kTriggerTagsMax = 10;
 inline constexpr size_t kBatchRunsMax = 1000;
 inline constexpr size_t kIdempotencyKeyBytesMax = 2048;

@@ -5,11 +5,12 @@
 #include "api/server/times.h"
 #include "api/server/typed_text.h"
 #include "engine/json/json.h"
+#include "engine/records/run_id.h"
 
 namespace cairn::server {
 
 void read_payload(const Members& body, const Members& types, Trigger& trigger) {
-  const auto type = types.text("payloadType", 256);
+  const auto type = types.text_of_bytes("payloadType", kTypeBytesMax);
   const engine::Value* payload = body.any("payload");
   if (payload == nullptr) {
     return;
@@ -91,16 +92,21 @@ void read_times(const Members& options, int64_t now_us, Trigger& trigger) {
 }
 
 void read_idempotency_key(const Members& options, int64_t now_us, std::string& key, int64_t& until_us) {
-  key = options.text("idempotencyKey").value_or("");
-  if (key.size() > kIdempotencyKeyBytesMax) {
-    options.complain("idempotencyKey", "has more than " + std::to_string(kIdempotencyKeyBytesMax) + " bytes");
-  }
+  key = options.text_of_bytes("idempotencyKey", kIdempotencyKeyBytesMax).value_or("");
   const auto ttl = options.text("idempotencyKeyTTL");
   const auto duration_us = ttl ? parse_duration_us(*ttl) : std::optional(kIdempotencyKeptUs);
   if (!duration_us) {
     options.complain("idempotencyKeyTTL", "must be a duration such as 60s, 5m, 1h or 7d");
   }
   until_us = now_us + duration_us.value_or(0);
+}
+
+std::string read_parent(const Members& members) {
+  const std::string id = members.text("parentRunId").value_or("");
+  if (!id.empty() && !engine::valid_run_id(id)) {
+    members.complain("parentRunId", std::string("is no id of a run: ") + engine::kRunIdRule);
+  }
+  return id;
 }
 
 Trigger read_trigger(const Members& body, int64_t now_us) {
@@ -113,7 +119,7 @@ Trigger read_trigger(const Members& body, int64_t now_us) {
   read_metadata(options, out);
   read_times(options, now_us, out);
   read_idempotency_key(options, now_us, out.idempotency_key, out.idempotency_until_us);
-  out.parent = options.text("parentRunId", 256).value_or("");
+  out.parent = read_parent(options);
   out.is_test = options.flag("test");
   if (options.flag("resumeParentOnCompletion")) {
     out.function = engine::TriggerFunction::kTriggerAndWait;

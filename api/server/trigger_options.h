@@ -25,6 +25,8 @@ void read_tags(const Members& options, Trigger& trigger);
 void read_metadata(const Members& options, Trigger& trigger);
 void read_times(const Members& options, int64_t now_us, Trigger& trigger);
 void read_idempotency_key(const Members& options, int64_t now_us, std::string& key, int64_t& until_us);
+/// Empty: it has none.
+std::string read_parent(const Members& members);
 
 /// Without blank ones and repetitions.
 std::vector<std::string> distinct_tags(const std::vector<std::string>& tags);

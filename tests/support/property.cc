@@ -29,4 +29,9 @@ void check_property(int cases, const std::function<void()>& property) {
   }
 }
 
+int cases_from(const char* name, int cases) {
+  const char* text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets it here
+  return text == nullptr ? cases : std::atoi(text);
+}
+
 }  // namespace cairn

@@ -9,4 +9,7 @@ namespace cairn {
 /// number of cases, for slow checkers. RC_PARAMS gives seed and size.
 void check_property(int cases, const std::function<void()>& property);
 
+/// The number that the environment gives under this name, or else `cases`.
+int cases_from(const char* name, int cases);
+
 }  // namespace cairn
