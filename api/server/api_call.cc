@@ -33,22 +33,17 @@ std::string digest_of(std::string_view text) {
 
 int64_t Api::now_us() const { return options.now_us ? options.now_us() : wall_us(); }
 
-ApiCall::ApiCall(Call call, std::string route)
-    : call_(std::move(call)), route_(std::move(route)), is_limited_(call_.request.principal.role == kPublicToken) {
-  if (is_limited_) {
+ApiCall::ApiCall(Call call) : call_(std::move(call)) {
+  if (call_.request.principal.role == kPublicToken) {
     token_ = read_public_token(call_.request.principal.claims);
   }
-}
-
-bool ApiCall::allows(std::string_view action, std::string_view type, std::string_view id) const {
-  return !is_limited_ || token_.allows(action, type, id);
 }
 
 RequestKey ApiCall::key(bool spends) const {
   RequestKey out;
   if (const std::string_view given = request().header("x-trigger-request-idempotency-key"); !given.empty()) {
     // No part has a line end: neither a segment of a path nor a header may have one.
-    out.request = route_;
+    out.request = call_.route->method + " " + call_.route->pattern;
     for (const std::string& parameter : call_.parameters) {
       out.request += "\n" + parameter;
     }
@@ -62,16 +57,15 @@ RequestKey ApiCall::key(bool spends) const {
   return out;
 }
 
-Route api_route(std::shared_ptr<const Api> api, std::string method, std::string pattern, int roles,
+Route api_route(std::shared_ptr<const Api> api, std::string method, std::string pattern, Scopes scopes,
                 size_t body_bytes_max, Handler handler) {
   Route out;
-  std::string name = method + " " + pattern;
   out.method = std::move(method);
   out.pattern = std::move(pattern);
-  out.roles = roles;
+  out.scopes = std::move(scopes);
   out.body_bytes_max = body_bytes_max;
-  out.handler = [api = std::move(api), name = std::move(name), handler = std::move(handler)](Call call) {
-    ApiCall api_call(std::move(call), name);
+  out.handler = [api = std::move(api), handler = std::move(handler)](Call call) {
+    ApiCall api_call(std::move(call));
     api_call.answer(handler(*api, api_call));
   };
   return out;
@@ -150,13 +144,6 @@ void add_token_headers(const Api& api, const std::string& scope, http::Response&
   if (std::string token = api.options.keys->sign(engine::to_json(engine::Value(std::move(claims)))); !token.empty()) {
     response.headers.emplace_back("x-trigger-jwt", std::move(token));
   }
-}
-
-bool may_read(const ApiCall& call, const RunView& run) {
-  return call.allows("read", "runs", run.id) || call.allows("read", "tasks", run.task) ||
-         std::any_of(run.tags.begin(), run.tags.end(),
-                     [&call](const std::string& tag) { return call.allows("read", "tags", tag); }) ||
-         (!run.batch.empty() && call.allows("read", "batch", run.batch));
 }
 
 }  // namespace cairn::server

@@ -26,27 +26,25 @@ struct Api {
 /// A request to a route of runs.
 class ApiCall {
  public:
-  /// `route`: its method and pattern.
-  ApiCall(Call call, std::string route);
+  explicit ApiCall(Call call);
 
   [[nodiscard]] const http::Request& request() const { return call_.request; }
   [[nodiscard]] const std::string& parameter(size_t index = 0) const { return call_.parameters.at(index); }
-  /// A public token allows what its scopes say; everybody else who got here everything.
-  [[nodiscard]] bool allows(std::string_view action, std::string_view type, std::string_view id = {}) const;
+  /// As Call::is_let_in().
+  [[nodiscard]] bool is_let_in(const About& what = {}) const { return call_.is_let_in(what); }
   /// Makes the request count once, if its client gave it a key. `spends`: so does a token that is good for one use.
   [[nodiscard]] RequestKey key(bool spends = false) const;
   void answer(http::Response response) { call_.answer.send(std::move(response)); }
 
  private:
   Call call_;
-  const std::string route_;
-  bool is_limited_ = false;
-  PublicToken token_;
+  PublicToken token_;  // of a public token; else one that says nothing
 };
 
 using Handler = std::function<http::Response(const Api& api, const ApiCall& call)>;
 
-Route api_route(std::shared_ptr<const Api> api, std::string method, std::string pattern, int roles,
+/// `scopes`: of public tokens that may call it; an API key always may.
+Route api_route(std::shared_ptr<const Api> api, std::string method, std::string pattern, Scopes scopes,
                 size_t body_bytes_max, Handler handler);
 /// Of routes that need no body: a client may send one, and nobody reads it.
 inline constexpr size_t kUnreadBodyBytesMax = 64u << 10;
@@ -71,8 +69,5 @@ http::Response run_not_found();
 
 /// The token that opens what was just made, and what it says, as headers.
 void add_token_headers(const Api& api, const std::string& scope, http::Response& response);
-
-/// Whether the sender may read the run: by its id, task, one of its tags, or batch.
-bool may_read(const ApiCall& call, const RunView& run);
 
 }  // namespace cairn::server

@@ -13,14 +13,6 @@ namespace {
 constexpr size_t kBatchBodyBytesMax = 1u << 20;
 constexpr size_t kItemsBodyBytesMax = 8u << 20;
 
-/// All of them, by name or because the token is good for any batch.
-bool may_trigger_batch(const ApiCall& call, const std::vector<std::string>& tasks) {
-  return call.allows("batchTrigger", "batch") ||
-         (!tasks.empty() && std::all_of(tasks.begin(), tasks.end(), [&call](const std::string& task) {
-           return call.allows("batchTrigger", "tasks", task);
-         }));
-}
-
 http::Response create_batch(const Api& api, const ApiCall& call) {
   Complaints complaints;
   const auto body = read_body(call.request().body, 1, complaints);
@@ -41,7 +33,7 @@ http::Response create_batch(const Api& api, const ApiCall& call) {
   if (complaints.any()) {
     return complaints.response();
   }
-  if (!may_trigger_batch(call, tasks)) {
+  if (!call.is_let_in({tasks, {}, ""})) {
     return not_allowed();
   }
   const auto made = api.storage.batch(create, call.key(true));
@@ -169,7 +161,7 @@ http::Response add_batch_items(const Api& api, const ApiCall& call) {
                                      std::to_string(found->run_count) + " runs, from index 0");
     }
   }
-  if (!may_trigger_batch(call, tasks)) {
+  if (!call.is_let_in({tasks, {}, ""})) {
     return not_allowed();
   }
   const auto written = api.storage.batch(items, call.key());
@@ -199,7 +191,7 @@ http::Response retrieve_batch(const Api& api, const ApiCall& call) {
   if (found->refused == Refused::kNoSuchBatch) {
     return with_retry(error_response(404, "Batch not found"), true);
   }
-  if (!call.allows("read", "batch", id) && !call.allows("read", "runs")) {
+  if (!call.is_let_in()) {
     return not_allowed();
   }
   engine::Array runs;
@@ -229,11 +221,13 @@ http::Response retrieve_batch(const Api& api, const ApiCall& call) {
 }  // namespace
 
 void add_batch_routes(const SharedApi& api, std::vector<Route>& routes) {
-  constexpr int kBoth = kApiKey | kPublicToken;
-  routes.push_back(api_route(api, "POST", "/api/v3/batches", kBoth, kBatchBodyBytesMax, create_batch));
-  routes.push_back(api_route(api, "POST", "/api/v3/batches/:id/items", kBoth, kItemsBodyBytesMax, add_batch_items));
+  const Scopes to_trigger = {{"batchTrigger", "batch"}, {"batchTrigger", "tasks", ScopeOf::kTasks}};
+  const Scopes to_read = {{"read", "batch", ScopeOf::kParameter}, {"read", "runs"}};
+  routes.push_back(api_route(api, "POST", "/api/v3/batches", to_trigger, kBatchBodyBytesMax, create_batch));
+  routes.push_back(
+      api_route(api, "POST", "/api/v3/batches/:id/items", to_trigger, kItemsBodyBytesMax, add_batch_items));
   for (const char* pattern : {"/api/v2/batches/:id", "/api/v1/batches/:id"}) {
-    routes.push_back(api_route(api, "GET", pattern, kBoth, kUnreadBodyBytesMax, retrieve_batch));
+    routes.push_back(api_route(api, "GET", pattern, to_read, kUnreadBodyBytesMax, retrieve_batch));
   }
 }
 

@@ -30,7 +30,7 @@ http::Response cancel_run(const Api& api, const ApiCall& call) {
   if (!*found) {
     return run_not_found();
   }
-  if (!call.allows("write", "runs", id) && !call.allows("write", "tasks", (*found)->task)) {
+  if (!call.is_let_in(about(**found))) {
     return not_allowed();
   }
   return answer_of(api.storage.write(Cancel{id}, call.key()));
@@ -175,7 +175,7 @@ http::Response reset_idempotency_key(const Api& api, const ApiCall& call) {
   if (complaints.any()) {
     return complaints.response();
   }
-  if (!call.allows("write", "runs") && !call.allows("write", "tasks", change.task)) {
+  if (!call.is_let_in({{change.task}, {}, ""})) {
     return not_allowed();
   }
   const auto written = api.storage.write(change, call.key());
@@ -190,15 +190,15 @@ http::Response claims_of_tokens(const Api& api, const ApiCall& /*call*/) {
 }  // namespace
 
 void add_control_routes(const SharedApi& api, std::vector<Route>& routes) {
-  constexpr int kBoth = kApiKey | kPublicToken;
-  routes.push_back(api_route(api, "POST", "/api/v2/runs/:id/cancel", kBoth, kUnreadBodyBytesMax, cancel_run));
-  routes.push_back(api_route(api, "POST", "/api/v1/runs/:id/tags", kApiKey, kControlBodyBytesMax, add_run_tags));
-  routes.push_back(api_route(api, "POST", "/api/v1/runs/:id/replay", kApiKey, kTriggerBodyBytesMax, replay_run));
-  routes.push_back(
-      api_route(api, "POST", "/api/v1/runs/:id/reschedule", kApiKey, kControlBodyBytesMax, reschedule_run));
-  routes.push_back(
-      api_route(api, "POST", "/api/v1/idempotencyKeys/:key/reset", kBoth, kControlBodyBytesMax, reset_idempotency_key));
-  routes.push_back(api_route(api, "POST", "/api/v1/auth/jwt/claims", kApiKey, kUnreadBodyBytesMax, claims_of_tokens));
+  const Scopes to_cancel = {{"write", "runs", ScopeOf::kParameter}, {"write", "tasks", ScopeOf::kTasks}};
+  const Scopes to_reset = {{"write", "runs"}, {"write", "tasks", ScopeOf::kTasks}};
+  routes.push_back(api_route(api, "POST", "/api/v2/runs/:id/cancel", to_cancel, kUnreadBodyBytesMax, cancel_run));
+  routes.push_back(api_route(api, "POST", "/api/v1/runs/:id/tags", {}, kControlBodyBytesMax, add_run_tags));
+  routes.push_back(api_route(api, "POST", "/api/v1/runs/:id/replay", {}, kTriggerBodyBytesMax, replay_run));
+  routes.push_back(api_route(api, "POST", "/api/v1/runs/:id/reschedule", {}, kControlBodyBytesMax, reschedule_run));
+  routes.push_back(api_route(api, "POST", "/api/v1/idempotencyKeys/:key/reset", to_reset, kControlBodyBytesMax,
+                             reset_idempotency_key));
+  routes.push_back(api_route(api, "POST", "/api/v1/auth/jwt/claims", {}, kUnreadBodyBytesMax, claims_of_tokens));
 }
 
 }  // namespace cairn::server

@@ -23,10 +23,6 @@ bool has_three_parts(std::string_view bearer) { return std::count(bearer.begin()
 
 }  // namespace
 
-bool allows(const http::Principal& who, std::string_view action, std::string_view type, std::string_view id) {
-  return who.role != kPublicToken || read_public_token(who.claims).allows(action, type, id);
-}
-
 std::vector<std::string> skipped_columns(const http::Principal& who) {
   return who.role == kPublicToken ? read_public_token(who.claims).skip_columns : std::vector<std::string>();
 }

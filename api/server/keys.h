@@ -16,12 +16,9 @@ namespace cairn::server {
 enum Role : int {
   kApiKey = 1,       // everything
   kSyncToken = 2,    // the route of messages, and nothing else
-  kPublicToken = 4,  // what its scopes allow, on the routes that let it in; Principal::claims has them
+  kPublicToken = 4,  // what its scopes allow, on the routes that have scopes; Principal::claims has them
 };
 
-/// Whether `who`, whom a server let in, may do `action` to the thing `id` of this type (PublicToken::allows): a public
-/// token what its scopes say, everybody else everything. Threads: any.
-bool allows(const http::Principal& who, std::string_view action, std::string_view type, std::string_view id = {});
 /// The columns that a public token's subscriptions leave out.
 std::vector<std::string> skipped_columns(const http::Principal& who);
 

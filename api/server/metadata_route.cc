@@ -114,8 +114,8 @@ http::Response get_metadata(const Api& api, const ApiCall& call) {
 
 void add_metadata_routes(const SharedApi& api, std::vector<Route>& routes) {
   constexpr const char* kPattern = "/api/v1/runs/:id/metadata";
-  routes.push_back(api_route(api, "PUT", kPattern, kApiKey, kMetadataBodyBytesMax, put_metadata));
-  routes.push_back(api_route(api, "GET", kPattern, kApiKey, kUnreadBodyBytesMax, get_metadata));
+  routes.push_back(api_route(api, "PUT", kPattern, {}, kMetadataBodyBytesMax, put_metadata));
+  routes.push_back(api_route(api, "GET", kPattern, {}, kUnreadBodyBytesMax, get_metadata));
 }
 
 }  // namespace cairn::server

@@ -53,7 +53,7 @@ constexpr Unserved kNotYet[] = {
 
 void add_unserved(const SharedApi& api, const Unserved& unserved, unsigned status, std::vector<Route>& routes) {
   const std::string text = std::string("Cairn does not serve ") + unserved.what + "";
-  routes.push_back(api_route(api, "", unserved.pattern, kApiKey | kPublicToken, kUnreadBodyBytesMax,
+  routes.push_back(api_route(api, "", unserved.pattern, {{"", "", ScopeOf::kAnyToken}}, kUnreadBodyBytesMax,
                              [status, text](const Api& /*api*/, const ApiCall& /*call*/) {
                                return with_retry(error_response(status, text), false);
                              }));

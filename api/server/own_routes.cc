@@ -135,8 +135,8 @@ http::Response finish_run(const Api& api, const ApiCall& call) {
 }  // namespace
 
 void add_own_routes(const SharedApi& api, std::vector<Route>& routes) {
-  routes.push_back(api_route(api, "POST", "/cairn/v1/runs/:id/status", kApiKey, kStatusBodyBytesMax, set_run_status));
-  routes.push_back(api_route(api, "POST", "/cairn/v1/runs/:id/finish", kApiKey, kTriggerBodyBytesMax, finish_run));
+  routes.push_back(api_route(api, "POST", "/cairn/v1/runs/:id/status", {}, kStatusBodyBytesMax, set_run_status));
+  routes.push_back(api_route(api, "POST", "/cairn/v1/runs/:id/finish", {}, kTriggerBodyBytesMax, finish_run));
 }
 
 }  // namespace cairn::server

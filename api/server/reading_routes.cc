@@ -1,6 +1,4 @@
 // GET /api/v3/runs/:id and GET /api/v1/runs
-#include <algorithm>
-
 #include "api/server/api_routes.h"
 #include "api/server/list_query.h"
 #include "api/server/run_json.h"
@@ -17,14 +15,7 @@ http::Response retrieve_run(const Api& api, const ApiCall& call) {
   if (!*found) {
     return with_retry(error_response(404, "Not found"), true);
   }
-  return may_read(call, **found) ? json_response(200, retrieved_run(**found)) : not_allowed();
-}
-
-bool may_list(const ApiCall& call, const RunFilter& filter) {
-  return call.allows("read", "runs") || call.allows("read", "tasks") ||
-         (!filter.tasks.empty() && std::all_of(filter.tasks.begin(), filter.tasks.end(), [&call](const auto& task) {
-           return call.allows("read", "tasks", task);
-         }));
+  return call.is_let_in(about(**found)) ? json_response(200, retrieved_run(**found)) : not_allowed();
 }
 
 http::Response list_runs(const Api& api, const ApiCall& call) {
@@ -33,7 +24,7 @@ http::Response list_runs(const Api& api, const ApiCall& call) {
   if (!query) {
     return refusal;
   }
-  if (!may_list(call, query->filter)) {
+  if (!call.is_let_in({query->filter.tasks, {}, ""})) {
     return not_allowed();
   }
   const auto page = api.storage.list(query->filter, Order::kCreatedNewestFirst, query->cursor, query->limit);
@@ -61,10 +52,12 @@ http::Response list_runs(const Api& api, const ApiCall& call) {
 }  // namespace
 
 void add_reading_routes(const SharedApi& api, std::vector<Route>& routes) {
-  constexpr int kBoth = kApiKey | kPublicToken;
-  routes.push_back(api_route(api, "GET", "/api/v3/runs/:id", kBoth, kUnreadBodyBytesMax, retrieve_run));
-  routes.push_back(api_route(api, "GET", "/api/v1/runs", kBoth, kUnreadBodyBytesMax, list_runs));
-  routes.push_back(api_route(api, "GET", "/api/v1/projects/:ref/runs", kBoth, kUnreadBodyBytesMax, list_runs));
+  const Scopes to_list = {{"read", "runs"}, {"read", "tasks"}, {"read", "tasks", ScopeOf::kTasks}};
+  routes.push_back(
+      api_route(api, "GET", "/api/v3/runs/:id", scopes_to_read_a_run(), kUnreadBodyBytesMax, retrieve_run));
+  for (const char* pattern : {"/api/v1/runs", "/api/v1/projects/:ref/runs"}) {
+    routes.push_back(api_route(api, "GET", pattern, to_list, kUnreadBodyBytesMax, list_runs));
+  }
 }
 
 }  // namespace cairn::server

@@ -1,6 +1,5 @@
 #include "api/server/realtime_routes.h"
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -34,7 +33,7 @@ class RealtimeHandler {
       call.answer.send(error_response(400, wrong));
       return;
     }
-    if (std::optional<http::Response> refusal = refuse(call.request.principal, request.shape); refusal) {
+    if (std::optional<http::Response> refusal = refuse(call, request.shape); refusal) {
       call.answer.send(std::move(*refusal));
     } else if (request.live && request.rest.empty()) {
       subscriptions_.follow(std::move(request), std::move(call.answer));
@@ -44,21 +43,19 @@ class RealtimeHandler {
   }
 
  private:
-  [[nodiscard]] std::optional<http::Response> refuse(const http::Principal& who, const Shape& shape) const {
-    const auto may = [&](std::string_view type, std::string_view id) { return allows(who, "read", type, id); };
-    const auto any_tag = [&may](const std::vector<std::string>& tags) {
-      return std::any_of(tags.begin(), tags.end(), [&may](const std::string& tag) { return may("tags", tag); });
-    };
-    switch (shape.kind) {
-      case Shape::Kind::kBatch:
-        return may("batch", shape.id) || may("runs", "") ? std::nullopt : std::optional(not_allowed());
-      case Shape::Kind::kRun:
-        break;
-      default:
-        return may("runs", "") || may("tags", "") || any_tag(shape.tags) ? std::nullopt : std::optional(not_allowed());
-    }
-    if (may("runs", shape.id)) {
+  [[nodiscard]] std::optional<http::Response> refuse(const Call& call, const Shape& shape) const {
+    // What is there is read only if the token does not name it.
+    if (call.is_let_in({{}, shape.tags, ""})) {
       return std::nullopt;
+    }
+    if (shape.kind == Shape::Kind::kBatch) {
+      const auto batch = storage_.batch(BatchGet{shape.id}, {});
+      return !batch.ok()                      ? unavailable(batch.status())
+             : batch->refused != Refused::kNo ? no_such_shape()
+                                              : not_allowed();
+    }
+    if (shape.kind != Shape::Kind::kRun) {
+      return not_allowed();
     }
     const Result<std::optional<RunView>> run = storage_.find(shape.id, kHeadOnly);
     if (!run.ok()) {
@@ -67,10 +64,7 @@ class RealtimeHandler {
     if (!*run) {
       return no_such_shape();
     }
-    const RunView& view = **run;
-    const bool may_follow =
-        may("tasks", view.task) || any_tag(view.tags) || (!view.batch.empty() && may("batch", view.batch));
-    return may_follow ? std::nullopt : std::optional(not_allowed());
+    return call.is_let_in(about(**run)) ? std::nullopt : std::optional(not_allowed());
   }
 
   RunStorage& storage_;
@@ -82,18 +76,18 @@ class RealtimeHandler {
 std::vector<Route> realtime_routes(RunStorage& storage, Subscriptions& subscriptions) {
   const auto handler = std::make_shared<RealtimeHandler>(storage, subscriptions);
   std::vector<Route> out;
-  const auto add = [&](const char* pattern, Shape::Kind kind) {
+  const auto add = [&](const char* pattern, Shape::Kind kind, Scopes scopes) {
     Route route;
     route.method = "GET";
     route.pattern = pattern;
-    route.roles = kApiKey | kPublicToken;
+    route.scopes = std::move(scopes);
     route.body_bytes_max = kUnreadBodyBytesMax;
     route.handler = [handler, kind](Call call) { handler->handle(kind, std::move(call)); };
     out.push_back(std::move(route));
   };
-  add("/realtime/v1/runs/:id", Shape::Kind::kRun);
-  add("/realtime/v1/runs", Shape::Kind::kTags);
-  add("/realtime/v1/batches/:id", Shape::Kind::kBatch);
+  add("/realtime/v1/runs/:id", Shape::Kind::kRun, scopes_to_read_a_run());
+  add("/realtime/v1/runs", Shape::Kind::kTags, {{"read", "runs"}, {"read", "tags"}, {"read", "tags", ScopeOf::kTags}});
+  add("/realtime/v1/batches/:id", Shape::Kind::kBatch, {{"read", "batch", ScopeOf::kParameter}, {"read", "runs"}});
   return out;
 }
 

@@ -38,6 +38,8 @@ bool fits(const std::vector<std::string>& pattern, const std::vector<std::string
 
 }  // namespace
 
+bool Call::is_let_in(const About& what) const { return lets_in(route->scopes, request.principal, parameters, what); }
+
 http::Response error_response(unsigned status, std::string_view text) {
   http::Response out;
   out.status = status;
@@ -53,6 +55,14 @@ RouteTable::RouteTable(std::vector<Route> routes, std::function<void()> let_go) 
     entry.route = std::move(route);
     entries_.push_back(std::move(entry));
   }
+}
+
+std::vector<const Route*> RouteTable::routes() const {
+  std::vector<const Route*> out;
+  for (const Entry& entry : entries_) {
+    out.push_back(&entry.route);
+  }
+  return out;
 }
 
 const RouteTable::Entry* RouteTable::find(const http::Request& request) const {
@@ -98,7 +108,8 @@ void RouteTable::serve(http::Request request, http::Answer answer) {
     return;
   }
   const int role = request.principal.role;
-  if (role != 0 && (role & entry->route.roles) == 0) {
+  const bool may_call = role == kPublicToken ? !entry->route.scopes.empty() : (role & entry->route.roles) != 0;
+  if (role != 0 && !may_call) {
     answer.send(role == kPublicToken
                     ? error_response(401, "a public access token does not open this route: it needs an API key")
                     : error_response(403, "this token does not open this route"));
@@ -112,6 +123,7 @@ void RouteTable::serve(http::Request request, http::Answer answer) {
   }
   call.request = std::move(request);
   call.answer = std::move(answer);
+  call.route = &entry->route;
   entry->route.handler(std::move(call));
 }
 

@@ -10,14 +10,21 @@
 
 #include "api/http/service.h"
 #include "api/server/keys.h"
+#include "api/server/scopes.h"
 
 namespace cairn::server {
+
+struct Route;
 
 /// A request on its way to its handler.
 struct Call {
   http::Request request;
   std::vector<std::string> parameters;  // the segments that stand for the pattern's names, in its order
   http::Answer answer;
+  const Route* route = nullptr;  // it lives as long as the table
+
+  /// Whether the sender may do what was found to be asked for: a public token only if the route's scopes say so.
+  [[nodiscard]] bool is_let_in(const About& what = {}) const;
 };
 
 struct Route {
@@ -25,7 +32,10 @@ struct Route {
   // "/api/v1/runs/:id/metadata": a segment with a colon in front is a parameter, never empty. A last segment "*" stands
   // for any number of segments, none included.
   std::string pattern;
-  int roles = kApiKey;  // principals with one of these bits may call it; what else they need, the handler checks
+  int roles = kApiKey;  // principals with one of these bits may call it
+  // Public tokens that may call it, whatever `roles` says. Those with no scope at all are not let in by the table; those
+  // with others by the handler, which knows what is asked for: Call::is_let_in().
+  Scopes scopes = {};
   size_t body_bytes_max = 0;
   int64_t body_ms = 30'000;
   std::function<void(Call)> handler;
@@ -40,6 +50,9 @@ class RouteTable : public http::Service {
  public:
   /// The first route that fits is taken. `let_go`: what keeps answers gives them (http::Service::let_go).
   explicit RouteTable(std::vector<Route> routes, std::function<void()> let_go = {});
+
+  /// In the order in which they are looked through.
+  [[nodiscard]] std::vector<const Route*> routes() const;
 
   http::Admission admit(const http::Request& head) override;
   void serve(http::Request request, http::Answer answer) override;

@@ -30,7 +30,7 @@ class StoreService {
   /// subscriptions or for the time.
   StoreService(engine::Store& store, engine::sync::Receiver& receiver, Options options);
 
-  http::Service& routes() { return table_; }
+  RouteTable& routes() { return table_; }
   /// Who may use them, for a server's options; empty if nobody has to prove anything.
   http::Authenticator authenticator();
   /// What pages of other origins may read of a response: what the npm client's subscriptions and retries need.

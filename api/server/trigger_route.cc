@@ -19,7 +19,7 @@ http::Response trigger_task(const Api& api, const ApiCall& call) {
   if (complaints.is_invalid()) {
     return complaints.response();
   }
-  if (!call.allows("trigger", "tasks", task)) {
+  if (!call.is_let_in()) {
     return not_allowed();
   }
   if (complaints.any()) {
@@ -40,8 +40,8 @@ http::Response trigger_task(const Api& api, const ApiCall& call) {
 }  // namespace
 
 void add_trigger_route(const SharedApi& api, std::vector<Route>& routes) {
-  routes.push_back(api_route(api, "POST", "/api/v1/tasks/:task/trigger", kApiKey | kPublicToken, kTriggerBodyBytesMax,
-                             trigger_task));
+  routes.push_back(api_route(api, "POST", "/api/v1/tasks/:task/trigger", {{"trigger", "tasks", ScopeOf::kParameter}},
+                             kTriggerBodyBytesMax, trigger_task));
 }
 
 }  // namespace cairn::server

@@ -16,7 +16,7 @@
 
 namespace cairn::tests {
 
-class ApiTest : public HttpTest, public testing::WithParamInterface<StorageKind> {
+class ApiTest : public HttpTest, public ::testing::WithParamInterface<StorageKind> {
  protected:
   static constexpr const char* kKey = "api-key-0123456789-abcdefghijklmnopqrst";
   static constexpr int64_t kStartUs = 1'796'000'000'000'000;  // 2026-11-30T00:53:20.000Z

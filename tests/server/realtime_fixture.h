@@ -108,7 +108,7 @@ class RealtimeServer {
   std::string address;
 };
 
-class Realtime : public testing::TestWithParam<StorageKind> {
+class Realtime : public ::testing::TestWithParam<StorageKind> {
  protected:
   explicit Realtime(const StorageSetup& setup = {}) : tested_(GetParam().make(setup)), storage_(tested_->storage()) {}
 

@@ -179,12 +179,17 @@ TEST_F(OpenedByTokens, WhoIsKnownAndHasNoRoleIsNobodyAndGetsNothing) {
 class OpenedByPublicTokens : public OpenedByTokens {
  protected:
   OpenedByPublicTokens() {
-    table_ = server::RouteTable(
-        {route("GET", "/api"), route("GET", "/both", 0, server::kApiKey | server::kPublicToken), claims_route()});
+    table_ = server::RouteTable({route("GET", "/api"), opened_route("/both"), claims_route(),
+                                 route("GET", "/roles", 0, server::kApiKey | server::kPublicToken)});
     options_.authenticate = [this](const http::Credentials& credentials) { return keys_.check(credentials); };
   }
+  static server::Route opened_route(const std::string& pattern) {
+    server::Route out = route("GET", pattern);
+    out.scopes = {{"read", "runs"}};
+    return out;
+  }
   static server::Route claims_route() {
-    server::Route out = route("GET", "/claims", 0, server::kApiKey | server::kPublicToken);
+    server::Route out = opened_route("/claims");
     out.handler = [](server::Call call) {
       http::Response response;
       response.body = call.request.principal.claims;
@@ -206,9 +211,11 @@ TEST_F(OpenedByPublicTokens, OnlyRoutesThatLetThemIn) {
   const std::string token = keys_.sign(claims("env_0123", now_s_ + 1));
   EXPECT_EQ(send("GET /both", token).status, 200u);
   EXPECT_EQ(send("GET /claims", token).body, claims("env_0123", now_s_ + 1)) << "what was signed reaches the handler";
-  const Reply reply = send("GET /api", token);
-  EXPECT_EQ(reply.status, 401u);
-  EXPECT_EQ(reply.body, "{\"error\":\"a public access token does not open this route: it needs an API key\"}");
+  for (const char* line : {"GET /api", "GET /roles"}) {
+    const Reply reply = send(line, token);
+    EXPECT_EQ(reply.status, 401u) << line << ": no word about scopes lets none in";
+    EXPECT_EQ(reply.body, "{\"error\":\"a public access token does not open this route: it needs an API key\"}");
+  }
   EXPECT_EQ(send("GET /both", server::sign_public_token(kNewApi, claims("env_0123", now_s_ + 1))).status, 200u)
       << "either key of a rotation signs";
   EXPECT_EQ(send("GET /both", server::sign_public_token(kSync, claims("env_0123", now_s_ + 1))).status, 401u);
@@ -240,14 +247,40 @@ TEST_F(OpenedByPublicTokens, OneThatExpiredIsNoGuess) {
   EXPECT_EQ(send("GET /both", keys_.sign(claims("env_0123", now_s_ + 1))).status, 200u);
 }
 
-TEST(Keys, AllowAPublicTokenWhatItsScopesSayAndOthersEverything) {
+TEST(ScopesOfRoutes, LetAPublicTokenInByWhatItSaysAndOthersAlways) {
+  using server::ScopeOf;
+  const auto lets_in = [](const server::Scopes& scopes, const std::string& said, const server::About& about = {}) {
+    return server::lets_in(scopes, {server::kPublicToken, R"({"exp":1,"scopes":[")" + said + "\"]}"}, {"x", "y"},
+                           about);
+  };
+  EXPECT_TRUE(lets_in({{"read", "runs"}}, "read:runs"));
+  EXPECT_FALSE(lets_in({{"read", "runs"}}, "read:runs:x")) << "of one is not of all";
+  EXPECT_FALSE(lets_in({{"read", "runs"}}, "write:runs"));
+  EXPECT_FALSE(lets_in({{"read", "runs"}}, "read:tasks"));
+  EXPECT_FALSE(lets_in({}, "admin"));
+  const server::Scopes one = {{"read", "runs", ScopeOf::kParameter}};
+  EXPECT_TRUE(lets_in(one, "read:runs:x"));
+  EXPECT_TRUE(lets_in(one, "read:runs"));
+  EXPECT_FALSE(lets_in(one, "read:runs:y")) << "the first of the pattern";
+  const server::Scopes tasks = {{"read", "tasks", ScopeOf::kTasks}};
+  EXPECT_FALSE(lets_in(tasks, "read:tasks")) << "it is about none";
+  EXPECT_TRUE(lets_in(tasks, "read:tasks:t", {{"t"}, {}, ""}));
+  EXPECT_FALSE(lets_in(tasks, "read:tasks:t", {{"t", "u"}, {}, ""})) << "each";
+  const server::Scopes tags = {{"read", "tags", ScopeOf::kTags}};
+  EXPECT_TRUE(lets_in(tags, "read:tags:b", {{}, {"a", "b"}, ""})) << "one of them";
+  EXPECT_FALSE(lets_in(tags, "read:tags:c", {{}, {"a", "b"}, ""}));
+  const server::Scopes batch = {{"read", "batch", ScopeOf::kBatch}};
+  EXPECT_TRUE(lets_in(batch, "read:batch:b", {{}, {}, "b"}));
+  EXPECT_FALSE(lets_in(batch, "read:batch", {})) << "the run has none";
+  EXPECT_TRUE(lets_in({{"", "", ScopeOf::kAnyToken}}, "none"));
+  EXPECT_TRUE(server::lets_in({}, {server::kApiKey, ""}, {}, {}));
+  EXPECT_TRUE(server::lets_in({}, {}, {}, {})) << "nobody was asked";
+  EXPECT_FALSE(server::lets_in({{"read", "runs"}}, {server::kPublicToken, ""}, {}, {}));
+}
+
+TEST(Keys, TellTheColumnsThatATokenLeavesOut) {
   const http::Principal token = {server::kPublicToken,
                                  R"({"exp":1,"scopes":["read:runs:r"],"realtime":{"skipColumns":["output"]}})"};
-  EXPECT_TRUE(server::allows(token, "read", "runs", "r"));
-  EXPECT_FALSE(server::allows(token, "read", "runs"));
-  EXPECT_FALSE(server::allows({server::kPublicToken, ""}, "read", "runs", "r"));
-  EXPECT_TRUE(server::allows({server::kApiKey, ""}, "write", "runs"));
-  EXPECT_TRUE(server::allows({}, "write", "runs")) << "nobody was asked";
   EXPECT_EQ(server::skipped_columns(token), std::vector<std::string>({"output"}));
   EXPECT_TRUE(server::skipped_columns({server::kApiKey, ""}).empty());
 }

@@ -18,7 +18,7 @@ namespace {
 using engine::RunStatus;
 using server::Refused;
 
-class RunStorages : public testing::TestWithParam<StorageKind> {
+class RunStorages : public ::testing::TestWithParam<StorageKind> {
  protected:
   static StorageSetup setup(RunStorages* self) {
     StorageSetup out;

@@ -14,7 +14,7 @@ constexpr int64_t kRequestUs = 1'796'335'199'919'123;
 constexpr int64_t kRequestMs = kRequestUs / 1000;
 constexpr int64_t kHourMs = 3'600'000;
 
-class ShapeRequests : public testing::Test {
+class ShapeRequests : public ::testing::Test {
  protected:
   /// "" or what is wrong.
   std::string read(Shape::Kind kind, const std::string& query, const std::string& id = "run_1") {

@@ -47,10 +47,10 @@ struct StorageKind {
 };
 const std::vector<StorageKind>& storage_kinds();
 
-inline std::string name_of_kind(const testing::TestParamInfo<StorageKind>& kind) { return kind.param.name; }
+inline std::string name_of_kind(const ::testing::TestParamInfo<StorageKind>& kind) { return kind.param.name; }
 
 /// Instantiates a suite whose parameter is a StorageKind.
 #define CAIRN_ON_EACH_STORAGE(Suite) \
-  INSTANTIATE_TEST_SUITE_P(On, Suite, testing::ValuesIn(storage_kinds()), name_of_kind)
+  INSTANTIATE_TEST_SUITE_P(On, Suite, ::testing::ValuesIn(storage_kinds()), name_of_kind)
 
 }  // namespace cairn::tests
