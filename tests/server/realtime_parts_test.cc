@@ -105,7 +105,7 @@ TEST_P(RealtimeInParts, AServerThatForgotTheFeedBeginsTheSnapshotAnew) {
 }
 
 TEST_P(RealtimeInParts, MuchThatChangesForWhoWaitsComesInPartsToo) {
-  RealtimeServer server(*tested_, {.look_ms = 400, .answer_ms = 400});
+  RealtimeServer server(*tested_, {.live_ms = 3000, .look_ms = 400, .answer_ms = 400});
   const std::string first = trigger({"a"});
   ShapeClient client(server.address, "/realtime/v1/runs?tags=a");
   client.step();
@@ -119,7 +119,7 @@ TEST_P(RealtimeInParts, MuchThatChangesForWhoWaitsComesInPartsToo) {
     catch_up(client);
   }
   while (client.rows().size() < ids.size() + 1) {
-    ASSERT_TRUE(client.step_until_rows());
+    ASSERT_TRUE(client.step_until_rows(3));
   }
   for (const std::string& id : ids) {
     EXPECT_EQ(client.column(id, "payload").size(), kPayloadBytes);
