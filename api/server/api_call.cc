@@ -39,7 +39,15 @@ ApiCall::ApiCall(Call call) : call_(std::move(call)) {
   }
 }
 
-RequestKey ApiCall::key(bool spends) const {
+bool ApiCall::may_read(const RunView& run) const {
+  return !is_limited() || lets_in(scopes_to_read_a_run(), token_, {run.id}, about(run));
+}
+
+bool ApiCall::may_be_parent(const std::string& parent) const {
+  return parent.empty() || !is_limited() || lets_in({{"read", "runs", ScopeOf::kParameter}}, token_, {parent}, {});
+}
+
+RequestKey ApiCall::key() const {
   RequestKey out;
   if (const std::string_view given = request().header("x-trigger-request-idempotency-key"); !given.empty()) {
     // No part has a line end: neither a segment of a path nor a header may have one.
@@ -49,7 +57,7 @@ RequestKey ApiCall::key(bool spends) const {
     }
     out.request += "\n" + std::string(given);
   }
-  if (spends && token_.once) {
+  if (token_.once) {
     // Of what it says: the same claims signed again are the same token.
     out.once_token = digest_of(token_.claims);
     out.once_until_us = std::min<int64_t>(token_.expires_s, INT64_MAX / 1'000'000) * 1'000'000;

@@ -32,11 +32,17 @@ class ApiCall {
   [[nodiscard]] const std::string& parameter(size_t index = 0) const { return call_.parameters.at(index); }
   /// As Call::is_let_in().
   [[nodiscard]] bool is_let_in(const About& what = {}) const { return call_.is_let_in(what); }
-  /// Makes the request count once, if its client gave it a key. `spends`: so does a token that is good for one use.
-  [[nodiscard]] RequestKey key(bool spends = false) const;
+  /// Whether its sender may read the run, whatever the route is about.
+  [[nodiscard]] bool may_read(const RunView& run) const;
+  /// Whether its sender may trigger children of the run `parent`; empty: there is none.
+  [[nodiscard]] bool may_be_parent(const std::string& parent) const;
+  /// Makes the request count once, if its client gave it a key, or its token is good for one use.
+  [[nodiscard]] RequestKey key() const;
   void answer(http::Response response) { call_.answer.send(std::move(response)); }
 
  private:
+  [[nodiscard]] bool is_limited() const { return call_.request.principal.role == kPublicToken; }
+
   Call call_;
   PublicToken token_;  // of a public token; else one that says nothing
 };

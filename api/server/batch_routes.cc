@@ -33,10 +33,10 @@ http::Response create_batch(const Api& api, const ApiCall& call) {
   if (complaints.any()) {
     return complaints.response();
   }
-  if (!call.is_let_in({tasks, {}, ""})) {
+  if (!call.is_let_in({tasks, {}, ""}) || !call.may_be_parent(create.parent)) {
     return not_allowed();
   }
-  const auto made = api.storage.batch(create, call.key(true));
+  const auto made = api.storage.batch(create, call.key());
   if (!made.ok()) {
     return unavailable(made.status());
   }

@@ -1,4 +1,6 @@
 // GET /api/v3/runs/:id and GET /api/v1/runs
+#include <memory>
+
 #include "api/server/api_routes.h"
 #include "api/server/list_query.h"
 #include "api/server/run_json.h"
@@ -7,15 +9,30 @@ namespace cairn::server {
 
 namespace {
 
+/// Relatives of a run have metadata of their own: who may read the run may not read theirs for that.
+void leave_out_what_is_not_allowed(const ApiCall& call, RunView& run) {
+  for (std::shared_ptr<const RunView>* relative : {&run.parent_run, &run.root_run}) {
+    if (*relative != nullptr && !call.may_read(**relative)) {
+      relative->reset();
+    }
+  }
+  std::erase_if(run.children, [&call](const RunView& child) { return !call.may_read(child); });
+}
+
 http::Response retrieve_run(const Api& api, const ApiCall& call) {
-  const auto found = api.storage.find(call.parameter(), kRetrievedParts);
+  auto found = api.storage.find(call.parameter(), kRetrievedParts);
   if (!found.ok()) {
     return unavailable(found.status());
   }
   if (!*found) {
     return with_retry(error_response(404, "Not found"), true);
   }
-  return call.is_let_in(about(**found)) ? json_response(200, retrieved_run(**found)) : not_allowed();
+  RunView& run = **found;
+  if (!call.is_let_in(about(run))) {
+    return not_allowed();
+  }
+  leave_out_what_is_not_allowed(call, run);
+  return json_response(200, retrieved_run(run));
 }
 
 http::Response list_runs(const Api& api, const ApiCall& call) {

@@ -144,8 +144,9 @@ using Change = std::variant<Trigger, MetadataUpdate, StatusChange, Cancel, AddTa
 
 /// What makes a request count once. It becomes durable in the commit of the effect, and a restart keeps it.
 struct RequestKey {
-  std::string request;     // the route with its ids, and the key that the client gave the request; empty: none
-  std::string once_token;  // a digest of a token that is good for one effect; empty: none
+  std::string request;  // the route with its ids, and the key that the client gave the request; empty: none
+  // A digest of a token that is good for one effect; empty: none. With a batch that effect is its items too.
+  std::string once_token;
   int64_t once_until_us = 0;
 };
 

@@ -35,7 +35,8 @@ int64_t RunStore::now() const {
   return hooks.wall_us(hooks.context);
 }
 
-Result<std::optional<Object>> RunStore::known_answer(const RequestKey& key, bool& token_used) {
+Result<std::optional<Object>> RunStore::known_answer(const RequestKey& key, bool& token_used,
+                                                     const std::string& batch) {
   token_used = false;
   if (!key.request.empty()) {
     CAIRN_TRY_ASSIGN(const auto note, store_.find_note(NoteKind::kRequest, engine::note_digest(key.request)));
@@ -49,7 +50,7 @@ Result<std::optional<Object>> RunStore::known_answer(const RequestKey& key, bool
   }
   if (!key.once_token.empty()) {
     CAIRN_TRY_ASSIGN(const auto note, store_.find_note(NoteKind::kUsedToken, engine::note_digest(key.once_token)));
-    token_used = note && note->until_us >= now();
+    token_used = note && note->until_us >= now() && (batch.empty() || note->value != batch);
   }
   return std::optional<Object>();
 }
@@ -61,7 +62,8 @@ RunStore::Notes RunStore::notes_of(const RequestKey& key, const Object& answer) 
         {NoteKind::kRequest, engine::note_digest(key.request), now() + kRequestKeptUs, engine::to_json(Value(answer))});
   }
   if (!key.once_token.empty()) {
-    notes.push_back({NoteKind::kUsedToken, engine::note_digest(key.once_token), key.once_until_us, ""});
+    notes.push_back(
+        {NoteKind::kUsedToken, engine::note_digest(key.once_token), key.once_until_us, text_member(answer, "id")});
   }
   return notes;
 }

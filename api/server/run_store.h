@@ -71,8 +71,9 @@ class RunStore : public RunStorage {
   Status add_item(const BatchItems& items, const BatchItems::Item& item, engine::Object& batch, BatchView& out);
 
   // Requests.
-  /// What the request was answered, if it is known; that its token is spent.
-  Result<std::optional<engine::Object>> known_answer(const RequestKey& key, bool& token_used);
+  /// What the request was answered, if it is known; that its token is spent, but for one that made `batch`.
+  Result<std::optional<engine::Object>> known_answer(const RequestKey& key, bool& token_used,
+                                                     const std::string& batch = {});
   [[nodiscard]] Notes notes_of(const RequestKey& key, const engine::Object& answer) const;
 
   // Reading.

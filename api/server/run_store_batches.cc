@@ -24,7 +24,7 @@ Result<BatchView> RunStore::batch(const BatchCall& call, const RequestKey& key) 
                  items != nullptr ? "b" + items->batch : ""});
   CAIRN_TRY(names.status());
   bool token_used = false;
-  CAIRN_TRY_ASSIGN(const auto answer, known_answer(key, token_used));
+  CAIRN_TRY_ASSIGN(const auto answer, known_answer(key, token_used, items != nullptr ? id : ""));
   if (answer) {
     CAIRN_TRY_ASSIGN(BatchView out, view_of_batch(text_member(*answer, "id")));
     out.accepted = static_cast<size_t>(number_member(*answer, "accepted"));

@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "api/server/keys.h"
-#include "api/server/public_token.h"
 
 namespace cairn::server {
 
@@ -39,7 +38,11 @@ bool lets_in(const Scopes& scopes, const http::Principal& who, const std::vector
   if (who.role != kPublicToken) {
     return true;
   }
-  const PublicToken token = read_public_token(who.claims);
+  return lets_in(scopes, read_public_token(who.claims), parameters, about);
+}
+
+bool lets_in(const Scopes& scopes, const PublicToken& token, const std::vector<std::string>& parameters,
+             const About& about) {
   return std::any_of(scopes.begin(), scopes.end(),
                      [&](const Scope& scope) { return opens(token, scope, parameters, about); });
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/http/principal.h"
+#include "api/server/public_token.h"
 #include "api/server/run_storage.h"
 
 namespace cairn::server {
@@ -39,6 +40,10 @@ About about(const RunView& run);
 /// Whether one of the scopes lets `who` in: a public token by what it says, everybody else always. `parameter`: the
 /// first of the pattern, if it has one. Threads: any.
 bool lets_in(const Scopes& scopes, const http::Principal& who, const std::vector<std::string>& parameters,
+             const About& about);
+
+/// The same of a public token that was read before.
+bool lets_in(const Scopes& scopes, const PublicToken& token, const std::vector<std::string>& parameters,
              const About& about);
 
 /// What opens the routes that read a run.

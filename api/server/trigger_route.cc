@@ -11,21 +11,23 @@ http::Response trigger_task(const Api& api, const ApiCall& call) {
   Complaints complaints;
   const auto body = read_body(call.request().body, kTriggerLevels, complaints);
   Change change;
+  std::string parent;
   if (body) {
     Trigger trigger = read_trigger(Members(*body, "", complaints), api.now_us());
     trigger.task = task;
+    parent = trigger.parent;
     change = std::move(trigger);
   }
   if (complaints.is_invalid()) {
     return complaints.response();
   }
-  if (!call.is_let_in()) {
+  if (!call.is_let_in() || !call.may_be_parent(parent)) {
     return not_allowed();
   }
   if (complaints.any()) {
     return complaints.response();
   }
-  const auto written = api.storage.write(change, call.key(true));
+  const auto written = api.storage.write(change, call.key());
   if (!written.ok()) {
     return unavailable(written.status());
   }

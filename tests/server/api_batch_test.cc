@@ -205,8 +205,17 @@ TEST_P(BatchRoutes, ATokenForOneUseMakesOneBatchAndFillsIt) {
   EXPECT_EQ(made.status, 202u);
   EXPECT_EQ(call_as(once, "POST /api/v3/batches", body).status, 422u);
   const std::string id = at(made, "id");
+  expect_error(call_as(once, "POST /api/v3/batches/" + create(1) + "/items", item(0), kNdjson), 422,
+               "This public access token was good for one use, and has been used");
   EXPECT_EQ(call_as(once, "POST /api/v3/batches/" + id.substr(1, id.size() - 2) + "/items", item(0), kNdjson).status,
             200u);
+}
+
+TEST_P(BatchRoutes, ATokenMakesChildrenOnlyOfWhatItReads) {
+  const std::string parent = trigger("other");
+  const std::string body = R"({"runCount":1,"taskIdentifiers":["t"],"parentRunId":")" + parent + "\"}";
+  EXPECT_EQ(call_as(token({"batchTrigger:tasks:t"}), "POST /api/v3/batches", body).status, 403u);
+  EXPECT_EQ(call_as(token({"batchTrigger:tasks:t", "read:runs:" + parent}), "POST /api/v3/batches", body).status, 202u);
 }
 
 TEST_P(BatchRoutes, TroubleOfTheStorageIs503) {

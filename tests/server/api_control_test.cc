@@ -54,6 +54,13 @@ TEST_P(ControlRoutes, CancelNeedsAScopeOfTheRunOrItsTask) {
   EXPECT_EQ(run(id).status, RunStatus::kCanceled);
 }
 
+TEST_P(ControlRoutes, ATokenForOneUseCancelsOneRun) {
+  const std::string once = token({"write:runs"}, R"("otu":true,)");
+  EXPECT_EQ(call_as(once, "POST /api/v2/runs/" + trigger() + "/cancel").status, 200u);
+  expect_error(call_as(once, "POST /api/v2/runs/" + trigger() + "/cancel"), 422,
+               "This public access token was good for one use, and has been used");
+}
+
 TEST_P(ControlRoutes, WhatAnotherStoreDecidesIsRefusedWithItsName) {
   const std::string id = trigger("t", R"({"delay":"1h"})");
   const std::string owner = tested_->set_owner(id);

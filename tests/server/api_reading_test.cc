@@ -95,6 +95,24 @@ TEST_P(RetrieveRoute, RelativesCarryTheirMetadataAndNoPayload) {
   EXPECT_EQ(at(reply, "payload"), "1");
 }
 
+TEST_P(RetrieveRoute, ATokenSeesOnlyRelativesThatItReads) {
+  const std::string parent = trigger("p", R"({"metadata":{"secret":1},"tags":"family"})");
+  const auto child_of = [](const std::string& run) { return R"({"parentRunId":")" + run + "\"}"; };
+  const std::string run = trigger("c", child_of(parent));
+  const std::string child = trigger("d", child_of(run));
+  const auto seen = [&](const std::vector<std::string>& scopes, const std::string& relative) {
+    return at(call_as(token(scopes), "GET /api/v3/runs/" + run), "relatedRuns." + relative + ".id");
+  };
+  const std::string own = "read:runs:" + run;
+  for (const char* relative : {"parent", "root", "children.0"}) {
+    EXPECT_EQ(seen({own}, relative), "absent") << relative;
+    EXPECT_NE(seen({"read:runs"}, relative), "absent") << relative;
+  }
+  EXPECT_EQ(seen({own, "read:tags:family"}, "parent"), "\"" + parent + "\"");
+  EXPECT_EQ(seen({own, "read:tasks:d"}, "children.0"), "\"" + child + "\"");
+  EXPECT_EQ(seen({own, "read:tasks:d"}, "parent"), "absent");
+}
+
 TEST_P(RetrieveRoute, AnUnknownRunIsToBeAskedForAgain) {
   const Reply reply = call("GET /api/v3/runs/run_none");
   expect_error(reply, 404, "Not found");

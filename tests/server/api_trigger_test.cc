@@ -264,6 +264,15 @@ TEST_P(TriggerRoute, ATokenForOneUseIsGoodForOneRun) {
   EXPECT_EQ(run_count(), 1u);
 }
 
+TEST_P(TriggerRoute, ATokenMakesChildrenOnlyOfWhatItReads) {
+  const std::string parent = trigger("other");
+  const std::string line = "POST /api/v1/tasks/t/trigger";
+  const std::string body = R"({"options":{"parentRunId":")" + parent + "\"}}";
+  EXPECT_EQ(call_as(token({"trigger:tasks:t"}), line, body).status, 403u);
+  EXPECT_EQ(run_count(), 1u);
+  EXPECT_EQ(call_as(token({"trigger:tasks:t", "read:runs:" + parent}), line, body).status, 200u);
+}
+
 TEST_P(TriggerRoute, AServerWithoutKeysLetsEverybodyInAndSignsNothing) {
   const server::Keys nothing({}, {});
   server::ApiOptions options;

@@ -273,9 +273,9 @@ TEST(ScopesOfRoutes, LetAPublicTokenInByWhatItSaysAndOthersAlways) {
   EXPECT_TRUE(lets_in(batch, "read:batch:b", {{}, {}, "b"}));
   EXPECT_FALSE(lets_in(batch, "read:batch", {})) << "the run has none";
   EXPECT_TRUE(lets_in({{"", "", ScopeOf::kAnyToken}}, "none"));
-  EXPECT_TRUE(server::lets_in({}, {server::kApiKey, ""}, {}, {}));
-  EXPECT_TRUE(server::lets_in({}, {}, {}, {})) << "nobody was asked";
-  EXPECT_FALSE(server::lets_in({{"read", "runs"}}, {server::kPublicToken, ""}, {}, {}));
+  EXPECT_TRUE(server::lets_in({}, http::Principal{server::kApiKey, ""}, {}, {}));
+  EXPECT_TRUE(server::lets_in({}, http::Principal(), {}, {})) << "nobody was asked";
+  EXPECT_FALSE(server::lets_in({{"read", "runs"}}, http::Principal{server::kPublicToken, ""}, {}, {}));
 }
 
 TEST(Keys, TellTheColumnsThatATokenLeavesOut) {

@@ -109,7 +109,8 @@ Result<BatchView> MemoryStorage::batch(const BatchCall& call, const RequestKey& 
     if (is_repeat(key, known)) {
       return std::get<BatchView>(known->outcome);
     }
-    if (is_used(key)) {
+    const auto* items = std::get_if<BatchItems>(&call);
+    if (is_used(key, items == nullptr ? "" : items->batch)) {
       out.refused = Refused::kTokenUsed;
       return out;
     }
@@ -133,9 +134,10 @@ bool MemoryStorage::is_repeat(const RequestKey& key, Request*& request) {
   return true;
 }
 
-bool MemoryStorage::is_used(const RequestKey& key) {
+bool MemoryStorage::is_used(const RequestKey& key, const std::string& batch) {
   const auto found = key.once_token.empty() ? used_tokens_.end() : used_tokens_.find(key.once_token);
-  return found != used_tokens_.end() && found->second >= now();
+  return found != used_tokens_.end() && found->second.until_us >= now() &&
+         (batch.empty() || found->second.made != batch);
 }
 
 void MemoryStorage::forget_old() {
@@ -143,17 +145,17 @@ void MemoryStorage::forget_old() {
     return;
   }
   std::erase_if(requests_, [this](const auto& entry) { return entry.second.at_us + kRequestKeptUs < now(); });
-  std::erase_if(used_tokens_, [this](const auto& entry) { return entry.second < now(); });
+  std::erase_if(used_tokens_, [this](const auto& entry) { return entry.second.until_us < now(); });
   look_at_ = 1000 + 2 * (requests_.size() + used_tokens_.size());
 }
 
 void MemoryStorage::remember(const RequestKey& key, std::variant<Written, BatchView> outcome) {
   forget_old();
+  if (!key.once_token.empty()) {
+    used_tokens_[key.once_token] = {key.once_until_us, std::visit([](const auto& of) { return of.id; }, outcome)};
+  }
   if (!key.request.empty()) {
     requests_[key.request] = {std::move(outcome), now()};
-  }
-  if (!key.once_token.empty()) {
-    used_tokens_[key.once_token] = key.once_until_us;
   }
 }
 

@@ -115,7 +115,7 @@ class MemoryStorage : public server::RunStorage {
   server::BatchView view_of(const Batch& batch);
 
   bool is_repeat(const server::RequestKey& key, Request*& request);
-  [[nodiscard]] bool is_used(const server::RequestKey& key);
+  [[nodiscard]] bool is_used(const server::RequestKey& key, const std::string& batch = {});
   void forget_old();
   void remember(const server::RequestKey& key, std::variant<server::Written, server::BatchView> outcome);
 
@@ -143,8 +143,12 @@ class MemoryStorage : public server::RunStorage {
   std::map<std::pair<std::string, std::string>, Kept> idempotency_;  // by task and key
   std::map<std::string, Kept> batch_idempotency_;
   std::map<std::string, Request> requests_;
-  size_t look_at_ = 1000;                       // so many requests and tokens: time to forget the old ones
-  std::map<std::string, int64_t> used_tokens_;  // until when they must be known
+  size_t look_at_ = 1000;  // so many requests and tokens: time to forget the old ones
+  struct UsedToken {
+    int64_t until_us = 0;  // must be known so long
+    std::string made;      // a run, or a batch
+  };
+  std::map<std::string, UsedToken> used_tokens_;
   std::vector<std::pair<std::string, std::vector<engine::Operation>>> foreign_;
   std::string feed_;
   uint64_t position_ = 0;            // of the last change
