@@ -402,12 +402,13 @@ void Connection::respond(Response response) {
   set_deadline(core_.limits.write_ms);
   writes_ = true;
   head_out_ = response_head(response, {keep_alive_, version_, page_}, core_.cors, std::time(nullptr));
-  body_out_ = is_head_ || has_no_body(response.status) ? std::string() : std::move(response.body);
-  channel_->write({asio::buffer(head_out_), asio::buffer(body_out_)}, then(&Connection::on_written));
+  const bool has_body = !is_head_ && !has_no_body(response.status);
+  out_ = has_body ? std::move(response) : Response();
+  channel_->write({asio::buffer(head_out_), asio::buffer(out_.text())}, then(&Connection::on_written));
 }
 
 void Connection::on_written(ErrorCode ec, size_t /*n*/) {
-  body_out_ = std::string();
+  out_ = Response();
   writes_ = false;
   if (timed_out_) {
     ++core_.timed_out;

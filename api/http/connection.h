@@ -126,7 +126,7 @@ class Connection : public Asker, public std::enable_shared_from_this<Connection>
   unsigned version_ = 11;
 
   std::string head_out_;
-  std::string body_out_;
+  Response out_;  // what is being written
 };
 
 }  // namespace cairn::http

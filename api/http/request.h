@@ -1,6 +1,7 @@
 // The request that a service gets, and the response that it gives.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,7 +34,10 @@ struct Response {
   unsigned status = 200;
   std::string content_type;
   std::string body;
+  std::shared_ptr<const std::string> shared_body;  // instead of `body`: one text for many responses
   Headers headers;
+
+  [[nodiscard]] const std::string& text() const { return shared_body != nullptr ? *shared_body : body; }
 };
 
 }  // namespace cairn::http

@@ -73,7 +73,7 @@ std::string response_head(const Response& response, const Framing& framing, cons
     add(out, "Content-Type", response.content_type);
   }
   if (!has_no_body(response.status)) {
-    add(out, "Content-Length", std::to_string(response.body.size()));
+    add(out, "Content-Length", std::to_string(response.text().size()));
   }
   add(out, "X-Content-Type-Options", "nosniff");
   if (!cors.origins.empty()) {

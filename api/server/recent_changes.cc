@@ -9,6 +9,7 @@ namespace {
 
 constexpr size_t kRecentRowsMax = 2000;
 constexpr size_t kRecentBytesMax = 8u << 20;
+constexpr size_t kTextsMax = 4;  // of a row: clients choose the columns
 
 size_t bytes_of(const RunView& run) { return sizeof run + bytes_of_texts(run, kMetadata | kPayload | kOutput); }
 
@@ -16,9 +17,13 @@ size_t bytes_of(const RunView& run) { return sizeof run + bytes_of_texts(run, kM
 
 std::shared_ptr<const std::string> ChangedRun::update_text(ColumnSet columns) const {
   const MutexLock lock(mutex_);
-  std::shared_ptr<const std::string>& text = texts_[columns];
-  if (text == nullptr) {
-    text = std::make_shared<const std::string>(change_text(view, columns, RowOperation::kUpdate));
+  const auto made = texts_.find(columns);
+  if (made != texts_.end()) {
+    return made->second;
+  }
+  auto text = std::make_shared<const std::string>(change_text(view, columns, RowOperation::kUpdate));
+  if (texts_.size() < kTextsMax) {
+    texts_.emplace(columns, text);
   }
   return text;
 }

@@ -27,7 +27,7 @@ class ChangedRun {
   const uint64_t number;
   const bool is_erased = false;  // then the view has the id only
 
-  /// As change_text(); made once for each set of columns. Threads: any.
+  /// As change_text(); made once for each of the first sets of columns. Threads: any.
   [[nodiscard]] std::shared_ptr<const std::string> update_text(ColumnSet columns) const;
 
  private:

@@ -78,6 +78,7 @@ class RunStore : public RunStorage {
 
   // Reading.
   Result<RunView> view_of(const engine::RunView& run, unsigned parts);
+  Status unless_damaged(const Status& s, const std::string& id) const;
   Status add_relatives(RunView& view);
   struct Place {
     int64_t created_us = 0;

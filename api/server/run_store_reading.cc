@@ -85,6 +85,16 @@ std::string RunStore::life_of(const engine::RunRecord& run) const {
   return text;
 }
 
+// One run that cannot be read does not keep the others from those who follow them.
+Status RunStore::unless_damaged(const Status& s, const std::string& id) const {
+  if (s.code != Code::kCorrupt) {
+    return s;
+  }
+  engine::write_log(store_.options().hooks, engine::LogLevel::kError, s.code,
+                    "run " + id + " is left out of what is followed: " + engine::error_text(s));
+  return {};
+}
+
 Result<RunView> RunStore::view_of(const engine::RunView& run, unsigned parts) {
   const engine::RunRecord& r = run.record;
   RunView out;
@@ -350,14 +360,20 @@ Status RunStore::read_shape(const Shape& shape, const Extent& extent, Remainder&
   size_t bytes = 0;
   const auto is_full = [&] { return out.rows.size() >= runs_max || (bytes >= extent.bytes_max && !out.rows.empty()); };
   const auto add = [&](const std::string& id) -> Status {
-    CAIRN_TRY_ASSIGN(const auto found, store_.peek(id, (extent.parts & kMetadata) != 0));
-    if (!found || found->erased || !fits(found->record, shape)) {
+    const auto found = store_.peek(id, (extent.parts & kMetadata) != 0);
+    if (!found.ok()) {
+      return unless_damaged(found.status(), id);
+    }
+    if (!*found || (*found)->erased || !fits((*found)->record, shape)) {
       return {};
     }
-    CAIRN_TRY_ASSIGN(auto&& row, view_of(*found, extent.parts));
-    bytes += bytes_of_texts(row, extent.parts);
-    read.push_back({row.id, row.sequence, 0});
-    out.rows.push_back(std::move(row));
+    auto row = view_of(**found, extent.parts);
+    if (!row.ok()) {
+      return unless_damaged(row.status(), id);
+    }
+    bytes += bytes_of_texts(*row, extent.parts);
+    read.push_back({row->id, row->sequence, 0});
+    out.rows.push_back(std::move(*row));
     out.numbers.push_back(0);
     return {};
   };
@@ -455,7 +471,12 @@ Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Positi
   size_t bytes = 0;                                // of the rows
   uint64_t first_left_out = 0;
   const auto fetch = [&](const std::string& id, uint64_t number) -> Result<uint64_t> {
-    CAIRN_TRY_ASSIGN(const auto found, store_.peek(id, (extent.parts & kMetadata) != 0));
+    const auto peeked = store_.peek(id, (extent.parts & kMetadata) != 0);
+    if (!peeked.ok()) {
+      CAIRN_TRY(unless_damaged(peeked.status(), id));
+      return uint64_t{0};
+    }
+    const auto& found = *peeked;
     const bool is_full =
         out.rows.size() + out.erased.size() >= extent.runs_max || (bytes >= extent.bytes_max && !out.rows.empty());
     if (!found || found->erased) {
@@ -478,7 +499,15 @@ Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Positi
       first_left_out = number;
       return StoreFeed::kEnough;
     }
-    CAIRN_TRY_ASSIGN(auto&& row, view_of(*found, extent.parts));
+    auto read = view_of(*found, extent.parts);
+    if (!read.ok()) {
+      if (is_new) {
+        places.erase(at);
+      }
+      CAIRN_TRY(unless_damaged(read.status(), id));
+      return uint64_t{0};
+    }
+    RunView& row = *read;
     const uint64_t sequence = row.sequence;
     if (is_new) {
       out.rows.emplace_back();
@@ -513,6 +542,10 @@ Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Positi
   }
   CAIRN_TRY(look.status());
   out.reset = !look->known;
+  if (out.reset) {
+    out.rows.clear();
+    out.numbers.clear();
+  }
   out.next = {look->feed, first_left_out == 0 ? look->number : first_left_out - 1, rest.text()};
   out.complete = first_left_out == 0 && out.next.rest.empty();
   return out;

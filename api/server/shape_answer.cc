@@ -10,6 +10,8 @@ namespace cairn::server {
 
 namespace {
 
+constexpr size_t kBodiesMax = 8;  // few sets of rows are told to many
+
 http::Response shape_response(unsigned status, std::string_view handle) {
   http::Response out;
   out.status = status;
@@ -73,19 +75,39 @@ http::Response snapshot(RunStorage& storage, const ShapeRequest& request) {
 
 }  // namespace
 
-http::Response changes_response(const ShapeRequest& request, std::string_view handle, uint64_t after,
-                                const std::vector<ChangedRunPtr>& rows, bool complete) {
-  http::Response out = shape_response(200, handle);
-  add_head(request, after, complete, out);
+std::shared_ptr<const std::string> ChangeBodies::body_of(ColumnSet columns, const std::vector<ChangedRunPtr>& rows,
+                                                         bool complete) {
+  const auto known = std::find_if(made_.begin(), made_.end(), [&](const Made& made) {
+    return made.columns == columns && made.complete == complete && made.rows == rows;
+  });
+  if (known != made_.end()) {
+    return known->body;
+  }
   ShapeBody body;
   for (const ChangedRunPtr& row : rows) {
-    body.add(*row->update_text(request.columns));
+    body.add(*row->update_text(columns));
   }
   if (complete) {
     body.add(kUpToDateText);
   }
-  out.body = std::move(body).finish();
+  if (made_.size() == kBodiesMax) {
+    made_.erase(made_.begin());
+  }
+  made_.push_back({columns, rows, complete, std::make_shared<const std::string>(std::move(body).finish())});
+  return made_.back().body;
+}
+
+http::Response changes_response(const ShapeRequest& request, std::string_view handle, uint64_t after, bool complete,
+                                std::shared_ptr<const std::string> body) {
+  http::Response out = shape_response(200, handle);
+  add_head(request, after, complete, out);
+  out.shared_body = std::move(body);
   return out;
+}
+
+http::Response changes_response(const ShapeRequest& request, std::string_view handle, uint64_t after,
+                                const std::vector<ChangedRunPtr>& rows, bool complete) {
+  return changes_response(request, handle, after, complete, ChangeBodies().body_of(request.columns, rows, complete));
 }
 
 http::Response refetch_response(std::string_view handle) {

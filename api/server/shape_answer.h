@@ -19,8 +19,26 @@ inline constexpr size_t kSnapshotRunsMax = 1000;
 /// How many bytes of texts an answer has at most, and the rest of one run; what is left out is in the next one.
 inline constexpr size_t kAnswerBytesMax = 4u << 20;
 
-/// 200 with what changed. `handle` and `after`: what the client has from now on. `rows`: each run once. Not `complete`:
-/// the client asks for the rest at once.
+/// Bodies of answers with what changed: `rows` has each run once. Not `complete`: the client asks for the rest at once.
+/// Whoever gets the same shares it.
+class ChangeBodies {
+ public:
+  std::shared_ptr<const std::string> body_of(ColumnSet columns, const std::vector<ChangedRunPtr>& rows, bool complete);
+
+ private:
+  struct Made {
+    ColumnSet columns;
+    std::vector<ChangedRunPtr> rows;
+    bool complete = false;
+    std::shared_ptr<const std::string> body;
+  };
+  std::vector<Made> made_;  // the last few
+};
+
+/// 200 with what changed. `handle` and `after`: what the client has from now on.
+http::Response changes_response(const ShapeRequest& request, std::string_view handle, uint64_t after, bool complete,
+                                std::shared_ptr<const std::string> body);
+/// The same with the body of these rows, for one client.
 http::Response changes_response(const ShapeRequest& request, std::string_view handle, uint64_t after,
                                 const std::vector<ChangedRunPtr>& rows, bool complete);
 /// 409: the client forgets what it has and begins anew with this handle.

@@ -51,8 +51,18 @@ void StoreFeed::restart() {
   begin();
 }
 
-// A run that is dirty is looked at each time, and counts if it is not as it was.
+// What was taken from the store and is not in the history would be missed for ever: it is another feed then.
 void StoreFeed::collect() {
+  try {
+    take_changed();
+  } catch (...) {
+    begin();
+    throw;
+  }
+}
+
+// A run that is dirty is looked at each time, and counts if it is not as it was.
+void StoreFeed::take_changed() {
   for (const engine::RunRef& run : store_.take_changed()) {
     visited_.fetch_add(1, std::memory_order_relaxed);
     const engine::RunGuard run_guard(run->lock);
@@ -119,12 +129,16 @@ Result<StoreFeed::Look> StoreFeed::look(const std::string& feed, uint64_t number
   return look;
 }
 
+// What is read may be much: looks go on meanwhile.
 Result<StoreFeed::Look> StoreFeed::snapshot(std::vector<Seen>& seen, const Read& read, const Fetch& fetch) {
+  const Look begin = now();
+  const uint64_t began = begin.number;
+  CAIRN_TRY(read(seen));
   const MutexLock guard(mutex_);
   collect();
-  const uint64_t began = number_;
-  CAIRN_TRY(read(seen));
-  collect();
+  if (name_ != begin.feed || began < forgotten_) {
+    return Look{name_, number_, false};
+  }
   for (Seen& one : seen) {
     if (const auto at = last_.find(one.id); at != last_.end() && at->second.number <= began) {
       one.number = at->second.number;

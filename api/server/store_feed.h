@@ -43,7 +43,7 @@ class StoreFeed {
   /// runs that changed since the last look, and of the fetches.
   Result<Look> look(const std::string& feed, uint64_t number, const Fetch& fetch);
   /// Where the feed is after `read`, which gives ids and sequences of runs as it reads them, and gets their numbers; all
-  /// that changed meanwhile are fetched.
+  /// that changed meanwhile are fetched. Not known: so much changed meanwhile that it is to be read again.
   struct Seen {
     std::string id;
     uint64_t sequence = 0;
@@ -62,6 +62,7 @@ class StoreFeed {
     uint64_t version = 0;  // of the run
   };
   void collect() CAIRN_REQUIRES(mutex_);
+  void take_changed() CAIRN_REQUIRES(mutex_);
   /// False: no more are looked for.
   Result<bool> fetch_as_it_is(const std::string& id, const Fetch& fetch) CAIRN_REQUIRES(mutex_);
   [[nodiscard]] std::vector<std::string> changed_after(uint64_t number) const CAIRN_REQUIRES(mutex_);

@@ -206,6 +206,7 @@ void Subscriptions::entered() {
 }
 
 void Subscriptions::give(std::vector<Waiting> leaving, bool in_trouble) const {
+  ChangeBodies bodies;
   for (Waiting& waiting : leaving) {
     const ShapeRequest& request = waiting.request;
     if (!waiting.other_life.empty()) {
@@ -221,7 +222,8 @@ void Subscriptions::give(std::vector<Waiting> leaving, bool in_trouble) const {
       std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a->number < b->number; });
       const bool complete = keep_what_fits(parts_of(request.columns), rows);
       const uint64_t after = complete ? waiting.after.number : rows.back()->number;
-      waiting.answer.send(changes_response(request, request.handle, after, rows, complete));
+      waiting.answer.send(
+          changes_response(request, request.handle, after, complete, bodies.body_of(request.columns, rows, complete)));
     }
   }
 }

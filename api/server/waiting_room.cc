@@ -67,15 +67,29 @@ void WaitingRoom::enter(Waiting waiting, uint64_t began) {
     offer(waiting, row);
   }
   const uint64_t id = ++last_id_;
-  index_[place_of(waiting.request.shape)].insert(id);
-  Waiting& kept = waiting_.emplace(id, std::move(waiting)).first->second;
-  set_due(id, kept);
+  const auto kept = waiting_.emplace(id, std::move(waiting)).first;
+  try {
+    set_due(id, kept->second);
+    index_[place_of(kept->second.request.shape)].insert(id);
+  } catch (...) {
+    by_due_.erase({kept->second.due, id});
+    waiting_.erase(kept);
+    throw;
+  }
 }
 
 void WaitingRoom::add(const std::vector<ChangedRunPtr>& rows, Position upto) {
-  changes_.add(rows, std::move(upto));
-  for (const ChangedRunPtr& row : rows) {
-    offer_to_all(row);
+  try {
+    changes_.add(rows, std::move(upto));
+    for (const ChangedRunPtr& row : rows) {
+      offer_to_all(row);
+    }
+  } catch (...) {  // some have not got all: each asks again, from where it is
+    for (auto& [id, waiting] : waiting_) {
+      waiting.come_again = true;
+      set_due(id, waiting);
+    }
+    throw;
   }
 }
 
@@ -90,8 +104,8 @@ void WaitingRoom::offer(Waiting& waiting, const ChangedRunPtr& row) const {
     if (row->view.life != waiting.after.feed) {
       waiting.other_life = row->view.life;
     } else if (row->view.sequence > waiting.after.number) {
-      waiting.after.number = row->view.sequence;
       waiting.rows[row->view.id] = row;
+      waiting.after.number = row->view.sequence;
     }
     return;
   }
@@ -119,9 +133,14 @@ void WaitingRoom::offer_to_all(const ChangedRunPtr& row) {
 
 void WaitingRoom::set_due(uint64_t id, Waiting& waiting) {
   const bool has_news = !waiting.rows.empty() || !waiting.other_life.empty() || waiting.come_again;
-  by_due_.erase({waiting.due, id});
+  auto place = by_due_.extract({waiting.due, id});
   waiting.due = has_news ? waiting.ready : waiting.deadline;
-  by_due_.insert({waiting.due, id});
+  if (place.empty()) {
+    by_due_.insert({waiting.due, id});
+  } else {
+    place.value().first = waiting.due;
+    by_due_.insert(std::move(place));  // needs no memory
+  }
 }
 
 /// It has all up to here, or has it in its rows.
