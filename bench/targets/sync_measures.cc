@@ -1,8 +1,5 @@
 // A store and its upstream: bytes on the wire, runs into `cairn serve`, many workers, a drain after weeks offline.
-#include <signal.h>
-#include <spawn.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 #include <chrono>
 #include <fstream>
@@ -10,10 +7,9 @@
 #include <random>
 
 #include "api/upstream/http_exchange.h"
+#include "bench/serve_process.h"
 #include "bench/targets/measures.h"
 #include "bench/targets/store.h"
-
-extern char** environ;
 
 namespace cairn::bench {
 namespace {
@@ -23,8 +19,6 @@ using Json = nlohmann::json;
 
 double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-double seconds_of(const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; }
-double cpu_of(const rusage& used) { return seconds_of(used.ru_utime) + seconds_of(used.ru_stime); }
 double cpu_of_this() {
   rusage used = {};
   getrusage(RUSAGE_SELF, &used);
@@ -36,61 +30,6 @@ uint64_t peak_rss_bytes() {
   getrusage(RUSAGE_SELF, &used);
   return static_cast<uint64_t>(used.ru_maxrss) * 1024;
 }
-
-/// A `cairn serve` of its own, on a loopback port.
-class Serve {
- public:
-  explicit Serve(const std::string& store) {
-    int ends[2];
-    if (pipe(ends) != 0) {
-      _exit(1);
-    }
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-    posix_spawn_file_actions_addclose(&actions, ends[0]);
-    const char* argv[] = {CAIRN_COMMAND, "serve",    "--json",      "--store",
-                          store.c_str(), "--listen", "127.0.0.1:0", nullptr};
-    if (posix_spawn(&pid_, CAIRN_COMMAND, &actions, nullptr, const_cast<char**>(argv), environ) != 0) {
-      std::fprintf(stderr, "targets: cannot start %s\n", CAIRN_COMMAND);
-      _exit(1);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[1]);
-    std::string line;
-    char byte = 0;
-    while (read(ends[0], &byte, 1) == 1 && byte != '\n') {
-      line.push_back(byte);
-    }
-    out_ = ends[0];
-    url_ = "http://" + Json::parse(line).at("listening").get<std::string>();
-  }
-  ~Serve() {
-    if (pid_ > 0) {
-      end();
-    }
-  }
-  Serve(const Serve&) = delete;
-  Serve& operator=(const Serve&) = delete;
-  [[nodiscard]] const std::string& url() const { return url_; }
-  /// The CPU seconds that it took.
-  double end() {
-    kill(pid_, SIGTERM);
-    rusage used = {};
-    wait4(pid_, nullptr, 0, &used);
-    close(out_);
-    pid_ = 0;
-    peak_rss_ = static_cast<uint64_t>(used.ru_maxrss) * 1024;
-    return cpu_of(used);
-  }
-  [[nodiscard]] uint64_t peak_rss() const { return peak_rss_; }
-
- private:
-  pid_t pid_ = 0;
-  int out_ = -1;
-  std::string url_;
-  uint64_t peak_rss_ = 0;
-};
 
 /// A store's way to its upstream.
 struct Way {
@@ -192,7 +131,7 @@ void close_all(cairn_store* store, std::vector<cairn_run*>& runs) {
 
 Json wire(const Scale& scale) {
   const StoreDirectory directory(scale.directory);
-  Serve serve(directory.path() + "/upstream");
+  ServeProcess serve(directory.path() + "/upstream");
   cairn_store* store = open_store(directory.store(), options_with(0));
   std::vector<cairn_run*> runs = start_runs(store, 1000);
   Way way(store, serve.url(), 1000, 1U << 20);
@@ -218,7 +157,7 @@ Json into_serve(const Scale& scale) {
   Json values;
   for (const uint32_t batch : {1U, 100U, 1000U, 10'000U}) {
     const StoreDirectory directory(scale.directory);
-    Serve serve(directory.path() + "/upstream");
+    ServeProcess serve(directory.path() + "/upstream");
     cairn_store* store = open_store(directory.store(), options_with(0));
     const uint32_t count = std::min(batch == 1 ? 2000U : batch == 100 ? 20'000U : 50'000U, scale.runs);
     std::vector<cairn_run*> runs = start_runs(store, count);
@@ -245,7 +184,7 @@ Json into_serve(const Scale& scale) {
 
 Json workers(const Scale& scale) {
   const StoreDirectory directory(scale.directory);
-  Serve serve(directory.path() + "/upstream");
+  ServeProcess serve(directory.path() + "/upstream");
   constexpr int kWorkers = 200;
   const uint32_t runs_each = scale.runs >= 100'000 ? 50 : 5;
   std::vector<std::unique_ptr<Way>> ways;
@@ -314,7 +253,7 @@ uint64_t bytes_below(const std::string& directory) {
 
 Json drain(const Scale& scale) {
   const StoreDirectory directory(scale.directory);
-  Serve serve(directory.path() + "/upstream");
+  ServeProcess serve(directory.path() + "/upstream");
   cairn_store* store = open_store(directory.store(), options_with(CAIRN_OPEN_BACKGROUND));
   std::vector<cairn_run*> runs = start_runs(store, scale.runs);
   {
