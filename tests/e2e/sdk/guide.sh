@@ -1,12 +1,21 @@
 #!/bin/bash
 # guide.sh SOURCE BUILD SERVER: the blocks of api/server/GUIDE.md, in one shell in a fresh directory, in a network of
-# their own. Packages are in BUILD. SERVER is what `cairn serve` is here. nginx, Caddy and Chromium
-# are left out where they are not installed, with a line that says so.
+# their own. Packages are in BUILD. SERVER is what `cairn serve` is here. What is not there of nginx, Caddy and Chromium
+# is left out, with a line that says so.
 set -eu
 [ -z "${CAIRN_TEST_SCALE:-}" ] || export CAIRN_SDK_SHORT=1
 source=$(realpath "$1") server=${CAIRN_SDK_SERVER:-$3}
+has() { command -v "$1" >/dev/null; }
+proxies=$(realpath -m "$2/proxies")
+export PATH=$PATH:/usr/sbin:$proxies/usr/sbin:$proxies/usr/bin
 if [ -z "${GUIDE_INSIDE:-}" ]; then
   "$source/tests/e2e/sdk/install.sh" "$source" "$2"  # there is no other network inside
+  if [ -z "${CAIRN_SDK_SHORT:-}" ] && ! { has nginx && has caddy; }; then
+    # Debian's packages, unpacked and not installed: else both would be services, now and after each boot.
+    rm -rf "$proxies" && mkdir "$proxies"
+    (cd "$proxies" && timeout 120 apt-get download nginx caddy && for p in *.deb; do dpkg-deb -x "$p" .; done) \
+      >"$2/proxies.log" 2>&1 || echo "guide: no packages of nginx and Caddy: $(tail -n 1 "$2/proxies.log")"
+  fi
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   own=(unshare --net --mount --pid --fork --kill-child)
@@ -32,19 +41,23 @@ for package; do
   grep -q "\"version\": \"${package##*@}\"" "node_modules/${package%@*}/package.json" || { echo "not installed: $package"; exit 1; }
 done
 SHIM
+if has nginx && has caddy && mount -t tmpfs none /var/lib && mkdir /var/lib/nginx; then  # where its packages have files
+  both=2
+  # Whoever nginx works as by itself may be nobody in a namespace of users.
+  printf '#!/bin/sh\nexec %s -g "user root;" "$@"\n' "$(command -v nginx)" >"$work/bin/nginx"
+fi
 chmod +x "$work"/bin/*
 export PATH=$work/bin:$PATH XDG_DATA_HOME=$work XDG_CONFIG_HOME=$work HOME=$work
 unset TRIGGER_API_URL TRIGGER_SECRET_KEY
 
-has() { command -v "$1" >/dev/null; }
 awk '/^```/ { inside = !inside; if (inside) print "block=" ++n; next } inside' "$source/api/server/GUIDE.md" |
   sed -e "s#cp api/server#cp $source/api/server#" >"$work/page"
 grep -q '^block=9$' "$work/page"  # a page without blocks is no guide
-if ! has nginx || ! has caddy || [ -n "${CAIRN_SDK_SHORT:-}" ]; then
+if [ -z "${both:-}" ] || [ -n "${CAIRN_SDK_SHORT:-}" ]; then
   echo "guide: without nginx and Caddy"
+  both=
   nginx() { :; }
-  sed -i -e '/^caddy run/d; s/^caddy=.*/caddy=/; /localhost:844/d' -e '/^for proxy/,/^done/d' "$work/page"
-  sed -i '/^  call -k/d; /^  at=/d; /^done$/d' "$work/page"
+  sed -i -e '/^for proxy/,/^wait/d; /^caddy run/d; s/^caddy=.*/caddy=/; /localhost:844/d' "$work/page"
 fi
 # Somebody looks at the page.
 cat >"$work/fresh/look.mjs" <<'LOOK'
@@ -66,4 +79,6 @@ said=${CAIRN_GUIDE_SAID:-$work/said}  # a file to look into while it runs
 set +e
 (set -eEu -o pipefail; trap 'echo "block ${block:-}: ended with $?: $BASH_COMMAND" >&2' ERR; . "$work/page"; echo "all blocks") >"$said" 2>&1
 [ "$(tail -n 1 "$said")" = "all blocks" ] || { cat "$said" >&2; exit 1; }
+held=$(grep -oE ' 200 HTTP/(1\.1|2) after (1[6-9]|2[0-4])\.' "$said" | wc -l)
+[ "$held" = "${both:-0}" ] || { echo "guide: nginx and Caddy held $held requests" >&2; cat "$said" >&2; exit 1; }
 echo "guide: $(grep -c ^block= "$work/page") blocks"
