@@ -127,7 +127,8 @@ http::Response replay_run(const Api& api, const ApiCall& call) {
   if (!trigger.metadata) {
     trigger.metadata = original.seed;
   }
-  if (engine::find_property(*body, "tags") == nullptr) {
+  if (const engine::Value* tags = engine::find_property(*body, "tags");
+      tags == nullptr || tags->is(engine::Type::kNull)) {
     trigger.tags = original.tags;
   }
   return answer_of(api.storage.write(std::move(trigger), call.key()));

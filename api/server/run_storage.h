@@ -1,4 +1,4 @@
-// What keeps the runs that the routes serve. The store is one (api/server/store_storage.h); a database behind several
+// What keeps the runs that the routes serve. The store is one (api/server/run_store.h); a database behind several
 // servers can be another. So nothing here is the property of one process: no handle, no pointer, no place in a log.
 #pragma once
 
@@ -163,7 +163,6 @@ enum class Refused : uint8_t {
   kTooManyTags,
   kTooLarge,    // the metadata; `bytes_max` is the limit
   kBadRequest,  // `reason` says what
-  kBatchSealed,
 };
 
 struct Written {

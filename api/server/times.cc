@@ -119,7 +119,8 @@ std::optional<int64_t> parse_iso_us(std::string_view text) {
     }
     out += *of_day - *offset;
   }
-  return text.empty() && out >= 0 ? std::optional(out) : std::nullopt;
+  constexpr int64_t kLastUs = 253'402'300'799'999'999;  // of the year 9999: an offset may lead beyond
+  return text.empty() && out >= 0 && out <= kLastUs ? std::optional(out) : std::nullopt;
 }
 
 std::optional<int64_t> parse_duration_us(std::string_view text) {

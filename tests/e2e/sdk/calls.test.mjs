@@ -142,6 +142,8 @@ test("list filters by status, task, tag, test, batch and time", async () => {
   check.deepEqual(await ids({ isTest: false }), [c.id, a.id]);
   check.deepEqual(await ids({ from: begin }), [c.id, b.id, a.id]);
   check.deepEqual(await ids({ to: new Date(begin - 1000) }), []);
+  const { createdAt } = await runs.retrieve(a.id);
+  check.ok((await ids({ to: createdAt })).includes(a.id));
   check.deepEqual(await ids({ period: "1h" }), [c.id, b.id, a.id]);
   const [run] = (await runs.list({ tag: "l:a" })).data;
   check.equal(run.env.name, "dev");
