@@ -16,7 +16,8 @@ namespace cairn::server {
 
 /// How many runs a snapshot has at most: the newest. Further changes come in parts of so many.
 inline constexpr size_t kSnapshotRunsMax = 1000;
-/// How many bytes of texts an answer has at most, and the rest of one run; what is left out is in the next one.
+/// How many bytes of texts an answer has at most, and the rest of one run; what is left out is in the next one. As JSON
+/// they are more: twice as many if each is a quote, six times if each is a control character.
 inline constexpr size_t kAnswerBytesMax = 4u << 20;
 
 /// Bodies of answers with what changed: `rows` has each run once. Not `complete`: the client asks for the rest at once.

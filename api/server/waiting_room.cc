@@ -46,7 +46,8 @@ bool WaitingRoom::enter_if_known(Waiting& waiting) {
   const Shape& shape = waiting.request.shape;
   if (is_of_one_run(waiting)) {
     const ChangedRunPtr row = changes_.of_run(shape.id);
-    if (row == nullptr || row->view.life != waiting.after.feed || row->view.sequence < waiting.after.number) {
+    if (row == nullptr || row->is_erased || row->view.life != waiting.after.feed ||
+        row->view.sequence < waiting.after.number) {
       return false;
     }
     offer(waiting, row);
@@ -165,6 +166,7 @@ Waiting WaitingRoom::take(uint64_t id) {
   Waiting out = std::move(found->second);
   waiting_.erase(found);
   by_due_.erase({out.due, id});
+  lately_ |= parts_of(out.request.columns);  // it comes back at once
   const auto place = index_.find(place_of(out.request.shape));
   place->second.erase(id);
   if (place->second.empty()) {

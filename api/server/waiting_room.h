@@ -60,7 +60,7 @@ class WaitingRoom {
   /// Those who leave have in `after` what the client has with their rows.
   std::vector<Waiting> take_due(SubscriptionClock::time_point now);
   std::vector<Waiting> take_all();
-  /// Those whose clients went away. Also parts() that nobody here shows, nor wanted since the last call, are wanted no
+  /// Those whose clients went away. Also parts() that nobody here shows, nor has since the last call, are wanted no
   /// more.
   std::vector<Waiting> take_gone();
 
@@ -78,7 +78,7 @@ class WaitingRoom {
 
   RecentChanges changes_;
   unsigned parts_ = kHeadOnly;
-  unsigned lately_ = kHeadOnly;  // wanted since the last take_gone()
+  unsigned lately_ = kHeadOnly;  // wanted, or shown by who left, since the last take_gone()
   uint64_t last_id_ = 0;
   std::unordered_map<uint64_t, Waiting> waiting_;
   std::unordered_map<std::string, std::unordered_set<uint64_t>> index_;

@@ -151,6 +151,7 @@ TEST_P(RealtimeTrouble, WhoWaitsForARunThatIsErasedIsAnswered) {
   EXPECT_EQ(gone.status, 404u);
   EXPECT_EQ(gone.headers.at("x-should-retry"), "false");
   EXPECT_EQ(server.subscriptions->counters().waiting, 1u) << "a set goes on";
+  EXPECT_EQ(ask(server.address, of_run(id) + "?live=true&offset=0_0&handle=x").status, 404u);
   const std::string other = trigger({"a"});
   of_tag.receive();
   EXPECT_EQ(of_tag.column(other, "metadata"), R"({"n":0})");
