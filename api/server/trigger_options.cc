@@ -102,7 +102,7 @@ void read_idempotency_key(const Members& options, int64_t now_us, std::string& k
 }
 
 std::string read_parent(const Members& members) {
-  const std::string id = members.text("parentRunId").value_or("");
+  std::string id = members.text("parentRunId").value_or("");
   if (!id.empty() && !engine::valid_run_id(id)) {
     members.complain("parentRunId", std::string("is no id of a run: ") + engine::kRunIdRule);
   }
