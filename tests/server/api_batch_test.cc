@@ -116,6 +116,8 @@ TEST_P(BatchRoutes, ItemsThatDoNotFitAreRefusedAndNoneIsTaken) {
   expect_error(add(id, item(0) + "{\n"), 400, "Invalid JSON on line 2");
   expect_error(add(id, item(0) + "7\n"), 422, "line 2: Validation error: an item must be a JSON object");
   expect_error(add(id, item(0) + R"({"index":1})"), 422, "line 2: Validation error: task is required, a string");
+  expect_error(add(id, item(0) + R"({"task":"a\u0000b","index":1})"), 422,
+               "line 2: Validation error: task must have no control characters");
   expect_error(add(id, item(0) + R"({"task":"t"})"), 422,
                "line 2: Validation error: index is required, a whole number");
   expect_error(add(id, item(0) + item(1, R"(,"options":{"tags":[1]})")), 422,

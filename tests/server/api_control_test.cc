@@ -124,6 +124,7 @@ TEST_P(ControlRoutes, AReplayStartsFromWhatTheRunWasTriggeredWith) {
   EXPECT_EQ(view.payload, (server::TypedText{"text/plain", "p"}));
   EXPECT_EQ(view.status, RunStatus::kQueued);
   EXPECT_EQ(replayed(replay(trigger())).metadata, "");
+  EXPECT_EQ(replayed(replay(id, R"({"tags":null,"metadata":null})")).tags, std::vector<std::string>({"x"}));
 }
 
 TEST_P(ControlRoutes, AReplayTakesWhatItIsGivenInstead) {

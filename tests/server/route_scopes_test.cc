@@ -1,4 +1,3 @@
-#include <cstring>
 // Who may call what, over all routes that a server of a store has: what the table says, and what it does.
 #include <algorithm>
 #include <map>
@@ -125,13 +124,10 @@ class WholeTable : public StoreTest {
       return one.method == route.method && one.pattern == route.pattern;
     });
     const bool is_sampled = sample != sample_requests().end();
-    SampleRequest request = is_sampled ? *sample : SampleRequest{route.method, route.pattern, "", ""};
-    if (const size_t parent = request.body.find(R"("parentRunId":"run_1",)"); parent != std::string::npos) {
-      request.body.erase(parent, strlen(R"("parentRunId":"run_1",)"));  // that needs a scope of its own
-    }
+    const SampleRequest request = is_sampled ? *sample : SampleRequest{route.method, route.pattern, "", ""};
     std::string query = route.pattern.starts_with("/realtime") ? "?offset=-1&tags=a%2Cc" : "";
     query += request.query.find("filter") != std::string::npos ? "?filter%5BtaskIdentifier%5D=t" : "";
-    std::string body = request.body;
+    std::string body = request.body;  // without a parent, which needs a scope of its own
     const std::string parent = R"("parentRunId":"run_1",)";
     if (const size_t at = body.find(parent); at != std::string::npos) {
       body.erase(at, parent.size());
