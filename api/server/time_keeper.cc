@@ -50,7 +50,8 @@ int64_t TimeKeeper::look() noexcept {
 
 void TimeKeeper::work() {
   for (;;) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(look());
+    const std::chrono::microseconds nothing_to_do(look());
+    const auto until = std::chrono::steady_clock::now() + nothing_to_do;
     const MutexLock lock(mutex_);
     while (!ends_ && changed_.wait_until(mutex_, until)) {
     }
