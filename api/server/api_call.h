@@ -31,7 +31,9 @@ class ApiCall {
   [[nodiscard]] const http::Request& request() const { return call_.request; }
   [[nodiscard]] const std::string& parameter(size_t index = 0) const { return call_.parameters.at(index); }
   /// As Call::is_let_in().
-  [[nodiscard]] bool is_let_in(const About& what = {}) const { return call_.is_let_in(what); }
+  [[nodiscard]] bool is_let_in(const About& what = {}) const {
+    return !is_limited() || lets_in(call_.route->scopes, token_, call_.parameters, what);
+  }
   /// Whether its sender may read the run, whatever the route is about.
   [[nodiscard]] bool may_read(const RunView& run) const;
   /// Whether its sender may trigger children of the run `parent`; empty: there is none.

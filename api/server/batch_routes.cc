@@ -78,11 +78,7 @@ bool read_item(std::string_view line, size_t number, int64_t now_us, BatchItems:
       members.complain("index", "is required, a whole number");
     }
     item.trigger = read_trigger(members, now_us);
-    item.trigger.task = members.required_text("task");
-    if (std::any_of(item.trigger.task.begin(), item.trigger.task.end(),
-                    [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
-      members.complain("task", "must have no control characters");
-    }
+    item.trigger.task = read_task(members, "task");
     item.index = static_cast<size_t>(index.value_or(0));
   }
   if (complaints.any()) {

@@ -171,7 +171,7 @@ http::Response reset_idempotency_key(const Api& api, const ApiCall& call) {
   ResetIdempotencyKey change;
   change.key = call.parameter();
   if (body) {
-    change.task = Members(*body, "", complaints).required_text("taskIdentifier");
+    change.task = read_task(Members(*body, "", complaints), "taskIdentifier");
   }
   if (complaints.any()) {
     return complaints.response();

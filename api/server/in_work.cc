@@ -26,7 +26,14 @@ InWork::Names::Names(InWork& all, std::vector<std::string> names) : all_(all), n
     }
     --all_.waiting_;
   }
-  all_.names_.insert(names_.begin(), names_.end());
+  try {
+    all_.names_.insert(names_.begin(), names_.end());
+  } catch (...) {
+    for (const std::string& name : names_) {
+      all_.names_.erase(name);
+    }
+    throw;
+  }
 }
 
 InWork::Names::~Names() {

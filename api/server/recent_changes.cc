@@ -31,7 +31,9 @@ std::shared_ptr<const std::string> ChangedRun::update_text(ColumnSet columns) co
 std::vector<ChangedRunPtr> changed_runs(Changes& changes) {
   std::vector<ChangedRunPtr> out;
   for (size_t i = 0; i < changes.rows.size(); ++i) {
-    const uint64_t number = i < changes.numbers.size() ? changes.numbers[i] : changes.next.number;
+    // One that changed after what was told is told once more.
+    const uint64_t number =
+        i < changes.numbers.size() ? std::min(changes.numbers[i], changes.next.number) : changes.next.number;
     out.push_back(std::make_shared<const ChangedRun>(std::move(changes.rows[i]), number));
   }
   for (auto& [id, number] : changes.erased) {
@@ -78,7 +80,7 @@ void RecentChanges::add(const std::vector<ChangedRunPtr>& rows, Position upto) {
     rows_.pop_front();
     bytes_ -= bytes_of(gone->view);
     from_ = std::max(from_, gone->number);
-    if (const auto at = by_run_.find(gone->view.id); at->second == gone) {
+    if (const auto at = by_run_.find(gone->view.id); at != by_run_.end() && at->second == gone) {
       by_run_.erase(at);
     }
   }

@@ -471,7 +471,11 @@ Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Positi
   size_t bytes = 0;                                // of the rows
   uint64_t first_left_out = 0;
   const auto fetch = [&](const std::string& id, uint64_t number) -> Result<uint64_t> {
-    const auto peeked = store_.peek(id, (extent.parts & kMetadata) != 0);
+    auto peeked = store_.peek(id, false);
+    const bool is_told = peeked.ok() && *peeked && !(*peeked)->erased && fits((*peeked)->record, shape);
+    if (is_told && (extent.parts & kMetadata) != 0) {
+      peeked = store_.peek(id, true);
+    }
     if (!peeked.ok()) {
       CAIRN_TRY(unless_damaged(peeked.status(), id));
       return uint64_t{0};

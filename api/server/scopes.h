@@ -37,8 +37,8 @@ struct About {
 };
 About about(const RunView& run);
 
-/// Whether one of the scopes lets `who` in: a public token by what it says, everybody else always. `parameter`: the
-/// first of the pattern, if it has one. Threads: any.
+/// Whether one of the scopes lets `who` in: a public token by what it says, everybody else always. `parameters`: those
+/// of the pattern. Threads: any.
 bool lets_in(const Scopes& scopes, const http::Principal& who, const std::vector<std::string>& parameters,
              const About& about);
 

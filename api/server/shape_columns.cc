@@ -5,6 +5,8 @@
 #include <chrono>
 #include <optional>
 
+#include "api/server/json_syntax.h"
+#include "api/server/typed_text.h"
 #include "cairn/time.h"
 #include "engine/json/json.h"
 
@@ -89,6 +91,12 @@ struct Column {
   unsigned part = kHeadOnly;  // of the run, that the text is of
 };
 
+/// A text that came by sync, or from the library, was not looked at. A client that cannot parse it ends its subscription,
+/// and with it all other runs of that.
+Text type_of(const TypedText& typed) {
+  return is_json_type(typed.type) && !is_json(typed.text) ? Text("text/plain") : Text(typed.type);
+}
+
 Text no_cost(const RunView& /*run*/) { return "0"; }
 
 constexpr std::array<Column, kShapeColumns> kColumns = {{
@@ -113,13 +121,13 @@ constexpr std::array<Column, kShapeColumns> kColumns = {{
     {"ttl", "text", false, [](const RunView& run) { return unless_empty(run.ttl); }},
     {"payload", "text", false, [](const RunView& run) { return run.payload ? Text(run.payload->text) : Text(); },
      kPayload},
-    {"payloadType", "text", false, [](const RunView& run) { return run.payload ? Text(run.payload->type) : Text(); },
+    {"payloadType", "text", false, [](const RunView& run) { return run.payload ? type_of(*run.payload) : Text(); },
      kPayload},
     {"metadata", "text", false, [](const RunView& run) { return unless_empty(run.metadata); }, kMetadata},
     {"metadataType", "text", false, [](const RunView& /*run*/) { return Text(kTypeJson); }},
     {"output", "text", false, [](const RunView& run) { return run.output ? Text(run.output->text) : Text(); }, kOutput},
-    {"outputType", "text", false, [](const RunView& run) { return Text(run.output ? run.output->type : kTypeJson); },
-     kOutput},
+    {"outputType", "text", false,
+     [](const RunView& run) { return run.output ? type_of(*run.output) : Text(kTypeJson); }, kOutput},
     {"runTags", "text[]", false, [](const RunView& run) { return text_array(run.tags); }},
     {"error", "jsonb", false, error_json},
     {"realtimeStreams", "text[]", false, [](const RunView& /*run*/) { return Text("{}"); }},

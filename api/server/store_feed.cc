@@ -92,8 +92,8 @@ Result<bool> StoreFeed::fetch_as_it_is(const std::string& id, const Fetch& fetch
   }
   Last& last = last_[id];
   if (sequence != 0 && sequence != last.version) {
+    history_.emplace_back(number_ + 1, id);
     last.number = ++number_;
-    history_.emplace_back(number_, id);
     CAIRN_TRY_ASSIGN(last.version, fetch(id, number_));  // nobody has been told this number yet
   }
   return true;

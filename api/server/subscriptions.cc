@@ -221,7 +221,8 @@ void Subscriptions::give(std::vector<Waiting> leaving, bool in_trouble) const {
       }
       std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a->number < b->number; });
       const bool complete = keep_what_fits(parts_of(request.columns), rows);
-      const uint64_t after = complete ? waiting.after.number : rows.back()->number;
+      // A row may have a number that the looks have not reached: what comes before that is not all told.
+      const uint64_t after = complete ? waiting.after.number : std::min(rows.back()->number, waiting.after.number);
       waiting.answer.send(
           changes_response(request, request.handle, after, complete, bodies.body_of(request.columns, rows, complete)));
     }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <new>
+#include <exception>
 #include <utility>
 
 #include "api/server/times.h"
@@ -42,8 +42,10 @@ int64_t TimeKeeper::look() noexcept {
     if (due_us.ok()) {
       return std::clamp(*due_us - now_us, kPauseUs, kLookUs);
     }
-    trouble_(engine::error_text(due_us.status()));
-  } catch (const std::bad_alloc&) {  // the next look may have memory
+    if (trouble_) {
+      trouble_(engine::error_text(due_us.status()));
+    }
+  } catch (const std::exception&) {  // the next look may have memory
   }
   return kLookUs;
 }

@@ -12,7 +12,7 @@ namespace cairn::server {
 
 class TimeKeeper {
  public:
-  /// `trouble` is called on that thread with what went wrong; it is tried again a second later. Throws
+  /// `trouble`, which may be empty, is called on that thread with what went wrong; the storage is asked again. Throws
   /// std::system_error if there is no thread.
   TimeKeeper(RunStorage& runs, std::function<void(const std::string&)> trouble);
   ~TimeKeeper();

@@ -101,6 +101,14 @@ void read_idempotency_key(const Members& options, int64_t now_us, std::string& k
   until_us = now_us + duration_us.value_or(0);
 }
 
+std::string read_task(const Members& members, std::string_view name) {
+  std::string task = members.required_text(name);
+  if (std::any_of(task.begin(), task.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
+    members.complain(name, "must have no control characters");
+  }
+  return task;
+}
+
 std::string read_parent(const Members& members) {
   std::string id = members.text("parentRunId").value_or("");
   if (!id.empty() && !engine::valid_run_id(id)) {

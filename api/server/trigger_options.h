@@ -26,6 +26,8 @@ void read_metadata(const Members& options, Trigger& trigger);
 void read_times(const Members& options, int64_t now_us, Trigger& trigger);
 void read_idempotency_key(const Members& options, int64_t now_us, std::string& key, int64_t& until_us);
 /// Empty: it has none.
+/// Without control characters: a path can have none either, and keys are told from tasks by one.
+std::string read_task(const Members& members, std::string_view name);
 std::string read_parent(const Members& members);
 
 /// Without blank ones and repetitions.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/server/json_syntax.h"
 #include "engine/json/json.h"
 
 namespace cairn::server {
@@ -27,12 +28,12 @@ std::string why_not_of_type(const TypedText& typed) {
   if (!is_json_type(typed.type)) {
     return {};
   }
-  const auto value = parsed(typed);
-  if (value.code() == Code::kInvalidUtf8 || value.code() == Code::kTooDeep || value.code() == Code::kNotFinite) {
-    return {};  // half of a surrogate pair, say: other parsers take it
-  }
-  if (!value.ok()) {
+  if (!is_json(typed.text)) {
     return "is not " + typed.type + ": it does not parse. Send text as text/plain";
+  }
+  const auto value = parsed(typed);
+  if (!value.ok()) {
+    return {};  // half of a surrogate pair, say: clients take it
   }
   const auto* envelope = value->get<engine::Object>();
   if (typed.type == kSuperJson && (envelope == nullptr || engine::find_property(*envelope, "json") == nullptr)) {

@@ -86,6 +86,7 @@ void WaitingRoom::add(const std::vector<ChangedRunPtr>& rows, Position upto) {
       offer_to_all(row);
     }
   } catch (...) {  // some have not got all: each asks again, from where it is
+    changes_.restart(Position(changes_.upto()));
     for (auto& [id, waiting] : waiting_) {
       waiting.come_again = true;
       set_due(id, waiting);

@@ -199,6 +199,7 @@ class Measurement {
     // Short requests go on while the answers go out.
     std::vector<double> beside;
     std::string failed;
+    std::string other_failed;  // the other thread's
     std::atomic<bool> all_there{false};
     std::thread other([&] {
       try {
@@ -206,7 +207,7 @@ class Measurement {
           beside.push_back(ask_shortly(endpoint_, run_));
         }
       } catch (const std::exception& e) {
-        failed = e.what();
+        other_failed = e.what();
       }
     });
     std::vector<Subscribers::Answer> answers;
@@ -220,8 +221,8 @@ class Measurement {
     }
     all_there = true;
     other.join();
-    if (!failed.empty()) {
-      throw std::runtime_error(failed);
+    if (!failed.empty() || !other_failed.empty()) {
+      throw std::runtime_error(failed.empty() ? other_failed : failed);
     }
     expect_right(answers, a_.held, run_, n);
     std::vector<double> waited;

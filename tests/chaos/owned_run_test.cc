@@ -47,7 +47,12 @@ class HttpClient {
                                   "-" + std::to_string(writer_) + "-" + std::to_string(number) +
                                   "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
       Reply reply = ask(request);
+      const auto until = std::chrono::steady_clock::now() + std::chrono::minutes(2);
       for (; reply.status == 0 || reply.status == 503; reply = ask(request)) {
+        if (std::chrono::steady_clock::now() > until) {
+          wrong_ = "no answer for two minutes";
+          return;
+        }
         ++sent_again_;
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
       }

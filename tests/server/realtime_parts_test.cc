@@ -127,6 +127,36 @@ TEST_P(RealtimeInParts, MuchThatChangesForWhoWaitsComesInPartsToo) {
   EXPECT_EQ(client.resets(), 0u);
 }
 
+// A look that ends early has rows with numbers that it has not reached: what lies between is told by the next one.
+TEST_P(RealtimeInParts, RunsThatChangeAgainBeforeALookHideNoOther) {
+  constexpr size_t kRuns = 2100;   // more than one look takes
+  constexpr size_t kAgain = 1100;  // more than one answer has
+  RealtimeServer server(*tested_, {.live_ms = 6000, .look_ms = 4000, .answer_ms = 0});
+  trigger({"a"});
+  ShapeClient client(server.address, "/realtime/v1/runs?tags=a");
+  client.step();
+  client.send();
+  ASSERT_TRUE(server.wait_waiting(1));
+  std::vector<std::string> ids;
+  for (size_t i = 0; i < kRuns; ++i) {
+    ids.push_back(trigger({"a"}));
+  }
+  for (size_t i = 0; i < kAgain; ++i) {
+    increment(ids[i]);
+  }
+  EXPECT_EQ(client.receive().status, 200u);
+  const auto has_all = [&] {
+    return client.rows().size() > kRuns && std::all_of(ids.begin(), ids.begin() + kAgain, [&](const std::string& id) {
+             return client.column(id, "metadata") == R"({"n":1})";
+           });
+  };
+  for (int steps = 0; !has_all() && steps < 20; ++steps) {
+    client.step();
+  }
+  EXPECT_TRUE(has_all()) << client.rows().size();
+  EXPECT_EQ(client.resets(), 0u);
+}
+
 TEST_P(RealtimeInParts, WhatAllLeaveOutIsNotRead) {
   const RealtimeServer server(*tested_, {.answer_ms = 0});
   const std::vector<std::string> ids = trigger_many(5);

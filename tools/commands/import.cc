@@ -20,10 +20,10 @@ namespace {
 
 constexpr const char* kImportNotes =
     R"help(Reads lines as `cairn export` writes them, from FILE or stdin, and puts those runs into the store.
-If there is no store, it makes one. The runs keep their id, status, task, tags, parent, root,
-times, sequence, error, metadata, details, payload and output. Batches and idempotency keys are the
-server's that made them, and stay there. Only "id" is required: a line without the rest is a run that
-is EXECUTING as of now and has no metadata. Blank lines are skipped.
+If there is no store, it makes one. The runs keep their id, status, task, tags, parent, root, times,
+sequence, error, metadata, details, payload and output. Batches and idempotency keys are the
+server's that made them, and stay there. Only "id" is required: a line without the rest is a run
+that is EXECUTING as of now and has no metadata. Blank lines are skipped.
 
 A line is imported whole or not at all. The import stops at the first line that is wrong or whose
 run is in the store already; the lines before it are imported. Runs that another store owns
