@@ -288,7 +288,8 @@ struct Changes {
   bool reset = false;         // the feed is not known any more, or what came after the position: begin anew
   bool found = true;          // of one run or a batch: it is there
   std::vector<RunView> rows;  // each run once, as it is now, with the parts that were asked for
-  // Of a set: where in the feed each of `rows` changed last. Who looks for many tells by it which of them have it.
+  // Of a set since a position: where in the feed each of `rows` changed last. Who looks for many tells by it which of
+  // them have it.
   std::vector<uint64_t> numbers;
   // Of kAll since a position: the runs that were erased, and where in the feed.
   std::vector<std::pair<std::string, uint64_t>> erased;

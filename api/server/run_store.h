@@ -88,8 +88,7 @@ class RunStore : public RunStorage {
   Status scan(const RunFilter& filter, const std::optional<Place>& from, bool backwards, size_t limit, Scan& out);
   Result<Changes> changes_of_run(const Shape& shape, const std::optional<Position>& after, unsigned parts);
   struct Remainder;
-  Status read_shape(const Shape& shape, const Extent& extent, Remainder& rest, Changes& out,
-                    std::vector<StoreFeed::Seen>& read);
+  Status read_shape(const Shape& shape, const Extent& extent, Remainder& rest, Changes& out);
   Result<Changes> more_of_shape(const Shape& shape, const Position& after, const Extent& extent);
   /// What tells a life of a run from another, also one that a restart lost the end of.
   [[nodiscard]] std::string life_of(const engine::RunRecord& run) const;

@@ -354,8 +354,7 @@ struct RunStore::Remainder {
 
 // Everything of the shape as it is, from `rest` on, which then is what does not fit any more. Documents are read of
 // those that fit only.
-Status RunStore::read_shape(const Shape& shape, const Extent& extent, Remainder& rest, Changes& out,
-                            std::vector<StoreFeed::Seen>& read) {
+Status RunStore::read_shape(const Shape& shape, const Extent& extent, Remainder& rest, Changes& out) {
   const size_t runs_max = std::min(rest.left, extent.runs_max);
   size_t bytes = 0;
   const auto is_full = [&] { return out.rows.size() >= runs_max || (bytes >= extent.bytes_max && !out.rows.empty()); };
@@ -372,9 +371,7 @@ Status RunStore::read_shape(const Shape& shape, const Extent& extent, Remainder&
       return unless_damaged(row.status(), id);
     }
     bytes += bytes_of_texts(*row, extent.parts);
-    read.push_back({row->id, row->sequence, 0});
     out.rows.push_back(std::move(*row));
-    out.numbers.push_back(0);
     return {};
   };
   const auto left = [&](bool more) { return more ? runs_max - out.rows.size() : 0; };
@@ -443,8 +440,7 @@ Result<Changes> RunStore::more_of_shape(const Shape& shape, const Position& afte
   if (out.reset) {
     return out;
   }
-  std::vector<StoreFeed::Seen> read;
-  CAIRN_TRY(read_shape(shape, extent, *rest, out, read));
+  CAIRN_TRY(read_shape(shape, extent, *rest, out));
   out.next = {look.feed, after.number, rest->text()};
   out.complete = out.next.rest.empty() && !has_changed;
   return out;
@@ -515,11 +511,13 @@ Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Positi
     const uint64_t sequence = row.sequence;
     if (is_new) {
       out.rows.emplace_back();
-      out.numbers.emplace_back();
+      out.numbers.resize(after ? out.rows.size() : 0);
     }
     bytes += bytes_of_texts(row, extent.parts) - bytes_of_texts(out.rows[at->second], extent.parts);
     out.rows[at->second] = std::move(row);
-    out.numbers[at->second] = number;
+    if (after) {
+      out.numbers[at->second] = number;
+    }
     return sequence;
   };
   Result<StoreFeed::Look> look = Status(Code::kInternal);
@@ -528,11 +526,9 @@ Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Positi
     rest.left = 0;
     look = feed_.look(after->feed, after->number, fetch);
   } else {
-    std::vector<StoreFeed::Seen> seen;  // the rows that were read, in their order
     look = feed_.snapshot(
-        seen,
-        [&](std::vector<StoreFeed::Seen>& read) {
-          const Status s = read_shape(shape, extent, rest, out, read);
+        [&] {
+          const Status s = read_shape(shape, extent, rest, out);
           for (size_t i = 0; i < out.rows.size(); ++i) {
             places[out.rows[i].id] = i;
             bytes += bytes_of_texts(out.rows[i], extent.parts);
@@ -540,9 +536,6 @@ Result<Changes> RunStore::changes(const Shape& shape, const std::optional<Positi
           return s;
         },
         fetch);
-    for (size_t i = 0; i < seen.size(); ++i) {
-      out.numbers[i] = std::max(out.numbers[i], seen[i].number);
-    }
   }
   CAIRN_TRY(look.status());
   out.reset = !look->known;

@@ -130,22 +130,16 @@ Result<StoreFeed::Look> StoreFeed::look(const std::string& feed, uint64_t number
 }
 
 // What is read may be much: looks go on meanwhile.
-Result<StoreFeed::Look> StoreFeed::snapshot(std::vector<Seen>& seen, const Read& read, const Fetch& fetch) {
-  const Look begin = now();
-  const uint64_t began = begin.number;
-  CAIRN_TRY(read(seen));
+Result<StoreFeed::Look> StoreFeed::snapshot(const Read& read, const Fetch& fetch) {
+  const Look before = now();
+  CAIRN_TRY(read());
   const MutexLock guard(mutex_);
   collect();
-  if (name_ != begin.feed || began < forgotten_) {
+  if (name_ != before.feed || before.number < forgotten_) {
     return Look{name_, number_, false};
   }
-  for (Seen& one : seen) {
-    if (const auto at = last_.find(one.id); at != last_.end() && at->second.number <= began) {
-      one.number = at->second.number;
-    }
-  }
   // What came, or came to fit, or changed while the others were read.
-  for (const std::string& id : changed_after(began)) {
+  for (const std::string& id : changed_after(before.number)) {
     CAIRN_TRY_ASSIGN(const bool more, fetch_as_it_is(id, fetch));
     if (!more) {
       break;

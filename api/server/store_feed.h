@@ -42,15 +42,10 @@ class StoreFeed {
   /// fetched with: what is fetched is neither older than `number` of the look nor told once more after it. Cost: of the
   /// runs that changed since the last look, and of the fetches.
   Result<Look> look(const std::string& feed, uint64_t number, const Fetch& fetch);
-  /// Where the feed is after `read`, which gives ids and sequences of runs as it reads them, and gets their numbers; all
-  /// that changed meanwhile are fetched. Not known: so much changed meanwhile that it is to be read again.
-  struct Seen {
-    std::string id;
-    uint64_t sequence = 0;
-    uint64_t number = 0;  // of its last change before the snapshot; 0: none is known, or it is fetched
-  };
-  using Read = FunctionRef<Status(std::vector<Seen>& seen)>;
-  Result<Look> snapshot(std::vector<Seen>& seen, const Read& read, const Fetch& fetch);
+  /// Where the feed is after `read`; what changed while it read is fetched. Not known: so much changed meanwhile that it
+  /// is to be read again.
+  using Read = FunctionRef<Status()>;
+  Result<Look> snapshot(const Read& read, const Fetch& fetch);
   /// Where the feed is now.
   Look now();
 

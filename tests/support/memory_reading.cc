@@ -210,7 +210,6 @@ bool MemoryStorage::read_shape(const Shape& shape, const std::string& rest, cons
       break;
     }
     out.rows.push_back(view_of(run, extent.parts));
-    out.numbers.push_back(run.number);
     bytes += bytes_of_texts(out.rows.back(), extent.parts);
   }
   return true;
