@@ -77,6 +77,9 @@ void print_end(const Globals& globals, const protocol::Receiver::Counters& c) {
                 {"refused", Value(c.refused)}});
     return;
   }
+  if (c.batches + c.refused == 0) {
+    return;
+  }
   std::printf("by sync: %s with %s of runs, %llu came again, %llu could not be read\n",
               counted(c.batches, "batch", "batches").c_str(), counted(c.entries, "change").c_str(),
               static_cast<unsigned long long>(c.duplicates), static_cast<unsigned long long>(c.refused));

@@ -21,7 +21,7 @@ import {
 const server = process.env.TRIGGER_API_URL;
 const key = process.env.TRIGGER_SECRET_KEY;
 const [tasksFile, configFile] = process.argv.slice(2);
-if (!server || !tasksFile) {
+if (!server || !key || !tasksFile) {
   console.error("usage: TRIGGER_API_URL=... TRIGGER_SECRET_KEY=... node worker.mjs TASKS.mjs [TRIGGER.CONFIG.mjs]");
   process.exit(64);
 }
@@ -40,6 +40,10 @@ resourceCatalog.setCurrentFileContext(tasksFile, tasksFile);
 await load(tasksFile);
 resourceCatalog.clearCurrentFileContext();
 const tasks = resourceCatalog.listTaskManifests().map((task) => task.id);
+if (tasks.length === 0) {
+  console.error(`${tasksFile} has no tasks, or its @trigger.dev/sdk is of another version than this @trigger.dev/core`);
+  process.exit(64);
+}
 
 const config = configFile ? (await load(configFile)).default : {};
 for (const hook of ["Init", "Start", "Success", "Failure", "Complete", "Cancel"]) {
@@ -63,6 +67,13 @@ async function call(method, path, body) {
     await sleep(Math.min(100 * 2 ** tries, 10_000));
   }
 }
+
+// Metadata that cannot be sent now is sent later, once: the client gives up after a few tries, and forgets it.
+client.updateRunMetadata = async (id, body) => {
+  const response = await call("PUT", `/api/v1/runs/${id}/metadata`, body);
+  if (!response.ok) throw new Error((await response.json()).error);
+  return response.json();
+};
 
 // True: the run is ours. 409: another worker was faster, or the run was cancelled.
 async function take(id) {
@@ -93,16 +104,23 @@ async function execute(id) {
     consoleInterceptor: { intercept: (_console, work) => work() },
     retries: config.retries,
   });
+  const canceled = new AbortController();  // the task's `signal`
+  const watching = setInterval(async () => {
+    const now = await fetch(`${server}/api/v3/runs/${id}`, { headers: { authorization: `Bearer ${key}` } })
+      .then((response) => response.json()).catch(() => undefined);
+    if (now?.isCancelled) canceled.abort();
+  }, 1000);
   try {
     for (let number = 1; ; number++) {
       const attempt = { ...context, attempt: { number, startedAt: new Date() } };
       taskContext.setGlobalTaskContext({ ctx: attempt, worker: { id: "cairn", version: "1" }, isWarmStart: true });
       const execution = { ...attempt, run: { ...attempt.run, ...payload, metadata: metadata.current() } };
-      const { result } = await executor.execute(execution, attempt, new AbortController().signal);
+      const { result } = await executor.execute(execution, attempt, canceled.signal);
       if (result.ok || !result.retry) return result;
       await sleep(result.retry.delay);
     }
   } finally {
+    clearInterval(watching);
     await lastFlush(id);
     taskContext.setGlobalTaskContext(undefined);
     metadata.reset();

@@ -1,8 +1,9 @@
 // api/server/examples/worker.mjs, which users copy: what the client's own executor and metadata manager do in a run.
+import { writeFileSync } from "node:fs";
 import { after, before } from "node:test";
 import { check, test, until } from "./support/check.mjs";
 import { Server, useServer } from "./support/server.mjs";
-import { startWorker } from "./support/workers.mjs";
+import { startProgram, startWorker } from "./support/workers.mjs";
 
 const server = await Server.start();
 useServer(server);
@@ -120,6 +121,21 @@ test("a run that is cancelled while it is worked on stays cancelled", async () =
   await until("the worker says it", () => workers.some((worker) => worker.output.includes(`${id}: `)));
   check.equal((await runs.retrieve(id)).status, "CANCELED");
 });
+test("a task that is cancelled is told so by its signal", async () => {
+  const { id } = await tasks.trigger("listens", 1);
+  await until("EXECUTING", async () => (await runs.retrieve(id)).isExecuting);
+  await runs.cancel(id);
+  await until("the task ends", () => workers.some((worker) => worker.output.includes("it was told to stop")));
+  check.equal((await runs.retrieve(id)).status, "CANCELED");
+});
+test("a module without tasks is no worker", async () => {
+  writeFileSync("none.mjs", "export const nothing = 1;\n");
+  const { id } = await tasks.trigger("of-nobody", 1);
+  const child = startProgram("none.mjs", server);
+  check.equal(await child.ended, 64);
+  check.match(child.output, /none\.mjs has no tasks/);
+  check.equal((await runs.retrieve(id)).status, "QUEUED");
+});
 test(`${many} workers: each run is done once`, { timeout: 160_000 }, async () => {
   const { batchId } = await tasks.batchTrigger("counts", Array.from({ length: 60 }, (_, row) => ({ payload: { row } })));
   while (workers.length < many) {
@@ -139,6 +155,15 @@ test(`${many} workers: each run is done once`, { timeout: 160_000 }, async () =>
     check.equal(run.metadata.done, 1, run.id);
   }
   check.equal((await runs.list({ batch: batchId, limit: 100 })).data.length, 60);
+});
+// Longer than the client itself tries.
+test("increments made while the server is away count once", { skip: process.env.CAIRN_SDK_SHORT && "takes 15 s" }, async () => {
+  const { id } = await tasks.trigger("ticks", { times: 140 });
+  await until("some are there", async () => (await runs.retrieve(id)).metadata?.n > 5);
+  await server.stop("SIGKILL");
+  await new Promise((wait) => setTimeout(wait, 10_000));
+  await server.go();
+  check.deepEqual((await runs.poll(id, { pollIntervalMs: 100 })).metadata, { n: 140 });
 });
 test("workers wait for a server that is away, and end by SIGTERM", async () => {
   await server.stop("SIGKILL");

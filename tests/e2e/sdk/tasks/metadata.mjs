@@ -121,6 +121,23 @@ task({
 });
 task({ id: "too-large", run: async () => { metadata.set("fits", 1); await metadata.flush(); metadata.set("text", "x".repeat(5000)); } });
 task({ id: "large-output", run: async ({ size }) => "x".repeat(size) });
+task({
+  id: "listens",
+  run: async (_payload, { signal }) => {
+    metadata.set("ready", true);
+    await new Promise((done) => signal.addEventListener("abort", done));
+    console.log("it was told to stop");
+  },
+});
+task({
+  id: "ticks",
+  run: async ({ times }) => {
+    for (let i = 0; i < times; i++) {
+      metadata.increment("n");
+      await new Promise((done) => setTimeout(done, 100));
+    }
+  },
+});
 task({ id: "idles", run: async () => new Promise((done) => setTimeout(done, 1500)) });
 task({
   id: "counts",
