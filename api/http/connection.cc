@@ -219,7 +219,11 @@ void Connection::scan_head() {
       after_head();
     }
   } else if (in_.size() >= core_.limits.header_bytes_max) {
-    refuse({431, "the head is too large"});
+    // A token that does not even fit is no right one.
+    constexpr std::string_view kName = "Authorization:";
+    const std::string_view line = bytes_of(in_).substr(scan_.line_begin(), kName.size());
+    const bool is_token = core_.credentials.are_asked_for() && equals_ignoring_case(line, kName);
+    refuse(is_token ? Refusal{401, "the token is too long"} : Refusal{431, "the head is too large"});
   } else {
     read_more_of_head();
   }

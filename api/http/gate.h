@@ -43,6 +43,7 @@ class CredentialGate {
   /// `window` are answered 429.
   CredentialGate(Authenticator authenticate, size_t guesses_max, std::chrono::milliseconds window)
       : authenticate_(std::move(authenticate)), guesses_max_(guesses_max), window_(window) {}
+  [[nodiscard]] bool are_asked_for() const { return static_cast<bool>(authenticate_); }
   /// Whoever proves who they are always passes. `of_a_page` of another site: its cookies prove nothing, the browser adds
   /// them by itself.
   Refusal check(const Fields& fields, bool of_a_page, std::chrono::steady_clock::time_point now, Principal& principal);

@@ -23,6 +23,8 @@ class HeadScan {
   Found scan(std::string_view bytes);
   /// After kComplete: the length of the head.
   [[nodiscard]] size_t bytes() const { return at_; }
+  /// Where the line begins that is not complete yet.
+  [[nodiscard]] size_t line_begin() const { return line_begin_; }
 
  private:
   size_t at_ = 0;

@@ -37,6 +37,21 @@ TEST_F(LimitsTest, ALargeHeadIsRefused) {
   expect_refused(431, get("/", many));
 }
 
+TEST_F(LimitsTest, ATokenThatDoesNotFitIsAWrongOne) {
+  options_.authenticate = who_has(kToken);
+  start();
+  for (const char* name : {"Authorization", "AUTHORIZATION"}) {
+    const Reply reply = [&] {
+      Client client = connect();
+      client.send(get("/", std::string(name) + ": Bearer " + std::string(100'000, 'a') + "\r\n"));
+      return client.read_reply();
+    }();
+    EXPECT_EQ(reply.status, 401u);
+    EXPECT_EQ(reply.headers.at("www-authenticate"), "Bearer");
+  }
+  expect_refused(431, get("/", "X-Authorization: " + std::string(100'000, 'a') + "\r\n"));
+}
+
 TEST_F(LimitsTest, ALargeHeadBehindARequestIsRefusedToo) {
   start();
   Client client = connect();
