@@ -89,6 +89,16 @@ Subscriptions::Counters Subscriptions::counters() const {
 
 // --- a request comes ---
 
+Subscriptions::Checking::Checking(Subscriptions& of) : of_(of) {
+  const MutexLock lock(of_.mutex_);
+  ++of_.checking_;
+}
+
+Subscriptions::Checking::~Checking() {
+  const MutexLock lock(of_.mutex_);
+  --of_.checking_;
+}
+
 void Subscriptions::follow(ShapeRequest request, http::Answer answer) {
   Waiting waiting;
   const auto now = Clock::now();
@@ -98,6 +108,7 @@ void Subscriptions::follow(ShapeRequest request, http::Answer answer) {
   waiting.ready = now + milliseconds(std::clamp<int64_t>(pause_ms, 0, times_.answer_ms));
   waiting.request = std::move(request);
   waiting.answer = std::move(answer);
+  const Checking checking(*this);
   for (int checks = 0; checks < kChecksMax; ++checks) {
     waiting.after = {waiting.request.feed, *waiting.request.offset};
     waiting.rows.clear();
@@ -271,7 +282,9 @@ Subscriptions::Clock::time_point Subscriptions::step() {
   {
     const MutexLock lock(mutex_);
     if (room_.size() == 0) {
-      const auto over = last_busy_ + milliseconds(times_.idle_ms);
+      // Who is about to wait must find what was begun for it.
+      const auto over = checking_ == 0 ? last_busy_ + milliseconds(times_.idle_ms)
+                                       : now + milliseconds(std::max<int64_t>(times_.idle_ms, 1));
       if (has_begun_ && now >= over) {
         has_begun_ = false;
         restart({});

@@ -54,6 +54,18 @@ class Subscriptions {
   [[nodiscard]] Counters counters() const;
 
  private:
+  /// As long as it lives the changes are followed, also while nobody waits yet.
+  class Checking {
+   public:
+    explicit Checking(Subscriptions& of);
+    ~Checking();
+    Checking(const Checking&) = delete;
+    Checking& operator=(const Checking&) = delete;
+
+   private:
+    Subscriptions& of_;
+  };
+
   using Clock = SubscriptionClock;
   enum class Tried : uint8_t { kDone, kOver, kOvertaken };
 
@@ -85,6 +97,7 @@ class Subscriptions {
   WaitingRoom room_ CAIRN_GUARDED_BY(mutex_);
   bool over_ CAIRN_GUARDED_BY(mutex_) = false;
   bool in_trouble_ CAIRN_GUARDED_BY(mutex_) = false;  // the last look failed
+  size_t checking_ CAIRN_GUARDED_BY(mutex_) = 0;      // requests on their way into the room
   bool has_begun_ CAIRN_GUARDED_BY(mutex_) = false;   // the room's position is one of the storage's
   uint64_t restarts_ CAIRN_GUARDED_BY(mutex_) = 0;    // of the room
   Clock::time_point last_busy_ CAIRN_GUARDED_BY(mutex_);
