@@ -407,8 +407,21 @@ TEST_F(Texts, RunsAreListedInTheOrderOfTheirCreation) {
     }
     EXPECT_EQ(seen, expected);
   }
+  close();
+  open_at();  // no run is in memory: the index alone says
   engine::RunQuery query;
   query.order = engine::RunOrder::kCreatedFirst;
+  query.limit = 7;
+  std::vector<std::string> seen;
+  do {
+    auto next = store_->list(query, [&](const engine::RunView& view) {
+      seen.push_back(view.record.id);
+      return true;
+    });
+    ASSERT_TRUE(next.ok()) << engine::error_detail().message;
+    query.cursor = *next;
+  } while (!query.cursor.empty());
+  EXPECT_EQ(seen, ids);
   query.created_from_us = store_->peek("r110", false)->value().record.created_us;
   query.created_to_us = store_->peek("r112", false)->value().record.created_us;
   size_t inside = 0;
