@@ -121,6 +121,22 @@ TEST_F(Texts, GoWithTheirRun) {
   EXPECT_EQ(texts("a").kinds(), 0);
 }
 
+TEST_F(Texts, OfARunThatIsReplacedByAnImportGo) {
+  open_at();
+  trigger("a", texts_of("first"));
+  close();
+  open_at();
+  ASSERT_EQ(texts("a").payload->text, "first");
+  engine::RunRecord again;
+  again.id = "a";
+  again.sequence = 1;
+  ASSERT_TRUE(store_->import_run(again, true).ok()) << engine::error_detail().message;
+  ASSERT_TRUE(store_->checkpoint().ok());
+  close();
+  open_at();
+  EXPECT_EQ(texts("a").kinds(), 0);
+}
+
 TEST_F(Texts, OverALimitAreRefusedAndNothingHappens) {
   open_at();
   engine::StartOptions o;

@@ -77,9 +77,6 @@ void print_end(const Globals& globals, const protocol::Receiver::Counters& c) {
                 {"refused", Value(c.refused)}});
     return;
   }
-  if (c.batches + c.refused == 0) {
-    return;
-  }
   std::printf("by sync: %s with %s of runs, %llu came again, %llu could not be read\n",
               counted(c.batches, "batch", "batches").c_str(), counted(c.entries, "change").c_str(),
               static_cast<unsigned long long>(c.duplicates), static_cast<unsigned long long>(c.refused));
@@ -299,7 +296,10 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
   const engine::ErrorDetail detail = engine::error_detail();
   kill_at_interrupt(3);  // a second one comes from somebody in a hurry, and the stop ends by itself
   (*server)->stop(5000);
-  print_end(globals, receiver.counters());
+  const protocol::Receiver::Counters counters = receiver.counters();
+  if (globals.json || counters.batches + counters.duplicates + counters.refused != 0) {  // it may be here for runs only
+    print_end(globals, counters);
+  }
   engine::error_detail() = detail;
   return lost;
 }
