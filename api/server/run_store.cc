@@ -55,6 +55,12 @@ Result<std::optional<Object>> RunStore::known_answer(const RequestKey& key, bool
   return std::optional<Object>();
 }
 
+std::vector<std::string> RunStore::names_of(const RequestKey& key, std::vector<std::string> names) {
+  names.push_back(key.request.empty() ? "" : "r" + key.request);
+  names.push_back(key.once_token.empty() ? "" : "t" + key.once_token);
+  return names;
+}
+
 RunStore::Notes RunStore::notes_of(const RequestKey& key, const Object& answer) const {
   Notes notes;
   if (!key.request.empty()) {
@@ -93,8 +99,7 @@ Planned plan_of(const Change& change, const engine::Store& store) {
 
 Result<Written> RunStore::write(const Change& change, const RequestKey& key) {
   const Planned planned = plan_of(change, store_);
-  const InWork::Names names(in_work_, {key.request.empty() ? "" : "r" + key.request,
-                                       key.once_token.empty() ? "" : "t" + key.once_token, planned.idempotency});
+  const InWork::Names names(in_work_, names_of(key, {planned.idempotency}));
   CAIRN_TRY(names.status());
   bool token_used = false;
   CAIRN_TRY_ASSIGN(const auto answer, known_answer(key, token_used));

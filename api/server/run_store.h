@@ -74,6 +74,8 @@ class RunStore : public RunStorage {
   /// What the request was answered, if it is known; that its token is spent, but for one that made `batch`.
   Result<std::optional<engine::Object>> known_answer(const RequestKey& key, bool& token_used,
                                                      const std::string& batch = {});
+  /// What is in work with the request: `names`, and its own.
+  static std::vector<std::string> names_of(const RequestKey& key, std::vector<std::string> names);
   [[nodiscard]] Notes notes_of(const RequestKey& key, const engine::Object& answer) const;
 
   // Reading.

@@ -19,9 +19,9 @@ Result<BatchView> RunStore::batch(const BatchCall& call, const RequestKey& key) 
                          : items != nullptr ? items->batch
                                             : std::get<BatchGet>(call).batch;
   const InWork::Names names(
-      in_work_, {key.request.empty() ? "" : "r" + key.request, key.once_token.empty() ? "" : "t" + key.once_token,
-                 create != nullptr && !create->idempotency_key.empty() ? "k" + create->idempotency_key : "",
-                 items != nullptr ? "b" + items->batch : ""});
+      in_work_,
+      names_of(key, {create != nullptr && !create->idempotency_key.empty() ? "k" + create->idempotency_key : "",
+                     items != nullptr ? "b" + items->batch : ""}));
   CAIRN_TRY(names.status());
   bool token_used = false;
   CAIRN_TRY_ASSIGN(const auto answer, known_answer(key, token_used, items != nullptr ? id : ""));
