@@ -5,6 +5,8 @@
 #include <set>
 #include <thread>
 
+#include "engine/tables/format.h"
+#include "engine/tables/tables.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/store_fixture.h"
 
@@ -115,6 +117,45 @@ TEST_F(RunStoreTest, OneOfManyRequestsWithOneKeyHasTheEffect) {
   }
   EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 1U);
   EXPECT_EQ(runs_->list({}, server::Order::kCreatedNewestFirst, {}, 100).value().runs.size(), 1U);
+}
+
+// A payload that cannot be read.
+TEST_F(RunStoreTest, ADamagedRunKeepsNobodyFromTheOthers) {
+  open_runs();
+  server::Trigger change;
+  change.task = "t";
+  change.payload = server::TypedText{"text/plain", "p"};
+  const std::string damaged = runs_->write(change, {}).value().id;
+  const std::string whole = runs_->write(change, {}).value().id;
+  engine::Tables::Options of;
+  of.directory = path();
+  of.store_id.assign(reinterpret_cast<const char*>(store_->store_id().data()), store_->store_id().size());
+  close_runs();
+  {
+    auto tables = engine::Tables::open(of);
+    ASSERT_TRUE(tables.ok());
+    const auto damage = [&](engine::TablesTxn& txn) {
+      return txn.put(engine::Table::kTexts, engine::text_key(damaged, engine::TextKind::kPayload), "garbage");
+    };
+    ASSERT_TRUE((*tables)->transact(4096, damage).ok());
+    ASSERT_TRUE((*tables)->sync().ok());
+  }
+  open_runs();
+  const server::Extent all = {server::kPayload, 10, SIZE_MAX};
+  auto found = runs_->changes({}, std::nullopt, all);
+  ASSERT_TRUE(found.ok()) << found.status().what;
+  ASSERT_EQ(found->rows.size(), 1U);
+  EXPECT_EQ(found->rows[0].id, whole);
+  for (const std::string& id : {damaged, whole}) {
+    ASSERT_TRUE(runs_->write(server::AddTags{id, {"x"}}, {}).ok());
+  }
+  const server::Position after = found->next;
+  found = runs_->changes({}, after, all);
+  ASSERT_TRUE(found.ok()) << found.status().what;
+  ASSERT_EQ(found->rows.size(), 1U);
+  EXPECT_EQ(found->rows[0].id, whole);
+  EXPECT_EQ(runs_->changes({server::Shape::Kind::kRun, damaged, {}, 0}, std::nullopt, all).code(), Code::kCorrupt)
+      << "who follows it alone learns so";
 }
 
 TEST_F(RunStoreTest, ARunThatOnlyWaitsForItsOwnerIsNone) {
