@@ -85,7 +85,16 @@ run_ctest() {  # run_ctest PRESET CTEST-ARGUMENTS...
   bad=$(sed -nE 's/.*, ([0-9]+) tests failed.*/\1/p' <<<"$line")
   passed=$((passed + ${all:-0} - ${bad:-0}))
   failed=$((failed + ${bad:-0}))
-  [ "$status" -eq 0 ] && [ "${all:-0}" -gt 0 ] || { tail -n 200 "$log"; return 1; }
+  [ "$status" -eq 0 ] && [ "${all:-0}" -gt 0 ] && return
+  tail -n 200 "$log"
+  # At the end, where a reader of a cut log still sees it: the last words of each test that failed.
+  sed -n '/The following tests FAILED/,$p' "$log" | sed -nE 's/^[[:space:]]*[0-9]+ - (.*) \((Failed|Timeout|SEGFAULT|.*Exception.*)\)$/\1/p' |
+    while read -r name; do
+      echo "--- $name"
+      awk -v name="$name" '/^[0-9]+\/[0-9]+ Test(ing)?: / {sub(/^[^:]*: /, ""); mine = $0 == name} /^<end of output>/ {mine = 0} mine' \
+        "build/$1/Testing/Temporary/LastTest.log" | grep -v '^\(--*\|"\)' | tail -n 50
+    done
+  return 1
 }
 
 layout() { tools/check_layout.sh; }

@@ -1,6 +1,6 @@
 // What the page "Run metadata" of Trigger.dev's documentation shows, in the page's order: metadata_page/ has a program
 // for each of its blocks, with the same calls. Those with a task run in a worker; the others get what they use (train).
-import { readFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { transformSync } from "esbuild";
 import { after } from "node:test";
 import { check, errorOf, test } from "./support/check.mjs";
@@ -11,7 +11,6 @@ const server = await Server.start();
 useServer(server);
 const { metadata, runs, task } = await import("@trigger.dev/sdk/v3");
 after(() => server.stop());
-mkdirSync("made", { recursive: true });
 
 const text = (block) => readFileSync(`metadata_page/${block}.ts`, "utf8");
 /// The block as a module: `before` and `rest` are put around it.

@@ -14,7 +14,8 @@ here=$source/tests/e2e/sdk
 build=$(realpath "$build")
 
 # Node finds packages beside the file that asks for them, so the files go where the packages are.
-rm -rf "$build"/*.mjs "$build/support" "$build/tasks" "$build/browser" "$build/metadata_page"
+rm -rf "$build"/*.mjs "$build/support" "$build/tasks" "$build/browser" "$build/metadata_page" "$build/made"
+mkdir "$build/made"
 cp -r "$here"/*.mjs "$here/support" "$here/tasks" "$here/browser" "$here/metadata_page" "$build/"
 cp "$source/api/server/examples/worker.mjs" "$build/"
 cp "$source/api/server/GUIDE.md" "$source/README.md" "$build/"
