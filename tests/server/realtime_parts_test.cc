@@ -119,7 +119,7 @@ TEST_P(RealtimeInParts, MuchThatChangesForWhoWaitsComesInPartsToo) {
     catch_up(client);
   }
   while (client.rows().size() < ids.size() + 1) {
-    ASSERT_TRUE(client.step_until_rows(3));
+    ASSERT_TRUE(client.step_until_rows(100));  // until a look has seen them, what was told is told again
   }
   for (const std::string& id : ids) {
     EXPECT_EQ(client.column(id, "payload").size(), kPayloadBytes);
