@@ -85,6 +85,11 @@ void change(sync_engine::SenderOptions& o, const cairn_sync_options& given) {
   bound(unsynced_ms_max, given.unsynced_ms_max);
   o.unsynced_ms_max = static_cast<int64_t>(std::min<uint64_t>(unsynced_ms_max, INT64_MAX / 1000));
   o.drop_finished = o.drop_finished || given.drop_finished != 0;
+  if (given.poll_interval_ms != 0) {
+    o.poll_interval_ms = given.poll_interval_ms == UINT32_MAX ? 0 : int64_t{given.poll_interval_ms};
+  } else if (!o.poll_interval_ms) {
+    o.poll_interval_ms = sync_engine::kPollIntervalMs;
+  }
 }
 
 int64_t from_now(int64_t due_ms, int64_t now_ms) {

@@ -62,6 +62,7 @@ enum class LockRank : uint8_t {
   kDirtyRuns,
   kNotes,
   kChangedRuns,
+  kUnseenWrites,
   kStepListeners,
   kFlusher,
   kChangeSignal,
@@ -156,6 +157,8 @@ inline const char* name_of(LockRank rank) {
       return "the notes";
     case LockRank::kChangedRuns:
       return "the runs that changed";
+    case LockRank::kUnseenWrites:
+      return "the writes that owners have not seen";
     case LockRank::kStepListeners:
       return "the step listeners";
     case LockRank::kFlusher:

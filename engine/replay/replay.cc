@@ -306,6 +306,7 @@ Status Replay::visit_rebase(std::string_view payload, uint64_t lsn) {
     take_change(r, std::move(*rebase.head));
   }
   r.ships_forms = r.ships_forms || rebase.ships_forms;
+  r.others_write = r.others_write || r.origin.received();
   if (!r.outbox.waits()) {
     r.shared = rebase.upstream != r.sequence ? rebase.upstream : 0;
   } else {

@@ -213,14 +213,21 @@ void Intake::apply(Incoming& in, uint64_t lsn) {
   finished_ += run.gate == Code::kFinished ? 1 : 0;
   finished_ -= was_final ? 1 : 0;
   run.version.store(run.sequence, std::memory_order_release);
+  if (in.others_write) {
+    unseen_.add(run);
+  }
 }
 
 Status Intake::documents(const sync::Question& question, sync::Documents& documents) {
   size_t bytes = 0;
+  if (question.follows) {
+    unseen_.follow(question.owner);  // before the runs are read: what is written then is noted
+  }
   for (const sync::Question::Run& asked : question.runs) {
     if (bytes > kDocumentsBytes) {
       break;  // it is asked for the rest again
     }
+    unseen_.asked(question.owner, asked.id);
     sync::Documents::Run& run = documents.runs.emplace_back();
     run.id = asked.id;
     auto seen = views_.peek(asked.id, true);
@@ -233,6 +240,10 @@ Status Intake::documents(const sync::Question& question, sync::Documents& docume
     if (asked.if_newer && (record.origin.owner != question.owner || !is_newer(record.origin, has))) {
       continue;
     }
+    if (asked.if_unseen && (record.origin.owner != question.owner || !record.others_write ||
+                            (asked.seen_life == record.created_lsn && asked.seen_version == record.sequence))) {
+      continue;
+    }
     run.found = true;
     run.origin = record.origin;
     run.others_write = record.others_write;
@@ -241,6 +252,9 @@ Status Intake::documents(const sync::Question& question, sync::Documents& docume
     run.head = sync::head_of(record);
     run.document = std::move(record.document);
     bytes += 256 + run.document.bytes_bound();
+  }
+  if (question.follows) {
+    documents.unseen = unseen_.of(question.owner);
   }
   return {};
 }

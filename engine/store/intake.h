@@ -19,6 +19,7 @@
 #include "engine/store/run_log.h"
 #include "engine/store/run_table.h"
 #include "engine/store/run_views.h"
+#include "engine/store/unseen_writes.h"
 #include "engine/store/upstream_sender.h"
 #include "engine/sync/batch.h"
 #include "engine/sync/documents.h"
@@ -34,7 +35,7 @@ class Intake {
   /// `finished`: how many runs are.
   Intake(uint32_t segment_bytes, const Gate& gate, RunTable& runs, DirtyRuns& dirty, RunLog& log, Alarm& alarm,
          Checkpointer& checkpointer, const RunViews& views, UpstreamSender& sender, IncomingPlan plan,
-         const ForeignOutbox& outbox, std::atomic<uint64_t>& finished)
+         const ForeignOutbox& outbox, UnseenWrites& unseen, std::atomic<uint64_t>& finished)
       : segment_bytes_(segment_bytes),
         gate_(gate),
         runs_(runs),
@@ -46,13 +47,15 @@ class Intake {
         sender_(sender),
         plan_(plan),
         outbox_(outbox),
+        unseen_(unseen),
         finished_(finished) {}
 
   /// Applies a batch of another store and its stream's cursor, all at once and durably (sync/receiver.h). `cursors` is
   /// asked once the verdicts are there. kTooLarge: it needs more than `limit` bytes of one log record.
   Status receive(const sync::Batch& batch, const Cursors& cursors, std::vector<sync::Verdict>& verdicts, size_t& limit);
-  /// The runs that another store asks for.
+  /// The runs that another store asks for, and if it follows its runs, what it has not asked for yet.
   Status documents(const sync::Question& question, sync::Documents& documents);
+  [[nodiscard]] sync::Unseen unseen(const sync::OwnerId& owner) const { return unseen_.of(owner); }
   /// As the tables have it.
   Result<std::optional<std::string>> stored_cursor(std::string_view key);
 
@@ -76,6 +79,7 @@ class Intake {
   UpstreamSender& sender_;
   const IncomingPlan plan_;
   const ForeignOutbox& outbox_;
+  UnseenWrites& unseen_;
   std::atomic<uint64_t>& finished_;
 };
 

@@ -10,8 +10,9 @@ void Recovery::make_parts() {
   const uint32_t metadata_bytes_max = options_.metadata_bytes_max;
   p.growth.emplace(*p.writer, segment_bytes);
   p.alarm.emplace(hooks, *p.growth, p.runs, options_.flush_interval_ms);
+  p.unseen.emplace(hooks);
   p.run_log.emplace(RunLog::Options{options_.directory, segment_bytes, p.staging.get(), p.guard.get()}, gate_,
-                    *p.writer, p.dirty, *p.alarm, p.notes, p.changed);
+                    *p.writer, p.dirty, *p.alarm, p.notes, p.changed, *p.unseen);
   p.flusher.emplace(hooks, segment_bytes, gate_, run_writer_.epoch(), p.dirty, *p.run_log);
   p.checkpointer.emplace(Checkpointer::Options{p.identity.store_id, segment_bytes}, *p.files, *p.writer, gate_, p.runs,
                          *p.run_log, *p.budget, p.upstream_facts.keeps_changes, [&p, hooks] {
@@ -44,7 +45,7 @@ void Recovery::make_parts() {
   p.intake = std::make_unique<Intake>(
       segment_bytes, gate_, p.runs, p.dirty, *p.run_log, *p.alarm, *p.checkpointer, *p.views, *p.sender,
       IncomingPlan({metadata_bytes_max, segment_bytes, p.session}, hooks, p.runs, p.upstream_facts, *p.foreign_outbox),
-      *p.foreign_outbox, p.finished);
+      *p.foreign_outbox, *p.unseen, p.finished);
   p.durability.emplace(options_.durability, *p.run_log, p.upstream_facts, *p.upstream_wait);
   run_writer_.begin({options_.durability, metadata_bytes_max, segment_bytes, hooks}, p.staging.get(), p.dirty,
                     *p.run_log, *p.flusher, *p.foreign_outbox, *p.durability, p.finished);

@@ -39,6 +39,7 @@
 #include "engine/store/stepper.h"
 #include "engine/store/stranded_deltas.h"
 #include "engine/store/timed_checkpoint.h"
+#include "engine/store/unseen_writes.h"
 #include "engine/store/upstream.h"
 #include "engine/store/upstream_facts.h"
 #include "engine/store/upstream_sender.h"
@@ -63,6 +64,7 @@ struct StoreParts {
   DirtyRuns dirty;
   Notes notes{runs};
   ChangedRuns changed;
+  std::optional<UnseenWrites> unseen;
   UpstreamFacts upstream_facts;
   std::atomic<uint64_t> finished{0};            // runs; counted only with retain_finished_max
   std::atomic<uint64_t> forgotten_requests{0};  // notes of requests that went before their time

@@ -99,6 +99,10 @@ Status Rebase::rebase(const sync::Documents::Run& upstream, bool newer) {
   append_rebase(payload, to);
   CAIRN_TRY(run_log_.append_for(r, {{LogType::kRebase, std::move(payload)}}, nullptr));
   rebased_ = true;
+  if (r.record.origin.received()) {  // this store is a relay, and its upstream's word is not the owner's
+    r.record.others_write = true;
+    r.gate = r.gate == Code::kAccepted ? Code::kOk : r.gate;
+  }
   if (to.head) {
     finished_ -= r.gate == Code::kFinished ? 1 : 0;
     take_change(r.record, std::move(*to.head));

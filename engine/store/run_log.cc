@@ -168,6 +168,7 @@ Status RunLog::append_record(Run& run, const Record& record, uint64_t* lsn) {
   }
   if (changes) {
     changed_.add(run);
+    unseen_.add(run);
   }
   if (run.detached) {
     free_detached(run);
@@ -241,6 +242,9 @@ Status RunLog::append_record_for_all(const std::vector<Run*>& runs, LogType type
   for (Run* run : runs) {
     run->lock.assert_held();
     changed_.add(*run);
+    if (type != LogType::kReceived || run->detached) {
+      unseen_.add(*run);
+    }
     if (run->detached) {
       free_detached(*run);
     }
@@ -279,6 +283,7 @@ Status RunLog::write_batch(Batch& batch) {
       free_detached(run);
     }
     changed_.add(run);
+    unseen_.add(run);
     if (!run.detached && run.live.pending().empty()) {
       dirty_.remove(run);
     }

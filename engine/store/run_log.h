@@ -29,6 +29,7 @@
 #include "engine/store/gate.h"
 #include "engine/store/notes.h"
 #include "engine/store/run.h"
+#include "engine/store/unseen_writes.h"
 #include "wal/writer.h"
 
 namespace cairn::engine {
@@ -42,14 +43,15 @@ class RunLog {
     const SigbusGuard* guard = nullptr;
   };
   RunLog(Options options, Gate& gate, wal::Writer& writer, DirtyRuns& dirty, Alarm& alarm, Notes& notes,
-         ChangedRuns& changed)
+         ChangedRuns& changed, UnseenWrites& unseen)
       : options_(std::move(options)),
         gate_(gate),
         writer_(writer),
         dirty_(dirty),
         alarm_(alarm),
         notes_(notes),
-        changed_(changed) {}
+        changed_(changed),
+        unseen_(unseen) {}
 
   /// Updates go to staging: there is one, and its files did not fail.
   [[nodiscard]] bool stages() const {
@@ -104,6 +106,7 @@ class RunLog {
   Alarm& alarm_;
   Notes& notes_;
   ChangedRuns& changed_;
+  UnseenWrites& unseen_;
 };
 
 }  // namespace cairn::engine

@@ -71,6 +71,8 @@ Status StoreStorage::take(const Batch& batch, StreamCursor& next, bool first, si
   return {};
 }
 
+Unseen StoreStorage::unseen(const OwnerId& owner) { return store_.intake().unseen(owner); }
+
 Status StoreStorage::documents(const Question& question, Documents& documents) {
   auto live = this->live(question.owner);
   CAIRN_TRY(live.status());

@@ -16,6 +16,7 @@ class StoreStorage final : public ReceiverStorage {
   Result<std::optional<LiveStream>> live(const OwnerId& owner) override;
   Status take(const Batch& batch, StreamCursor& next, bool first, size_t& limit) override;
   Status documents(const Question& question, Documents& documents) override;
+  Unseen unseen(const OwnerId& owner) override;
 
  private:
   /// What a stream or an owner was last seen with; else what the store has, which is kept.

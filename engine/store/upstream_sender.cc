@@ -68,6 +68,14 @@ void UpstreamSender::make(const sync::SenderOptions& options) {
   };
   host.keep_documents = [this] { return rebase_.flush(); };
   host.refreshed = [this](const sync::Documents::Run& run) { rebase_.refreshed(run); };
+  host.seen = [this](const std::string& id) {
+    const RunRef run = runs_.find(id);
+    if (run == nullptr) {
+      return std::pair<uint64_t, uint64_t>();
+    }
+    const RunGuard guard(run->lock);
+    return std::pair(run->seen_life, run->seen_version);
+  };
   host.random = [this] {
     uint64_t v = 0;
     hooks_.random_bytes(hooks_.context, &v, sizeof v);

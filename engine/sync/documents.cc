@@ -39,7 +39,7 @@ bool read_document(MsgpackCursor& in, Documents::Run& run) {
 std::string encode_documents(const Documents& documents) {
   std::string out = begin_plain("CRND");
   MsgpackWriter writer(out);
-  writer.write_array(3);
+  writer.write_array(documents.unseen.feed != 0 ? 4 : 3);
   writer.write_unsigned(documents.number);
   writer.write_unsigned(documents.generation);
   writer.write_array(documents.runs.size());
@@ -63,6 +63,9 @@ std::string encode_documents(const Documents& documents) {
       append_msgpack_minimal(out, run.document.member(i).value);
     }
   }
+  if (documents.unseen.feed != 0) {
+    write_unseen(writer, documents.unseen);
+  }
   end_plain(out);
   return out;
 }
@@ -74,9 +77,10 @@ Result<Documents> decode_documents(std::string_view bytes) {
   Documents documents;
   size_t fields = 0;
   const bool good =
-      in.read_array(fields) && fields == 3 && in.read_unsigned(documents.number) &&
+      in.read_array(fields) && (fields == 3 || fields == 4) && in.read_unsigned(documents.number) &&
       in.read_unsigned(documents.generation) &&
-      read_list(in, kDocumentBytesMin, documents.runs, [&](Documents::Run& run) { return read_document(in, run); });
+      read_list(in, kDocumentBytesMin, documents.runs, [&](Documents::Run& run) { return read_document(in, run); }) &&
+      (fields == 3 || read_unseen(in, documents.unseen));
   return good && in.at_end() ? Result<Documents>(std::move(documents)) : kBadDocuments;
 }
 

@@ -10,6 +10,7 @@
 #include "engine/records/run_record.h"
 #include "engine/sync/head.h"
 #include "engine/sync/message.h"
+#include "engine/sync/unseen.h"
 
 namespace cairn::engine::sync {
 
@@ -27,6 +28,7 @@ struct Documents {
   uint64_t number = 0;
   uint64_t generation = 0;  // of the asking owner's latest stream here; 0: none came
   std::vector<Run> runs;    // in the question's order; if some at the end are missing, ask for them again
+  Unseen unseen;            // of the asking owner, if it follows
 };
 std::string encode_documents(const Documents& documents);
 Result<Documents> decode_documents(std::string_view bytes);

@@ -10,13 +10,18 @@ namespace cairn::engine::sync {
 
 namespace {
 
-constexpr size_t kRunBytesMin = 6;
+constexpr size_t kRunBytesMin = 5;
 constexpr Status kBadQuestion{Code::kCorrupt, "malformed question for documents"};
 
 bool read_run(MsgpackCursor& in, Question::Run& run) {
   size_t fields = 0;
-  return in.read_array(fields) && fields == 5 && read_run_id(in, run.id) && in.read_bool(run.if_newer) &&
-         in.read_unsigned(run.generation) && in.read_unsigned(run.life) && in.read_unsigned(run.sequence);
+  if (!in.read_array(fields) || (fields != 3 && fields != 5) || !read_run_id(in, run.id)) {
+    return false;
+  }
+  run.if_unseen = fields == 3;
+  return run.if_unseen ? in.read_unsigned(run.seen_life) && in.read_unsigned(run.seen_version)
+                       : in.read_bool(run.if_newer) && in.read_unsigned(run.generation) && in.read_unsigned(run.life) &&
+                             in.read_unsigned(run.sequence);
 }
 
 }  // namespace
@@ -24,17 +29,25 @@ bool read_run(MsgpackCursor& in, Question::Run& run) {
 std::string encode_question(const Question& question) {
   std::string out = begin_plain("CRNQ");
   MsgpackWriter writer(out);
-  writer.write_array(3);
+  writer.write_array(question.follows ? 4 : 3);
   write_id(writer, question.owner);
   writer.write_unsigned(question.number);
   writer.write_array(question.runs.size());
   for (const Question::Run& run : question.runs) {
-    writer.write_array(5);
+    writer.write_array(run.if_unseen ? 3 : 5);
     writer.write_string(run.id);
+    if (run.if_unseen) {
+      writer.write_unsigned(run.seen_life);
+      writer.write_unsigned(run.seen_version);
+      continue;
+    }
     writer.write_bool(run.if_newer);
     writer.write_unsigned(run.generation);
     writer.write_unsigned(run.life);
     writer.write_unsigned(run.sequence);
+  }
+  if (question.follows) {
+    writer.write_bool(true);
   }
   end_plain(out);
   return out;
@@ -46,9 +59,10 @@ Result<Question> decode_question(std::string_view bytes) {
   MsgpackCursor in(body);
   Question question;
   size_t fields = 0;
-  const bool good = in.read_array(fields) && fields == 3 && read_id(in, question.owner) &&
+  const bool good = in.read_array(fields) && (fields == 3 || fields == 4) && read_id(in, question.owner) &&
                     in.read_unsigned(question.number) &&
-                    read_list(in, kRunBytesMin, question.runs, [&](Question::Run& run) { return read_run(in, run); });
+                    read_list(in, kRunBytesMin, question.runs, [&](Question::Run& run) { return read_run(in, run); }) &&
+                    (fields == 3 || in.read_bool(question.follows));
   return good && in.at_end() ? Result<Question>(std::move(question)) : kBadQuestion;
 }
 

@@ -161,9 +161,16 @@ Answer Receiver::handle_batch(std::string_view bytes, Reply& reply, Status& stat
     say_where(**cursor, reply.header);
   }
   bool first = false;
-  const Answer answer = judge(*header, *cursor, first, reply.header, status);
-  if (answer == Answer::kOk) {
-    return apply(*header, bytes, first, reply, status);
+  Answer answer = judge(*header, *cursor, first, reply.header, status);
+  const bool is_next = answer == Answer::kOk;
+  if (is_next) {
+    answer = apply(*header, bytes, first, reply, status);
+  }
+  if (answer == Answer::kOk || answer == Answer::kDup) {
+    reply.unseen = storage_.unseen(header->owner);
+  }
+  if (is_next) {
+    return answer;
   }
   if (*cursor && answer != Answer::kGap && answer != Answer::kRewind) {
     // Those given when it was applied; if another batch was, they may help the sender.
@@ -233,7 +240,7 @@ std::string Receiver::handle(std::string_view message, Status* status) {
   if (kind_of(message) != MessageKind::kQuestion) {
     Reply reply;
     reply.header.answer = static_cast<uint8_t>(handle_batch(message, reply, out));
-    return encode_reply(reply.header, reply.verdicts);
+    return encode_reply(reply.header, reply.verdicts, reply.unseen);
   }
   auto question = decode_question(message);
   if (!question.ok()) {

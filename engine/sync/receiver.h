@@ -59,6 +59,8 @@ class ReceiverStorage {
   /// that it was.
   virtual Status take(const Batch& batch, StreamCursor& next, bool first, size_t& limit) = 0;
   virtual Status documents(const Question& question, Documents& documents) = 0;
+  /// Runs of this owner that others have written; feed 0 unless it asked to be told (Question::follows).
+  virtual Unseen unseen(const OwnerId& owner) = 0;
 };
 
 class Receiver {

@@ -71,10 +71,15 @@ Result<std::vector<Verdict>> decode_verdicts(std::string_view bytes) {
   return good && in.at_end() ? Result<std::vector<Verdict>>(std::move(verdicts)) : kBadReply;
 }
 
-std::string encode_reply(ReplyHeader header, const std::vector<Verdict>& verdicts) {
+std::string encode_reply(ReplyHeader header, const std::vector<Verdict>& verdicts, const Unseen& unseen) {
   std::string tail;
   append_verdicts(tail, verdicts);
   header.verdict_bytes = static_cast<uint32_t>(tail.size());
+  header.tells_unseen = unseen.feed != 0 ? 1 : 0;
+  if (unseen.feed != 0) {
+    MsgpackWriter writer(tail);
+    write_unseen(writer, unseen);
+  }
   header.check = digest_of(bytes_of(header, offsetof(ReplyHeader, check)), tail);
   std::string bytes(bytes_of(header, sizeof header));
   bytes += tail;
@@ -90,12 +95,16 @@ Result<Reply> decode_reply(std::string_view bytes) {
     return kOtherVersion;
   }
   const std::string_view tail = bytes.substr(sizeof(ReplyHeader));
-  if (reply.header.verdict_bytes != tail.size() || reply.header.answer > static_cast<uint8_t>(Answer::kVersion) ||
-      reply.header.check != digest_of(bytes.substr(0, offsetof(ReplyHeader, check)), tail)) {
+  const ReplyHeader& header = reply.header;
+  const bool tells = header.tells_unseen == 1;
+  if ((tells ? header.verdict_bytes > tail.size() : header.verdict_bytes != tail.size()) || header.tells_unseen > 1 ||
+      header.answer > static_cast<uint8_t>(Answer::kVersion) ||
+      header.check != digest_of(bytes.substr(0, offsetof(ReplyHeader, check)), tail)) {
     return kBadReply;
   }
-  CAIRN_TRY_ASSIGN(reply.verdicts, decode_verdicts(tail));
-  return reply;
+  CAIRN_TRY_ASSIGN(reply.verdicts, decode_verdicts(tail.substr(0, header.verdict_bytes)));
+  MsgpackCursor in(tail.substr(header.verdict_bytes));
+  return !tells || (read_unseen(in, reply.unseen) && in.at_end()) ? Result<Reply>(std::move(reply)) : kBadReply;
 }
 
 }  // namespace cairn::engine::sync

@@ -9,6 +9,7 @@
 
 #include "cairn/status.h"
 #include "engine/sync/message.h"
+#include "engine/sync/unseen.h"
 
 namespace cairn::engine::sync {
 
@@ -52,7 +53,7 @@ struct ReplyHeader {
   char magic[4] = {'C', 'R', 'N', 'V'};
   uint16_t version = kProtocolVersion;
   uint8_t answer = 0;
-  uint8_t unused = 0;
+  uint8_t tells_unseen = 0;  // 1: an Unseen follows the verdicts; 0: none does
   uint32_t verdict_bytes = 0;
   uint32_t max_bytes = 0;  // of a batch; 0: no limit
   StreamId stream{};
@@ -70,9 +71,10 @@ static_assert(offsetof(ReplyHeader, stream) == 16 && offsetof(ReplyHeader, diges
 struct Reply {
   ReplyHeader header;
   std::vector<Verdict> verdicts;
+  Unseen unseen;  // of the batch's owner
   [[nodiscard]] Answer answer() const { return static_cast<Answer>(header.answer); }
 };
-std::string encode_reply(ReplyHeader header, const std::vector<Verdict>& verdicts);
+std::string encode_reply(ReplyHeader header, const std::vector<Verdict>& verdicts, const Unseen& unseen = {});
 Result<Reply> decode_reply(std::string_view bytes);
 
 }  // namespace cairn::engine::sync

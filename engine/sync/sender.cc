@@ -22,6 +22,11 @@ constexpr const char* kSpeaksOtherVersion =
     "VERSION: the upstream speaks another version of the sync protocol: update the older of the two";
 const char* text_of(const Status& unread) { return unread.code == Code::kVersion ? kSpeaksOtherVersion : unread.what; }
 
+void number_by_content(Question& question) {
+  const Digest digest = digest_of(encode_question(question));
+  std::memcpy(&question.number, digest.data(), sizeof question.number);
+}
+
 constexpr int kRefusedMax = 3;   // bytes may be damaged on the way; refused more often, the message itself is at fault
 constexpr int kCalmBatches = 8;  // after so many acknowledged in a row, the upstream is trusted to keep them
 
@@ -41,16 +46,35 @@ void Sender::resume() {
 }
 
 void Sender::give_up() {
-  if (under_way_ == MessageKind::kQuestion && !asked_newer_) {
+  drop_message();
+  gaps_ = 0;  // another upstream may lack what that one has
+  following_.reset();
+}
+
+void Sender::drop_message() {
+  if (under_way_ == MessageKind::kQuestion && asked_for_ == Asked::kRefresh) {
     for (const std::string& id : asked_) {
       refreshes_.push_back(id);
     }
   }
   under_way_ = MessageKind::kUnknown;
-  gaps_ = 0;  // another upstream may lack what that one has
+}
+
+bool Sender::may_ask_unseen() const {
+  const SenderState& state = outbox_.state();
+  // What was never sent to this upstream, or is to be sent once more, nobody has written there.
+  return state.halt == Halt::kNone && !state.pulls() && !state.resends && state.seq != 0 && outbox_.in_flight().empty();
 }
 
 int64_t Sender::next_due(int64_t now_ms) const {
+  if (under_way() || paused_ || !outbox_.state().attached || !may_ask_unseen()) {
+    return batch_due(now_ms);
+  }
+  const int64_t due = following_.due_ms(hurry_ ? 0 : options_.interval_ms, options_.poll_interval_ms.value_or(0));
+  return std::min(batch_due(now_ms), std::max({not_before_ms_, due, now_ms}));
+}
+
+int64_t Sender::batch_due(int64_t now_ms) const {
   if (under_way() || paused_ || !outbox_.state().attached) {
     return std::numeric_limits<int64_t>::max();
   }
@@ -72,7 +96,7 @@ Status Sender::ask(const std::vector<std::string>& ids, bool if_newer) {
   Question question;
   question.owner = outbox_.state().owner;
   question.number = if_newer ? outbox_.state().pull_number : host_.random();
-  asked_newer_ = if_newer;
+  asked_for_ = if_newer ? Asked::kPull : Asked::kRefresh;
   asked_ = ids;
   for (const std::string& id : ids) {
     Question::Run run;
@@ -91,8 +115,28 @@ Status Sender::ask(const std::vector<std::string>& ids, bool if_newer) {
     question.runs.push_back(std::move(run));
   }
   if (if_newer) {
-    const Digest digest = digest_of(encode_question(question));
-    std::memcpy(&question.number, digest.data(), sizeof question.number);
+    number_by_content(question);
+  }
+  asked_number_ = question.number;
+  question_ = encode_question(question);
+  under_way_ = MessageKind::kQuestion;
+  return {};
+}
+
+// In the same bytes in each process that asks it, too.
+Status Sender::ask_unseen(int64_t now_ms) {
+  wants_to_ask_ms_.reset();
+  Question question;
+  question.owner = outbox_.state().owner;
+  CAIRN_TRY_ASSIGN(auto&& asks, following_.ask(tables_, host_.seen, now_ms, question));
+  if (!asks) {
+    return {};
+  }
+  number_by_content(question);
+  asked_for_ = Asked::kUnseen;
+  asked_.clear();
+  for (const Question::Run& run : question.runs) {
+    asked_.push_back(run.id);
   }
   asked_number_ = question.number;
   question_ = encode_question(question);
@@ -168,11 +212,23 @@ Result<std::string_view> Sender::next(int64_t now_ms) {
   } else {
     CAIRN_TRY(ask_before_sending());
   }
+  const int64_t interval_ms = hurry_ ? 0 : options_.interval_ms;
+  const int64_t poll_ms = options_.poll_interval_ms.value_or(0);
+  if (!under_way() && may_ask_unseen() && now_ms >= following_.runs_due_ms(interval_ms, poll_ms)) {
+    // What waits goes first, for over a folder each message takes a journey; but not for ever.
+    wants_to_ask_ms_ = wants_to_ask_ms_.value_or(now_ms);
+    if (now_ms - *wants_to_ask_ms_ >= poll_ms) {
+      CAIRN_TRY(ask_unseen(now_ms));
+    }
+  }
   if (!under_way()) {
-    if (outbox_.in_flight().empty()) {
+    if (outbox_.in_flight().empty() && now_ms >= batch_due(now_ms)) {
       CAIRN_TRY(freeze(now_ms));
     }
     under_way_ = outbox_.in_flight().empty() ? MessageKind::kUnknown : MessageKind::kBatch;
+  }
+  if (!under_way() && may_ask_unseen() && now_ms >= following_.due_ms(interval_ms, poll_ms)) {
+    CAIRN_TRY(ask_unseen(now_ms));
   }
   sent_ = under_way_ == MessageKind::kQuestion ? std::string_view(question_) : outbox_.in_flight().bytes();
   if (sent_.empty()) {
@@ -213,6 +269,7 @@ Status Sender::answer_batch(const Reply& reply, int64_t now_ms) {
     }
     CAIRN_TRY(s);
     done();
+    following_.heard(reply.unseen, now_ms);
     if (gaps_ > 0 && ++acks_since_gap_ >= kCalmBatches) {
       gaps_ = 0;
     }
@@ -292,7 +349,7 @@ Status Sender::answer_batch(const Reply& reply, int64_t now_ms) {
   return {};
 }
 
-Status Sender::answer_question(const Documents& documents) {
+Status Sender::answer_question(const Documents& documents, int64_t now_ms) {
   size_t next = 0;
   for (const Documents::Run& run : documents.runs) {
     if (next >= asked_.size() || run.id != asked_[next]) {
@@ -302,7 +359,8 @@ Status Sender::answer_question(const Documents& documents) {
   }
   const std::vector<std::string> asked = asked_;  // calls below may change asked_
   bool newer = false;
-  if (asked_newer_ &&
+  const bool pulls = asked_for_ == Asked::kPull;
+  if (pulls &&
       std::any_of(documents.runs.begin(), documents.runs.end(), [](const Documents::Run& run) { return run.found; })) {
     if (!outbox_.in_flight().empty()) {
       CAIRN_TRY(outbox_.unfreeze());  // what is newer there is applied below it
@@ -310,16 +368,20 @@ Status Sender::answer_question(const Documents& documents) {
     CAIRN_TRY(host_.expect_documents());
   }
   for (const Documents::Run& run : documents.runs) {
-    if (asked_newer_) {
+    if (pulls) {
       if (run.found) {
         CAIRN_TRY_ASSIGN(auto&& taken, host_.take_document(run));
         newer = newer || taken;
       }
-    } else {
+    } else if (run.found || asked_for_ == Asked::kRefresh) {
       host_.refreshed(run);
     }
   }
-  if (asked_newer_) {
+  if (asked_for_ == Asked::kUnseen) {
+    following_.answered(next, documents.unseen, now_ms);
+    return {};
+  }
+  if (pulls) {
     CAIRN_TRY(host_.keep_documents());
     if (asked.empty()) {
       CAIRN_TRY(outbox_.stream().pulled({}, false, documents.generation));
@@ -357,6 +419,11 @@ Status Sender::handle_answer(std::string_view bytes, int64_t now_ms) {
     if (reply->answer() == Answer::kUnable) {
       return failed(Failure::kTransient, "the upstream cannot answer now", 0, now_ms);
     }
+    if (reply->answer() == Answer::kRefused && asked_for_ == Asked::kUnseen) {
+      following_.refused();
+      done();
+      return {};
+    }
     if (reply->answer() == Answer::kVersion) {
       return failed(Failure::kProtocol, kSpeaksOtherVersion, 0, now_ms);
     }
@@ -368,7 +435,7 @@ Status Sender::handle_answer(std::string_view bytes, int64_t now_ms) {
         documents.ok() ? "the upstream answered with documents that were not asked for" : text_of(documents.status()),
         0, now_ms);
   }
-  const Status s = answer_question(*documents);
+  const Status s = answer_question(*documents, now_ms);
   if (s.code == Code::kCorrupt) {
     return failed(Failure::kProtocol, s.what, 0, now_ms);
   }
@@ -386,9 +453,7 @@ Status Sender::failed(Failure failure, const std::string& text, int64_t retry_af
     return {};
   }
   const bool batch = under_way_ == MessageKind::kBatch;
-  const int gaps = gaps_;
-  give_up();
-  gaps_ = gaps;  // give_up() forgot them, but it is the same upstream
+  drop_message();
   ++failures_;
   last_error_ = text;
   (void)outbox_.stream().note_error(shortened(text, kErrorBytesMax));  // a full disk must not fail this call

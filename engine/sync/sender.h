@@ -8,25 +8,34 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cairn/status.h"
 #include "engine/sync/backoff.h"
 #include "engine/sync/batch.h"
 #include "engine/sync/documents.h"
+#include "engine/sync/following.h"
 #include "engine/sync/message.h"
 #include "engine/sync/outbox.h"
 #include "engine/sync/reply.h"
 
 namespace cairn::engine::sync {
 
+/// Of SenderOptions, where nobody says another one.
+inline constexpr int64_t kPollIntervalMs = 5000;
+
 struct SenderOptions {
   FreezeLimits limits;
   int64_t interval_ms = 1000;   // between the beginnings of two batches, while less than a full batch waits
   uint64_t bytes_per_s = 0;     // 0: no bound
   uint64_t requests_per_s = 0;  // 0: no bound
+  // While runs are unfinished and nothing is to be sent, the upstream is asked this often whether others wrote them; 0
+  // and nothing: never, and it is not asked to name them in its replies.
+  std::optional<int64_t> poll_interval_ms;
   // What may wait for the upstream. Beyond either bound new runs are refused; existing runs go on, and are folded.
   uint64_t unsynced_runs_max = 0;  // 0: no bound
   int64_t unsynced_ms_max = 0;     // of the oldest change, by the wall clock; 0: no bound
@@ -50,7 +59,9 @@ class Sender {
     std::function<Status()> expect_documents;  // folds all that waits, before several calls of take_document
     std::function<Result<bool>(const Documents::Run& run)> take_document;  // of a pull; false: it is not newer
     std::function<Status()> keep_documents;                    // makes the documents that were taken durable
-    std::function<void(const Documents::Run& run)> refreshed;  // the answer to refresh() is here
+    std::function<void(const Documents::Run& run)> refreshed;  // the upstream's state of a run that was asked for
+    // What of the upstream's states of this run was seen last: Documents::Run::life and version.
+    std::function<std::pair<uint64_t, uint64_t>(const std::string& id)> seen;
     std::function<uint64_t()> random;
   };
   Sender(Outbox& outbox, Tables& tables, SenderOptions options, Host host);
@@ -90,13 +101,17 @@ class Sender {
  private:
   Status handle_answer(std::string_view answer, int64_t now_ms);
   Status answer_batch(const Reply& reply, int64_t now_ms);
-  Status answer_question(const Documents& documents);
+  Status answer_question(const Documents& documents, int64_t now_ms);
+  [[nodiscard]] int64_t batch_due(int64_t now_ms) const;
+  [[nodiscard]] bool may_ask_unseen() const;
   Status ask(const std::vector<std::string>& ids, bool if_newer);
   Status ask_for_newer();
   Status ask_refreshed();
   Status ask_before_sending();
+  Status ask_unseen(int64_t now_ms);
   Status freeze(int64_t now_ms);
   void done();
+  void drop_message();
   void wait(int64_t ms, int64_t now_ms);
 
   Outbox& outbox_;
@@ -108,8 +123,11 @@ class Sender {
   std::string question_;
   std::vector<std::string> asked_;
   uint64_t asked_number_ = 0;
-  bool asked_newer_ = false;
+  enum class Asked : uint8_t { kRefresh, kPull, kUnseen };
+  Asked asked_for_ = Asked::kRefresh;
   std::vector<std::string> refreshes_;
+  Following following_;
+  std::optional<int64_t> wants_to_ask_ms_;  // since when, while batches go first
 
   Backoff backoff_;
   int64_t not_before_ms_ = 0;

@@ -164,6 +164,67 @@ std::string documented(const std::string& heading) {
 TEST(Golden, ABatchIsEncodedToTheseBytes) { EXPECT_EQ(hex(batch()), golden("sync_batch.hex")); }
 TEST(Golden, AReplyIsEncodedToTheseBytes) { EXPECT_EQ(hex(reply()), golden("sync_reply.hex")); }
 
+// A question of an owner that follows, and what tells it of two runs.
+TEST(Golden, WhatOthersWriteIsAskedForAndToldInTheseBytes) {
+  Question question;
+  question.owner = id_from(0xa0);
+  question.number = 7;
+  question.follows = true;
+  question.runs.resize(2);
+  question.runs[0].id = "r1";
+  question.runs[0].if_unseen = true;
+  question.runs[0].seen_life = 300;
+  question.runs[0].seen_version = 2;
+  question.runs[1].id = "r2";
+  question.runs[1].if_newer = true;
+  question.runs[1].generation = 1;
+  const std::string asked = encode_question(question);
+  EXPECT_EQ(hex(asked.substr(0, asked.size() - 16)),
+            "43524e510100"
+            "94"
+            "b0a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
+            "07"
+            "92"
+            "93a27231cd012c02"
+            "95a27232c3010000"
+            "c3");
+  const auto question_read = decode_question(asked);
+  ASSERT_TRUE(question_read.ok());
+  EXPECT_TRUE(question_read->follows);
+  EXPECT_EQ(question_read->runs[0].seen_life, 300u);
+  EXPECT_TRUE(question_read->runs[0].if_unseen && !question_read->runs[1].if_unseen);
+
+  Documents documents;
+  documents.number = 7;
+  documents.generation = 1;
+  documents.unseen = {9, {"r1", "r2"}};
+  const std::string told = encode_documents(documents);
+  EXPECT_EQ(hex(told.substr(0, told.size() - 16)),
+            "43524e440100"
+            "94"
+            "07"
+            "01"
+            "90"
+            "920992a27231a27232");
+  const auto documents_read = decode_documents(told);
+  ASSERT_TRUE(documents_read.ok());
+  EXPECT_EQ(documents_read->unseen, documents.unseen);
+
+  const std::string replied = encode_reply({}, {{1, VerdictCode::kShared, ""}}, documents.unseen);
+  EXPECT_EQ(hex(replied.substr(7, 5)),
+            "01"
+            "05000000");
+  EXPECT_EQ(hex(replied.substr(112)),
+            "91930101a0"
+            "920992a27231a27232");
+  const auto reply_read = decode_reply(replied);
+  ASSERT_TRUE(reply_read.ok());
+  EXPECT_EQ(reply_read->unseen, documents.unseen);
+  EXPECT_EQ(reply_read->verdicts.size(), 1u);
+  EXPECT_FALSE(decode_reply(replied.substr(0, replied.size() - 1)).ok());
+  EXPECT_FALSE(decode_reply(replied + "a").ok());
+}
+
 TEST(Golden, TheBatchIsReadAsItWasWritten) {
   const auto read = decode_batch(unhex(golden("sync_batch.hex")));
   ASSERT_TRUE(read.ok()) << read.status().what;

@@ -128,6 +128,7 @@ class Interleaved final : public sync::ReceiverStorage {
     return storage_.take(b, next, first, limit);
   }
   Status documents(const sync::Question& q, sync::Documents& d) override { return storage_.documents(q, d); }
+  sync::Unseen unseen(const sync::OwnerId& o) override { return storage_.unseen(o); }
   std::function<void()> before_take;
 
  private:

@@ -90,6 +90,7 @@ TEST_F(Carrying, StepSaysWhenToComeAgain) {
   Store store = open_store("store", false);
   UpstreamOptions o = stepped();
   o.interval = std::chrono::hours(1);
+  o.poll_interval = std::chrono::milliseconds(0);
   Upstream upstream = Upstream::open(store, o);
   work(store);
   store.barrier();

@@ -37,6 +37,7 @@ namespace protocol = engine::sync;
 
 constexpr uint64_t kStoreDescriptors = 64;
 constexpr uint64_t kConnections = 8192;
+constexpr int64_t kPollIntervalMs = 2000;  // workers behind this relay wait for it, and poll in turn
 constexpr const char* kServeNotes =
     R"help(Serves the runs of this store over HTTP, to @trigger.dev/sdk, its React hooks and anything else:
 trigger, retrieve, list, metadata, realtime. And receives what other stores send, by `cairn sync` or
@@ -388,7 +389,9 @@ Exit serve(const Globals& globals, const ServeArguments& a) {
       }
     } else {
       if (carrier != nullptr) {
-        status = (*store)->upstream().attach(without_secrets(a.upstream), {});
+        engine::sync::SenderOptions sender;
+        sender.poll_interval_ms = kPollIntervalMs;
+        status = (*store)->upstream().attach(without_secrets(a.upstream), sender);
       }
       if (status.ok()) {
         status = serve_http(globals, a, **store, log.latched, receiver, std::move(carrier), *connections);

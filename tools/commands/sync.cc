@@ -139,6 +139,7 @@ Way way_to(const SyncArguments& a, const engine::sync::SenderState& before) {
 Status attach(const Globals& globals, const SyncArguments& a, const Upstream::State& before, const Way& way,
               Store& store, Exit& exit) {
   engine::sync::SenderOptions sender;
+  sender.poll_interval_ms = engine::sync::kPollIntervalMs;
   const bool goes_on = before.sender.attached || !a.folder.empty();
   std::string name = !a.upstream.empty() ? way.address
                      : !goes_on          ? ""

@@ -96,6 +96,7 @@ class Simulation {
 
   [[nodiscard]] sync::SenderOptions sender_options() const {
     sync::SenderOptions o;
+    o.poll_interval_ms = sync::kPollIntervalMs;
     o.limits.entries = options_.batch_entries;
     return o;
   }

@@ -1139,13 +1139,17 @@ typedef struct cairn_sync_options {
   uint64_t unsynced_runs_max; /* default, and UINT64_MAX: no bound */
   uint64_t unsynced_ms_max;   /* age of the change that has waited longest, by the wall clock; likewise */
   uint32_t drop_finished;     /* not 0: beyond the bounds retain_finished_* also erases runs that the upstream lacks */
-  uint32_t reserved;
+  uint32_t poll_interval_ms;  /* how often the upstream is asked whether others changed the unfinished runs of this
+                                 store, while there is nothing to send; 0: 5,000; UINT32_MAX: never. See below */
 } cairn_sync_options;
 
 /** Attaches the store to an upstream: from now on changes are kept for it; first all runs are sent to it. `name` is for
  * people; URLs in it lose their user, password and query. The store stays attached: the next open continues by itself,
  * with the default options. Attach again to set other options, or with null to keep them. With another name, which may
  * mean another upstream, all runs are sent once more.
+ * What others change upstream in runs of this store is taken over by itself: the upstream names those runs in its
+ * replies, and where nothing is sent it is asked every poll_interval_ms. A watch and every read see it as any change; a
+ * change that was made here and is not yet sent stays on top. A store without unfinished runs asks nothing.
  * Durable:  the attachment survives kill -9 of this process once the call returns, and power loss after the next
  *           checkpoint.
  * Errors:   INVALID_ARGUMENT, NO_SPACE, IO, LATCHED.

@@ -17,6 +17,17 @@
 
 namespace cairn {
 
+namespace detail {
+
+inline bool is_poll_interval(const std::optional<std::chrono::milliseconds>& interval) {
+  return !interval || (interval->count() >= 0 && interval->count() <= INT32_MAX);
+}
+inline uint32_t poll_interval_of(const std::optional<std::chrono::milliseconds>& interval) {
+  return !interval ? 0 : interval->count() == 0 ? UINT32_MAX : static_cast<uint32_t>(interval->count());
+}
+
+}  // namespace detail
+
 /// Each field is explained at cairn_sync_options; zero keeps the value of an earlier attach, or is the default.
 struct SyncOptions {
   uint32_t batch_runs_max = 0;
@@ -27,6 +38,7 @@ struct SyncOptions {
   uint64_t unsynced_runs_max = 0;
   std::chrono::milliseconds unsynced_max{0};  // how long a change may wait
   bool drop_finished = false;
+  std::optional<std::chrono::milliseconds> poll_interval = {};  // 0: never
 };
 
 /// Why a message has no answer.
@@ -279,7 +291,8 @@ class Sync {
   }
 
   cairn_status attach_to(const std::string& name, const SyncOptions& o) {
-    if (o.interval.count() < 0 || o.interval.count() > INT32_MAX || o.unsynced_max.count() < 0) {
+    if (o.interval.count() < 0 || o.interval.count() > INT32_MAX || o.unsynced_max.count() < 0 ||
+        !detail::is_poll_interval(o.poll_interval)) {
       return detail::set_error(Code::kInvalidArgument, "", "SyncOptions: a time is out of range");
     }
     cairn_sync_options c = {};
@@ -292,6 +305,7 @@ class Sync {
     c.unsynced_runs_max = o.unsynced_runs_max;
     c.unsynced_ms_max = static_cast<uint64_t>(o.unsynced_max.count());
     c.drop_finished = o.drop_finished ? 1 : 0;
+    c.poll_interval_ms = detail::poll_interval_of(o.poll_interval);
     return cairn_sync_attach(store_, name.c_str(), &c);
   }
 

@@ -32,6 +32,7 @@ struct UpstreamOptions {
   uint64_t unsynced_runs_max = 0;
   std::chrono::milliseconds unsynced_max{0};  // how long a change may wait
   bool drop_finished = false;
+  std::optional<std::chrono::milliseconds> poll_interval = {};  // 0: never
 };
 
 struct UpstreamState {
@@ -116,7 +117,8 @@ class Upstream {
   }
 
   cairn_status open_handle(Store& store, const UpstreamOptions& o) {
-    if (o.interval.count() < 0 || o.interval.count() > INT32_MAX || o.unsynced_max.count() < 0) {
+    if (o.interval.count() < 0 || o.interval.count() > INT32_MAX || o.unsynced_max.count() < 0 ||
+        !detail::is_poll_interval(o.poll_interval)) {
       return detail::set_error(Code::kInvalidArgument, "", "UpstreamOptions: a time is out of range");
     }
     cairn_sync_options sync = {};
@@ -129,6 +131,7 @@ class Upstream {
     sync.unsynced_runs_max = o.unsynced_runs_max;
     sync.unsynced_ms_max = static_cast<uint64_t>(o.unsynced_max.count());
     sync.drop_finished = o.drop_finished ? 1 : 0;
+    sync.poll_interval_ms = detail::poll_interval_of(o.poll_interval);
     cairn_upstream_options c = {};
     c.struct_bytes = sizeof c;
     c.background = o.background ? 1 : 0;
