@@ -8,6 +8,7 @@
 #include "engine/base/error_detail.h"
 #include "engine/reader/page_fold.h"
 #include "engine/records/run_view.h"
+#include "engine/tables/format.h"
 
 namespace cairn::engine {
 
@@ -91,6 +92,38 @@ Status StoreReader::sync_state(const std::string& id, sync::SenderState& sender,
     return {};
   }
   return store_->tables()->look([&](TablesTxn& txn) { return sync::look_at_run(txn, id, sender, of); });
+}
+
+Status StoreReader::each_dead(const FunctionRef<bool(const std::string& id, const sync::DeadLetter& letter)>& visit) {
+  if (store_->tables() == nullptr) {
+    return {};
+  }
+  // The visitor may be slow, and the snapshot keeps LMDB from reusing pages: so a portion at a time.
+  constexpr size_t kAtOnce = 1000;
+  std::vector<std::pair<std::string, sync::DeadLetter>> letters;
+  std::string after;
+  do {
+    letters.clear();
+    Status bad;
+    CAIRN_TRY(store_->tables()->look([&](TablesTxn& txn) {
+      return txn.walk(Table::kDead, after, [&](std::string_view id, std::string_view payload) {
+        auto letter = sync::decode_dead_letter(payload);
+        bad = letter.status();
+        if (letter.ok()) {
+          letters.emplace_back(id, std::move(*letter));
+        }
+        return bad.ok() && letters.size() < kAtOnce;
+      });
+    }));
+    CAIRN_TRY(bad);
+    for (const auto& [id, letter] : letters) {
+      if (!visit(id, letter)) {
+        return {};
+      }
+      after = id;
+    }
+  } while (letters.size() == kAtOnce);
+  return {};
 }
 
 RunView StoreReader::view_of(RunRecord record) const {

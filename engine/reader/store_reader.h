@@ -65,6 +65,8 @@ class StoreReader {
   /// What the upstream lacks of the run, and the state of sync; as of the tables, which may be older than the run. Call
   /// after read().
   Status sync_state(const std::string& id, sync::SenderState& sender, sync::OutboxQueries::OfRun& of);
+  /// Visits the changes that the upstream refused, in the order of ids. kCorrupt: a dead letter is damaged.
+  Status each_dead(const FunctionRef<bool(const std::string& id, const sync::DeadLetter& letter)>& visit);
   /// The incarnation of the store, as of the last read: changes if what was acknowledged before an open may be lost.
   [[nodiscard]] uint64_t incarnation() const { return life_.incarnation; }
   [[nodiscard]] int64_t now_ms() const;

@@ -13,7 +13,7 @@
 #include "tools/output/report.h"
 #include "tools/output/stage_note.h"
 #include "tools/process/interrupt.h"
-#include "tools/store/open_store.h"
+#include "tools/store/open_source.h"
 
 namespace cairn::tools {
 
@@ -40,8 +40,8 @@ struct ExportArguments {
 
 Exit export_runs(const Globals& globals, const ExportArguments& a) {
   Exit exit = Exit::kDone;
-  const auto reader = open_reader(globals, a.salvage, exit);
-  if (!reader) {
+  const auto source = open_source(globals, a.salvage, exit);
+  if (!source) {
     return exit;
   }
   std::set<std::string> wanted(a.runs.begin(), a.runs.end());
@@ -49,16 +49,12 @@ Exit export_runs(const Globals& globals, const ExportArguments& a) {
   {
     StageNote stage(globals.json || isatty(STDOUT_FILENO) == 1);
     uint64_t runs = 0;
-    const uint64_t total = a.runs.empty() ? reader->store().stored_runs() : a.runs.size();
-    std::vector<engine::Note> notes;  // of the store, not of its runs
-    const auto print = [&](const engine::RunView& run) {
-      if (a.runs.empty() || wanted.erase(run.record.id) != 0) {
-        std::printf("%s\n", run_line(run.record).c_str());
-        stage.show(progress_text("run", ++runs, std::max(total, runs), stage.elapsed_ms()));
-      }
-      return !interrupted() && std::ferror(stdout) == 0 && (a.runs.empty() || !wanted.empty());
-    };
-    status = reader->each_whole(print, notes);
+    const uint64_t total = a.runs.empty() ? source->runs_about() : a.runs.size();
+    status = source->each_whole(wanted, [&](const engine::RunView& run) {
+      std::printf("%s\n", run_line(run.record).c_str());
+      stage.show(progress_text("run", ++runs, std::max(total, runs), stage.elapsed_ms()));
+      return !interrupted() && std::ferror(stdout) == 0;
+    });
   }
   if (interrupted()) {
     die_of_interrupt();
@@ -66,12 +62,12 @@ Exit export_runs(const Globals& globals, const ExportArguments& a) {
   if (!status.ok()) {
     return report_error(globals, status);
   }
-  note_salvaged(globals, *reader, "exported");
+  exit = source->report_unread("exported");
   if (!wanted.empty() && std::ferror(stdout) == 0) {
     return report_error(globals, engine::fail(Status(Code::kNoSuchRun, "no such run"),
                                               "there is no such run in this store", *wanted.begin()));
   }
-  return Exit::kDone;
+  return exit;
 }
 
 }  // namespace

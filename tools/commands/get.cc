@@ -6,7 +6,7 @@
 #include "tools/commands/commands.h"
 #include "tools/output/json_output.h"
 #include "tools/output/report.h"
-#include "tools/store/open_store.h"
+#include "tools/store/open_source.h"
 
 namespace cairn::tools {
 
@@ -30,7 +30,8 @@ struct GetArguments {
 
 Exit get(const Globals& globals, const GetArguments& a) {
   Exit exit = Exit::kDone;
-  const auto run = read_run(globals, a.run, a.salvage, exit);
+  const auto source = open_source(globals, a.salvage, exit);
+  const auto run = source ? find_run(globals, *source, a.run, exit) : std::nullopt;
   if (!run) {
     return exit;
   }

@@ -14,7 +14,7 @@
 #include "tools/output/run_text.h"
 #include "tools/output/terminal_text.h"
 #include "tools/process/interrupt.h"
-#include "tools/store/open_store.h"
+#include "tools/store/open_source.h"
 
 namespace cairn::tools {
 
@@ -142,13 +142,13 @@ Exit ls(const Globals& globals, const LsArguments& a) {
   if (const std::string wrong = read_query(a, now, query); !wrong.empty()) {
     return report_usage(globals, wrong);
   }
-  if (const auto page = engine::RunPage::make(query); !page.ok()) {
-    return report_error(globals, page.status());  // before anything is printed
-  }
   Exit exit = Exit::kDone;
-  const auto reader = open_reader(globals, a.salvage, exit);
-  if (!reader) {
+  const auto source = open_source(globals, a.salvage, exit);
+  if (!source) {
     return exit;
+  }
+  if (const Status wrong = source->check(query); !wrong.ok()) {
+    return report_error(globals, wrong);  // before anything is printed
   }
   Status status;
   std::string next;
@@ -157,7 +157,7 @@ Exit ls(const Globals& globals, const LsArguments& a) {
     if (!globals.json) {
       table = std::make_unique<Table>(Row{"ID", "STATUS", "TASK", "PROGRESS", "UPDATED"});
     }
-    auto listed = reader->list(query, [&](const engine::RunView& run) {
+    auto listed = source->list(query, [&](const engine::RunView& run) {
       if (table) {
         table->add(row_of(run, now));
       } else {
@@ -174,13 +174,13 @@ Exit ls(const Globals& globals, const LsArguments& a) {
   if (!status.ok()) {
     return report_error(globals, status);
   }
-  note_salvaged(globals, *reader, "listed");
+  exit = source->report_unread("listed");
   if (!next.empty() && globals.json) {
     print_json({{"next_cursor", engine::Value(next)}});
   } else if (!next.empty()) {
     std::printf("more: the same with --cursor %s\n", next.c_str());
   }
-  return Exit::kDone;
+  return exit;
 }
 
 }  // namespace

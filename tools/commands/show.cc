@@ -7,7 +7,7 @@
 #include "tools/output/report.h"
 #include "tools/output/run_text.h"
 #include "tools/output/terminal_text.h"
-#include "tools/store/open_store.h"
+#include "tools/store/open_source.h"
 
 namespace cairn::tools {
 
@@ -31,24 +31,20 @@ struct ShowArguments {
 
 Exit show(const Globals& globals, const ShowArguments& a) {
   Exit exit = Exit::kDone;
-  const auto reader = open_reader(globals, a.salvage, exit);
-  const auto run = reader ? read_run(globals, *reader, a.run, exit, true) : std::nullopt;
+  const auto source = open_source(globals, a.salvage, exit);
+  const auto run = source ? find_run(globals, *source, a.run, exit, true) : std::nullopt;
   if (!run) {
     return exit;
   }
-  uint64_t children = 0;
-  engine::RunQuery of_this;
-  of_this.parent = a.run;
-  const auto counted = reader->list(
-      of_this, [&children](const engine::RunView&) { return ++children > 0; }, false);
-  if (!counted.ok()) {
-    return report_error(globals, counted.status());
+  const auto children = source->children(a.run);
+  if (!children.ok()) {
+    return report_error(globals, children.status());
   }
   if (globals.json) {
-    print_json(run_json(*run, children));
+    print_json(run_json(*run, *children));
     return Exit::kDone;
   }
-  const std::string text = describe_run(*run, children, wall_us());
+  const std::string text = describe_run(*run, *children, wall_us());
   std::fwrite(text.data(), 1, text.size(), stdout);
   return Exit::kDone;
 }

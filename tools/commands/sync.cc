@@ -13,6 +13,7 @@
 #include "tools/output/stage_note.h"
 #include "tools/output/terminal_text.h"
 #include "tools/process/interrupt.h"
+#include "tools/store/open_source.h"
 #include "tools/store/open_store.h"
 #include "tools/sync/carrier.h"
 #include "tools/sync/summary.h"
@@ -61,7 +62,6 @@ Examples:
   cairn sync --replace $run                      send all of a run that was refused)help";
 
 constexpr const char* kFolderName = "folder";
-constexpr size_t kLettersAtOnce = 1000;
 
 struct SyncArguments {
   std::string upstream, token_file, ca_file, folder, retry, skip, replace;
@@ -70,34 +70,43 @@ struct SyncArguments {
   bool once = false, moved = false, copied = false, dead = false, dry_run = false, detach = false;
 };
 
-Status show_dead(const Globals& globals, Store& store) {
-  std::vector<std::pair<std::string, engine::sync::DeadLetter>> letters;
-  std::string after;
-  do {
-    CAIRN_TRY(store.upstream().dead_letters(kLettersAtOnce, letters, after));
-    for (const auto& [id, letter] : letters) {
-      if (globals.json) {
-        print_json({{"id", Value(id)},
-                    {"reason", Value(engine::sync::verdict_name(letter.code))},
-                    {"text", Value(letter.text)},
-                    {"since", Value(iso_time(letter.since_us))}});
-      } else {
-        std::printf("%s  %s: %s  since %s\n", id.c_str(), engine::sync::verdict_name(letter.code),
-                    printable(letter.text).c_str(), iso_time(letter.since_us).c_str());
-        if (letter.code == engine::sync::VerdictCode::kNotOwner) {
-          std::printf(
-              "  to bring it all the same: cairn export %s, give the line another \"id\", cairn import; then cairn "
-              "sync --skip %s and cairn erase %s\n",
-              id.c_str(), id.c_str(), id.c_str());
-        }
-      }
-      after = id;
+Exit show_dead(const Globals& globals) {
+  Exit exit = Exit::kDone;
+  const auto source = open_source(globals, false, exit);
+  if (!source) {
+    return exit;
+  }
+  bool none = true;
+  const Status status = source->each_dead([&](const DeadRun& dead) {
+    none = false;
+    const char* const id = dead.id.c_str();
+    if (globals.json) {
+      print_json({{"id", Value(dead.id)},
+                  {"reason", Value(dead.reason)},
+                  {"text", Value(dead.text)},
+                  {"since", Value(iso_time(dead.since_us))}});
+      return !interrupted();
     }
-  } while (letters.size() == kLettersAtOnce);
-  if (after.empty() && !globals.json) {
+    std::printf("%s  %s: %s  since %s\n", id, dead.reason.c_str(), printable(dead.text).c_str(),
+                iso_time(dead.since_us).c_str());
+    if (dead.reason == engine::sync::verdict_name(engine::sync::VerdictCode::kNotOwner)) {
+      std::printf(
+          "  to bring it all the same: cairn export %s, give the line another \"id\", cairn import; then cairn "
+          "sync --skip %s and cairn erase %s\n",
+          id, id, id);
+    }
+    return !interrupted();
+  });
+  if (interrupted()) {
+    die_of_interrupt();
+  }
+  if (!status.ok()) {
+    return report_error(globals, status);
+  }
+  if (none && !globals.json) {
     std::printf("no dead letters\n");
   }
-  return {};
+  return source->report_unread("listed");
 }
 
 Exit exit_of_state(const Upstream::State& state, const DriveResult& driven) {
@@ -201,6 +210,9 @@ Status drive_shown(const Globals& globals, Store& store, Carrier& carrier, int64
 }
 
 Exit sync(const Globals& globals, const SyncArguments& a) {
+  if (a.dead) {
+    return show_dead(globals);
+  }
   std::unique_ptr<Carrier> carrier;
   const auto open_http = [&](const std::string& url, const Way& way) -> Status {
     CAIRN_TRY_ASSIGN(carrier, make_http_carrier({url, a.token_file, way.token_file, way.ca_file,
@@ -228,9 +240,6 @@ Exit sync(const Globals& globals, const SyncArguments& a) {
   const Exit written = write_store(globals, options, "cannot sync", [&](Store& store) -> Status {
     if (a.detach) {
       return store.upstream().detach();
-    }
-    if (a.dead) {
-      return show_dead(globals, store);
     }
     Upstream::State state;
     CAIRN_TRY(store.upstream().state(state));

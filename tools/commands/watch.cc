@@ -15,7 +15,8 @@
 #include "tools/output/terminal_text.h"
 #include "tools/output/watch_screen.h"
 #include "tools/process/interrupt.h"
-#include "tools/store/open_store.h"
+#include "tools/store/open_source.h"
+#include "tools/sync/carrier.h"
 
 namespace cairn::tools {
 
@@ -207,38 +208,33 @@ class Watcher {
 Exit watch(const Globals& globals, const WatchArguments& a) {
   const uint64_t interval_ms = a.interval_ms.value_or(kIntervalMs);
   Exit exit = Exit::kDone;
+  const auto source = open_source(globals, false, exit);
+  if (!source) {
+    return exit;
+  }
   // A run that is not there would be waited for, for ever if the name is wrong.
-  if (!a.run.empty() && a.token.empty() && !read_run(globals, a.run, false, exit)) {
+  if (!a.run.empty() && a.token.empty() && !find_run(globals, *source, a.run, exit)) {
     return exit;
   }
-  const auto reader = open_reader(globals, false, exit);
-  if (!reader) {
-    return exit;
-  }
-  engine::ReaderSource source(*reader, true);
-  engine::WatchOptions options;
-  options.run = a.run;
-  options.token = a.token;
-  options.interval_ms = static_cast<uint32_t>(interval_ms);
-  auto watched = engine::Watch::open(source, std::move(options));
+  auto watched = source->watch({a.run, a.token, static_cast<uint32_t>(interval_ms)});
   if (!watched.ok()) {
     return report_error(globals, watched.status());
   }
   Watcher watcher(globals, a);
-  int64_t read_ms = source.now_ms();
+  int64_t read_ms = monotonic_ms();
   while (!interrupted() && std::ferror(stdout) == 0) {
     engine::WatchEvent event;
     bool more = true;
     while (more && !interrupted()) {
       const auto got = (*watched)->next(event);
       if (!got.ok()) {
-        if (got.code() != Code::kAgain || source.now_ms() - read_ms > kOwnerBusyMs) {
+        if (got.code() != Code::kAgain || monotonic_ms() - read_ms > kOwnerBusyMs) {
           watcher.close();
           return report_error(globals, got.status());
         }
         break;
       }
-      read_ms = source.now_ms();
+      read_ms = monotonic_ms();
       more = *got;
       if (more) {
         watcher.take(event);

@@ -75,26 +75,6 @@ void note_salvaged(const Globals& globals, const StoreReader& reader, const std:
   }
 }
 
-std::optional<engine::RunView> read_run(const Globals& globals, const std::string& id, bool salvage, Exit& exit) {
-  const auto reader = open_reader(globals, salvage, exit);
-  return reader ? read_run(globals, *reader, id, exit) : std::nullopt;
-}
-
-std::optional<engine::RunView> read_run(const Globals& globals, engine::StoreReader& reader, const std::string& id,
-                                        Exit& exit, bool with_texts) {
-  auto view = reader.read(id, with_texts);
-  if (!view.ok()) {
-    exit = report_error(globals, view.status());
-    return std::nullopt;
-  }
-  if (!*view) {
-    exit = report_error(
-        globals, engine::fail(Status(Code::kNoSuchRun, "no such run"), "there is no such run in this store", id));
-    return std::nullopt;
-  }
-  return std::move(*view);
-}
-
 void show_notices(engine::Hooks& hooks, const Globals& globals) {
   hooks.context = const_cast<Globals*>(&globals);
   hooks.log = [](void* context, engine::LogLevel level, Code, const char* message) {

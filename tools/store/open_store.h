@@ -26,11 +26,6 @@ std::unique_ptr<engine::StoreReader> open_reader(const Globals& globals, bool sa
 /// At the end of a listing: says if not all of the tables could be read. `done`: what was done with the rest.
 void note_salvaged(const Globals& globals, const engine::StoreReader& reader, const std::string& done);
 
-/// The run, by a reader. Nothing: reported, also that there is no such run.
-std::optional<engine::RunView> read_run(const Globals& globals, const std::string& id, bool salvage, Exit& exit);
-std::optional<engine::RunView> read_run(const Globals& globals, engine::StoreReader& reader, const std::string& id,
-                                        Exit& exit, bool with_texts = false);
-
 /// Prints on stderr what the library has to say to whoever runs the command: the store was copied, its log ended in a
 /// torn tail, staging is lost or off. `globals` outlives the store.
 void show_notices(engine::Hooks& hooks, const Globals& globals);
