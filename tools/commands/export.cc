@@ -21,8 +21,9 @@ namespace {
 
 constexpr const char* kExportNotes =
     R"help(Prints whole runs as JSON, one a line, all as of one moment, for `cairn import` to read. Without
-RUN it prints all runs, ordered by id. It works while another process has the store open. If a RUN
-does not exist, the command prints the others and ends with 1.
+RUN it prints all runs, ordered by id; of a directory of slots, one slot after the other. It works
+while another process has the store open. If a RUN does not exist, the command prints the others
+and ends with 1.
 
 Times are microseconds since 1970 UTC. JSON does not distinguish a double from an integer of the
 same value, so 1.0 comes back from an import as 1. Everything else comes back unchanged.
@@ -64,8 +65,8 @@ Exit export_runs(const Globals& globals, const ExportArguments& a) {
   }
   exit = source->report_unread("exported");
   if (!wanted.empty() && std::ferror(stdout) == 0) {
-    return report_error(globals, engine::fail(Status(Code::kNoSuchRun, "no such run"),
-                                              "there is no such run in this store", *wanted.begin()));
+    const auto missing = source->find(*wanted.begin(), false);  // says so in the words of the source
+    return report_error(globals, missing.ok() ? Status(Code::kNoSuchRun, "the run came just now") : missing.status());
   }
   return exit;
 }

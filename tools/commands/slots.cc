@@ -29,8 +29,13 @@ of --store or CAIRN_STORE). It works while processes have the slots open. A slot
 read is listed with the reason, and decides the exit code. With --json it prints one object a
 line.
 
+ls, show, get, watch, why, export and sync take DIR as --store, too, and work on all slots at once.
+A run that several slots have is shown as slot-001/ID, and can be asked for so. ID alone is the run
+of the slot that owns it.
+
 Examples:
   cairn slots metadata
+  cairn ls --store metadata --status EXECUTING
   cairn ls --store metadata/slot-000
   cairn slots metadata --json | jq -r 'select(.orphaned_runs > 0) | .store')help";
 

@@ -242,7 +242,8 @@ Exit watch(const Globals& globals, const WatchArguments& a) {
     }
     watcher.drawn();
     if (a.until_finished && !more && watcher.finished(exit)) {
-      return exit;
+      const Exit unread = source->report_unread("watched");
+      return exit == Exit::kDone ? unread : exit;
     }
     pause_ms(interval_ms);
   }

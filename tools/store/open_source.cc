@@ -5,10 +5,22 @@
 #include "tools/output/report.h"
 #include "tools/store/directory_source.h"
 #include "tools/store/open_store.h"
+#include "tools/store/slot_directory.h"
+#include "tools/store/slots_source.h"
 
 namespace cairn::tools {
 
 std::unique_ptr<RunSource> open_source(const Globals& globals, bool salvage, Exit& exit) {
+  const auto directory = store_directory(globals);
+  if (!directory) {
+    exit = Exit::kUsage;
+    return nullptr;
+  }
+  if (is_directory_of_slots(*directory)) {
+    auto slots = source_of_slots(globals, *directory, salvage);
+    exit = slots.ok() ? exit : report_error(globals, slots.status());
+    return slots.ok() ? std::move(*slots) : nullptr;
+  }
   auto reader = open_reader(globals, salvage, exit);
   return reader ? source_of(globals, std::move(reader)) : nullptr;
 }

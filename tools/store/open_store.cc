@@ -5,8 +5,10 @@
 #include <filesystem>
 
 #include "engine/json/json.h"
+#include "engine/maintenance/slots.h"
 #include "tools/input/command_line.h"
 #include "tools/output/json_output.h"
+#include "tools/store/slot_directory.h"
 
 namespace cairn::tools {
 
@@ -52,15 +54,7 @@ std::unique_ptr<StoreReader> open_reader(const Globals& globals, bool salvage, E
     exit = Exit::kUsage;
     return nullptr;
   }
-  engine::error_detail() = {};
-  StoreReader::Options options;
-  options.directory = *directory;
-  options.salvage = salvage;
-  show_notices(options.hooks, globals);
-  if (salvage && !engine::StoreLock::look(*directory).held) {
-    options.patience_ms = 0;  // nothing moves: the first look is the last
-  }
-  auto reader = StoreReader::open(std::move(options));
+  auto reader = open_reader(globals, *directory, salvage);
   if (!reader.ok()) {
     exit = report_error(globals, reader.status());
     return nullptr;
@@ -68,10 +62,23 @@ std::unique_ptr<StoreReader> open_reader(const Globals& globals, bool salvage, E
   return std::move(*reader);
 }
 
-void note_salvaged(const Globals& globals, const StoreReader& reader, const std::string& done) {
+Result<std::unique_ptr<StoreReader>> open_reader(const Globals& globals, const std::string& directory, bool salvage) {
+  engine::error_detail() = {};
+  StoreReader::Options options;
+  options.directory = directory;
+  options.salvage = salvage;
+  show_notices(options.hooks, globals);
+  if (salvage && !engine::StoreLock::look(directory).held) {
+    options.patience_ms = 0;  // nothing moves: the first look is the last
+  }
+  return StoreReader::open(std::move(options));
+}
+
+void note_salvaged(const Globals& globals, const StoreReader& reader, const std::string& done,
+                   const std::string& which) {
   if (const std::string& problem = reader.report().tables_problem; !problem.empty()) {
-    note(globals,
-         "the tables could not be read to their end (" + problem + "): what is " + done + " is what could be salvaged");
+    note(globals, which + "the tables could not be read to their end (" + problem + "): what is " + done +
+                      " is what could be salvaged");
   }
 }
 
@@ -92,6 +99,11 @@ Exit write_store(const Globals& globals, const WriteOptions& options, const std:
   const auto limit = metadata_limit(globals, options.limit);
   if (!directory || !limit) {
     return Exit::kUsage;
+  }
+  if (is_directory_of_slots(*directory)) {
+    return report_usage(globals, *directory +
+                                     " holds slots, each a store of its own: say which to change, as --store " +
+                                     *directory + "/" + engine::slot_name(0) + " (`cairn slots` lists them)");
   }
   engine::error_detail() = {};
   engine::StoreOptions store_options;

@@ -23,8 +23,14 @@ std::optional<uint32_t> metadata_limit(const Globals& globals, std::optional<uin
 /// Read-only. Null: reported, `exit` says how to end.
 std::unique_ptr<engine::StoreReader> open_reader(const Globals& globals, bool salvage, Exit& exit);
 
-/// At the end of a listing: says if not all of the tables could be read. `done`: what was done with the rest.
-void note_salvaged(const Globals& globals, const engine::StoreReader& reader, const std::string& done);
+/// The same of this directory, and errors are returned. `globals` outlives the reader.
+Result<std::unique_ptr<engine::StoreReader>> open_reader(const Globals& globals, const std::string& directory,
+                                                         bool salvage);
+
+/// At the end of a listing: says if not all of the tables could be read. `done`: what was done with the rest. `which`
+/// stands before it.
+void note_salvaged(const Globals& globals, const engine::StoreReader& reader, const std::string& done,
+                   const std::string& which = {});
 
 /// Prints on stderr what the library has to say to whoever runs the command: the store was copied, its log ended in a
 /// torn tail, staging is lost or off. `globals` outlives the store.
