@@ -266,7 +266,7 @@ class Terminal {
 };
 
 TEST_F(WatchCommand, ATerminalIsRedrawnInPlaceAndGetsItsCursorBack) {
-  Terminal terminal({CAIRN_COMMAND, "--store", store(), "watch", "--interval", "20"}, 80, 24);
+  Terminal terminal({CAIRN_COMMAND, "--store", store(), "watch", "job", "--interval", "20"}, 80, 24);
   const std::string first = terminal.until("25 %");
   EXPECT_THAT(first, AllOf(HasSubstr("\x1b[?25l"), HasSubstr("job  EXECUTING"), HasSubstr("[######....")));
   ASSERT_EQ(set(run_, "progress", "0.5"), Code::kOk);
@@ -282,8 +282,64 @@ TEST_F(WatchCommand, ATerminalIsRedrawnInPlaceAndGetsItsCursorBack) {
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
 }
 
+TEST_F(WatchCommand, ATerminalShowsAllRunsInATable) {
+  for (const char* no_color : {"", "1"}) {
+    setenv("NO_COLOR", no_color, 1);
+    Terminal terminal({CAIRN_COMMAND, "--store", store(), "watch", "--interval", "20", "--status", "executing"}, 80,
+                      24);
+    const std::string first = terminal.until("progress=0.25");
+    const std::string status = no_color[0] == '\0' ? "\x1b[36mEXECUTING\x1b[0m" : "EXECUTING";
+    EXPECT_THAT(first, AllOf(HasSubstr("ID   STATUS "), HasSubstr("\njob  " + status + " ")));
+    const engine::RunRef other = start("other" + std::string(no_color));
+    terminal.until("other" + std::string(no_color));
+    ASSERT_TRUE(store_->finish(*other, engine::RunStatus::kCompleted).ok());
+    EXPECT_THAT(terminal.until("\x1b[2A"), Not(HasSubstr("COMPLETED"))) << "the filter holds on the screen, too";
+  }
+  unsetenv("NO_COLOR");
+}
+
+TEST_F(WatchCommand, FiltersChooseWhatIsToldAndWaitedFor) {
+  const engine::RunRef other = start("other");
+  const pid_t pid = watching({"watch", "--plain", "--interval", "20", "--until-finished", "--text", "0.25"});
+  wait_for_output("progress=0.25");
+  set(other, "n", "1");
+  set(run_, "progress", "0.5");
+  wait_for_output("progress=0.5");
+  set(run_, "progress", "0.75");
+  std::this_thread::sleep_for(200ms);
+  end(engine::RunStatus::kFailed);
+  const Ran ran = wait_in_time_for(pid);
+  EXPECT_EQ(ran.exit, 1) << "of a run that was shown the end counts";
+  EXPECT_THAT(ran.out, AllOf(Not(HasSubstr("other")), Not(HasSubstr("0.75")), Not(HasSubstr("FAILED"))))
+      << "when it does not match any more it is told of once";
+  EXPECT_EQ(cairn({"watch", "--status", "DONE"}).exit, 64);
+  EXPECT_EQ(cairn({"watch", "job", "--tag", "x"}).exit, 64);
+  EXPECT_EQ(cairn({"watch", "--parent", "no id"}).exit, 64);
+}
+
+TEST(WatchScreen, ATableCountsWhatDoesNotFitAndShowsTheNewest) {
+  tools::WatchScreen screen(tools::WatchScreen::Style::kLines, true);
+  for (int i = 0; i < 9; ++i) {
+    engine::RunView view;
+    view.record.id = "r" + std::to_string(i);
+    view.record.status = i == 8 ? engine::RunStatus::kFailed : engine::RunStatus::kExecuting;
+    view.record.created_us = i;
+    screen.show(view);
+  }
+  const auto lines = screen.lines(80, 7, 0);
+  ASSERT_EQ(lines.size(), 6u);
+  EXPECT_THAT(lines[0], HasSubstr("ID  STATUS"));
+  EXPECT_THAT(lines[1], HasSubstr("r7  \x1b[36mEXECUTING\x1b[0m"));
+  EXPECT_THAT(lines[4], HasSubstr("r4 "));
+  EXPECT_EQ(lines[5], "(and 5 more)");
+  EXPECT_THAT(screen.lines(80, 24, 0).back(), HasSubstr("r8  \x1b[31mFAILED\x1b[0m")) << "what has ended comes last";
+  EXPECT_EQ(screen.lines(80, 24, 0).size(), 10u) << "all, and the head";
+  EXPECT_EQ(screen.lines(80, 1, 0), std::vector<std::string>{"(9 runs)"});
+  EXPECT_THAT(screen.lines(8, 24, 0)[1], Not(HasSubstr("\x1b"))) << "no half of a colour";
+}
+
 TEST(WatchScreen, LinesFitTheTerminal) {
-  tools::WatchScreen screen;
+  tools::WatchScreen screen(tools::WatchScreen::Style::kDetails);
   for (int i = 0; i < 9; ++i) {
     engine::RunView view;
     view.record.id = "r" + std::to_string(i);

@@ -8,9 +8,11 @@
 #include "engine/json/json.h"
 #include "engine/records/run_query.h"
 #include "tools/commands/commands.h"
+#include "tools/input/run_filter.h"
 #include "tools/input/time_argument.h"
 #include "tools/output/json_output.h"
 #include "tools/output/report.h"
+#include "tools/output/run_row.h"
 #include "tools/output/run_text.h"
 #include "tools/output/terminal_text.h"
 #include "tools/process/interrupt.h"
@@ -44,12 +46,9 @@ Examples:
   cairn ls --status FAILED --text 'out of memory'
   cairn ls --json | jq -r 'select(.metadata.progress < 0.5) | .id')help";
 
-constexpr size_t kColumns = 5;
-using Row = std::array<std::string, kColumns>;
-
 struct LsArguments {
-  std::vector<std::string> statuses, tags;
-  std::string task, parent, root, since, until, text, order, cursor;
+  RunFilterArguments filter;
+  std::string since, until, order, cursor;
   std::optional<uint64_t> limit;
   bool salvage = false;
 };
@@ -57,16 +56,16 @@ struct LsArguments {
 // The first rows decide the widths; so the listing of a large store begins at once and takes no memory.
 class Table {
  public:
-  explicit Table(Row head) { add(std::move(head)); }
+  explicit Table(RunRow head) { add(std::move(head)); }
   ~Table() { flush(); }
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
-  void add(Row row) {
+  void add(RunRow row) {
     if (rows_printed_) {
       print(row);
       return;
     }
-    for (size_t i = 0; i < kColumns; ++i) {
+    for (size_t i = 0; i < kRunColumns; ++i) {
       widths_[i] = std::max(widths_[i], columns_of(row[i]));
     }
     rows_.push_back(std::move(row));
@@ -78,39 +77,28 @@ class Table {
  private:
   static constexpr size_t kRowsMeasured = 1000;
   void flush() {
-    for (const Row& row : rows_) {
+    for (const RunRow& row : rows_) {
       print(row);
     }
     rows_.clear();
     rows_printed_ = true;
   }
-  void print(const Row& row) const {
+  void print(const RunRow& row) const {
     std::string line;
-    for (size_t i = 0; i + 1 < kColumns; ++i) {
+    for (size_t i = 0; i + 1 < kRunColumns; ++i) {
       line += padded(row[i], widths_[i]) + "  ";
     }
-    std::printf("%s%s\n", line.c_str(), row[kColumns - 1].c_str());
+    std::printf("%s%s\n", line.c_str(), row[kRunColumns - 1].c_str());
   }
-  std::array<size_t, kColumns> widths_{};
-  std::vector<Row> rows_;
+  std::array<size_t, kRunColumns> widths_{};
+  std::vector<RunRow> rows_;
   bool rows_printed_ = false;
 };
 
-Row row_of(const engine::RunView& run, int64_t now_us) {
-  const auto share = progress_of(run);
-  return {run.record.id, status_text(run), printable(run.record.task), share ? bar_text(*share, 10) : "",
-          age_text(run.record.updated_us, now_us)};
-}
-
 /// What is wrong with the arguments; "" if nothing is.
 std::string read_query(const LsArguments& a, int64_t now_us, engine::RunQuery& query) {
-  for (const std::string& name : a.statuses) {
-    engine::RunStatus status;
-    if (!engine::status_from_name(name, status)) {
-      return "'" + name + "' is not a status; they are QUEUED, EXECUTING, WAITING, COMPLETED, " +
-             "CANCELED, FAILED, CRASHED, SYSTEM_FAILURE, EXPIRED, TIMED_OUT, DELAYED, DEQUEUED and PENDING_VERSION";
-    }
-    query.statuses |= engine::status_bit(status);
+  if (std::string wrong = read_run_filter(a.filter, query); !wrong.empty()) {
+    return wrong;
   }
   const std::pair<const std::string*, std::optional<int64_t>*> times[] = {{&a.since, &query.updated_from_us},
                                                                           {&a.until, &query.updated_to_us}};
@@ -126,11 +114,6 @@ std::string read_query(const LsArguments& a, int64_t now_us, engine::RunQuery& q
   } else if (!a.order.empty() && a.order != "newest") {
     return "'" + a.order + "' is not an order; they are newest, oldest and id";
   }
-  query.task = a.task;
-  query.tags = a.tags;
-  query.parent = a.parent;
-  query.root = a.root;
-  query.text = a.text;
   query.limit = a.limit.value_or(0);
   query.cursor = a.cursor;
   return {};
@@ -155,11 +138,11 @@ Exit ls(const Globals& globals, const LsArguments& a) {
   {
     std::unique_ptr<Table> table;
     if (!globals.json) {
-      table = std::make_unique<Table>(Row{"ID", "STATUS", "TASK", "PROGRESS", "UPDATED"});
+      table = std::make_unique<Table>(run_head());
     }
     auto listed = source->list(query, [&](const engine::RunView& run) {
       if (table) {
-        table->add(row_of(run, now));
+        table->add(run_row(run, now));
       } else {
         print_json(run_json(run));
       }
@@ -187,15 +170,9 @@ Exit ls(const Globals& globals, const LsArguments& a) {
 
 void add_ls(CommandLine& line) {
   auto a = std::make_shared<LsArguments>();
-  line.add("ls", "List the runs of the store", kLsNotes)
-      .list("--status", "STATUS", "Only runs of this status; if given several times, of any of them", a->statuses)
-      .option("--task", "TASK", "Only runs of this task", a->task)
-      .list("--tag", "TAG", "Only runs with this tag; if given several times, with all of them", a->tags)
-      .option("--parent", "RUN", "Only children of this run", a->parent)
-      .option("--root", "RUN", "Only runs that descend from it", a->root)
+  add_run_filter(line.add("ls", "List the runs of the store", kLsNotes), a->filter)
       .option("--since", "TIME", "Only runs that were updated then or later", a->since)
       .option("--until", "TIME", "Only runs that were last updated before then", a->until)
-      .option("--text", "TEXT", "Only runs with this text in id, task, tags or metadata; A-Z equals a-z", a->text)
       .option("--order", "ORDER", "newest (default) or oldest, by the last update, or id", a->order)
       .number("--limit", "N", "At most this many runs, from 1 to 1,000,000,000 (default: all)", {1, 1'000'000'000},
               a->limit)

@@ -3,12 +3,16 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <set>
+#include <string_view>
+#include <utility>
 
 #include "engine/json/json.h"
 #include "tools/commands/commands.h"
+#include "tools/input/run_filter.h"
 #include "tools/output/json_output.h"
 #include "tools/output/report.h"
 #include "tools/output/run_text.h"
@@ -16,6 +20,7 @@
 #include "tools/output/watch_screen.h"
 #include "tools/process/interrupt.h"
 #include "tools/store/open_source.h"
+#include "tools/store/slots_page.h"
 #include "tools/sync/carrier.h"
 
 namespace cairn::tools {
@@ -24,11 +29,19 @@ namespace {
 
 constexpr const char* kWatchNotes =
     R"help(Shows a run, or all runs, while they change. It works while another process has the store open,
-and continues when that process is restarted. In a terminal each run is redrawn in place, with a
-line of the values that this watch saw of each number. progress, *_progress, *_ratio and *_pct are
-drawn as bars while they are between 0 and 1. Elsewhere, or with --plain, it prints one line for
-each change: time, run and what changed. With --json it prints one object a line, with the
-metadata and a token for --token. If a run changes often, only its newest state is shown.
+and continues when that process is restarted. If a run changes often, only its newest state is
+shown.
+
+In a terminal all runs stand in a table, one line a run, redrawn in place: first those that have
+not ended, the newest first; then those that have. What does not fit is counted. The colour says
+the status, unless NO_COLOR is set. One run is shown with all of its metadata, and with a line of
+the values that this watch saw of each number. progress, *_progress, *_ratio and *_pct are drawn
+as bars while they are between 0 and 1. Elsewhere, or with --plain, it prints one line for each
+change: time, run and what changed. With --json it prints one object a line, with the metadata and
+a token for --token.
+
+The filters are those of `cairn ls`, and all that are given must match. A run that does not match
+any more is told of once more; --until-finished waits for its end all the same.
 
 It ends with Ctrl-C. With --until-finished it ends when all watched runs have ended: with 0 if all
 are COMPLETED, else with 1. A run whose process was killed is orphaned: it counts as ended, and
@@ -38,6 +51,7 @@ run that another store owns is not waited for.
 Examples:
   cairn watch $run
   cairn watch --until-finished $run && echo done
+  cairn watch --task backup --status EXECUTING
   cairn watch --json | jq -c '{id, progress: .metadata.progress}')help";
 
 constexpr uint64_t kIntervalMs = 200;
@@ -47,6 +61,7 @@ constexpr int64_t kOwnerBusyMs = 10'000;  // so long in a row may an owner be to
 
 struct WatchArguments {
   std::string run, token;
+  RunFilterArguments filter;
   std::optional<uint64_t> interval_ms;
   bool until_finished = false;
   bool plain = false;
@@ -76,9 +91,24 @@ std::string changes(const engine::Document& before, const engine::Document& now)
   return text;
 }
 
+/// NO_COLOR (https://no-color.org), and a terminal that has none.
+bool wants_colours() {
+  // NOLINTBEGIN(concurrency-mt-unsafe): only a setenv beside it would race, and nothing here calls it
+  const char* const none = std::getenv("NO_COLOR");
+  const char* const terminal = std::getenv("TERM");
+  // NOLINTEND(concurrency-mt-unsafe)
+  return (none == nullptr || none[0] == '\0') && (terminal == nullptr || std::string_view(terminal) != "dumb");
+}
+
 class Watcher {
  public:
-  Watcher(const Globals& globals, const WatchArguments& a) : globals_(globals) {
+  /// `filter`: which runs are shown.
+  Watcher(const Globals& globals, const WatchArguments& a, engine::RunPage filter)
+      : globals_(globals),
+        filter_(std::move(filter)),
+        filtered_(a.filter.any()),
+        continues_(!a.token.empty()),
+        screen_(a.run.empty() ? WatchScreen::Style::kLines : WatchScreen::Style::kDetails, wants_colours()) {
     if (!globals.json && !a.plain && isatty(STDOUT_FILENO) != 0) {
       frame_ = std::make_unique<FramePrinter>(STDOUT_FILENO);
     }
@@ -89,6 +119,15 @@ class Watcher {
     const bool orphaned = event.kind == engine::WatchKind::kOrphaned;
     const bool there =
         orphaned || event.kind == engine::WatchKind::kChanged || event.kind == engine::WatchKind::kFinished;
+    const bool matches = there && filter_.matches(event.run.record) && filter_.has_text(event.run.record);
+    const bool shown = !filtered_ || matches || matching_.count(id) != 0 || event.kind == engine::WatchKind::kReset ||
+                       (event.kind == engine::WatchKind::kErased && continues_);  // what it was is not known
+    if (!shown) {
+      if (known_.count(id) != 0) {
+        follow(event.run, there, orphaned);  // it was shown once: its end counts
+      }
+      return;
+    }
     if (globals_.json) {
       print_object(event, there);
     } else if (frame_ == nullptr) {
@@ -97,18 +136,17 @@ class Watcher {
     if (event.kind == engine::WatchKind::kReset) {
       known_.clear();
       orphans_.clear();
+      matching_.clear();
       screen_.clear();
-    } else if (!there) {
-      known_.erase(id);
-      screen_.forget(id);
-      erased_ = true;
-    } else {
-      known_[id] = event.run;
-      screen_.show(event.run);
+      return;
     }
-    orphans_.erase(id);
-    if (orphaned) {
-      orphans_.insert(id);
+    follow(event.run, there, orphaned);
+    if (matches) {
+      matching_.insert(id);
+      screen_.show(event.run);
+    } else {
+      matching_.erase(id);
+      screen_.forget(id);
     }
   }
 
@@ -156,6 +194,20 @@ class Watcher {
   }
 
  private:
+  void follow(const engine::RunView& run, bool there, bool orphaned) {
+    const std::string& id = run.record.id;
+    orphans_.erase(id);
+    if (!there) {
+      known_.erase(id);
+      erased_ = true;
+      return;
+    }
+    known_[id] = run;
+    if (orphaned) {
+      orphans_.insert(id);
+    }
+  }
+
   static void print_object(const engine::WatchEvent& event, bool there) {
     engine::Object o;
     o.push_back({"kind", kind_name(event.kind)});
@@ -199,8 +251,12 @@ class Watcher {
 
   const Globals& globals_;
   std::unique_ptr<FramePrinter> frame_;  // null: not a terminal
-  std::map<std::string, engine::RunView> known_;
-  std::set<std::string> orphans_;  // of known_
+  const engine::RunPage filter_;
+  const bool filtered_;
+  const bool continues_;                          // from a token
+  std::map<std::string, engine::RunView> known_;  // that were shown
+  std::set<std::string> orphans_;                 // of known_
+  std::set<std::string> matching_;                // of known_, as of its last event
   WatchScreen screen_;
   bool erased_ = false;
 };
@@ -208,6 +264,19 @@ class Watcher {
 Exit watch(const Globals& globals, const WatchArguments& a) {
   const uint64_t interval_ms = a.interval_ms.value_or(kIntervalMs);
   Exit exit = Exit::kDone;
+  engine::RunQuery query;
+  if (const std::string wrong = read_run_filter(a.filter, query); !wrong.empty()) {
+    return report_usage(globals, wrong);
+  }
+  if (!a.run.empty() && a.filter.any()) {
+    return report_usage(globals, "give a RUN, or filters for all runs");
+  }
+  query.parent = id_in_slot(query.parent);
+  query.root = id_in_slot(query.root);
+  auto filter = engine::RunPage::make(std::move(query));
+  if (!filter.ok()) {
+    return report_error(globals, filter.status());
+  }
   const auto source = open_source(globals, false, exit);
   if (!source) {
     return exit;
@@ -220,7 +289,7 @@ Exit watch(const Globals& globals, const WatchArguments& a) {
   if (!watched.ok()) {
     return report_error(globals, watched.status());
   }
-  Watcher watcher(globals, a);
+  Watcher watcher(globals, a, std::move(*filter));
   int64_t read_ms = monotonic_ms();
   while (!interrupted() && std::ferror(stdout) == 0) {
     engine::WatchEvent event;
@@ -258,8 +327,9 @@ Exit watch(const Globals& globals, const WatchArguments& a) {
 
 void add_watch(CommandLine& line) {
   auto a = std::make_shared<WatchArguments>();
-  line.add("watch", "Show runs while they change", kWatchNotes)
-      .optional_argument("RUN", "The run's id (default: all runs)", a->run)
+  add_run_filter(line.add("watch", "Show runs while they change", kWatchNotes)
+                     .optional_argument("RUN", "The run's id (default: all runs)", a->run),
+                 a->filter)
       .flag("--until-finished", "End when all watched runs have ended", a->until_finished)
       .number("--interval", "MS", "Milliseconds between two looks (default 200)", {kIntervalMsMin, kIntervalMsMax},
               a->interval_ms)

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "engine/json/json.h"
+#include "tools/output/run_row.h"
 #include "tools/output/run_text.h"
 #include "tools/output/terminal_text.h"
 
@@ -127,19 +128,27 @@ void WatchScreen::draw(const Shown& shown, size_t columns, int64_t now_us, std::
   }
 }
 
-std::vector<std::string> WatchScreen::lines(size_t columns, size_t rows, int64_t now_us) const {
+std::vector<const WatchScreen::Shown*> WatchScreen::in_order() const {
   std::vector<const Shown*> order;
+  order.reserve(shown_.size());
   for (const auto& [id, shown] : shown_) {
     order.push_back(&shown);
   }
   std::stable_sort(order.begin(), order.end(), [](const Shown* a, const Shown* b) {
-    const bool a_final = is_final(a->run.record.status);
-    const bool b_final = is_final(b->run.record.status);
-    return a_final != b_final ? b_final : a->run.record.updated_us > b->run.record.updated_us && a_final;
+    const engine::RunRecord& x = a->run.record;
+    const engine::RunRecord& y = b->run.record;
+    if (is_final(x.status) != is_final(y.status)) {
+      return is_final(y.status);
+    }
+    return is_final(x.status) ? x.updated_us > y.updated_us : x.created_us > y.created_us;
   });
+  return order;
+}
+
+std::vector<std::string> WatchScreen::detail_lines(size_t columns, size_t room, int64_t now_us) const {
   std::vector<std::string> out;
-  const size_t room = rows > 1 ? rows - 1 : 1;  // the cursor's line
   size_t drawn = 0;
+  const auto order = in_order();
   for (const Shown* shown : order) {
     std::vector<std::string> block;
     draw(*shown, columns, now_us, block);
@@ -159,10 +168,74 @@ std::vector<std::string> WatchScreen::lines(size_t columns, size_t rows, int64_t
   if (drawn < order.size()) {
     out.push_back(clipped("(and " + std::to_string(order.size() - drawn) + " more)", columns));
   }
-  if (order.empty()) {
-    out.push_back(clipped("no runs yet", columns));
+  return out;
+}
+
+std::vector<std::string> WatchScreen::run_lines(size_t columns, size_t room, int64_t now_us) const {
+  const auto order = in_order();
+  const bool with_head = room > 2;
+  const size_t left = room - (with_head ? 1 : 0);
+  const size_t drawn = order.size() <= left ? order.size() : left - 1;
+  std::vector<RunRow> rows;
+  if (with_head) {
+    rows.push_back(run_head());
+  }
+  for (size_t i = 0; i < drawn; ++i) {
+    rows.push_back(run_row(order[i]->run, now_us));
+  }
+  std::array<size_t, kRunColumns> widths{};
+  for (const RunRow& row : rows) {
+    for (size_t i = 0; i < kRunColumns; ++i) {
+      widths[i] = std::max(widths[i], columns_of(row[i]));
+    }
+  }
+  std::vector<std::string> out;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const Shown* const shown = i + drawn < rows.size() ? nullptr : order[i + drawn - rows.size()];
+    out.push_back(run_line(rows[i], widths, shown, columns));
+  }
+  if (drawn < order.size()) {
+    const std::string rest = std::to_string(order.size() - drawn);
+    out.push_back(clipped(drawn == 0 ? "(" + rest + " runs)" : "(and " + rest + " more)", columns));
   }
   return out;
+}
+
+// The columns, and behind them as much of the metadata as there is room for.
+std::string WatchScreen::run_line(const RunRow& row, const std::array<size_t, kRunColumns>& widths, const Shown* shown,
+                                  size_t columns) const {
+  std::string line;
+  size_t status_at = 0;
+  for (size_t i = 0; i < kRunColumns; ++i) {
+    status_at = i == kStatusColumn ? line.size() : status_at;
+    line += (i + 1 < kRunColumns || shown != nullptr ? padded(row[i], widths[i]) : row[i]) + "  ";
+  }
+  if (shown != nullptr) {
+    const engine::RunRecord& run = shown->run.record;
+    line += run.error.empty() ? "" : "error=" + printable(run.error) + " ";
+    for (int i = 0; i < run.document.size() && line.size() < 4 * columns; ++i) {
+      line += printable(run.document.member(i).key) + "=" +
+              printable(clipped(engine::to_json(run.document.member(i).value), columns)) + " ";
+    }
+  }
+  line.erase(line.find_last_not_of(' ') + 1);
+  line = clipped(line, columns);
+  const char* const colour = shown == nullptr || !colours_ ? "" : status_colour(shown->run);
+  const std::string& status = row[kStatusColumn];
+  if (colour[0] != '\0' && line.size() >= status_at + status.size() &&
+      line.compare(status_at, status.size(), status) == 0) {
+    line.insert(status_at + status.size(), "\x1b[0m");
+    line.insert(status_at, "\x1b[" + std::string(colour) + "m");
+  }
+  return line;
+}
+
+std::vector<std::string> WatchScreen::lines(size_t columns, size_t rows, int64_t now_us) const {
+  if (shown_.empty()) {
+    return {clipped("no runs yet", columns)};
+  }
+  const size_t room = rows > 1 ? rows - 1 : 1;  // the cursor's line
+  return style_ == Style::kLines ? run_lines(columns, room, now_us) : detail_lines(columns, room, now_us);
 }
 
 void FramePrinter::size(size_t& columns, size_t& rows) const {

@@ -1,6 +1,7 @@
-// What `cairn watch` draws into a terminal: one block a run, redrawn in place.
+// What `cairn watch` draws into a terminal, redrawn in place: one line a run, or of one run all of its metadata.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "engine/store/store.h"
+#include "tools/output/run_row.h"
 
 namespace cairn::tools {
 
@@ -27,10 +29,14 @@ std::string clipped(std::string_view text, size_t columns);
 
 class WatchScreen {
  public:
+  enum class Style : uint8_t { kLines, kDetails };
+  /// `colours`: a status is shown in one, by the escape sequences of ECMA-48.
+  explicit WatchScreen(Style style = Style::kLines, bool colours = false) : style_(style), colours_(colours) {}
   void show(const engine::RunView& run);
   void forget(const std::string& id) { shown_.erase(id); }
   void clear() { shown_.clear(); }
-  /// Lines for a terminal of this size, without control characters: running runs first, newest first.
+  /// Lines for a terminal of this size, without control characters but those of colours: first the runs that have not
+  /// ended, those that began last first; then the others, those that ended last first. What does not fit is counted.
   [[nodiscard]] std::vector<std::string> lines(size_t columns, size_t rows, int64_t now_us) const;
 
  private:
@@ -39,6 +45,14 @@ class WatchScreen {
     std::map<std::string, std::deque<double>> seen;  // of each number, what this watch saw
   };
   void draw(const Shown& shown, size_t columns, int64_t now_us, std::vector<std::string>& out) const;
+  [[nodiscard]] std::vector<const Shown*> in_order() const;
+  [[nodiscard]] std::vector<std::string> detail_lines(size_t columns, size_t room, int64_t now_us) const;
+  [[nodiscard]] std::vector<std::string> run_lines(size_t columns, size_t room, int64_t now_us) const;
+  /// `shown` null: the head.
+  [[nodiscard]] std::string run_line(const RunRow& row, const std::array<size_t, kRunColumns>& widths,
+                                     const Shown* shown, size_t columns) const;
+  const Style style_;
+  const bool colours_;
   std::map<std::string, Shown> shown_;
 };
 
