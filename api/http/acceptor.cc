@@ -27,6 +27,13 @@ constexpr std::chrono::milliseconds kPause{100};
 /// Out of descriptors or memory: the connection stays in the backlog, so trying at once would spin.
 bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
 
+/// Of a unix socket: the process that connected runs as this one's user. Root, whom no mode keeps out, does not.
+bool is_own_user(int fd) {
+  ucred peer = {};
+  socklen_t bytes = sizeof peer;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 && peer.uid == geteuid();
+}
+
 }  // namespace
 
 Acceptor::Acceptor(Core& core, ListeningSocket socket, asio::ssl::context* tls, std::shared_ptr<const Names> names)
@@ -121,6 +128,11 @@ void Acceptor::make_room() {
 }
 
 void Acceptor::admit(int fd) {
+  if (names_->is_own_socket && !is_own_user(fd)) {
+    ::close(fd);
+    core_.log("a process of another user connected to the socket of this user's processes, and was refused");
+    return;
+  }
   ++core_.accepted;
   make_room();
   const Listen::Kind kind = socket_.address().kind;

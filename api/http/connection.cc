@@ -280,8 +280,8 @@ Refusal Connection::read_head() {
   if (admission_.refusal) {
     return admission_.refusal;
   }
-  if (Refusal refusal =
-          core_.credentials.check(message, !page_.empty(), std::chrono::steady_clock::now(), request_.principal)) {
+  if (Refusal refusal = core_.credentials.check(message, !page_.empty(), names_->is_own_socket,
+                                                std::chrono::steady_clock::now(), request_.principal)) {
     return refusal;
   }
   if (!known_) {

@@ -85,8 +85,8 @@ bool is_preflight(const Fields& fields, std::string_view method) {
          fields.count(http::field::access_control_request_method) == 1;
 }
 
-Refusal CredentialGate::check(const Fields& fields, bool of_a_page, std::chrono::steady_clock::time_point now,
-                              Principal& principal) {
+Refusal CredentialGate::check(const Fields& fields, bool of_a_page, bool is_own_user,
+                              std::chrono::steady_clock::time_point now, Principal& principal) {
   if (!authenticate_) {
     return {};
   }
@@ -96,6 +96,7 @@ Refusal CredentialGate::check(const Fields& fields, bool of_a_page, std::chrono:
   }
   Credentials credentials;
   credentials.has_authorization = count == 1;
+  credentials.is_own_user = is_own_user;
   constexpr std::string_view kBearer = "Bearer ";
   std::string_view value = text(fields[http::field::authorization]);
   if (equals_ignoring_case(value.substr(0, kBearer.size()), kBearer)) {

@@ -23,6 +23,7 @@ namespace cairn::http {
 struct Names {
   std::vector<std::string> hosts;    // lower case, with the port unless it is the scheme's default
   std::vector<std::string> origins;  // scheme and host
+  bool is_own_socket = false;        // ServerOptions::own_socket
   /// The names of `address` (with its real port), and the `configured` names, which are used as they are, with either
   /// scheme.
   static Names of(const Listen& address, bool tls, const std::vector<std::string>& configured);
@@ -45,8 +46,9 @@ class CredentialGate {
       : authenticate_(std::move(authenticate)), guesses_max_(guesses_max), window_(window) {}
   [[nodiscard]] bool are_asked_for() const { return static_cast<bool>(authenticate_); }
   /// Whoever proves who they are always passes. `of_a_page` of another site: its cookies prove nothing, the browser adds
-  /// them by itself.
-  Refusal check(const Fields& fields, bool of_a_page, std::chrono::steady_clock::time_point now, Principal& principal);
+  /// them by itself. `is_own_user`: see Credentials.
+  Refusal check(const Fields& fields, bool of_a_page, bool is_own_user, std::chrono::steady_clock::time_point now,
+                Principal& principal);
 
  private:
   Authenticator authenticate_;

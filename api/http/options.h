@@ -43,7 +43,11 @@ struct Cors {
 
 struct ServerOptions {
   std::vector<std::string> listen;  // "127.0.0.1:4020", "[::1]:0", "unix:/absolute/path"
-  Authenticator authenticate;       // none: nobody is asked who they are
+  // The absolute path of a unix socket for processes of this process's own user, who prove themselves by that
+  // (Credentials::is_own_user); connections of others are closed. Where it cannot be made the server does without, and
+  // logs why. "": none.
+  std::string own_socket;
+  Authenticator authenticate;  // none: nobody is asked who they are
   Cors cors;
   // PEM files: the chain, and its key, which others must not be able to read. With them every address uses TLS, except
   // unix sockets, which other machines cannot reach.

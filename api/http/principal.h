@@ -19,6 +19,7 @@ struct Credentials {
   std::string_view bearer;  // of `Authorization: Bearer TOKEN`; empty: no Authorization, or one of another kind
   std::string_view cookie;  // the Cookie header; empty: none
   bool has_authorization = false;
+  bool is_own_user = false;  // the sender runs as this process's user, and connected to ServerOptions::own_socket
 };
 
 struct Authenticated {

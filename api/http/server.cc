@@ -154,6 +154,21 @@ class Server::Impl {
       addresses_.push_back(socket->address().text());
       acceptors_.push_back(std::make_unique<Acceptor>(core_, std::move(socket).value(), tls, std::move(names)));
     }
+    if (!options_.own_socket.empty()) {
+      if (const Status own = listen_for_own_user(); !own.ok()) {
+        core_.log("without a socket for this user's own processes (" + options_.own_socket + "): " + own.what);
+      }
+    }
+    return {};
+  }
+
+  Status listen_for_own_user() {
+    CAIRN_TRY_ASSIGN(const Listen address, Listen::parse("unix:" + options_.own_socket));
+    CAIRN_TRY_ASSIGN(auto&& socket, ListeningSocket::open(address));
+    Names names = Names::of(socket.address(), false, {});
+    names.is_own_socket = true;
+    acceptors_.push_back(
+        std::make_unique<Acceptor>(core_, std::move(socket), nullptr, std::make_shared<const Names>(std::move(names))));
     return {};
   }
 

@@ -2,12 +2,15 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstring>
 #include <fstream>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "tests/http/http_fixture.h"
 
@@ -93,6 +96,88 @@ TEST_F(UnixSocket, ALinkIsLeftAlone) {
   ASSERT_EQ(symlink(target.c_str(), path_.c_str()), 0);
   EXPECT_EQ(try_start().code, Code::kUnsafe);
   EXPECT_TRUE(S_ISLNK(mode()));
+}
+
+class OwnSocket : public UnixSocket {
+ protected:
+  OwnSocket() {
+    options_.listen = {"127.0.0.1:0"};
+    options_.own_socket = path_;
+    options_.authenticate = [](const http::Credentials& credentials) {
+      http::Authenticated out;
+      out.principal.role = credentials.is_own_user ? 7 : 0;
+      out.refusal = credentials.is_own_user ? http::Refusal{} : http::Refusal{401, "who are you"};
+      return out;
+    };
+  }
+  [[nodiscard]] unsigned status_there() const {
+    Client client("unix:" + path_);
+    client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    return client.read_reply().status;
+  }
+};
+
+TEST_F(OwnSocket, LetsInItsUserWithoutATokenAndNoAddressElseDoes) {
+  start();
+  EXPECT_EQ(mode(), static_cast<mode_t>(S_IFSOCK | 0600));
+  EXPECT_EQ(status_there(), 200u);
+  EXPECT_EQ(served().at(0).principal.role, 7);
+  EXPECT_EQ(status_of(get()), 401u);
+  EXPECT_EQ(server_->addresses().size(), 1u) << "it is for this host's commands, which know the path";
+  stop();
+  EXPECT_FALSE(exists());
+}
+
+TEST_F(OwnSocket, OfADeadServerIsReplaced) {
+  leave_dead_socket();
+  start();
+  EXPECT_EQ(status_there(), 200u);
+}
+
+TEST_F(OwnSocket, RefusesAnotherUserWhateverTheFileAllows) {
+  if (geteuid() != 0) {
+    GTEST_SKIP() << "only root becomes another user";
+  }
+  start();
+  ASSERT_EQ(chmod(directory().c_str(), 0711), 0);
+  ASSERT_EQ(chmod(path_.c_str(), 0666), 0);
+  const pid_t other = fork();
+  if (other == 0) {
+    if (setgid(65534) != 0 || setuid(65534) != 0) {
+      _exit(2);
+    }
+    Client client("unix:" + path_, Client::kMayFail);
+    if (client.fd() < 0) {
+      _exit(3);
+    }
+    client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    char byte = 0;
+    _exit(::recv(client.fd(), &byte, 1, 0) > 0 ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(other, &status, 0), other);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_TRUE(served().empty());
+  EXPECT_TRUE(wait_for([this] { return logged().find("another user") != std::string::npos; })) << logged();
+  EXPECT_EQ(status_there(), 200u) << "its user is let in as before";
+}
+
+// The store's path says how long it is: the server does not depend on it.
+TEST_F(OwnSocket, WithATooLongPathIsDoneWithoutAndSaidOnce) {
+  options_.own_socket = directory() + "/" + std::string(108, 'x');
+  start();
+  EXPECT_EQ(status_of(get()), 401u);
+  const std::string said = logged();
+  EXPECT_NE(said.find("at most 107 bytes"), std::string::npos) << said;
+  EXPECT_EQ(said.find("without a socket"), said.rfind("without a socket"));
+}
+
+TEST_F(OwnSocket, WhereSomethingElseIsIsDoneWithout) {
+  std::ofstream(path_) << "precious";
+  start();
+  EXPECT_EQ(status_of(get()), 401u);
+  EXPECT_NE(logged().find("left alone"), std::string::npos) << logged();
+  EXPECT_TRUE(S_ISREG(mode()));
 }
 
 TEST_F(UnixSocket, InADirectoryThatIsNotThereIsAnError) {

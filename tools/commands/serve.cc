@@ -22,6 +22,7 @@
 #include "tools/output/terminal_text.h"
 #include "tools/process/interrupt.h"
 #include "tools/store/open_store.h"
+#include "tools/store/relay_socket.h"
 #include "tools/sync/carrier.h"
 #include "tools/sync/folder_exchange.h"
 #include "tools/sync/summary.h"
@@ -49,7 +50,8 @@ so stores can form a chain. The routes are in api/server/GUIDE.md.
 By default only this machine can reach it. To listen on an address that other machines can reach,
 it needs a token and TLS. If a token is given, every request must have one. To make one:
 `openssl rand -hex 32 > token; chmod 600 token`. A device that only sends what it has gets one of
---sync-token-file. A unix socket can be reached by this user only.
+--sync-token-file. A unix socket can be reached by this user only. The server always listens on
+relay.sock in the store's directory, too, where this user's processes need no token.
 
 GET /healthz answers `ok`. Ctrl-C ends the server cleanly. If the store was removed, or failed to
 write and must be opened again, the server ends by itself, with 74.
@@ -242,6 +244,7 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
                   protocol::Receiver& receiver, std::unique_ptr<Carrier> carrier, size_t connections) {
   http::ServerOptions options;
   options.listen = a.listen.empty() ? std::vector<std::string>{"127.0.0.1:4020"} : a.listen;
+  options.own_socket = store.options().directory + "/" + kRelaySocket;
   options.hosts = a.hosts;
   options.tls_cert = a.tls_cert;
   options.tls_key = a.tls_key;

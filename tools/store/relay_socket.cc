@@ -1,0 +1,28 @@
+#include "tools/store/relay_socket.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cerrno>
+
+#include "wal/descriptor.h"
+
+namespace cairn::tools {
+
+std::string relay_of(const std::string& directory) {
+  const std::string path = directory + "/" + kRelaySocket;
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return {};
+  }
+  path.copy(address.sun_path, path.size());
+  // Without waiting: one whose queue is full listens, too (EAGAIN), and is asked again by whoever uses it.
+  const wal::Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const bool listens =
+      fd.get() >= 0 &&
+      (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN);
+  return listens ? "unix:" + path : "";
+}
+
+}  // namespace cairn::tools
