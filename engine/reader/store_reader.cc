@@ -7,6 +7,7 @@
 
 #include "engine/base/error_detail.h"
 #include "engine/reader/page_fold.h"
+#include "engine/reader/waiting.h"
 #include "engine/records/run_view.h"
 #include "engine/tables/format.h"
 
@@ -92,6 +93,18 @@ Status StoreReader::sync_state(const std::string& id, sync::SenderState& sender,
     return {};
   }
   return store_->tables()->look([&](TablesTxn& txn) { return sync::look_at_run(txn, id, sender, of); });
+}
+
+Status StoreReader::sync_state(sync::SenderState& sender, sync::OutboxQueries::Waiting& waiting, bool& folded) {
+  sender = {};
+  waiting = {};
+  std::unique_ptr<Replay> replay;
+  CAIRN_TRY(load("", replay));
+  snapshot_.reset();
+  folded = report_.folded_runs == 0;
+  return store_->tables() == nullptr
+             ? Status()
+             : store_->tables()->look([&](TablesTxn& txn) { return look_at_waiting(txn, sender, waiting); });
 }
 
 Status StoreReader::each_dead(const FunctionRef<bool(const std::string& id, const sync::DeadLetter& letter)>& visit) {

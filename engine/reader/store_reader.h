@@ -65,6 +65,8 @@ class StoreReader {
   /// What the upstream lacks of the run, and the state of sync; as of the tables, which may be older than the run. Call
   /// after read().
   Status sync_state(const std::string& id, sync::SenderState& sender, sync::OutboxQueries::OfRun& of);
+  /// The state of sync, what waits, and whether all that is in the log may be sent. Folds nothing.
+  Status sync_state(sync::SenderState& sender, sync::OutboxQueries::Waiting& waiting, bool& folded);
   /// Visits the changes that the upstream refused, in the order of ids. kCorrupt: a dead letter is damaged.
   Status each_dead(const FunctionRef<bool(const std::string& id, const sync::DeadLetter& letter)>& visit);
   /// The incarnation of the store, as of the last read: changes if what was acknowledged before an open may be lost.

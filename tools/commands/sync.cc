@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "engine/json/json.h"
+#include "engine/maintenance/slots.h"
 #include "engine/store/upstream.h"
 #include "tools/commands/commands.h"
 #include "tools/output/json_output.h"
@@ -15,7 +16,9 @@
 #include "tools/process/interrupt.h"
 #include "tools/store/open_source.h"
 #include "tools/store/open_store.h"
+#include "tools/store/slot_directory.h"
 #include "tools/sync/carrier.h"
+#include "tools/sync/live_owner.h"
 #include "tools/sync/summary.h"
 
 namespace cairn::tools {
@@ -36,6 +39,9 @@ was not sent before the deadline waits for the next call.
 
 A token comes from --token-file or from CAIRN_TOKEN. Once the upstream has answered, its URL and
 the paths of --token-file and --ca-file are remembered, but never the token itself.
+
+A store that a live worker has open is sent by that worker, and the command only says how far it
+is. If --store is a directory of slots, those whose workers are gone are sent one after the other.
 
 With --via-folder the messages are files in DIR, for places without a network: run it here, carry
 DIR to the other side (a stick, a mirror), run `cairn serve --via-folder DIR` there, bring DIR
@@ -201,6 +207,11 @@ Status attach(const Globals& globals, const SyncArguments& a, const Upstream::St
   return {};
 }
 
+/// Something about this one store, which only its owner can do.
+bool is_of_one_store(const SyncArguments& a) {
+  return a.moved || a.copied || a.detach || !a.retry.empty() || !a.skip.empty() || !a.replace.empty();
+}
+
 Status drive_shown(const Globals& globals, Store& store, Carrier& carrier, int64_t until_ms, DriveResult& driven) {
   StageNote stage(globals.json);
   return drive(store, carrier, until_ms, driven, [&](const DriveResult& r) {
@@ -209,10 +220,8 @@ Status drive_shown(const Globals& globals, Store& store, Carrier& carrier, int64
   });
 }
 
-Exit sync(const Globals& globals, const SyncArguments& a) {
-  if (a.dead) {
-    return show_dead(globals);
-  }
+/// `slot`: of a directory of slots which one it is; "": it is a store of its own.
+Exit sync_store(const Globals& globals, const SyncArguments& a, const std::string& slot) {
   std::unique_ptr<Carrier> carrier;
   const auto open_http = [&](const std::string& url, const Way& way) -> Status {
     CAIRN_TRY_ASSIGN(carrier, make_http_carrier({url, a.token_file, way.token_file, way.ca_file,
@@ -232,6 +241,11 @@ Exit sync(const Globals& globals, const SyncArguments& a) {
       const int cause = error ? error.value() : ENOTDIR;
       return report_error(globals,
                           engine::fail(Status(Code::kIo, "folder", cause), "--via-folder: no directory", a.folder));
+    }
+  }
+  if (const auto directory = store_directory(globals); directory && !is_of_one_store(a)) {
+    if (const auto told = report_live_owner(globals, *directory, slot); told) {
+      return *told;
     }
   }
   Exit exit = Exit::kDone;
@@ -268,7 +282,7 @@ Exit sync(const Globals& globals, const SyncArguments& a) {
       }
       CAIRN_TRY(store.upstream().state(state));
     }
-    print_sync_report(globals, state, driven, carrier.get(), a.dry_run, interrupted());
+    print_sync_report(globals, state, driven, carrier.get(), a.dry_run, interrupted(), slot);
     exit = a.dry_run ? Exit::kDone : exit_of_state(state, driven);
     return {};
   });
@@ -276,6 +290,47 @@ Exit sync(const Globals& globals, const SyncArguments& a) {
     die_of_interrupt();
   }
   return written != Exit::kDone ? written : exit;
+}
+
+/// One after the other, within the deadline of all. The worst decides how it ends.
+Exit sync_slots(const Globals& globals, const SyncArguments& a, const std::string& directory) {
+  if (is_of_one_store(a) || !a.folder.empty()) {
+    return report_usage(globals, "this is of one store: say which slot, as --store " + directory + "/" +
+                                     engine::slot_name(0) + " (`cairn slots` lists them)");
+  }
+  const auto numbers = engine::list_slots(directory);
+  if (!numbers.ok()) {
+    return report_error(globals, numbers.status());
+  }
+  const int64_t until_ms = monotonic_ms() + a.deadline_ms;
+  Exit exit = Exit::kDone;
+  for (const uint32_t number : *numbers) {
+    Globals one = globals;
+    one.store = directory + "/" + engine::slot_name(number);
+    if (!is_store(one.store)) {
+      continue;  // it is being made
+    }
+    SyncArguments of_slot = a;
+    of_slot.deadline_ms = std::max<int64_t>(until_ms - monotonic_ms(), 1);
+    const Exit ended = sync_store(one, of_slot, engine::slot_name(number));
+    std::fflush(stdout);
+    if (ended != Exit::kDone && ended != Exit::kTryLater && ended != Exit::kBadData) {
+      note(globals, engine::slot_name(number) + " was not synced");
+    }
+    exit = std::max(exit, ended);
+  }
+  return exit;
+}
+
+Exit sync(const Globals& globals, const SyncArguments& a) {
+  if (a.dead) {
+    return show_dead(globals);
+  }
+  const auto directory = store_directory(globals);
+  if (!directory) {
+    return Exit::kUsage;
+  }
+  return is_directory_of_slots(*directory) ? sync_slots(globals, a, *directory) : sync_store(globals, a, "");
 }
 
 }  // namespace

@@ -24,13 +24,16 @@ std::string without_secrets(const std::string& url) {
 }
 
 void print_sync_report(const Globals& globals, const engine::Upstream::State& state, const DriveResult& driven,
-                       const Carrier* carrier, bool dry_run, bool stopped) {
+                       const Carrier* carrier, bool dry_run, bool stopped, const std::string& slot) {
   const engine::sync::SenderState& sender = state.sender;
   const char* halt = sender.halt == engine::sync::Halt::kCopied   ? "copied"
                      : sender.halt == engine::sync::Halt::kForked ? "forked"
                                                                   : nullptr;
   if (globals.json) {
     Object o;
+    if (!slot.empty()) {
+      o.push_back({"slot", Value(slot)});
+    }
     o.push_back({"upstream", Value(sender.upstream)});
     o.push_back({"all_acknowledged", Value(state.all_acknowledged)});
     o.push_back({"messages", Value(driven.messages)});
@@ -47,6 +50,9 @@ void print_sync_report(const Globals& globals, const engine::Upstream::State& st
     o.push_back({"last_error", state.last_error.empty() ? Value() : Value(state.last_error)});
     print_json(std::move(o));
     return;
+  }
+  if (!slot.empty()) {
+    std::printf("%s: ", slot.c_str());
   }
   if (carrier != nullptr) {
     std::printf("%s, %llu of them again; %s sent, %llu received\n", counted(driven.messages, "message").c_str(),

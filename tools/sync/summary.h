@@ -13,8 +13,8 @@ namespace cairn::tools {
 /// `url` without user, password and query.
 std::string without_secrets(const std::string& url);
 
-/// `carrier` may be null.
+/// `carrier` may be null. `slot`: of a directory of slots which one it is; "": it is a store of its own.
 void print_sync_report(const Globals& globals, const engine::Upstream::State& state, const DriveResult& driven,
-                       const Carrier* carrier, bool dry_run, bool stopped);
+                       const Carrier* carrier, bool dry_run, bool stopped, const std::string& slot = {});
 
 }  // namespace cairn::tools

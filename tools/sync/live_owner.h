@@ -1,0 +1,17 @@
+// A store that a live process has open: it sends by itself, and `cairn sync` only says how far it is.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "tools/output/exit_code.h"
+#include "tools/output/globals.h"
+
+namespace cairn::tools {
+
+/// If a live process owns the store in `directory` and sends to an upstream: says so, and how `cairn sync` ends, by what
+/// waits. `slot`: of a directory of slots which one it is; "": it is a store of its own. Nothing: it must be sent from
+/// here, or the owner has no upstream.
+std::optional<Exit> report_live_owner(const Globals& globals, const std::string& directory, const std::string& slot);
+
+}  // namespace cairn::tools
