@@ -56,6 +56,9 @@ enum class LockRank : uint8_t {
   kRequestsInWork,
   kRunTimes,
   kTimeKeeper,
+  kKeys,
+  kHttpMetrics,
+  kRequestLog,
   kFeedHint,
   kReceiverCounters,
   kCursors,
@@ -145,6 +148,12 @@ inline const char* name_of(LockRank rank) {
       return "the times of delayed and queued runs";
     case LockRank::kTimeKeeper:
       return "the thread that ends delays and times to live";
+    case LockRank::kKeys:
+      return "the tokens of a server";
+    case LockRank::kHttpMetrics:
+      return "the figures of a server";
+    case LockRank::kRequestLog:
+      return "the log of requests";
     case LockRank::kFeedHint:
       return "the hint of a store's feed";
     case LockRank::kReceiverCounters:

@@ -1,6 +1,7 @@
 // The six operations of updates, and the outcome of one.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 namespace cairn::engine {
 
 enum class OperationType : uint8_t { kSet, kDelete, kAppend, kRemove, kIncrement, kReplace };
+inline constexpr size_t kOperationTypes = 6;
 
 struct Operation {
   OperationType type = OperationType::kSet;
@@ -31,6 +33,7 @@ enum class Reason : uint8_t {
   kNoMatch,        // path: * or a slice matched nothing
   kOverflow,       // increment: the result would not be finite
 };
+inline constexpr size_t kReasons = 9;
 const char* reason_text(Reason r);
 /// kUnapplied, with key and reason in the error detail.
 Status fail_unapplied(std::string_view key, Reason reason);

@@ -12,7 +12,7 @@ Status RunWriter::append_change(Run& run, RunChange change, uint64_t* lsn, bool 
   if (!run.record.owned_here() && !erase) {
     return check_owned(run);
   }
-  const bool was_final = is_final(run.record.status);
+  const StatusCounts::Place before = StatusCounts::of(run.record);
   change.id = run.id;
   change.created_lsn = run.record.created_lsn;
   change.sequence = run.sequence + 1;
@@ -27,14 +27,13 @@ Status RunWriter::append_change(Run& run, RunChange change, uint64_t* lsn, bool 
   dirty_->remove(run);
   if (change.status) {
     run.gate = is_final(*change.status) ? Code::kFinished : Code::kOk;
-    *finished_ += is_final(*change.status) ? 1 : 0;
   }
   take_change(run.record, std::move(change));
   if (erase) {
     run.gate = Code::kErased;
     run.record.outbox = OutboxRow();
-    *finished_ -= was_final ? 1 : 0;
   }
+  counts_->move(before, erase ? StatusCounts::none() : StatusCounts::of(run.record));
   run.version.store(run.sequence, std::memory_order_release);
   return {};
 }

@@ -1,5 +1,6 @@
 #include "engine/store/checkpointer.h"
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,6 +48,7 @@ Status Checkpointer::give_back_space(const FunctionRef<Status()>& once) {
 // it gave back makes the reserve whole first.
 Status Checkpointer::fold() {
   mutex_.assert_held();
+  const auto begin = std::chrono::steady_clock::now();
   Status folded = fold_up_to(writer_.durable_lsn());
   if (folded.code == Code::kNoSpace && budget_.use_reserve(Reserve::Part::kTables)) {
     folded = fold_up_to(writer_.durable_lsn());
@@ -57,6 +59,8 @@ Status Checkpointer::fold() {
   if (gate_.keeps_room()) {
     (void)budget_.hold_reserve(0);
   }
+  const auto spent = std::chrono::steady_clock::now() - begin;
+  spent_us_ += static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(spent).count());
   return folded;
 }
 

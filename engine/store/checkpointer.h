@@ -65,6 +65,8 @@ class Checkpointer {
   Result<RunRecord> folded_record(Run& run) CAIRN_REQUIRES(run.lock);
   /// So many checkpoints folded something.
   [[nodiscard]] uint64_t count() const { return count_.load(std::memory_order_relaxed); }
+  /// And took so long together.
+  [[nodiscard]] uint64_t spent_us() const { return spent_us_.load(std::memory_order_relaxed); }
 
  private:
   Status fold_in_parts();
@@ -83,6 +85,7 @@ class Checkpointer {
   const std::atomic<bool>& ships_;
   const std::function<Status()> folded_;
   std::atomic<uint64_t> count_{0};
+  std::atomic<uint64_t> spent_us_{0};
   Mutex mutex_{LockRank::kCheckpoint};
 };
 

@@ -78,6 +78,7 @@ Status Lifecycle::claim_locked(Run& run, RunRecord& record, uint64_t& lsn, const
     return fail_too_large({}, payload.size(), wal::record_bytes_max(options_.segment_bytes));
   }
   CAIRN_TRY(run_log_.append_for(run, {{LogType::kStart, std::move(payload)}}, &lsn, &with));
+  const StatusCounts::Place before = StatusCounts::of(run.record);
   run.sequence = record.sequence;
   run.updated_us = record.updated_us;
   run.live.reset(std::exchange(record.document, Document()), run.sequence);
@@ -85,7 +86,7 @@ Status Lifecycle::claim_locked(Run& run, RunRecord& record, uint64_t& lsn, const
   run.record.created_lsn = lsn;
   run.outbox_since = Diff();
   run.gate = gate_of(run.record);
-  finished_ += run.gate == Code::kFinished ? 1 : 0;
+  counts_.move(before, StatusCounts::of(run.record));
   run.version.store(run.sequence, std::memory_order_release);
   foreign_outbox_.log_left_out(run.id, left_out);
   return {};

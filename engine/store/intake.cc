@@ -174,7 +174,7 @@ Status Intake::append(std::vector<Incoming>& incoming, const std::string& payloa
 void Intake::apply(Incoming& in, uint64_t lsn) {
   Run& run = *in.run;
   run.lock.assert_held();
-  const bool was_final = !in.made && run.gate == Code::kFinished;
+  const StatusCounts::Place place = in.made ? StatusCounts::none() : StatusCounts::of(run.record);
   if (in.starts) {
     run.record = std::move(in.record);
     run.record.created_lsn = lsn;
@@ -210,8 +210,7 @@ void Intake::apply(Incoming& in, uint64_t lsn) {
   }
   run.last_lsn = lsn;
   run.gate = in.erases ? Code::kErased : gate_of(run.record);
-  finished_ += run.gate == Code::kFinished ? 1 : 0;
-  finished_ -= was_final ? 1 : 0;
+  counts_.move(place, in.erases ? StatusCounts::none() : StatusCounts::of(run.record));
   run.version.store(run.sequence, std::memory_order_release);
   if (in.others_write) {
     unseen_.add(run);

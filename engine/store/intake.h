@@ -2,7 +2,6 @@
 // record with its stream's cursor; then it is what they are.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
@@ -19,6 +18,7 @@
 #include "engine/store/run_log.h"
 #include "engine/store/run_table.h"
 #include "engine/store/run_views.h"
+#include "engine/store/status_counts.h"
 #include "engine/store/unseen_writes.h"
 #include "engine/store/upstream_sender.h"
 #include "engine/sync/batch.h"
@@ -32,10 +32,9 @@ class Intake {
  public:
   using Cursors = std::function<std::vector<Received::Cursor>()>;
 
-  /// `finished`: how many runs are.
   Intake(uint32_t segment_bytes, const Gate& gate, RunTable& runs, DirtyRuns& dirty, RunLog& log, Alarm& alarm,
          Checkpointer& checkpointer, const RunViews& views, UpstreamSender& sender, IncomingPlan plan,
-         const ForeignOutbox& outbox, UnseenWrites& unseen, std::atomic<uint64_t>& finished)
+         const ForeignOutbox& outbox, UnseenWrites& unseen, StatusCounts& counts)
       : segment_bytes_(segment_bytes),
         gate_(gate),
         runs_(runs),
@@ -48,7 +47,7 @@ class Intake {
         plan_(plan),
         outbox_(outbox),
         unseen_(unseen),
-        finished_(finished) {}
+        counts_(counts) {}
 
   /// Applies a batch of another store and its stream's cursor, all at once and durably (sync/receiver.h). `cursors` is
   /// asked once the verdicts are there. kTooLarge: it needs more than `limit` bytes of one log record.
@@ -80,7 +79,7 @@ class Intake {
   const IncomingPlan plan_;
   const ForeignOutbox& outbox_;
   UnseenWrites& unseen_;
-  std::atomic<uint64_t>& finished_;
+  StatusCounts& counts_;
 };
 
 }  // namespace cairn::engine

@@ -245,12 +245,12 @@ Result<RunRef> Lifecycle::append_start(RunRecord&& record, Run* old, uint64_t& l
     CAIRN_TRY(run_log_.append_for(place, {{LogType::kStart, std::move(payload)}}, &lsn, &with));
     if (old != nullptr) {
       old->gate = Code::kErased;
-      finished_ -= is_final(old->record.status) ? 1 : 0;
+      counts_.move(StatusCounts::of(old->record), StatusCounts::none());
       dirty_.remove(*old);
     }
     entering.keep();
-    finished_ += is_final(run->record.status) ? 1 : 0;  // one that is imported may be
-    run->record.created_lsn = lsn;                      // the start record's own
+    counts_.move(StatusCounts::none(), StatusCounts::of(run->record));
+    run->record.created_lsn = lsn;  // the start record's own
     run->last_lsn = lsn;
   }
   return run;

@@ -5,7 +5,6 @@
 //   import.cc     a run that comes as a whole record
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -25,6 +24,7 @@
 #include "engine/store/run_log.h"
 #include "engine/store/run_table.h"
 #include "engine/store/run_writer.h"
+#include "engine/store/status_counts.h"
 #include "engine/store/upstream_facts.h"
 
 namespace cairn::engine {
@@ -41,11 +41,9 @@ class Lifecycle {
     uint32_t segment_bytes = 0;
     uint64_t session = 0;
   };
-  /// `finished`: how many runs are.
   Lifecycle(const Options& options, const Hooks& hooks, const Gate& gate, RunTable& runs, DirtyRuns& dirty, RunLog& log,
             RunWriter& writer, Checkpointer& checkpointer, UpstreamSender& sender, const UpstreamFacts& facts,
-            const ForeignOutbox& outbox, DurabilityWait& durability, std::atomic<uint64_t>& finished,
-            const Notes& notes)
+            const ForeignOutbox& outbox, DurabilityWait& durability, StatusCounts& counts, const Notes& notes)
       : options_(options),
         hooks_(hooks),
         gate_(gate),
@@ -58,7 +56,7 @@ class Lifecycle {
         facts_(facts),
         foreign_outbox_(outbox),
         durability_(durability),
-        finished_(finished),
+        counts_(counts),
         notes_(notes) {}
 
   // As Store has them.
@@ -120,7 +118,7 @@ class Lifecycle {
   const UpstreamFacts& facts_;
   const ForeignOutbox& foreign_outbox_;
   DurabilityWait& durability_;
-  std::atomic<uint64_t>& finished_;
+  StatusCounts& counts_;
   const Notes& notes_;
 };
 

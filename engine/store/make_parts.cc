@@ -30,7 +30,7 @@ void Recovery::make_parts() {
                          });
   p.views.emplace(gate_, p.runs, p.dirty, *p.writer, p.session);
   p.foreign_outbox.emplace(hooks, p.runs, *p.checkpointer, p.upstream_facts, metadata_bytes_max);
-  p.rebase.emplace(hooks, p.runs, p.dirty, *p.run_log, *p.flusher, *p.checkpointer, *p.outbox, p.finished);
+  p.rebase.emplace(hooks, p.runs, p.dirty, *p.run_log, *p.flusher, *p.checkpointer, *p.outbox, p.counts);
   StrandedDeltas::Receiver receiver;
   receiver.receive = [&p](const sync::Batch& batch, const Intake::Cursors& cursors,
                           std::vector<sync::Verdict>& verdicts,
@@ -45,13 +45,13 @@ void Recovery::make_parts() {
   p.intake = std::make_unique<Intake>(
       segment_bytes, gate_, p.runs, p.dirty, *p.run_log, *p.alarm, *p.checkpointer, *p.views, *p.sender,
       IncomingPlan({metadata_bytes_max, segment_bytes, p.session}, hooks, p.runs, p.upstream_facts, *p.foreign_outbox),
-      *p.foreign_outbox, *p.unseen, p.finished);
+      *p.foreign_outbox, *p.unseen, p.counts);
   p.durability.emplace(options_.durability, *p.run_log, p.upstream_facts, *p.upstream_wait);
   run_writer_.begin({options_.durability, metadata_bytes_max, segment_bytes, hooks}, p.staging.get(), p.dirty,
-                    *p.run_log, *p.flusher, *p.foreign_outbox, *p.durability, p.finished);
+                    *p.run_log, *p.flusher, *p.foreign_outbox, *p.durability, p.counts);
   p.lifecycle.emplace(Lifecycle::Options{metadata_bytes_max, segment_bytes, p.session}, hooks, gate_, p.runs, p.dirty,
                       *p.run_log, run_writer_, *p.checkpointer, *p.sender, p.upstream_facts, *p.foreign_outbox,
-                      *p.durability, p.finished, p.notes);
+                      *p.durability, p.counts, p.notes);
 }
 
 // What only steps use, once the store is as it will be.
@@ -81,7 +81,7 @@ void Recovery::begin_steps() {
   host.erase = [&p](std::string_view id, const Lifecycle::EraseIf& only_if) {
     return p.lifecycle->erase_if(id, Durability::kProcess, only_if);
   };
-  p.retention.emplace(Retention::Options{options_.retain_finished_ms, options_.retain_finished_max}, hooks, p.finished,
+  p.retention.emplace(Retention::Options{options_.retain_finished_ms, options_.retain_finished_max}, hooks, p.counts,
                       p.runs, *p.writer, p.upstream_facts.dropped_runs, std::move(host));
   p.idle_note.emplace(*p.writer, now_ms);
   p.preallocation.emplace(hooks, segment_bytes, *p.writer, *p.growth, *p.run_log, p.staging.get());

@@ -28,6 +28,7 @@ struct StoreOptions {
   uint32_t upstream_timeout_ms = 30'000;  // calls of class upstream wait so long for the acknowledgement
   uint64_t retain_finished_ms = 0;        // step erases runs so long after they finished; 0: never
   uint64_t retain_finished_max = 0;       // and the oldest beyond so many finished ones; 0: no bound
+  bool count_runs = false;                // StoreStats::runs; the open counts them, about 100 ms per million
   bool mark_crashed = true;               // the command line and relays never mark
   bool background = false;                // one owned thread runs step()
   bool staging = true;                    // false: every operation appends to the log

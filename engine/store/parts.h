@@ -66,7 +66,7 @@ struct StoreParts {
   ChangedRuns changed;
   std::optional<UnseenWrites> unseen;
   UpstreamFacts upstream_facts;
-  std::atomic<uint64_t> finished{0};            // runs; counted only with retain_finished_max
+  StatusCounts counts;                          // exact only with retain_finished_max or count_runs
   std::atomic<uint64_t> forgotten_requests{0};  // notes of requests that went before their time
   std::unique_ptr<wal::Writer> writer;
   std::unique_ptr<SigbusGuard> guard;  // null: not asked for

@@ -104,10 +104,10 @@ Status Rebase::rebase(const sync::Documents::Run& upstream, bool newer) {
     r.gate = r.gate == Code::kAccepted ? Code::kOk : r.gate;
   }
   if (to.head) {
-    finished_ -= r.gate == Code::kFinished ? 1 : 0;
+    const StatusCounts::Place before = StatusCounts::of(r.record);
     take_change(r.record, std::move(*to.head));
     r.gate = gate_of(r.record);
-    finished_ += r.gate == Code::kFinished ? 1 : 0;
+    counts_.move(before, StatusCounts::of(r.record));
     r.updated_us = to.updated_us;
   }
   r.sequence = to.last;

@@ -2,7 +2,6 @@
 // restore or a repair, and where its host asks for it.
 #pragma once
 
-#include <atomic>
 #include <memory>
 
 #include "cairn/status.h"
@@ -12,6 +11,7 @@
 #include "engine/store/flusher.h"
 #include "engine/store/run_log.h"
 #include "engine/store/run_table.h"
+#include "engine/store/status_counts.h"
 #include "engine/sync/documents.h"
 #include "engine/sync/outbox.h"
 #include "wal/mutex.h"
@@ -21,9 +21,8 @@ namespace cairn::engine {
 /// All calls with the checkpointer held, and with the outbox for no other use meanwhile.
 class Rebase {
  public:
-  /// `finished`: how many runs are.
   Rebase(const Hooks& hooks, RunTable& runs, DirtyRuns& dirty, RunLog& log, Flusher& flusher,
-         Checkpointer& checkpointer, sync::Outbox& outbox, std::atomic<uint64_t>& finished)
+         Checkpointer& checkpointer, sync::Outbox& outbox, StatusCounts& counts)
       : hooks_(hooks),
         runs_(runs),
         dirty_(dirty),
@@ -31,7 +30,7 @@ class Rebase {
         flusher_(flusher),
         checkpointer_(checkpointer),
         outbox_(outbox),
-        finished_(finished) {}
+        counts_(counts) {}
 
   /// Of a pull: the upstream may have a later state of a run of this store, which was restored or repaired. False: it
   /// has not.
@@ -51,7 +50,7 @@ class Rebase {
   Flusher& flusher_;
   Checkpointer& checkpointer_;
   sync::Outbox& outbox_ CAIRN_GUARDED_BY(checkpointer_.mutex());
-  std::atomic<uint64_t>& finished_;
+  StatusCounts& counts_;
   bool rebased_ CAIRN_GUARDED_BY(checkpointer_.mutex()) = false;
 };
 

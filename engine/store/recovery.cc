@@ -255,12 +255,13 @@ Status Recovery::begin_life() {
   if (const Status s = fold_recovered(); !s.ok()) {
     return fail_with_cause("the tables cannot be written", s);
   }
-  if (options_.retain_finished_max != 0) {
-    const auto finished = parts_.runs.tables()->count(final_statuses());
-    if (!finished.ok()) {
-      return fail(finished.status(), "the tables cannot be read");
+  for (size_t i = 0; i < kRunStatuses && (options_.count_runs || options_.retain_finished_max != 0); ++i) {
+    const auto status = static_cast<RunStatus>(i);
+    const auto count = parts_.runs.tables()->count(status_bit(status));
+    if (!count.ok()) {
+      return fail(count.status(), "the tables cannot be read");
     }
-    parts_.finished = *finished;
+    parts_.counts.begin(status, *count);
   }
   return {};
 }

@@ -17,6 +17,7 @@
 #include "engine/records/run_query.h"
 #include "engine/store/duty.h"
 #include "engine/store/run_table.h"
+#include "engine/store/status_counts.h"
 #include "wal/writer.h"
 
 namespace cairn::engine {
@@ -39,13 +40,12 @@ class Retention final : public Duty {
     /// kUnchanged if `only_if`, called with the run's lock held, says no.
     std::function<Status(std::string_view id, const std::function<bool(const Run&)>& only_if)> erase;
   };
-  /// `finished`: so many runs are, counted only where there is a runs_max. `dropped`: counts
-  /// those erased before the upstream had all of them.
-  Retention(Options options, const Hooks& hooks, const std::atomic<uint64_t>& finished, const RunTable& runs,
+  /// `counts`: exact where there is a runs_max. `dropped`: counts those erased before the upstream had all of them.
+  Retention(Options options, const Hooks& hooks, const StatusCounts& counts, const RunTable& runs,
             const wal::Writer& writer, std::atomic<uint64_t>& dropped, Host host)
       : options_(options),
         hooks_(hooks),
-        finished_(finished),
+        counts_(counts),
         runs_(runs),
         writer_(writer),
         dropped_runs_(dropped),
@@ -57,7 +57,7 @@ class Retention final : public Duty {
  private:
   Status look();
   Status judge(const RunPosition& oldest);
-  [[nodiscard]] bool too_many() const { return options_.runs_max != 0 && finished_ > options_.runs_max; }
+  [[nodiscard]] bool too_many() const { return options_.runs_max != 0 && counts_.finished() > options_.runs_max; }
   [[nodiscard]] uint64_t age_ms(int64_t finished_us) const;
   [[nodiscard]] bool is_over(int64_t finished_us) const;
   [[nodiscard]] bool may_forget(const Run& run) const CAIRN_REQUIRES(run.lock);
@@ -65,7 +65,7 @@ class Retention final : public Duty {
 
   const Options options_;
   const Hooks& hooks_;
-  const std::atomic<uint64_t>& finished_;
+  const StatusCounts& counts_;
   const RunTable& runs_;
   const wal::Writer& writer_;
   std::atomic<uint64_t>& dropped_runs_;

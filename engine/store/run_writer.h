@@ -29,6 +29,7 @@
 #include "engine/store/run.h"
 #include "engine/store/run_log.h"
 #include "engine/store/run_operation.h"
+#include "engine/store/status_counts.h"
 #include "wal/function_ref.h"
 
 namespace cairn::engine {
@@ -51,9 +52,8 @@ class RunWriter {
   };
   explicit RunWriter(ForkWord fork_word) : gate_(fork_word) {}
   /// At the end of an open, before any other call but gate() and epoch(). `staging`: null, every update is appended.
-  /// `finished`: how many runs are.
   void begin(const Options& options, Staging* staging, DirtyRuns& dirty, RunLog& log, Flusher& flusher,
-             const ForeignOutbox& outbox, DurabilityWait& durability, std::atomic<uint64_t>& finished);
+             const ForeignOutbox& outbox, DurabilityWait& durability, StatusCounts& counts);
 
   [[nodiscard]] Gate& gate() { return gate_; }
   [[nodiscard]] const Gate& gate() const { return gate_; }
@@ -107,12 +107,12 @@ class RunWriter {
 
   class SeveralRuns;  // of one transaction
   Status apply_all(LiveDocument& live, const std::vector<RunOperation>& operations, const uint32_t* which, size_t count,
-                   uint64_t& changes, size_t* failed, bool skip_unapplied) const;
+                   uint64_t& changes, size_t* failed, const TransactOptions& how) const;
   Status transact_operation(Run& run, const Operation& op, uint64_t* lsn, size_t* failed) CAIRN_REQUIRES(run.lock);
   Status transact_one(Run& run, const std::vector<RunOperation>& operations, bool power, uint64_t* lsn, size_t* failed,
                       const TransactOptions& how) CAIRN_REQUIRES(run.lock);
   Result<bool> transact_staged(Run& run, const std::vector<RunOperation>& operations, const std::vector<uint32_t>& all,
-                               size_t* failed, bool skip_unapplied) CAIRN_REQUIRES(run.lock);
+                               size_t* failed, const TransactOptions& how) CAIRN_REQUIRES(run.lock);
 
   Status append_foreign(Run& run, const std::vector<RunOperation>& operations, uint64_t* lsn, size_t* failed,
                         const Attachments* with = nullptr) CAIRN_REQUIRES(run.lock);
@@ -130,7 +130,7 @@ class RunWriter {
   Flusher* flusher_ = nullptr;
   const ForeignOutbox* foreign_outbox_ = nullptr;
   DurabilityWait* durability_ = nullptr;
-  std::atomic<uint64_t>* finished_ = nullptr;
+  StatusCounts* counts_ = nullptr;
 
   // Apart from what each update reads.
   alignas(64) std::atomic<uint64_t> overflow_appends_{0};

@@ -241,6 +241,7 @@ StoreStats Store::stats() {
   s.durable_epoch = p.flusher->durable_epoch();
   s.flushes = p.flusher->flushes();
   s.checkpoints = p.checkpointer->count();
+  s.checkpoint_us = p.checkpointer->spent_us();
   s.transactions = run_writer_.transactions();
   s.overflow_appends = run_writer_.overflow_appends();
   s.wal_bytes = p.writer->disk_bytes();
@@ -257,7 +258,11 @@ StoreStats Store::stats() {
     s.tables_bytes = t.file_bytes;
     s.table_reads = tables->reads();
   }
-  s.disk_bytes = s.wal_bytes + s.staging_bytes + s.tables_bytes + p.budget->reserve_bytes();
+  for (size_t i = 0; i < kRunStatuses; ++i) {
+    s.runs[i] = p.options.count_runs ? p.counts.of(static_cast<RunStatus>(i)) : 0;
+  }
+  s.reserve_bytes = p.budget->reserve_bytes();
+  s.disk_bytes = s.wal_bytes + s.staging_bytes + s.tables_bytes + s.reserve_bytes;
   return s;
 }
 

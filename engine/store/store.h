@@ -184,6 +184,8 @@ class Store {
   Status checkpoint();
 
   StoreStats stats();
+  /// Whether updates are taken now: kNoSpace, kLatched, kClosed. Cost: of one load.
+  [[nodiscard]] Status takes_updates() const { return run_writer_.gate().check(); }
   [[nodiscard]] const StoreOptions& options() const;
   [[nodiscard]] const std::array<uint8_t, 16>& store_id() const;
   [[nodiscard]] uint64_t session() const;

@@ -17,7 +17,7 @@ namespace cairn::engine {
 
 // Applies operations to `live`; counts those that changed something. A transaction has one limit check, on the result.
 Status RunWriter::apply_all(LiveDocument& live, const std::vector<RunOperation>& operations, const uint32_t* which,
-                            size_t count, uint64_t& changes, size_t* failed, bool skip_unapplied) const {
+                            size_t count, uint64_t& changes, size_t* failed, const TransactOptions& how) const {
   for (size_t i = 0; i < count; ++i) {
     const Operation& op = operations[which[i]].op;
     Outcome outcome;
@@ -27,7 +27,10 @@ Status RunWriter::apply_all(LiveDocument& live, const std::vector<RunOperation>&
     const size_t limit = count == 1 ? options_.metadata_bytes_max : wal::record_bytes_max(options_.segment_bytes);
     const Status s =
         count == 1 ? live.apply_undoable(op, limit, outcome, size, entry) : live.apply(op, limit, outcome, size, entry);
-    if (s.ok() && outcome.kind == OutcomeKind::kUnapplied && skip_unapplied) {
+    if (how.unapplied != nullptr) {
+      how.unapplied->at(which[i]) = outcome.kind == OutcomeKind::kUnapplied ? outcome.reason : Reason::kNone;
+    }
+    if (s.ok() && outcome.kind == OutcomeKind::kUnapplied && how.skip_unapplied) {
       continue;
     }
     if (!s.ok() || outcome.kind == OutcomeKind::kUnapplied) {
@@ -65,7 +68,7 @@ Status RunWriter::transact_operation(Run& run, const Operation& op, uint64_t* ls
 
 // False: it does not fit any free slot, and the run is as it was.
 Result<bool> RunWriter::transact_staged(Run& run, const std::vector<RunOperation>& operations,
-                                        const std::vector<uint32_t>& all, size_t* failed, bool skip_unapplied) {
+                                        const std::vector<uint32_t>& all, size_t* failed, const TransactOptions& how) {
   if (run.live.pending().empty()) {
     run_log_->mark_dirty(run);  // first: it needs memory
   }
@@ -80,7 +83,7 @@ Result<bool> RunWriter::transact_staged(Run& run, const std::vector<RunOperation
     }
   });
   uint64_t changes = 0;
-  CAIRN_TRY(apply_all(run.live, operations, all.data(), all.size(), changes, failed, skip_unapplied));
+  CAIRN_TRY(apply_all(run.live, operations, all.data(), all.size(), changes, failed, how));
   if (changes == 0) {
     return true;
   }
@@ -109,7 +112,7 @@ Status RunWriter::transact_one(Run& run, const std::vector<RunOperation>& operat
     return transact_operation(run, operations.front().op, lsn, failed);
   }
   if (stages) {
-    const auto staged = transact_staged(run, operations, all, failed, how.skip_unapplied);
+    const auto staged = transact_staged(run, operations, all, failed, how);
     if (!staged.ok() || *staged) {
       return staged.status();
     }
@@ -117,7 +120,7 @@ Status RunWriter::transact_one(Run& run, const std::vector<RunOperation>& operat
   uint64_t changes = 0;
   CAIRN_TRY(run_log_->detach_pending(run));
   LiveDocument after = run.live;
-  CAIRN_TRY(apply_all(after, operations, all.data(), all.size(), changes, failed, how.skip_unapplied));
+  CAIRN_TRY(apply_all(after, operations, all.data(), all.size(), changes, failed, how));
   if (changes == 0) {
     return run_log_->append_for(run, {}, lsn, &with);  // see append_nothing
   }
@@ -245,8 +248,7 @@ Status RunWriter::SeveralRuns::plan_own(Run& run, std::span<const uint32_t> whic
     after.live = run.live;
   }
   LiveDocument& live = in_place ? run.live : after.live;
-  CAIRN_TRY(
-      writer_.apply_all(live, operations_, which.data(), which.size(), after.changes, failed, how_.skip_unapplied));
+  CAIRN_TRY(writer_.apply_all(live, operations_, which.data(), which.size(), after.changes, failed, how_));
   if (after.changes == 0) {
     return {};
   }

@@ -39,7 +39,7 @@ namespace {
 }  // namespace
 
 void RunWriter::begin(const Options& options, Staging* staging, DirtyRuns& dirty, RunLog& log, Flusher& flusher,
-                      const ForeignOutbox& outbox, DurabilityWait& durability, std::atomic<uint64_t>& finished) {
+                      const ForeignOutbox& outbox, DurabilityWait& durability, StatusCounts& counts) {
   options_ = options;
   staging_ = staging;
   dirty_ = &dirty;
@@ -47,7 +47,7 @@ void RunWriter::begin(const Options& options, Staging* staging, DirtyRuns& dirty
   flusher_ = &flusher;
   foreign_outbox_ = &outbox;
   durability_ = &durability;
-  finished_ = &finished;
+  counts_ = &counts;
 }
 
 // With the run's lock held, before an update. `gives_back`: a full disk does not refuse it.
