@@ -5,13 +5,13 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509err.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <ctime>
 #include <utility>  // ahead of Asio
 
+#include "api/secret/secret_file.h"
 #include "wal/descriptor.h"
 
 namespace cairn::http {
@@ -24,18 +24,6 @@ Status examine_file(const std::string& path, const char* what) {
   const bool good = file.get() >= 0 && ::read(file.get(), &byte, 1) >= 0;
   const int error = errno;
   return good ? Status() : Status(Code::kIo, what, error);
-}
-
-Status examine_key(const std::string& key) {
-  CAIRN_TRY(examine_file(key, "the TLS key's file cannot be read"));
-  struct stat st = {};
-  if (::stat(key.c_str(), &st) != 0) {
-    return {Code::kIo, "the TLS key's file cannot be read", errno};
-  }
-  if ((st.st_mode & 027) != 0) {
-    return {Code::kUnsafe, "others may read or write the TLS key's file; chmod 600 it"};
-  }
-  return {};
 }
 
 // "2026-11-30T10:00:00Z"
@@ -82,7 +70,7 @@ std::string certificate_out_of_date(boost::asio::ssl::context& tls) {
 Result<std::unique_ptr<boost::asio::ssl::context>> make_tls_context(const std::string& cert, const std::string& key) {
   using boost::asio::ssl::context;
   CAIRN_TRY(examine_file(cert, "the TLS certificate's file cannot be read"));
-  CAIRN_TRY(examine_key(key));
+  CAIRN_TRY(open_secret_file(key, SecretKind::kTlsKey).status());
   auto tls = std::make_unique<context>(context::tls_server);
   SSL_CTX* raw = tls->native_handle();
   SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);

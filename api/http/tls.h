@@ -10,7 +10,7 @@
 namespace cairn::http {
 
 /// TLS 1.2 or later, forward secret and authenticated ciphers only, no compression, no renegotiation.
-/// Errors: kIo (a file cannot be read), kUnsafe (others can read the key), kTypeMismatch (the file has no certificate
+/// Errors: kIo (a file cannot be read), kUnsafe (the key's file: open_secret_file), kTypeMismatch (the file has no certificate
 ///         or key in PEM, or the key is not the certificate's). `what` says which of the two files.
 Result<std::unique_ptr<boost::asio::ssl::context>> make_tls_context(const std::string& cert, const std::string& key);
 

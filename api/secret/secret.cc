@@ -1,7 +1,5 @@
 #include "api/secret/secret.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,24 +7,12 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "api/secret/secret_file.h"
 #include "wal/descriptor.h"
 
 namespace cairn {
 
 namespace {
-
-Status check_place(const struct stat& file) {
-  if (!S_ISREG(file.st_mode)) {
-    return {Code::kUnsafe, "the token file is not a regular file"};
-  }
-  if (file.st_uid != geteuid()) {
-    return {Code::kUnsafe, "the token file belongs to another user"};
-  }
-  if ((file.st_mode & 07777 & ~(S_IRUSR | S_IWUSR)) != 0) {
-    return {Code::kUnsafe, "the token file has more rights than 0600; chmod 600 it"};
-  }
-  return {};
-}
 
 // Checks that the text can follow "Bearer " in a header, cannot break the header, and is too long to be guessed.
 Status check_token(std::string_view text) {
@@ -68,24 +54,7 @@ void Secret::wipe() {
 }
 
 Result<Secret> Secret::from_file(const std::string& path) {
-  // O_NONBLOCK: a FIFO would wait for its writer.
-  const wal::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
-  if (file.get() < 0) {
-    if (errno == ELOOP) {
-      return {Code::kUnsafe, "the token file is a symbolic link", ELOOP};
-    }
-    if (errno == ENXIO) {
-      return {Code::kUnsafe, "the token file is not a regular file", ENXIO};  // a socket
-    }
-    return {Code::kIo, "the token file cannot be opened", errno};
-  }
-  struct stat place = {};
-  if (fstat(file.get(), &place) != 0) {
-    return {Code::kIo, "the token file cannot be examined", errno};
-  }
-  if (const Status status = check_place(place); !status.ok()) {
-    return status;
-  }
+  CAIRN_TRY_ASSIGN(const wal::Descriptor file, open_secret_file(path, SecretKind::kToken));
   Secret secret;
   std::vector<char>& bytes = secret.bytes_;
   bytes.resize(kBytesMax + 3);  // never grows: a smaller buffer would be freed without being wiped

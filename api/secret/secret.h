@@ -27,8 +27,7 @@ class Secret {
   ~Secret();
 
   /// Reads the whole file, without a last end of line.
-  /// Errors: kIo (absent, or cannot be opened or read), kUnsafe (a symbolic link; not a regular file; of another user;
-  ///         others than its owner have access to it, or it is executable), kTooLarge, kInvalidArgument (empty, too
+  /// Errors: kIo (cannot be read), those of open_secret_file (secret_file.h), kTooLarge, kInvalidArgument (empty, too
   ///         short, or other characters). `what` says which.
   static Result<Secret> from_file(const std::string& path);
   /// Errors: kInvalidArgument (also: not set), kTooLarge.

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <mutex>
 
@@ -233,8 +235,8 @@ TEST_F(Tls, AKeyOfAnotherCertificateIsRefused) {
   EXPECT_STREQ(status.what, "the TLS key is not the certificate's");
 }
 
-TEST_F(Tls, AKeyThatOthersCanReadIsRefused) {
-  ASSERT_EQ(chmod(key_.c_str(), 0644), 0);
+TEST_F(Tls, AKeyThatOthersCanWriteIsRefused) {
+  ASSERT_EQ(chmod(key_.c_str(), 0620), 0);
   use_tls();
   const Status status = try_start();
   EXPECT_EQ(status.code, Code::kUnsafe);
@@ -248,6 +250,16 @@ TEST_F(Tls, AnEncryptedKeyIsRefusedWithoutAskingAtTheTerminal) {
   use_tls();
   options_.tls_key += ".enc";
   EXPECT_EQ(try_start().code, Code::kTypeMismatch);
+}
+
+// As a mounted secret has them: a link, and readable by all.
+TEST_F(Tls, AKeyMayBeALink) {
+  ASSERT_EQ(chmod(key_.c_str(), 0444), 0);
+  std::filesystem::create_symlink(key_, directory() + "/link");
+  use_tls();
+  options_.tls_key = directory() + "/link";
+  start();
+  EXPECT_TRUE(TlsClient(address(), cert_).connected());
 }
 
 TEST_F(Tls, AnswersMayBeKept) {

@@ -3,8 +3,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <filesystem>
 #include <type_traits>
 
+#include "api/secret/secret_file.h"
 #include "tests/http_client/http_client_fixture.h"
 
 namespace cairn::http_client {
@@ -60,24 +62,124 @@ TEST_F(Secrets, WhatIsNoTokenIsRefused) {
   EXPECT_EQ(with(std::string(100'000, 'x')), "18: the token has more than 8192 characters");
 }
 
-TEST_F(Secrets, FilesThatOthersMayReadAreRefused) {
-  for (const mode_t mode : {0640, 0604, 0620, 0602, 0660, 0700, 0610, 04600}) {
-    EXPECT_EQ(with(kCanary, mode), "54: the token file has more rights than 0600; chmod 600 it") << std::oct << mode;
+TEST_F(Secrets, WhatIsNotItsUsersIsRefused) {
+  for (const mode_t mode : {0620, 0602, 0660, 0622, 0777}) {
+    EXPECT_EQ(with(kCanary, mode), "54: others may write the token file; chmod 600 it") << std::oct << mode;
+  }
+  for (const mode_t mode : {0700, 0610, 0755, 04600}) {
+    EXPECT_EQ(with(kCanary, mode), "54: the token file has the rights of a program; chmod 600 it") << std::oct << mode;
   }
 }
 
-TEST_F(Secrets, FilesOfOtherUsersAreRefused) {
-  write_file("t", kCanary);
-  if (chown(file("t").c_str(), 65534, 65534) != 0) {
-    GTEST_SKIP() << "needs root";
+TEST_F(Secrets, WhatOthersMayReadIsTakenWithAWarning) {
+  const std::string token = std::string("token ") + kCanary;
+  const std::string warning = "others may read the token file; chmod 600 it";
+  for (const mode_t mode : {0444, 0644, 0640, 0604}) {
+    EXPECT_EQ(with(kCanary, mode), token) << std::oct << mode;
+    EXPECT_EQ(secret_file_warning(file("t"), SecretKind::kToken), warning) << std::oct << mode;
   }
-  EXPECT_EQ(outcome(file("t")), "54: the token file belongs to another user");
+  EXPECT_EQ(with(kCanary, 0400), token);
+  EXPECT_STREQ(secret_file_warning(file("t"), SecretKind::kToken), "");
+  EXPECT_STREQ(secret_file_warning(file("none"), SecretKind::kToken), "");
+}
+
+// What others know, they must not be able to choose.
+TEST_F(Secrets, WhatOthersMayReadIsNotTakenFromAPlaceThatTheyMayChange) {
+  const std::string refused =
+      "54: others may write the directory of the token file, or of a link to it; chmod go-w that directory";
+  chmod(directory_.c_str(), 0777);
+  EXPECT_EQ(with(kCanary, 0444), refused);
+  EXPECT_EQ(with(kCanary, 0600), std::string("token ") + kCanary) << "nobody else can make such a file";
+  chmod(directory_.c_str(), 0770);
+  EXPECT_EQ(with(kCanary, 0444), refused);
+  chmod(directory_.c_str(), 01777);
+  EXPECT_EQ(with(kCanary, 0444), std::string("token ") + kCanary) << "sticky: as /tmp";
+  chmod(directory_.c_str(), 0755);
+  EXPECT_EQ(with(kCanary, 0444), std::string("token ") + kCanary);
+}
+
+// What Kubernetes mounts: token -> ..data/token, ..data -> ..2026_11_30, exchanged as a whole.
+TEST_F(Secrets, MountedSecretsAreLinksToLinks) {
+  std::filesystem::create_directory(file("..2026_11_30"));
+  write_file("..2026_11_30/token", kCanary, 0444);
+  chmod(directory_.c_str(), 01777);
+  std::filesystem::create_symlink("..2026_11_30", file("..data"));
+  std::filesystem::create_symlink("..data/token", file("token"));
+  EXPECT_EQ(outcome(file("token")), std::string("token ") + kCanary);
+  std::filesystem::create_symlink(file("token"), file("absolute"));
+  EXPECT_EQ(outcome(file("absolute")), std::string("token ") + kCanary);
+  chmod(file("..2026_11_30").c_str(), 0777);
+  EXPECT_THAT(outcome(file("token")), HasSubstr("others may write the directory of the token file, or of a link"));
+  chmod(file("..2026_11_30").c_str(), 0755);
+  chmod(directory_.c_str(), 0777);
+  EXPECT_THAT(outcome(file("token")), HasSubstr("others may write the directory of the token file, or of a link"));
+  chmod(directory_.c_str(), 0700);
+  std::filesystem::create_symlink("round", file("round"));
+  EXPECT_EQ(outcome(file("round")), "65: the token file cannot be opened");
+  std::filesystem::create_symlink("nothing", file("dangling"));
+  EXPECT_EQ(outcome(file("dangling")), "65: the token file cannot be opened");
+  // By a name without a directory.
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(directory_);
+  EXPECT_EQ(outcome("token"), std::string("token ") + kCanary);
+  std::filesystem::current_path(before);
+}
+
+class SecretsOfOthers : public Secrets {
+ protected:
+  static constexpr uid_t kNobody = 65534;
+  void SetUp() override {
+    if (geteuid() != 0) {
+      GTEST_SKIP() << "needs root";
+    }
+  }
+  /// What somebody who is not root gets.
+  std::string as_nobody(const std::string& path) {
+    EXPECT_EQ(seteuid(kNobody), 0);
+    std::string out = outcome(path);
+    EXPECT_EQ(seteuid(0), 0);
+    return out;
+  }
+};
+
+TEST_F(SecretsOfOthers, FilesOfOtherUsersAreRefused) {
+  write_file("t", kCanary);
+  ASSERT_EQ(chown(file("t").c_str(), kNobody, kNobody), 0);
+  EXPECT_EQ(outcome(file("t")), "54: the token file belongs to another user; chown it to this user or to root");
+}
+
+TEST_F(SecretsOfOthers, FilesOfRootAreTaken) {
+  chmod(directory_.c_str(), 0755);
+  write_file("t", kCanary, 0444);
+  EXPECT_EQ(as_nobody(file("t")), std::string("token ") + kCanary);
+  write_file("t", kCanary, 0440);
+  ASSERT_EQ(chown(file("t").c_str(), 0, getegid()), 0);
+  EXPECT_EQ(as_nobody(file("t")), std::string("token ") + kCanary);
+  ASSERT_EQ(seteuid(kNobody), 0);
+  EXPECT_STREQ(secret_file_warning(file("t"), SecretKind::kToken), "") << "root gave it to a group";
+  ASSERT_EQ(seteuid(0), 0);
+  chmod(directory_.c_str(), 0777);
+  EXPECT_THAT(as_nobody(file("t")), HasSubstr("others may write the directory"));
+}
+
+TEST_F(SecretsOfOthers, DirectoriesAndLinksOfOthersAreRefused) {
+  std::filesystem::create_directory(file("theirs"));
+  write_file("theirs/t", kCanary, 0444);
+  write_file("ours", kCanary, 0600);
+  std::filesystem::create_symlink(file("ours"), file("theirs/link"));
+  std::filesystem::create_symlink(file("ours"), file("link"));
+  ASSERT_EQ(chown(file("theirs").c_str(), kNobody, kNobody), 0);
+  const std::string refused =
+      "54: the directory of the token file, or of a link to it, belongs to another user; move it to one of this "
+      "user's or of root's";
+  EXPECT_EQ(outcome(file("theirs/t")), refused);
+  EXPECT_EQ(outcome(file("theirs/link")), refused);
+  EXPECT_EQ(outcome(file("link")), std::string("token ") + kCanary);
+  ASSERT_EQ(lchown(file("link").c_str(), kNobody, kNobody), 0);
+  EXPECT_EQ(outcome(file("link")), "54: a symbolic link to the token file belongs to another user; make the link anew");
 }
 
 TEST_F(Secrets, OnlyRegularFilesAreRead) {
-  write_file("t", kCanary);
-  std::filesystem::create_symlink(file("t"), file("link"));
-  EXPECT_EQ(outcome(file("link")), "54: the token file is a symbolic link");
   EXPECT_EQ(outcome(directory_), "54: the token file is not a regular file");
   ASSERT_EQ(mkfifo(file("fifo").c_str(), 0600), 0);
   EXPECT_EQ(outcome(file("fifo")), "54: the token file is not a regular file");

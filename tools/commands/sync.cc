@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <set>
 
 #include "engine/json/json.h"
 #include "engine/maintenance/slots.h"
@@ -223,9 +224,13 @@ Status drive_shown(const Globals& globals, Store& store, Carrier& carrier, int64
 /// `slot`: of a directory of slots which one it is; "": it is a store of its own.
 Exit sync_store(const Globals& globals, const SyncArguments& a, const std::string& slot) {
   std::unique_ptr<Carrier> carrier;
+  std::set<std::string> warned;
   const auto open_http = [&](const std::string& url, const Way& way) -> Status {
     CAIRN_TRY_ASSIGN(carrier, make_http_carrier({url, a.token_file, way.token_file, way.ca_file,
                                                  std::clamp<int64_t>(a.deadline_ms, 1, 30'000)}));
+    if (!carrier->warning.empty() && warned.insert(carrier->warning).second) {
+      note(globals, carrier->warning);
+    }
     return {};
   };
   if (!a.upstream.empty()) {
@@ -339,7 +344,7 @@ void add_sync(CommandLine& line) {
   auto a = std::make_shared<SyncArguments>();
   line.add("sync", "Send what the upstream does not have yet", kSyncNotes)
       .option("--upstream", "URL", "https://HOST:PORT, http://127.0.0.1:PORT or unix:PATH; is remembered", a->upstream)
-      .option("--token-file", "FILE", "The upstream's token, in a file of mode 0600", a->token_file)
+      .option("--token-file", "FILE", "The upstream's token, in a file that others cannot read", a->token_file)
       .option("--ca-file", "FILE", "Certificates (PEM) to trust instead of the system's", a->ca_file)
       .option("--via-folder", "DIR", "Exchange messages and answers as files in DIR", a->folder)
       .duration("--deadline", "Give up after this long: 60s (default), 5m, 500ms", a->deadline_ms)

@@ -24,6 +24,7 @@ class Carrier {
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
   bool failed_for_good = false;  // the last message; it fails again until somebody changes something
+  std::string warning;           // of how it was made, for people; empty: nothing
   std::string mended;            // on the way, for people; empty: nothing
 };
 

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "api/secret/secret_file.h"
 #include "api/upstream/http_exchange.h"
 #include "engine/base/error_detail.h"
 #include "engine/store/upstream.h"
@@ -118,7 +119,12 @@ Result<std::unique_ptr<Carrier>> make_http_carrier(const HttpUpstream& upstream)
     const std::string what = exchange.status().what;
     return engine::fail(exchange.status(), what, subject_of(what, address));
   }
-  return std::unique_ptr<Carrier>(std::make_unique<HttpCarrier>(std::move(*exchange)));
+  std::unique_ptr<Carrier> carrier = std::make_unique<HttpCarrier>(std::move(*exchange));
+  if (!address.token_file.empty()) {
+    carrier->warning = secret_file_warning(address.token_file, SecretKind::kToken);
+    carrier->warning += carrier->warning.empty() ? "" : ": " + address.token_file;
+  }
+  return carrier;
 }
 
 }  // namespace cairn::tools

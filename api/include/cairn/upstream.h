@@ -58,8 +58,8 @@ typedef struct cairn_upstream_options {
  * next_try_ms).
  * Durable:  the attachment, as cairn_sync_attach.
  * Errors:   INVALID_ARGUMENT (url, a variable that is not set, a token with bytes outside 0x21 to 0x7e, both a
- *           token_file and a token_environment, timeout_ms), UNSAFE (http:// to another machine; a token file that is a
- *           link, another user's, or that others have access to), IO (a file that cannot be read), TYPE_MISMATCH (a
+ *           token_file and a token_environment, timeout_ms), UNSAFE (http:// to another machine; a token file that
+ *           others can write or replace, or another user's but root's), IO (a file that cannot be read), TYPE_MISMATCH (a
  *           ca_file without a certificate), TOO_LARGE (the token), those of cairn_sync_attach. *upstream is null then.
  *           AGAIN: no thread could be started; the store stays attached.
  * Lifetime: the handle is the caller's, for cairn_upstream_close, before the store's. Copies the options.
