@@ -22,6 +22,8 @@ class Acceptor {
   Acceptor& operator=(const Acceptor&) = delete;
   void start();
   void stop() noexcept;
+  /// For the next connections, if there was a `tls` before.
+  void use(boost::asio::ssl::context& tls) noexcept { tls_ = tls_ == nullptr ? nullptr : &tls; }
 
  private:
   void wait();

@@ -94,6 +94,7 @@ void Connection::close() noexcept {
     return;
   }
   closed_ = true;
+  account_.close(core_);
   if (pending_ != nullptr) {
     pending_->wanted = false;
   }
@@ -250,6 +251,8 @@ Refusal Connection::read_head() {
   version_ = message.version();
   const std::string_view method = text(message.method_string());
   is_head_ = method == "HEAD";
+  const std::string_view sent_target = text(message.target());
+  account_.open(core_, method, sent_target.substr(0, sent_target.find('?')), text(message["X-Request-Id"]));
   if (Refusal refusal = check_framing(message, version_)) {
     return refusal;
   }
@@ -277,13 +280,17 @@ Refusal Connection::read_head() {
     request_.headers.emplace_back(text(field.name_string()), text(field.value()));
   }
   admission_ = core_.service.admit(request_);
+  account_.set_route(admission_.route);
   if (admission_.refusal) {
     return admission_.refusal;
   }
-  if (Refusal refusal = core_.credentials.check(message, !page_.empty(), names_->is_own_socket,
-                                                std::chrono::steady_clock::now(), request_.principal)) {
-    return refusal;
+  if (!admission_.open) {
+    if (Refusal refusal = core_.credentials.check(message, !page_.empty(), names_->is_own_socket,
+                                                  std::chrono::steady_clock::now(), request_.principal)) {
+      return refusal;
+    }
   }
+  account_.set_role(request_.principal.role);
   if (!known_) {
     leave_lists();
   }
@@ -405,8 +412,12 @@ void Connection::respond(Response response) {
   }
   set_deadline(core_.limits.write_ms);
   writes_ = true;
+  if (!account_.id().empty()) {
+    response.headers.emplace_back("X-Request-Id", account_.id());
+  }
   head_out_ = response_head(response, {keep_alive_, version_, page_}, core_.cors, std::time(nullptr));
   const bool has_body = !is_head_ && !has_no_body(response.status);
+  account_.responds(core_, response.status, has_body ? response.text().size() : 0);
   out_ = has_body ? std::move(response) : Response();
   channel_->write({asio::buffer(head_out_), asio::buffer(out_.text())}, then(&Connection::on_written));
 }
@@ -414,6 +425,7 @@ void Connection::respond(Response response) {
 void Connection::on_written(ErrorCode ec, size_t /*n*/) {
   out_ = Response();
   writes_ = false;
+  account_.close(core_);
   if (timed_out_) {
     ++core_.timed_out;
   }

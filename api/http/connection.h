@@ -26,6 +26,7 @@
 #include <optional>
 #include <string>
 
+#include "api/http/account.h"
 #include "api/http/channel.h"
 #include "api/http/core.h"
 #include "api/http/gate.h"
@@ -124,6 +125,8 @@ class Connection : public Asker, public std::enable_shared_from_this<Connection>
   bool is_head_ = false;  // the method
   bool keep_alive_ = false;
   unsigned version_ = 11;
+
+  Account account_;  // of the request that was read last
 
   std::string head_out_;
   Response out_;  // what is being written

@@ -26,6 +26,8 @@ class Core {
       : limits(options.limits),
         cors(options.cors),
         service(what),
+        on_end(options.on_end),
+        request_ids(options.request_ids),
         io(io_context),
         work(work_context),
         credentials(options.authenticate, limits.guesses_max, std::chrono::milliseconds(limits.guesses_ms)),
@@ -38,6 +40,8 @@ class Core {
   const Limits limits;
   const Cors cors;
   Service& service;
+  const std::function<void(const Ended&)> on_end;
+  const bool request_ids;
   boost::asio::io_context& io;    // one thread
   boost::asio::io_context& work;  // the handlers' threads
 
@@ -49,6 +53,7 @@ class Core {
   std::atomic<uint64_t> refused{0};
   std::atomic<uint64_t> timed_out{0};
   std::atomic<uint64_t> failed_handlers{0};
+  std::atomic<size_t> kept{0};  // requests whose answers are kept for later
 
   // The thread of `io` only.
   CredentialGate credentials;
@@ -57,7 +62,6 @@ class Core {
   std::list<Connection*> strangers;  // none of their requests was accepted yet; the oldest first
   std::list<Connection*> idle;       // the others between two requests; idle longest first
   std::list<Connection*> lingering;  // after their last response; the oldest first
-  size_t kept = 0;                   // requests whose answers are kept for later
   uint64_t bodies_bytes = 0;         // of requests that are being read or in work
 
   const std::shared_ptr<ReturnPath> way_back;

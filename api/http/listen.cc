@@ -1,14 +1,17 @@
 #include "api/http/listen.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstddef>
 #include <cstring>
 #include <utility>
 
@@ -137,6 +140,49 @@ Result<ListeningSocket> ListeningSocket::open_tcp(const Listen& address) {
   }
   out.address_.port = port_of(fd);
   return out;
+}
+
+Result<ListeningSocket> ListeningSocket::adopt(int fd) {
+  constexpr Status kNotOne{Code::kInvalidArgument, "a descriptor that was given is not a listening TCP or unix socket"};
+  ListeningSocket out(fd, {});
+  int listens = 0;
+  int type = 0;
+  socklen_t bytes = sizeof listens;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &bytes) != 0 || listens == 0 ||
+      getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) != 0 || type != SOCK_STREAM) {
+    return kNotOne;
+  }
+  sockaddr_storage storage = {};
+  bytes = sizeof storage;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &bytes) != 0) {
+    return kNotOne;
+  }
+  std::array<char, INET6_ADDRSTRLEN> host{};
+  if (storage.ss_family == AF_INET) {
+    inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in*>(&storage)->sin_addr, host.data(), host.size());
+    out.address_ = {Listen::Kind::kIpv4, host.data(), port_of(fd)};
+  } else if (storage.ss_family == AF_INET6) {
+    inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6*>(&storage)->sin6_addr, host.data(), host.size());
+    out.address_ = {Listen::Kind::kIpv6, host.data(), port_of(fd)};
+  } else if (storage.ss_family == AF_UNIX) {
+    const auto* un = reinterpret_cast<sockaddr_un*>(&storage);
+    const size_t length = bytes > offsetof(sockaddr_un, sun_path) ? bytes - offsetof(sockaddr_un, sun_path) : 0;
+    std::string name(un->sun_path, length);
+    if (name.starts_with('/')) {
+      name.resize(std::strlen(name.c_str()));
+    }
+    out.address_ = {Listen::Kind::kUnix, name, 0};
+  } else {
+    return kNotOne;
+  }
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+  return Result<ListeningSocket>(std::move(out));
+}
+
+bool ListeningSocket::others_reach() const {
+  struct stat st = {};
+  return address_.kind == Listen::Kind::kUnix &&
+         (::stat(address_.host.c_str(), &st) != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0);
 }
 
 ListeningSocket::ListeningSocket(ListeningSocket&& other) noexcept

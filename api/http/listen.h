@@ -32,12 +32,17 @@ class ListeningSocket {
   /// Errors: kBusy (another server listens there), kUnsafe (there is a file that is not a socket; it is left alone),
   /// kInvalidArgument, kIo.
   static Result<ListeningSocket> open(const Listen& address);
+  /// One that somebody else has opened; its file, if it has one, is theirs. Becomes non-blocking. It is closed also after
+  /// an error: kInvalidArgument (not a listening stream socket of one of the kinds of Listen).
+  static Result<ListeningSocket> adopt(int fd);
 
   ~ListeningSocket();
   ListeningSocket(ListeningSocket&& other) noexcept;
   ListeningSocket& operator=(ListeningSocket&&) = delete;
 
   [[nodiscard]] int fd() const { return fd_; }
+  /// Of a unix socket: other users may connect too. One of an abstract name has no rights.
+  [[nodiscard]] bool others_reach() const;
   /// With the real port.
   [[nodiscard]] const Listen& address() const { return address_; }
 

@@ -58,9 +58,8 @@ class Server::Impl {
         return tls.status();
       }
       tls_ = std::move(tls).value();
-      // It may be what the clients of a test are told to accept, so the server starts all the same.
-      if (const std::string wrong = certificate_out_of_date(*tls_); !wrong.empty()) {
-        core_.log(wrong + ": clients refuse it; put a valid one into " + options_.tls_cert + " and start again");
+      if (const std::string wrong = out_of_date_text(*tls_); !wrong.empty()) {
+        core_.log(wrong);
       }
     }
     {
@@ -78,6 +77,27 @@ class Server::Impl {
     threads_.emplace_back([this] { run(io_); });
     for (unsigned i = 0; i < options_.handler_threads; ++i) {
       threads_.emplace_back([this] { run(work_); });
+    }
+    return {};
+  }
+
+  Status reload_tls() {
+    if (options_.tls_cert.empty()) {
+      return {};
+    }
+    CAIRN_TRY_ASSIGN(auto tls, make_tls_context(options_.tls_cert, options_.tls_key));
+    const std::string wrong = out_of_date_text(*tls);
+    const MutexLock lock(mutex_);
+    if (!stopped_) {
+      on_io([&] {  // a connection keeps what it needs of the one before
+        for (auto& acceptor : acceptors_) {
+          acceptor->use(*tls);
+        }
+        tls_.swap(tls);
+        if (!wrong.empty()) {
+          core_.log(wrong);
+        }
+      });
     }
     return {};
   }
@@ -112,13 +132,13 @@ class Server::Impl {
   [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
 
   [[nodiscard]] Counters counters() const noexcept {
-    return {core_.open(),   core_.accepted, core_.turned_away, core_.made_room,
-            core_.requests, core_.refused,  core_.timed_out,   core_.failed_handlers};
+    return {core_.open(),   core_.kept,    core_.accepted,  core_.turned_away,    core_.made_room,
+            core_.requests, core_.refused, core_.timed_out, core_.failed_handlers};
   }
 
  private:
   [[nodiscard]] Status check_options() const {
-    if (options_.listen.empty()) {
+    if (options_.listen.empty() && options_.sockets.empty()) {
       return {Code::kInvalidArgument, "no address to listen on"};
     }
     if (options_.handler_threads == 0) {
@@ -130,18 +150,60 @@ class Server::Impl {
     return {};
   }
 
+  // It may be what the clients of a test are told to accept, so the server starts all the same.
+  [[nodiscard]] std::string out_of_date_text(asio::ssl::context& tls) const {
+    const std::string wrong = certificate_out_of_date(tls);
+    return wrong.empty() ? wrong
+                         : wrong + ": clients refuse it; put a valid one into " + options_.tls_cert + " and load it";
+  }
+
+  Status take_sockets() {
+    std::vector<ListeningSocket> taken;
+    Status wrong;
+    for (const int fd : options_.sockets) {
+      auto socket = ListeningSocket::adopt(fd);  // all of them: each is closed when this fails
+      wrong = wrong.ok() ? socket.status() : wrong;
+      if (socket.ok()) {
+        taken.push_back(std::move(socket).value());
+      }
+    }
+    CAIRN_TRY(wrong);
+    for (ListeningSocket& socket : taken) {
+      CAIRN_TRY(check_reach(socket.address()));
+      if (socket.others_reach() && !options_.authenticate) {
+        return {Code::kUnsafe,
+                "other users can reach a unix socket that was given: give a token, or make the socket with mode 0600"};
+      }
+      add_acceptor(std::move(socket));
+    }
+    return {};
+  }
+
+  [[nodiscard]] Status check_reach(const Listen& address) const {
+    if (!address.is_local() && (!options_.authenticate || options_.tls_cert.empty())) {
+      return {Code::kUnsafe,
+              "other machines can reach this address: give a token and a TLS certificate with its key, or listen on "
+              "127.0.0.1, [::1] or a unix socket"};
+    }
+    return {};
+  }
+
+  void add_acceptor(ListeningSocket socket) {
+    asio::ssl::context* tls = socket.address().kind == Listen::Kind::kUnix ? nullptr : tls_.get();
+    auto names = std::make_shared<const Names>(Names::of(socket.address(), tls != nullptr, options_.hosts));
+    addresses_.push_back(socket.address().text());
+    acceptors_.push_back(std::make_unique<Acceptor>(core_, std::move(socket), tls, std::move(names)));
+  }
+
   Status listen() {
+    CAIRN_TRY(take_sockets());
     std::vector<Listen> wanted;
     for (const std::string& text : options_.listen) {
       auto address = Listen::parse(text);
       if (!address.ok()) {
         return address.status();
       }
-      if (!address->is_local() && (!options_.authenticate || options_.tls_cert.empty())) {
-        return {Code::kUnsafe,
-                "other machines can reach this address: give a token and a TLS certificate with its key, or listen on "
-                "127.0.0.1, [::1] or a unix socket"};
-      }
+      CAIRN_TRY(check_reach(*address));
       wanted.push_back(std::move(address).value());
     }
     for (const Listen& address : wanted) {
@@ -149,10 +211,7 @@ class Server::Impl {
       if (!socket.ok()) {
         return socket.status();
       }
-      asio::ssl::context* tls = address.kind == Listen::Kind::kUnix ? nullptr : tls_.get();
-      auto names = std::make_shared<const Names>(Names::of(socket->address(), tls != nullptr, options_.hosts));
-      addresses_.push_back(socket->address().text());
-      acceptors_.push_back(std::make_unique<Acceptor>(core_, std::move(socket).value(), tls, std::move(names)));
+      add_acceptor(std::move(socket).value());
     }
     if (!options_.own_socket.empty()) {
       if (const Status own = listen_for_own_user(); !own.ok()) {
@@ -252,6 +311,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Service& se
 }
 
 std::vector<std::string> Server::addresses() const { return impl_->addresses(); }
+Status Server::reload_tls() { return impl_->reload_tls(); }
 void Server::stop(int64_t deadline_ms) noexcept { impl_->stop(deadline_ms); }
 Counters Server::counters() const noexcept { return impl_->counters(); }
 

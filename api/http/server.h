@@ -26,7 +26,7 @@ namespace cairn::http {
 class Server {
  public:
   /// Listens, and serves until stop().
-  /// Errors: kUnsafe (an address that others can reach without token and TLS; a TLS key that others can read; a file at
+  /// Errors: kUnsafe (an address that others can reach without token and TLS; a TLS key's file that open_secret_file refuses; a file at
   /// the path of a unix socket), kBusy (another server listens there), kInvalidArgument (no or wrong addresses,
   /// certificate or key), kIo, kNoMemory. `what` says which. After an error nothing listens.
   static Result<std::unique_ptr<Server>> start(ServerOptions options, Service& service);
@@ -37,6 +37,10 @@ class Server {
 
   /// As in ServerOptions::listen, with the real ports.
   [[nodiscard]] std::vector<std::string> addresses() const;
+  /// Reads the certificate and its key again, for connections that come from now on; those that are there go on. After
+  /// an error all is as before. Without TLS nothing happens. Errors: those of start() for the two files. Threads: any
+  /// except a handler's.
+  Status reload_tls();
   /// Stops listening, closes idle connections, calls Service::let_go, and answers the requests that are in work. After
   /// `deadline_ms` it closes the connections that have sent nothing of a response, and after the same time once more
   /// those whose clients still do not read theirs. It returns earlier if all is done, and later only if a handler runs

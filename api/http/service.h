@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "api/http/answer.h"
 #include "api/http/refusal.h"
@@ -16,6 +17,8 @@ struct Admission {
   Refusal refusal;
   std::string allow;          // of a 405: the methods that there are, for the header Allow
   size_t body_bytes_max = 0;  // a longer body is answered 413
+  std::string_view route;     // a name of what answers, for Ended; lives as long as the service
+  bool open = false;          // whoever asks gets it: the Authenticator is not asked
   int64_t body_ms = 30'000;   // for the body to come, else 408
 };
 

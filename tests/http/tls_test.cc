@@ -262,6 +262,43 @@ TEST_F(Tls, AKeyMayBeALink) {
   EXPECT_TRUE(TlsClient(address(), cert_).connected());
 }
 
+TEST_F(Tls, AReloadedCertificateIsForNewConnections) {
+  start_tls();
+  const std::string old_cert = directory() + "/old.pem";
+  std::filesystem::copy_file(cert_, old_cert);
+  TlsClient before(address(), old_cert);
+  ASSERT_TRUE(before.connected());
+  make_certificate(cert_, key_);
+  EXPECT_TRUE(TlsClient(address(), old_cert).connected()) << "nobody has said so yet";
+  ASSERT_TRUE(server_->reload_tls().ok());
+  TlsClient after(address(), cert_);
+  EXPECT_TRUE(after.connected());
+  EXPECT_FALSE(TlsClient(address(), old_cert).connected());
+  before.send(post("hello") + last_get());
+  EXPECT_NE(before.read_to_end().find("POST /p? hello"), std::string::npos) << "who is there stays";
+}
+
+TEST_F(Tls, AReloadThatFailsChangesNothing) {
+  start_tls();
+  const std::string old_cert = directory() + "/old.pem";
+  const std::string old_key = directory() + "/old.key";
+  std::filesystem::copy_file(cert_, old_cert);
+  std::filesystem::copy_file(key_, old_key);
+  make_certificate(cert_, key_);
+  std::filesystem::copy_file(old_key, key_, std::filesystem::copy_options::overwrite_existing);
+  EXPECT_STREQ(server_->reload_tls().what, "the TLS key is not the certificate's") << "half of an exchange";
+  EXPECT_TRUE(TlsClient(address(), old_cert).connected());
+  std::ofstream(key_) << "no key";
+  EXPECT_EQ(server_->reload_tls().code, Code::kTypeMismatch);
+  std::filesystem::remove(key_);
+  EXPECT_EQ(server_->reload_tls().code, Code::kIo);
+  EXPECT_TRUE(TlsClient(address(), old_cert).connected());
+  stop();
+  std::filesystem::copy_file(old_key, key_);
+  std::filesystem::copy_file(old_cert, cert_, std::filesystem::copy_options::overwrite_existing);
+  EXPECT_TRUE(server_->reload_tls().ok()) << "and waits for nobody";
+}
+
 TEST_F(Tls, AnswersMayBeKept) {
   use_tls();
   TlsKeeper keeper;
