@@ -28,16 +28,35 @@ std::vector<std::string> skipped_columns(const http::Principal& who) {
 }
 
 Keys::Keys(std::vector<Secret> api, std::vector<Secret> sync, std::string subject, std::function<int64_t()> now_s)
-    : api_(std::move(api)), sync_(std::move(sync)), subject_(std::move(subject)), now_s_(std::move(now_s)) {}
+    : tokens_(std::make_shared<const Tokens>(Tokens{std::move(api), std::move(sync)})),
+      subject_(std::move(subject)),
+      now_s_(std::move(now_s)) {}
+
+std::shared_ptr<const Keys::Tokens> Keys::tokens() const {
+  const MutexLock lock(mutex_);
+  return tokens_;
+}
+
+void Keys::replace(std::vector<Secret> api, std::vector<Secret> sync) {
+  auto tokens = std::make_shared<const Tokens>(Tokens{std::move(api), std::move(sync)});
+  const MutexLock lock(mutex_);
+  tokens_.swap(tokens);
+}
+
+bool Keys::empty() const {
+  const auto now = tokens();
+  return now->api.empty() && now->sync.empty();
+}
 
 http::Authenticated Keys::check(const http::Credentials& credentials) const {
+  const auto now = tokens();
   http::Authenticated out;
   if (credentials.is_own_user) {  // who could read the store's files as well
     out.principal.role = kApiKey;
     return out;
   }
   out.principal.role =
-      (has(api_, credentials.bearer) ? kApiKey : 0) | (has(sync_, credentials.bearer) ? kSyncToken : 0);
+      (has(now->api, credentials.bearer) ? kApiKey : 0) | (has(now->sync, credentials.bearer) ? kSyncToken : 0);
   if (out.principal.role != 0) {
     return out;
   }
@@ -47,7 +66,7 @@ http::Authenticated Keys::check(const http::Credentials& credentials) const {
     return out;
   }
   std::vector<std::string_view> keys;
-  for (const Secret& key : api_) {
+  for (const Secret& key : now->api) {
     keys.push_back(key.reveal());
   }
   PublicToken token;
@@ -68,7 +87,8 @@ http::Authenticated Keys::check(const http::Credentials& credentials) const {
 }
 
 std::string Keys::sign(std::string_view claims) const {
-  return api_.empty() ? std::string() : sign_public_token(api_.front().reveal(), claims);
+  const auto now = tokens();
+  return now->api.empty() ? std::string() : sign_public_token(now->api.front().reveal(), claims);
 }
 
 }  // namespace cairn::server

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "api/http/principal.h"
 #include "api/secret/secret.h"
+#include "wal/mutex.h"
 
 namespace cairn::server {
 
@@ -28,16 +30,25 @@ class Keys {
   /// none: that of the system.
   Keys(std::vector<Secret> api, std::vector<Secret> sync, std::string subject = {},
        std::function<int64_t()> now_s = {});
+  /// From now on these count and the others do not, nor what they have signed. As many kinds as before: a server that
+  /// asks somebody does not stop to ask, and the other way round. Threads: any.
+  void replace(std::vector<Secret> api, std::vector<Secret> sync);
   /// Whether a request must prove anything: not if there is no token at all.
-  [[nodiscard]] bool empty() const { return api_.empty() && sync_.empty(); }
+  [[nodiscard]] bool empty() const;
   /// Threads: any.
   [[nodiscard]] http::Authenticated check(const http::Credentials& credentials) const;
   /// A public token that says `claims`, signed with the first API key; empty: there is no API key. Threads: any.
   [[nodiscard]] std::string sign(std::string_view claims) const;
 
  private:
-  const std::vector<Secret> api_;
-  const std::vector<Secret> sync_;
+  struct Tokens {
+    std::vector<Secret> api;
+    std::vector<Secret> sync;
+  };
+  [[nodiscard]] std::shared_ptr<const Tokens> tokens() const;
+
+  mutable Mutex mutex_{LockRank::kKeys};
+  std::shared_ptr<const Tokens> tokens_ CAIRN_GUARDED_BY(mutex_);  // never null
   const std::string subject_;
   const std::function<int64_t()> now_s_;
 };

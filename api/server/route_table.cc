@@ -89,6 +89,8 @@ http::Admission RouteTable::admit(const http::Request& head) {
   if (const Entry* entry = find(head); entry != nullptr) {
     out.body_bytes_max = entry->route.body_bytes_max;
     out.body_ms = entry->route.body_ms;
+    out.route = entry->route.pattern;
+    out.open = entry->route.open;
   } else if (out.allow = methods_of(head); !out.allow.empty()) {
     out.refusal = {405, "Method not allowed"};
   }

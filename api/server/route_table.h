@@ -32,6 +32,7 @@ struct Route {
   // "/api/v1/runs/:id/metadata": a segment with a colon in front is a parameter, never empty. A last segment "*" stands
   // for any number of segments, none included.
   std::string pattern;
+  bool open = false;    // anybody may call it, and is not asked who they are
   int roles = kApiKey;  // principals with one of these bits may call it
   // Public tokens that may call it, whatever `roles` says. Those with no scope at all are not let in by the table; those
   // with others by the handler, which knows what is asked for: Call::is_let_in().

@@ -1,6 +1,8 @@
 // The runs of a store of this process, as the routes see them: the first RunStorage.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -40,6 +42,14 @@ class RunStore : public RunStorage {
   Result<int64_t> keep_time(int64_t now_us) override;
   [[nodiscard]] std::string name() const override { return name_; }
 
+  /// Operations of each type that were asked for by updates which happened. Since this was made.
+  [[nodiscard]] uint64_t operations(engine::OperationType type) const {
+    return operations_.at(static_cast<size_t>(type)).load(std::memory_order_relaxed);
+  }
+  /// Of those, the ones that did not apply to what was there.
+  [[nodiscard]] uint64_t unapplied(engine::Reason reason) const {
+    return unapplied_.at(static_cast<size_t>(reason)).load(std::memory_order_relaxed);
+  }
   /// Every position in a set becomes unknown, as after a restart.
   void forget_changes() { feed_.restart(); }
   /// Runs that the feed has visited.
@@ -104,6 +114,8 @@ class RunStore : public RunStorage {
 
   engine::Store& store_;
   const std::string name_;
+  std::array<std::atomic<uint64_t>, engine::kOperationTypes> operations_{};
+  std::array<std::atomic<uint64_t>, engine::kReasons> unapplied_{};
   StoreFeed feed_;
   InWork in_work_;
 

@@ -178,13 +178,21 @@ Result<Written> RunStore::apply(const MetadataUpdate& update, Notes notes) {
     add(all, *root, update.root_operations);
   }
   engine::TransactOptions how;
+  std::vector<engine::Reason> unapplied(all.size());
   how.skip_unapplied = true;
+  how.unapplied = &unapplied;
   how.late_us = INT64_MAX;  // the bound is for the run itself: its parent and root may have ended long ago
   how.notes = std::move(notes);
   if (all.empty()) {
     CAIRN_TRY(how.notes.empty() ? Status() : store_.write_notes(how.notes));
   } else if (const Status s = store_.transact(all, engine::Durability::kDefault, nullptr, how); !s.ok()) {
     return refused_by(s, store_.options().metadata_bytes_max);
+  }
+  for (const engine::RunOperation& op : all) {
+    operations_.at(static_cast<size_t>(op.op.type)).fetch_add(1, std::memory_order_relaxed);
+  }
+  for (const engine::Reason reason : unapplied) {
+    unapplied_.at(static_cast<size_t>(reason)).fetch_add(1, std::memory_order_relaxed);
   }
   Written out;
   out.id = update.run;

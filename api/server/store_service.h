@@ -1,6 +1,7 @@
 // All that `cairn serve` answers for one store: the routes of runs, those that watch, and the route of messages.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -25,6 +26,7 @@ class StoreService {
     std::vector<Secret> sync_tokens;
     int64_t late_metadata_us = ApiOptions().late_metadata_us;
     std::function<void(const std::string&)> trouble;  // what keeps delays and times to live from ending; of any thread
+    std::vector<Route> further = {};                  // routes that are looked at first
   };
   /// `store` and `receiver` must live longer. Throws std::system_error if there is no thread for
   /// subscriptions or for the time.
@@ -36,8 +38,20 @@ class StoreService {
   /// What pages of other origins may read of a response: what the npm client's subscriptions and retries need.
   static const char* exposed_headers();
   [[nodiscard]] bool needs_key() const { return !keys_.empty(); }
+  /// Why updates are not taken now, for GET /readyz; "": they are. Threads: any.
+  [[nodiscard]] std::string why_not_ready() const;
+  /// From now on it is not ready: it is about to stop.
+  void retire() { retires_ = true; }
+  [[nodiscard]] const RunStore& runs() const { return runs_; }
+  [[nodiscard]] const Subscriptions& subscriptions() const { return subscriptions_; }
+  /// As Keys::replace().
+  void replace_tokens(std::vector<Secret> api, std::vector<Secret> sync) {
+    keys_.replace(std::move(api), std::move(sync));
+  }
 
  private:
+  engine::Store& store_;
+  std::atomic<bool> retires_{false};
   RunStore runs_;
   Keys keys_;
   Subscriptions subscriptions_;

@@ -84,6 +84,7 @@ Subscriptions::Counters Subscriptions::counters() const {
   Counters out;
   out.waiting = waiting_;
   out.looks = looks_;
+  out.rows = rows_;
   return out;
 }
 
@@ -232,10 +233,21 @@ void Subscriptions::give(std::vector<Waiting> leaving, bool in_trouble) const {
       }
       std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a->number < b->number; });
       const bool complete = keep_what_fits(parts_of(request.columns), rows);
+      count(rows);
       // A row may have a number that the looks have not reached: what comes before that is not all told.
       const uint64_t after = complete ? waiting.after.number : std::min(rows.back()->number, waiting.after.number);
       waiting.answer.send(
           changes_response(request, request.handle, after, complete, bodies.body_of(request.columns, rows, complete)));
+    }
+  }
+}
+
+void Subscriptions::count(const std::vector<ChangedRunPtr>& rows) const {
+  const int64_t now_us = wall_us();
+  rows_ += rows.size();
+  for (const ChangedRunPtr& row : rows) {
+    if (!row->is_erased) {
+      delays_.add(static_cast<double>(std::max<int64_t>(now_us - row->view.updated_us, 0)) / 1e6);
     }
   }
 }

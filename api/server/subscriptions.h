@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "api/http/answer.h"
+#include "api/server/histogram.h"
 #include "api/server/run_storage.h"
 #include "api/server/shape_request.h"
 #include "api/server/waiting_room.h"
@@ -50,8 +51,12 @@ class Subscriptions {
   struct Counters {
     size_t waiting = 0;
     uint64_t looks = 0;
+    uint64_t rows = 0;  // that were sent to who waited
   };
   [[nodiscard]] Counters counters() const;
+  /// From the change of a run to the answer that tells it, in seconds. Who gets an answer every answer_ms has some of
+  /// that in it.
+  [[nodiscard]] const Histogram& delays() const { return delays_; }
 
  private:
   /// As long as it lives the changes are followed, also while nobody waits yet.
@@ -81,6 +86,7 @@ class Subscriptions {
   void look();
   bool look_at_some();
   void give(std::vector<Waiting> leaving, bool in_trouble) const;
+  void count(const std::vector<ChangedRunPtr>& rows) const;
 
   void wake() noexcept;
   void restart(Position at) CAIRN_REQUIRES(mutex_);
@@ -92,6 +98,8 @@ class Subscriptions {
   std::atomic<bool> ends_{false};
   std::atomic<size_t> waiting_{0};  // written under mutex_
   std::atomic<uint64_t> looks_{0};
+  mutable std::atomic<uint64_t> rows_{0};
+  mutable Histogram delays_{kDelayBounds};
 
   mutable Mutex mutex_{LockRank::kSubscriptions};
   WaitingRoom room_ CAIRN_GUARDED_BY(mutex_);

@@ -72,9 +72,13 @@ unsigned status_of(const std::string& answer) {
   }
 }
 
-}  // namespace
-
-namespace {
+http::Response plain_text(unsigned status, const std::string& line) {
+  http::Response out;
+  out.status = status;
+  out.content_type = "text/plain";
+  out.body = line + "\n";
+  return out;
+}
 
 http::Response answer_sync(engine::sync::Receiver& receiver, const http::Request& request) {
   if (request.header("Content-Type") != upstream::kSyncContentType) {
@@ -111,11 +115,17 @@ Route health_route() {
   Route route;
   route.method = "GET";
   route.pattern = "/healthz";
-  route.handler = [](Call call) {
-    http::Response response;
-    response.content_type = "text/plain";
-    response.body = "ok\n";
-    call.answer.send(std::move(response));
+  route.handler = [](Call call) { call.answer.send(plain_text(200, "ok")); };
+  return route;
+}
+
+Route ready_route(std::function<std::string()> why_not) {
+  Route route;
+  route.method = "GET";
+  route.pattern = "/readyz";
+  route.handler = [why_not = std::move(why_not)](Call call) {
+    const std::string reason = why_not();
+    call.answer.send(reason.empty() ? plain_text(200, "ready") : plain_text(503, "not ready: " + reason));
   };
   return route;
 }

@@ -28,6 +28,7 @@ const std::map<std::string, std::vector<std::string>>& who_may_call() {
   static const std::map<std::string, std::vector<std::string>> out = {
       {"POST /v1/sync", {}},
       {"GET /healthz", {}},
+      {"GET /readyz", {}},
       {"POST /api/v1/tasks/:task/trigger", {"trigger:tasks:<parameter>"}},
       {"GET /api/v3/runs/:id", kReadRun},
       {"GET /api/v1/runs", kList},
