@@ -9,7 +9,7 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build pkg-config
   liblmdb-dev libmsgpack-cxx-dev libxxhash-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev
-  libcurl4-openssl-dev libzstd-dev libboost-dev libssl-dev
+  libcurl4-openssl-dev libzstd-dev libboost-dev libssl-dev prometheus-cpp-dev
 )
 tests=(
   ccache git patch clang clang-format clang-tidy binutils
