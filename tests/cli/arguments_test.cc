@@ -297,7 +297,7 @@ TEST_F(Arguments, DurationsAreDigitsAndAUnit) {
       ASSERT_FALSE(hangs_) << option.name << " " << bad;
     }
   }
-  EXPECT_EQ(durations, 4);
+  EXPECT_EQ(durations, 5);
 }
 
 TEST(TimeArgument, TakesOffsetsFromUtc) {

@@ -24,7 +24,8 @@ into_root() {
 }
 into_root -i "$package"
 for file in bin/cairn include/cairn/cairn.h lib/libcairn.so.0 lib/libcairn.a lib/pkgconfig/cairn.pc share/doc/cairn/copyright \
-  share/man/man1/cairn.1 share/bash-completion/completions/cairn; do
+  share/man/man1/cairn.1 share/bash-completion/completions/cairn lib/systemd/system/cairn.service \
+  lib/systemd/system/cairn.socket; do
   [ -e "$root/usr/$file" ] || refuse "it has no /usr/$file"
 done
 (cd "$work" && "$root/usr/bin/cairn" --version) >/dev/null

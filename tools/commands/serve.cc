@@ -21,6 +21,11 @@
 #include "tools/output/report.h"
 #include "tools/output/terminal_text.h"
 #include "tools/process/interrupt.h"
+#include "tools/serve/credentials.h"
+#include "tools/serve/figures.h"
+#include "tools/serve/forwarder.h"
+#include "tools/serve/request_log.h"
+#include "tools/serve/supervisor.h"
 #include "tools/store/open_store.h"
 #include "tools/store/relay_socket.h"
 #include "tools/sync/carrier.h"
@@ -53,8 +58,15 @@ it needs a token and TLS. If a token is given, every request must have one. To m
 --sync-token-file. A unix socket can be reached by this user only. The server always listens on
 relay.sock in the store's directory, too, where this user's processes need no token.
 
-GET /healthz answers `ok`. Ctrl-C ends the server cleanly. If the store was removed, or failed to
-write and must be opened again, the server ends by itself, with 74.
+SIGHUP reads the files of tokens, and the certificate and its key, again; connections and requests
+that wait go on. To exchange a token have two --token-file with the same one in both: write the new
+one into the first, SIGHUP, tell it to all who ask, write it into the second, SIGHUP. A run is
+erased by --retain-finished once the upstream, if there is one, has all of it. What --log writes has
+no headers and no queries.
+
+GET /healthz answers `ok`, GET /readyz whether updates are taken, GET /metrics has figures for
+Prometheus. Ctrl-C ends the server cleanly. If the store was removed, or failed to write and must be
+opened again, the server ends by itself, with 74.
 
 Examples:
   cairn serve --store relay
@@ -69,6 +81,9 @@ struct ServeArguments {
   std::string tls_cert, tls_key, upstream, upstream_token_file, ca_file, folder;
   std::optional<uint64_t> limit, connections_max;
   int64_t late_metadata_ms = 3'600'000;
+  int64_t retain_finished_ms = 0;
+  std::string log = "off";
+  bool metrics_open = false;
 };
 
 void print_end(const Globals& globals, const protocol::Receiver::Counters& c) {
@@ -183,18 +198,6 @@ class StoreWatch {
   int64_t looked_ms_ = 0;
 };
 
-Result<std::vector<Secret>> read_tokens(const std::vector<std::string>& files) {
-  std::vector<Secret> out;
-  for (const std::string& file : files) {
-    auto token = Secret::from_file(file);
-    if (!token.ok()) {
-      return engine::fail(token.status(), token.status().what, file);
-    }
-    out.push_back(std::move(*token));
-  }
-  return out;
-}
-
 /// SCHEME://HOST or SCHEME://HOST:PORT, as a browser writes the origin of a page.
 bool is_origin(const std::string& text) {
   const size_t at = text.starts_with("https://") ? 8 : text.starts_with("http://") ? 7 : 0;
@@ -241,9 +244,14 @@ void print_addresses(const Globals& globals, const std::vector<std::string>& add
 }
 
 Status serve_http(const Globals& globals, const ServeArguments& a, Store& store, const std::atomic<bool>& latched,
-                  protocol::Receiver& receiver, std::unique_ptr<Carrier> carrier, size_t connections) {
+                  protocol::Receiver& receiver, std::unique_ptr<Carrier> carrier, size_t connections,
+                  Supervisor& supervisor) {
   http::ServerOptions options;
-  options.listen = a.listen.empty() ? std::vector<std::string>{"127.0.0.1:4020"} : a.listen;
+  options.listen = a.listen;
+  options.sockets = supervisor.sockets();
+  if (options.listen.empty() && options.sockets.empty()) {
+    options.listen = {"127.0.0.1:4020"};
+  }
   options.own_socket = store.options().directory + "/" + kRelaySocket;
   options.hosts = a.hosts;
   options.tls_cert = a.tls_cert;
@@ -256,12 +264,26 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
       note(globals, std::string(line));
     }
   };
-  CAIRN_TRY_ASSIGN(auto&& api_tokens, read_tokens(a.token_files));
-  CAIRN_TRY_ASSIGN(auto&& sync_tokens, read_tokens(a.sync_token_files));
+  CredentialFiles credentials(globals, {a.token_files, a.sync_token_files, a.tls_cert, a.tls_key});
+  CAIRN_TRY_ASSIGN(auto tokens, credentials.read_tokens());
+  std::optional<RequestLog> request_log;
+  if (a.log != "off") {
+    request_log.emplace(a.log == "json" ? RequestLog::Form::kJson : RequestLog::Form::kText);
+  }
+  Figures figures(store, receiver, a.metrics_open);
+  options.request_ids = request_log.has_value();
+  options.on_end = [&figures, &request_log](const http::Ended& ended) {
+    figures.count(ended);
+    if (request_log) {
+      request_log->add(ended);
+    }
+  };
   server::StoreService service(
       store, receiver,
-      {std::move(api_tokens), std::move(sync_tokens), 1000 * a.late_metadata_ms,
-       [&globals](const std::string& text) { note(globals, "a delay or a time to live does not end: " + text); }});
+      {std::move(tokens.api), std::move(tokens.sync), 1000 * a.late_metadata_ms,
+       [&globals](const std::string& text) { note(globals, "a delay or a time to live does not end: " + text); },
+       figures.routes()});
+  figures.watch(service);
   options.authenticate = service.authenticator();
   options.cors.origins = a.allow_origins;
   options.cors.expose_headers = server::StoreService::exposed_headers();
@@ -270,34 +292,37 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
   auto server = http::Server::start(std::move(options), service.routes());
   if (!server.ok()) {
     const std::string_view what = server.status().what;
-    const std::string& file = what.starts_with("the TLS certificate's file")                         ? a.tls_cert
-                              : what.find("the TLS key") != std::string_view::npos                   ? a.tls_key
-                              : what.ends_with("this address") || what.ends_with("this unix socket") ? one_address
-                                                                                                     : std::string();
+    const bool of_address = what.ends_with("this address") || what.ends_with("this unix socket");
+    const std::string file = of_address ? one_address : credentials.file_of(what);
     return file.empty() ? server.status() : engine::fail(server.status(), std::string(what), file);
   }
   const std::string key = !service.needs_key()     ? "any"
                           : !a.token_files.empty() ? "(the text in the file of --token-file)"
                                                    : "(none: without --token-file nobody may use the runs)";
   print_addresses(globals, (*server)->addresses(), a.hosts, tls, service.needs_key(), key);
+  figures.watch(**server);
+  credentials.warn();
+  supervisor.ready();
   FreeMemory free_memory;
   StoreWatch watch(store, latched);
   Status lost;
-  while (!interrupted()) {
-    lost = watch.look();
-    if (!lost.ok()) {
-      break;
-    }
-    free_memory.after((*server)->counters().requests);
-    if (carrier != nullptr) {
-      if (const Status s = forward(store, *carrier, monotonic_ms() + 30'000); !s.ok()) {
-        note(globals, "the upstream: " + engine::error_text(s));
-        pause_ms(1000);
+  {
+    const Forwarder forwarder(globals, store, std::move(carrier));
+    while (!interrupted() && (lost = watch.look()).ok()) {
+      free_memory.after((*server)->counters().requests);
+      figures.look();
+      supervisor.lives();
+      if (reload_asked()) {
+        supervisor.reloads();
+        credentials.reload(service, **server);
+        supervisor.ready();
       }
+      pause_ms(100);
     }
-    pause_ms(carrier != nullptr ? 20 : 100);
   }
   const engine::ErrorDetail detail = engine::error_detail();
+  supervisor.stops();
+  service.retire();
   kill_at_interrupt(3);  // a second one comes from somebody in a hurry, and the stop ends by itself
   (*server)->stop(5000);
   const protocol::Receiver::Counters counters = receiver.counters();
@@ -330,6 +355,9 @@ void keep_little_free_memory() {
 }
 
 Exit serve(const Globals& globals, const ServeArguments& a) {
+  if (a.log != "off" && a.log != "text" && a.log != "json") {
+    return report_usage(globals, "--log takes off, text or json");
+  }
   const std::optional<std::string> directory = store_directory(globals);
   const std::optional<uint32_t> limit = metadata_limit(globals, a.limit);
   if (!directory || !limit) {
@@ -355,7 +383,14 @@ Exit serve(const Globals& globals, const ServeArguments& a) {
       return report_error(globals, made.status());
     }
     carrier = std::move(*made);
+    if (!carrier->warning.empty()) {
+      note(globals, carrier->warning);
+    }
   }
+  if (a.folder.empty()) {
+    note_reloads();
+  }
+  Supervisor supervisor;
   keep_little_free_memory();
   // Whoever reads its lines may go first (`cairn serve | tee log`, a log daemon that restarts): it goes on serving.
   (void)signal(SIGPIPE, SIG_IGN);  // NOLINT(concurrency-mt-unsafe): before there are threads
@@ -368,6 +403,8 @@ Exit serve(const Globals& globals, const ServeArguments& a) {
   options.guard_sigbus = true;
   options.need_staging_dir = true;
   options.segment_bytes = 16u << 20;
+  options.retain_finished_ms = static_cast<uint64_t>(a.retain_finished_ms);
+  options.count_runs = true;
   Log log{globals};
   options.hooks.context = &log;
   // Runs are listed by when they were made, and asked for by it: the store's own clock stands still for milliseconds.
@@ -397,7 +434,7 @@ Exit serve(const Globals& globals, const ServeArguments& a) {
         status = (*store)->upstream().attach(without_secrets(a.upstream), sender);
       }
       if (status.ok()) {
-        status = serve_http(globals, a, **store, log.latched, receiver, std::move(carrier), *connections);
+        status = serve_http(globals, a, **store, log.latched, receiver, std::move(carrier), *connections, supervisor);
       }
     }
   }
@@ -417,8 +454,7 @@ void add_serve(CommandLine& line) {
   line.add("serve", "Serve the runs of this store over HTTP, and take what other stores send", kServeNotes)
       .list("--listen", "ADDRESS", "IP:PORT or unix:PATH (default 127.0.0.1:4020); can be repeated", a->listen)
       .list("--host", "NAME", "This server's name for others, as relay.example:4020; can be repeated", a->hosts)
-      .list("--token-file", "FILE", "Require the token in this file (mode 0600) of all; can be repeated",
-            a->token_files)
+      .list("--token-file", "FILE", "Require the token in this file of all; can be repeated", a->token_files)
       .list("--sync-token-file", "FILE", "A token that only opens the route of `cairn sync`; can be repeated",
             a->sync_token_files)
       .list("--allow-origin", "ORIGIN", "A page of this origin may call, as https://app.example; can be repeated",
@@ -432,12 +468,16 @@ void add_serve(CommandLine& line) {
       .option("--via-folder", "DIR", "Answer the messages in DIR, and end", a->folder)
       .duration("--late-metadata", "So long after its end a run takes metadata by its route (default 1h)",
                 a->late_metadata_ms)
+      .duration("--retain-finished", "Erase runs so long after they ended: 30d (default: never)", a->retain_finished_ms)
+      .option("--log", "FORM", "A line for each request on stderr: text, json or off (default)", a->log)
+      .flag("--metrics-open", "GET /metrics needs no token", a->metrics_open)
       .number("--connections-max", "N", "Most connections at once (8192, or the descriptor limit less 64)",
               {1, UINT32_MAX}, a->connections_max)
       .metadata_limit(a->limit)
       .excludes("--via-folder",
                 {"--listen", "--host", "--token-file", "--sync-token-file", "--allow-origin", "--tls-cert", "--tls-key",
-                 "--upstream", "--upstream-token-file", "--ca-file", "--connections-max", "--late-metadata"})
+                 "--upstream", "--upstream-token-file", "--ca-file", "--connections-max", "--late-metadata",
+                 "--retain-finished", "--log", "--metrics-open"})
       .only_with("--upstream", {"--upstream-token-file", "--ca-file"})
       .run([a](const Globals& globals) { return serve(globals, *a); });
 }

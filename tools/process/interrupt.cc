@@ -20,6 +20,8 @@ namespace {
 std::atomic<int> g_signal{0};  // the first one
 std::atomic<int> g_count{0};
 std::atomic<int> g_kills_at{2};
+std::atomic<bool> g_reload{false};
+bool g_ends_with_terminal = false;
 static_assert(std::atomic<int>::is_always_lock_free);
 // The handler writes a byte. A wait that polls it misses no signal, however shortly before the wait it came: the
 // "self-pipe trick" of D. J. Bernstein.
@@ -47,6 +49,16 @@ void note_signal(int number) {
   const char byte = 0;
   [[maybe_unused]] const ssize_t written = write(g_pipe[1], &byte, 1);
   errno = saved;
+}
+
+void note_hang_up(int /*number*/) { g_reload = true; }
+
+bool has_terminal() {
+  const int fd = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (fd >= 0) {
+    close(fd);
+  }
+  return fd >= 0;
 }
 
 // True where `fd` (-1: none) has something to read, or its end; false after `ms` (-1: no limit), or where interrupted.
@@ -87,6 +99,27 @@ void note_interrupts() {
 }
 
 bool interrupted() { return g_signal != 0; }
+
+void note_reloads() {
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = note_hang_up;
+  action.sa_flags = SA_RESTART;  // it interrupts nothing
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGHUP, &action, &before);
+  g_ends_with_terminal = before.sa_handler != SIG_IGN && has_terminal();
+}
+
+bool reload_asked() {
+  if (!g_reload.exchange(false)) {
+    return false;
+  }
+  if (g_ends_with_terminal && !has_terminal()) {
+    note_signal(SIGHUP);
+    return false;
+  }
+  return true;
+}
 
 void kill_at_interrupt(int number) { g_kills_at = number; }
 

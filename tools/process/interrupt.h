@@ -11,6 +11,11 @@ void note_interrupts();
 [[nodiscard]] bool interrupted();
 /// From now on the signal of this number kills.
 void kill_at_interrupt(int number);
+/// From now on SIGHUP asks for a reload, and ends the process no more. One that comes because the terminal is gone counts
+/// as an interrupt all the same, unless hang-ups were ignored before (nohup).
+void note_reloads();
+/// Whether a reload was asked for since the last call.
+[[nodiscard]] bool reload_asked();
 /// Blocks until a read of `fd` would not. False: interrupted, if only just before the call.
 [[nodiscard]] bool wait_for_input(int fd);
 /// Sleeps; a signal ends it, if only one that came just before the call.
