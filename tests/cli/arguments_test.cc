@@ -297,7 +297,7 @@ TEST_F(Arguments, DurationsAreDigitsAndAUnit) {
       ASSERT_FALSE(hangs_) << option.name << " " << bad;
     }
   }
-  EXPECT_EQ(durations, 5);
+  EXPECT_EQ(durations, 7);
 }
 
 TEST(TimeArgument, TakesOffsetsFromUtc) {

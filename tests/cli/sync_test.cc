@@ -409,6 +409,23 @@ TEST_F(Sync, ARefusedRunIsHeldAndTheOthersFlow) {
   EXPECT_EQ(cairn({"sync", "--skip", "big"}).exit, 1) << "nothing is held";
 }
 
+TEST_F(Sync, AllThatIsHeldIsSentAgainAtOnce) {
+  std::string url = "http://" + serve("up", {"--limit", "300"});
+  for (const char* id : {"a", "b", "c"}) {
+    started(id, R"({"text":")" + std::string(1000, 'x') + R"("})");
+  }
+  EXPECT_EQ(cairn({"sync", "--upstream", url}).exit, 65);
+  EXPECT_EQ(cairn({"sync", "--retry-all"}).exit, 65) << "nothing has changed";
+  EXPECT_EQ(cairn({"sync", "--dead", "--json"}).lines().size(), 3u);
+  end("up", SIGTERM);
+  url = "http://" + serve("up");
+  const Ran ran = cairn({"sync", "--upstream", url, "--retry-all"});
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("3 refused changes are sent again"));
+  EXPECT_EQ(at("up", {"ls", "--json"}).lines().size(), 3u);
+  EXPECT_EQ(cairn({"sync", "--retry-all", "--skip", "a"}).exit, 64);
+}
+
 TEST_F(Sync, AllThatIsHeldIsListedHoweverMuchItIs) {
   constexpr size_t kRuns = 10'001;
   open();

@@ -286,5 +286,51 @@ TEST_F(Erase, RemovesTheRunAndFreesItsId) {
   EXPECT_EQ(metadata(), "{\"again\":true}\n");
 }
 
+TEST_F(Erase, OfSeveralSaysHowManyAndWaitsForYes) {
+  started("a");
+  started("b");
+  Ran ran = cairn({"erase", "a", "b"});
+  EXPECT_EQ(ran.exit, 0);
+  EXPECT_EQ(ran.out, "2 runs; --yes erases them\n");
+  EXPECT_EQ(cairn({"get", "a"}).exit, 0);
+  EXPECT_EQ(cairn({"erase", "a", "none", "b", "--yes"}).exit, 1);
+  EXPECT_EQ(cairn({"get", "a"}).exit, 0) << "one that is not there: none is erased";
+  EXPECT_EQ(cairn({"erase", "a", "b", "--yes"}).out, "2 runs erased\n");
+  EXPECT_EQ(cairn({"get", "a"}).exit, 1);
+  EXPECT_EQ(cairn({"get", "b"}).exit, 1);
+  EXPECT_EQ(cairn({"get", "r"}).exit, 0);
+}
+
+TEST_F(Erase, ByFiltersTakesThoseThatLsLists) {
+  for (const char* id : {"a", "b", "c", "d"}) {
+    started(id, std::string(R"({"k":")") + id + "\"}");
+  }
+  EXPECT_EQ(cairn({"finish", "a"}).exit, 0);
+  EXPECT_EQ(cairn({"finish", "b"}).exit, 0);
+  EXPECT_EQ(cairn({"finish", "c", "--status", "FAILED"}).exit, 0);
+  EXPECT_EQ(cairn({"erase", "--status", "COMPLETED", "--json"}).parsed()["matching_runs"], 2);
+  EXPECT_EQ(cairn({"erase", "--status", "COMPLETED", "--text", "\"b\"", "--yes", "--json"}).out,
+            "{\"id\":\"b\",\"outcome\":\"erased\"}\n");
+  EXPECT_EQ(cairn({"erase", "--status", "COMPLETED", "--status", "FAILED", "--since", "1h", "--yes"}).out,
+            "2 runs erased\n");
+  EXPECT_EQ(cairn({"erase", "--until", "1h", "--yes"}).out, "0 runs erased\n");
+  const Ran left = cairn({"ls", "--order", "id", "--json"});
+  ASSERT_EQ(left.lines().size(), 2u);
+  EXPECT_EQ(left.lines()[0]["id"], "d");
+  EXPECT_EQ(left.lines()[1]["id"], "r");
+}
+
+TEST_F(Erase, WithoutAFilterItTakesNone) {
+  for (const std::vector<std::string>& line : {std::vector<std::string>{"erase"},
+                                               {"erase", "--yes"},
+                                               {"erase", "--status", "NONE", "--yes"},
+                                               {"erase", "--since", "then", "--yes"},
+                                               {"erase", "r", "--status", "EXECUTING", "--yes"},
+                                               {"erase", "--task", "", "--yes"}}) {
+    EXPECT_EQ(cairn(line).exit, 64) << line.back();
+  }
+  EXPECT_EQ(cairn({"get", "r"}).exit, 0);
+}
+
 }  // namespace
 }  // namespace cairn::tests

@@ -9,7 +9,6 @@
 #include "engine/records/run_query.h"
 #include "tools/commands/commands.h"
 #include "tools/input/run_filter.h"
-#include "tools/input/time_argument.h"
 #include "tools/output/json_output.h"
 #include "tools/output/report.h"
 #include "tools/output/run_row.h"
@@ -48,7 +47,8 @@ Examples:
 
 struct LsArguments {
   RunFilterArguments filter;
-  std::string since, until, order, cursor;
+  RunTimes times;
+  std::string order, cursor;
   std::optional<uint64_t> limit;
   bool salvage = false;
 };
@@ -100,12 +100,8 @@ std::string read_query(const LsArguments& a, int64_t now_us, engine::RunQuery& q
   if (std::string wrong = read_run_filter(a.filter, query); !wrong.empty()) {
     return wrong;
   }
-  const std::pair<const std::string*, std::optional<int64_t>*> times[] = {{&a.since, &query.updated_from_us},
-                                                                          {&a.until, &query.updated_to_us}};
-  for (const auto& [text, into] : times) {
-    if (!text->empty() && !(*into = parse_time(*text, now_us))) {
-      return "'" + *text + "' is not a time; write " + kTimeForms;
-    }
+  if (std::string wrong = read_run_times(a.times, now_us, query); !wrong.empty()) {
+    return wrong;
   }
   if (a.order == "id") {
     query.order = engine::RunOrder::kId;
@@ -170,9 +166,7 @@ Exit ls(const Globals& globals, const LsArguments& a) {
 
 void add_ls(CommandLine& line) {
   auto a = std::make_shared<LsArguments>();
-  add_run_filter(line.add("ls", "List the runs of the store", kLsNotes), a->filter)
-      .option("--since", "TIME", "Only runs that were updated then or later", a->since)
-      .option("--until", "TIME", "Only runs that were last updated before then", a->until)
+  add_run_times(add_run_filter(line.add("ls", "List the runs of the store", kLsNotes), a->filter), a->times)
       .option("--order", "ORDER", "newest (default) or oldest, by the last update, or id", a->order)
       .number("--limit", "N", "At most this many runs, from 1 to 1,000,000,000 (default: all)", {1, 1'000'000'000},
               a->limit)

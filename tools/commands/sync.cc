@@ -51,7 +51,7 @@ back, and run it here again.
 A store that was moved or copied sends nothing until you say which it was: --moved continues as
 before, --copied makes it a store of its own. A run that the upstream refuses is held back, and
 the others are sent. --dead lists the runs that are held; --retry, --skip and --replace decide
-about one.
+about one, --retry-all about all.
 
 Exit codes:
   0   the upstream has everything
@@ -74,7 +74,7 @@ struct SyncArguments {
   std::string upstream, token_file, ca_file, folder, retry, skip, replace;
   std::optional<uint64_t> limit, batch_runs;
   int64_t deadline_ms = 60'000;
-  bool once = false, moved = false, copied = false, dead = false, dry_run = false, detach = false;
+  bool once = false, moved = false, copied = false, dead = false, dry_run = false, detach = false, retry_all = false;
 };
 
 Exit show_dead(const Globals& globals) {
@@ -151,6 +151,23 @@ Way way_to(const SyncArguments& a, const engine::sync::SenderState& before) {
   return way;
 }
 
+/// Every refused change is sent again. Those that are refused again come back as new letters, behind what was looked at.
+Status retry_all(const Globals& globals, Store& store) {
+  std::vector<std::pair<std::string, engine::sync::DeadLetter>> letters;
+  std::string after;
+  uint64_t count = 0;
+  do {
+    CAIRN_TRY(store.upstream().dead_letters(kLettersAtOnce, letters, after));
+    for (const auto& [id, letter] : letters) {
+      CAIRN_TRY(store.upstream().release_dead(id, Release::kRetry));
+      after = id;
+      ++count;
+    }
+  } while (letters.size() == kLettersAtOnce);
+  note(globals, counted(count, "refused change is", "refused changes are") + " sent again");
+  return {};
+}
+
 /// What the options say before anything is sent. `exit` is changed if they make no sense with this store.
 Status attach(const Globals& globals, const SyncArguments& a, const Upstream::State& before, const Way& way,
               Store& store, Exit& exit) {
@@ -166,7 +183,7 @@ Status attach(const Globals& globals, const SyncArguments& a, const Upstream::St
     name = name.empty() ? kFolderName : name;
     sender.limits = {engine::sync::kEntriesMax, 4u << 20};  // a journey each
   }
-  const bool decides = !a.retry.empty() || !a.skip.empty() || !a.replace.empty();
+  const bool decides = a.retry_all || !a.retry.empty() || !a.skip.empty() || !a.replace.empty();
   if ((name.empty() && !decides) || (name == kFolderName && a.folder.empty() && !a.dry_run)) {
     exit = report_usage(globals, before.sender.upstream.empty() ? "no upstream is known: give --upstream URL, or "
                                                                   "--via-folder DIR"
@@ -193,6 +210,9 @@ Status attach(const Globals& globals, const SyncArguments& a, const Upstream::St
     if (dropped > 0) {
       note(globals, counted(dropped, "run") + " owned elsewhere had changes waiting: the other store sends those");
     }
+  }
+  if (a.retry_all) {
+    CAIRN_TRY(retry_all(globals, store));
   }
   for (const auto& [id, how] : {std::pair(a.retry, Release::kRetry), std::pair(a.skip, Release::kSkip),
                                 std::pair(a.replace, Release::kReplace)}) {
@@ -354,6 +374,7 @@ void add_sync(CommandLine& line) {
       .flag("--copied", "The store is a copy: make it a store of its own", a->copied)
       .flag("--dead", "List the runs that the upstream refused", a->dead)
       .option("--retry", "RUN", "Send a refused change again", a->retry)
+      .flag("--retry-all", "Send all refused changes again", a->retry_all)
       .option("--skip", "RUN", "Give up a refused change: the upstream never gets it", a->skip)
       .option("--replace", "RUN", "Send all of a refused run of this store, over what others wrote", a->replace)
       .number("--batch-runs", "N", "At most this many runs in one message (default 1000)",
@@ -361,10 +382,12 @@ void add_sync(CommandLine& line) {
       .metadata_limit(a->limit)
       .flag("--detach", "Send nothing any more; what waits is kept for the next --upstream", a->detach)
       .excludes("--dry-run", {"--dead", "--detach", "--upstream", "--via-folder", "--moved", "--copied", "--retry",
-                              "--skip", "--replace"})
-      .excludes("--dead",
-                {"--detach", "--upstream", "--via-folder", "--moved", "--copied", "--retry", "--skip", "--replace"})
-      .excludes("--detach", {"--upstream", "--via-folder", "--moved", "--copied", "--retry", "--skip", "--replace"})
+                              "--retry-all", "--skip", "--replace"})
+      .excludes("--dead", {"--detach", "--upstream", "--via-folder", "--moved", "--copied", "--retry", "--retry-all",
+                           "--skip", "--replace"})
+      .excludes("--detach",
+                {"--upstream", "--via-folder", "--moved", "--copied", "--retry", "--retry-all", "--skip", "--replace"})
+      .excludes("--retry-all", {"--retry", "--skip", "--replace"})
       .excludes("--moved", {"--copied"})
       .excludes("--upstream", {"--via-folder"})
       .excludes("--via-folder", {"--token-file", "--ca-file"})

@@ -1,5 +1,10 @@
 #include "tools/input/run_filter.h"
 
+#include <optional>
+#include <utility>
+
+#include "tools/input/time_argument.h"
+
 namespace cairn::tools {
 
 bool RunFilterArguments::any() const {
@@ -30,6 +35,22 @@ std::string read_run_filter(const RunFilterArguments& a, engine::RunQuery& query
   query.parent = a.parent;
   query.root = a.root;
   query.text = a.text;
+  return {};
+}
+
+Subcommand& add_run_times(Subcommand& command, RunTimes& into) {
+  return command.option("--since", "TIME", "Only runs that were updated then or later", into.since)
+      .option("--until", "TIME", "Only runs that were last updated before then", into.until);
+}
+
+std::string read_run_times(const RunTimes& times, int64_t now_us, engine::RunQuery& query) {
+  const std::pair<const std::string*, std::optional<int64_t>*> both[] = {{&times.since, &query.updated_from_us},
+                                                                         {&times.until, &query.updated_to_us}};
+  for (const auto& [text, into] : both) {
+    if (!text->empty() && !(*into = parse_time(*text, now_us))) {
+      return "'" + *text + "' is not a time; write " + kTimeForms;
+    }
+  }
   return {};
 }
 
