@@ -397,7 +397,7 @@ Result<std::unique_ptr<Client>> Client::open(Options options) {
 }
 
 Status Client::send(const std::string& method, const std::string& path, std::string_view body,
-                    const std::string& content_type) {
+                    const std::string& content_type, std::string_view header) {
   State& state = *state_;
   if (state.forked()) {
     return {Code::kForked, "a forked child cannot use its parent's HTTP client"};
@@ -406,7 +406,7 @@ Status Client::send(const std::string& method, const std::string& path, std::str
     return {Code::kBusy, "a request is in flight"};
   }
   const char* const authorization = state.authorization.empty() ? nullptr : state.authorization.reveal().data();
-  CAIRN_TRY(state.request.prepare(method, path, body, content_type, state.compress_above_bytes, authorization));
+  CAIRN_TRY(state.request.prepare(method, path, body, content_type, state.compress_above_bytes, authorization, header));
   const Status status = state.start();
   if (!status.ok()) {
     state.request.clear();

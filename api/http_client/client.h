@@ -50,11 +50,12 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   /// Starts a request; poll() continues it. `path` begins with a slash, may have a query, and is sent as it is.
+  /// `header`: one more line, "name: value"; empty: none.
   /// Errors: kBusy (one is in flight), kInvalidArgument (a method other than GET, POST, PUT, PATCH, DELETE; a GET
-  ///         with a body; bytes that path or content_type must not have), kForked, kNoMemory.
+  ///         with a body; bytes that path, content_type or header must not have), kForked, kNoMemory.
   /// Lifetime: copies, or compresses, what it is given.
   Status send(const std::string& method, const std::string& path, std::string_view body,
-              const std::string& content_type);
+              const std::string& content_type, std::string_view header = {});
 
   /// Uses the token from the next request on. False, without a change: it is the same token, or a request is in flight.
   bool set_token(Secret token);

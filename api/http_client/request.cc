@@ -38,7 +38,8 @@ char* literal(const char* line) { return const_cast<char*>(line); }
 }  // namespace
 
 Status Request::prepare(const std::string& method, const std::string& path, std::string_view body,
-                        const std::string& content_type, size_t compress_above_bytes, const char* authorization) {
+                        const std::string& content_type, size_t compress_above_bytes, const char* authorization,
+                        std::string_view header) {
   if (!is_method(method)) {
     return {Code::kInvalidArgument, "the method is not one of GET, POST, PUT, PATCH and DELETE"};
   }
@@ -51,8 +52,12 @@ Status Request::prepare(const std::string& method, const std::string& path, std:
   if (!is_header_value(content_type)) {
     return {Code::kInvalidArgument, "the content type has bytes that are not printable ASCII"};
   }
+  if (!is_header_value(header) || (!header.empty() && header.find(": ") == std::string_view::npos)) {
+    return {Code::kInvalidArgument, "the header is not a line of printable ASCII, \"name: value\""};
+  }
   method_ = method;
   path_ = path;
+  header_ = header;
   body_.clear();
   if (body.size() > std::max<size_t>(compress_above_bytes, 1)) {
     body_ = compressed(body);
@@ -73,6 +78,9 @@ Status Request::prepare(const std::string& method, const std::string& path, std:
   }
   if (packed) {
     add_header(literal("Content-Encoding: zstd"));
+  }
+  if (!header_.empty()) {
+    add_header(header_.data());
   }
   return {};
 }

@@ -17,10 +17,11 @@ class Request {
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
 
-  /// `authorization`: a whole header line that outlives the request, or nullptr.
+  /// `authorization`: a whole header line that outlives the request, or nullptr. `header`: one more line; empty: none.
   /// Errors: as Client::send.
   Status prepare(const std::string& method, const std::string& path, std::string_view body,
-                 const std::string& content_type, size_t compress_above_bytes, const char* authorization);
+                 const std::string& content_type, size_t compress_above_bytes, const char* authorization,
+                 std::string_view header = {});
 
   /// Frees the memory of the body.
   void clear();
@@ -37,7 +38,8 @@ class Request {
   std::string path_;
   std::string body_;
   std::string content_type_;             // the whole line
-  std::array<curl_slist, 4> headers_{};  // linked by hand, so that libcurl's list holds no second copy of the token
+  std::string header_;                   // likewise
+  std::array<curl_slist, 5> headers_{};  // linked by hand, so that libcurl's list holds no second copy of the token
   size_t header_count_ = 0;
 };
 

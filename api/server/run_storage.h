@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "engine/base/error_detail.h"
 #include "engine/document/operation.h"
 #include "engine/records/run_status.h"
 
@@ -114,8 +115,9 @@ struct StatusChange {
   std::string run;
   std::optional<engine::RunStatus> from;  // refused unless the run has this status
   engine::RunStatus to = engine::RunStatus::kExecuting;
-  std::string error;                // with a final status: why
-  std::optional<TypedText> output;  // with a final status
+  std::string error;                 // with a final status: why
+  std::optional<TypedText> output;   // with a final status
+  bool survives_power_loss = false;  // when it is answered, however the storage is set up
 };
 
 /// A finished run stays as it is.
@@ -140,7 +142,45 @@ struct ResetIdempotencyKey {
   std::string key;
 };
 
-using Change = std::variant<Trigger, MetadataUpdate, StatusChange, Cancel, AddTags, Reschedule, ResetIdempotencyKey>;
+// What the commands of `cairn` do, as they do it to a store of their own. All of it survives a loss of power when it is
+// answered, and what is refused is in Written::failure, in the words of the engine.
+
+/// A run that a program begins at once: it is EXECUTING.
+struct StartRun {
+  std::string id;  // empty: the storage makes one
+  std::string task;
+  std::string parent;
+  std::string root;
+  std::vector<std::string> tags;
+  std::optional<engine::Object> metadata;
+  bool resume = false;  // an unfinished run of this id is taken up instead, and stays as it is
+};
+
+/// Takes up an unfinished run: it is EXECUTING.
+struct ResumeRun {
+  std::string run;
+};
+
+/// Operations on runs, on their parents and on their roots. A run that the storage's last process left is taken up.
+struct RunOperations {
+  enum class Of : uint8_t { kRun, kParent, kRoot };  // that of a run without one is the run itself
+  struct Part {
+    std::string run;
+    std::vector<engine::Operation> operations;
+    Of of = Of::kRun;
+  };
+  std::vector<Part> parts;
+  /// All or none, and only the result counts against the limit. Else there is one part: an operation that does not apply
+  /// changes nothing, one that fails otherwise ends it, and those before it stay.
+  bool atomic = false;
+};
+
+struct EraseRun {
+  std::string run;
+};
+
+using Change = std::variant<Trigger, MetadataUpdate, StatusChange, Cancel, AddTags, Reschedule, ResetIdempotencyKey,
+                            StartRun, ResumeRun, RunOperations, EraseRun>;
 
 /// What makes a request count once. It becomes durable in the commit of the effect, and a restart keeps it.
 struct RequestKey {
@@ -163,6 +203,7 @@ enum class Refused : uint8_t {
   kTooManyTags,
   kTooLarge,    // the metadata; `bytes_max` is the limit
   kBadRequest,  // `reason` says what
+  kFailed,      // `failure` says why
 };
 
 struct Written {
@@ -176,6 +217,17 @@ struct Written {
   bool cached = false;   // of a trigger: the idempotency key had this run
   std::string metadata;  // of a MetadataUpdate: as it is now
   size_t tags_added = 0;
+
+  engine::ErrorDetail failure;     // of kFailed
+  size_t failed_index = SIZE_MAX;  // of RunOperations that failed: which one, through all parts
+  // Of RunOperations that are not atomic: what became of each, also of those before the one that failed.
+  std::vector<engine::Outcome> outcomes;
+  struct Part {
+    std::string run;  // also where a part was of a parent or root
+    uint64_t sequence = 0;
+    bool accepted = false;  // the run is owned elsewhere, and gets the operations there
+  };
+  std::vector<Part> parts;  // of RunOperations: one for each part
 };
 
 // --- batches ---

@@ -89,6 +89,8 @@ Planned plan_of(const Change& change, const engine::Store& store) {
     if (!trigger->idempotency_key.empty()) {
       planned.idempotency = "i" + engine::run_key_name(trigger->task, trigger->idempotency_key);
     }
+  } else if (const auto* start = std::get_if<StartRun>(&change)) {
+    planned.id = start->id.empty() ? store.new_run_id() : start->id;
   } else if (const auto* reset = std::get_if<ResetIdempotencyKey>(&change)) {
     planned.idempotency = "i" + engine::run_key_name(reset->task, reset->key);
   }
@@ -113,6 +115,9 @@ Result<Written> RunStore::write(const Change& change, const RequestKey& key) {
     if (run) {
       out.status = run->record.status;
       out.metadata = run->record.document.to_json();
+    }
+    if (const auto* operations = std::get_if<RunOperations>(&change)) {
+      CAIRN_TRY(add_known(*operations, *answer, key.request, out));
     }
     return out;
   }
@@ -140,6 +145,12 @@ Result<Written> RunStore::write(const Change& change, const RequestKey& key) {
                            engine::Durability::kDefault);
         } else if constexpr (std::is_same_v<std::decay_t<decltype(one)>, ResetIdempotencyKey>) {
           return apply(one, notes_of(key, {}));
+        } else if constexpr (std::is_same_v<std::decay_t<decltype(one)>, StartRun>) {
+          StartRun named = one;
+          named.id = planned.id;
+          return apply(named, notes_of(key, {{"id", Value(planned.id)}}));
+        } else if constexpr (std::is_same_v<std::decay_t<decltype(one)>, RunOperations>) {
+          return apply(one, notes_of(key, {{"id", Value(one.parts.front().run)}}), key.request);
         } else {
           return apply(one, notes_of(key, {{"id", Value(one.run)}}));
         }

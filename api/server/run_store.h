@@ -65,11 +65,22 @@ class RunStore : public RunStorage {
   Result<Written> apply(const AddTags& add, Notes notes);
   Result<Written> apply(const Reschedule& reschedule, Notes notes);
   Result<Written> apply(const ResetIdempotencyKey& reset, Notes notes);
+  Result<Written> apply(const StartRun& start, Notes notes);
+  Result<Written> apply(const ResumeRun& resume, const Notes& notes);
+  Result<Written> apply(const EraseRun& erase, const Notes& notes);
+  /// `request`: of the key.
+  Result<Written> apply(const RunOperations& operations, Notes notes, const std::string& request);
+  Result<engine::RunRef> run_of(const RunOperations::Part& part);
+  /// What became of the operations, into the note of their request and further ones.
+  void add_outcomes(const engine::InTurn& in_turn, const std::string& request, Notes& notes) const;
+  Status add_known(const RunOperations& operations, const engine::Object& answer, const std::string& request,
+                   Written& out);
   Result<Written> start_run(const Trigger& trigger, std::string id, const std::string& batch, size_t index, Notes notes,
                             engine::Durability durability);
   /// The run of `id`, or why it may not be changed here.
   Result<engine::RunRef> own_run(const std::string& id, Written& refused);
-  Result<Written> change_run(const std::string& id, const engine::RunChangeRequest& request);
+  Result<Written> change_run(const std::string& id, const engine::RunChangeRequest& request,
+                             engine::Durability durability = engine::Durability::kDefault);
   /// The run that an idempotency key stands for; empty: none that counts.
   Result<std::string> cached_run(const std::string& task, const std::string& key);
 

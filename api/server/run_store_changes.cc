@@ -220,13 +220,14 @@ Result<engine::RunRef> RunStore::own_run(const std::string& id, Written& refused
   return run;
 }
 
-Result<Written> RunStore::change_run(const std::string& id, const engine::RunChangeRequest& request) {
+Result<Written> RunStore::change_run(const std::string& id, const engine::RunChangeRequest& request,
+                                     engine::Durability durability) {
   Written out;
   CAIRN_TRY_ASSIGN(const auto run, own_run(id, out));
   if (run == nullptr) {
     return out;
   }
-  const auto changed = store_.change(*run, request);
+  const auto changed = store_.change(*run, request, durability);
   if (!changed.ok()) {
     return refused_by(changed.status(), store_.options().metadata_bytes_max);
   }
@@ -258,7 +259,9 @@ Result<Written> RunStore::apply(const StatusChange& change, Notes notes) {
   request.to = change.to;
   request.error = change.error;
   request.with = {output_of(change.output), std::move(notes)};
-  CAIRN_TRY_ASSIGN(Written out, change_run(change.run, request));
+  CAIRN_TRY_ASSIGN(Written out,
+                   change_run(change.run, request,
+                              change.survives_power_loss ? engine::Durability::kPower : engine::Durability::kDefault));
   if (out.refused == Refused::kNo && change.to == RunStatus::kQueued) {
     expect(change.run, now());  // its time to live begins anew
   }

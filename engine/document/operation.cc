@@ -97,6 +97,34 @@ const char* reason_text(Reason r) {
   return "";
 }
 
+std::string outcome_text(const Outcome& outcome) {
+  switch (outcome.kind) {
+    case OutcomeKind::kApplied:
+      return "applied";
+    case OutcomeKind::kUnchanged:
+      return "unchanged";
+    case OutcomeKind::kUnapplied:
+      break;
+  }
+  return std::string("unapplied(") + reason_text(outcome.reason) + ")";
+}
+
+bool outcome_from_text(std::string_view text, Outcome& outcome) {
+  for (const OutcomeKind kind : {OutcomeKind::kApplied, OutcomeKind::kUnchanged}) {
+    outcome = {kind, Reason::kNone};
+    if (text == outcome_text(outcome)) {
+      return true;
+    }
+  }
+  for (int reason = 0; reason <= static_cast<int>(Reason::kOverflow); ++reason) {
+    outcome = {OutcomeKind::kUnapplied, static_cast<Reason>(reason)};
+    if (text == outcome_text(outcome)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 Result<std::vector<Operation>> operations_of(Value list, size_t* failed_index) {
   Array* array = list.get<Array>();
   if (array == nullptr) {

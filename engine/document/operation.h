@@ -44,6 +44,11 @@ struct Outcome {
   Reason reason = Reason::kNone;
 };
 
+/// "applied", "unchanged", "unapplied(no such key)".
+std::string outcome_text(const Outcome& outcome);
+/// What outcome_text() made the text of; false: it is none.
+bool outcome_from_text(std::string_view text, Outcome& outcome);
+
 /// Parses a JSON array of operations: {"type":"set","key":K,"value":J}, delete, append, remove, increment, update.
 /// Unknown type, missing key or value, wrong type of value: kInvalidArgument. `failed_index`, if given, gets the
 /// position. Other members of the objects are ignored. Errors also: those of parse_json and, for a key, of check_key.

@@ -26,6 +26,24 @@ Status check_tags(const std::vector<std::string>& tags) {
   return {};
 }
 
+Status check_start(const StartOptions& options) {
+  if (!options.id.empty() && !valid_run_id(options.id)) {
+    return fail(Code::kInvalidArgument, kRunIdRule, options.id.substr(0, 80));
+  }
+  if (options.task.size() > kTaskBytesMax) {
+    return fail(Code::kTooLarge, "a task name has at most 1024 bytes", options.task.substr(0, 64));
+  }
+  if (!valid_utf8(options.task)) {
+    return fail(Code::kInvalidUtf8, "the task name is not UTF-8");
+  }
+  for (const std::string* id : {&options.parent, &options.root}) {
+    if (!id->empty() && !valid_run_id(*id)) {
+      return fail(Code::kInvalidArgument, kRunIdRule, id->substr(0, 80));
+    }
+  }
+  return check_tags(options.tags);
+}
+
 namespace {
 
 // "run_" and 26 characters of Crockford's base 32: 48 bits of milliseconds, 80 random bits. Sorts by time.
@@ -111,21 +129,7 @@ Result<RunRef> Lifecycle::start(const StartOptions& options, Durability durabili
   if (record.id.empty()) {
     record.id = new_id();
   }
-  if (!valid_run_id(record.id)) {
-    return fail(Code::kInvalidArgument, kRunIdRule, record.id.substr(0, 80));
-  }
-  if (options.task.size() > kTaskBytesMax) {
-    return fail(Code::kTooLarge, "a task name has at most 1024 bytes", options.task.substr(0, 64));
-  }
-  if (!valid_utf8(options.task)) {
-    return fail(Code::kInvalidUtf8, "the task name is not UTF-8");
-  }
-  for (const std::string* id : {&options.parent, &options.root}) {
-    if (!id->empty() && !valid_run_id(*id)) {
-      return fail(Code::kInvalidArgument, kRunIdRule, id->substr(0, 80));
-    }
-  }
-  CAIRN_TRY(check_tags(options.tags));
+  CAIRN_TRY(check_start(options));
   record.document = Document::from_object(options.metadata);
   CAIRN_TRY(check_document(record.document));
   record.sequence = 1;
@@ -340,13 +344,13 @@ Status Lifecycle::mark_crashed(Run& run) {
   return {};
 }
 
-Status Lifecycle::erase(std::string_view id, Durability durability) {
+Status Lifecycle::erase(std::string_view id, Durability durability, const std::vector<Note>& notes) {
   CAIRN_TRY(durability_.check(durability));
-  return erase_if(id, durability, nullptr);
+  return checkpointer_.give_back_space([&] { return erase_once(id, durability, nullptr, notes); });
 }
 
 Status Lifecycle::erase_if(std::string_view id, Durability durability, const EraseIf& only_if) {
-  return checkpointer_.give_back_space([&] { return erase_once(id, durability, only_if); });
+  return checkpointer_.give_back_space([&] { return erase_once(id, durability, only_if, {}); });
 }
 
 // The idempotency key that stands for the run: the next trigger with it makes another.
@@ -363,7 +367,8 @@ Result<Attachments> Lifecycle::goes_with(const Run& run) const {
   return with;
 }
 
-Status Lifecycle::erase_once(std::string_view id, Durability durability, const EraseIf& only_if) {
+Status Lifecycle::erase_once(std::string_view id, Durability durability, const EraseIf& only_if,
+                             const std::vector<Note>& notes) {
   auto run = find(id);
   if (!run.ok()) {
     return run.status();
@@ -380,7 +385,8 @@ Status Lifecycle::erase_once(std::string_view id, Durability durability, const E
     if (only_if && !only_if(r)) {
       return Code::kUnchanged;
     }
-    CAIRN_TRY_ASSIGN(const Attachments with, goes_with(r));
+    CAIRN_TRY_ASSIGN(Attachments with, goes_with(r));
+    with.notes.insert(with.notes.end(), notes.begin(), notes.end());
     // Retention is this store's own affair.
     CAIRN_TRY(writer_.append_change(r, RunChange(), &lsn,
                                     only_if && facts_.keeps_changes.load(std::memory_order_relaxed), &with));

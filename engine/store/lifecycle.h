@@ -33,6 +33,8 @@ class UpstreamSender;
 
 /// Too many, too long, or not UTF-8.
 Status check_tags(const std::vector<std::string>& tags);
+/// What start() says of id, task, relatives and tags before it looks at the store.
+Status check_start(const StartOptions& options);
 
 class Lifecycle {
  public:
@@ -70,7 +72,7 @@ class Lifecycle {
   Status set_status(Run& run, RunStatus status, Durability durability);
   Status set_tags(Run& run, std::vector<std::string> tags, Durability durability);
   Result<RunChanged> change(Run& run, const RunChangeRequest& request, Durability durability);
-  Status erase(std::string_view id, Durability durability);
+  Status erase(std::string_view id, Durability durability, const std::vector<Note>& notes);
   Status write_notes(const std::vector<Note>& notes, Durability durability);
   Status import_run(RunRecord record, bool replace, Durability durability);
 
@@ -95,7 +97,7 @@ class Lifecycle {
   Status plan_change(Run& run, const RunChangeRequest& request, RunChange& change, RunChanged& changed)
       CAIRN_REQUIRES(run.lock);
   Result<Attachments> goes_with(const Run& run) const CAIRN_REQUIRES(run.lock);
-  Status erase_once(std::string_view id, Durability durability, const EraseIf& only_if);
+  Status erase_once(std::string_view id, Durability durability, const EraseIf& only_if, const std::vector<Note>& notes);
   Result<RunRef> claim(RunRecord& record, Durability durability, const std::vector<Note>& notes = {});
   Status claim_locked(Run& run, RunRecord& record, uint64_t& lsn, const std::vector<Note>& notes)
       CAIRN_REQUIRES(run.lock);

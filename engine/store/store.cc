@@ -129,7 +129,9 @@ Status Store::set_tags(Run& run, std::vector<std::string> tags, Durability durab
 Result<RunChanged> Store::change(Run& run, const RunChangeRequest& request, Durability durability) {
   return parts_->lifecycle->change(run, request, durability);
 }
-Status Store::erase(std::string_view id, Durability durability) { return parts_->lifecycle->erase(id, durability); }
+Status Store::erase(std::string_view id, Durability durability, const std::vector<Note>& notes) {
+  return parts_->lifecycle->erase(id, durability, notes);
+}
 Status Store::import_run(RunRecord record, bool replace, Durability durability) {
   return parts_->lifecycle->import_run(std::move(record), replace, durability);
 }

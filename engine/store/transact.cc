@@ -18,20 +18,33 @@ namespace cairn::engine {
 // Applies operations to `live`; counts those that changed something. A transaction has one limit check, on the result.
 Status RunWriter::apply_all(LiveDocument& live, const std::vector<RunOperation>& operations, const uint32_t* which,
                             size_t count, uint64_t& changes, size_t* failed, const TransactOptions& how) const {
+  if (how.in_turn != nullptr) {
+    *how.in_turn = InTurn();
+  }
   for (size_t i = 0; i < count; ++i) {
     const Operation& op = operations[which[i]].op;
     Outcome outcome;
     SizeDetail size;
     int entry = -1;
     // Only the result counts: an operation in the middle may exceed the limit, but not what a record can hold.
-    const size_t limit = count == 1 ? options_.metadata_bytes_max : wal::record_bytes_max(options_.segment_bytes);
+    const bool is_result = count == 1 || how.in_turn != nullptr;
+    const size_t limit = is_result ? options_.metadata_bytes_max : wal::record_bytes_max(options_.segment_bytes);
     const Status s =
         count == 1 ? live.apply_undoable(op, limit, outcome, size, entry) : live.apply(op, limit, outcome, size, entry);
     if (how.unapplied != nullptr) {
       how.unapplied->at(which[i]) = outcome.kind == OutcomeKind::kUnapplied ? outcome.reason : Reason::kNone;
     }
-    if (s.ok() && outcome.kind == OutcomeKind::kUnapplied && how.skip_unapplied) {
+    if (s.ok() && how.in_turn != nullptr) {
+      how.in_turn->outcomes.push_back(outcome);
+    }
+    if (s.ok() && outcome.kind == OutcomeKind::kUnapplied && (how.skip_unapplied || how.in_turn != nullptr)) {
       continue;
+    }
+    if (!s.ok() && how.in_turn != nullptr) {
+      how.in_turn->failed =
+          s.code == Code::kTooLarge ? fail_too_large(op.key, size.needed, size.limit) : fail(s, s.what, op.key);
+      how.in_turn->detail = error_detail();
+      return {};
     }
     if (!s.ok() || outcome.kind == OutcomeKind::kUnapplied) {
       if (failed != nullptr) {
@@ -44,7 +57,7 @@ Status RunWriter::apply_all(LiveDocument& live, const std::vector<RunOperation>&
     }
     changes += outcome.kind == OutcomeKind::kApplied ? 1 : 0;
   }
-  if (count == 1) {
+  if (count == 1 || how.in_turn != nullptr) {
     return {};
   }
   if (const size_t bytes = live.document().exact_bytes(); bytes > options_.metadata_bytes_max) {
@@ -99,8 +112,17 @@ Result<bool> RunWriter::transact_staged(Run& run, const std::vector<RunOperation
 
 Status RunWriter::transact_one(Run& run, const std::vector<RunOperation>& operations, bool power, uint64_t* lsn,
                                size_t* failed, const TransactOptions& how) {
-  const Attachments with{nullptr, how.notes};
+  Attachments with{nullptr, how.notes};
+  const auto complete = [&how, &with] {
+    if (how.complete_notes && !with.notes.empty()) {
+      how.complete_notes(with.notes);
+    }
+  };
   if (run.record.foreign) {
+    if (how.in_turn != nullptr) {
+      *how.in_turn = InTurn{std::vector<Outcome>(operations.size()), {}, {}};
+    }
+    complete();
     const Status s = append_foreign(run, operations, lsn, failed, &with);
     return s.worked() ? Status() : s;
   }
@@ -108,7 +130,7 @@ Status RunWriter::transact_one(Run& run, const std::vector<RunOperation>& operat
   const bool stages = !power && run_log_->stages() && how.notes.empty() && run.gate != Code::kFinished;
   std::vector<uint32_t> all(operations.size());
   std::iota(all.begin(), all.end(), 0);
-  if (stages && operations.size() == 1 && !how.skip_unapplied) {
+  if (stages && operations.size() == 1 && !how.skip_unapplied && how.in_turn == nullptr) {
     return transact_operation(run, operations.front().op, lsn, failed);
   }
   if (stages) {
@@ -121,6 +143,7 @@ Status RunWriter::transact_one(Run& run, const std::vector<RunOperation>& operat
   CAIRN_TRY(run_log_->detach_pending(run));
   LiveDocument after = run.live;
   CAIRN_TRY(apply_all(after, operations, all.data(), all.size(), changes, failed, how));
+  complete();
   if (changes == 0) {
     return run_log_->append_for(run, {}, lsn, &with);  // see append_nothing
   }
@@ -345,6 +368,9 @@ Status RunWriter::transact(const std::vector<RunOperation>& operations, Durabili
         CAIRN_TRY(note_other_writer(*run));
         run->gate = Code::kFinished;
       }
+    }
+    if (locks.runs().size() != 1 && (how.in_turn != nullptr || how.complete_notes)) {
+      return fail(Code::kInvalidArgument, "operations in turn are those of one run");
     }
     if (locks.runs().size() == 1) {
       Run& run = *locks.runs()[0];

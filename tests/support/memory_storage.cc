@@ -92,7 +92,7 @@ Result<Written> MemoryStorage::write(const Change& change, const RequestKey& key
       return out;
     }
     out = std::visit([this](const auto& one) { return apply(one); }, change);
-    if (out.refused == Refused::kNo) {
+    if (out.refused == Refused::kNo || !out.outcomes.empty()) {  // some of its operations may have done something
       remember(key, out);
     }
   }
@@ -198,16 +198,20 @@ void MemoryStorage::add(const std::string& id, const Trigger& trigger) {
   notify();
 }
 
+void MemoryStorage::erase_run(const std::string& id) {
+  by_created_.erase({runs_.at(id).view.created_us, id});
+  changed(runs_.at(id));
+  runs_.erase(id);
+  std::erase_if(idempotency_, [&id](const auto& entry) { return entry.second.id == id; });
+  for (auto& [name, batch] : batches_) {
+    std::erase_if(batch.runs, [&id](const auto& entry) { return entry.second == id; });
+  }
+}
+
 void MemoryStorage::erase(const std::string& run) {
   {
     const std::lock_guard lock(mutex_);
-    by_created_.erase({runs_.at(run).view.created_us, run});
-    changed(runs_.at(run));
-    runs_.erase(run);
-    std::erase_if(idempotency_, [&run](const auto& entry) { return entry.second.id == run; });
-    for (auto& [id, batch] : batches_) {
-      std::erase_if(batch.runs, [&run](const auto& entry) { return entry.second == run; });
-    }
+    erase_run(run);
   }
   notify();
 }

@@ -106,6 +106,11 @@ class MemoryStorage : public server::RunStorage {
   server::Written apply(const server::AddTags& add);
   server::Written apply(const server::Reschedule& reschedule);
   server::Written apply(const server::ResetIdempotencyKey& reset);
+  server::Written apply(const server::StartRun& start);
+  server::Written apply(const server::ResumeRun& resume);
+  server::Written apply(const server::EraseRun& erase);
+  server::Written apply(const server::RunOperations& operations);
+  void erase_run(const std::string& id);
   server::Written trigger_run(const server::Trigger& trigger, const std::string& id, const std::string& batch);
   Run* cached_run(const std::string& task, const std::string& key);
 

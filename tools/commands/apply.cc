@@ -6,10 +6,10 @@
 #include <memory>
 
 #include "engine/json/json.h"
+#include "engine/store/run_for_update.h"
 #include "tools/commands/commands.h"
 #include "tools/input/operations.h"
 #include "tools/output/json_output.h"
-#include "tools/output/outcome_text.h"
 #include "tools/output/report.h"
 #include "tools/output/terminal_text.h"
 #include "tools/process/interrupt.h"
@@ -155,14 +155,14 @@ std::string place_text(const std::vector<RunOperations>& input, size_t index) {
 
 Result<engine::RunRef> run_of(engine::Store& store, const RunOperations& one) {
   if (one.of == Of::kRun) {
-    return run_for_update(store, one.run);
+    return engine::run_for_update(store, one.run);
   }
   auto run = store.find(one.run);
   if (!run.ok()) {
     return run;
   }
   auto relative = one.of == Of::kParent ? store.parent(**run) : store.root(**run);
-  return relative.ok() ? run_for_update(store, (*relative)->id) : relative;
+  return relative.ok() ? engine::run_for_update(store, (*relative)->id) : relative;
 }
 
 Exit apply_all_or_none(const Globals& globals, const ApplyArguments& a, const std::vector<RunOperations>& input) {
@@ -222,7 +222,7 @@ Exit apply_in_turn(const Globals& globals, const ApplyArguments& a, const std::v
         break;
       }
       unapplied = unapplied || status.code == Code::kUnapplied;
-      outcomes.push_back(status.code == Code::kAccepted ? "accepted" : outcome_text(outcome));
+      outcomes.push_back(status.code == Code::kAccepted ? "accepted" : engine::outcome_text(outcome));
     }
     sequence = run.version.load();
     const engine::ErrorDetail detail = engine::error_detail();

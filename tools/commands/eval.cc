@@ -6,7 +6,6 @@
 #include "tools/commands/commands.h"
 #include "tools/input/operations.h"
 #include "tools/input/value_argument.h"
-#include "tools/output/outcome_text.h"
 #include "tools/output/report.h"
 #include "tools/store/open_store.h"
 
@@ -65,7 +64,7 @@ Exit eval(const Globals& globals, const EvalArguments& a) {
                                                          : engine::fail(status, status.what, op.key),
                           where);
     }
-    outcomes.emplace_back(outcome_text(outcome));
+    outcomes.emplace_back(engine::outcome_text(outcome));
   }
   const std::string metadata = live.document().to_json();
   if (metadata.size() > *limit) {

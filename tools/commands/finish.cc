@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "engine/json/json.h"
+#include "engine/store/run_for_update.h"
 #include "tools/commands/commands.h"
 #include "tools/output/json_output.h"
 #include "tools/output/report.h"
@@ -45,7 +46,7 @@ Exit finish(const Globals& globals, const FinishArguments& a) {
       write_store(globals, {}, "",
                   [&](engine::Store& store) -> Status {
                     CAIRN_TRY_ASSIGN(auto&& run, store.find(a.run));
-                    CAIRN_TRY(check_owned_here(store, *run));
+                    CAIRN_TRY(engine::check_owned_here(store, *run));
                     CAIRN_TRY(store.finish(*run, status, engine::Durability::kDefault, a.error.value_or("")));
                     finished = store.view(*run);
                     return {};

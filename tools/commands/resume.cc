@@ -1,5 +1,6 @@
 #include <memory>
 
+#include "engine/store/run_for_update.h"
 #include "tools/commands/commands.h"
 #include "tools/output/run_text.h"
 #include "tools/store/open_store.h"
@@ -20,7 +21,7 @@ Exit resume(const Globals& globals, const std::string& id) {
   engine::RunView resumed;
   const Exit exit = write_store(globals, {}, "", [&](engine::Store& store) -> Status {
     CAIRN_TRY_ASSIGN(auto&& found, store.find(id));
-    CAIRN_TRY(check_owned_here(store, *found));
+    CAIRN_TRY(engine::check_owned_here(store, *found));
     CAIRN_TRY_ASSIGN(auto&& run, store.resume(id));
     resumed = store.view(*run);
     return {};

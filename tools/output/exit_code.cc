@@ -22,90 +22,6 @@ constexpr ExitRow kTable[] = {
     {Exit::kBusy, "busy: a live process owns the store, or another server has the address"},
 };
 
-struct CodeRow {
-  Exit exit;
-  const char* name;
-};
-
-// A switch without default: the compiler names the code that is missing.
-CodeRow row_of(Code code) {
-  switch (code) {
-    case Code::kOk:
-      return {Exit::kDone, "OK"};
-    case Code::kUnchanged:
-      return {Exit::kDone, "UNCHANGED"};
-    case Code::kNotFound:
-      return {Exit::kNo, "NOT_FOUND"};
-    case Code::kAccepted:
-      return {Exit::kDone, "ACCEPTED"};
-    case Code::kInvalidArgument:
-      return {Exit::kUsage, "INVALID_ARGUMENT"};
-    case Code::kUnapplied:
-      return {Exit::kNo, "UNAPPLIED"};
-    case Code::kTooLarge:
-      return {Exit::kBadData, "TOO_LARGE"};
-    case Code::kInvalidUtf8:
-      return {Exit::kBadData, "INVALID_UTF8"};
-    case Code::kInvalidJson:
-      return {Exit::kBadData, "INVALID_JSON"};
-    case Code::kInvalidMsgpack:
-      return {Exit::kBadData, "INVALID_MSGPACK"};
-    case Code::kTooDeep:
-      return {Exit::kBadData, "TOO_DEEP"};
-    case Code::kNotFinite:
-      return {Exit::kBadData, "NOT_FINITE"};
-    case Code::kTypeMismatch:
-      return {Exit::kBadData, "TYPE_MISMATCH"};
-    case Code::kKeyRefused:
-      return {Exit::kBadData, "KEY_REFUSED"};
-    case Code::kExists:
-      return {Exit::kNo, "EXISTS"};
-    case Code::kRunning:
-      return {Exit::kNo, "RUNNING"};
-    case Code::kFinished:
-      return {Exit::kNo, "FINISHED"};
-    case Code::kNoSuchRun:
-      return {Exit::kNo, "NO_SUCH_RUN"};
-    case Code::kErased:
-      return {Exit::kNo, "ERASED"};
-    case Code::kClosed:
-      return {Exit::kBug, "CLOSED"};
-    case Code::kForked:
-      return {Exit::kBug, "FORKED"};
-    case Code::kBusy:
-      return {Exit::kBusy, "BUSY"};
-    case Code::kAgain:
-      return {Exit::kTryLater, "AGAIN"};
-    case Code::kTimeout:
-      return {Exit::kTryLater, "TIMEOUT"};
-    case Code::kReadOnly:
-      return {Exit::kIo, "READ_ONLY"};
-    case Code::kUnsafe:
-      return {Exit::kAuth, "UNSAFE"};
-    case Code::kNotAStore:
-      return {Exit::kBadData, "NOT_A_STORE"};
-    case Code::kVersion:
-      return {Exit::kBadData, "NEWER_VERSION"};
-    case Code::kBacklog:
-      return {Exit::kTryLater, "BACKLOG"};
-    case Code::kNoSpace:
-      return {Exit::kNoSpace, "NO_SPACE"};
-    case Code::kIo:
-      return {Exit::kIo, "IO"};
-    case Code::kLatched:
-      return {Exit::kIo, "LATCHED"};
-    case Code::kIndeterminate:
-      return {Exit::kIo, "INDETERMINATE"};
-    case Code::kCorrupt:
-      return {Exit::kBadData, "CORRUPT"};
-    case Code::kNoMemory:
-      return {Exit::kTryLater, "NO_MEMORY"};
-    case Code::kInternal:
-      return {Exit::kBug, "INTERNAL"};
-  }
-  return {Exit::kBug, "UNKNOWN"};
-}
-
 }  // namespace
 
 std::span<const ExitRow> exit_table() { return kTable; }
@@ -123,7 +39,57 @@ std::string exit_lines() {
   return text;
 }
 
-Exit exit_of(Code code) { return row_of(code).exit; }
-const char* code_name(Code code) { return row_of(code).name; }
+// A switch without default: the compiler names the code that is missing.
+Exit exit_of(Code code) {
+  switch (code) {
+    case Code::kOk:
+    case Code::kUnchanged:
+    case Code::kAccepted:
+      return Exit::kDone;
+    case Code::kNotFound:
+    case Code::kUnapplied:
+    case Code::kExists:
+    case Code::kRunning:
+    case Code::kFinished:
+    case Code::kNoSuchRun:
+    case Code::kErased:
+      return Exit::kNo;
+    case Code::kInvalidArgument:
+      return Exit::kUsage;
+    case Code::kTooLarge:
+    case Code::kInvalidUtf8:
+    case Code::kInvalidJson:
+    case Code::kInvalidMsgpack:
+    case Code::kTooDeep:
+    case Code::kNotFinite:
+    case Code::kTypeMismatch:
+    case Code::kKeyRefused:
+    case Code::kNotAStore:
+    case Code::kVersion:
+    case Code::kCorrupt:
+      return Exit::kBadData;
+    case Code::kClosed:
+    case Code::kForked:
+    case Code::kInternal:
+      return Exit::kBug;
+    case Code::kBusy:
+      return Exit::kBusy;
+    case Code::kAgain:
+    case Code::kTimeout:
+    case Code::kBacklog:
+    case Code::kNoMemory:
+      return Exit::kTryLater;
+    case Code::kReadOnly:
+    case Code::kIo:
+    case Code::kLatched:
+    case Code::kIndeterminate:
+      return Exit::kIo;
+    case Code::kUnsafe:
+      return Exit::kAuth;
+    case Code::kNoSpace:
+      return Exit::kNoSpace;
+  }
+  return Exit::kBug;
+}
 
 }  // namespace cairn::tools

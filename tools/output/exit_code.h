@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cairn/status.h"
+#include "engine/base/code_name.h"
 
 namespace cairn::tools {
 
@@ -35,7 +36,6 @@ std::string exit_lines();
 /// Every code has one, also those that a command should never meet.
 Exit exit_of(Code code);
 
-/// The code's name without the ABI's prefix, for instance "NO_SUCH_RUN".
-const char* code_name(Code code);
+using engine::code_name;
 
 }  // namespace cairn::tools

@@ -6,6 +6,7 @@
 
 #include "engine/json/json.h"
 #include "engine/maintenance/slots.h"
+#include "engine/store/run_for_update.h"
 #include "tools/input/command_line.h"
 #include "tools/output/json_output.h"
 #include "tools/store/slot_directory.h"
@@ -134,56 +135,10 @@ Exit write_store(const Globals& globals, const WriteOptions& options, const std:
   return Exit::kDone;
 }
 
-namespace {
-
-// Known by a child alone, and not updated before. kNoSuchRun: no run here names it as its parent.
-Result<engine::RunRef> parent_that_is_named(Store& store, const std::string& id) {
-  engine::RunQuery children;
-  children.parent = id;
-  children.limit = 1;
-  std::string child;
-  const auto listed = store.list(
-      children,
-      [&child](const engine::RunView& view) {
-        child = view.record.id;
-        return false;
-      },
-      false);
-  if (!listed.ok()) {
-    return listed.status();
-  }
-  Result<engine::RunRef> run = child.empty() ? Status(Code::kNoSuchRun, "no such run") : store.find(child);
-  return run.ok() ? store.parent(**run) : run;
-}
-
-}  // namespace
-
-Status check_owned_here(Store& store, engine::Run& run) {
-  return store.view(run, false).record.owned_here()
-             ? Status()
-             : engine::fail(Code::kUnapplied,
-                            "the run is owned elsewhere: only the store that owns it resumes and finishes it; from "
-                            "here its metadata can be changed",
-                            run.id);
-}
-
-// One that is owned elsewhere has no life here that could be resumed, and takes updates all the same.
-Result<engine::RunRef> run_for_update(Store& store, const std::string& id) {
-  auto run = store.find(id);
-  if (run.code() == Code::kNoSuchRun) {
-    run = parent_that_is_named(store, id);
-  }
-  if (!run.ok()) {
-    return run;
-  }
-  const engine::RunRecord record = store.view(**run, false).record;
-  return record.owned_here() && record.session != engine::kSessionOfNone ? store.resume(id) : run;
-}
-
 Exit write_run(const Globals& globals, const WriteOptions& options, const std::string& id, const std::string& doing,
                const std::function<Status(Store&, engine::Run&)>& work, const std::optional<std::string>& key) {
   const auto update = [&](Store& store) {
-    auto run = run_for_update(store, id);
+    auto run = engine::run_for_update(store, id);
     return run.ok() ? work(store, **run) : run.status();
   };
   return write_store(globals, options, doing, update, {id, key});

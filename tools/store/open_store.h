@@ -47,14 +47,7 @@ struct WriteOptions {
 Exit write_store(const Globals& globals, const WriteOptions& options, const std::string& doing,
                  const std::function<Status(engine::Store&)>& work, const Subject& subject = {});
 
-/// kUnapplied of a run that another store owns: only that store resumes and finishes it.
-Status check_owned_here(engine::Store& store, engine::Run& run);
-
-/// A run to be updated: resumed, if it is this store's and no run that waits to be taken; one that is owned elsewhere also if a run here names it as its
-/// parent and nothing was done to it yet.
-Result<engine::RunRef> run_for_update(engine::Store& store, const std::string& id);
-
-/// The same on an unfinished run: each command is a process of its own.
+/// The same on an unfinished run (engine/store/run_for_update.h): each command is a process of its own.
 Exit write_run(const Globals& globals, const WriteOptions& options, const std::string& id, const std::string& doing,
                const std::function<Status(engine::Store&, engine::Run&)>& work,
                const std::optional<std::string>& key = {});
