@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/server/keys.h"
+#include "api/server/local_store.h"
 
 namespace cairn::server {
 
@@ -13,6 +14,7 @@ struct ApiOptions {
   std::string environment = "dev";           // its name in lists of runs
   int64_t late_metadata_us = 3'600'000'000;  // a run that ended longer ago takes no metadata by its route
   std::function<int64_t()> now_us;           // wall clock since 1970, UTC; none: that of the system
+  LocalStore* local = nullptr;               // null: the runs are kept elsewhere
   const Keys* keys = nullptr;                // sign the tokens of x-trigger-jwt; none: there is no such header
 };
 

@@ -16,6 +16,7 @@ void add_metadata_routes(const SharedApi& api, std::vector<Route>& routes);
 void add_control_routes(const SharedApi& api, std::vector<Route>& routes);  // cancel, tags, replay, reschedule, keys
 void add_batch_routes(const SharedApi& api, std::vector<Route>& routes);
 void add_own_routes(const SharedApi& api, std::vector<Route>& routes);  // Cairn's, for those who work on runs
+void add_own_reading_routes(const SharedApi& api, std::vector<Route>& routes);
 void add_not_served(const SharedApi& api, std::vector<Route>& routes);  // the last: what the others do not take
 
 }  // namespace cairn::server

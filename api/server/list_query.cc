@@ -133,7 +133,7 @@ class ListQueryReader {
     if (path.empty()) {
       complain(name, "must name a path, such as filter[metadata.user.id]");
     }
-    out_.filter.metadata.emplace_back(path, value);
+    out_.filter.metadata.push_back({path, Comparison::kIs, value});
   }
 
   const int64_t now_us_;

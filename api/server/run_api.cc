@@ -16,6 +16,7 @@ std::vector<Route> run_routes(RunStorage& storage, ApiOptions options) {
   add_control_routes(api, out);
   add_batch_routes(api, out);
   add_own_routes(api, out);
+  add_own_reading_routes(api, out);
   add_not_served(api, out);
   return out;
 }

@@ -43,8 +43,9 @@ enum Parts : unsigned {
   kMetadata = 1,
   kPayload = 2,
   kOutput = 4,
-  kSeed = 8,       // the metadata that it was triggered with
-  kRelatives = 16  // parent, root and children, with their metadata
+  kSeed = 8,        // the metadata that it was triggered with
+  kRelatives = 16,  // parent, root and children, with their metadata
+  kForeign = 32     // also a run that is owned elsewhere, of which there is only the head here
 };
 
 /// Times are wall clock, microseconds since 1970, UTC; 0: there is none.
@@ -57,16 +58,20 @@ struct RunView {
   std::string parent;  // empty: none
   std::string root;    // empty: none
   std::vector<std::string> tags;
+  bool orphaned = false;  // unfinished, and the process that ran it is gone
+  bool foreign = false;   // owned elsewhere, with only the head here: the status is not known
   int64_t created_us = 0;
   int64_t updated_us = 0;
   int64_t queued_us = 0;
   int64_t started_us = 0;
+  bool began_with_start = false;  // a program started it itself: it never was queued, and began when it was created
   int64_t finished_us = 0;
   int64_t delayed_until_us = 0;
   std::string ttl;  // as it was given: "10m"
   bool is_test = false;
   engine::TriggerFunction function = engine::TriggerFunction::kTrigger;
   std::string batch;
+  uint32_t batch_index = 0;
   std::string idempotency_key;
   uint32_t depth = 0;
   std::string error;  // why it failed
@@ -276,19 +281,47 @@ struct BatchView {
 
 // --- reading ---
 
-/// A run must match each field that is set. Of a list it must match one.
+/// How a value of the metadata is compared. As numbers if both are, else as texts: a text as it stands, anything else as
+/// its JSON.
+enum class Comparison : uint8_t {
+  kIs,  // the same text, or the same JSON value; never an object or a list
+  kEqual,
+  kUnequal,  // also where there is no such key; the others hold only where there is one
+  kLess,
+  kAtMost,
+  kGreater,
+  kAtLeast,
+  kContains
+};
+
+struct MetadataTerm {
+  std::string path;  // "user.id"; "$." in front may be left out, of kIs it must
+  Comparison how = Comparison::kIs;
+  std::string value;
+  bool is_text = false;  // never a number
+};
+
+/// A run must match each field that is set. Of statuses, tasks, tags and batches it must match one.
 struct RunFilter {
   std::vector<engine::RunStatus> statuses;
   std::vector<std::string> tasks;
   std::vector<std::string> tags;
   std::vector<std::string> batches;
   std::optional<bool> is_test;
-  std::optional<int64_t> created_from_us;                     // inclusive
-  std::optional<int64_t> created_to_us;                       // inclusive
-  std::vector<std::pair<std::string, std::string>> metadata;  // path without "$." ("user.id"), and a text or a number
+  std::optional<int64_t> created_from_us;  // inclusive; only in an order by creation
+  std::optional<int64_t> created_to_us;    // inclusive; likewise
+  std::vector<MetadataTerm> metadata;      // all of them
+  std::vector<std::string> all_tags;       // the run has each of them
+  std::string parent;
+  std::string root;
+  std::string text;  // is in the id, the task, a tag or the JSON text of the metadata; A-Z equals a-z
+  std::optional<int64_t> updated_from_us;  // inclusive
+  std::optional<int64_t> updated_to_us;    // exclusive
+  bool foreign = false;                    // also runs of RunView::foreign; they match no status
 };
 
-enum class Order : uint8_t { kCreatedNewestFirst };
+/// By creation, by the last update, or by id. Only the first one goes backwards.
+enum class Order : uint8_t { kCreatedNewestFirst, kNewestFirst, kOldestFirst, kId };
 
 /// Where a page begins: after, or before, the run that `text` stands for. Empty: at the start. Opaque.
 struct Cursor {
@@ -361,7 +394,11 @@ class RunStorage {
 
   /// nullopt: there is no such run.
   virtual Result<std::optional<RunView>> find(std::string_view id, unsigned parts) = 0;
+  /// kInvalidArgument: the cursor is none, or of other filters or another order; a range of times that ends before it
+  /// begins; an id that none can be.
   virtual Result<Page> list(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit) = 0;
+  /// How many runs name it as their parent.
+  virtual Result<uint64_t> count_children(std::string_view id) = 0;
 
   /// Without `after`: all of the shape as it is now, the newest first, at most runs_max of them. If bytes_max cuts it,
   /// next.rest says where it goes on: whoever asks again after `next` gets more of it, and when all was read, what

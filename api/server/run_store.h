@@ -37,6 +37,7 @@ class RunStore : public RunStorage {
   Result<BatchView> batch(const BatchCall& call, const RequestKey& key) override;
   Result<std::optional<RunView>> find(std::string_view id, unsigned parts) override;
   Result<Page> list(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit) override;
+  Result<uint64_t> count_children(std::string_view id) override;
   Result<Changes> changes(const Shape& shape, const std::optional<Position>& after, const Extent& extent) override;
   void on_change(std::function<void()> hint) override;
   Result<int64_t> keep_time(int64_t now_us) override;
@@ -109,6 +110,8 @@ class RunStore : public RunStorage {
   };
   struct Scan;
   Status scan(const RunFilter& filter, const std::optional<Place>& from, bool backwards, size_t limit, Scan& out);
+  Result<Page> list_by_creation(const RunFilter& filter, const Cursor& cursor, size_t limit);
+  Result<Page> list_by_update_or_id(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit);
   Result<Changes> changes_of_run(const Shape& shape, const std::optional<Position>& after, unsigned parts);
   struct Remainder;
   Status read_shape(const Shape& shape, const Extent& extent, Remainder& rest, Changes& out);

@@ -1,54 +1,26 @@
-// RunStore: finding, listing and watching.
+// RunStore: finding and watching.
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <unordered_map>
 
-#include "api/server/metadata_filter.h"
 #include "api/server/run_store.h"
+#include "api/server/run_store_cursor.h"
 #include "engine/base/error_detail.h"
 #include "engine/json/json.h"
 
 namespace cairn::server {
 
 using engine::RunStatus;
-using engine::Value;
 
 namespace {
 
-constexpr size_t kScanned = 256;  // runs of one page of the store
-
-template <class T>
-bool is_one_of(const std::vector<T>& list, const T& one) {
-  return list.empty() || std::find(list.begin(), list.end(), one) != list.end();
-}
-
-bool has_any_tag(const engine::RunRecord& run, const std::vector<std::string>& tags) {
-  return tags.empty() || std::any_of(tags.begin(), tags.end(), [&run](const std::string& tag) {
-           return std::find(run.tags.begin(), run.tags.end(), tag) != run.tags.end();
-         });
-}
+constexpr size_t kRead = 256;  // runs of one page of the store
 
 bool has_all_tags(const engine::RunRecord& run, const std::vector<std::string>& tags) {
   return std::all_of(tags.begin(), tags.end(), [&run](const std::string& tag) {
     return std::find(run.tags.begin(), run.tags.end(), tag) != run.tags.end();
   });
-}
-
-bool fits(const engine::RunRecord& run, const RunFilter& filter) {
-  const std::string batch = run.details ? run.details->batch : std::string();
-  const bool is_test = run.details && run.details->is_test;
-  if (run.foreign || !is_one_of(filter.statuses, run.status) || !is_one_of(filter.tasks, run.task) ||
-      !is_one_of(filter.batches, batch) || (filter.is_test && *filter.is_test != is_test) ||
-      !has_any_tag(run, filter.tags)) {
-    return false;
-  }
-  if (filter.metadata.empty()) {
-    return true;
-  }
-  const Value document(run.document.to_object());
-  return std::all_of(filter.metadata.begin(), filter.metadata.end(),
-                     [&document](const auto& wanted) { return has_value(document, wanted.first, wanted.second); });
 }
 
 bool fits(const engine::RunRecord& run, const Shape& shape) {
@@ -106,7 +78,8 @@ Result<RunView> RunStore::view_of(const engine::RunView& run, unsigned parts) {
   out.parent = r.parent;
   out.root = r.root;
   out.tags = r.tags;
-  std::sort(out.tags.begin(), out.tags.end());
+  out.orphaned = run.orphaned;
+  out.foreign = r.foreign;
   out.created_us = r.created_us;
   out.updated_us = r.updated_us;
   out.finished_us = r.finished_us;
@@ -123,11 +96,13 @@ Result<RunView> RunStore::view_of(const engine::RunView& run, unsigned parts) {
     out.is_test = d.is_test;
     out.function = d.function;
     out.batch = d.batch;
+    out.batch_index = d.batch_index;
     out.idempotency_key = d.idempotency_key;
     out.depth = d.depth;
   }
   if (out.queued_us == 0 && out.delayed_until_us == 0 && !waits(r.status)) {
-    out.started_us = r.created_us;  // a program that starts a run begins it at once
+    out.began_with_start = true;
+    out.started_us = r.created_us;
   }
   if ((parts & kMetadata) != 0 && r.document.size() != 0) {
     out.metadata = r.document.to_json();
@@ -180,7 +155,7 @@ Result<std::optional<RunView>> RunStore::find(std::string_view id, unsigned part
     return std::optional<RunView>();
   }
   CAIRN_TRY_ASSIGN(const auto found, store_.peek(id, (parts & kMetadata) != 0));
-  if (!found || found->erased || found->record.foreign) {
+  if (!found || found->erased || (found->record.foreign && (parts & kForeign) == 0)) {
     return std::optional<RunView>();
   }
   CAIRN_TRY_ASSIGN(auto&& view, view_of(*found, parts));
@@ -188,122 +163,6 @@ Result<std::optional<RunView>> RunStore::find(std::string_view id, unsigned part
     CAIRN_TRY(add_relatives(view));
   }
   return std::optional<RunView>(std::move(view));
-}
-
-// --- listing ---
-
-struct RunStore::Scan {
-  std::vector<RunView> runs;  // in the direction of the scan
-  bool more = false;
-};
-
-// From a place, which is not part of it, to one end. The filters that no index knows are applied run by run.
-Status RunStore::scan(const RunFilter& filter, const std::optional<Place>& from, bool backwards, size_t limit,
-                      Scan& out) {
-  engine::RunQuery query;
-  query.order = backwards ? engine::RunOrder::kCreatedFirst : engine::RunOrder::kCreatedLast;
-  query.limit = kScanned;
-  for (const RunStatus status : filter.statuses) {
-    query.statuses |= engine::status_bit(status);
-  }
-  query.created_from_us = filter.created_from_us;
-  if (filter.created_to_us) {
-    query.created_to_us = *filter.created_to_us + 1;
-  }
-  if (query.created_from_us && query.created_to_us && *query.created_from_us >= *query.created_to_us) {
-    return {};
-  }
-  if (from) {
-    query.cursor = engine::encode_cursor(query, {from->created_us, from->id});
-  }
-  do {
-    Status read;
-    auto next = store_.list(
-        query,
-        [&](const engine::RunView& view) {
-          if (!fits(view.record, filter)) {
-            return true;
-          }
-          out.more = out.runs.size() == limit;
-          if (out.more) {
-            return false;
-          }
-          auto made = view_of(view, kMetadata);
-          read = made.status();
-          if (made.ok()) {
-            out.runs.push_back(std::move(*made));
-          }
-          return read.ok();
-        },
-        limit != 0 || !filter.metadata.empty());
-    CAIRN_TRY(next.status());
-    CAIRN_TRY(read);
-    query.cursor = std::move(*next);
-  } while (!query.cursor.empty() && !out.more);
-  return {};
-}
-
-namespace {
-
-// A place in the order of creation, as a text: 16 hexadecimal digits of when the run was created, "-", its id.
-std::string cursor_text(int64_t created_us, const std::string& id) {
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(created_us));
-  return std::string(digits) + "-" + id;
-}
-
-std::optional<engine::RunPosition> read_cursor(std::string_view text) {
-  constexpr size_t kDigits = 16;
-  uint64_t created = 0;
-  if (text.size() <= kDigits + 1 || text[kDigits] != '-' || !engine::valid_run_id(text.substr(kDigits + 1))) {
-    return std::nullopt;
-  }
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + kDigits, created, 16);
-  if (failed != std::errc() || end != text.data() + kDigits) {
-    return std::nullopt;
-  }
-  return engine::RunPosition{static_cast<int64_t>(created), std::string(text.substr(kDigits + 1))};
-}
-
-}  // namespace
-
-Result<Page> RunStore::list(const RunFilter& filter, Order /*order*/, const Cursor& cursor, size_t limit) {
-  std::optional<Place> from;
-  if (!cursor.text.empty()) {
-    const auto place = read_cursor(cursor.text);
-    if (!place) {
-      return Status(Code::kInvalidArgument, "this is no cursor of a listing of runs");
-    }
-    from = Place{place->time_us, place->id};
-  }
-  Scan found;
-  CAIRN_TRY(scan(filter, from, cursor.backwards, limit, found));
-  Page out;
-  out.runs = std::move(found.runs);
-  if (cursor.backwards) {
-    std::reverse(out.runs.begin(), out.runs.end());
-  }
-  // Whether there is something on the side that the scan came from.
-  Scan behind;
-  std::optional<Place> edge = from;
-  if (!out.runs.empty()) {
-    const RunView& run = cursor.backwards ? out.runs.back() : out.runs.front();
-    edge = Place{run.created_us, run.id};
-  }
-  if (edge) {
-    CAIRN_TRY(scan(filter, edge, !cursor.backwards, 0, behind));
-  }
-  const bool after = cursor.backwards ? behind.more : found.more;
-  const bool before = cursor.backwards ? found.more : behind.more;
-  if (out.runs.empty()) {
-    // Nothing on this side of the cursor: what is on the other begins at it.
-    out.next = after && from ? cursor_text(from->created_us, from->id) : "";
-    out.previous = before && from ? cursor_text(from->created_us, from->id) : "";
-    return out;
-  }
-  out.next = after ? cursor_text(out.runs.back().created_us, out.runs.back().id) : "";
-  out.previous = before ? cursor_text(out.runs.front().created_us, out.runs.front().id) : "";
-  return out;
 }
 
 // --- watching ---
@@ -392,7 +251,7 @@ Status RunStore::read_shape(const Shape& shape, const Extent& extent, Remainder&
   }
   engine::RunQuery query;
   query.order = engine::RunOrder::kCreatedLast;
-  query.limit = kScanned;
+  query.limit = kRead;
   if (shape.kind == Shape::Kind::kTags) {
     query.tags = shape.tags;
     query.created_from_us = shape.created_from_us;

@@ -30,11 +30,12 @@ Text timestamp(int64_t us) { return us == 0 ? Text() : Text(time_text(us)); }
 
 Text unless_empty(const std::string& text) { return text.empty() ? Text() : Text(text); }
 
-/// An array of texts as PostgreSQL prints it; every element in quotes.
-Text text_array(const std::vector<std::string>& elements) {
+/// An array of texts as PostgreSQL prints it, in order; every element in quotes.
+Text text_array(std::vector<std::string> elements) {
   if (elements.empty()) {
     return std::nullopt;
   }
+  std::sort(elements.begin(), elements.end());
   std::string out = "{";
   for (const std::string& element : elements) {
     out += out.size() == 1 ? "\"" : ",\"";

@@ -14,7 +14,7 @@ namespace {
 // Those of runs come last: they end with what takes everything that is left.
 std::vector<Route> all_routes(std::vector<Route> further, std::function<std::string()> why_not_ready,
                               engine::sync::Receiver& receiver, RunStorage& runs, Subscriptions& subscriptions,
-                              const Keys& keys, int64_t late_metadata_us) {
+                              const Keys& keys, LocalStore& local, int64_t late_metadata_us) {
   std::vector<Route> routes = std::move(further);
   routes.push_back(sync_route(receiver));
   routes.push_back(health_route());
@@ -24,6 +24,7 @@ std::vector<Route> all_routes(std::vector<Route> further, std::function<std::str
   }
   ApiOptions options;
   options.late_metadata_us = late_metadata_us;
+  options.local = &local;
   options.keys = keys.empty() ? nullptr : &keys;
   for (Route& route : run_routes(runs, std::move(options))) {
     routes.push_back(std::move(route));
@@ -36,11 +37,12 @@ std::vector<Route> all_routes(std::vector<Route> further, std::function<std::str
 StoreService::StoreService(engine::Store& store, engine::sync::Receiver& receiver, Options options)
     : store_(store),
       runs_(store),
+      facts_(store),
       keys_(std::move(options.api_tokens), std::move(options.sync_tokens), runs_.name()),
       subscriptions_(runs_),
       table_(all_routes(
                  std::move(options.further), [this] { return why_not_ready(); }, receiver, runs_, subscriptions_, keys_,
-                 options.late_metadata_us),
+                 facts_, options.late_metadata_us),
              [this] { subscriptions_.let_go(); }),
       time_keeper_(runs_, std::move(options.trouble)) {}
 

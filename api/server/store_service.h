@@ -12,6 +12,7 @@
 #include "api/server/keys.h"
 #include "api/server/route_table.h"
 #include "api/server/run_store.h"
+#include "api/server/store_facts.h"
 #include "api/server/subscriptions.h"
 #include "api/server/time_keeper.h"
 #include "engine/store/store.h"
@@ -53,6 +54,7 @@ class StoreService {
   engine::Store& store_;
   std::atomic<bool> retires_{false};
   RunStore runs_;
+  StoreFacts facts_;
   Keys keys_;
   Subscriptions subscriptions_;
   RouteTable table_;

@@ -63,6 +63,46 @@ Result<std::optional<RunView>> RunViews::peek(std::string_view id, bool with_doc
   return std::optional<RunView>(view_of(std::move(**record)));
 }
 
+// Between its seal and its record a detached diff is in staging only: what was logged before it is not known here, so
+// the tables, which have nothing but durable records, say what is safe.
+Result<std::optional<RunViews::Positions>> RunViews::positions(std::string_view id, bool stages) const {
+  CAIRN_TRY_ASSIGN(const auto seen, peek(id, false));
+  if (!seen || seen->erased) {
+    return std::optional<Positions>();
+  }
+  Positions out;
+  out.sequence = out.process_sequence = out.power_sequence = seen->record.sequence;
+  out.updated_us = seen->record.updated_us;
+  const RunRef run = runs_.find(std::string(id));
+  if (run == nullptr) {
+    return std::optional(out);  // evicted: the tables have all of it
+  }
+  bool in_log = false;
+  uint64_t logged = 0;
+  {
+    const RunGuard guard(run->lock);
+    in_log = !run->detached && run->last_lsn <= writer_.durable_lsn();
+    out.sequence = run->sequence;
+    out.updated_us = run->updated_us;
+    logged = run->detached ? 0 : run->live.pending().empty() ? run->sequence : run->live.pending().base;
+  }
+  out.power_sequence = in_log ? logged : 0;
+  const std::shared_ptr<Tables> tables = runs_.tables();
+  if (tables == nullptr) {
+    return fail_closed();
+  }
+  if (!in_log) {
+    auto stored = tables->find(id);
+    if (!stored.ok()) {
+      return fail(stored.status(), "the run cannot be read from the tables", id);
+    }
+    const bool is_same_life = *stored && (*stored)->created_lsn == seen->record.created_lsn;
+    out.power_sequence = is_same_life ? std::min((*stored)->sequence, out.sequence) : 0;
+  }
+  out.process_sequence = stages ? out.sequence : std::max(logged, out.power_sequence);
+  return std::optional(out);
+}
+
 // What a run in memory has is newer than the tables; of a run that they do not know yet they may have another life's.
 Result<RunTexts> RunViews::texts(std::string_view id) const {
   std::shared_ptr<const RunTexts> newer;

@@ -40,6 +40,16 @@ class RunViews {
   /// See Store::runs_of_batch.
   Result<std::vector<std::pair<uint32_t, std::string>>> runs_of_batch(std::string_view batch) const;
 
+  struct Positions {
+    uint64_t sequence = 0;          // of the run
+    int64_t updated_us = 0;         // when it got there
+    uint64_t process_sequence = 0;  // what survives the end of this process
+    uint64_t power_sequence = 0;    // what is known to survive a power loss
+  };
+  /// How far the run's changes have come. `stages`: what is pending stands in staging. nullopt: there is no such run.
+  /// Cost: a look at the run; where its last changes are not on the disk yet, also a read of the tables.
+  Result<std::optional<Positions>> positions(std::string_view id, bool stages) const;
+
   struct Looked {
     uint64_t lsn = 0;  // what came up to here was seen
     bool all = true;   // false: a run that changed since may be in the tables only

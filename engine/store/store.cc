@@ -147,6 +147,9 @@ Status Store::each(const FunctionRef<bool(const RunView&)>& visit, bool with_doc
 RunViews::Looked Store::look(uint64_t since, std::string_view only, const FunctionRef<void(const Run&)>& visit) {
   return parts_->views->look(since, only, visit);
 }
+Result<std::optional<Store::Positions>> Store::positions(std::string_view id) {
+  return parts_->views->positions(id, parts_->run_log->stages());
+}
 Result<std::optional<RunView>> Store::peek(std::string_view id, bool with_document) {
   return parts_->views->peek(id, with_document);
 }

@@ -171,6 +171,10 @@ class Store {
   Looked look(uint64_t since, std::string_view only, const FunctionRef<void(const Run&)>& visit);
   /// Looks a run up without bringing it into memory. nullopt: no such run; an erased one may come with `erased`.
   Result<std::optional<RunView>> peek(std::string_view id, bool with_document);
+  using Positions = RunViews::Positions;
+  /// How far the run's changes have come: memory, what survives this process, what survives a power loss. nullopt: no
+  /// such run.
+  Result<std::optional<Positions>> positions(std::string_view id);
   /// For one who follows all runs: from now on take_changed() gives those with a change, and `hint` is called after
   /// each (store/changed_runs.h says under which locks). An empty one ends it.
   void follow_changes(std::function<void()> hint);

@@ -47,6 +47,8 @@ const std::map<std::string, std::vector<std::string>>& who_may_call() {
       {"GET /api/v1/batches/:id", kReadBatch},
       {"POST /cairn/v1/runs/:id/status", {}},
       {"POST /cairn/v1/runs/:id/finish", {}},
+      {"GET /cairn/v1/runs", {}},
+      {"GET /cairn/v1/runs/:id", {}},
       {"GET /realtime/v1/runs/:id", kReadRun},
       {"GET /realtime/v1/runs", {"read:runs", "read:tags", "read:tags:<tag>"}},
       {"GET /realtime/v1/batches/:id", kReadBatch},

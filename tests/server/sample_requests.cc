@@ -121,6 +121,13 @@ const std::vector<SampleRequest>& sample_requests() {
       {"POST", "/cairn/v1/runs/:id/finish", "",
        R"({"status":"FAILED","from":"EXECUTING","output":"{}","outputType":"application/json","error":{"message":"m"}})"},
       {"POST", "/cairn/v1/runs/:id/finish", "", R"({"output":{"a":[1]},"error":""})"},
+      {"GET", "/cairn/v1/runs",
+       "status=QUEUED&status=DELAYED&tag=a&since=1h&until=2026-12-30&text=t&metadata=user.id%3Duser_1&order=oldest&"
+       "limit=5"
+       "&fields=head",
+       ""},
+      {"GET", "/cairn/v1/runs", "task=t&metadata=n%3C5+and+a%21%3D%22b%22&order=id", ""},
+      {"GET", "/cairn/v1/runs/:id", "", ""},
       {"GET", "/realtime/v1/runs/:id", one_run, ""},
       {"GET", "/realtime/v1/runs", one_run + "&tags=a%2Cb&createdAt=1h", ""},
       {"GET", "/realtime/v1/batches/:id", one_run, ""},

@@ -51,7 +51,7 @@ TEST(ShapeColumns, ARowIsTheTextOfEachColumn) {
       R"("payload":"{\"json\":{\"message\":\"hello\"}}","payloadType":"application/super+json",)"
       R"("metadata":"{\"user\":{\"name\":\"Eric\",\"id\":\"user_1234\"},\"progress\":0}",)"
       R"("metadataType":"application/json","output":null,"outputType":"application/json",)"
-      R"("runTags":"{\"user:1234\",\"a\\\"b\"}","error":null,"realtimeStreams":"{}"},)"
+      R"("runTags":"{\"a\\\"b\",\"user:1234\"}","error":null,"realtimeStreams":"{}"},)"
       R"("headers":{"operation":"insert"}})");
 }
 
@@ -123,7 +123,7 @@ TEST(ShapeColumns, SomeStatusesHaveAnotherNameThere) {
 TEST(ShapeColumns, TextsWithQuotesComeThroughBothLayers) {
   RunView run = example();
   run.tags = {R"(a\b)", R"("q")", "comma,brace}"};
-  EXPECT_EQ(column_of(run, "runTags"), R"({"a\\b","\"q\"","comma,brace}"})");
+  EXPECT_EQ(column_of(run, "runTags"), R"({"\"q\"","a\\b","comma,brace}"})");
   run.error = "line 1\n\"quoted\"";
   EXPECT_EQ(column_of(run, "error"),
             R"({"type":"BUILT_IN_ERROR","name":"Error","message":"line 1\n\"quoted\"","stackTrace":""})");

@@ -91,19 +91,70 @@ bool MemoryStorage::fits(const Run& run, const RunFilter& filter) const {
   if (!is_one_of(filter.statuses, view.status) || !is_one_of(filter.tasks, view.task) ||
       !is_one_of(filter.batches, view.batch) || (filter.is_test && *filter.is_test != view.is_test) ||
       (!filter.tags.empty() && std::none_of(filter.tags.begin(), filter.tags.end(), has_tag)) ||
+      !std::all_of(filter.all_tags.begin(), filter.all_tags.end(), has_tag) ||
+      (!filter.parent.empty() && view.parent != filter.parent) || (!filter.root.empty() && view.root != filter.root) ||
+      (filter.updated_from_us && view.updated_us < *filter.updated_from_us) ||
+      (filter.updated_to_us && view.updated_us >= *filter.updated_to_us) ||
       (filter.created_from_us && view.created_us < *filter.created_from_us) ||
       (filter.created_to_us && view.created_us > *filter.created_to_us)) {
     return false;
   }
-  if (filter.metadata.empty()) {
-    return true;
-  }
-  const engine::Value document(run.document.to_object());
-  return std::all_of(filter.metadata.begin(), filter.metadata.end(),
-                     [&document](const auto& wanted) { return has_value(document, wanted.first, wanted.second); });
+  return has_text(run, filter.text) && MetadataFilter(filter.metadata).fits(run.document);
 }
 
-Result<Page> MemoryStorage::list(const RunFilter& filter, Order /*order*/, const Cursor& cursor, size_t limit) {
+bool MemoryStorage::has_text(const Run& run, const std::string& text) {
+  const auto lower = [](std::string of) {
+    std::transform(of.begin(), of.end(), of.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return of;
+  };
+  const auto has = [&](const std::string& in) { return lower(in).find(lower(text)) != std::string::npos; };
+  return text.empty() || has(run.view.id) || has(run.view.task) || has(run.document.to_json()) ||
+         std::any_of(run.view.tags.begin(), run.view.tags.end(), has);
+}
+
+// A cursor is ORDER, 16 hexadecimal digits of when the last run was updated, its id.
+Result<Page> MemoryStorage::list_by(Order order, const RunFilter& filter, const Cursor& cursor, size_t limit) {
+  const std::string mark = std::to_string(static_cast<int>(order));
+  std::optional<Mark> after = mark_of("a" + cursor.text.substr(std::min(cursor.text.size(), mark.size())));
+  if (cursor.backwards || (!cursor.text.empty() && (!after || !cursor.text.starts_with(mark)))) {
+    return Status(Code::kInvalidArgument, "this is no cursor of this listing of runs");
+  }
+  if (filter.updated_from_us && filter.updated_to_us && *filter.updated_from_us > *filter.updated_to_us) {
+    return Status(Code::kInvalidArgument, "the range of times ends before it begins");
+  }
+  const std::lock_guard lock(mutex_);
+  CAIRN_TRY(trouble_);
+  const auto comes_before = [order](const Place& a, const Place& b) {
+    return order == Order::kId ? a.second < b.second : order == Order::kOldestFirst ? a < b : a > b;
+  };
+  std::vector<Place> places;
+  for (const auto& [id, run] : runs_) {
+    const Place place(run.view.updated_us, id);
+    if (fits(run, filter) && (cursor.text.empty() || comes_before(after->place, place))) {
+      places.push_back(place);
+    }
+  }
+  std::sort(places.begin(), places.end(), comes_before);
+  Page out;
+  for (size_t i = 0; i < places.size() && i < limit; ++i) {
+    out.runs.push_back(view_of(runs_.at(places[i].second), kMetadata));
+  }
+  out.next = places.size() > limit ? mark + text_of({places[limit - 1], false}).substr(1) : "";
+  return out;
+}
+
+Result<uint64_t> MemoryStorage::count_children(std::string_view id) {
+  const std::lock_guard lock(mutex_);
+  CAIRN_TRY(trouble_);
+  return static_cast<uint64_t>(
+      std::count_if(runs_.begin(), runs_.end(), [id](const auto& run) { return run.second.view.parent == id; }));
+}
+
+Result<Page> MemoryStorage::list(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit) {
+  if (order != Order::kCreatedNewestFirst) {
+    return list_by(order, filter, cursor, limit);
+  }
   const std::optional<Mark> mark = mark_of(cursor.text);
   if (!cursor.text.empty() && !mark) {
     return Status(Code::kInvalidArgument, "this is no cursor of a listing of runs");

@@ -40,6 +40,7 @@ class MemoryStorage : public server::RunStorage {
   Result<std::optional<server::RunView>> find(std::string_view id, unsigned parts) override;
   Result<server::Page> list(const server::RunFilter& filter, server::Order order, const server::Cursor& cursor,
                             size_t limit) override;
+  Result<uint64_t> count_children(std::string_view id) override;
   Result<server::Changes> changes(const server::Shape& shape, const std::optional<server::Position>& after,
                                   const server::Extent& extent) override;
   void on_change(std::function<void()> hint) override;
@@ -126,6 +127,7 @@ class MemoryStorage : public server::RunStorage {
 
   [[nodiscard]] server::RunView view_of(const Run& run, unsigned parts) const;
   [[nodiscard]] bool fits(const Run& run, const server::RunFilter& filter) const;
+  static bool has_text(const Run& run, const std::string& text);
   [[nodiscard]] bool fits(const Run& run, const server::Shape& shape) const;
   server::Changes changes_of_run(const server::Shape& shape, const std::optional<server::Position>& after,
                                  unsigned parts);
@@ -134,6 +136,8 @@ class MemoryStorage : public server::RunStorage {
                   server::Changes& out);
 
   // Without it.
+  Result<server::Page> list_by(server::Order order, const server::RunFilter& filter, const server::Cursor& cursor,
+                               size_t limit);
   void notify();
   void set_hint(const void* of, std::function<void()> hint);
 

@@ -1,7 +1,8 @@
+#include "api/report/why.h"
+
 #include <cstdio>
 #include <memory>
 
-#include "engine/json/json.h"
 #include "tools/commands/commands.h"
 #include "tools/output/json_output.h"
 #include "tools/output/report.h"
@@ -11,8 +12,6 @@
 namespace cairn::tools {
 
 namespace {
-
-using engine::Value;
 
 constexpr const char* kWhyNotes =
     R"help(Says in words why the upstream does not have a run yet. It needs no network, and works while
@@ -26,52 +25,24 @@ Examples:
   cairn why $run
   cairn why $run --json | jq -r .reason)help";
 
-std::string since(int64_t us) {
-  return us == 0 ? "" : ", since " + iso_time(us) + " (" + age_text(us, wall_us()) + ")";
-}
-
-void print_as_json(const std::string& id, const Why& why) {
-  engine::Object o{{"id", Value(id)}, {"reason", Value(why.reason)}, {"text", Value(why.words)}};
-  o.push_back({"sequence", Value(why.sequence)});
-  o.push_back({"acknowledged_sequence", why.acknowledged_sequence ? Value(*why.acknowledged_sequence) : Value()});
-  o.push_back({"waiting_bytes", Value(why.waiting_bytes)});
-  o.push_back({"since", why.since_us == 0 ? Value() : Value(iso_time(why.since_us))});
-  o.push_back({"upstream", why.upstream ? Value(*why.upstream) : Value()});
-  o.push_back({"last_error", why.last_error.empty() ? Value() : Value(valid_text(why.last_error))});
-  o.push_back({"last_error_since", why.last_error.empty() ? Value() : Value(iso_time(why.last_error_us))});
-  print_json(std::move(o));
-}
-
-void print_text(const std::string& id, const Why& why) {
-  std::printf("%s: %s\n", printable(id).c_str(), why.words.c_str());
-  if (why.upstream && !why.upstream_has_all() && !why.acknowledged_sequence) {
-    std::printf("  what upstream %s has of it is not known yet\n", printable(*why.upstream).c_str());
-  } else if (why.upstream && !why.upstream_has_all()) {
-    std::printf("  upstream %s has it up to change %llu of %llu\n", printable(*why.upstream).c_str(),
-                static_cast<unsigned long long>(*why.acknowledged_sequence),
-                static_cast<unsigned long long>(why.sequence));
-  }
-  if (!why.last_error.empty()) {
-    std::printf("  no answer%s: %s\n", since(why.last_error_us).c_str(), printable(why.last_error).c_str());
-  }
-}
-
 Exit why(const Globals& globals, const std::string& id) {
   Exit exit = Exit::kDone;
   const auto source = open_source(globals, false, exit);
   if (!source) {
     return exit;
   }
-  const auto why = source->why(id);
+  auto why = source->why(id);
   if (!why.ok()) {
     return report_error(globals, why.status());
   }
+  why->id = id;  // as it was asked for
   if (globals.json) {
-    print_as_json(id, *why);
+    print_json(report::why_json(*why));
   } else {
-    print_text(id, *why);
+    const std::string text = report::why_text(*why, wall_us());
+    std::fwrite(text.data(), 1, text.size(), stdout);
   }
-  return why->upstream_has_all() ? Exit::kDone : Exit::kNo;
+  return why->is_there() ? Exit::kDone : Exit::kNo;
 }
 
 }  // namespace

@@ -79,95 +79,9 @@ class Fields {
   std::vector<std::pair<std::string, std::string>> fields_;
 };
 
-/// What a run has that was triggered: names and values.
-Object details_json(const engine::RunRecord& run) {
-  Object o;
-  if (!run.details) {
-    return o;
-  }
-  const engine::RunDetails& d = *run.details;
-  const auto add_time = [&o](const char* key, int64_t us) {
-    if (us != 0) {
-      o.push_back({key, iso_time(us)});
-    }
-  };
-  const auto add_text = [&o](const char* key, const std::string& text) {
-    if (!text.empty()) {
-      o.push_back({key, text});
-    }
-  };
-  add_time("queued_at", d.queued_us);
-  add_time("started_at", d.started_us);
-  add_time("delayed_until", d.delayed_until_us);
-  add_text("ttl", d.ttl);
-  if (d.is_test) {
-    o.push_back({"test", true});
-  }
-  if (d.function != engine::TriggerFunction::kTrigger) {
-    o.push_back({"trigger_function", engine::trigger_function_name(d.function)});
-  }
-  add_text("batch", d.batch);
-  if (!d.batch.empty()) {
-    o.push_back({"batch_index", static_cast<uint64_t>(d.batch_index)});
-  }
-  add_text("idempotency_key", d.idempotency_key);
-  if (d.depth != 0) {
-    o.push_back({"depth", static_cast<uint64_t>(d.depth)});
-  }
-  return o;
-}
-
 size_t document_bytes(const engine::Document& document) { return document.to_json().size(); }
 
 }  // namespace
-
-Object run_json(const RunView& run, std::optional<uint64_t> children) {
-  const engine::RunRecord& r = run.record;
-  Object o;
-  const auto add = [&o](const char* key, Value value) { o.push_back({key, std::move(value)}); };
-  add("id", r.id);
-  add("status", r.foreign ? Value() : Value(engine::status_name(r.status)));
-  add("orphaned", run.orphaned);
-  const auto add_text = [&add](const char* key, const std::string& text) {
-    if (!text.empty()) {
-      add(key, text);
-    }
-  };
-  add_text("task", r.task);
-  Array tags(r.tags.begin(), r.tags.end());
-  add("tags", std::move(tags));
-  add_text("parent", r.parent);
-  add_text("root", r.root);
-  if (children) {
-    add("children", *children);
-  }
-  add("created_at", iso_time(r.created_us));
-  add("updated_at", iso_time(r.updated_us));
-  if (r.finished_us != 0) {
-    add("finished_at", iso_time(r.finished_us));
-  }
-  for (const auto& [name, value] : details_json(r)) {
-    add(name.c_str(), value);
-  }
-  add_text("error", r.error);
-  add("sequence", r.sequence);
-  if (r.foreign) {
-    add("foreign", true);
-    return o;
-  }
-  const auto add_typed_text = [&add](const char* key, const std::optional<engine::TypedText>& text) {
-    if (text) {
-      add(key, Object{{"type", Value(text->type)}, {"text", Value(text->text)}});
-    }
-  };
-  if (r.texts) {
-    add_typed_text("payload", r.texts->payload);
-    add_typed_text("output", r.texts->output);
-  }
-  add("metadata_bytes", static_cast<uint64_t>(document_bytes(r.document)));
-  add("metadata", r.document.to_object());
-  return o;
-}
 
 std::string status_text(const RunView& run) {
   if (run.record.foreign) {
@@ -228,7 +142,7 @@ std::string describe_run(const RunView& run, uint64_t children, int64_t now_us) 
   if (r.finished_us != 0) {
     fields.add("finished", iso_time(r.finished_us));
   }
-  for (const auto& [name, value] : details_json(r)) {
+  for (const auto& [name, value] : report::details_json(r)) {
     const auto* text = value.get<std::string>();
     std::string label = name;
     std::replace(label.begin(), label.end(), '_', ' ');
@@ -263,7 +177,7 @@ std::string describe_run(const RunView& run, uint64_t children, int64_t now_us) 
 
 void print_started(const engine::RunView& run, bool json) {
   if (json) {
-    print_json(run_json(run));
+    print_json(report::run_json(run));
   } else {
     std::printf("%s\n", run.record.id.c_str());
   }

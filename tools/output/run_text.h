@@ -5,14 +5,13 @@
 #include <optional>
 #include <string>
 
+#include "api/report/run_json.h"
 #include "engine/json/value.h"
 #include "engine/store/store.h"
 
 namespace cairn::tools {
 
-/// {"id","status","orphaned","task",...,"metadata_bytes","metadata"}; fields that say nothing are left out. `children`:
-/// how many runs name it as their parent, if that was counted.
-engine::Object run_json(const engine::RunView& run, std::optional<uint64_t> children = std::nullopt);
+using report::run_json;
 
 /// On stdout, what starting or resuming prints: the id, or with `json` the run.
 void print_started(const engine::RunView& run, bool json);

@@ -5,6 +5,7 @@
 
 #include "engine/base/error_detail.h"
 #include "engine/store/store.h"
+#include "tools/output/terminal_text.h"
 #include "tools/store/open_store.h"
 
 namespace cairn::tools {
@@ -60,12 +61,12 @@ class DirectorySource final : public RunSource {
     return count;
   }
 
-  Result<Why> why(const std::string& id) override {
+  Result<report::Why> why(const std::string& id) override {
     CAIRN_TRY_ASSIGN(const RunView run, find(id, false));
     engine::sync::SenderState sender;
     engine::sync::OutboxQueries::OfRun of;
     CAIRN_TRY(reader_->sync_state(id, sender, of));
-    return why_of(run.record, sender, of);
+    return report::why_of(run.record, sender, of, wall_us());
   }
 
   Status each_whole(std::set<std::string>& wanted, const Visit& visit) override {

@@ -10,11 +10,11 @@
 #include <set>
 #include <string>
 
+#include "api/report/why.h"
 #include "cairn/status.h"
 #include "engine/records/run_query.h"
 #include "engine/watch/watch.h"
 #include "tools/output/exit_code.h"
-#include "tools/store/why.h"
 #include "wal/function_ref.h"
 
 namespace cairn::tools {
@@ -57,7 +57,7 @@ class RunSource {
   /// How many runs name this one as their parent.
   virtual Result<uint64_t> children(const std::string& id) = 0;
   /// kNoSuchRun.
-  virtual Result<Why> why(const std::string& id) = 0;
+  virtual Result<report::Why> why(const std::string& id) = 0;
   /// Visits whole runs, to be exported under their own ids: all, or if `wanted` is not empty those of it, which it
   /// takes out. Those that are left in it do not exist.
   virtual Status each_whole(std::set<std::string>& wanted, const Visit& visit) = 0;

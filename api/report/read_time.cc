@@ -1,12 +1,37 @@
-#include "tools/input/time_argument.h"
+#include "api/report/read_time.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string_view>
+#include <utility>
 
 #include "cairn/time.h"
-#include "tools/input/number_argument.h"
 
-namespace cairn::tools {
+namespace cairn::report {
+
+std::optional<uint64_t> parse_whole(std::string_view text, NumberRange range) {
+  uint64_t number = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9' || number > (UINT64_MAX - static_cast<uint64_t>(c - '0')) / 10) {
+      return std::nullopt;
+    }
+    number = number * 10 + static_cast<uint64_t>(c - '0');
+  }
+  return text.empty() || number < range.least || number > range.most ? std::nullopt : std::optional(number);
+}
+
+std::optional<int64_t> parse_duration_ms(std::string_view text) {
+  static constexpr std::pair<std::string_view, int64_t> kUnits[] = {
+      {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}, {"w", 7 * int64_t{86'400'000}}};
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  for (const auto& [name, ms] : kUnits) {
+    if (text.substr(digits) == name) {
+      const auto count = parse_whole(text.substr(0, digits), {0, static_cast<uint64_t>(kDurationMsMax / ms)});
+      return count ? std::optional(static_cast<int64_t>(*count) * ms) : std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
 
 namespace {
 
@@ -59,4 +84,4 @@ std::optional<int64_t> parse_time(std::string text, int64_t now_us) {
   return at ? std::optional<int64_t>(at->time_since_epoch().count() - *east * 60'000'000) : std::nullopt;
 }
 
-}  // namespace cairn::tools
+}  // namespace cairn::report

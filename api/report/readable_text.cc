@@ -1,4 +1,4 @@
-#include "tools/output/terminal_text.h"
+#include "api/report/readable_text.h"
 
 #include <time.h>
 
@@ -7,7 +7,7 @@
 
 #include "engine/json/json.h"
 
-namespace cairn::tools {
+namespace cairn::report {
 
 namespace {
 
@@ -158,4 +158,4 @@ int64_t wall_us() {
   return static_cast<int64_t>(t.tv_sec) * 1'000'000 + t.tv_nsec / 1000;
 }
 
-}  // namespace cairn::tools
+}  // namespace cairn::report
