@@ -108,7 +108,7 @@ std::string read_error(const Members& members) {
   return std::string(engine::shortened(out, engine::kErrorBytesMax));
 }
 
-/// {"status"?: "COMPLETED", "from"?, "output"?, "outputType"?, "error"?}
+/// {"status"?: "COMPLETED", "from"?, "output"?, "outputType"?, "error"?, "durable"?}
 http::Response finish_run(const Api& api, const ApiCall& call) {
   Complaints complaints;
   const bool has_body = call.request().body.find_first_not_of(" \t\r\n") != std::string::npos;
@@ -125,6 +125,7 @@ http::Response finish_run(const Api& api, const ApiCall& call) {
     change.from = read_status(members, "from");
     change.output = read_output(members);
     change.error = read_error(members);
+    change.survives_power_loss = members.flag("durable");
     if (change.to == RunStatus::kCompleted && !change.error.empty()) {
       members.complain("error", "does not go with COMPLETED");
     }

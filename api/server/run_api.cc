@@ -17,6 +17,8 @@ std::vector<Route> run_routes(RunStorage& storage, ApiOptions options) {
   add_batch_routes(api, out);
   add_own_routes(api, out);
   add_own_reading_routes(api, out);
+  add_command_routes(api, out);
+  add_following_routes(api, out);
   add_not_served(api, out);
   return out;
 }

@@ -28,13 +28,15 @@ Result<RunRef> parent_that_is_named(Store& store, const std::string& id) {
 
 }  // namespace
 
+Status fail_owned_elsewhere(std::string_view id) {
+  return fail(Code::kUnapplied,
+              "the run is owned elsewhere: only the store that owns it resumes and finishes it; from here its metadata "
+              "can be changed",
+              id);
+}
+
 Status check_owned_here(Store& store, Run& run) {
-  return store.view(run, false).record.owned_here()
-             ? Status()
-             : fail(Code::kUnapplied,
-                    "the run is owned elsewhere: only the store that owns it resumes and finishes it; from "
-                    "here its metadata can be changed",
-                    run.id);
+  return store.view(run, false).record.owned_here() ? Status() : fail_owned_elsewhere(run.id);
 }
 
 // One that is owned elsewhere has no life here that could be resumed, and takes updates all the same.

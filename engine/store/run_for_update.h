@@ -13,5 +13,6 @@ Result<RunRef> run_for_update(Store& store, const std::string& id, Durability du
 
 /// kUnapplied of a run that another store owns: only that store resumes and finishes it.
 Status check_owned_here(Store& store, Run& run);
+Status fail_owned_elsewhere(std::string_view id);
 
 }  // namespace cairn::engine

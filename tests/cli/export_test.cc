@@ -3,9 +3,9 @@
 
 #include <filesystem>
 
+#include "api/report/run_line.h"
 #include "engine/records/run_record.h"
 #include "tests/cli/command_fixture.h"
-#include "tools/input/run_line.h"
 #include "tools/output/terminal_text.h"
 
 namespace cairn::tests {
@@ -99,7 +99,7 @@ TEST_F(ExportImport, WholeDoublesComeBackAsIntegersAndNothingElseChanges) {
   run.sequence = UINT64_MAX;
   run.created_us = run.updated_us = 253'402'300'799'999'999;  // the last of 9999
   run.document = engine::Document::from_object({{"whole", engine::Value(2.0)}, {"half", engine::Value(2.5)}});
-  const auto back = tools::parse_run_line(tools::run_line(run), 0);
+  const auto back = report::parse_run_line(report::run_line(run), 0);
   ASSERT_TRUE(back.ok()) << engine::error_detail().message;
   EXPECT_EQ(back->sequence, UINT64_MAX);
   EXPECT_EQ(back->created_us, run.created_us);
@@ -125,10 +125,10 @@ TEST_F(ExportImport, DetailsOfATriggeredRunComeBackAndAreShown) {
   d.batch_index = 7;
   d.idempotency_key = "k";
   d.depth = 2;
-  const auto back = tools::parse_run_line(tools::run_line(run), 0);
+  const auto back = report::parse_run_line(report::run_line(run), 0);
   ASSERT_TRUE(back.ok()) << engine::error_detail().message;
   EXPECT_EQ(back->details, run.details);
-  EXPECT_EQ(import(tools::run_line(run) + "\n").exit, 0);
+  EXPECT_EQ(import(report::run_line(run) + "\n").exit, 0);
   const Ran shown = on_other({"show", "r"});
   for (const char* text :
        {"ttl              10m\n", "queued at        2023-11-14T22:13:20.000Z\n", "batch            batch_1\n",
@@ -167,7 +167,7 @@ TEST_F(ExportImport, PayloadAndOutputComeBackAndAreShown) {
 
 TEST_F(ExportImport, ASequenceIsTextOrANumber) {
   for (const char* sequence : {"18446744073709551615", "\"18446744073709551615\""}) {
-    const auto run = tools::parse_run_line(R"({"id":"r","sequence":)" + std::string(sequence) + "}", 0);
+    const auto run = report::parse_run_line(R"({"id":"r","sequence":)" + std::string(sequence) + "}", 0);
     ASSERT_TRUE(run.ok()) << engine::error_detail().message;
     EXPECT_EQ(run->sequence, UINT64_MAX);
   }

@@ -58,6 +58,16 @@ TEST_F(Requests, HeadersSayWhoAsksAndNothingElse) {
   EXPECT_THAT(names, ::testing::ElementsAre("accept", "content-length", "content-type", "host", "user-agent"));
 }
 
+TEST_F(Requests, AHeaderOfTheCallersGoesWithItsRequestAlone) {
+  ScriptedServer server({answer(200, ""), answer(200, "")});
+  open(server);
+  ASSERT_TRUE(client_->send("POST", "/x", "body", "text/plain", "x-key: one two").ok());
+  reply();
+  EXPECT_EQ(server.last().headers["x-key"], "one two");
+  post();
+  EXPECT_EQ(server.last().headers.count("x-key"), 0u);
+}
+
 TEST_F(Requests, MethodsFollowEachOtherOnOneClient) {
   ScriptedServer server({answer(200, "1"), answer(200, "2"), answer(200, "3"), answer(204, ""), answer(200, "5")});
   open(server);
@@ -236,6 +246,9 @@ TEST_F(Requests, WhatNoRequestMayHoldIsRefused) {
   EXPECT_EQ(code("POST", "/a\r\nX: y", "", ""), Code::kInvalidArgument);
   EXPECT_EQ(code("POST", "/a#b", "", ""), Code::kInvalidArgument);
   EXPECT_EQ(code("POST", "/", "", "text\r\nX: y"), Code::kInvalidArgument);
+  for (const char* header : {"x", "x:y", "x: y\r\nz: 1", "x: \x7f"}) {
+    EXPECT_EQ(client_->send("GET", "/", "", "", header).code, Code::kInvalidArgument) << header;
+  }
   EXPECT_FALSE(client_->busy());
   EXPECT_EQ(server.connections(), 0);
   EXPECT_EQ(post().http_status, 200);

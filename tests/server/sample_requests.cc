@@ -120,7 +120,7 @@ const std::vector<SampleRequest>& sample_requests() {
       {"POST", "/cairn/v1/runs/:id/status", "", R"({"status":"EXECUTING","from":"QUEUED"})"},
       {"POST", "/cairn/v1/runs/:id/finish", "",
        R"({"status":"FAILED","from":"EXECUTING","output":"{}","outputType":"application/json","error":{"message":"m"}})"},
-      {"POST", "/cairn/v1/runs/:id/finish", "", R"({"output":{"a":[1]},"error":""})"},
+      {"POST", "/cairn/v1/runs/:id/finish", "", R"({"output":{"a":[1]},"error":"","durable":true})"},
       {"GET", "/cairn/v1/runs",
        "status=QUEUED&status=DELAYED&tag=a&since=1h&until=2026-12-30&text=t&metadata=user.id%3Duser_1&order=oldest&"
        "limit=5"
@@ -128,6 +128,22 @@ const std::vector<SampleRequest>& sample_requests() {
        ""},
       {"GET", "/cairn/v1/runs", "task=t&metadata=n%3C5+and+a%21%3D%22b%22&order=id", ""},
       {"GET", "/cairn/v1/runs/:id", "", ""},
+      {"POST", "/cairn/v1/runs", "",
+       R"({"id":"named-1","task":"t","parent":"run_1","root":"run_1","tags":["a","b"],"metadata":{"a":[1,{"x":"y"}]},)"
+       R"("resume":true})"},
+      {"DELETE", "/cairn/v1/runs/:id", "", ""},
+      {"POST", "/cairn/v1/runs/:id/resume", "", ""},
+      {"POST", "/cairn/v1/runs/:id/operations", "",
+       R"({"operations":[{"type":"set","key":"$.a.0","value":null},{"type":"increment","key":"n","value":1e3}],)"
+       R"("atomic":false})"},
+      {"POST", "/cairn/v1/runs/:id/operations", "",
+       R"({"parentOperations":[{"type":"set","key":"p","value":1}],"atomic":true})"},
+      {"POST", "/cairn/v1/operations", "",
+       R"({"runs":[{"id":"named-1","operations":[{"type":"append","key":"b","value":{}}],)"
+       R"("rootOperations":[{"type":"delete","key":"x"}]}]})"},
+      {"GET", "/cairn/v1/changes", "run=run_1&after=f~1~", ""},
+      {"GET", "/cairn/v1/export", "cursor=&limit=5", ""},
+      {"GET", "/cairn/v1/export", "run=run_1", ""},
       {"GET", "/realtime/v1/runs/:id", one_run, ""},
       {"GET", "/realtime/v1/runs", one_run + "&tags=a%2Cb&createdAt=1h", ""},
       {"GET", "/realtime/v1/batches/:id", one_run, ""},

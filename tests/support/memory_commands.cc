@@ -73,6 +73,7 @@ Written MemoryStorage::apply(const StartRun& start) {
   view.parent = start.parent;
   view.root = start.root;
   view.created_us = view.updated_us = view.started_us = now();
+  view.began_with_start = true;
   if (!start.parent.empty()) {
     const Run* parent = run_of(start.parent);
     const std::string root = parent == nullptr || parent->view.root.empty() ? start.parent : parent->view.root;

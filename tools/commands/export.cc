@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "api/report/run_line.h"
 #include "tools/commands/commands.h"
-#include "tools/input/run_line.h"
 #include "tools/output/progress.h"
 #include "tools/output/report.h"
 #include "tools/output/stage_note.h"
@@ -52,7 +52,7 @@ Exit export_runs(const Globals& globals, const ExportArguments& a) {
     uint64_t runs = 0;
     const uint64_t total = a.runs.empty() ? source->runs_about() : a.runs.size();
     status = source->each_whole(wanted, [&](const engine::RunView& run) {
-      std::printf("%s\n", run_line(run.record).c_str());
+      std::printf("%s\n", report::run_line(run.record).c_str());
       stage.show(progress_text("run", ++runs, std::max(total, runs), stage.elapsed_ms()));
       return !interrupted() && std::ferror(stdout) == 0;
     });

@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <memory>
 
+#include "api/report/run_line.h"
 #include "tools/commands/commands.h"
 #include "tools/input/line_reader.h"
-#include "tools/input/run_line.h"
 #include "tools/output/json_output.h"
 #include "tools/output/progress.h"
 #include "tools/output/report.h"
@@ -51,7 +51,7 @@ constexpr uint64_t kLinesBetweenSteps = 256;  // so that the log does not grow w
 bool is_of_the_line(Code code) { return static_cast<int>(code) < static_cast<int>(Code::kClosed); }
 
 Status import_line(engine::Store& store, const ImportArguments& a, const std::string& line, Counts& counts) {
-  auto run = parse_run_line(line, wall_us());
+  auto run = report::parse_run_line(line, wall_us());
   if (!run.ok()) {
     return run.status();
   }

@@ -1,10 +1,10 @@
-#include "tools/input/run_line.h"
+#include "api/report/run_line.h"
 
+#include "api/report/read_time.h"
 #include "engine/base/error_detail.h"
 #include "engine/json/json.h"
-#include "tools/input/number_argument.h"
 
-namespace cairn::tools {
+namespace cairn::report {
 
 namespace {
 
@@ -316,4 +316,4 @@ Result<RunRecord> parse_run_line(std::string_view line, int64_t now_us) {
   return run;
 }
 
-}  // namespace cairn::tools
+}  // namespace cairn::report

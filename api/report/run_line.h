@@ -14,7 +14,7 @@
 #include "cairn/status.h"
 #include "engine/records/run_record.h"
 
-namespace cairn::tools {
+namespace cairn::report {
 
 /// Without the end of the line.
 std::string run_line(const engine::RunRecord& run);
@@ -23,4 +23,4 @@ std::string run_line(const engine::RunRecord& run);
 /// kInvalidJson, kTooDeep, kNotFinite, kInvalidUtf8, kTypeMismatch, kInvalidArgument, kVersion (a later format).
 Result<engine::RunRecord> parse_run_line(std::string_view line, int64_t now_us);
 
-}  // namespace cairn::tools
+}  // namespace cairn::report
