@@ -31,7 +31,7 @@ _cairn_complete() {
   for ((i = 1; i < last; ++i)); do
     word=${words[i]}
     if [[ $word == -* ]]; then
-      if _cairn_takes_value "$word" "${call[@]}" || [[ $word == --store ]]; then
+      if _cairn_takes_value "$word" "${call[@]}" || [[ $word == --store || $word == --token-file || $word == --ca-file ]]; then
         if ((++i == last)); then
           option=$word
         elif [[ $word == --store ]]; then
@@ -48,6 +48,10 @@ _cairn_complete() {
   done
 
   case $option in
+    --token-file | --ca-file)
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return
+      ;;
     --store)
       mapfile -t COMPREPLY < <(compgen -d -- "$current")
       return
@@ -69,7 +73,7 @@ _cairn_complete() {
     -*) return ;;
   esac
   if [[ $current == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "$(_cairn_options "${call[@]}") --store --json" -- "$current" | sort -u)
+    mapfile -t COMPREPLY < <(compgen -W "$(_cairn_options "${call[@]}") --store --json --token-file --ca-file" -- "$current" | sort -u)
     return
   fi
   if [[ -z $sub ]]; then

@@ -65,7 +65,7 @@ tools/output:
 tools/process:
 tools/serve:    tools/input tools/output tools/process tools/sync
 tools/sim:
-tools/store:    tools/input tools/output
+tools/store:    tools/input tools/output tools/process
 tools/sync:     tools/output tools/process
 '
 # No circle of includes between files or folders of these; a .cc counts as its header.

@@ -75,7 +75,7 @@ class CommandTest : public StoreTest {
     for (char** e = environ; *e != nullptr; ++e) {
       const std::string variable = *e;
       if (variable.rfind("CAIRN_STORE=", 0) != 0 && variable.rfind("CAIRN_TOKEN=", 0) != 0 &&
-          variable.rfind("TASK_RUN_METADATA_MAXIMUM_SIZE=", 0) != 0) {
+          variable.rfind("CAIRN_TOKEN_FILE=", 0) != 0 && variable.rfind("TASK_RUN_METADATA_MAXIMUM_SIZE=", 0) != 0) {
         variables.push_back(variable);
       }
     }

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <map>
@@ -14,6 +15,7 @@
 #include "tools/output/terminal_text.h"
 #include "tools/process/interrupt.h"
 #include "tools/store/open_store.h"
+#include "tools/store/remote_store.h"
 
 namespace cairn::tools {
 
@@ -107,28 +109,26 @@ const char* became_of(engine::Run& run) {
   return run.record.foreign ? "accepted" : "applied";
 }
 
-// Of several runs: what each of them got.
+// Of several runs: what each of them got. `parts`: one for each of `input`.
 void print_runs(const Globals& globals, const std::vector<RunOperations>& input,
-                const std::map<Place, engine::RunRef>& runs) {
-  std::map<std::string, std::pair<engine::Run*, uint64_t>> each;
-  for (const RunOperations& one : input) {
-    const engine::RunRef& run = runs.at({one.run, one.of});
-    auto& [it, operations] = each[run->id];
-    it = &*run;
-    operations += one.operations.size();
+                const std::vector<RemoteStore::Part>& parts) {
+  std::map<std::string, std::pair<const RemoteStore::Part*, uint64_t>> each;
+  for (size_t i = 0; i < input.size(); ++i) {
+    auto& [part, operations] = each[parts[i].run];
+    part = &parts[i];
+    operations += input[i].operations.size();
   }
   engine::Array list;
   for (const auto& [id, got] : each) {
-    const char* const became = became_of(*got.first);
     if (!globals.json) {
-      std::printf("%s: %llu %s\n", id.c_str(), static_cast<unsigned long long>(got.second), became);
+      std::printf("%s: %llu %s\n", id.c_str(), static_cast<unsigned long long>(got.second), got.first->outcome.c_str());
       continue;
     }
     engine::Object o;
     o.push_back({"id", engine::Value(id)});
     o.push_back({"operations", engine::Value(got.second)});
-    o.push_back({"outcome", engine::Value(became)});
-    o.push_back({"sequence", engine::Value(got.first->version.load())});
+    o.push_back({"outcome", engine::Value(got.first->outcome)});
+    o.push_back({"sequence", engine::Value(got.first->sequence)});
     list.emplace_back(std::move(o));
   }
   if (globals.json) {
@@ -165,7 +165,14 @@ Result<engine::RunRef> run_of(engine::Store& store, const RunOperations& one) {
   return relative.ok() ? engine::run_for_update(store, (*relative)->id) : relative;
 }
 
-Exit apply_all_or_none(const Globals& globals, const ApplyArguments& a, const std::vector<RunOperations>& input) {
+void say_place(const std::vector<RunOperations>& input, size_t failed) {
+  engine::ErrorDetail& detail = engine::error_detail();
+  detail.message = place_text(input, failed) + ": " + detail.message;
+}
+
+// All of them, in the store's own directory.
+Exit transact(const Globals& globals, const ApplyArguments& a, const std::vector<RunOperations>& input,
+              const Subject& subject, std::vector<RemoteStore::Part>& parts) {
   std::map<Place, engine::RunRef> runs;
   const auto work = [&](engine::Store& store) -> Status {
     for (const RunOperations& one : input) {
@@ -189,20 +196,70 @@ Exit apply_all_or_none(const Globals& globals, const ApplyArguments& a, const st
     size_t failed = SIZE_MAX;
     const Status status = store.transact(list, engine::Durability::kDefault, &failed);
     if (!status.worked() && failed < list.size()) {
-      engine::ErrorDetail& detail = engine::error_detail();
-      detail.message = place_text(input, failed) + ": " + detail.message;
+      say_place(input, failed);
+    }
+    for (const RunOperations& one : input) {
+      engine::Run& run = *runs.at({one.run, one.of});
+      parts.push_back({run.id, became_of(run), run.version.load()});
     }
     return status;
   };
+  return write_store(globals, {a.limit, false}, kNothing, work, subject);
+}
+
+Exit transact_at_server(const Globals& globals, const ApplyArguments& a, const std::vector<RunOperations>& input,
+                        const Subject& subject, std::vector<RemoteStore::Part>& parts) {
+  Exit exit = Exit::kDone;
+  const auto remote = RemoteStore::open(globals, exit, a.limit);
+  if (!remote) {
+    return exit;
+  }
+  size_t failed = SIZE_MAX;
+  const Status status = remote->apply_together(input, parts, failed);
+  if (!status.ok() && failed != SIZE_MAX) {
+    say_place(input, failed);
+  }
+  return status.ok() ? exit : remote->report(status, kNothing, subject);
+}
+
+Exit apply_all_or_none(const Globals& globals, const ApplyArguments& a, const std::vector<RunOperations>& input) {
   const bool of_one = input.size() == 1 && input[0].of == Of::kRun;  // of several the place says which
-  const Exit exit = write_store(globals, {a.limit, false}, kNothing, work, of_one ? Subject{input[0].run} : Subject());
+  const Subject subject = of_one ? Subject{input[0].run} : Subject();
+  std::vector<RemoteStore::Part> parts;
+  const Exit exit = RemoteStore::is_for(globals) ? transact_at_server(globals, a, input, subject, parts)
+                                                 : transact(globals, a, input, subject, parts);
   if (exit == Exit::kDone && a.runs.size() == 1) {
-    print_outcomes(globals, std::vector<std::string>(input[0].operations.size(), became_of(*runs.begin()->second)),
-                   runs.begin()->second->version);
+    print_outcomes(globals, std::vector<std::string>(input[0].operations.size(), parts[0].outcome), parts[0].sequence);
   } else if (exit == Exit::kDone) {
-    print_runs(globals, input, runs);
+    print_runs(globals, input, parts);
   }
   return exit;
+}
+
+void say_what_stays(size_t failed) {
+  engine::ErrorDetail& detail = engine::error_detail();
+  detail.message = position_text(failed) + ": " + detail.message + "; those before it stay applied";
+}
+
+Exit apply_in_turn_at_server(const Globals& globals, const ApplyArguments& a,
+                             const std::vector<engine::Operation>& operations) {
+  Exit exit = Exit::kDone;
+  const auto remote = RemoteStore::open(globals, exit, a.limit);
+  if (!remote) {
+    return exit;
+  }
+  RemoteStore::InTurn done;
+  const Status status = remote->apply(a.runs[0], operations, done);
+  if (!status.ok()) {
+    if (done.failed != SIZE_MAX) {
+      say_what_stays(done.failed);
+    }
+    exit = remote->report(status, "", {a.runs[0]});
+  }
+  print_outcomes(globals, done.outcomes, done.sequence);
+  const bool unapplied = std::any_of(done.outcomes.begin(), done.outcomes.end(),
+                                     [](const std::string& outcome) { return outcome.starts_with("unapplied("); });
+  return exit != Exit::kDone ? exit : unapplied ? Exit::kNo : Exit::kDone;
 }
 
 Exit apply_in_turn(const Globals& globals, const ApplyArguments& a, const std::vector<engine::Operation>& operations) {
@@ -216,8 +273,7 @@ Exit apply_in_turn(const Globals& globals, const ApplyArguments& a, const std::v
       // One sync for all of them, below.
       const Status status = store.apply(run, operations[i], outcome, engine::Durability::kProcess);
       if (!status.worked() && status.code != Code::kUnapplied) {
-        engine::ErrorDetail& detail = engine::error_detail();
-        detail.message = position_text(i) + ": " + detail.message + "; those before it stay applied";
+        say_what_stays(i);
         stopped = status;
         break;
       }
@@ -263,7 +319,8 @@ Exit apply(const Globals& globals, const ApplyArguments& a) {
     return report_error(globals, operations.status(), kNothing, Subject{a.runs.size() == 1 ? a.runs[0] : ""});
   }
   if (!a.atomic) {
-    return apply_in_turn(globals, a, *operations);
+    return RemoteStore::is_for(globals) ? apply_in_turn_at_server(globals, a, *operations)
+                                        : apply_in_turn(globals, a, *operations);
   }
   std::vector<RunOperations> for_each;
   for (const std::string& run : a.runs) {

@@ -13,7 +13,9 @@
 #include "tools/output/run_text.h"
 #include "tools/output/terminal_text.h"
 #include "tools/process/interrupt.h"
+#include "tools/store/open_source.h"
 #include "tools/store/open_store.h"
+#include "tools/store/remote_store.h"
 
 namespace cairn::tools {
 
@@ -59,6 +61,17 @@ Status pick(engine::Store& store, const engine::RunQuery& query, std::vector<std
   return listed.status();
 }
 
+/// At a server: page by page, so a run that changes meanwhile may be missed.
+Status pick_at_server(RunSource& source, engine::RunQuery query, std::vector<std::string>& runs) {
+  do {
+    CAIRN_TRY_ASSIGN(query.cursor, source.list(query, [&runs](const engine::RunView& run) {
+      runs.push_back(run.record.id);
+      return !interrupted();
+    }));
+  } while (!query.cursor.empty() && !interrupted());
+  return {};
+}
+
 /// Nothing is erased where one of them is not there.
 Status check_all(engine::Store& store, const std::vector<std::string>& runs) {
   for (const std::string& id : runs) {
@@ -86,6 +99,52 @@ Status erase_all(const Globals& globals, engine::Store& store, const std::vector
   return status;
 }
 
+void print_matching(const Globals& globals, size_t runs) {
+  if (globals.json) {
+    print_json({{"matching_runs", engine::Value(uint64_t{runs})}});
+  } else {
+    std::printf("%s; --yes erases %s\n", counted(runs, "run").c_str(), runs == 1 ? "it" : "them");
+  }
+}
+
+Exit erase_at_server(const Globals& globals, const EraseArguments& a, const engine::RunQuery& query) {
+  Exit exit = Exit::kDone;
+  const auto remote = RemoteStore::open(globals, exit);
+  const auto source = remote ? open_source(globals, false, exit) : nullptr;
+  if (!source) {
+    return exit;
+  }
+  std::vector<std::string> runs = a.runs;
+  if (runs.empty()) {
+    if (const Status s = pick_at_server(*source, query, runs); !s.ok()) {
+      return report_error(globals, s);
+    }
+  }
+  for (size_t i = 0; runs.size() > 1 && !a.runs.empty() && i < runs.size(); ++i) {
+    if (const auto found = source->find(runs[i], false); !found.ok()) {
+      return report_error(globals, found.status());
+    }
+  }
+  if (a.runs.size() != 1 && !a.yes && !interrupted()) {
+    print_matching(globals, runs.size());
+    return Exit::kDone;
+  }
+  size_t erased = 0;
+  for (; erased < runs.size() && !interrupted(); ++erased) {
+    if (const Status s = remote->erase(runs[erased]); !s.ok()) {
+      return remote->report(s);
+    }
+    print_erased(globals, runs[erased]);
+  }
+  if (interrupted()) {
+    die_of_interrupt();
+  }
+  if (a.runs.size() != 1 && !globals.json) {
+    std::printf("%s erased\n", counted(erased, "run").c_str());
+  }
+  return Exit::kDone;
+}
+
 Exit erase(const Globals& globals, const EraseArguments& a) {
   engine::RunQuery query;
   if (a.runs.empty() && !a.picks()) {
@@ -99,6 +158,9 @@ Exit erase(const Globals& globals, const EraseArguments& a) {
   }
   if (!a.runs.empty() && a.picks()) {
     return report_usage(globals, "RUN and filters exclude each other");
+  }
+  if (RemoteStore::is_for(globals)) {
+    return erase_at_server(globals, a, query);
   }
   const Exit exit = write_store(globals, {}, "", [&](engine::Store& store) -> Status {
     if (a.runs.size() == 1) {
@@ -115,11 +177,7 @@ Exit erase(const Globals& globals, const EraseArguments& a) {
     if (a.yes) {
       return erase_all(globals, store, runs);
     }
-    if (globals.json) {
-      print_json({{"matching_runs", engine::Value(uint64_t{runs.size()})}});
-    } else {
-      std::printf("%s; --yes erases %s\n", counted(runs.size(), "run").c_str(), runs.size() == 1 ? "it" : "them");
-    }
+    print_matching(globals, runs.size());
     return {};
   });
   if (interrupted()) {

@@ -8,6 +8,7 @@
 #include "tools/output/report.h"
 #include "tools/output/run_text.h"
 #include "tools/store/open_store.h"
+#include "tools/store/remote_store.h"
 
 namespace cairn::tools {
 
@@ -42,6 +43,21 @@ Exit finish(const Globals& globals, const FinishArguments& a) {
         {}, {a.run});
   }
   engine::RunView finished;
+  if (RemoteStore::is_for(globals)) {
+    Exit exit = Exit::kDone;
+    const auto remote = RemoteStore::open(globals, exit);
+    if (!remote) {
+      return exit;
+    }
+    const Status ended = remote->finish(a.run, status, a.error.value_or(""), globals.json ? &finished : nullptr);
+    if (!ended.ok()) {
+      return remote->report(ended, "", {a.run});
+    }
+    if (globals.json) {
+      print_json(run_json(finished));
+    }
+    return Exit::kDone;
+  }
   const Exit exit =
       write_store(globals, {}, "",
                   [&](engine::Store& store) -> Status {

@@ -74,6 +74,9 @@ class Table {
     }
   }
 
+  /// Prints nothing if there is only the head.
+  void leave_out_lone_head() { rows_.resize(rows_.size() == 1 ? 0 : rows_.size()); }
+
  private:
   static constexpr size_t kRowsMeasured = 1000;
   void flush() {
@@ -145,6 +148,9 @@ Exit ls(const Globals& globals, const LsArguments& a) {
       return !interrupted();
     });
     status = listed.status();
+    if (!status.ok() && table) {
+      table->leave_out_lone_head();
+    }
     next = listed.ok() ? std::move(*listed) : std::string();
   }
   if (interrupted()) {

@@ -4,6 +4,7 @@
 #include "tools/commands/commands.h"
 #include "tools/output/run_text.h"
 #include "tools/store/open_store.h"
+#include "tools/store/remote_store.h"
 
 namespace cairn::tools {
 
@@ -19,6 +20,19 @@ Examples:
 
 Exit resume(const Globals& globals, const std::string& id) {
   engine::RunView resumed;
+  if (RemoteStore::is_for(globals)) {
+    Exit exit = Exit::kDone;
+    const auto remote = RemoteStore::open(globals, exit);
+    if (!remote) {
+      return exit;
+    }
+    const auto run = remote->resume(id);
+    if (!run.ok()) {
+      return remote->report(run.status());
+    }
+    print_started(*run, globals.json);
+    return Exit::kDone;
+  }
   const Exit exit = write_store(globals, {}, "", [&](engine::Store& store) -> Status {
     CAIRN_TRY_ASSIGN(auto&& found, store.find(id));
     CAIRN_TRY(engine::check_owned_here(store, *found));

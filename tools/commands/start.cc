@@ -7,6 +7,7 @@
 #include "tools/output/report.h"
 #include "tools/output/run_text.h"
 #include "tools/store/open_store.h"
+#include "tools/store/remote_store.h"
 
 namespace cairn::tools {
 
@@ -52,6 +53,19 @@ Exit start(const Globals& globals, const StartArguments& a) {
     options.metadata = std::move(*metadata);
   }
   engine::RunView started;
+  if (RemoteStore::is_for(globals)) {
+    Exit exit = Exit::kDone;
+    const auto remote = RemoteStore::open(globals, exit, a.limit);
+    if (!remote) {
+      return exit;
+    }
+    const auto run = remote->start(options, a.resume);
+    if (!run.ok()) {
+      return remote->report(run.status());
+    }
+    print_started(*run, globals.json);
+    return Exit::kDone;
+  }
   const Exit exit = write_store(globals, {a.limit, true}, "", [&](engine::Store& store) {
     auto run = a.resume ? engine::start_or_resume(store, options) : store.start(options);
     if (run.ok()) {

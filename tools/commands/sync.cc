@@ -17,6 +17,7 @@
 #include "tools/process/interrupt.h"
 #include "tools/store/open_source.h"
 #include "tools/store/open_store.h"
+#include "tools/store/server_link.h"
 #include "tools/store/slot_directory.h"
 #include "tools/sync/carrier.h"
 #include "tools/sync/live_owner.h"
@@ -349,7 +350,12 @@ Exit sync_slots(const Globals& globals, const SyncArguments& a, const std::strin
 
 Exit sync(const Globals& globals, const SyncArguments& a) {
   if (a.dead) {
-    return show_dead(globals);
+    Globals reading = globals;
+    if (is_server(globals.store)) {  // whose token and certificates they are then
+      reading.token_file = a.token_file.empty() ? globals.token_file : a.token_file;
+      reading.ca_file = a.ca_file.empty() ? globals.ca_file : a.ca_file;
+    }
+    return show_dead(reading);
   }
   const auto directory = store_directory(globals);
   if (!directory) {

@@ -30,8 +30,15 @@ dump, verify, stats, slots) work and see every acknowledged update. The writing 
 owns the store and end with 78. What a writing command reports as done is on disk: it survives
 power loss.
 
+--store also takes the URL of a `cairn serve`: https://HOST:PORT, http://127.0.0.1:PORT or
+unix:PATH. There work start, resume, set, append, remove, increment, del, apply, finish, erase, get,
+show, ls, watch, why, export and sync --dead, with the same output and exit codes. The server's
+token comes from --token-file, or else from CAIRN_TOKEN_FILE or CAIRN_TOKEN.
+
 Environment:
-  CAIRN_STORE                     the directory of the store, unless --store is given
+  CAIRN_STORE                     the store's directory or a server's URL, unless --store is given
+  CAIRN_TOKEN_FILE                the file with the server's token, unless --token-file is given
+  CAIRN_TOKEN                     the token itself, unless a file is named
   TASK_RUN_METADATA_MAXIMUM_SIZE  largest metadata of a run, in bytes of JSON (default 4096), unless
                                   --limit is given
 
@@ -277,8 +284,12 @@ struct CommandLine::Impl {
 
 CommandLine::CommandLine() : impl_(std::make_unique<Impl>()) {
   CLI::App& app = impl_->app;
-  Entry::add(app, "--store", "DIR", "The store's directory (default: $CAIRN_STORE)", Empty::kRefused,
-             Entry::take(impl_->globals.store));
+  Entry::add(app, "--store", "DIR", "The store's directory, or the URL of a server (default: $CAIRN_STORE)",
+             Empty::kRefused, Entry::take(impl_->globals.store));
+  Entry::add(app, "--token-file", "FILE", "The server's token, in a file of mode 0600", Empty::kRefused,
+             Entry::take(impl_->globals.token_file));
+  Entry::add(app, "--ca-file", "FILE", "Certificates (PEM) to trust for the server instead of the system's",
+             Empty::kRefused, Entry::take(impl_->globals.ca_file));
   app.add_flag("--json", impl_->globals.json, "Print results and errors as JSON, one object a line")
       ->disable_flag_override();
   app.set_version_flag("--version", std::string("cairn ") + CAIRN_VERSION_TEXT);
@@ -296,7 +307,7 @@ Subcommand& CommandLine::add(const char* name, const char* summary, const char* 
   sub->fallthrough();  // --store and --json may stand behind the subcommand
   sub->footer(
       std::string(notes) +
-      "\n\nEvery command also takes --store DIR (or CAIRN_STORE) and --json. `cairn --help` lists the exit\ncodes.");
+      "\n\nEvery command also takes --store DIR (or CAIRN_STORE) and --json. `cairn --help` lists the exit\ncodes, and what works on a server's URL instead of DIR.");
   sub->set_help_flag("-h,--help", "Print this help");
   impl_->entries.push_back(std::make_unique<Entry>(sub));
   impl_->notes.emplace_back(notes);

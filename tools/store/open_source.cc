@@ -5,12 +5,25 @@
 #include "tools/output/report.h"
 #include "tools/store/directory_source.h"
 #include "tools/store/open_store.h"
+#include "tools/store/server_source.h"
 #include "tools/store/slot_directory.h"
 #include "tools/store/slots_source.h"
 
 namespace cairn::tools {
 
 std::unique_ptr<RunSource> open_source(const Globals& globals, bool salvage, Exit& exit) {
+  if (is_server(globals.store)) {
+    if (salvage) {
+      exit = report_usage(globals, "--salvage reads the files of a store: give --store DIR");
+      return nullptr;
+    }
+    auto link = ServerLink::open(globals);
+    if (!link.ok()) {
+      exit = report_error(globals, link.status());
+      return nullptr;
+    }
+    return source_of(std::move(*link));
+  }
   const auto directory = store_directory(globals);
   if (!directory) {
     exit = Exit::kUsage;

@@ -9,6 +9,7 @@
 #include "engine/store/run_for_update.h"
 #include "tools/input/command_line.h"
 #include "tools/output/json_output.h"
+#include "tools/store/remote_store.h"
 #include "tools/store/slot_directory.h"
 
 namespace cairn::tools {
@@ -19,6 +20,18 @@ using engine::StoreReader;
 std::optional<std::string> store_directory(const Globals& globals) {
   if (globals.store.empty()) {
     report_usage(globals, "which store? Give --store DIR or set CAIRN_STORE");
+    return std::nullopt;
+  }
+  if (is_server(globals.store)) {
+    report_usage(
+        globals,
+        "this command works on the files of a store: run it where its directory is, with --store DIR; on a URL "
+        "work start, resume, set, append, remove, increment, del, apply, finish, erase, get, show, ls, watch, "
+        "why, export and sync --dead");
+    return std::nullopt;
+  }
+  if (!globals.token_file.empty() || !globals.ca_file.empty()) {
+    report_usage(globals, "--token-file and --ca-file are for a server: --store is a directory");
     return std::nullopt;
   }
   std::error_code error;
@@ -144,8 +157,42 @@ Exit write_run(const Globals& globals, const WriteOptions& options, const std::s
   return write_store(globals, options, doing, update, {id, key});
 }
 
+namespace {
+
+void print_became(const Globals& globals, const std::string& id, const std::string& became, uint64_t sequence) {
+  if (globals.json) {
+    print_json({{"id", engine::Value(id)}, {"outcome", engine::Value(became)}, {"sequence", engine::Value(sequence)}});
+  }
+}
+
+Exit write_remote_operation(const Globals& globals, const WriteOptions& options, const std::string& id,
+                            const engine::Operation& op) {
+  Exit exit = Exit::kDone;
+  const auto remote = RemoteStore::open(globals, exit, options.limit);
+  if (!remote) {
+    return exit;
+  }
+  RemoteStore::InTurn done;
+  Status status = remote->apply(id, {op}, done);
+  engine::Outcome outcome;
+  if (status.ok() && engine::outcome_from_text(done.outcomes.empty() ? "" : done.outcomes[0], outcome) &&
+      outcome.kind == engine::OutcomeKind::kUnapplied) {
+    status = engine::fail_unapplied(op.key, outcome.reason);
+  }
+  if (!status.ok()) {
+    return remote->report(status, "", {id, op.key});
+  }
+  print_became(globals, id, done.outcomes.empty() ? "unchanged" : done.outcomes[0], done.sequence);
+  return Exit::kDone;
+}
+
+}  // namespace
+
 Exit write_operation(const Globals& globals, const WriteOptions& options, const std::string& id,
                      const engine::Operation& op) {
+  if (RemoteStore::is_for(globals)) {
+    return write_remote_operation(globals, options, id, op);
+  }
   const char* became = "unchanged";
   uint64_t sequence = 0;
   const auto apply = [&](Store& store, engine::Run& run) {
@@ -156,8 +203,8 @@ Exit write_operation(const Globals& globals, const WriteOptions& options, const 
     return status;
   };
   const Exit exit = write_run(globals, options, id, "", apply, op.key);
-  if (exit == Exit::kDone && globals.json) {
-    print_json({{"id", engine::Value(id)}, {"outcome", engine::Value(became)}, {"sequence", engine::Value(sequence)}});
+  if (exit == Exit::kDone) {
+    print_became(globals, id, became, sequence);
   }
   return exit;
 }
