@@ -22,6 +22,43 @@ void Answer::send(Response response) noexcept {
   }
 }
 
+Stream Answer::begin(Response head) noexcept {
+  if (pending_ == nullptr) {
+    return {};
+  }
+  pending_->response = std::move(head);
+  pending_->is_stream = true;
+  const std::shared_ptr<Pending> pending = pending_;
+  give(false);
+  return Stream(pending);
+}
+
+Stream& Stream::operator=(Stream&& other) noexcept {
+  end();
+  pending_ = std::move(other.pending_);
+  return *this;
+}
+
+Stream::~Stream() { end(); }
+
+void Stream::send(std::string piece) noexcept {
+  if (is_wanted() && !piece.empty()) {
+    pending_->unsent_bytes += piece.size();
+    pending_->way->tell(pending_, ReturnPath::Word::kPiece, std::move(piece));
+  }
+}
+
+void Stream::end() noexcept {
+  if (pending_ != nullptr) {
+    const std::shared_ptr<Pending> pending = std::move(pending_);
+    pending->way->tell(pending, ReturnPath::Word::kEnd);
+  }
+}
+
+bool Stream::is_wanted() const noexcept { return pending_ != nullptr && pending_->wanted; }
+
+size_t Stream::unsent_bytes() const noexcept { return pending_ == nullptr ? 0 : pending_->unsent_bytes.load(); }
+
 bool Answer::is_wanted() const noexcept { return pending_ != nullptr && pending_->wanted; }
 
 void Answer::give(bool failed) noexcept {

@@ -98,6 +98,7 @@ void Connection::close() noexcept {
   if (pending_ != nullptr) {
     pending_->wanted = false;
   }
+  end_stream();
   const std::shared_ptr<Connection> self = shared_from_this();  // leave() may drop the last other reference
   ErrorCode ignored;
   channel_->socket().close(ignored);
@@ -415,7 +416,8 @@ void Connection::respond(Response response) {
   if (!account_.id().empty()) {
     response.headers.emplace_back("X-Request-Id", account_.id());
   }
-  head_out_ = response_head(response, {keep_alive_, version_, page_}, core_.cors, std::time(nullptr));
+  head_out_ =
+      response_head(response, {keep_alive_, version_, Framing::Body::kWhole, page_}, core_.cors, std::time(nullptr));
   const bool has_body = !is_head_ && !has_no_body(response.status);
   account_.responds(core_, response.status, has_body ? response.text().size() : 0);
   out_ = has_body ? std::move(response) : Response();

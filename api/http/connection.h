@@ -3,6 +3,7 @@
 //
 //   handshake -> read_head -> (continue ->) read_body -> in work (-> kept) -> write -> read_head ...
 //                    |                          |                               \-> finish
+//                    |                          |   (a body in pieces: in work -> write head -> piece -> ... -> end)
 //                    \-------- refuse ----------/-> write -> finish: goodbye, drain, close
 //
 // Invariants
@@ -11,7 +12,8 @@
 //  - A request whose answer is kept for later costs no thread and little memory. Its connection reads, to learn that
 //    the client has gone; the answer ends that read.
 //  - An operation in flight holds a reference; Core::connections holds one until close().
-//  - In every state but "in work" and "kept" the timer runs; when it ends, the operation is cancelled and the state
+//  - A body in pieces costs no thread either. Between two pieces nothing is in flight but a wait for the client's end.
+//  - In every state but "in work", "kept" and between two pieces the timer runs; when it ends, the operation is cancelled and the state
 //    decides.
 //  - After a refusal nothing that the client sent is read: its next request is not trusted.
 #pragma once
@@ -52,6 +54,7 @@ class Connection : public Asker, public std::enable_shared_from_this<Connection>
 
   void answered(Pending& pending) noexcept override;
   void kept(Pending& pending) noexcept override;
+  void continued(Pending& pending, std::string piece, bool is_end) noexcept override;
 
  private:
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
@@ -72,6 +75,10 @@ class Connection : public Asker, public std::enable_shared_from_this<Connection>
   void end_read_while_kept();
   void leave_kept() noexcept;
   void send_answer();
+  void begin_stream(std::shared_ptr<Pending> pending);
+  void go_on_with_stream();
+  void wait_for_end_of_client();
+  void end_stream() noexcept;
   void refuse(Refusal refusal);
   void respond(Response response);
   void finish();
@@ -82,6 +89,7 @@ class Connection : public Asker, public std::enable_shared_from_this<Connection>
   void on_body_bytes(ErrorCode ec, size_t n);
   void on_bytes_while_kept(ErrorCode ec, size_t n);
   void on_written(ErrorCode ec, size_t n);
+  void on_piece_written(ErrorCode ec, size_t n);
   void on_goodbye(ErrorCode ec, size_t n);
   void on_drained(ErrorCode ec, size_t n);
 
@@ -127,6 +135,12 @@ class Connection : public Asker, public std::enable_shared_from_this<Connection>
   unsigned version_ = 11;
 
   Account account_;  // of the request that was read last
+  // A body in pieces.
+  std::shared_ptr<Pending> stream_;  // its head is on its way, or was sent
+  std::string pieces_;               // that wait to be written
+  size_t piece_bytes_ = 0;           // on their way
+  bool pieces_end_ = false;          // nothing comes behind pieces_
+  bool awaits_end_of_client_ = false;
 
   std::string head_out_;
   Response out_;  // what is being written

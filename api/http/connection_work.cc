@@ -125,6 +125,11 @@ void Connection::send_answer() {
   const std::shared_ptr<Pending> pending = std::move(pending_);
   answer_is_here_ = false;
   leave_kept();
+  if (pending->is_stream && !pending->failed) {
+    begin_stream(pending);
+    return;
+  }
+  pending->wanted = !pending->is_stream;  // a stream has failed
   respond(pending->failed ? response_to({500, "internal error"}) : std::move(pending->response));
 }
 

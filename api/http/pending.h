@@ -2,7 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "api/http/request.h"
 
@@ -18,6 +21,8 @@ class Asker {
   virtual void answered(Pending& pending) noexcept = 0;
   /// The service keeps the answer for later.
   virtual void kept(Pending& pending) noexcept = 0;
+  /// A piece of the body, or with `is_end` what ends it.
+  virtual void continued(Pending& pending, std::string piece, bool is_end) noexcept = 0;
 };
 
 struct Pending {
@@ -28,8 +33,10 @@ struct Pending {
   // Written by whoever answers, before it posts.
   Response response;
   bool failed = false;
+  bool is_stream = false;  // the body comes in pieces
   std::atomic<bool> given{false};
   std::atomic<bool> wanted{true};
+  std::atomic<size_t> unsent_bytes{0};  // of pieces
 };
 
 }  // namespace cairn::http

@@ -72,7 +72,9 @@ std::string response_head(const Response& response, const Framing& framing, cons
   if (!response.content_type.empty()) {
     add(out, "Content-Type", response.content_type);
   }
-  if (!has_no_body(response.status)) {
+  if (framing.body == Framing::Body::kChunked) {
+    add(out, "Transfer-Encoding", "chunked");
+  } else if (framing.body == Framing::Body::kWhole && !has_no_body(response.status)) {
     add(out, "Content-Length", std::to_string(response.text().size()));
   }
   add(out, "X-Content-Type-Options", "nosniff");

@@ -1,6 +1,7 @@
 // The bytes of a response's head.
 #pragma once
 
+#include <cstdint>
 #include <ctime>
 #include <string>
 #include <string_view>
@@ -14,7 +15,9 @@ namespace cairn::http {
 struct Framing {
   bool keep_alive = false;
   unsigned version = 11;  // of the request
-  std::string_view page;  // the origin of another site's page that may read the response; "": none
+  enum class Body : uint8_t { kWhole, kChunked, kUntilClose };
+  Body body = Body::kWhole;
+  std::string_view page = {};  // the origin of another site's page that may read the response; "": none
 };
 
 /// False: a header, a status or a content type of the handler cannot be sent: it is malformed, would split the

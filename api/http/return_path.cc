@@ -17,8 +17,8 @@ constexpr int kAtOnce = 64;
 
 }  // namespace
 
-void ReturnPath::tell(const std::shared_ptr<Pending>& pending, Word word) noexcept {
-  while (!try_tell(pending, word)) {
+void ReturnPath::tell(const std::shared_ptr<Pending>& pending, Word word, std::string piece) noexcept {
+  while (!try_tell(pending, word, piece)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
@@ -28,7 +28,7 @@ void ReturnPath::close() noexcept {
   io_ = nullptr;
 }
 
-bool ReturnPath::try_tell(const std::shared_ptr<Pending>& pending, Word word) noexcept {
+bool ReturnPath::try_tell(const std::shared_ptr<Pending>& pending, Word word, std::string& piece) noexcept {
   const MutexLock lock(mutex_);
   if (io_ == nullptr) {
     return true;
@@ -38,7 +38,8 @@ bool ReturnPath::try_tell(const std::shared_ptr<Pending>& pending, Word word) no
       boost::asio::post(*io_, [self = shared_from_this()] { self->deliver_some(); });
       delivers_ = true;
     }
-    items_.push_back({pending, word});
+    items_.push_back({pending, word, {}});
+    items_.back().piece = std::move(piece);
     return true;
   } catch (const std::exception&) {
     return false;
@@ -59,10 +60,17 @@ void ReturnPath::deliver_some() noexcept {
         items_.pop_front();
       }
       if (const std::shared_ptr<Asker> asker = item.pending->asker.lock(); asker != nullptr) {
-        if (item.word == Word::kAnswered) {
-          asker->answered(*item.pending);
-        } else {
-          asker->kept(*item.pending);
+        switch (item.word) {
+          case Word::kAnswered:
+            asker->answered(*item.pending);
+            break;
+          case Word::kKept:
+            asker->kept(*item.pending);
+            break;
+          case Word::kPiece:
+          case Word::kEnd:
+            asker->continued(*item.pending, std::move(item.piece), item.word == Word::kEnd);
+            break;
         }
       }
     }
