@@ -15,8 +15,6 @@ namespace cairn::server {
 
 namespace {
 
-using Names = std::span<const std::string_view>;
-
 constexpr std::string_view kFilters[] = {"status", "task",  "tag",  "parent",  "root",
                                          "since",  "until", "text", "metadata"};
 constexpr std::string_view kRepeated[] = {"status", "tag", "metadata"};
@@ -161,9 +159,10 @@ std::optional<OwnQuery> read_own_query(std::string_view query, int64_t now_us,
   return out;
 }
 
-std::optional<std::vector<std::pair<std::string, std::string>>> read_known_query(
-    std::string_view query, std::initializer_list<std::string_view> names, http::Response& refusal) {
-  return read_parts(query, {names.begin(), names.size()}, {}, {}, refusal);
+std::optional<std::vector<std::pair<std::string, std::string>>> read_known_query(std::string_view query, Names names,
+                                                                                 http::Response& refusal,
+                                                                                 Names repeated) {
+  return read_parts(query, names, {}, repeated, refusal);
 }
 
 }  // namespace cairn::server

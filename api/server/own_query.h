@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,8 +35,11 @@ std::optional<OwnQuery> read_own_query(std::string_view query, int64_t now_us,
 /// 400 {"error": `text`, "parameter": `name`}
 http::Response parameter_error(std::string_view name, std::string_view text);
 
-/// The names and values of a query of which only `names` are known, each at most once. The 400 likewise.
-std::optional<std::vector<std::pair<std::string, std::string>>> read_known_query(
-    std::string_view query, std::initializer_list<std::string_view> names, http::Response& refusal);
+using Names = std::span<const std::string_view>;
+/// The names and values of a query of which only `names` are known; those that are not `repeated` at most once. The 400
+/// likewise.
+std::optional<std::vector<std::pair<std::string, std::string>>> read_known_query(std::string_view query, Names names,
+                                                                                 http::Response& refusal,
+                                                                                 Names repeated = {});
 
 }  // namespace cairn::server

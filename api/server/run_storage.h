@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -335,6 +336,16 @@ struct Page {
   std::string previous;       // empty: there is nothing before
 };
 
+/// How many runs match a filter.
+struct Counts {
+  uint64_t runs = 0;  // those of RunView::foreign included
+  uint64_t foreign = 0;
+  uint64_t orphaned = 0;
+  std::map<engine::RunStatus, uint64_t> by_status;  // without those of RunView::foreign
+  std::map<std::string, uint64_t> by_task;          // without runs of no task
+  std::map<std::string, uint64_t> by_tag;
+};
+
 // --- watching ---
 
 /// Which runs a subscription follows.
@@ -399,6 +410,8 @@ class RunStorage {
   virtual Result<Page> list(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit) = 0;
   /// How many runs name it as their parent.
   virtual Result<uint64_t> count_children(std::string_view id) = 0;
+  /// Cost: of a look at each run that the filter's index has; a text or a term on the metadata reads its document.
+  virtual Result<Counts> count(const RunFilter& filter) = 0;
 
   /// Without `after`: all of the shape as it is now, the newest first, at most runs_max of them. If bytes_max cuts it,
   /// next.rest says where it goes on: whoever asks again after `next` gets more of it, and when all was read, what

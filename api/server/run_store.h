@@ -38,6 +38,7 @@ class RunStore : public RunStorage {
   Result<std::optional<RunView>> find(std::string_view id, unsigned parts) override;
   Result<Page> list(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit) override;
   Result<uint64_t> count_children(std::string_view id) override;
+  Result<Counts> count(const RunFilter& filter) override;
   Result<Changes> changes(const Shape& shape, const std::optional<Position>& after, const Extent& extent) override;
   void on_change(std::function<void()> hint) override;
   Result<int64_t> keep_time(int64_t now_us) override;

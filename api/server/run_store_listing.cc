@@ -204,6 +204,41 @@ Result<Page> RunStore::list(const RunFilter& filter, Order order, const Cursor& 
                                              : list_by_update_or_id(filter, order, cursor, limit);
 }
 
+Result<Counts> RunStore::count(const RunFilter& filter) {
+  engine::RunQuery query = query_of(filter);
+  const Rest judge(filter);
+  query.order = engine::RunOrder::kId;
+  query.limit = kScannedMost;
+  Counts out;
+  do {
+    auto next = store_.list(
+        query,
+        [&](const engine::RunView& view) {
+          const engine::RunRecord& run = view.record;
+          if (!judge.fits(run)) {
+            return true;
+          }
+          ++out.runs;
+          out.foreign += run.foreign ? 1 : 0;
+          out.orphaned += view.orphaned ? 1 : 0;
+          if (!run.foreign) {
+            ++out.by_status[run.status];
+          }
+          if (!run.task.empty()) {
+            ++out.by_task[run.task];
+          }
+          for (const std::string& tag : run.tags) {
+            ++out.by_tag[tag];
+          }
+          return true;
+        },
+        !filter.metadata.empty());
+    CAIRN_TRY(next.status());
+    query.cursor = std::move(*next);
+  } while (!query.cursor.empty());
+  return out;
+}
+
 Result<uint64_t> RunStore::count_children(std::string_view id) {
   engine::RunQuery query;
   query.parent = id;

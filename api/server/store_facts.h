@@ -1,8 +1,12 @@
 // What a store of this process tells of itself: the one LocalStore.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/server/local_store.h"
 #include "engine/store/store.h"
@@ -15,11 +19,17 @@ class StoreFacts : public LocalStore {
   explicit StoreFacts(engine::Store& store) : store_(store) {}
 
   Result<std::optional<RunDurability>> durability(std::string_view id) override;
+  Result<std::optional<RunHistory>> history(std::string_view id, std::string_view key) override;
+  Result<SyncState> sync() override;
+  Result<std::vector<DeadRun>> dead(const std::string& after, size_t most) override;
+  Result<std::vector<SendingStore>> senders() override;
+  Result<StoreFigures> figures() override;
 
  private:
   [[nodiscard]] int64_t now_us() const;
 
   engine::Store& store_;
+  std::atomic<int64_t> last_checkpoint_ms_{0};  // for senders()
 };
 
 }  // namespace cairn::server

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "api/server/event_route.h"
+#include "api/server/openapi_route.h"
 #include "api/server/realtime_routes.h"
 #include "api/server/run_api.h"
 #include "api/server/sync_route.h"
@@ -14,11 +16,13 @@ namespace {
 // Those of runs come last: they end with what takes everything that is left.
 std::vector<Route> all_routes(std::vector<Route> further, std::function<std::string()> why_not_ready,
                               engine::sync::Receiver& receiver, RunStorage& runs, Subscriptions& subscriptions,
-                              const Keys& keys, LocalStore& local, int64_t late_metadata_us) {
+                              EventStreams& events, const Keys& keys, LocalStore& local, int64_t late_metadata_us) {
   std::vector<Route> routes = std::move(further);
   routes.push_back(sync_route(receiver));
   routes.push_back(health_route());
   routes.push_back(ready_route(std::move(why_not_ready)));
+  routes.push_back(event_route(events));
+  routes.push_back(openapi_route());
   for (Route& route : realtime_routes(runs, subscriptions)) {
     routes.push_back(std::move(route));
   }
@@ -40,10 +44,14 @@ StoreService::StoreService(engine::Store& store, engine::sync::Receiver& receive
       facts_(store),
       keys_(std::move(options.api_tokens), std::move(options.sync_tokens), runs_.name()),
       subscriptions_(runs_),
+      events_(runs_),
       table_(all_routes(
-                 std::move(options.further), [this] { return why_not_ready(); }, receiver, runs_, subscriptions_, keys_,
-                 facts_, options.late_metadata_us),
-             [this] { subscriptions_.let_go(); }),
+                 std::move(options.further), [this] { return why_not_ready(); }, receiver, runs_, subscriptions_,
+                 events_, keys_, facts_, options.late_metadata_us),
+             [this] {
+               subscriptions_.let_go();
+               events_.let_go();
+             }),
       time_keeper_(runs_, std::move(options.trouble)) {}
 
 http::Authenticator StoreService::authenticator() {

@@ -9,6 +9,7 @@
 
 #include "api/http/options.h"
 #include "api/server/api_options.h"
+#include "api/server/event_streams.h"
 #include "api/server/keys.h"
 #include "api/server/route_table.h"
 #include "api/server/run_store.h"
@@ -57,6 +58,7 @@ class StoreService {
   StoreFacts facts_;
   Keys keys_;
   Subscriptions subscriptions_;
+  EventStreams events_;
   RouteTable table_;
   TimeKeeper time_keeper_;
 };

@@ -258,6 +258,14 @@ Status Intake::documents(const sync::Question& question, sync::Documents& docume
   return {};
 }
 
+Status Intake::each_stored_cursor(const FunctionRef<bool(std::string_view, std::string_view)>& visit) {
+  const std::shared_ptr<Tables> tables = runs_.tables();
+  if (tables == nullptr) {
+    return fail_closed();
+  }
+  return tables->look([&](TablesTxn& txn) { return txn.walk(Table::kCursors, {}, visit); });
+}
+
 Result<std::optional<std::string>> Intake::stored_cursor(std::string_view key) {
   const std::shared_ptr<Tables> tables = runs_.tables();
   if (tables == nullptr) {

@@ -25,6 +25,7 @@
 #include "engine/sync/documents.h"
 #include "engine/sync/question.h"
 #include "engine/sync/reply.h"
+#include "wal/function_ref.h"
 
 namespace cairn::engine {
 
@@ -57,6 +58,8 @@ class Intake {
   [[nodiscard]] sync::Unseen unseen(const sync::OwnerId& owner) const { return unseen_.of(owner); }
   /// As the tables have it.
   Result<std::optional<std::string>> stored_cursor(std::string_view key);
+  /// All of them, the records of live streams included. The visitor returns false to stop.
+  Status each_stored_cursor(const FunctionRef<bool(std::string_view key, std::string_view payload)>& visit);
 
  private:
   Status take(const sync::Batch& batch, const Cursors& cursors, std::vector<sync::Verdict>& verdicts, size_t& limit,

@@ -81,6 +81,49 @@ TEST_F(RoutesAsCommand, RunsAndOneRunAndWhy) {
   }
 }
 
+TEST_F(RoutesAsCommand, WhatTheStoreTellsOfItself) {
+  at("up", {"start", "--id", "first", "--metadata", R"({"n":1})"});
+  const std::string address = serve("up");
+  const Json store = Json::parse(get(address, "/cairn/v1/store"));
+  const Json stats = at("up", {"stats", "--json"}).parsed();
+  for (const char* name : {"store_id", "runs", "orphaned_runs", "runs_by_status", "foreign_runs"}) {
+    EXPECT_EQ(store[name], stats[name]) << name;
+  }
+  EXPECT_GE(number_of(store["durable_lsn"]), 1u);
+  EXPECT_GT(store["disk_bytes"], 0);
+  EXPECT_EQ(Json::parse(get(address, "/cairn/v1/sync"))["attached"], false);
+  EXPECT_EQ(get(address, "/cairn/v1/dead"), R"({"dead":[]})");
+  EXPECT_EQ(get(address, "/cairn/v1/stores"), R"({"stores":[]})");
+  // A store that sends here is in the list, and its runs are.
+  at("down", {"start", "--id", "sent"});
+  at("down", {"sync", "--upstream", "http://" + address});
+  Json senders;
+  ASSERT_TRUE(tests::wait_for([&] {
+    senders = Json::parse(get(address, "/cairn/v1/stores"))["stores"];
+    return !senders.empty();
+  }));
+  ASSERT_EQ(senders.size(), 1u);
+  EXPECT_EQ(senders[0]["store_id"], at("down", {"stats", "--json"}).parsed()["store_id"]);
+  EXPECT_EQ(senders[0]["batches"], 1);
+  // The numbers of a run are kept as they change.
+  std::vector<double> values;
+  for (int i = 2; i < 200 && values.size() < 2; ++i) {
+    const std::string body = R"({"metadata":{"n":)" + std::to_string(i) + "}}";
+    Client client(address);
+    client.send("PUT /api/v1/runs/first/metadata HTTP/1.1\r\nHost: " + address +
+                "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    EXPECT_EQ(client.read_reply().status, 200u);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    values.clear();
+    const Json history = Json::parse(get(address, "/cairn/v1/runs/first/history?key=n"));
+    for (const Json& point : history["points"]) {
+      values.push_back(point["value"]);
+    }
+  }
+  ASSERT_GE(values.size(), 2u);
+  EXPECT_LT(values[0], values[1]);
+}
+
 }  // namespace
 }  // namespace cairn::tests
 

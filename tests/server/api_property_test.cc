@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "api/server/query.h"
 #include "engine/json/json.h"
@@ -56,12 +57,15 @@ class AnyRequest : public ApiTest {
 };
 
 TEST_P(AnyRequest, EachRouteThatIsServedHasASample) {
+  // Those that these storages answer with 501 have tests of their own.
+  const std::set<std::string> of_local_store = {"/cairn/v1/runs/:id/history", "/cairn/v1/sync", "/cairn/v1/dead",
+                                                "/cairn/v1/stores", "/cairn/v1/store"};
   for (const server::Route& route : server::run_routes(storage_, {})) {
-    EXPECT_TRUE(route.method.empty() || std::any_of(sample_requests().begin(), sample_requests().end(),
-                                                    [&route](const SampleRequest& sample) {
-                                                      return sample.method == route.method &&
-                                                             sample.pattern == route.pattern;
-                                                    }))
+    EXPECT_TRUE(route.method.empty() || of_local_store.count(route.pattern) != 0 ||
+                std::any_of(sample_requests().begin(), sample_requests().end(),
+                            [&route](const SampleRequest& sample) {
+                              return sample.method == route.method && sample.pattern == route.pattern;
+                            }))
         << route.method << " " << route.pattern;
   }
   for (const SampleRequest& sample : sample_requests()) {

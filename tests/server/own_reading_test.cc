@@ -208,6 +208,37 @@ TEST_P(OwnListing, OneRunHasItsTexts) {
   expect_error(call("GET /cairn/v1/runs/none"), 404, "Run not found");
 }
 
+TEST_P(OwnListing, CountsByStatusTaskAndTag) {
+  add("a", "one", "{}", {"x"});
+  add("b", "two", "{}", {"x", "y"});
+  add("c", "one", R"({"n":1})");
+  set_status("b", RunStatus::kExecuting);
+  const Reply all = call("GET /cairn/v1/counts");
+  EXPECT_EQ(at(all, "runs"), "3");
+  EXPECT_EQ(at(all, "runs_by_status"), R"({"QUEUED":2,"EXECUTING":1})");
+  EXPECT_EQ(at(all, "runs_by_task"), R"([{"task":"one","runs":2},{"task":"two","runs":1}])");
+  EXPECT_EQ(at(all, "runs_by_tag"), R"([{"tag":"x","runs":2},{"tag":"y","runs":1}])");
+  EXPECT_EQ(at(call("GET /cairn/v1/counts?tag=x&status=EXECUTING"), "runs"), "1");
+  EXPECT_EQ(at(call("GET /cairn/v1/counts?metadata=n%3D1"), "runs_by_task"), R"([{"task":"one","runs":1}])");
+  add("d", "one", "{}");
+  EXPECT_EQ(at(call("GET /cairn/v1/counts"), "runs"), "3") << "remembered for a while";
+  EXPECT_EQ(at(call("GET /cairn/v1/counts?task=one"), "runs"), "3") << "asked for the first time";
+  expect_error(call("GET /cairn/v1/counts?limit=1"), 400,
+               "there is no parameter 'limit' here; they are status, task, tag, parent, root, since, until, text, "
+               "metadata");
+}
+
+TEST_P(OwnListing, WhatOnlyALocalStoreTellsIsNotServedWithoutOne) {
+  const std::string id = trigger();
+  for (const std::string& path : {std::string("sync"), std::string("dead"), std::string("stores"), std::string("store"),
+                                  "runs/" + id + "/history?key=n"}) {
+    const Reply reply = call("GET /cairn/v1/" + path);
+    expect_error(reply, 501, "the runs of this server are kept elsewhere: it cannot tell this");
+    EXPECT_EQ(reply.headers.at("x-should-retry"), "false");
+  }
+  EXPECT_EQ(at(call("GET /cairn/v1/runs/" + id), "durability"), "absent");
+}
+
 TEST_P(OwnListing, OnlyAnApiKeyReads) {
   add("a", "t", "{}");
   for (const char* line : {"GET /cairn/v1/runs", "GET /cairn/v1/runs/a"}) {

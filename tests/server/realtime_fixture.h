@@ -36,6 +36,7 @@ class CountedStorage : public server::RunStorage {
                             size_t limit) override {
     return of_->list(filter, order, cursor, limit);
   }
+  Result<server::Counts> count(const server::RunFilter& filter) override { return of_->count(filter); }
   Result<uint64_t> count_children(std::string_view id) override { return of_->count_children(id); }
   Result<server::Changes> changes(const server::Shape& shape, const std::optional<server::Position>& after,
                                   const server::Extent& extent) override {

@@ -5,6 +5,7 @@
 
 #include "api/server/public_token.h"
 #include "api/server/store_service.h"
+#include "engine/json/json.h"
 #include "engine/store/store_storage.h"
 #include "engine/sync/receiver.h"
 #include "tests/http/http_fixture.h"
@@ -56,6 +57,14 @@ const std::map<std::string, std::vector<std::string>>& who_may_call() {
       {"POST /cairn/v1/operations", {}},
       {"GET /cairn/v1/changes", {}},
       {"GET /cairn/v1/export", {}},
+      {"GET /cairn/v1/runs/:id/history", {}},
+      {"GET /cairn/v1/counts", {}},
+      {"GET /cairn/v1/sync", {}},
+      {"GET /cairn/v1/dead", {}},
+      {"GET /cairn/v1/stores", {}},
+      {"GET /cairn/v1/store", {}},
+      {"GET /cairn/v1/events", {}},
+      {"GET /openapi.json", {}},
       {"GET /realtime/v1/runs/:id", kReadRun},
       {"GET /realtime/v1/runs", {"read:runs", "read:tags", "read:tags:<tag>"}},
       {"GET /realtime/v1/batches/:id", kReadBatch},
@@ -167,6 +176,36 @@ class WholeTable : public StoreTest {
   std::string batch_;
   std::string run_;
 };
+
+// What is known and not served has no method, and is left out.
+TEST_F(WholeTable, IsWhatTheDocumentOfTheRoutesSays) {
+  const Reply reply = send(kKeyOfTable, "GET /openapi.json");
+  const auto document = engine::parse_json(reply.body);
+  ASSERT_TRUE(document.ok()) << "the YAML must be JSON";
+  std::set<std::string> described;
+  const auto* paths = engine::find_property(*document->get<engine::Object>(), "paths")->get<engine::Object>();
+  for (const auto& [path, methods] : *paths) {
+    std::string pattern = path;
+    std::replace(pattern.begin(), pattern.end(), '{', ':');
+    std::erase(pattern, '}');
+    for (const auto& [method, operation] : *methods.get<engine::Object>()) {
+      std::string name = method;
+      std::transform(name.begin(), name.end(), name.begin(), [](char c) { return static_cast<char>(c - 'a' + 'A'); });
+      described.insert(name + " " + pattern);
+      const auto* security = engine::find_property(*operation.get<engine::Object>(), "security");
+      const bool is_public =
+          who_may_call().count(name + " " + pattern) != 0 && !who_may_call().at(name + " " + pattern).empty();
+      EXPECT_EQ(security != nullptr, is_public) << name << " " << pattern;
+    }
+  }
+  std::set<std::string> there;
+  for (const server::Route* route : service_->routes().routes()) {
+    if (!route->method.empty()) {
+      there.insert(name_of(*route));
+    }
+  }
+  EXPECT_EQ(described, there);
+}
 
 TEST_F(WholeTable, SaysForEachRouteWhichPublicTokensMayCallIt) {
   std::set<std::string> there;

@@ -144,6 +144,7 @@ const std::vector<SampleRequest>& sample_requests() {
       {"GET", "/cairn/v1/changes", "run=run_1&after=f~1~", ""},
       {"GET", "/cairn/v1/export", "cursor=&limit=5", ""},
       {"GET", "/cairn/v1/export", "run=run_1", ""},
+      {"GET", "/cairn/v1/counts", "status=QUEUED&tag=a&metadata=n%3C5", ""},
       {"GET", "/realtime/v1/runs/:id", one_run, ""},
       {"GET", "/realtime/v1/runs", one_run + "&tags=a%2Cb&createdAt=1h", ""},
       {"GET", "/realtime/v1/batches/:id", one_run, ""},

@@ -97,6 +97,9 @@ class TestedStore : public TestedStorage, public RunStorage {
   Result<Page> list(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit) override {
     return with([&] { return runs_->list(filter, order, cursor, limit); });
   }
+  Result<Counts> count(const RunFilter& filter) override {
+    return with([&] { return runs_->count(filter); });
+  }
   Result<uint64_t> count_children(std::string_view id) override {
     return with([&] { return runs_->count_children(id); });
   }
@@ -120,6 +123,7 @@ class TestedStore : public TestedStorage, public RunStorage {
     Result<Page> list(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit) override {
       return of_.list(filter, order, cursor, limit);
     }
+    Result<Counts> count(const RunFilter& filter) override { return of_.count(filter); }
     Result<uint64_t> count_children(std::string_view id) override { return of_.count_children(id); }
     Result<Changes> changes(const Shape& shape, const std::optional<Position>& after, const Extent& extent) override {
       return of_.changes(shape, after, extent);

@@ -144,6 +144,25 @@ Result<Page> MemoryStorage::list_by(Order order, const RunFilter& filter, const 
   return out;
 }
 
+Result<Counts> MemoryStorage::count(const RunFilter& filter) {
+  const std::lock_guard lock(mutex_);
+  CAIRN_TRY(trouble_);
+  Counts out;
+  for (const auto& [id, run] : runs_) {
+    if (!fits(run, filter)) {
+      continue;
+    }
+    ++out.runs;
+    ++out.by_status[run.view.status];
+    out.by_task[run.view.task] += run.view.task.empty() ? 0 : 1;
+    for (const std::string& tag : run.view.tags) {
+      ++out.by_tag[tag];
+    }
+  }
+  out.by_task.erase("");
+  return out;
+}
+
 Result<uint64_t> MemoryStorage::count_children(std::string_view id) {
   const std::lock_guard lock(mutex_);
   CAIRN_TRY(trouble_);

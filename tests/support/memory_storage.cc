@@ -19,6 +19,7 @@ class MemoryStorage::Door : public RunStorage {
   Result<Page> list(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit) override {
     return storage_.list(filter, order, cursor, limit);
   }
+  Result<Counts> count(const RunFilter& filter) override { return storage_.count(filter); }
   Result<uint64_t> count_children(std::string_view id) override { return storage_.count_children(id); }
   Result<Changes> changes(const Shape& shape, const std::optional<Position>& after, const Extent& extent) override {
     return storage_.changes(shape, after, extent);

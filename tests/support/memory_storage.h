@@ -41,6 +41,7 @@ class MemoryStorage : public server::RunStorage {
   Result<server::Page> list(const server::RunFilter& filter, server::Order order, const server::Cursor& cursor,
                             size_t limit) override;
   Result<uint64_t> count_children(std::string_view id) override;
+  Result<server::Counts> count(const server::RunFilter& filter) override;
   Result<server::Changes> changes(const server::Shape& shape, const std::optional<server::Position>& after,
                                   const server::Extent& extent) override;
   void on_change(std::function<void()> hint) override;

@@ -405,6 +405,7 @@ Exit serve(const Globals& globals, const ServeArguments& a) {
   options.segment_bytes = 16u << 20;
   options.retain_finished_ms = static_cast<uint64_t>(a.retain_finished_ms);
   options.count_runs = true;
+  options.history_interval_ms = 1000;  // for /cairn/v1/runs/:id/history
   Log log{globals};
   options.hooks.context = &log;
   // Runs are listed by when they were made, and asked for by it: the store's own clock stands still for milliseconds.
