@@ -113,6 +113,7 @@ class RunStore : public RunStorage {
   Status scan(const RunFilter& filter, const std::optional<Place>& from, bool backwards, size_t limit, Scan& out);
   Result<Page> list_by_creation(const RunFilter& filter, const Cursor& cursor, size_t limit);
   Result<Page> list_by_update_or_id(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit);
+  Result<Page> list_by_walk(const RunFilter& filter, engine::RunQuery query, const Cursor& cursor, size_t limit);
   Result<Changes> changes_of_run(const Shape& shape, const std::optional<Position>& after, unsigned parts);
   struct Remainder;
   Status read_shape(const Shape& shape, const Extent& extent, Remainder& rest, Changes& out);

@@ -9,8 +9,9 @@ namespace cairn::server {
 
 namespace {
 
-constexpr size_t kScanned = 256;        // runs of one page of the store
-constexpr size_t kScannedMost = 8'192;  // of a later page, where few of the runs fit
+constexpr size_t kScanned = 256;         // runs of one page of the store
+constexpr size_t kScannedFirst = 1'024;  // where the metadata decides: then all runs are read in one walk
+constexpr size_t kScannedMost = 8'192;   // of a later page, where few of the runs fit
 
 template <class T>
 bool is_one_of(const std::vector<T>& list, const T& one) {
@@ -47,6 +48,11 @@ class Rest {
   [[nodiscard]] bool is_empty() const {
     return filter_.tasks.size() <= 1 && filter_.batches.empty() && !filter_.is_test && filter_.tags.empty() &&
            metadata_.empty() && filter_.foreign;
+  }
+  /// No index leads to the runs that fit, and the document of each has to be read.
+  [[nodiscard]] bool reads_all() const {
+    return !metadata_.empty() && filter_.statuses.empty() && filter_.tasks.size() != 1 && filter_.parent.empty() &&
+           !filter_.updated_from_us && !filter_.updated_to_us;
   }
   [[nodiscard]] bool fits(const engine::RunRecord& run) const {
     if (run.foreign && !filter_.foreign) {
@@ -154,6 +160,34 @@ Result<Page> RunStore::list_by_creation(const RunFilter& filter, const Cursor& c
   return out;
 }
 
+// Each document is read once, in the order in which they are stored, and the page keeps the first ones of its own.
+Result<Page> RunStore::list_by_walk(const RunFilter& filter, engine::RunQuery query, const Cursor& cursor,
+                                    size_t limit) {
+  const Rest judge(filter);
+  query.cursor = cursor.text;
+  query.limit = limit;
+  CAIRN_TRY_ASSIGN(auto page, engine::RunPage::make(query));
+  CAIRN_TRY(store_.each([&](const engine::RunView& view) {
+    if (page.takes(view.record) && page.matches(view.record) && judge.fits(view.record) && page.has_text(view.record)) {
+      page.add(view.record, true);
+    }
+    return true;
+  }));
+  Page out;
+  bool more = false;
+  std::string last;
+  for (engine::RunPage::Entry& entry : page.take(more)) {
+    engine::RunView view;
+    view.orphaned = entry.record.is_orphaned(store_.session());
+    view.record = std::move(entry.record);
+    last = engine::encode_cursor(query, engine::position_of(query, view.record));
+    CAIRN_TRY_ASSIGN(auto&& row, view_of(view, kMetadata));
+    out.runs.push_back(std::move(row));
+  }
+  out.next = more ? last : "";
+  return out;
+}
+
 // A cursor is the engine's own, as `cairn ls` has it.
 Result<Page> RunStore::list_by_update_or_id(const RunFilter& filter, Order order, const Cursor& cursor, size_t limit) {
   if (cursor.backwards) {
@@ -169,6 +203,7 @@ Result<Page> RunStore::list_by_update_or_id(const RunFilter& filter, Order order
   Page out;
   std::string last;  // where the page goes on once it is full and a run that fits was seen behind it
   bool more = false;
+  size_t scanned = 0;
   do {
     Status read;
     auto next = store_.list(query, [&](const engine::RunView& view) {
@@ -193,6 +228,10 @@ Result<Page> RunStore::list_by_update_or_id(const RunFilter& filter, Order order
     CAIRN_TRY(read);
     query.cursor = std::move(*next);
     more = more || (judge.is_empty() && !query.cursor.empty());
+    scanned += query.limit;
+    if (!query.cursor.empty() && !more && scanned >= kScannedFirst && judge.reads_all()) {
+      return list_by_walk(filter, query, cursor, limit);
+    }
     query.limit = std::min(2 * query.limit, std::max(limit, kScannedMost));
   } while (!query.cursor.empty() && !more);
   out.next = more ? last : "";

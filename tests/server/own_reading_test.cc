@@ -166,6 +166,20 @@ TEST_P(OwnListing, PagesJoinToTheWholeListing) {
   EXPECT_EQ(std::count(page.begin(), page.end(), ' '), 19) << "20 runs";
 }
 
+TEST_P(OwnListing, PagesOfAFilterThatFewRunsFit) {
+  for (int i = 0; i < 3000; ++i) {
+    const std::string id = "run" + std::to_string(10'000 + i);
+    add(id, "t", i % 500 == 7 ? R"({"rare":{"yes":1}})" : "{}");
+  }
+  EXPECT_EQ(ids("order=id&metadata=rare.yes%3D1"), "run10007 run10507 run11007 run11507 run12007 run12507");
+  const Reply first = list("limit=2&metadata=rare.yes%3D1");
+  EXPECT_EQ(at(first, "runs.0.id") + at(first, "runs.1.id"), R"("run12507""run12007")");
+  const std::string cursor = at(first, "next_cursor");
+  EXPECT_EQ(ids("limit=4&metadata=rare.yes%3D1&cursor=" + cursor.substr(1, cursor.size() - 2)),
+            "run11507 run11007 run10507 run10007");
+  EXPECT_EQ(at(list("limit=6&metadata=rare.yes%3D1"), "next_cursor"), "absent");
+}
+
 TEST_P(OwnListing, ARefusalNamesTheParameter) {
   add("a", "t", "{}");
   refuses("colour=red",
