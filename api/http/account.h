@@ -19,6 +19,8 @@ class Account {
   void set_role(int role) { role_ = role; }
   /// This is sent. Of a request without a head that was understood it is the beginning.
   void responds(const Core& core, unsigned status, uint64_t bytes);
+  /// More of its body is sent.
+  void sends(uint64_t bytes) { bytes_ += bytes; }
   /// Tells it, once. Without a response: status 0.
   void close(const Core& core) noexcept;
   /// For the response; "": none.

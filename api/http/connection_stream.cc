@@ -23,6 +23,10 @@ void Connection::begin_stream(std::shared_ptr<Pending> pending) {
   if (core_.stopping || core_.is_crowded() || version_ < 11) {
     keep_alive_ = false;
   }
+  if (!account_.id().empty()) {
+    pending->response.headers.emplace_back("X-Request-Id", account_.id());
+  }
+  account_.responds(core_, pending->response.status, 0);
   const Framing::Body body = version_ < 11 ? Framing::Body::kUntilClose : Framing::Body::kChunked;
   head_out_ = response_head(pending->response, {keep_alive_, version_, body, page_}, core_.cors, std::time(nullptr));
   pending->response = Response();
@@ -69,6 +73,7 @@ void Connection::go_on_with_stream() {
     return;
   }
   piece_bytes_ = pieces_.size();
+  account_.sends(piece_bytes_);
   head_out_.clear();
   if (is_chunked && piece_bytes_ != 0) {
     char size[24];

@@ -19,6 +19,6 @@ void add_own_routes(const SharedApi& api, std::vector<Route>& routes);  // Cairn
 void add_own_reading_routes(const SharedApi& api, std::vector<Route>& routes);
 void add_command_routes(const SharedApi& api, std::vector<Route>& routes);    // what the commands of `cairn` change
 void add_following_routes(const SharedApi& api, std::vector<Route>& routes);  // and what they read beside
-void add_not_served(const SharedApi& api, std::vector<Route>& routes);  // the last: what the others do not take
+void add_not_served(const SharedApi& api, std::vector<Route>& routes);        // the last: what the others do not take
 
 }  // namespace cairn::server

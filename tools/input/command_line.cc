@@ -305,9 +305,9 @@ CommandLine::~CommandLine() = default;
 Subcommand& CommandLine::add(const char* name, const char* summary, const char* notes) {
   CLI::App* sub = impl_->app.add_subcommand(name, summary);
   sub->fallthrough();  // --store and --json may stand behind the subcommand
-  sub->footer(
-      std::string(notes) +
-      "\n\nEvery command also takes --store DIR (or CAIRN_STORE) and --json. `cairn --help` lists the exit\ncodes, and what works on a server's URL instead of DIR.");
+  sub->footer(std::string(notes) +
+              "\n\nEvery command also takes --store DIR (or CAIRN_STORE) and --json. `cairn --help` lists the "
+              "exit\ncodes, and what works on a server's URL instead of DIR.");
   sub->set_help_flag("-h,--help", "Print this help");
   impl_->entries.push_back(std::make_unique<Entry>(sub));
   impl_->notes.emplace_back(notes);
