@@ -20,6 +20,8 @@ constexpr size_t kChangesMax = 500;           // since a position
 constexpr size_t kSnapshotMax = 100'000'000;  // of all runs as they are, in parts of kPartBytes
 constexpr size_t kPartBytes = 4u << 20;
 constexpr size_t kExportedMax = 1000;
+constexpr std::string_view kOfChanges[] = {"run", "after"};
+constexpr std::string_view kOfExport[] = {"run", "cursor", "limit"};
 constexpr char kBetween = '~';  // not in the parts of a position
 
 std::string text_of_position(const Position& position) {
@@ -61,7 +63,7 @@ const std::string* parameter(const std::vector<std::pair<std::string, std::strin
 /// was `next`; without that everything as it is.
 http::Response list_changes(const Api& api, const ApiCall& call) {
   http::Response refusal;
-  const auto query = read_known_query(call.request().query, {"run", "after"}, refusal);
+  const auto query = read_known_query(call.request().query, kOfChanges, refusal);
   if (!query) {
     return refusal;
   }
@@ -133,7 +135,7 @@ engine::RunRecord whole(const RunView& run) {
 http::Response export_runs(const Api& api, const ApiCall& call) {
   constexpr unsigned kParts = kMetadata | kPayload | kOutput | kSeed | kForeign;
   http::Response refusal;
-  const auto query = read_known_query(call.request().query, {"run", "cursor", "limit"}, refusal);
+  const auto query = read_known_query(call.request().query, kOfExport, refusal);
   if (!query) {
     return refusal;
   }

@@ -296,6 +296,7 @@ TEST_F(DirectoryAndUrl, RunsAreRead) {
            {{"export"}},
            {{"export", "a", "d"}},
            {{"export", "a", "none"}},
+           {{"sync", "--dead"}},
            {{"watch", "--until-finished", "c"}},
            {{"watch", "--until-finished", "d", "--plain"}},
            {{"watch", "none"}},
