@@ -226,6 +226,19 @@ TEST_P(Events, ALastIdResumesWithoutALoss) {
     EXPECT_EQ(rows, 600u) << "each run once";
     EXPECT_EQ(counts.front(), 500u);
   }
+  // Whoever has the first event only gets the rest.
+  std::string middle;
+  {
+    EventReader reader(address_, "lastEventId=" + id);
+    const std::string event = reader.next();
+    EXPECT_EQ(event.find("run1599"), std::string::npos);
+    middle = reader.last_id();
+  }
+  EventReader reader(address_, "lastEventId=" + middle);
+  const std::string rest = reader.next();
+  EXPECT_NE(rest.find("run1500"), std::string::npos) << rest.substr(0, 200);
+  EXPECT_NE(rest.find("run1599"), std::string::npos);
+  EXPECT_EQ(rest.find("run1499"), std::string::npos);
 }
 
 TEST_P(Events, APositionThatIsNotKnownIsAReset) {
