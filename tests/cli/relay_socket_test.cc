@@ -37,6 +37,32 @@ TEST_F(RelaySocket, TakesWhatThisUserSendsWithoutAToken) {
   EXPECT_FALSE(std::filesystem::exists(socket())) << "a clean stop removes it";
 }
 
+TEST_F(RelaySocket, TakesTheCommandsThatChangeRunsInsteadOfBusy) {
+  ASSERT_EQ(at("up", {"start", "--id", "before"}).exit, 0);
+  serve("up", {"--token-file", token_file()});
+  EXPECT_EQ(at("up", {"resume", "before"}).exit, 0);
+  const Ran begun = at("up", {"start", "--id", "job", "--task", "copy", "--json"});
+  EXPECT_EQ(begun.exit, 0) << begun.err;
+  EXPECT_EQ(begun.parsed()["id"], "job");
+  for (const std::vector<std::string>& line : std::vector<std::vector<std::string>>{{"set", "job", "n", "1"},
+                                                                                    {"increment", "job", "n", "2"},
+                                                                                    {"append", "job", "list", "5"},
+                                                                                    {"remove", "job", "list", "5"},
+                                                                                    {"set", "job", "old", "1"},
+                                                                                    {"del", "job", "old"}}) {
+    const Ran ran = at("up", line);
+    EXPECT_EQ(ran.exit, 0) << line[0] << ": " << ran.err;
+  }
+  EXPECT_EQ(at("up", {"get", "job"}).out, "{\"n\":3,\"list\":[]}\n") << "read from the files, as ever";
+  EXPECT_EQ(at("up", {"finish", "job"}).exit, 0);
+  EXPECT_EQ(at("up", {"set", "job", "n", "4"}).exit, 1) << "it is finished";
+  EXPECT_EQ(at("up", {"erase", "before"}).exit, 0);
+  EXPECT_EQ(at("up", {"get", "before"}).exit, 1);
+  end("up", SIGTERM);
+  EXPECT_EQ(at("up", {"start", "--id", "after"}).exit, 0) << "by the files again";
+  EXPECT_EQ(at("up", {"get", "job", "n"}).out, "3\n");
+}
+
 TEST_F(RelaySocket, OfAServerThatWasKilledDisturbsNobodyAndIsReplaced) {
   serve("up");
   end("up", SIGKILL);

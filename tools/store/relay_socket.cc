@@ -4,10 +4,17 @@
 #include <sys/un.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <system_error>
 
+#include "tools/store/server_link.h"
 #include "wal/descriptor.h"
 
 namespace cairn::tools {
+
+#ifdef CAIRN_TOOLS_NETWORK
+
+namespace {
 
 std::string relay_of(const std::string& directory) {
   const std::string path = directory + "/" + kRelaySocket;
@@ -23,6 +30,23 @@ std::string relay_of(const std::string& directory) {
       fd.get() >= 0 &&
       (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN);
   return listens ? "unix:" + path : "";
+}
+
+}  // namespace
+
+#endif
+
+std::string server_for_changes(const std::string& store) {
+  if (is_server(store)) {
+    return store;
+  }
+#ifdef CAIRN_TOOLS_NETWORK
+  std::error_code error;
+  const std::filesystem::path directory = std::filesystem::absolute(store, error);
+  return store.empty() || error ? std::string() : relay_of(directory.string());
+#else
+  return {};
+#endif
 }
 
 }  // namespace cairn::tools

@@ -7,7 +7,8 @@ namespace cairn::tools {
 
 inline constexpr const char* kRelaySocket = "relay.sock";
 
-/// "unix:DIRECTORY/relay.sock" if a server listens there; else "".
-std::string relay_of(const std::string& directory);
+/// The server through which commands change the runs of `store`, which is what --store says: its URL, if it is one; of a
+/// directory "unix:DIRECTORY/relay.sock" if a server listens there; else "".
+std::string server_for_changes(const std::string& store);
 
 }  // namespace cairn::tools

@@ -9,6 +9,7 @@
 #include "engine/store/run_for_update.h"
 #include "tools/input/members.h"
 #include "tools/process/interrupt.h"
+#include "tools/store/relay_socket.h"
 
 namespace cairn::tools {
 
@@ -52,7 +53,7 @@ Status no_such_answer() {
 
 }  // namespace
 
-bool RemoteStore::is_for(const Globals& globals) { return is_server(globals.store); }
+bool RemoteStore::is_for(const Globals& globals) { return !server_for_changes(globals.store).empty(); }
 
 std::unique_ptr<RemoteStore> RemoteStore::open(const Globals& globals, Exit& exit,
                                                const std::optional<uint64_t>& limit) {
@@ -60,7 +61,13 @@ std::unique_ptr<RemoteStore> RemoteStore::open(const Globals& globals, Exit& exi
     exit = report_usage(globals, "--limit says nothing to a server, which has its own: `cairn serve --limit`");
     return nullptr;
   }
-  auto link = ServerLink::open(globals);
+  Globals server = globals;
+  server.store = server_for_changes(globals.store);
+  if (server.store.empty()) {
+    exit = report_error(globals, engine::fail(Code::kAgain, "the server that had the store open has just ended"));
+    return nullptr;
+  }
+  auto link = ServerLink::open(server);
   if (!link.ok()) {
     exit = report_error(globals, link.status());
     return nullptr;
