@@ -70,6 +70,7 @@ Examples:
   cairn sync --replace $run                      send all of a run that was refused)help";
 
 constexpr const char* kFolderName = "folder";
+constexpr size_t kLettersAtOnce = 1000;
 
 struct SyncArguments {
   std::string upstream, token_file, ca_file, folder, retry, skip, replace;
@@ -231,7 +232,7 @@ Status attach(const Globals& globals, const SyncArguments& a, const Upstream::St
 
 /// Something about this one store, which only its owner can do.
 bool is_of_one_store(const SyncArguments& a) {
-  return a.moved || a.copied || a.detach || !a.retry.empty() || !a.skip.empty() || !a.replace.empty();
+  return a.moved || a.copied || a.detach || a.retry_all || !a.retry.empty() || !a.skip.empty() || !a.replace.empty();
 }
 
 Status drive_shown(const Globals& globals, Store& store, Carrier& carrier, int64_t until_ms, DriveResult& driven) {

@@ -65,7 +65,7 @@ class SlotsSource final : public RunSource {
     return count;
   }
 
-  Result<Why> why(const std::string& id) override {
+  Result<report::Why> why(const std::string& id) override {
     CAIRN_TRY_ASSIGN(const Found found, find(id));
     return found.slot->source->why(found.id);
   }
