@@ -49,7 +49,12 @@ class SyncSide {
     close();
     open();
   }
-  void attach() { CAIRN_ASSERT_OK(cairn_sync_attach(store_, "test", nullptr)); }
+  void attach() {
+    cairn_sync_options o = {};
+    o.struct_bytes = sizeof o;
+    o.poll_interval_ms = UINT32_MAX;  // messages are counted here
+    CAIRN_ASSERT_OK(cairn_sync_attach(store_, "test", &o));
+  }
   /// This store's directory becomes a copy of `other`'s, as `cp -a` makes it. Both are closed.
   void copy_of(const SyncSide& other) const {
     std::filesystem::copy(other.directory_, directory_, std::filesystem::copy_options::recursive);

@@ -21,7 +21,10 @@ class SyncApi : public ApiTest {
   void SetUp() override {
     ApiTest::SetUp();
     open_up();
-    CAIRN_ASSERT_OK(cairn_sync_attach(store_, "test", nullptr));
+    cairn_sync_options o = {};
+    o.struct_bytes = sizeof o;
+    o.poll_interval_ms = UINT32_MAX;  // messages are counted here
+    CAIRN_ASSERT_OK(cairn_sync_attach(store_, "test", &o));
   }
   void TearDown() override {
     close_up();

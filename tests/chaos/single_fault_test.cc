@@ -91,7 +91,8 @@ TEST_F(SingleFault, RequestOnceMoreAfterTheNextBatch) {
     expect_all_there();
   }
   EXPECT_EQ(proxy_.copies(), static_cast<uint64_t>(kRounds));
-  EXPECT_EQ(answers_.rewinds, static_cast<uint64_t>(kRounds)) << "the copies are seen to be older";
+  // A question what others wrote may come between: then the batch is still the last one.
+  EXPECT_EQ(answers_.rewinds + answers_.known, static_cast<uint64_t>(kRounds)) << "the copies are seen to be older";
   report("late copy", kRounds);
 }
 

@@ -1,4 +1,4 @@
-// What is changed at an upstream is there after the next `cairn sync`, over the network, a relay, and a folder.
+// What is changed at an upstream is there after the next `cairn sync`, over the network and a relay.
 #include "tests/cli/server_fixture.h"
 
 namespace cairn::tests {
@@ -44,22 +44,6 @@ TEST_F(OthersWrite, ComesThroughARelay) {
     ASSERT_EQ(sync(relay).exit, 0);
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
-  EXPECT_EQ(stop(), "true\n");
-}
-
-TEST_F(OthersWrite, ComesByAFolder) {
-  std::filesystem::create_directory(path("stick"));
-  const auto journey = [&] {
-    const Ran there = at("worker", {"sync", "--via-folder", path("stick")});
-    EXPECT_TRUE(there.exit == 0 || there.exit == 75) << there.err;
-    EXPECT_EQ(at("up", {"serve", "--via-folder", path("stick")}).exit, 0);
-  };
-  ASSERT_EQ(at("worker", {"start", "--id", "r"}).exit, 0);
-  journey();
-  (void)at("worker", {"sync", "--via-folder", path("stick")});
-  set_upstream("stop", "true");
-  journey();
-  EXPECT_EQ(at("worker", {"sync", "--via-folder", path("stick")}).exit, 0);
   EXPECT_EQ(stop(), "true\n");
 }
 

@@ -167,6 +167,7 @@ TEST_F(ProcessOfTheCommand, AnOwnerInAnotherPidNamespaceIsNoProcessToKillHere) {
     status_of(server);
   });
   container.wait();
+  std::filesystem::remove(store() + "/relay.sock");  // by which the server would be asked
   const Ran ran = cairn({"set", "r", "a", "1", "--json"});
   EXPECT_EQ(ran.exit, 78) << ran.err;
   EXPECT_THAT(ran.err, HasSubstr("another container"));

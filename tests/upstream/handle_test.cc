@@ -35,7 +35,7 @@ TEST_F(Handle, OpenRefusesWhatItCannotDo) {
   o = options();
   o.token_file = file("none");
   EXPECT_EQ(code(o), Code::kIo);
-  o.token_file = write_file("token", kToken, 0644);
+  o.token_file = write_file("token", kToken, 0666);  // others may write it
   EXPECT_EQ(code(o), Code::kUnsafe);
   o.token_file = write_file("token", kToken, 0600);
   o.token_environment = "HOME";

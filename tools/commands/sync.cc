@@ -174,7 +174,8 @@ Status retry_all(const Globals& globals, Store& store) {
 Status attach(const Globals& globals, const SyncArguments& a, const Upstream::State& before, const Way& way,
               Store& store, Exit& exit) {
   engine::sync::SenderOptions sender;
-  sender.poll_interval_ms = engine::sync::kPollIntervalMs;
+  // Over a folder a question would take a journey of its own, and leave files behind.
+  sender.poll_interval_ms = a.folder.empty() ? engine::sync::kPollIntervalMs : 0;
   const bool goes_on = before.sender.attached || !a.folder.empty();
   std::string name = !a.upstream.empty() ? way.address
                      : !goes_on          ? ""
