@@ -131,10 +131,8 @@ void EventStreams::work() noexcept {
         upto_.reset();
         changed_.wait(mutex_);
       }
-      while (!new_.empty()) {
-        followers_.push_back(std::move(new_.back()));
-        new_.pop_back();
-      }
+      followers_.insert(followers_.end(), std::make_move_iterator(new_.begin()), std::make_move_iterator(new_.end()));
+      new_.clear();
     }
     leaving.clear();
     const auto next = Clock::now() + milliseconds(times_.tick_ms);
@@ -209,7 +207,9 @@ Status EventStreams::look() {
 // coalesced.
 Status EventStreams::catch_up(Follower& follower) {
   const bool begins_now = follower.after->feed.empty();
-  while (!begins_now && (follower.after->feed != upto_->feed || follower.after->number != upto_->number)) {
+  int parts_read = 0;
+  while (!begins_now && !follower.reset &&
+         (follower.after->feed != upto_->feed || follower.after->number != upto_->number)) {
     CAIRN_TRY_ASSIGN(Changes changes,
                      storage_.changes(Shape(), *follower.after, {parts(), kLookRunsMax, kLookBytesMax}));
     if (changes.reset) {
@@ -220,6 +220,9 @@ Status EventStreams::catch_up(Follower& follower) {
     follower.after = changes.next;
     if (changes.complete || follower.after->number >= upto_->number) {
       break;
+    }
+    if (++parts_read == kLookPartsMax) {
+      return {};  // the others have their turn, and the rest comes with the next tick
     }
   }
   follower.after.reset();

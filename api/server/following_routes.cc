@@ -141,21 +141,23 @@ http::Response export_runs(const Api& api, const ApiCall& call) {
   }
   std::vector<std::string> ids;
   std::string next;
+  RunFilter filter;
+  filter.foreign = true;
+  Cursor from;
   if (const std::string* wanted = parameter(*query, "run")) {
     if (!engine::valid_run_id(*wanted)) {
       return parameter_error("run", engine::kRunIdRule);
     }
     ids.push_back(*wanted);
   } else {
-    RunFilter filter;
-    filter.foreign = true;
     const std::string* limit = parameter(*query, "limit");
     const auto runs_max = limit == nullptr ? kExportedMax : report::parse_whole(*limit, {1, kExportedMax}).value_or(0);
     if (runs_max == 0) {
       return parameter_error("limit", "limit must be a whole number from 1 to " + std::to_string(kExportedMax));
     }
     const std::string* cursor = parameter(*query, "cursor");
-    auto page = api.storage.list(filter, Order::kId, {cursor == nullptr ? "" : *cursor, false}, runs_max);
+    from.text = cursor == nullptr ? "" : *cursor;
+    auto page = api.storage.list(filter, Order::kId, from, runs_max);
     if (page.code() == Code::kInvalidArgument) {
       return parameter_error("cursor", message_of(page.status()));
     }
@@ -168,13 +170,21 @@ http::Response export_runs(const Api& api, const ApiCall& call) {
     next = page->next;
   }
   std::string out = "{\"runs\":[";
-  for (const std::string& id : ids) {
-    const auto found = api.storage.find(id, kParts);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const auto found = api.storage.find(ids[i], kParts);
     if (!found.ok()) {
       return unavailable(found.status());
     }
     if (*found) {
       out += (out.back() == '[' ? "" : ",") + report::run_line(whole(**found));
+    }
+    if (out.size() >= kPartBytes && i + 1 < ids.size()) {
+      const auto page = api.storage.list(filter, Order::kId, from, i + 1);  // for where it ends
+      if (!page.ok()) {
+        return unavailable(page.status());
+      }
+      next = page->next;
+      break;
     }
   }
   out += "]";

@@ -1,6 +1,7 @@
 #include "api/server/remembered_counts.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace cairn::server {
@@ -11,17 +12,22 @@ Result<std::shared_ptr<const RememberedCounts::Counted>> RememberedCounts::get(R
                                                                                int64_t now_us) {
   {
     const MutexLock lock(mutex_);
+    bool waited = false;
     while (entries_[name].is_counting) {
+      waited = true;
       changed_.wait(mutex_);
     }
     Entry& entry = entries_[name];
-    if (entry.counted != nullptr && Clock::now() - entry.since < std::chrono::milliseconds(kRememberedMs)) {
+    if (entry.counted != nullptr && (waited || Clock::now() - entry.since < std::chrono::milliseconds(kRememberedMs))) {
       return entry.counted;
     }
     entry.is_counting = true;
-    entry.since = Clock::now();
   }
-  auto counts = storage.count(filter);
+  Result<Counts> counts = Status(Code::kNoMemory, "no memory to count the runs");
+  try {
+    counts = storage.count(filter);
+  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): who waits must not wait for ever
+  }
   const MutexLock lock(mutex_);
   changed_.notify_all();
   Entry& entry = entries_[name];
@@ -30,6 +36,7 @@ Result<std::shared_ptr<const RememberedCounts::Counted>> RememberedCounts::get(R
     entries_.erase(name);
     return counts.status();
   }
+  entry.since = Clock::now();
   entry.counted = std::make_shared<const Counted>(Counted{std::move(*counts), now_us});
   const auto out = entry.counted;
   while (entries_.size() > kFiltersMax) {

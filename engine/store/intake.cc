@@ -226,7 +226,9 @@ Status Intake::documents(const sync::Question& question, sync::Documents& docume
     if (bytes > kDocumentsBytes) {
       break;  // it is asked for the rest again
     }
-    unseen_.asked(question.owner, asked.id);
+    if (!asked.if_newer) {
+      unseen_.asked(question.owner, asked.id);
+    }
     sync::Documents::Run& run = documents.runs.emplace_back();
     run.id = asked.id;
     auto seen = views_.peek(asked.id, true);

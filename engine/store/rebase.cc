@@ -136,21 +136,19 @@ Result<bool> Rebase::take_document(const sync::Documents::Run& run) {
   return true;
 }
 
-void Rebase::refreshed(const sync::Documents::Run& upstream) {
+bool Rebase::refreshed(const sync::Documents::Run& upstream, bool late) {
   checkpointer_.mutex().assert_held();
   auto found = runs_.load(upstream.id);
   if (!found.ok() || !upstream.found) {
-    return;
+    return !upstream.found || found.code() == Code::kNoSuchRun;
   }
   Run& run = **found;
   bool own = false;
   {
     const RunGuard guard(run.lock);
-    if (std::tie(upstream.life, upstream.version) < std::tie(run.seen_life, run.seen_version)) {
-      return;  // an older answer: never backwards
+    if (late && std::tie(upstream.life, upstream.version) < std::tie(run.seen_life, run.seen_version)) {
+      return true;  // an older answer: never backwards
     }
-    run.seen_life = upstream.life;
-    run.seen_version = upstream.version;
     own = !run.record.foreign;
     if (!own) {
       if (upstream.origin.owner != outbox_.state().owner) {
@@ -167,8 +165,13 @@ void Rebase::refreshed(const sync::Documents::Run& upstream) {
     if (!s.ok()) {
       write_log(hooks_, LogLevel::kWarning, s.code,
                 "run " + upstream.id + " could not take its upstream's state: " + s.what);
+      return false;
     }
   }
+  const RunGuard guard(run.lock);
+  run.seen_life = upstream.life;
+  run.seen_version = upstream.version;
+  return true;
 }
 
 // It may be the last record of the log, and nothing else syncs it where no steps are made: it would never be folded.

@@ -35,8 +35,9 @@ class Rebase {
   /// Of a pull: the upstream may have a later state of a run of this store, which was restored or repaired. False: it
   /// has not.
   Result<bool> take_document(const sync::Documents::Run& run);
-  /// The answer to a refresh.
-  void refreshed(const sync::Documents::Run& upstream);
+  /// The upstream's state of a run that was asked for. `late`: one that is older than what was taken before is passed
+  /// over. False: it could not be taken now.
+  bool refreshed(const sync::Documents::Run& upstream, bool late);
   /// What these two logged since the last call is durable.
   Status flush();
 

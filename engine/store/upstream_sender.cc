@@ -67,7 +67,7 @@ void UpstreamSender::make(const sync::SenderOptions& options) {
     return checkpointer_.fold();
   };
   host.keep_documents = [this] { return rebase_.flush(); };
-  host.refreshed = [this](const sync::Documents::Run& run) { rebase_.refreshed(run); };
+  host.refreshed = [this](const sync::Documents::Run& run, bool late) { return rebase_.refreshed(run, late); };
   host.seen = [this](const std::string& id) {
     const RunRef run = runs_.find(id);
     if (run == nullptr) {

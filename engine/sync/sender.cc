@@ -123,7 +123,6 @@ Status Sender::ask(const std::vector<std::string>& ids, bool if_newer) {
   return {};
 }
 
-// In the same bytes in each process that asks it, too.
 Status Sender::ask_unseen(int64_t now_ms) {
   wants_to_ask_ms_.reset();
   Question question;
@@ -132,7 +131,7 @@ Status Sender::ask_unseen(int64_t now_ms) {
   if (!asks) {
     return {};
   }
-  number_by_content(question);
+  question.number = host_.random();
   asked_for_ = Asked::kUnseen;
   asked_.clear();
   for (const Question::Run& run : question.runs) {
@@ -360,6 +359,7 @@ Status Sender::answer_question(const Documents& documents, int64_t now_ms) {
   const std::vector<std::string> asked = asked_;  // calls below may change asked_
   bool newer = false;
   const bool pulls = asked_for_ == Asked::kPull;
+  std::vector<std::string> not_taken;
   if (pulls &&
       std::any_of(documents.runs.begin(), documents.runs.end(), [](const Documents::Run& run) { return run.found; })) {
     if (!outbox_.in_flight().empty()) {
@@ -373,12 +373,14 @@ Status Sender::answer_question(const Documents& documents, int64_t now_ms) {
         CAIRN_TRY_ASSIGN(auto&& taken, host_.take_document(run));
         newer = newer || taken;
       }
-    } else if (run.found || asked_for_ == Asked::kRefresh) {
-      host_.refreshed(run);
+    } else if (asked_for_ == Asked::kRefresh) {
+      (void)host_.refreshed(run, true);
+    } else if (run.found && !host_.refreshed(run, false)) {
+      not_taken.push_back(run.id);
     }
   }
   if (asked_for_ == Asked::kUnseen) {
-    following_.answered(next, documents.unseen, now_ms);
+    following_.answered(next, documents.unseen, not_taken, now_ms);
     return {};
   }
   if (pulls) {
@@ -420,7 +422,9 @@ Status Sender::handle_answer(std::string_view bytes, int64_t now_ms) {
       return failed(Failure::kTransient, "the upstream cannot answer now", 0, now_ms);
     }
     if (reply->answer() == Answer::kRefused && asked_for_ == Asked::kUnseen) {
-      following_.refused();
+      if (following_.refused()) {
+        return failed(Failure::kTransient, "the upstream could not read the question", 0, now_ms);
+      }
       done();
       return {};
     }

@@ -58,8 +58,10 @@ class Sender {
     std::function<void(const std::string& id, uint64_t last)> taken;  // see Outbox::freeze()
     std::function<Status()> expect_documents;  // folds all that waits, before several calls of take_document
     std::function<Result<bool>(const Documents::Run& run)> take_document;  // of a pull; false: it is not newer
-    std::function<Status()> keep_documents;                    // makes the documents that were taken durable
-    std::function<void(const Documents::Run& run)> refreshed;  // the upstream's state of a run that was asked for
+    std::function<Status()> keep_documents;  // makes the documents that were taken durable
+    // The upstream's state of a run that was asked for. `late`: it may be older than one that was taken. False: it could
+    // not be taken now.
+    std::function<bool(const Documents::Run& run, bool late)> refreshed;
     // What of the upstream's states of this run was seen last: Documents::Run::life and version.
     std::function<std::pair<uint64_t, uint64_t>(const std::string& id)> seen;
     std::function<uint64_t()> random;

@@ -13,7 +13,6 @@
 #include "tools/output/run_text.h"
 #include "tools/output/terminal_text.h"
 #include "tools/process/interrupt.h"
-#include "tools/store/open_source.h"
 #include "tools/store/open_store.h"
 #include "tools/store/remote_store.h"
 
@@ -28,7 +27,8 @@ afterwards.
 
 One run that is named is erased at once. Of several, and of those that filters pick, it prints how
 many there are, and erases them with --yes. The filters are those of `cairn ls`; all that are given
-must match, and at least one must be given. Runs that come to match meanwhile are not erased.
+must match, and at least one must be given. Runs that come to match meanwhile are not erased. A
+server erases only runs that are named.
 
 Examples:
   cairn erase $run
@@ -59,17 +59,6 @@ Status pick(engine::Store& store, const engine::RunQuery& query, std::vector<std
       },
       !query.text.empty());
   return listed.status();
-}
-
-/// At a server: page by page, so a run that changes meanwhile may be missed.
-Status pick_at_server(RunSource& source, engine::RunQuery query, std::vector<std::string>& runs) {
-  do {
-    CAIRN_TRY_ASSIGN(query.cursor, source.list(query, [&runs](const engine::RunView& run) {
-      runs.push_back(run.record.id);
-      return !interrupted();
-    }));
-  } while (!query.cursor.empty() && !interrupted());
-  return {};
 }
 
 /// Nothing is erased where one of them is not there.
@@ -107,42 +96,38 @@ void print_matching(const Globals& globals, size_t runs) {
   }
 }
 
-Exit erase_at_server(const Globals& globals, const EraseArguments& a, const engine::RunQuery& query) {
+/// Those that are named. Others may change runs meanwhile, so what filters picked may be something else by then.
+Exit erase_at_server(const Globals& globals, const EraseArguments& a) {
+  if (a.runs.empty()) {
+    return report_usage(globals,
+                        "a server erases runs that are named: `cairn ls` with these filters lists them; while it is "
+                        "stopped --store DIR takes filters");
+  }
   Exit exit = Exit::kDone;
   const auto remote = RemoteStore::open(globals, exit);
-  const auto source = remote ? open_source(globals, false, exit) : nullptr;
-  if (!source) {
+  if (!remote) {
     return exit;
   }
-  std::vector<std::string> runs = a.runs;
-  if (runs.empty()) {
-    if (const Status s = pick_at_server(*source, query, runs); !s.ok()) {
-      return report_error(globals, s);
-    }
-  }
-  for (size_t i = 0; runs.size() > 1 && !a.runs.empty() && i < runs.size(); ++i) {
-    if (const auto found = source->find(runs[i], false); !found.ok()) {
-      return report_error(globals, found.status());
-    }
-  }
-  if (a.runs.size() != 1 && !a.yes && !interrupted()) {
-    print_matching(globals, runs.size());
+  if (a.runs.size() > 1 && !a.yes) {
+    print_matching(globals, a.runs.size());
     return Exit::kDone;
   }
   size_t erased = 0;
-  for (; erased < runs.size() && !interrupted(); ++erased) {
-    if (const Status s = remote->erase(runs[erased]); !s.ok()) {
-      return remote->report(s);
+  Status status;
+  for (; erased < a.runs.size() && !interrupted(); ++erased) {
+    status = remote->erase(a.runs[erased]);
+    if (!status.ok()) {
+      break;
     }
-    print_erased(globals, runs[erased]);
+    print_erased(globals, a.runs[erased]);
+  }
+  if (a.runs.size() > 1 && !globals.json) {
+    std::printf("%s erased\n", counted(erased, "run").c_str());
   }
   if (interrupted()) {
     die_of_interrupt();
   }
-  if (a.runs.size() != 1 && !globals.json) {
-    std::printf("%s erased\n", counted(erased, "run").c_str());
-  }
-  return Exit::kDone;
+  return status.ok() ? Exit::kDone : remote->report(status);
 }
 
 Exit erase(const Globals& globals, const EraseArguments& a) {
@@ -160,7 +145,7 @@ Exit erase(const Globals& globals, const EraseArguments& a) {
     return report_usage(globals, "RUN and filters exclude each other");
   }
   if (RemoteStore::is_for(globals)) {
-    return erase_at_server(globals, a, query);
+    return erase_at_server(globals, a);
   }
   const Exit exit = write_store(globals, {}, "", [&](engine::Store& store) -> Status {
     if (a.runs.size() == 1) {

@@ -1,8 +1,11 @@
 #include "tools/serve/request_log.h"
 
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <string_view>
 #include <utility>
@@ -32,17 +35,34 @@ const char* principal_name(int role) {
   }
 }
 
-void write_all(std::string_view text) {
+constexpr int kLookMs = 100;
+constexpr int kLastLooks = 10;  // so long a reader who has stopped holds up the end
+
+}  // namespace
+
+// A pipe that nobody reads takes nothing, and a write to it would not return: what is asked of it first is whether it
+// takes PIPE_BUF bytes.
+void RequestLog::write_all(std::string_view text) {
+  int looks_at_end = 0;
   while (!text.empty()) {
-    const ssize_t n = ::write(STDERR_FILENO, text.data(), text.size());
-    if (n < 0 && errno != EINTR) {
+    pollfd ready = {STDERR_FILENO, POLLOUT, 0};
+    const int polled = ::poll(&ready, 1, kLookMs);
+    if (polled == 0) {
+      const MutexLock lock(mutex_);
+      if (ends_ && ++looks_at_end > kLastLooks) {
+        return;
+      }
+    }
+    if (polled <= 0) {
+      continue;
+    }
+    const ssize_t n = ::write(STDERR_FILENO, text.data(), std::min<size_t>(text.size(), PIPE_BUF));
+    if (n < 0 && errno != EINTR && errno != EAGAIN) {
       return;  // whoever read it has gone
     }
     text.remove_prefix(static_cast<size_t>(n < 0 ? 0 : n));
   }
 }
-
-}  // namespace
 
 RequestLog::RequestLog(Form form) : form_(form) {
   const SignalsBlocked blocked;

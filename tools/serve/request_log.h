@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "api/http/options.h"
@@ -32,6 +33,7 @@ class RequestLog {
   [[nodiscard]] std::string line_of(const http::Ended& ended) const;
   [[nodiscard]] std::string dropped_text(uint64_t count) const;
   void work();
+  void write_all(std::string_view text);
 
   const Form form_;
   Mutex mutex_{LockRank::kRequestLog};

@@ -2,8 +2,8 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
-#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -24,12 +24,15 @@ std::string relay_of(const std::string& directory) {
     return {};
   }
   path.copy(address.sun_path, path.size());
-  // Without waiting: one whose queue is full listens, too (EAGAIN), and is asked again by whoever uses it.
   const wal::Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  const bool listens =
-      fd.get() >= 0 &&
-      (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN);
-  return listens ? "unix:" + path : "";
+  if (fd.get() < 0 || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return {};
+  }
+  // It is this user's own server, or nobody that should be told what to change.
+  ucred peer = {};
+  socklen_t bytes = sizeof peer;
+  const bool is_own = getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 && peer.uid == geteuid();
+  return is_own ? "unix:" + path : "";
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ std::unique_ptr<RemoteStore> RemoteStore::open(const Globals& globals, Exit& exi
     exit = report_error(globals, engine::fail(Code::kAgain, "the server that had the store open has just ended"));
     return nullptr;
   }
-  auto link = ServerLink::open(server);
+  auto link = ServerLink::open(server, is_server(globals.store));
   if (!link.ok()) {
     exit = report_error(globals, link.status());
     return nullptr;

@@ -25,7 +25,7 @@ bool is_server(const std::string& store) {
 #ifndef CAIRN_TOOLS_NETWORK
 
 ServerLink::~ServerLink() = default;
-Result<std::unique_ptr<ServerLink>> ServerLink::open(const Globals& /*globals*/) {
+Result<std::unique_ptr<ServerLink>> ServerLink::open(const Globals& /*globals*/, bool /*with_token*/) {
   return engine::fail(Code::kInvalidArgument, "this `cairn` was built without its HTTP client: give a directory");
 }
 Result<ServerLink::Answer> ServerLink::get(const std::string& /*path*/) { return Code::kInternal; }
@@ -87,7 +87,7 @@ ServerLink::ServerLink(std::unique_ptr<http_client::Client> client, std::string 
     : client_(std::move(client)), shown_(std::move(shown)), has_token_(has_token) {}
 ServerLink::~ServerLink() = default;
 
-Result<std::unique_ptr<ServerLink>> ServerLink::open(const Globals& globals) {
+Result<std::unique_ptr<ServerLink>> ServerLink::open(const Globals& globals, bool with_token) {
   engine::error_detail() = {};
   http_client::Options options;
   options.url = globals.store;
@@ -100,7 +100,9 @@ Result<std::unique_ptr<ServerLink>> ServerLink::open(const Globals& globals) {
   if (!endpoint.ok()) {
     return engine::fail(endpoint.status(), std::string("--store: ") + endpoint.status().what);
   }
-  CAIRN_TRY_ASSIGN(options.token, read_token(globals));
+  if (with_token) {
+    CAIRN_TRY_ASSIGN(options.token, read_token(globals));
+  }
   const bool has_token = !options.token.empty();
   auto client = http_client::Client::open(std::move(options));
   if (!client.ok()) {

@@ -32,7 +32,8 @@ class ServerLink {
 
   /// The server of --store, with its token: --token-file, else the file that CAIRN_TOKEN_FILE names, else CAIRN_TOKEN.
   /// Does not connect yet. Errors: as http_client::Client::open and Secret's, for report_error().
-  static Result<std::unique_ptr<ServerLink>> open(const Globals& globals);
+  /// `with_token`: else none is read or sent, for a server that knows its user by the socket.
+  static Result<std::unique_ptr<ServerLink>> open(const Globals& globals, bool with_token = true);
   ~ServerLink();
   ServerLink(const ServerLink&) = delete;
   ServerLink& operator=(const ServerLink&) = delete;

@@ -23,7 +23,9 @@ Status drive(engine::Store& store, Carrier& carrier, int64_t until_ms, DriveResu
   bool again = state.in_flight_entries > 0;  // of an earlier process
   std::string last;
   while (!interrupted()) {
-    CAIRN_TRY(store.upstream().control(engine::Upstream::Control::kHurry));
+    if (!result.all_acknowledged) {
+      CAIRN_TRY(store.upstream().control(engine::Upstream::Control::kHurry));
+    }
     std::string message;
     int64_t due = 0;
     CAIRN_TRY(store.upstream().next(message, &due));
