@@ -111,7 +111,11 @@ Status check_way(std::string path, const struct stat& opened, const Words& words
       return {Code::kIo, words.cannot_open, errno};
     }
     const std::string to(target.data(), static_cast<size_t>(length));
-    path = to.starts_with('/') ? to : directory_of(path) + (path.find('/') == std::string::npos ? "/" : "") + to;
+    if (to.starts_with('/')) {
+      path = to;
+    } else {
+      path = directory_of(path).append(path.find('/') == std::string::npos ? "/" : "").append(to);
+    }
   }
   return {Code::kIo, words.cannot_open, ELOOP};
 }

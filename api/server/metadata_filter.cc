@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/document/path_apply.h"
+#include "engine/document/stored_document.h"
 #include "engine/json/json.h"
 
 namespace cairn::server {
@@ -162,6 +163,17 @@ bool MetadataFilter::fits(const engine::Document& document) const {
     const int member = document.find(term.path[0].name);
     const Value* found = member < 0 ? nullptr : &document.member(member).value;
     return fits(term, found == nullptr || term.path.size() == 1 ? found : engine::find_at(*found, term.path, 1));
+  });
+}
+
+bool MetadataFilter::may_fit(std::string_view stored) const {
+  return std::all_of(terms_.begin(), terms_.end(), [stored](const Term& term) {
+    if (term.path.empty()) {
+      return false;
+    }
+    Value value;
+    const engine::Found found = engine::find_in_stored(stored, term.path, value);
+    return found == engine::Found::kMalformed || fits(term, found == engine::Found::kValue ? &value : nullptr);
   });
 }
 

@@ -24,6 +24,8 @@ class MetadataFilter {
   explicit MetadataFilter(const std::vector<MetadataTerm>& terms);
   [[nodiscard]] bool empty() const { return terms_.empty(); }
   [[nodiscard]] bool fits(const engine::Document& document) const;
+  /// Whether fits() may hold for a document, from the bytes that are stored of it, without decoding all of them.
+  [[nodiscard]] bool may_fit(std::string_view stored) const;
 
  private:
   struct Term {

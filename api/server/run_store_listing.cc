@@ -54,6 +54,8 @@ class Rest {
     return !metadata_.empty() && filter_.statuses.empty() && filter_.tasks.size() != 1 && filter_.parent.empty() &&
            !filter_.updated_from_us && !filter_.updated_to_us;
   }
+  /// Whether fits() may hold for a run, from its stored document.
+  [[nodiscard]] bool may_fit(std::string_view stored) const { return metadata_.may_fit(stored); }
   [[nodiscard]] bool fits(const engine::RunRecord& run) const {
     if (run.foreign && !filter_.foreign) {
       return false;
@@ -167,12 +169,14 @@ Result<Page> RunStore::list_by_walk(const RunFilter& filter, engine::RunQuery qu
   query.cursor = cursor.text;
   query.limit = limit;
   CAIRN_TRY_ASSIGN(auto page, engine::RunPage::make(query));
-  CAIRN_TRY(store_.each([&](const engine::RunView& view) {
-    if (page.takes(view.record) && page.matches(view.record) && judge.fits(view.record) && page.has_text(view.record)) {
-      page.add(view.record, true);
-    }
-    return true;
-  }));
+  CAIRN_TRY(store_.each_where([&judge](std::string_view stored) { return judge.may_fit(stored); },
+                              [&](const engine::RunView& view) {
+                                const engine::RunRecord& run = view.record;
+                                if (page.takes(run) && page.matches(run) && judge.fits(run) && page.has_text(run)) {
+                                  page.add(run, true);
+                                }
+                                return true;
+                              }));
   Page out;
   bool more = false;
   std::string last;
@@ -247,33 +251,38 @@ Result<Counts> RunStore::count(const RunFilter& filter) {
   engine::RunQuery query = query_of(filter);
   const Rest judge(filter);
   query.order = engine::RunOrder::kId;
-  query.limit = kScannedMost;
   Counts out;
+  const auto add = [&](const engine::RunView& view) {
+    const engine::RunRecord& run = view.record;
+    if (!judge.fits(run)) {
+      return true;
+    }
+    ++out.runs;
+    out.foreign += run.foreign ? 1 : 0;
+    out.orphaned += view.orphaned ? 1 : 0;
+    if (!run.foreign) {
+      ++out.by_status[run.status];
+    }
+    if (!run.task.empty()) {
+      ++out.by_task[run.task];
+    }
+    for (const std::string& tag : run.tags) {
+      ++out.by_tag[tag];
+    }
+    return true;
+  };
+  if (judge.reads_all()) {
+    CAIRN_TRY_ASSIGN(const auto all, engine::RunPage::make(query));
+    CAIRN_TRY(store_.each_where([&judge](std::string_view stored) { return judge.may_fit(stored); },
+                                [&](const engine::RunView& view) {
+                                  const bool asked = all.takes(view.record) && all.matches(view.record);
+                                  return !asked || !all.has_text(view.record) || add(view);
+                                }));
+    return out;
+  }
+  query.limit = kScannedMost;
   do {
-    auto next = store_.list(
-        query,
-        [&](const engine::RunView& view) {
-          const engine::RunRecord& run = view.record;
-          if (!judge.fits(run)) {
-            return true;
-          }
-          ++out.runs;
-          out.foreign += run.foreign ? 1 : 0;
-          out.orphaned += view.orphaned ? 1 : 0;
-          if (!run.foreign) {
-            ++out.by_status[run.status];
-          }
-          if (!run.task.empty()) {
-            ++out.by_task[run.task];
-          }
-          for (const std::string& tag : run.tags) {
-            ++out.by_tag[tag];
-          }
-          return true;
-        },
-        !filter.metadata.empty());
-    CAIRN_TRY(next.status());
-    query.cursor = std::move(*next);
+    CAIRN_TRY_ASSIGN(query.cursor, store_.list(query, add, !filter.metadata.empty()));
   } while (!query.cursor.empty());
   return out;
 }

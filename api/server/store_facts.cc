@@ -116,6 +116,7 @@ Result<std::vector<DeadRun>> StoreFacts::dead(const std::string& after, size_t m
   std::vector<std::pair<std::string, engine::sync::DeadLetter>> letters;
   CAIRN_TRY(store_.upstream().dead_letters(most, letters, after));
   std::vector<DeadRun> out;
+  out.reserve(letters.size());
   for (auto& [id, letter] : letters) {
     out.push_back({std::move(id), engine::sync::verdict_name(letter.code), std::move(letter.text), letter.since_us});
   }

@@ -423,6 +423,21 @@ Result<std::string_view> read_record_id(std::string_view bytes) {
   return id;
 }
 
+Result<std::string_view> read_record_document(std::string_view bytes) {
+  MsgpackCursor in(bytes);
+  size_t fields = 0;
+  std::string_view before;
+  if (!in.read_array(fields) || fields == 0) {
+    return kBadRunRecord;
+  }
+  for (size_t i = 1; i < fields; ++i) {  // the document is the last field
+    if (!in.read_span(before)) {
+      return kBadRunRecord;
+    }
+  }
+  return in.rest();
+}
+
 Result<RunRecord> decode_run_record(std::string_view bytes) {
   RunRecord r;
   std::string_view document;

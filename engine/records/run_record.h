@@ -163,5 +163,7 @@ struct RunRecordView {
 Status view_run_record(std::string_view bytes, RunRecordView& view);
 /// Reads only the id.
 Result<std::string_view> read_record_id(std::string_view bytes);
+/// The bytes of the document, and whatever follows it: nothing, in a record that decodes.
+Result<std::string_view> read_record_document(std::string_view bytes);
 
 }  // namespace cairn::engine

@@ -223,6 +223,16 @@ Result<std::string> RunViews::list(const RunQuery& query, const FunctionRef<bool
 }
 
 Status RunViews::each(const FunctionRef<bool(const RunView&)>& visit, bool with_documents) const {
+  return walk([](std::string_view) { return true; }, visit, with_documents);
+}
+
+Status RunViews::each_where(const FunctionRef<bool(std::string_view document)>& may_fit,
+                            const FunctionRef<bool(const RunView&)>& visit) const {
+  return walk(may_fit, visit, true);
+}
+
+Status RunViews::walk(const FunctionRef<bool(std::string_view document)>& may_fit,
+                      const FunctionRef<bool(const RunView&)>& visit, bool with_documents) const {
   CAIRN_TRY(gate_.check_process());
   // The runs in memory first: what they hold is newer than the tables, and a run that is evicted meanwhile is in the
   // tables by then.
@@ -241,7 +251,7 @@ Status RunViews::each(const FunctionRef<bool(const RunView&)>& visit, bool with_
       }
     }
   };
-  CAIRN_TRY(tables->each("", [&](const RunRecord& record) {
+  CAIRN_TRY(tables->each_where("", may_fit, [&](const RunRecord& record) {
     visit_hot_below(&record.id);
     const bool is_hot = at != hot.begin() && (*std::prev(at))->id == record.id;
     if (go_on && !is_hot) {

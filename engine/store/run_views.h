@@ -34,6 +34,9 @@ class RunViews {
                            bool with_documents) const;
   /// All runs, in id order.
   Status each(const FunctionRef<bool(const RunView&)>& visit, bool with_documents) const;
+  /// See Store::each_where.
+  Status each_where(const FunctionRef<bool(std::string_view document)>& may_fit,
+                    const FunctionRef<bool(const RunView&)>& visit) const;
 
   /// See Store::texts.
   Result<RunTexts> texts(std::string_view id) const;
@@ -59,6 +62,8 @@ class RunViews {
 
  private:
   [[nodiscard]] RunView view_of(RunRecord record) const;
+  Status walk(const FunctionRef<bool(std::string_view document)>& may_fit,
+              const FunctionRef<bool(const RunView&)>& visit, bool with_documents) const;
 
   const Gate& gate_;
   const RunTable& runs_;

@@ -144,6 +144,10 @@ Result<std::string> Store::list(const RunQuery& query, const FunctionRef<bool(co
 Status Store::each(const FunctionRef<bool(const RunView&)>& visit, bool with_documents) {
   return parts_->views->each(visit, with_documents);
 }
+Status Store::each_where(const FunctionRef<bool(std::string_view document)>& may_fit,
+                         const FunctionRef<bool(const RunView&)>& visit) {
+  return parts_->views->each_where(may_fit, visit);
+}
 RunViews::Looked Store::look(uint64_t since, std::string_view only, const FunctionRef<void(const Run&)>& visit) {
   return parts_->views->look(since, only, visit);
 }

@@ -81,6 +81,11 @@ class Store {
                            bool with_documents = true);
   /// All runs, in id order.
   Status each(const FunctionRef<bool(const RunView&)>& visit, bool with_documents = true);
+  /// All runs that `may_fit`, in id order, with their documents, and some that it refuses. It gets a document as it is
+  /// stored, as msgpack (document/stored_document.h reads from it), while a transaction reads: it must be short, and
+  /// must not call the store.
+  Status each_where(const FunctionRef<bool(std::string_view document)>& may_fit,
+                    const FunctionRef<bool(const RunView&)>& visit);
 
   // --- operations ---
   /// `epoch`, if given, gets the flush epoch that covers this update (wait_durable).

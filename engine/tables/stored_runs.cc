@@ -69,8 +69,8 @@ Result<RunTexts> find_stored_texts(const TableAccess& tables, MDB_txn* txn, std:
   return texts;
 }
 
-Status each_stored(const TableAccess& tables, MDB_txn* txn, std::string_view after,
-                   const FunctionRef<bool(RunRecord&& record, size_t bytes)>& visit) {
+Status walk_stored(const TableAccess& tables, MDB_txn* txn, std::string_view after,
+                   const FunctionRef<Result<bool>(std::string_view id, std::string_view record)>& visit) {
   Status found;
   const Status walked = tables.walk(txn, Table::kRuns, after, [&](std::string_view key, std::string_view value) {
     const std::optional<std::string_view> payload = open_value(Table::kRuns, key, value);
@@ -78,11 +78,19 @@ Status each_stored(const TableAccess& tables, MDB_txn* txn, std::string_view aft
       found = {Code::kCorrupt, "a run record has a wrong checksum"};
       return false;
     }
-    Result<RunRecord> r = decode_run_record(*payload);
-    found = !r.ok() ? r.status() : r->id != key ? fail_other_key() : add_row(tables, txn, *r, WithRow::kOfForeignRuns);
-    return found.ok() && visit(std::move(*r), value.size());
+    const Result<bool> go_on = visit(key, *payload);
+    found = go_on.status();
+    return go_on.ok() && *go_on;
   });
   return walked.ok() ? found : walked;
+}
+
+Result<RunRecord> decode_stored(const TableAccess& tables, MDB_txn* txn, std::string_view id, std::string_view record) {
+  Result<RunRecord> r = decode_run_record(record);
+  if (r.ok()) {
+    CAIRN_TRY(r->id != id ? fail_other_key() : add_row(tables, txn, *r, WithRow::kOfForeignRuns));
+  }
+  return r;
 }
 
 Result<Life> stored_life(const TableAccess& tables, MDB_txn* txn) {

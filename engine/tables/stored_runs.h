@@ -20,10 +20,12 @@ Result<std::optional<RunRecord>> find_stored(const TableAccess& tables, MDB_txn*
                                              WithRow which = WithRow::kOfForeignRuns);
 /// Without document and outbox.
 Result<std::optional<RunRecord>> find_stored_head(const TableAccess& tables, MDB_txn* txn, std::string_view id);
-/// Runs after `after` in id order, with the stored length of each; the visitor returns false to stop.
 Result<RunTexts> find_stored_texts(const TableAccess& tables, MDB_txn* txn, std::string_view id);
-Status each_stored(const TableAccess& tables, MDB_txn* txn, std::string_view after,
-                   const FunctionRef<bool(RunRecord&& record, size_t bytes)>& visit);
+/// The records after `after` in id order, as they are stored; the visitor returns an error, or false to stop.
+Status walk_stored(const TableAccess& tables, MDB_txn* txn, std::string_view after,
+                   const FunctionRef<Result<bool>(std::string_view id, std::string_view record)>& visit);
+/// A record that walk_stored() visits.
+Result<RunRecord> decode_stored(const TableAccess& tables, MDB_txn* txn, std::string_view id, std::string_view record);
 
 Result<Life> stored_life(const TableAccess& tables, MDB_txn* txn);
 Status store_life(const TableAccess& tables, MDB_txn* txn, const Life& life);

@@ -90,7 +90,11 @@ class SnapshotReader final : public Tables::Snapshot, public LongReader {
     if (use.txn == nullptr) {
       return ended();
     }
-    return each_stored(environment_->tables(), use.txn, after, [&](RunRecord&& r, size_t) { return visit(r); });
+    const TableAccess& tables = environment_->tables();
+    return walk_stored(tables, use.txn, after, [&](std::string_view id, std::string_view record) -> Result<bool> {
+      CAIRN_TRY_ASSIGN(const RunRecord r, decode_stored(tables, use.txn, id, record));
+      return visit(r);
+    });
   }
 
   Status select(RunPage& page, const FunctionRef<bool(std::string_view id)>& hidden) override {
@@ -194,29 +198,44 @@ Result<std::optional<RunRecord>> Tables::find(std::string_view id) {
 }
 
 Status Tables::each(std::string_view after, const FunctionRef<bool(const RunRecord&)>& visit) {
+  return each_where(
+      after, [](std::string_view) { return true; }, visit);
+}
+
+Status Tables::each_where(std::string_view after, const FunctionRef<bool(std::string_view document)>& may_fit,
+                          const FunctionRef<bool(const RunRecord&)>& visit) {
+  const TableAccess& tables = impl_->environment->tables();
   std::string last(after);
-  for (;;) {
+  for (bool more = true; more;) {
     std::vector<RunRecord> portion;
     size_t bytes = 0;
     Status read;
+    more = false;
     {
       CAIRN_TRY_ASSIGN(const ReadTxn txn, impl_->environment->read());
-      read = each_stored(impl_->environment->tables(), txn.get(), last, [&](RunRecord&& r, size_t value_bytes) {
-        portion.push_back(std::move(r));
-        bytes += value_bytes;
-        return portion.size() < kRunsPerPortion && bytes < kBytesPerPortion;
-      });
+      const auto take = [&](std::string_view id, std::string_view record) -> Result<bool> {
+        CAIRN_TRY_ASSIGN(const std::string_view document, read_record_document(record));
+        if (may_fit(document)) {
+          CAIRN_TRY_ASSIGN(auto&& r, decode_stored(tables, txn.get(), id, record));
+          portion.push_back(std::move(r));
+        }
+        bytes += record.size();
+        more = portion.size() >= kRunsPerPortion || bytes >= kBytesPerPortion;
+        if (more) {
+          last = id;
+        }
+        return !more;
+      };
+      read = walk_stored(tables, txn.get(), last, take);
     }
     for (const RunRecord& r : portion) {
       if (!visit(r)) {
         return {};
       }
     }
-    if (!read.ok() || portion.empty()) {
-      return read;
-    }
-    last = portion.back().id;
+    CAIRN_TRY(read);
   }
+  return {};
 }
 
 Result<RunTexts> Tables::find_texts(std::string_view id) {

@@ -72,6 +72,10 @@ class Tables {
   /// Reads in portions and calls the visitor between them: the visitor may be slow, may call this object, and sees
   /// later commits. For one consistent view use a snapshot. To continue after a damaged run, pass its id as `after`.
   Status each(std::string_view after, const FunctionRef<bool(const RunRecord&)>& visit);
+  /// As each(), but a run whose stored document `may_fit` refuses is passed over, at a fraction of the cost. `may_fit`
+  /// gets the document as msgpack and must not call this object.
+  Status each_where(std::string_view after, const FunctionRef<bool(std::string_view document)>& may_fit,
+                    const FunctionRef<bool(const RunRecord&)>& visit);
 
   /// A consistent read snapshot, for several finds and walks. Do not keep it: while it lives, none of its pages is
   /// reused and the map cannot grow. A write that has to grow the map ends snapshots that are idle and older than 2 s

@@ -178,6 +178,8 @@ TEST_P(OwnListing, PagesOfAFilterThatFewRunsFit) {
   EXPECT_EQ(ids("limit=4&metadata=rare.yes%3D1&cursor=" + cursor.substr(1, cursor.size() - 2)),
             "run11507 run11007 run10507 run10007");
   EXPECT_EQ(at(list("limit=6&metadata=rare.yes%3D1"), "next_cursor"), "absent");
+  EXPECT_EQ(at(call("GET /cairn/v1/counts?metadata=rare.yes%3D1"), "runs"), "6");
+  EXPECT_EQ(at(call("GET /cairn/v1/counts?metadata=rare.yes%21%3D1"), "runs"), "2994") << "also where there is none";
 }
 
 TEST_P(OwnListing, ARefusalNamesTheParameter) {

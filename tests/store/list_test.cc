@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "engine/document/stored_document.h"
 #include "tests/support/crashing_store.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/property.h"
@@ -66,6 +67,39 @@ class Lists : public CrashingStoreTest {
 
   testing::FakeClock clock_;
 };
+
+// The stored document of a run in memory may be an older one: then the run is visited, whatever the judge says of it.
+TEST_F(Lists, AJudgeOfStoredDocumentsSparesTheRunsThatItRefuses) {
+  for (int i = 0; i < 300; ++i) {
+    engine::StartOptions o;
+    o.id = "run" + std::to_string(1000 + i);
+    o.metadata = engine::Object{{"n", engine::Value(int64_t{i})}};
+    ASSERT_TRUE(store_->start(o).ok());
+  }
+  ASSERT_TRUE(store_->barrier().ok());
+  CrashingStoreTest::reopen();
+  const auto held = store_->find("run1299");
+  ASSERT_TRUE(held.ok());
+  std::vector<std::string> visited;
+  size_t judged = 0;
+  const auto path = engine::parse_path("$.n").value();
+  ASSERT_TRUE(store_
+                  ->each_where(
+                      [&](std::string_view document) {
+                        ++judged;
+                        engine::Value n;
+                        return engine::find_in_stored(document, path, n) == engine::Found::kValue &&
+                               *n.get<int64_t>() % 100 == 7;
+                      },
+                      [&](const RunView& view) {
+                        visited.push_back(view.record.id + view.record.document.to_json());
+                        return true;
+                      })
+                  .ok());
+  EXPECT_EQ(visited, (std::vector<std::string>{R"(run1007{"n":7})", R"(run1107{"n":107})", R"(run1207{"n":207})",
+                                               R"(run1299{"n":299})"}));
+  EXPECT_EQ(judged, 300u);
+}
 
 TEST_F(Lists, OwnerAndReaderListWhatEachOfTheRunsIsWhereverItStands) {
   const auto reader = this->reader();
