@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/base/error_detail.h"
+#include "engine/sync/carried_question.h"
 #include "engine/sync/url_text.h"
 #include "engine/tables/tables.h"
 
@@ -236,6 +237,65 @@ Status Upstream::refresh(std::string_view id) {
   return sender_.with_sender([&](sync::Sender& sender, sync::Outbox& /*outbox*/) -> Status {
     sender.refresh(std::string(id));
     return {};
+  });
+}
+
+Status Upstream::ask_carried(std::string& question) {
+  question.clear();
+  return sender_.with_sender([&](sync::Sender& /*sender*/, sync::Outbox& outbox) -> Status {
+    checkpointer_.mutex().assert_held();
+    if (outbox.state().halt != sync::Halt::kNone) {
+      return {};
+    }
+    CAIRN_TRY(checkpointer_.catch_up());
+    uint64_t number = 0;
+    hooks_.random_bytes(hooks_.context, &number, sizeof number);
+    CAIRN_TRY_ASSIGN(question, sync::CarriedQuestion(*runs_.tables(), outbox.state().owner).ask(number));
+    return {};
+  });
+}
+
+Status Upstream::carried(sync::Digest& digest) {
+  return sender_.with_sender([&](sync::Sender& /*sender*/, sync::Outbox& outbox) -> Status {
+    checkpointer_.mutex().assert_held();
+    CAIRN_TRY_ASSIGN(digest, sync::CarriedQuestion(*runs_.tables(), outbox.state().owner).waits_for());
+    return {};
+  });
+}
+
+// While a batch is in flight its changes are neither in the upstream's documents nor in the outbox.
+Status Upstream::take_carried(std::string_view question, std::string_view answer, Carried& became) {
+  became = Carried::kAnothers;
+  const auto asked = sync::decode_question(question);
+  if (!asked.ok() || !sync::is_carried(*asked)) {
+    return {};
+  }
+  return sender_.change([&](sync::Sender& /*sender*/, sync::Outbox& outbox) -> Status {
+    checkpointer_.mutex().assert_held();
+    if (asked->owner != outbox.state().owner) {
+      return {};
+    }
+    sync::CarriedQuestion carried(*runs_.tables(), asked->owner);
+    CAIRN_TRY_ASSIGN(const sync::Digest of_last, carried.waits_for());
+    const bool waits = of_last == sync::digest_of(question);
+    became = waits ? Carried::kWaits : Carried::kOver;
+    const bool may_take =
+        outbox.in_flight().empty() && !outbox.state().pulls() && outbox.state().halt == sync::Halt::kNone;
+    if (!waits || answer.empty() || !may_take) {
+      return {};
+    }
+    const auto documents = sync::decode_documents(answer);
+    const Status taken = documents.ok() ? carried.answered(*asked, *documents,
+                                                           [this](const sync::Documents::Run& run) {
+                                                             checkpointer_.mutex().assert_held();
+                                                             (void)rebase_.refreshed(run, true);
+                                                           })
+                                        : carried.refused();
+    if (!taken.ok()) {
+      return fail_with_cause("the answer cannot be carried out", taken);
+    }
+    became = Carried::kOver;
+    return rebase_.flush();
   });
 }
 

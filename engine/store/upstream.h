@@ -100,6 +100,21 @@ class Upstream {
   /// Asks the upstream for the run's document, with the next messages. The run is in this store.
   Status refresh(std::string_view id);
 
+  // --- for a transport where each message takes a journey, as over a folder ---
+  /// A question for what others wrote, to be carried beside the batch: its answer goes to take_carried(). Empty: there
+  /// is no unfinished run. An earlier one counts no more.
+  Status ask_carried(std::string& question);
+  /// Of the question whose answer is still to come (sync::digest_of); 0: none is.
+  Status carried(sync::Digest& digest);
+  enum class Carried : uint8_t {
+    kAnothers,  // of another store, or no such question
+    kOver,      // it was answered, or counts no more
+    kWaits,     // for its answer, or with it for the acknowledgement of the batch in flight
+  };
+  /// Takes over what the answer to such a question has; "": there is no answer yet. Any message may be given for the
+  /// question, any bytes for the answer.
+  Status take_carried(std::string_view question, std::string_view answer, Carried& became);
+
  private:
   [[nodiscard]] int64_t now_ms() const { return hooks_.monotonic_ms(hooks_.context); }
 

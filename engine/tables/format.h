@@ -57,6 +57,7 @@ inline constexpr std::string_view kTouch = "touch";
 inline constexpr std::string_view kLife = "life";
 inline constexpr std::string_view kSync = "sync";
 inline constexpr std::string_view kUnsent = "unsent";
+inline constexpr std::string_view kAsked = "asked";
 }  // namespace meta_key
 
 /// `value` is kChecksumBytes of room, then the payload: fills in the checksum.

@@ -145,7 +145,7 @@ class Verifier {
                            : key == meta_key::kAppliedLsn || key == meta_key::kSession || key == meta_key::kTouch ? 8
                            : key == meta_key::kUnsent                                                             ? 8
                            : key == meta_key::kLife ? kLifeBytes
-                           : key == meta_key::kSync ? payload.size()
+                           : key == meta_key::kSync || key == meta_key::kAsked ? payload.size()
                                                     : 0;
       if (bytes == 0) {
         return damage("meta", key, "an unknown name");

@@ -26,6 +26,16 @@ using ::testing::Not;
 
 class Sync : public ServerTest {
  protected:
+  /// The files in a folder, those that begin with `magic`.
+  static std::vector<std::string> lying(const std::string& folder, const std::string& magic = "") {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      if (entry.is_regular_file() && read_file(entry.path().string()).starts_with(magic)) {
+        names.push_back(entry.path().filename().string());
+      }
+    }
+    return names;
+  }
   std::string why(const std::string& id = "r") { return cairn({"why", id, "--json"}).parsed().value("reason", ""); }
   void write_token(const std::string& name, const std::string& token) {
     std::ofstream(path(name)) << token << "\n";
@@ -537,10 +547,7 @@ TEST_F(Sync, ByAFolderThatTravels) {
   EXPECT_EQ(laid.exit, 75);
   EXPECT_THAT(laid.out, HasSubstr("take it to the other side"));
   EXPECT_EQ(cairn({"sync", "--via-folder", path("stick")}).exit, 75);
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(path("stick"))) {
-    names.push_back(entry.path().filename().string());
-  }
+  const std::vector<std::string> names = lying(path("stick"), "CRNB");
   ASSERT_EQ(names.size(), 1u) << "the same message is the same file";
   EXPECT_EQ(names[0].size(), 32 + std::string(".message").size());
   // Spoiled on its way: it is not taken, and comes again.
@@ -561,8 +568,14 @@ TEST_F(Sync, ByAFolderThatTravels) {
   EXPECT_EQ(at("up", {"serve", "--via-folder", path("old")}).exit, 0);
   EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":2}\n");
   EXPECT_EQ(cairn({"sync", "--via-folder", path("stick")}).exit, 0);
-  EXPECT_TRUE(std::filesystem::is_empty(path("stick")));
+  EXPECT_EQ(lying(path("stick")).size(), 1u) << "a question for what others wrote";
   EXPECT_EQ(why(), "acknowledged");
+  EXPECT_EQ(cairn({"finish", "r"}).exit, 0);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(cairn({"sync", "--via-folder", path("stick")}).exit, i == 0 ? 75 : 0);
+    EXPECT_EQ(at("up", {"serve", "--via-folder", path("stick")}).exit, 0);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(path("stick"))) << "nobody asks for what is finished";
 }
 
 // Root reads what is 0000, so what cannot be read is no file here: a directory, a link.
@@ -602,7 +615,7 @@ class SpoiledFolder : public Sync {
     started("r", R"({"n":1})");
     std::filesystem::create_directory(stick());
     EXPECT_EQ(send(), 75);
-    message_ = only(".message");
+    message_ = only_batch();
     answer_ = message_.substr(0, message_.size() - 8) + ".answer";
   }
   [[nodiscard]] std::string stick() const { return path("stick"); }
@@ -614,22 +627,18 @@ class SpoiledFolder : public Sync {
     answered_ = at("up", {"serve", "--via-folder", stick()});
     return answered_.exit;
   }
-  [[nodiscard]] std::string only(const std::string& end) const {
-    std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(stick())) {
-      if (entry.path().string().ends_with(end)) {
-        names.push_back(entry.path().string());
-      }
-    }
+  /// The batch that lies there.
+  [[nodiscard]] std::string only_batch() const {
+    const std::vector<std::string> names = lying(stick(), "CRNB");
     EXPECT_EQ(names.size(), 1u);
-    return names.empty() ? "" : names[0];
+    return names.empty() ? "" : stick() + "/" + names[0];
   }
   void expect_all_upstream() {
     EXPECT_EQ(send(), 0) << sent_.out << sent_.err;
     EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":1}\n");
     EXPECT_EQ(at("up", {"show", "r", "--json"}).parsed()["status"], "EXECUTING");
     EXPECT_EQ(why(), "acknowledged");
-    EXPECT_TRUE(std::filesystem::is_empty(stick()));
+    EXPECT_EQ(lying(stick()).size(), 1u) << "a question for what others wrote";
   }
 
   std::string message_, answer_;
@@ -693,7 +702,7 @@ TEST_F(SpoiledFolder, AnAnswerToAnotherMessageIsNoAnswer) {
   expect_all_upstream();
   EXPECT_EQ(cairn({"set", "r", "n", "2"}).exit, 0);
   EXPECT_EQ(send(), 75);
-  message_ = only(".message");
+  message_ = only_batch();
   answer_ = message_.substr(0, message_.size() - 8) + ".answer";
   std::ofstream(answer_, std::ios::binary) << earlier;
   EXPECT_EQ(send(), 74);
@@ -719,6 +728,107 @@ TEST_F(SpoiledFolder, AMessageThatIsCutAfterItsAnswerIsDone) {
   std::ofstream(message_, std::ios::binary) << "CRNB";
   EXPECT_EQ(answer(), 0) << answered_.err;
   expect_all_upstream();
+}
+
+// What others wrote comes back with the journey of the changes, and nothing that an older journey brings goes back.
+class FolderQuestion : public Sync {
+ protected:
+  void SetUp() override {
+    Sync::SetUp();
+    started("r", R"({"n":1})");
+    std::filesystem::create_directory(stick());
+    EXPECT_EQ(send(), 75);
+    EXPECT_EQ(answer(), 0);
+    EXPECT_EQ(send(), 0);
+  }
+  [[nodiscard]] std::string stick() const { return path("stick"); }
+  int send() { return cairn({"sync", "--via-folder", stick()}).exit; }
+  int answer() { return at("up", {"serve", "--via-folder", stick()}).exit; }
+  std::string here() { return cairn({"get", "r"}).out; }
+};
+
+TEST_F(FolderQuestion, TakesNoJourneyOfItsOwn) {
+  EXPECT_EQ(at("up", {"set", "r", "stop", "true"}).exit, 0);
+  EXPECT_EQ(cairn({"increment", "r", "n", "1"}).exit, 0);
+  EXPECT_EQ(send(), 75);
+  EXPECT_EQ(answer(), 0);
+  EXPECT_EQ(lying(stick(), "CRNV").size(), 1u);
+  EXPECT_EQ(lying(stick(), "CRND").size(), 1u);
+  EXPECT_EQ(here(), "{\"n\":2}\n");
+  EXPECT_EQ(send(), 75) << "the change goes once more, for others write there too";
+  EXPECT_EQ(here(), "{\"n\":2,\"stop\":true}\n");
+  EXPECT_EQ(answer(), 0);
+  EXPECT_EQ(send(), 0);
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":2,\"stop\":true}\n");
+  EXPECT_EQ(cairn({"verify"}).exit, 0);
+}
+
+TEST_F(FolderQuestion, ALocalWriteStaysOnTop) {
+  EXPECT_EQ(at("up", {"set", "r", "n", "10"}).exit, 0);
+  EXPECT_EQ(answer(), 0);
+  EXPECT_EQ(cairn({"set", "r", "m", "1"}).exit, 0);
+  EXPECT_EQ(send(), 75) << "the answer is taken, and the change goes";
+  EXPECT_EQ(here(), "{\"n\":10,\"m\":1}\n");
+  EXPECT_EQ(answer(), 0);
+  EXPECT_EQ(send(), 0);
+  EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":10,\"m\":1}\n");
+}
+
+TEST_F(FolderQuestion, WaitsForTheAnswerToTheBatchBesideIt) {
+  EXPECT_EQ(at("up", {"set", "r", "stop", "true"}).exit, 0);
+  EXPECT_EQ(cairn({"increment", "r", "n", "1"}).exit, 0);
+  EXPECT_EQ(send(), 75);
+  EXPECT_EQ(answer(), 0);
+  for (const std::string& name : lying(stick(), "CRNV")) {
+    std::filesystem::remove(stick() + "/" + name);
+  }
+  EXPECT_EQ(send(), 75);
+  EXPECT_EQ(here(), "{\"n\":2}\n") << "the change would be neither there nor waiting";
+  EXPECT_EQ(answer(), 0);
+  EXPECT_EQ(send(), 75) << "the change goes once more, for others write there too";
+  EXPECT_EQ(here(), "{\"n\":2,\"stop\":true}\n");
+}
+
+TEST_F(FolderQuestion, AnOldAnswerThatComesOnceMoreIsPassedOver) {
+  EXPECT_EQ(at("up", {"set", "r", "stop", "true"}).exit, 0);
+  EXPECT_EQ(answer(), 0);
+  std::filesystem::copy(stick(), path("old"), std::filesystem::copy_options::recursive);
+  EXPECT_EQ(send(), 0);
+  EXPECT_EQ(at("up", {"set", "r", "stop", "false"}).exit, 0);
+  EXPECT_EQ(answer(), 0);
+  EXPECT_EQ(send(), 0);
+  EXPECT_EQ(here(), "{\"n\":1,\"stop\":false}\n");
+  const size_t lies = lying(stick()).size();
+  std::filesystem::copy(path("old"), stick(), std::filesystem::copy_options::recursive);
+  EXPECT_EQ(lying(stick()).size(), lies + 2);
+  EXPECT_EQ(send(), 0);
+  EXPECT_EQ(here(), "{\"n\":1,\"stop\":false}\n");
+  EXPECT_EQ(lying(stick()).size(), lies) << "and removed";
+}
+
+TEST_F(FolderQuestion, ThatIsSpoiledIsLaidDownAnew) {
+  EXPECT_EQ(at("up", {"set", "r", "stop", "true"}).exit, 0);
+  const std::string question = lying(stick(), "CRNQ").at(0);
+  std::ofstream(stick() + "/" + question) << "CRNQ";
+  EXPECT_EQ(answer(), 74);
+  EXPECT_EQ(send(), 0);
+  EXPECT_EQ(lying(stick()).size(), 1u);
+  EXPECT_NE(lying(stick(), "CRNQ").at(0), question);
+  EXPECT_EQ(answer(), 0);
+  EXPECT_EQ(send(), 0);
+  EXPECT_EQ(here(), "{\"n\":1,\"stop\":true}\n");
+}
+
+TEST_F(FolderQuestion, OfAnotherStoreIsLeftAlone) {
+  EXPECT_EQ(at("second", {"start", "--id", "s"}).exit, 0);
+  EXPECT_EQ(at("second", {"sync", "--via-folder", stick()}).exit, 75);
+  const size_t lies = lying(stick()).size();
+  EXPECT_EQ(send(), 0);
+  EXPECT_EQ(lying(stick()).size(), lies);
+  EXPECT_EQ(answer(), 0);
+  EXPECT_EQ(send(), 0);
+  EXPECT_EQ(at("second", {"sync", "--via-folder", stick()}).exit, 0);
+  EXPECT_EQ(lying(stick(), "CRNQ").size(), 2u) << "the next question of each";
 }
 
 // A store that was restored from a copy asks the other side what is newer there: also a journey, and each command is a
@@ -754,7 +864,7 @@ TEST_F(Sync, ARestoredStoreAsksByTheFolder) {
   EXPECT_LE(journeys, 4);
   EXPECT_EQ(cairn({"get", "r"}).out, "{\"n\":3,\"seen\":true}\n");
   EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":3,\"seen\":true}\n");
-  EXPECT_TRUE(std::filesystem::is_empty(path("stick")));
+  EXPECT_EQ(lying(path("stick"), "CRNB").size(), 0u);
 }
 
 // Whoever watches a server sees that it ended; a server that answers "not now" for ever looks well.

@@ -47,7 +47,8 @@ is. If --store is a directory of slots, those whose workers are gone are sent on
 
 With --via-folder the messages are files in DIR, for places without a network: run it here, carry
 DIR to the other side (a stick, a mirror), run `cairn serve --via-folder DIR` there, bring DIR
-back, and run it here again.
+back, and run it here again. Beside the changes goes a question for what others wrote of the
+unfinished runs; its answer is taken once the changes are acknowledged.
 
 A store that was moved or copied sends nothing until you say which it was: --moved continues as
 before, --copied makes it a store of its own. A run that the upstream refuses is held back, and
@@ -174,7 +175,7 @@ Status retry_all(const Globals& globals, Store& store) {
 Status attach(const Globals& globals, const SyncArguments& a, const Upstream::State& before, const Way& way,
               Store& store, Exit& exit) {
   engine::sync::SenderOptions sender;
-  // Over a folder a question would take a journey of its own, and leave files behind.
+  // Over a folder a question goes beside the batches (Carrier::ask_carried): in turn with them it would delay them.
   sender.poll_interval_ms = a.folder.empty() ? engine::sync::kPollIntervalMs : 0;
   const bool goes_on = before.sender.attached || !a.folder.empty();
   std::string name = !a.upstream.empty() ? way.address
@@ -300,11 +301,13 @@ Exit sync_store(const Globals& globals, const SyncArguments& a, const std::strin
       } else {
         CAIRN_TRY(open_http(a.upstream.empty() ? way.address : a.upstream, way));
       }
+      CAIRN_TRY(carrier->take_carried(store));
       const Status went = drive_shown(globals, store, *carrier, monotonic_ms() + a.deadline_ms, driven);
       if (!carrier->mended.empty()) {
         note(globals, carrier->mended);
       }
       CAIRN_TRY(went);
+      CAIRN_TRY(carrier->ask_carried(store));
       if (driven.answered && a.folder.empty()) {
         CAIRN_TRY(store.upstream().remember_way(way));
       }

@@ -111,7 +111,7 @@ Result<std::unique_ptr<ServerLink>> ServerLink::open(const Globals& globals, boo
   return std::unique_ptr<ServerLink>(new ServerLink(std::move(*client), endpoint->shown, has_token));
 }
 
-Result<ServerLink::Answer> ServerLink::answer_of(http_client::Reply reply) const {
+Result<ServerLink::Answer> ServerLink::answer_of(const http_client::Reply& reply) const {
   const auto lasting = [this](const std::string& what) { return engine::fail(Code::kUnsafe, shown_ + ": " + what); };
   if (!reply.answered()) {
     return engine::fail(reply.failure == http_client::Failure::kTransient ? Code::kAgain : Code::kUnsafe, reply.error);
@@ -169,7 +169,7 @@ Result<ServerLink::Answer> ServerLink::exchange(const std::string& method, const
     }
     if (auto reply = client_->poll(kPollMs)) {
       may_repeat = reply->failure == http_client::Failure::kTransient;
-      return answer_of(std::move(*reply));
+      return answer_of(*reply);
     }
   }
 }

@@ -52,7 +52,7 @@ class ServerLink {
   ServerLink(std::unique_ptr<http_client::Client> client, std::string shown, bool has_token);
   Result<Answer> exchange(const std::string& method, const std::string& path, const std::string& body,
                           const std::string& header, bool& may_repeat);
-  Result<Answer> answer_of(http_client::Reply reply) const;
+  Result<Answer> answer_of(const http_client::Reply& reply) const;
 
   const std::unique_ptr<http_client::Client> client_;
   const std::string shown_;  // for people; no secret

@@ -17,12 +17,18 @@ class Carrier {
   /// Gives `message` to the other side, and what comes of it to the store. kWaits: the answer comes another time.
   virtual Status carry(engine::Store& store, const std::string& message, int64_t until_ms, Went& went) = 0;
 
+  /// Around all messages of one command: the first takes what an answer beside them brought of others' writes, the
+  /// other one asks for more.
+  virtual Status take_carried(engine::Store& /*store*/) { return {}; }
+  virtual Status ask_carried(engine::Store& /*store*/) { return {}; }
+
   /// Where the last message was denied: another token is tried at once, and why there is none is told to the store.
   /// Cheap: for a loop.
   virtual Status try_another_token(engine::Store& /*store*/) { return {}; }
 
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
+  bool asks = false;             // a question about others' writes lies there and has no answer yet
   bool failed_for_good = false;  // the last message; it fails again until somebody changes something
   std::string warning;           // of how it was made, for people; empty: nothing
   std::string mended;            // on the way, for people; empty: nothing

@@ -34,14 +34,16 @@ Status io(const std::string& path, int error) {
               path + ": " + std::generic_category().message(error));
 }
 
-std::string name_of(const std::string& message) {
+std::string hex(const engine::sync::Digest& digest) {
   std::string name;
-  for (const uint8_t byte : engine::sync::digest_of(message)) {
+  for (const uint8_t byte : digest) {
     name.push_back("0123456789abcdef"[byte >> 4]);
     name.push_back("0123456789abcdef"[byte & 15]);
   }
   return name;
 }
+
+std::string name_of(const std::string& message) { return hex(engine::sync::digest_of(message)); }
 
 Status read_file(const std::string& path, std::string& bytes) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -113,6 +115,12 @@ std::string answer_path(const std::string& directory, const std::string& name) {
   return directory + "/" + name + ".answer";
 }
 
+void remove_files(const std::string& directory, const std::string& name) {
+  std::error_code error;
+  fs::remove(message_path(directory, name), error);
+  fs::remove(answer_path(directory, name), error);
+}
+
 /// A file that may not be there: then `bytes` is empty and `there` false.
 Status read_if_there(const std::string& path, std::string& bytes, bool& there) {
   const Status s = read_file(path, bytes);
@@ -176,6 +184,23 @@ class Unreadable {
   std::string text_;
 };
 
+/// The names of the messages that lie there, in order.
+Result<std::vector<std::string>> messages_in(const std::string& directory) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".message") && name[0] != '.') {
+      names.push_back(name.substr(0, name.size() - 8));
+    }
+  }
+  if (error) {
+    return io(directory, error.value());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 class FolderCarrier final : public Carrier {
  public:
   explicit FolderCarrier(std::string directory) : directory_(std::move(directory)) {}
@@ -195,10 +220,58 @@ class FolderCarrier final : public Carrier {
     }
     CAIRN_TRY(store.upstream().feed(answer));
     remove_message(directory_, message);
+    // Before the next batch is frozen: its changes would be neither upstream nor waiting.
+    return take_carried(store);
+  }
+
+  // A question that is over is removed, also one that another process laid down, or that came back on another medium.
+  Status take_carried(engine::Store& store) override {
+    engine::sync::Digest last{};
+    CAIRN_TRY(store.upstream().carried(last));
+    asks = false;
+    CAIRN_TRY_ASSIGN(const auto names, messages_in(directory_));
+    for (const std::string& name : names) {
+      CAIRN_TRY(look_at(store, name, name == hex(last)));
+    }
     return {};
   }
 
+  Status ask_carried(engine::Store& store) override {
+    if (asks) {
+      return {};
+    }
+    std::string question;
+    CAIRN_TRY(store.upstream().ask_carried(question));
+    asks = !question.empty();
+    return asks ? write_file(directory_, name_of(question) + ".message", question) : Status();
+  }
+
  private:
+  /// `is_last`: it has the name of the question whose answer is still to come.
+  Status look_at(engine::Store& store, const std::string& name, bool is_last) {
+    std::string question;
+    std::string answer;
+    bool there = false;
+    const bool whole = read_if_there(message_path(directory_, name), question, there).ok() && name_of(question) == name;
+    if (!whole && is_last) {
+      remove_files(directory_, name);  // spoiled: another one takes its place
+    }
+    if (!whole) {
+      return {};
+    }
+    if (!read_if_there(answer_path(directory_, name), answer, there).ok() || !answers(answer, question) ||
+        puts_off(answer)) {
+      answer.clear();
+    }
+    engine::Upstream::Carried became = engine::Upstream::Carried::kAnothers;
+    CAIRN_TRY(store.upstream().take_carried(question, answer, became));
+    asks = asks || became == engine::Upstream::Carried::kWaits;
+    if (became == engine::Upstream::Carried::kOver) {
+      remove_files(directory_, name);
+    }
+    return {};
+  }
+
   const std::string directory_;
 };
 
@@ -266,26 +339,19 @@ Status lay_message(const std::string& directory, const std::string& message, std
 }
 
 void remove_message(const std::string& directory, const std::string& message) {
-  const std::string name = name_of(message);
-  std::error_code error;
-  fs::remove(message_path(directory, name), error);
-  fs::remove(answer_path(directory, name), error);
+  remove_files(directory, name_of(message));
 }
 
 Status answer_messages(const std::string& directory, const std::function<std::string(const std::string&)>& handle,
                        uint64_t& answered) {
-  std::error_code error;
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(directory, error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.ends_with(".message") && name[0] != '.') {
-      names.push_back(name.substr(0, name.size() - 8));
-    }
-  }
-  if (error) {
-    return io(directory, error.value());
-  }
-  std::sort(names.begin(), names.end());
+  CAIRN_TRY_ASSIGN(auto names, messages_in(directory));
+  // Batches first: a question beside one is about what is there with it.
+  std::stable_partition(names.begin(), names.end(), [&directory](const std::string& name) {
+    std::string message;
+    bool there = false;
+    return read_if_there(message_path(directory, name), message, there).ok() &&
+           engine::sync::kind_of(message) == engine::sync::MessageKind::kBatch;
+  });
   Unreadable unreadable;
   for (const std::string& name : names) {
     CAIRN_TRY(answer_message(directory, name, handle, answered, unreadable));

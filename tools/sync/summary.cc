@@ -77,6 +77,9 @@ void print_sync_report(const Globals& globals, const engine::Upstream::State& st
         counted(sender.lost_deltas, "change of runs owned elsewhere was", "changes of runs owned elsewhere were")
             .c_str());
   }
+  if (carrier != nullptr && carrier->asks) {
+    std::printf("a question for what others wrote is in the folder, too; its answer comes with the next journey\n");
+  }
   if (state.all_acknowledged) {
     std::printf("all is upstream (%s)\n", sender.upstream.c_str());
     return;
