@@ -8,6 +8,7 @@
 #include "api/read.h"
 #include "api/structs.h"
 #include "engine/maintenance/slots.h"
+#include "engine/sync/sender.h"
 
 namespace {
 
@@ -76,6 +77,7 @@ Status engine_options(const cairn_options& o, StoreOptions& options) {
   if (o.upstream_timeout_ms != 0) {
     options.upstream_timeout_ms = o.upstream_timeout_ms;
   }
+  options.upstream_poll_ms = cairn::engine::sync::kPollIntervalMs;
   options.disk_bytes_max = o.disk_bytes_max;
   options.retain_finished_ms = o.retain_finished_ms;
   options.retain_finished_max = o.retain_finished_max;

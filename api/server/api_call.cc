@@ -120,6 +120,8 @@ http::Response refused_response(Refused refused, const std::string& reason, size
       return error_response(404, "Idempotency key not found");
     case Refused::kFinished:
       return error_response(422, "Cannot update metadata for a completed run");
+    case Refused::kOtherSequence:
+      return with_retry(error_response(409, "The run has changed since it was at that sequence"), false);
     case Refused::kOtherStatus:
       return with_retry(error_response(409, "The run has another status"), false);
     case Refused::kOwnedElsewhere:

@@ -2,9 +2,12 @@
 #include <optional>
 #include <utility>
 
+#include "api/report/read_time.h"
 #include "api/server/api_routes.h"
 #include "api/server/body.h"
+#include "api/server/own_query.h"
 #include "api/server/own_row.h"
+#include "api/server/query.h"
 #include "engine/base/code_name.h"
 #include "engine/base/error_detail.h"
 #include "engine/json/json.h"
@@ -156,8 +159,22 @@ http::Response resume_run(const Api& api, const ApiCall& call) {
   return write_and_show(api, call, ResumeRun{call.parameter()});
 }
 
+/// ?sequence=N: only if the run is there.
 http::Response erase_run(const Api& api, const ApiCall& call) {
-  const auto written = api.storage.write(EraseRun{call.parameter()}, call.key());
+  EraseRun erase{call.parameter(), std::nullopt};
+  const auto parameters = read_query(call.request().query);
+  if (!parameters) {
+    return parameter_error("query", "the query is not percent-encoded UTF-8");
+  }
+  for (const auto& [name, value] : *parameters) {
+    if (const auto sequence = report::parse_whole(value, {1, engine::kSequenceMax})) {
+      erase.sequence = *sequence;
+    }
+    if (name != "sequence" || !erase.sequence || parameters->size() != 1) {
+      return parameter_error(name, "the only parameter here is sequence, a whole number from 1, and once");
+    }
+  }
+  const auto written = api.storage.write(erase, call.key());
   if (!written.ok()) {
     return trouble_response(written.status());
   }

@@ -183,6 +183,7 @@ struct RunOperations {
 
 struct EraseRun {
   std::string run;
+  std::optional<uint64_t> sequence;  // only if the run is there
 };
 
 using Change = std::variant<Trigger, MetadataUpdate, StatusChange, Cancel, AddTags, Reschedule, ResetIdempotencyKey,
@@ -203,6 +204,7 @@ enum class Refused : uint8_t {
   kNoSuchBatch,
   kNoSuchKey,
   kFinished,        // the run was finished, and too long ago
+  kOtherSequence,   // the run has changed since
   kOtherStatus,     // the run has not the status that was asked for, or one that it never leaves; `status` says which
   kOwnedElsewhere,  // `reason` names the owner
   kTokenUsed,

@@ -148,10 +148,13 @@ Result<Written> RunStore::apply(const ResumeRun& resume, const Notes& /*notes*/)
 }
 
 Result<Written> RunStore::apply(const EraseRun& erase, const Notes& notes) {
-  if (const Status s = store_.erase(erase.run, Durability::kPower, notes); !s.ok()) {
+  Written out;
+  const Status s = erase.sequence ? store_.erase_at(erase.run, *erase.sequence, Durability::kPower, notes)
+                                  : store_.erase(erase.run, Durability::kPower, notes);
+  if (!s.ok() && s.code != Code::kUnchanged) {
     return failed(s);
   }
-  Written out;
+  out.refused = s.ok() ? Refused::kNo : Refused::kOtherSequence;
   out.id = erase.run;
   return out;
 }

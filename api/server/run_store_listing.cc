@@ -85,7 +85,8 @@ Status RunStore::scan(const RunFilter& filter, const std::optional<Place>& from,
   engine::RunQuery query = query_of(filter);
   const Rest judge(filter);
   query.order = backwards ? engine::RunOrder::kCreatedFirst : engine::RunOrder::kCreatedLast;
-  query.limit = kScanned;
+  // One more than is asked for tells whether there are more.
+  query.limit = judge.is_empty() ? std::min(limit + 1, kScanned) : kScanned;
   query.created_from_us = filter.created_from_us;
   if (filter.created_to_us) {
     query.created_to_us = *filter.created_to_us + 1;

@@ -344,13 +344,18 @@ Status Lifecycle::mark_crashed(Run& run) {
   return {};
 }
 
-Status Lifecycle::erase(std::string_view id, Durability durability, const std::vector<Note>& notes) {
+Status Lifecycle::erase(std::string_view id, std::optional<uint64_t> at_sequence, Durability durability,
+                        const std::vector<Note>& notes) {
   CAIRN_TRY(durability_.check(durability));
-  return checkpointer_.give_back_space([&] { return erase_once(id, durability, nullptr, notes); });
+  EraseIf only_if;
+  if (at_sequence) {
+    only_if = [wanted = *at_sequence](const Run& run) { return run.sequence == wanted; };
+  }
+  return checkpointer_.give_back_space([&] { return erase_once(id, durability, only_if, false, notes); });
 }
 
 Status Lifecycle::erase_if(std::string_view id, Durability durability, const EraseIf& only_if) {
-  return checkpointer_.give_back_space([&] { return erase_once(id, durability, only_if, {}); });
+  return checkpointer_.give_back_space([&] { return erase_once(id, durability, only_if, true, {}); });
 }
 
 // The idempotency key that stands for the run: the next trigger with it makes another.
@@ -367,7 +372,7 @@ Result<Attachments> Lifecycle::goes_with(const Run& run) const {
   return with;
 }
 
-Status Lifecycle::erase_once(std::string_view id, Durability durability, const EraseIf& only_if,
+Status Lifecycle::erase_once(std::string_view id, Durability durability, const EraseIf& only_if, bool retains,
                              const std::vector<Note>& notes) {
   auto run = find(id);
   if (!run.ok()) {
@@ -387,10 +392,9 @@ Status Lifecycle::erase_once(std::string_view id, Durability durability, const E
     }
     CAIRN_TRY_ASSIGN(Attachments with, goes_with(r));
     with.notes.insert(with.notes.end(), notes.begin(), notes.end());
-    // Retention is this store's own affair.
     CAIRN_TRY(writer_.append_change(r, RunChange(), &lsn,
-                                    only_if && facts_.keeps_changes.load(std::memory_order_relaxed), &with));
-    if (only_if) {
+                                    retains && facts_.keeps_changes.load(std::memory_order_relaxed), &with));
+    if (retains) {
       r.live.reset(Document(), r.sequence);  // no handle reads it; the run stays here until a checkpoint
     }
   }

@@ -72,7 +72,8 @@ class Lifecycle {
   Status set_status(Run& run, RunStatus status, Durability durability);
   Status set_tags(Run& run, std::vector<std::string> tags, Durability durability);
   Result<RunChanged> change(Run& run, const RunChangeRequest& request, Durability durability);
-  Status erase(std::string_view id, Durability durability, const std::vector<Note>& notes);
+  Status erase(std::string_view id, std::optional<uint64_t> at_sequence, Durability durability,
+               const std::vector<Note>& notes);
   Status write_notes(const std::vector<Note>& notes, Durability durability);
   Status import_run(RunRecord record, bool replace, Durability durability);
 
@@ -97,7 +98,9 @@ class Lifecycle {
   Status plan_change(Run& run, const RunChangeRequest& request, RunChange& change, RunChanged& changed)
       CAIRN_REQUIRES(run.lock);
   Result<Attachments> goes_with(const Run& run) const CAIRN_REQUIRES(run.lock);
-  Status erase_once(std::string_view id, Durability durability, const EraseIf& only_if, const std::vector<Note>& notes);
+  /// `retains`: it is this store's own affair, and nobody else is told.
+  Status erase_once(std::string_view id, Durability durability, const EraseIf& only_if, bool retains,
+                    const std::vector<Note>& notes);
   Result<RunRef> claim(RunRecord& record, Durability durability, const std::vector<Note>& notes = {});
   Status claim_locked(Run& run, RunRecord& record, uint64_t& lsn, const std::vector<Note>& notes)
       CAIRN_REQUIRES(run.lock);

@@ -26,6 +26,7 @@ struct StoreOptions {
   uint64_t disk_bytes_max = 0;  // 0: no budget
   uint32_t crash_grace_ms = 10'000;
   uint32_t upstream_timeout_ms = 30'000;  // calls of class upstream wait so long for the acknowledgement
+  int64_t upstream_poll_ms = 0;           // SenderOptions::poll_interval_ms, where an earlier open attached an upstream
   uint64_t retain_finished_ms = 0;        // step erases runs so long after they finished; 0: never
   uint64_t retain_finished_max = 0;       // and the oldest beyond so many finished ones; 0: no bound
   bool count_runs = false;                // StoreStats::runs; the open counts them, about 100 ms per million

@@ -31,7 +31,7 @@ Status Recovery::run() {
   CAIRN_TRY(begin_life());
   CAIRN_TRY(note_place());
   CAIRN_TRY(checkpoint_log());
-  parts_.sender->begin();
+  parts_.sender->begin(options_.upstream_poll_ms);
   parts_.budget->opened();
   if (gate_.keeps_room()) {
     CAIRN_TRY(parts_.budget->hold_reserve(0));

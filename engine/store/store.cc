@@ -130,7 +130,10 @@ Result<RunChanged> Store::change(Run& run, const RunChangeRequest& request, Dura
   return parts_->lifecycle->change(run, request, durability);
 }
 Status Store::erase(std::string_view id, Durability durability, const std::vector<Note>& notes) {
-  return parts_->lifecycle->erase(id, durability, notes);
+  return parts_->lifecycle->erase(id, std::nullopt, durability, notes);
+}
+Status Store::erase_at(std::string_view id, uint64_t sequence, Durability durability, const std::vector<Note>& notes) {
+  return parts_->lifecycle->erase(id, sequence, durability, notes);
 }
 Status Store::import_run(RunRecord record, bool replace, Durability durability) {
   return parts_->lifecycle->import_run(std::move(record), replace, durability);

@@ -68,6 +68,8 @@ class Store {
   Result<RunChanged> change(Run& run, const RunChangeRequest& request, Durability durability = Durability::kDefault);
   /// `notes` stand in the same log record.
   Status erase(std::string_view id, Durability durability = Durability::kDefault, const std::vector<Note>& notes = {});
+  /// The same, if the run is at this sequence; else kUnchanged.
+  Status erase_at(std::string_view id, uint64_t sequence, Durability durability, const std::vector<Note>& notes);
   /// Puts a run into the store as `record` has it: status, times, sequence and all, by one log record. Nobody works on
   /// it: an unfinished one is as if its process had ended. Creation LSN and session are new. `replace`: a run of
   /// that id is replaced at once, and its handles get kErased; else kExists. Other errors: those of start().

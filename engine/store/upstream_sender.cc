@@ -108,10 +108,12 @@ Status UpstreamSender::check_limits() {
   return {};
 }
 
-void UpstreamSender::begin() {
+void UpstreamSender::begin(int64_t poll_interval_ms) {
   const MutexLock guard(checkpointer_.mutex());
   if (facts_.attached.load(std::memory_order_relaxed)) {
-    make({});
+    sync::SenderOptions options;
+    options.poll_interval_ms = poll_interval_ms;
+    make(options);
   }
 }
 

@@ -71,7 +71,7 @@ class UpstreamSender {
 
   // --- for the other parts of the store ---
   /// At the end of an open: goes on with the upstream that was attached.
-  void begin();
+  void begin(int64_t poll_interval_ms);
   /// With both held: nothing is sent from here on, and who waits is woken. The outbox stays, for calls that race with it.
   void close();
   /// For the destructor in a forked child: see Flusher::abandon.

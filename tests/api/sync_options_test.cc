@@ -79,6 +79,22 @@ class SyncApi : public ApiTest {
   cairn_store* up_ = nullptr;
 };
 
+TEST_F(SyncApi, AnOpenOfAnAttachedStoreGoesOnToAskWhatOthersWrote) {
+  start("r");
+  EXPECT_GE(exchange(), 1);
+  cairn_run* there_run = nullptr;
+  CAIRN_ASSERT_OK(cairn_run_open(up_, "r", &there_run));
+  CAIRN_EXPECT(CAIRN_OK, cairn_run_set_bool(there_run, "stop", 4, 1));
+  CAIRN_EXPECT(CAIRN_OK, cairn_run_close(there_run));
+  CAIRN_EXPECT(CAIRN_OK, cairn_store_barrier(up_));
+  close_run();
+  close();
+  open();
+  CAIRN_ASSERT_OK(cairn_run_open(store_, "r", &run_));
+  EXPECT_GE(exchange(), 1);
+  EXPECT_EQ(current(run_), R"({"stop":true})");
+}
+
 TEST_F(SyncApi, WhatIsNoCallIsRefused) {
   std::string out;
   CAIRN_EXPECT(CAIRN_INVALID_ARGUMENT, cairn_sync_attach(nullptr, "x", nullptr));

@@ -268,14 +268,26 @@ TEST_P(StorageCommands, AFinishedRunOrNoneIsNotChanged) {
 
 TEST_P(StorageCommands, AnErasedRunIsErasedOnce) {
   start("r");
-  EXPECT_EQ(write(server::EraseRun{"r"}, "1").refused, Refused::kNo);
+  EXPECT_EQ(write(server::EraseRun{"r", std::nullopt}, "1").refused, Refused::kNo);
   EXPECT_FALSE(storage_.find("r", 0).value().has_value());
-  EXPECT_EQ(write(server::EraseRun{"r"}, "2").failure.code, Code::kNoSuchRun);
+  EXPECT_EQ(write(server::EraseRun{"r", std::nullopt}, "2").failure.code, Code::kNoSuchRun);
   start("r", R"({"new":1})");
-  const auto again = write(server::EraseRun{"r"}, "1");
+  const auto again = write(server::EraseRun{"r", std::nullopt}, "1");
   EXPECT_EQ(again.refused, Refused::kNo);
   EXPECT_TRUE(again.repeated);
   EXPECT_EQ(metadata("r"), R"({"new":1})") << "a repeat does not erase the next run of this id";
+}
+
+TEST_P(StorageCommands, ARunThatChangedIsNotErasedAtAnEarlierSequence) {
+  start("r", R"({"n":1})");
+  const uint64_t then = storage_.find("r", 0).value()->sequence;
+  together({part("r", kIncrement)});
+  EXPECT_EQ(write(server::EraseRun{"r", then}, "1").refused, Refused::kOtherSequence);
+  EXPECT_EQ(metadata("r"), R"({"n":2})");
+  const uint64_t now = storage_.find("r", 0).value()->sequence;
+  EXPECT_GT(now, then);
+  EXPECT_EQ(write(server::EraseRun{"r", now}, "1").refused, Refused::kNo) << "the refusal is not remembered";
+  EXPECT_FALSE(storage_.find("r", 0).value().has_value());
 }
 
 CAIRN_ON_EACH_STORAGE(StorageCommands);

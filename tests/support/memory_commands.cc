@@ -115,9 +115,13 @@ Written MemoryStorage::apply(const EraseRun& erase) {
   if (run_of(erase.run) == nullptr) {
     return no_such_run(erase.run);
   }
-  erase_run(erase.run);
   Written out;
   out.id = erase.run;
+  if (erase.sequence && *erase.sequence != run_of(erase.run)->view.sequence) {
+    out.refused = Refused::kOtherSequence;
+    return out;
+  }
+  erase_run(erase.run);
   return out;
 }
 

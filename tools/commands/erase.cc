@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "tools/output/run_text.h"
 #include "tools/output/terminal_text.h"
 #include "tools/process/interrupt.h"
+#include "tools/store/open_source.h"
 #include "tools/store/open_store.h"
 #include "tools/store/remote_store.h"
 
@@ -27,13 +29,15 @@ afterwards.
 
 One run that is named is erased at once. Of several, and of those that filters pick, it prints how
 many there are, and erases them with --yes. The filters are those of `cairn ls`; all that are given
-must match, and at least one must be given. Runs that come to match meanwhile are not erased. A
-server erases only runs that are named.
+must match, and at least one must be given. Runs that come to match meanwhile are not erased, nor
+are those that a server's others change meanwhile.
 
 Examples:
   cairn erase $run
   cairn erase --status COMPLETED --until 30d          how many they are
   cairn erase --status COMPLETED --until 30d --yes)help";
+
+constexpr size_t kListedAtOnce = 100;
 
 struct EraseArguments {
   std::vector<std::string> runs;
@@ -96,33 +100,85 @@ void print_matching(const Globals& globals, size_t runs) {
   }
 }
 
-/// Those that are named. Others may change runs meanwhile, so what filters picked may be something else by then.
-Exit erase_at_server(const Globals& globals, const EraseArguments& a) {
-  if (a.runs.empty()) {
-    return report_usage(globals,
-                        "a server erases runs that are named: `cairn ls` with these filters lists them; while it is "
-                        "stopped --store DIR takes filters");
+struct Picked {
+  std::string id;
+  std::optional<uint64_t> sequence;  // of one that a filter picked: later it may not fit any more
+};
+
+/// Those of the filters, a page after the other; or those that are named, if all are there.
+Status pick_at_server(RunSource& source, const EraseArguments& a, engine::RunQuery query, std::vector<Picked>& runs) {
+  for (const std::string& id : a.runs) {
+    CAIRN_TRY(source.find(id, false).status());
+    runs.push_back({id, std::nullopt});
   }
+  query.limit = kListedAtOnce;
+  while (a.runs.empty() && !interrupted()) {
+    CAIRN_TRY_ASSIGN(query.cursor, source.list(query, [&runs](const engine::RunView& run) {
+      runs.push_back({run.record.id, run.record.sequence});
+      return !interrupted();
+    }));
+    if (query.cursor.empty()) {
+      break;
+    }
+  }
+  return {};
+}
+
+/// Erases one after the other. What a filter picked and is gone since, or has changed, is passed over.
+Status erase_picked(const Globals& globals, RemoteStore& remote, const std::vector<Picked>& runs) {
+  size_t erased = 0;
+  size_t changed = 0;
+  Status status;
+  for (const Picked& run : runs) {
+    if (interrupted()) {
+      break;
+    }
+    status = remote.erase(run.id, run.sequence);
+    const bool is_past = run.sequence && (status.code == Code::kUnchanged || status.code == Code::kNoSuchRun);
+    changed += is_past && status.code == Code::kUnchanged ? 1 : 0;
+    if (status.ok()) {
+      ++erased;
+      print_erased(globals, run.id);
+    } else if (!is_past) {
+      break;
+    }
+    status = {};
+  }
+  if (!globals.json) {
+    std::printf("%s erased\n", counted(erased, "run").c_str());
+  }
+  if (changed != 0) {
+    note(globals, counted(changed, "run") + " changed meanwhile and stayed");
+  }
+  return status;
+}
+
+Exit erase_at_server(const Globals& globals, const EraseArguments& a, const engine::RunQuery& query) {
   Exit exit = Exit::kDone;
   const auto remote = RemoteStore::open(globals, exit);
   if (!remote) {
     return exit;
   }
-  if (a.runs.size() > 1 && !a.yes) {
-    print_matching(globals, a.runs.size());
-    return Exit::kDone;
-  }
-  size_t erased = 0;
   Status status;
-  for (; erased < a.runs.size() && !interrupted(); ++erased) {
-    status = remote->erase(a.runs[erased]);
-    if (!status.ok()) {
-      break;
+  if (a.runs.size() == 1) {
+    status = remote->erase(a.runs.front());
+    if (status.ok()) {
+      print_erased(globals, a.runs.front());
     }
-    print_erased(globals, a.runs[erased]);
+    return status.ok() ? Exit::kDone : remote->report(status);
   }
-  if (a.runs.size() > 1 && !globals.json) {
-    std::printf("%s erased\n", counted(erased, "run").c_str());
+  const auto source = open_source(globals, false, exit);
+  if (source == nullptr) {
+    return exit;
+  }
+  std::vector<Picked> runs;
+  if (status = pick_at_server(*source, a, query, runs); !status.ok()) {
+    return report_error(globals, status);
+  }
+  if (!interrupted() && a.yes) {
+    status = erase_picked(globals, *remote, runs);
+  } else if (!interrupted()) {
+    print_matching(globals, runs.size());
   }
   if (interrupted()) {
     die_of_interrupt();
@@ -145,7 +201,7 @@ Exit erase(const Globals& globals, const EraseArguments& a) {
     return report_usage(globals, "RUN and filters exclude each other");
   }
   if (RemoteStore::is_for(globals)) {
-    return erase_at_server(globals, a);
+    return erase_at_server(globals, a, query);
   }
   const Exit exit = write_store(globals, {}, "", [&](engine::Store& store) -> Status {
     if (a.runs.size() == 1) {

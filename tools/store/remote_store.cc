@@ -167,10 +167,12 @@ Status RemoteStore::why_not_finished(Status status, const std::string& id) {
   }
 }
 
-Status RemoteStore::erase(const std::string& id) {
+Status RemoteStore::erase(const std::string& id, std::optional<uint64_t> at_sequence) {
   reached_ = true;
   CAIRN_TRY(check_id(id));
-  return call("DELETE", "/runs/" + id, "").status();
+  const std::string query = at_sequence ? "?sequence=" + std::to_string(*at_sequence) : "";
+  const Status status = call("DELETE", "/runs/" + id + query, "").status();
+  return at_sequence && !status.ok() && reached_ && last_status_ == 409 ? Status(Code::kUnchanged) : status;
 }
 
 Status RemoteStore::apply(const std::string& id, const std::vector<engine::Operation>& operations, InTurn& done) {

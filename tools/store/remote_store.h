@@ -32,7 +32,8 @@ class RemoteStore {
   Result<engine::RunView> resume(const std::string& id);
   /// `finished`, if given, gets the run.
   Status finish(const std::string& id, engine::RunStatus status, const std::string& error, engine::RunView* finished);
-  Status erase(const std::string& id);
+  /// `at_sequence`: only if the run is there; else kUnchanged.
+  Status erase(const std::string& id, std::optional<uint64_t> at_sequence = std::nullopt);
 
   /// What became of the operations of one run that were applied in turn.
   struct InTurn {
