@@ -2,7 +2,6 @@
 // requests wait meanwhile, and how soon all have their answer when the run that they follow changes. Each answer is
 // read and compared.
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -21,9 +20,11 @@
 #include <thread>
 #include <vector>
 
-#include "bench/held/connection.h"
-#include "bench/held/subscribers.h"
-#include "bench/serve_process.h"
+#include "bench/client/connection.h"
+#include "bench/client/directory.h"
+#include "bench/client/process_figures.h"
+#include "bench/client/serve_process.h"
+#include "bench/client/subscribers.h"
 #include "tools/measure/device.h"
 
 namespace cairn::bench {
@@ -35,7 +36,6 @@ using Json = nlohmann::json;
 constexpr double kMemoryMb = 100;
 constexpr double kShortP99Ms = 10;
 constexpr size_t kHeldMax = 6144;  // three quarters of the 8,192 connections that `cairn serve` takes by itself
-constexpr rlim_t kOther = 64;      // descriptors, of a server or of this program, that are no connections that are held
 const auto kSettle = std::chrono::milliseconds(500);
 
 struct Arguments {
@@ -46,71 +46,6 @@ struct Arguments {
   bool tls = false;
   bool json = false;
 };
-
-double ms_between(Clock::time_point from, Clock::time_point to) {
-  return std::chrono::duration<double, std::milli>(to - from).count();
-}
-
-double percentile(std::vector<double> values, double share) {
-  if (values.empty()) {
-    return 0;
-  }
-  std::sort(values.begin(), values.end());
-  return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1))];
-}
-
-class Directory {
- public:
-  explicit Directory(const std::string& below) : path_(below + "/held-XXXXXX") {
-    std::filesystem::create_directories(below);
-    if (mkdtemp(path_.data()) == nullptr) {
-      throw std::runtime_error("cannot make a directory below " + below);
-    }
-  }
-  ~Directory() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-/// The server takes as many connections as its descriptors allow, 8,192 at most, and holds three quarters of them.
-void raise_descriptors(size_t held) {
-  const rlim_t wanted = held / 3 * 4 + 4 + kOther;
-  rlimit limit = {};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_max < wanted) {
-    throw std::runtime_error(std::to_string(held) + " held requests need a hard limit of " + std::to_string(wanted) +
-                             " descriptors (ulimit -Hn); here it is " + std::to_string(limit.rlim_max));
-  }
-  limit.rlim_cur = std::max(limit.rlim_cur, wanted);
-  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    throw std::runtime_error("the limit of descriptors cannot be raised to " + std::to_string(wanted));
-  }
-}
-
-struct Memory {
-  double rss_mb = 0;
-  double peak_mb = 0;
-  double threads = 0;
-};
-
-Memory memory_of(pid_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  std::map<std::string, double> values;
-  for (std::string line; std::getline(status, line);) {
-    const size_t colon = line.find(':');
-    if (line.starts_with("VmRSS:") || line.starts_with("VmHWM:") || line.starts_with("Threads:")) {
-      values[line.substr(0, colon)] = std::stod(line.substr(colon + 1));
-    }
-  }
-  return {values["VmRSS"] * 1024 / 1e6, values["VmHWM"] * 1024 / 1e6, values["Threads"]};
-}
 
 Reply expect_ok(Reply reply) {
   if (reply.status != 200) {

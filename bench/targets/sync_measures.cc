@@ -7,7 +7,7 @@
 #include <random>
 
 #include "api/upstream/http_exchange.h"
-#include "bench/serve_process.h"
+#include "bench/client/serve_process.h"
 #include "bench/targets/measures.h"
 #include "bench/targets/store.h"
 

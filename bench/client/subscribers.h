@@ -5,13 +5,14 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "bench/held/connection.h"
+#include "bench/client/connection.h"
 
 namespace cairn::bench {
 
@@ -24,8 +25,11 @@ class Subscribers {
     Reply reply;
   };
 
-  /// One for each of `targets`, each on a connection of its own.
-  Subscribers(const Endpoint& endpoint, const std::vector<std::string>& targets);
+  using OnAnswer = std::function<void(const Answer&)>;
+
+  /// One for each of `targets`, each on a connection of its own. `on_answer` is called in the thread that drives them,
+  /// for each answer that brings something; without it wait_answers() has them.
+  Subscribers(const Endpoint& endpoint, const std::vector<std::string>& targets, OnAnswer on_answer = {});
   ~Subscribers();
   Subscribers(const Subscribers&) = delete;
   Subscribers& operator=(const Subscribers&) = delete;
@@ -36,6 +40,8 @@ class Subscribers {
   /// Returns when `count` answers have come since the last call that brought something.
   std::vector<Answer> wait_answers(size_t count);
 
+  /// Throws what has failed so far.
+  void check() const;
   /// Requests that were answered because their time was up, and asked again.
   [[nodiscard]] uint64_t renewed() const;
 
@@ -56,6 +62,7 @@ class Subscribers {
   void wait(std::unique_lock<std::mutex>& lock, const char* what, Done&& done);
 
   const Endpoint& endpoint_;
+  const OnAnswer on_answer_;
   const int events_;
   std::vector<Subscriber> subscribers_;  // of the thread
   size_t opened_ = 0;                    // of the thread

@@ -1,4 +1,4 @@
-#include "bench/held/connection.h"
+#include "bench/client/connection.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -30,6 +30,20 @@ sockaddr_in address_of(const std::string& text) {
 
 }  // namespace
 
+int connect_to(const std::string& address) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in to = address_of(address);
+  if (fd < 0 || connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
+    const std::string why = strerror(errno);
+    close(fd);
+    throw std::runtime_error("cannot connect to " + address + ": " + why);
+  }
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+  return fd;
+}
+
 std::string_view Reply::header(std::string_view name) const {
   for (size_t at = head.find("\r\n"); at != std::string::npos && at + 2 < head.size(); at = head.find("\r\n", at + 2)) {
     const std::string_view line = std::string_view(head).substr(at + 2, head.find("\r\n", at + 2) - at - 2);
@@ -42,17 +56,7 @@ std::string_view Reply::header(std::string_view name) const {
   return {};
 }
 
-Connection::Connection(const Endpoint& endpoint) : endpoint_(endpoint) {
-  fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const sockaddr_in to = address_of(endpoint.address);
-  if (fd_ < 0 || connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
-    const std::string why = strerror(errno);
-    close(fd_);
-    throw std::runtime_error("cannot connect to " + endpoint.address + ": " + why);
-  }
-  const int on = 1;
-  setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  fcntl(fd_, F_SETFL, fcntl(fd_, F_GETFL) | O_NONBLOCK);
+Connection::Connection(const Endpoint& endpoint) : endpoint_(endpoint), fd_(connect_to(endpoint.address)) {
   if (endpoint.tls) {
     tls_.reset(SSL_new(endpoint.tls.get()));
     SSL_set_fd(tls_.get(), fd_);

@@ -28,6 +28,9 @@ struct Endpoint {
   std::unique_ptr<SSL_CTX, FreeContext> tls;
 };
 
+/// A descriptor that is connected to IP:PORT, and does not block from then on. Throws std::runtime_error.
+int connect_to(const std::string& address);
+
 /// Throws std::runtime_error if the server is not there, or ends what it has begun.
 class Connection {
  public:
@@ -54,7 +57,7 @@ class Connection {
   long transfer(long done);
 
   const Endpoint& endpoint_;
-  int fd_ = -1;
+  const int fd_;
   std::unique_ptr<SSL, FreeTls> tls_;
   bool ready_ = true;  // no handshake is under way
   bool ended_ = false;

@@ -1,4 +1,4 @@
-#include "bench/held/subscribers.h"
+#include "bench/client/subscribers.h"
 
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -15,8 +15,8 @@ constexpr size_t kOpening = 128;
 
 }  // namespace
 
-Subscribers::Subscribers(const Endpoint& endpoint, const std::vector<std::string>& targets)
-    : endpoint_(endpoint), events_(epoll_create1(EPOLL_CLOEXEC)) {
+Subscribers::Subscribers(const Endpoint& endpoint, const std::vector<std::string>& targets, OnAnswer on_answer)
+    : endpoint_(endpoint), on_answer_(std::move(on_answer)), events_(epoll_create1(EPOLL_CLOEXEC)) {
   if (events_ < 0) {
     throw std::runtime_error("no epoll descriptor");
   }
@@ -102,17 +102,20 @@ void Subscribers::take(size_t index, Reply reply) {
   s.offset = offset;
   s.cursor = reply.header("electric-cursor");
   const bool ends = reply.header("connection") == "close";
-  {
+  const bool is_news = live && reply.body.find(R"("operation")") != std::string::npos;
+  if (is_news && on_answer_) {
+    on_answer_({index, now, std::move(reply)});
+  } else {
     const std::lock_guard lock(mutex_);
     if (!live) {
       ++held_;
-    } else if (reply.body.find(R"("operation")") == std::string::npos) {
+    } else if (!is_news) {
       ++renewed_;
     } else {
       answers_.push_back({index, now, std::move(reply)});
     }
+    changed_.notify_all();
   }
-  changed_.notify_all();
   if (ends) {
     connect(index);
   } else {
@@ -140,6 +143,13 @@ std::vector<Subscribers::Answer> Subscribers::wait_answers(size_t count) {
   std::unique_lock lock(mutex_);
   wait(lock, "not all subscriptions are answered after 60 s", [&] { return answers_.size() >= count; });
   return std::exchange(answers_, {});
+}
+
+void Subscribers::check() const {
+  const std::lock_guard lock(mutex_);
+  if (!failed_.empty()) {
+    throw std::runtime_error(failed_);
+  }
 }
 
 uint64_t Subscribers::renewed() const {

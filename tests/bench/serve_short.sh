@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# bench/serve.sh in its shortest form: rows of each kind are there with their requests, a signal leaves no server
+# running and no store behind. Nothing is timed.
+#   serve_short.sh SOURCE BUILD
+set -euo pipefail
+source=$1
+build=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+fail() { echo "serve: $*" >&2; cat "$work/table" "$work/log" >&2; exit 1; }
+run() { "$source/bench/serve.sh" --build "$build" --quick --dir "$work/stores" "$@"; }
+
+run --only retrieve,filter,deliver,workers >"$work/table" 2>"$work/log" || fail "it ended with $?"
+for row in retrieve filter deliver workers; do
+  grep -qE "^\| $row \| .* \| [1-9][0-9,.]* \| [0-9.]+ \| [1-9][0-9.]* \|$" "$work/table" || fail "no row $row with requests"
+done
+[ "$(grep -cE '^\| retrieve ' "$work/table")" = 2 ] || fail "not both routes"
+grep -q '10 of 5,000 fit' "$work/table" || fail "no filter that few fit"
+[ -z "$(ls "$work/stores")" ] || fail "left something behind: $(ls "$work/stores")"
+
+run --only nonsense >"$work/table" 2>"$work/log" && fail "took a row that is none"
+grep -q "no row 'nonsense'" "$work/log" || fail "does not say which row is none"
+
+"$source/bench/serve.sh" --build "$build" --quick --dir "$work/stores" --only follow >"$work/table" 2>"$work/log" &
+bench=$!
+for _ in $(seq 200); do
+  server=$(pgrep -f "serve --json --store $work/stores/" || true)
+  [ -n "$server" ] && break
+  sleep 0.05
+done
+[ -n "$server" ] || fail "no server was started"
+kill -TERM "$bench"
+wait "$bench" && fail "a signal did not end it"
+! kill -0 "$server" 2>/dev/null || fail "the server still runs after a signal"
+[ -z "$(ls "$work/stores")" ] || fail "a signal left something behind: $(ls "$work/stores")"
+echo "serve: rows, a wrong row and a signal"
