@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,8 @@
 
 namespace cairn::bench {
 namespace {
+
+std::atomic<bool> is_ending = false;
 
 constexpr int kSignalled = 128;  // what a shell adds to the number of the signal
 constexpr int kStopsMost = 100;
@@ -60,6 +63,14 @@ void end_children() {
   }
 }
 
+/// The main thread, whose servers are gone, may be removing it, too: then each finds that files have vanished.
+void remove_wholly(const std::string& directory) {
+  std::error_code error;
+  for (int i = 0; i < kStopsMost && std::filesystem::exists(directory, error); ++i) {
+    std::filesystem::remove_all(directory, error);
+  }
+}
+
 }  // namespace
 
 void end_cleanly_on_signals(std::string directory) {
@@ -75,12 +86,18 @@ void end_cleanly_on_signals(std::string directory) {
     if (sigwait(&these, &which) != 0) {
       return;
     }
+    is_ending = true;
     end_children();
-    std::error_code error;
-    std::filesystem::remove_all(directory, error);
+    remove_wholly(directory);
     std::fprintf(stderr, "interrupted: all servers have ended\n");
     _exit(kSignalled + which);
   }).detach();
+}
+
+void wait_if_ending() {
+  while (is_ending) {
+    pause();
+  }
 }
 
 }  // namespace cairn::bench

@@ -54,7 +54,7 @@ BenchServer::~BenchServer() {
 
 void BenchServer::start_profile(const std::string& file) {
   const std::string pid_text = std::to_string(pid());
-  const std::array<const char*, 11> argv = {"perf", "record",         "-q",   "-F", "499", "-g", "-o", file.c_str(),
+  const std::array<const char*, 11> argv = {"perf", "record",         "-q",   "-F", "499", "-o", file.c_str(),
                                             "-p",   pid_text.c_str(), nullptr};
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);

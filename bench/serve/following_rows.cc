@@ -114,8 +114,9 @@ void wait_for_all(const Deliveries& deliveries, const Subscribers& subscribers) 
 }
 
 std::vector<Row> deliver(Setting& setting) {
-  const BenchServer server(setting, "deliver");
   const Scale& scale = setting.scale;
+  raise_descriptors(scale.subscribers);
+  const BenchServer server(setting, "deliver");
   std::vector<std::string> targets;
   for (size_t i = 0; i < kRuns; ++i) {
     start_run(server.endpoint(), run_of(i), {{"n", 0}, {"phase", "reading"}});
@@ -149,11 +150,12 @@ std::vector<Row> deliver(Setting& setting) {
   row.result = "p50 " + number_text(static_cast<double>(ns.percentile(0.5)) / kNsOfMs) + ", p99 " + number_text(p99) +
                ", most " + number_text(static_cast<double>(ns.max()) / kNsOfMs) + " ms; " +
                number_text(static_cast<double>(ns.total())) + " deliveries in " +
-               number_text(static_cast<double>(deliveries.answers())) + " answers; PUT p99 " +
-               number_text(percentile(puts.ms, 0.99)) + " ms";
+               number_text(static_cast<double>(deliveries.answers())) + " answers; " + number_text(puts.per_second()) +
+               " PUT/s, p99 " + number_text(percentile(puts.ms, 0.99)) + " ms";
   row.values = {{"deliveries", ns.total()},
                 {"answers", deliveries.answers()},
                 {"puts", puts.answers},
+                {"puts_per_s", puts.per_second()},
                 {"p50_ms", static_cast<double>(ns.percentile(0.5)) / kNsOfMs},
                 {"p99_ms", p99},
                 {"max_ms", static_cast<double>(ns.max()) / kNsOfMs},
@@ -193,10 +195,11 @@ std::vector<Row> held(Setting& setting) {
   row.met = p99 < kPutMs;
   row.requests = puts.answers;
   row.result = "p50 " + number_text(percentile(puts.ms, 0.5)) + ", p99 " + number_text(p99) + ", most " +
-               number_text(percentile(puts.ms, 1)) + " ms";
+               number_text(percentile(puts.ms, 1)) + " ms, " + number_text(puts.per_second()) + "/s";
   row.values = {{"p50_ms", percentile(puts.ms, 0.5)},
                 {"p99_ms", p99},
                 {"max_ms", percentile(puts.ms, 1)},
+                {"puts_per_s", puts.per_second()},
                 {"renewed", subscribers.renewed()}};
   return {row};
 }

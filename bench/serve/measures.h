@@ -20,7 +20,7 @@ struct Scale {
   size_t workers = 1000;
   double following_seconds = 10;  // of changes beside those who follow
   double idle_seconds = 30;
-  int pairs = 2;  // of a time without and one with streams of events
+  int pairs = 5;  // of a time without and one with streams of events
 };
 Scale quick_scale();
 

@@ -79,8 +79,7 @@ struct Case {
   }
   [[nodiscard]] double rate() const { return percentile(rates, 0.5); }
   [[nodiscard]] std::string text() const {
-    return spread_text(rates) + "/s, p99 " + number_text(percentile(ms, 0.99)) + " ms, " +
-           number_text(cpu_s * 1e6 / static_cast<double>(ms.size())) + " us of CPU each";
+    return spread_text(rates) + "/s, p99 " + number_text(percentile(ms, 0.99)) + " ms, " + cpu_text(cpu_s, ms.size());
   }
   [[nodiscard]] Json values() const {
     return {{"per_s", rates}, {"p99_ms", percentile(ms, 0.99)}, {"requests", ms.size()}, {"cpu_s", cpu_s}};

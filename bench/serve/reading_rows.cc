@@ -55,7 +55,7 @@ Row rate_row(const Setting& setting, const BenchServer& server, Row row, double 
   row.to_reach = number_text(per_s) + "/s";
   row.met = percentile(rates, 0.5) >= per_s;
   row.result = spread_text(rates) + "/s; p50 " + number_text(percentile(ms, 0.5)) + ", p99 " +
-               number_text(percentile(ms, 0.99)) + " ms";
+               number_text(percentile(ms, 0.99)) + " ms; " + cpu_text(row.cpu_s, ms.size());
   row.values = {{"per_s", rates}, {"p50_ms", percentile(ms, 0.5)}, {"p99_ms", percentile(ms, 0.99)}};
   return row;
 }

@@ -1,5 +1,6 @@
 #include "bench/serve/report.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -34,6 +35,10 @@ std::string number_text(double value) {
 std::string spread_text(const std::vector<double>& values) {
   return number_text(percentile(values, 0.5)) + " (" + number_text(percentile(values, 0)) + " to " +
          number_text(percentile(values, 1)) + ")";
+}
+
+std::string cpu_text(double cpu_s, size_t requests) {
+  return number_text(cpu_s * 1e6 / static_cast<double>(std::max<size_t>(requests, 1))) + " us of CPU each";
 }
 
 std::string table_head() {

@@ -133,6 +133,7 @@ int main(int argc, char** argv) {
   try {
     return cairn::bench::measure(a, setting);
   } catch (const std::exception& e) {
+    cairn::bench::wait_if_ending();
     std::cerr << "serve_bench: " << e.what() << "\n";
     return 1;
   }

@@ -97,60 +97,69 @@ void expect_told(const BenchServer& server, const EventReaders& readers, const W
   }
 }
 
+/// The times without, or those with, dashboards.
+struct Side {
+  std::vector<double> p50_ms, p99_ms;
+  double cpu_s = 0;
+  uint64_t batches = 0;
+
+  void add(const Load::Figures& figures, double cpu) {
+    p50_ms.push_back(percentile(figures.ms, 0.5));
+    p99_ms.push_back(percentile(figures.ms, 0.99));
+    cpu_s += cpu;
+    batches += figures.answers;
+  }
+  [[nodiscard]] std::string text() const {
+    return "p50 " + number_text(percentile(p50_ms, 0.5)) + ", p99 " + spread_text(p99_ms) + " ms, " +
+           cpu_text(cpu_s, batches);
+  }
+  [[nodiscard]] Json values() const {
+    return {{"p50_ms", p50_ms}, {"p99_ms", p99_ms}, {"cpu_s", cpu_s}, {"batches", batches}};
+  }
+};
+
 std::vector<Row> workers(Setting& setting) {
+  const Scale& scale = setting.scale;
+  raise_descriptors(scale.workers);
   const BenchServer server(setting, "workers");
-  Workers workers(server, setting.scale.workers);
-  Row row;
-  std::vector<double> without;
-  std::vector<double> with;
-  uint64_t rows = 0;
-  double cpu_without = 0;
-  double cpu_with = 0;
-  for (int i = 0; i < 2 * setting.scale.pairs; ++i) {
-    const bool has_dashboards = i % 2 == 1;
+  Workers workers(server, scale.workers);
+  Side without;
+  Side with;
+  uint64_t told = 0;
+  for (int i = 0; i < 2 * scale.pairs; ++i) {
     std::unique_ptr<EventReaders> readers;
-    if (has_dashboards) {
+    if (i % 2 == 1) {
       readers = std::make_unique<EventReaders>(server.address(), kDashboards);
       wait_until_open(*readers);
     }
     std::this_thread::sleep_for(kSettle);
     const double cpu = server.cpu_seconds();
-    const Load::Figures figures = workers.send_batches(std::max(1.0, setting.scale.following_seconds / 2));
-    (has_dashboards ? cpu_with : cpu_without) += server.cpu_seconds() - cpu;
-    std::vector<double>& ms = has_dashboards ? with : without;
-    ms.insert(ms.end(), figures.ms.begin(), figures.ms.end());
+    // Each worker sends at least one.
+    const Load::Figures figures = workers.send_batches(std::max(1.0, scale.following_seconds / scale.pairs));
+    (readers ? with : without).add(figures, server.cpu_seconds() - cpu);
     if (readers) {
       expect_told(server, *readers, workers);
-      rows += readers->rows();
+      told += readers->rows();
     }
   }
-  const double times = percentile(with, 0.99) / percentile(without, 0.99);
+  const double times = percentile(with.p99_ms, 0.5) / percentile(without.p99_ms, 0.5);
+  Row row;
   row.what =
-      number_text(static_cast<double>(setting.scale.workers)) +
+      number_text(static_cast<double>(scale.workers)) +
       " workers send a batch of one run a second each; in turn without and with 20 streams of GET /cairn/v1/events";
   row.to_reach = "p99 <= " + number_text(kTimesMost) + "x";
   row.met = times <= kTimesMost;
-  row.requests = without.size() + with.size();
-  row.cpu_s = cpu_without + cpu_with;
+  row.requests = without.batches + with.batches;
+  row.cpu_s = without.cpu_s + with.cpu_s;
   row.peak_mb = server.peak_mb();
-  const auto text = [](const std::vector<double>& ms, double cpu) {
-    return "p50 " + number_text(percentile(ms, 0.5)) + ", p99 " + number_text(percentile(ms, 0.99)) + " ms, " +
-           number_text(cpu * 1e6 / static_cast<double>(ms.size())) + " us of CPU each";
-  };
-  row.result = "without " + text(without, cpu_without) + "; with " + text(with, cpu_with) + ": " + number_text(times) +
-               "x; " + number_text(static_cast<double>(rows)) + " rows told";
-  row.values = {{"without_p50_ms", percentile(without, 0.5)},
-                {"without_p99_ms", percentile(without, 0.99)},
-                {"with_p50_ms", percentile(with, 0.5)},
-                {"with_p99_ms", percentile(with, 0.99)},
-                {"without_cpu_s", cpu_without},
-                {"with_cpu_s", cpu_with},
-                {"rows_told", rows},
-                {"times", times}};
+  row.result = "without " + without.text() + "; with " + with.text() + ": " + number_text(times) + "x; " +
+               number_text(static_cast<double>(told)) + " rows told";
+  row.values = {{"without", without.values()}, {"with", with.values()}, {"rows_told", told}, {"times", times}};
   return {row};
 }
 
 std::vector<Row> follow(Setting& setting) {
+  raise_descriptors(setting.scale.workers);
   const BenchServer server(setting, "follow");
   Workers workers(server, setting.scale.workers);
   workers.begin_to_follow();
