@@ -45,7 +45,7 @@ mkdir -p "$work"
 
 if [ -z "$build" ]; then
   build=build/release
-  tools/setup.sh bench
+  tools/setup.sh
   launcher=()
   if command -v ccache >/dev/null; then launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
   cmake --preset release "${launcher[@]}" >"$work/build.log" 2>&1 &&
