@@ -70,7 +70,8 @@ install_better_sqlite3() {
     echo "$better_sqlite3" >"$work/node/installed"
   fi
 }
-case ",${only:-put}," in
+case ",${only:-put},${arguments[*]:-}," in
+  *--list*) ;;
   *,put,* | *,put-power,*)
     install_better_sqlite3
     if [ -n "$why_not" ]; then arguments+=(--without-node "$why_not"); else arguments+=(--node-modules "$work/node"); fi ;;
