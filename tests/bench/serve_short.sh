@@ -27,7 +27,8 @@ start() {
   bench=$!
   server=
   for _ in $(seq 200); do
-    server=$(pgrep -f "serve --json --store $work/stores/" || true)
+    # The brackets keep grep from finding itself.
+    server=$(grep -l "$work/stores/[s]erve-" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3 || true)
     [ -n "$server" ] && return
     sleep 0.05
   done
