@@ -1,18 +1,10 @@
-#include <fcntl.h>
-#include <malloc.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
 #include <memory>
 #include <utility>
 
 #include "api/http/server.h"
 #include "api/server/store_service.h"
-#include "api/server/times.h"
 #include "engine/json/json.h"
 #include "engine/store/store_storage.h"
 #include "engine/sync/receiver.h"
@@ -25,13 +17,13 @@
 #include "tools/serve/figures.h"
 #include "tools/serve/forwarder.h"
 #include "tools/serve/request_log.h"
+#include "tools/serve/served_store.h"
 #include "tools/serve/supervisor.h"
 #include "tools/store/open_store.h"
 #include "tools/store/relay_socket.h"
 #include "tools/sync/carrier.h"
 #include "tools/sync/folder_exchange.h"
 #include "tools/sync/summary.h"
-#include "wal/descriptor.h"
 
 namespace cairn::tools {
 
@@ -41,8 +33,6 @@ using engine::Store;
 using engine::Value;
 namespace protocol = engine::sync;
 
-constexpr uint64_t kStoreDescriptors = 64;
-constexpr uint64_t kConnections = 8192;
 constexpr int64_t kPollIntervalMs = 2000;  // workers behind this relay wait for it, and poll in turn
 constexpr const char* kServeNotes =
     R"help(Serves the runs of this store over HTTP, to @trigger.dev/sdk, its React hooks and anything else:
@@ -100,31 +90,6 @@ void print_end(const Globals& globals, const protocol::Receiver::Counters& c) {
               static_cast<unsigned long long>(c.duplicates), static_cast<unsigned long long>(c.refused));
 }
 
-/// What a burst of requests left free goes back to the system when it is over. malloc keeps what lies below something
-/// that is in use, and a burst leaves little pieces everywhere.
-class FreeMemory {
- public:
-  void after(uint64_t requests) {
-    const int64_t now = monotonic_ms();
-    if (requests != requests_) {
-      requests_ = requests;
-      quiet_since_ms_ = now;
-      trimmed_ = false;
-    } else if (!trimmed_ && now - quiet_since_ms_ >= kQuietMs) {
-      trimmed_ = true;
-#ifdef __GLIBC__
-      malloc_trim(0);
-#endif
-    }
-  }
-
- private:
-  static constexpr int64_t kQuietMs = 2000;
-  uint64_t requests_ = 0;
-  int64_t quiet_since_ms_ = 0;
-  bool trimmed_ = true;
-};
-
 /// HOST or HOST:PORT, as it stands in a request's Host. Never repeats it: people paste what has a password in it.
 bool is_host(const std::string& text) {
   const bool bracket = text.starts_with('[');
@@ -138,65 +103,6 @@ bool is_host(const std::string& text) {
   return !inside.empty() && std::all_of(inside.begin(), inside.end(), is_of_name) &&
          (colon == std::string::npos || parse_whole(text.substr(colon + 1), {1, 65535}));
 }
-
-/// Descriptors are what connections cost first: as many as this process may have, but for those that the store needs.
-/// Nothing: `wanted` is more.
-std::optional<size_t> connections_max(uint64_t wanted) {
-  rlimit limit = {};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    limit = {1024, 1024};
-  }
-  if (limit.rlim_cur < limit.rlim_max) {
-    const rlimit raised = {limit.rlim_max, limit.rlim_max};
-    if (setrlimit(RLIMIT_NOFILE, &raised) != 0) {
-      limit.rlim_max = limit.rlim_cur;
-    }
-  }
-  const uint64_t most = limit.rlim_max > kStoreDescriptors ? limit.rlim_max - kStoreDescriptors : 1;
-  if (wanted > most) {
-    return std::nullopt;
-  }
-  return wanted != 0 ? wanted : std::min(most, kConnections);
-}
-
-/// Whether the store can take anything at all: a server that only ever answers "not now" hides from whoever watches it
-/// that somebody has to do something.
-class StoreWatch {
- public:
-  StoreWatch(Store& store, const std::atomic<bool>& latched)
-      : store_(store),
-        latched_(latched),
-        directory_(::open(store.options().directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)) {}
-
-  /// Looks once a second. kLatched: never again before the store is opened anew.
-  Status look() {
-    const int64_t now = monotonic_ms();
-    if (now - looked_ms_ < kLookMs) {
-      return {};
-    }
-    looked_ms_ = now;
-    struct stat info = {};
-    if (directory_.get() >= 0 && fstat(directory_.get(), &info) == 0 && info.st_nlink == 0) {
-      return engine::fail(Code::kLatched, "the store's directory was removed: the server ends", where());
-    }
-    // Of what was taken all is on the disk: this syncs nothing.
-    if (latched_ || store_.barrier().code == Code::kLatched) {
-      return engine::fail(Code::kLatched,
-                          "the store failed to write and takes nothing before it is opened again: the server ends",
-                          where());
-    }
-    return {};
-  }
-
- private:
-  static constexpr int64_t kLookMs = 1000;
-  [[nodiscard]] const std::string& where() const { return store_.options().directory; }
-
-  Store& store_;
-  const std::atomic<bool>& latched_;
-  const wal::Descriptor directory_;
-  int64_t looked_ms_ = 0;
-};
 
 /// SCHEME://HOST or SCHEME://HOST:PORT, as a browser writes the origin of a page.
 bool is_origin(const std::string& text) {
@@ -243,9 +149,9 @@ void print_addresses(const Globals& globals, const std::vector<std::string>& add
   std::fflush(stdout);
 }
 
-Status serve_http(const Globals& globals, const ServeArguments& a, Store& store, const std::atomic<bool>& latched,
-                  protocol::Receiver& receiver, std::unique_ptr<Carrier> carrier, size_t connections,
-                  Supervisor& supervisor) {
+Status serve_http(const Globals& globals, const ServeArguments& a, ServedStore& served, protocol::Receiver& receiver,
+                  std::unique_ptr<Carrier> carrier, size_t connections, Supervisor& supervisor) {
+  Store& store = served.store();
   http::ServerOptions options;
   options.listen = a.listen;
   options.sockets = supervisor.sockets();
@@ -303,13 +209,11 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
   figures.watch(**server);
   credentials.warn();
   supervisor.ready();
-  FreeMemory free_memory;
-  StoreWatch watch(store, latched);
   Status lost;
   {
     const Forwarder forwarder(globals, store, std::move(carrier));
-    while (!interrupted() && (lost = watch.look()).ok()) {
-      free_memory.after((*server)->counters().requests);
+    while (!interrupted() && (lost = served.look()).ok()) {
+      served.give_memory_back((*server)->counters().requests);
       figures.look();
       supervisor.lives();
       if (reload_asked()) {
@@ -331,27 +235,6 @@ Status serve_http(const Globals& globals, const ServeArguments& a, Store& store,
   }
   engine::error_detail() = detail;
   return lost;
-}
-
-/// What the store says goes to stderr: whoever runs this for weeks reads it there.
-struct Log {
-  const Globals& globals;
-  std::atomic<bool> latched{false};
-  void take(engine::LogLevel level, Code code, const char* message) {
-    latched = latched || code == Code::kLatched;
-    if (level >= engine::LogLevel::kInfo) {
-      note(globals, message);
-    }
-  }
-};
-
-/// Runs and messages are taken by one thread and given back by another, thousands at a time: with an arena for each of
-/// them, and as much kept as was ever free, several times what is in use stays with the process.
-void keep_little_free_memory() {
-#ifdef __GLIBC__
-  mallopt(M_ARENA_MAX, 4);               // NOLINT(concurrency-mt-unsafe): before there are threads
-  mallopt(M_TRIM_THRESHOLD, 256 << 10);  // NOLINT(concurrency-mt-unsafe)
-#endif
 }
 
 Exit serve(const Globals& globals, const ServeArguments& a) {
@@ -391,35 +274,13 @@ Exit serve(const Globals& globals, const ServeArguments& a) {
     note_reloads();
   }
   Supervisor supervisor;
-  keep_little_free_memory();
-  // Whoever reads its lines may go first (`cairn serve | tee log`, a log daemon that restarts): it goes on serving.
-  (void)signal(SIGPIPE, SIG_IGN);  // NOLINT(concurrency-mt-unsafe): before there are threads
-  engine::StoreOptions options;
-  options.directory = *directory;
-  options.create = true;
-  options.metadata_bytes_max = *limit;
-  options.mark_crashed = false;
-  options.background = true;
-  options.guard_sigbus = true;
-  options.need_staging_dir = true;
-  options.segment_bytes = 16u << 20;
-  options.retain_finished_ms = static_cast<uint64_t>(a.retain_finished_ms);
-  options.count_runs = true;
-  options.history_interval_ms = 1000;  // for /cairn/v1/runs/:id/history
-  Log log{globals};
-  options.hooks.context = &log;
-  // Runs are listed by when they were made, and asked for by it: the store's own clock stands still for milliseconds.
-  options.hooks.wall_us = [](void* /*context*/) { return server::wall_us(); };
-  options.hooks.log = [](void* context, engine::LogLevel level, Code code, const char* message) {
-    static_cast<Log*>(context)->take(level, code, message);
-  };
-  auto store = Store::open(std::move(options));
+  auto store = ServedStore::open(globals, {*directory, *limit, static_cast<uint64_t>(a.retain_finished_ms)});
   if (!store.ok()) {
     return report_error(globals, store.status());
   }
   Status status;
   {
-    protocol::StoreStorage storage(**store);
+    protocol::StoreStorage storage((*store)->store());
     protocol::Receiver receiver(storage);
     if (!a.folder.empty()) {
       uint64_t answered = 0;
@@ -432,15 +293,15 @@ Exit serve(const Globals& globals, const ServeArguments& a) {
       if (carrier != nullptr) {
         engine::sync::SenderOptions sender;
         sender.poll_interval_ms = kPollIntervalMs;
-        status = (*store)->upstream().attach(without_secrets(a.upstream), sender);
+        status = (*store)->store().upstream().attach(without_secrets(a.upstream), sender);
       }
       if (status.ok()) {
-        status = serve_http(globals, a, **store, log.latched, receiver, std::move(carrier), *connections, supervisor);
+        status = serve_http(globals, a, **store, receiver, std::move(carrier), *connections, supervisor);
       }
     }
   }
   const engine::ErrorDetail detail = engine::error_detail();
-  const Status closed = (*store)->close(0);
+  const Status closed = (*store)->close();
   if (!status.ok()) {
     engine::error_detail() = detail;
     return report_error(globals, status);

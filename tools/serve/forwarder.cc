@@ -17,11 +17,12 @@ Forwarder::Forwarder(const Globals& globals, engine::Store& store, std::unique_p
   }
 }
 
-Forwarder::~Forwarder() {
+std::unique_ptr<Carrier> Forwarder::end() {
   ends_ = true;
   if (thread_.joinable()) {
     thread_.join();
   }
+  return std::move(carrier_);
 }
 
 void Forwarder::work(const Globals& globals, engine::Store& store) {

@@ -16,15 +16,18 @@ class Forwarder {
  public:
   /// Until it is destroyed. `store` and `globals` must live longer. Null `carrier`: does nothing.
   Forwarder(const Globals& globals, engine::Store& store, std::unique_ptr<Carrier> carrier);
-  /// Waits for the message that is under way, at most 30 s; an interrupt ends that wait.
-  ~Forwarder();
+  /// As end().
+  ~Forwarder() { (void)end(); }
   Forwarder(const Forwarder&) = delete;
   Forwarder& operator=(const Forwarder&) = delete;
+  /// Waits for the message that is under way, at most 30 s; an interrupt ends that wait. Sends nothing any more, and gives
+  /// the carrier to who goes on.
+  std::unique_ptr<Carrier> end();
 
  private:
   void work(const Globals& globals, engine::Store& store);
 
-  const std::unique_ptr<Carrier> carrier_;
+  std::unique_ptr<Carrier> carrier_;  // the thread's until it ended
   std::atomic<bool> ends_{false};
   std::thread thread_;
 };
