@@ -142,6 +142,32 @@ TEST_F(SlotsWhole, ARunOfTwoSlotsIsAskedForWithItsSlot) {
   }
 }
 
+TEST_F(SlotsWhole, StatsAreOfEachAndOfAll) {
+  start_at(0, "a", R"({"n":1})");
+  start_at(1, "b");
+  start_at(1, "c");
+  at(1, {"finish", "c"});
+  const Ran ran = cairn({"stats", "--json"});
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  ASSERT_EQ(ran.lines().size(), 3u) << ran.out;
+  EXPECT_EQ(ran.lines()[0]["slot"], "slot-000");
+  EXPECT_EQ(ran.lines()[0]["runs"], 1);
+  EXPECT_EQ(ran.lines()[1]["runs"], 2);
+  const Json all = ran.lines()[2];
+  EXPECT_EQ(all["slots"], 2);
+  EXPECT_EQ(all["runs"], 3);
+  EXPECT_EQ(all["metadata_bytes"], 7 + 2 + 2);
+  EXPECT_EQ(all["runs_by_status"], Json::parse(R"({"COMPLETED":1,"EXECUTING":2})"));
+  EXPECT_EQ(all["disk_bytes"], ran.lines()[0]["disk_bytes"].get<int>() + ran.lines()[1]["disk_bytes"].get<int>());
+  EXPECT_THAT(cairn({"stats"}).out,
+              AllOf(HasSubstr("slot-001\nstore "), ContainsRegex("\n2 slots\nruns +3, 1 COMPLETED")));
+  damage(0);
+  const Ran damaged = cairn({"stats", "--json"});
+  EXPECT_EQ(damaged.exit, 65);
+  EXPECT_EQ(damaged.lines().back()["runs"], 2);
+  EXPECT_THAT(damaged.err, HasSubstr("slot-000 cannot be read"));
+}
+
 // What a worker of another slot writes for the owner is no second run to those who ask for it.
 TEST_F(SlotsWhole, AnIdMeansTheRunOfItsOwner) {
   start_at(0, "boss", R"({"n":1})");
