@@ -55,7 +55,7 @@ engine/store:       engine/base engine/diff engine/directory engine/document eng
 engine/maintenance: engine/base engine/directory engine/reader engine/records engine/replay engine/salvage engine/store engine/sync engine/tables
 engine/watch:       engine/base engine/reader engine/store
 tools:          tools/commands tools/input tools/process
-tools/commands: tools/dump tools/help tools/input tools/measure tools/output tools/process tools/serve tools/sim tools/store tools/sync
+tools/commands: tools/dump tools/help tools/input tools/measure tools/output tools/process tools/relay tools/serve tools/sim tools/store tools/sync
 tools/demo:
 tools/dump:     tools/output tools/process
 tools/help:     tools/input tools/output
@@ -63,6 +63,7 @@ tools/input:    tools/output tools/process
 tools/measure:
 tools/output:
 tools/process:
+tools/relay:    tools/output tools/process tools/serve tools/store tools/sync
 tools/serve:    tools/input tools/output tools/process tools/sync
 tools/sim:
 tools/store:    tools/input tools/output tools/process

@@ -86,10 +86,12 @@ class Slots {
   Result<std::unique_ptr<Store>> open_with_run(uint32_t number, std::string_view run) const {
     // If this process owns the slot, the error says so. If not, another thread is reading it and has its tables open.
     constexpr int kAttempts = 40;
+    constexpr int kRelayAttempts = 2000;
     const timespec pause{0, 5'000'000};
     auto store = open(number, false);
-    for (int i = 1; i < kAttempts && store.code() == Code::kBusy && error_detail().owner_pid == 0 &&
-                    !error_detail().owner_elsewhere;
+    for (int i = 1; store.code() == Code::kBusy && i < (relay_has_it() ? kRelayAttempts
+                                                        : is_nobodys() ? kAttempts
+                                                                       : 0);
          ++i) {
       nanosleep(&pause, nullptr);
       store = open(number, false);
@@ -166,6 +168,17 @@ class Slots {
     options.directory = place(number);
     options.create = create;
     return Store::open(std::move(options));
+  }
+
+  /// Of a store that is busy, as the error detail says: it is open, and no process owns it.
+  static bool is_nobodys() { return error_detail().owner_pid == 0 && !error_detail().owner_elsewhere; }
+
+  /// Of a store that is busy: the relay empties it.
+  [[nodiscard]] bool relay_has_it() const {
+    const ErrorDetail owner = error_detail();
+    const LockOwner relay = StoreLock::look(options_.directory + "/" + kRelayStore);
+    error_detail() = owner;
+    return relay.held && (owner.owner_elsewhere ? relay.elsewhere : relay.pid != 0 && relay.pid == owner.owner_pid);
   }
 
   void leave_out(uint32_t number, Code code) {

@@ -297,7 +297,7 @@ TEST_F(Arguments, DurationsAreDigitsAndAUnit) {
       ASSERT_FALSE(hangs_) << option.name << " " << bad;
     }
   }
-  EXPECT_EQ(durations, 7);
+  EXPECT_EQ(durations, 8);
 }
 
 TEST(TimeArgument, TakesOffsetsFromUtc) {

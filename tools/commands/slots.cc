@@ -16,6 +16,7 @@
 #include "tools/output/terminal_text.h"
 #include "tools/process/interrupt.h"
 #include "tools/store/open_store.h"
+#include "tools/store/slot_directory.h"
 
 namespace cairn::tools {
 
@@ -29,9 +30,13 @@ of --store or CAIRN_STORE). It works while processes have the slots open. A slot
 read is listed with the reason, and decides the exit code. With --json it prints one object a
 line.
 
-ls, show, get, watch, why, export and sync take DIR as --store, too, and work on all slots at once.
-A run that several slots have is shown as slot-001/ID, and can be asked for so. ID alone is the run
-of the slot that owns it.
+ls, show, get, watch, why, export, stats and sync take DIR as --store, too, and work on all slots
+at once. A run that several slots have is shown as slot-001/ID, and can be asked for so. ID alone
+is the run of the slot that owns it.
+
+DIR/relay is no slot, but the store of the relay (`cairn sync --relay`), which has copies of
+runs. These commands leave it out, because the slots have what counts. --store DIR/relay reads
+it.
 
 Examples:
   cairn slots metadata
@@ -123,6 +128,17 @@ void print_table(const std::vector<Slot>& slots) {
   }
 }
 
+/// The relay of the slots, if there was one.
+void print_relay(const std::string& directory) {
+  const std::string store = directory + "/" + engine::kRelayStore;
+  if (!is_store(store)) {
+    return;
+  }
+  const engine::LockOwner owner = engine::StoreLock::look(store);
+  std::printf("%s  %s\n", padded(engine::kRelayStore, 8).c_str(),
+              owner.held ? owner_text(owner).c_str() : "none: `cairn sync --relay` starts it");
+}
+
 Exit slots(const Globals& globals, const std::string& given) {
   Globals chosen = globals;
   if (!given.empty()) {
@@ -156,6 +172,7 @@ Exit slots(const Globals& globals, const std::string& given) {
   }
   if (!globals.json) {
     print_table(found);
+    print_relay(*directory);
   }
   if (numbers->empty()) {
     note(globals, "there are no slots in " + *directory);

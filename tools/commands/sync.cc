@@ -15,6 +15,7 @@
 #include "tools/output/stage_note.h"
 #include "tools/output/terminal_text.h"
 #include "tools/process/interrupt.h"
+#include "tools/relay/relay.h"
 #include "tools/store/open_source.h"
 #include "tools/store/open_store.h"
 #include "tools/store/server_link.h"
@@ -22,6 +23,7 @@
 #include "tools/sync/carrier.h"
 #include "tools/sync/live_owner.h"
 #include "tools/sync/summary.h"
+#include "tools/sync/upstream_way.h"
 
 namespace cairn::tools {
 
@@ -50,6 +52,15 @@ DIR to the other side (a stick, a mirror), run `cairn serve --via-folder DIR` th
 back, and run it here again. Beside the changes goes a question for what others wrote of the
 unfinished runs; its answer is taken once the changes are acknowledged.
 
+With --relay the command is the relay of a directory of slots, and runs until Ctrl-C or SIGTERM.
+Workers send to DIR/relay.sock (their upstream is unix:DIR/relay.sock, which needs no token and
+which only this user reaches). What they send is kept in the store DIR/relay and goes on in one
+stream, with the options that a sync has. Slots that had no owner for some seconds are sent,
+too: a worker that takes one up again comes first. A slot that cannot be sent is named once and
+passed over, also one that has sent to another upstream before. At the end the relay sends what
+it has until --deadline, or a second signal, and its exit code says what is left, of slots that
+were passed over, too. While it runs, `cairn sync` on DIR says how far it is.
+
 A store that was moved or copied sends nothing until you say which it was: --moved continues as
 before, --copied makes it a store of its own. A run that the upstream refuses is held back, and
 the others are sent. --dead lists the runs that are held; --retry, --skip and --replace decide
@@ -67,16 +78,18 @@ Examples:
   cairn sync --upstream https://relay.example:4020 --token-file ~/.cairn-token
   cairn sync --deadline 60s                      again, from cron
   cairn sync --via-folder /media/stick
+  cairn sync --slots metadata --relay --upstream https://relay.example:4020 --token-file token
   cairn sync --dry-run                           what would be sent
   cairn sync --replace $run                      send all of a run that was refused)help";
 
-constexpr const char* kFolderName = "folder";
 constexpr size_t kLettersAtOnce = 1000;
 
 struct SyncArguments {
   std::string upstream, token_file, ca_file, folder, retry, skip, replace;
+  std::string slots;
   std::optional<uint64_t> limit, batch_runs;
-  int64_t deadline_ms = 60'000;
+  int64_t deadline_ms = 60'000, retain_finished_ms = 0;
+  bool relay = false;
   bool once = false, moved = false, copied = false, dead = false, dry_run = false, detach = false, retry_all = false;
 };
 
@@ -117,41 +130,6 @@ Exit show_dead(const Globals& globals) {
     std::printf("no dead letters\n");
   }
   return source->report_unread("listed");
-}
-
-Exit exit_of_state(const Upstream::State& state, const DriveResult& driven) {
-  if (state.sender.halt != engine::sync::Halt::kNone) {
-    return Exit::kFork;
-  }
-  if (driven.denied || driven.for_good) {
-    return Exit::kAuth;
-  }
-  if (state.all_acknowledged) {
-    return Exit::kDone;
-  }
-  return state.waiting.held > 0 && !state.waiting.moves ? Exit::kBadData : Exit::kTryLater;
-}
-
-/// As cron finds it too, whatever its directory.
-std::string absolute(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::path whole = std::filesystem::absolute(path, error);
-  return error ? path : whole.string();
-}
-
-/// Where to, and with which files: as the options say, else as it was when an upstream answered last. The files go with
-/// their address: another upstream never gets this one's token.
-Way way_to(const SyncArguments& a, const engine::sync::SenderState& before) {
-  Way way = before.way;
-  if (way.address.empty() && before.batches > 0 && before.upstream != kFolderName) {
-    way.address = before.upstream;  // that of a program, which was answered
-  }
-  if (const std::string given = a.upstream.empty() ? way.address : without_secrets(a.upstream); given != way.address) {
-    way = {given, {}, {}};
-  }
-  way.token_file = a.token_file.empty() ? way.token_file : absolute(a.token_file);
-  way.ca_file = a.ca_file.empty() ? way.ca_file : absolute(a.ca_file);
-  return way;
 }
 
 /// Every refused change is sent again. Those that are refused again come back as new letters, behind what was looked at.
@@ -286,7 +264,7 @@ Exit sync_store(const Globals& globals, const SyncArguments& a, const std::strin
     }
     Upstream::State state;
     CAIRN_TRY(store.upstream().state(state));
-    const Way way = way_to(a, state.sender);
+    const Way way = way_to({a.upstream, a.token_file, a.ca_file}, state.sender);
     CAIRN_TRY(attach(globals, a, state, way, store, exit));
     if (exit != Exit::kDone || !store.upstream().attached()) {
       return {};
@@ -314,7 +292,7 @@ Exit sync_store(const Globals& globals, const SyncArguments& a, const std::strin
       CAIRN_TRY(store.upstream().state(state));
     }
     print_sync_report(globals, state, driven, carrier.get(), a.dry_run, interrupted(), slot);
-    exit = a.dry_run ? Exit::kDone : exit_of_state(state, driven);
+    exit = a.dry_run ? Exit::kDone : exit_of_sync(state, driven);
     return {};
   });
   if (interrupted()) {
@@ -332,6 +310,9 @@ Exit sync_slots(const Globals& globals, const SyncArguments& a, const std::strin
   const auto numbers = engine::list_slots(directory);
   if (!numbers.ok()) {
     return report_error(globals, numbers.status());
+  }
+  if (const auto told = report_relay(globals, directory, *numbers); told) {
+    return *told;
   }
   const int64_t until_ms = monotonic_ms() + a.deadline_ms;
   Exit exit = Exit::kDone;
@@ -353,7 +334,28 @@ Exit sync_slots(const Globals& globals, const SyncArguments& a, const std::strin
   return exit;
 }
 
+Exit relay(const Globals& globals, const SyncArguments& a) {
+  Globals chosen = globals;
+  if (!a.slots.empty()) {
+    chosen.store = a.slots;
+  }
+  const auto directory = store_directory(chosen);
+  const auto limit = metadata_limit(globals, a.limit);
+  if (!directory || !limit) {
+    return Exit::kUsage;
+  }
+  return run_relay(chosen, {*directory,
+                            {a.upstream, a.token_file, a.ca_file},
+                            a.deadline_ms,
+                            a.retain_finished_ms,
+                            *limit,
+                            static_cast<uint32_t>(a.batch_runs.value_or(0))});
+}
+
 Exit sync(const Globals& globals, const SyncArguments& a) {
+  if (a.relay) {
+    return relay(globals, a);
+  }
   if (a.dead) {
     Globals reading = globals;
     if (is_server(globals.store)) {  // whose token and certificates they are then
@@ -391,6 +393,10 @@ void add_sync(CommandLine& line) {
       .number("--batch-runs", "N", "At most this many runs in one message (default 1000)",
               {1, engine::sync::kEntriesMax}, a->batch_runs)
       .metadata_limit(a->limit)
+      .flag("--relay", "Run as the relay of a directory of slots, until Ctrl-C", a->relay)
+      .option("--slots", "DIR", "The directory that the slots are in (default: that of --store)", a->slots)
+      .duration("--retain-finished", "The relay erases runs so long after they ended: 30d (default: never)",
+                a->retain_finished_ms)
       .flag("--detach", "Send nothing any more; what waits is kept for the next --upstream", a->detach)
       .excludes("--dry-run", {"--dead", "--detach", "--upstream", "--via-folder", "--moved", "--copied", "--retry",
                               "--retry-all", "--skip", "--replace"})
@@ -400,6 +406,9 @@ void add_sync(CommandLine& line) {
                 {"--upstream", "--via-folder", "--moved", "--copied", "--retry", "--retry-all", "--skip", "--replace"})
       .excludes("--retry-all", {"--retry", "--skip", "--replace"})
       .excludes("--moved", {"--copied"})
+      .excludes("--relay", {"--once", "--via-folder", "--dry-run", "--dead", "--detach", "--moved", "--copied",
+                            "--retry", "--retry-all", "--skip", "--replace"})
+      .only_with("--relay", {"--slots", "--retain-finished"})
       .excludes("--upstream", {"--via-folder"})
       .excludes("--via-folder", {"--token-file", "--ca-file"})
       .run([a](const Globals& globals) { return sync(globals, *a); });

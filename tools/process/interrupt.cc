@@ -123,6 +123,13 @@ bool reload_asked() {
 
 void kill_at_interrupt(int number) { g_kills_at = number; }
 
+void forget_interrupt() {
+  const int first = g_signal.exchange(0);  // what is in the pipe is taken by the next wait
+  if (g_count > 1) {
+    g_signal = first;
+  }
+}
+
 bool wait_for_input(int fd) { return wait_for(fd, -1); }
 
 void pause_ms(uint64_t ms) { wait_for(-1, static_cast<int>(std::min<uint64_t>(ms, INT_MAX))); }

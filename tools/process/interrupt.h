@@ -11,6 +11,9 @@ void note_interrupts();
 [[nodiscard]] bool interrupted();
 /// From now on the signal of this number kills.
 void kill_at_interrupt(int number);
+/// The first interrupt was understood: from now on interrupted() means a second one, which kill_at_interrupt() has to
+/// allow. Not while other threads wait.
+void forget_interrupt();
 /// From now on SIGHUP asks for a reload, and ends the process no more. One that comes because the terminal is gone counts
 /// as an interrupt all the same, unless hang-ups were ignored before (nohup).
 void note_reloads();

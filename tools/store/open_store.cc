@@ -9,6 +9,7 @@
 #include "engine/store/run_for_update.h"
 #include "tools/input/command_line.h"
 #include "tools/output/json_output.h"
+#include "tools/store/relay_socket.h"
 #include "tools/store/remote_store.h"
 #include "tools/store/slot_directory.h"
 
@@ -115,9 +116,11 @@ Exit write_store(const Globals& globals, const WriteOptions& options, const std:
     return Exit::kUsage;
   }
   if (is_directory_of_slots(*directory)) {
-    return report_usage(globals, *directory +
-                                     " holds slots, each a store of its own: say which to change, as --store " +
-                                     *directory + "/" + engine::slot_name(0) + " (`cairn slots` lists them)");
+    const std::string relay = relay_of_slots(*directory);
+    return report_usage(
+        globals, *directory + " holds slots, each a store of its own: say which to change, as --store " + *directory +
+                     "/" + engine::slot_name(0) + " (`cairn slots` lists them)" +
+                     (relay.empty() ? "" : "; or ask the relay, for the worker that has the run: --store " + relay));
   }
   engine::error_detail() = {};
   engine::StoreOptions store_options;

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "tools/store/server_link.h"
+#include "tools/store/slot_directory.h"
 #include "wal/descriptor.h"
 
 namespace cairn::tools {
@@ -39,6 +40,14 @@ std::string relay_of(const std::string& directory) {
 
 #endif
 
+std::string relay_of_slots(const std::string& directory) {
+#ifdef CAIRN_TOOLS_NETWORK
+  return relay_of(directory);
+#else
+  return {};
+#endif
+}
+
 std::string server_for_changes(const std::string& store) {
   if (is_server(store)) {
     return store;
@@ -46,7 +55,8 @@ std::string server_for_changes(const std::string& store) {
 #ifdef CAIRN_TOOLS_NETWORK
   std::error_code error;
   const std::filesystem::path directory = std::filesystem::absolute(store, error);
-  return store.empty() || error ? std::string() : relay_of(directory.string());
+  // A relay of slots listens beside them: it is asked by its own URL, and a change of a slot says which slot.
+  return store.empty() || error || !is_store(directory.string()) ? std::string() : relay_of(directory.string());
 #else
   return {};
 #endif

@@ -26,6 +26,7 @@ class Carrier {
   /// Cheap: for a loop.
   virtual Status try_another_token(engine::Store& /*store*/) { return {}; }
 
+  uint64_t messages = 0;  // that were sent; over the network only
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
   bool asks = false;             // a question about others' writes lies there and has no answer yet

@@ -82,6 +82,7 @@ class HttpCarrier final : public Carrier {
   Status exchange(const std::string& message, int64_t until_ms, std::optional<upstream::Outcome>& outcome) {
     outcome.reset();
     CAIRN_TRY(exchange_->send(message));
+    ++messages;
     while (!outcome) {
       const int64_t left = until_ms - monotonic_ms();
       if (interrupted() || left <= 0) {

@@ -1,11 +1,17 @@
 #include "tools/sync/live_owner.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <utility>
 
 #include "engine/json/json.h"
+#include "engine/maintenance/slots.h"
 #include "engine/reader/store_reader.h"
 #include "engine/store/store.h"
 #include "tools/output/json_output.h"
+#include "tools/output/report.h"
 #include "tools/output/terminal_text.h"
 
 namespace cairn::tools {
@@ -15,7 +21,8 @@ namespace {
 using engine::Value;
 
 struct Sending {
-  uint64_t pid = 0;
+  uint64_t pid = 0;    // 0: nobody has the store open, and the relay empties it
+  bool relay = false;  // it is the relay itself
   engine::sync::SenderState sender;
   engine::sync::OutboxQueries::Waiting waiting;
   bool all_acknowledged = false;
@@ -36,7 +43,7 @@ void print_as_json(const Sending& sending, const std::string& slot) {
   if (!slot.empty()) {
     o.push_back({"slot", Value(slot)});
   }
-  o.push_back({"owner_pid", Value(sending.pid)});
+  o.push_back({"owner_pid", sending.pid == 0 ? Value() : Value(sending.pid)});
   o.push_back({"upstream", Value(sending.sender.upstream)});
   o.push_back({"all_acknowledged", Value(sending.all_acknowledged)});
   o.push_back({"waiting_runs", Value(sending.waiting.runs)});
@@ -49,12 +56,20 @@ void print_as_json(const Sending& sending, const std::string& slot) {
 }
 
 void print_text(const Sending& sending, const std::string& slot) {
+  const std::string which = slot.empty() ? "" : slot + ": ";
+  const auto pid = static_cast<unsigned long long>(sending.pid);
+  const std::string upstream = printable(sending.sender.upstream);
   // Whether it was given an upstream it alone knows; it has one if not the command was answered last.
   const bool by_command = sending.sender.way.address == sending.sender.upstream;
-  std::printf("%sprocess %llu has the store open, and sends by itself%s %s%s\n",
-              slot.empty() ? "" : (slot + ": ").c_str(), static_cast<unsigned long long>(sending.pid),
-              by_command ? ", if it was given the upstream" : " to", printable(sending.sender.upstream).c_str(),
-              by_command ? "; else run this again when it has ended" : "");
+  if (sending.relay) {
+    std::printf("%sprocess %llu sends what the slots have to %s\n", which.c_str(), pid, upstream.c_str());
+  } else if (sending.pid == 0) {
+    std::printf("%sno process has the store open: the relay sends what it has\n", which.c_str());
+  } else {
+    std::printf("%sprocess %llu has the store open, and sends by itself%s %s%s\n", which.c_str(), pid,
+                by_command ? ", if it was given the upstream" : " to", upstream.c_str(),
+                by_command ? "; else run this again when it has ended" : "");
+  }
   if (sending.waiting.held > 0) {
     std::printf("  %s refused by the upstream and held back: cairn sync --dead\n",
                 counted(sending.waiting.held, "run was", "runs were").c_str());
@@ -73,32 +88,71 @@ void print_text(const Sending& sending, const std::string& slot) {
   }
 }
 
-}  // namespace
-
-std::optional<Exit> report_live_owner(const Globals& globals, const std::string& directory, const std::string& slot) {
-  const engine::LockOwner owner = engine::StoreLock::look(directory);
-  if (!owner.held || !owner.alive || owner.pid == 0) {
-    return std::nullopt;
-  }
+/// How far the store in `directory` is.
+Status look(const std::string& directory, Sending& sending) {
   engine::StoreReader::Options options;
   options.directory = directory;
-  const auto reader = engine::StoreReader::open(std::move(options));
-  Sending sending;
-  sending.pid = owner.pid;
+  CAIRN_TRY_ASSIGN(const auto reader, engine::StoreReader::open(std::move(options)));
   bool folded = false;
-  if (!reader.ok() || !(*reader)->sync_state(sending.sender, sending.waiting, folded).ok() ||
-      !sending.sender.attached) {
-    return std::nullopt;
-  }
+  CAIRN_TRY(reader->sync_state(sending.sender, sending.waiting, folded));
   const engine::sync::SenderState& sender = sending.sender;
   sending.all_acknowledged = folded && sender.halt == engine::sync::Halt::kNone && !sender.resends && !sender.pulls() &&
                              sending.waiting.runs == 0 && sending.waiting.held == 0;
+  return {};
+}
+
+bool has_live_owner(const engine::LockOwner& owner) { return owner.held && owner.alive && owner.pid != 0; }
+
+Exit print(const Globals& globals, const Sending& sending, const std::string& slot) {
   if (globals.json) {
     print_as_json(sending, slot);
   } else {
     print_text(sending, slot);
   }
   return exit_of_sending(sending);
+}
+
+}  // namespace
+
+std::optional<Exit> report_live_owner(const Globals& globals, const std::string& directory, const std::string& slot) {
+  const engine::LockOwner owner = engine::StoreLock::look(directory);
+  Sending sending;
+  sending.pid = owner.pid;
+  if (!has_live_owner(owner) || !look(directory, sending).ok() || !sending.sender.attached) {
+    return std::nullopt;
+  }
+  return print(globals, sending, slot);
+}
+
+std::optional<Exit> report_relay(const Globals& globals, const std::string& slots,
+                                 const std::vector<uint32_t>& numbers) {
+  const std::string relay = slots + "/" + engine::kRelayStore;
+  const engine::LockOwner owner = engine::StoreLock::look(relay);
+  Sending of_relay;
+  of_relay.pid = owner.pid;
+  of_relay.relay = true;
+  if (!has_live_owner(owner) || !look(relay, of_relay).ok()) {
+    return std::nullopt;
+  }
+  Exit exit = print(globals, of_relay, engine::kRelayStore);
+  for (const uint32_t number : numbers) {
+    const std::string name = engine::slot_name(number);
+    const std::string directory = slots + "/" + name;
+    std::error_code error;
+    if (!std::filesystem::exists(directory + "/STORE", error) && !error) {
+      continue;  // it is being made
+    }
+    const engine::LockOwner of_slot = engine::StoreLock::look(directory);
+    Sending sending;
+    sending.pid = of_slot.held && of_slot.pid != owner.pid ? of_slot.pid : 0;
+    if (const Status status = look(directory, sending); !status.ok()) {
+      note(globals, name + " cannot be read, and the relay passes it over: " + engine::error_text(status));
+      exit = std::max(exit, exit_of(status.code));
+    } else if (sending.pid == 0 ? !sending.all_acknowledged : sending.sender.attached) {
+      exit = std::max(exit, print(globals, sending, name));
+    }
+  }
+  return exit;
 }
 
 }  // namespace cairn::tools

@@ -23,6 +23,19 @@ std::string without_secrets(const std::string& url) {
   return endpoint.ok() ? endpoint->shown : "upstream";
 }
 
+Exit exit_of_sync(const engine::Upstream::State& state, const DriveResult& driven) {
+  if (state.sender.halt != engine::sync::Halt::kNone) {
+    return Exit::kFork;
+  }
+  if (driven.denied || driven.for_good) {
+    return Exit::kAuth;
+  }
+  if (state.all_acknowledged) {
+    return Exit::kDone;
+  }
+  return state.waiting.held > 0 && !state.waiting.moves ? Exit::kBadData : Exit::kTryLater;
+}
+
 void print_sync_report(const Globals& globals, const engine::Upstream::State& state, const DriveResult& driven,
                        const Carrier* carrier, bool dry_run, bool stopped, const std::string& slot) {
   const engine::sync::SenderState& sender = state.sender;

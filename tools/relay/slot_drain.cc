@@ -1,0 +1,234 @@
+#include "tools/relay/slot_drain.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+#include <utility>
+
+#include "engine/directory/store_lock.h"
+#include "engine/maintenance/slots.h"
+#include "engine/store/upstream.h"
+#include "tools/output/report.h"
+#include "tools/process/interrupt.h"
+#include "tools/store/slot_directory.h"
+#include "wal/signals_blocked.h"
+
+namespace cairn::tools {
+
+namespace {
+
+constexpr int64_t kLookMs = 2000;
+constexpr int64_t kFreeMs = 2000;     // so long a slot has had no owner: a worker that is restarted takes its slot up
+constexpr int64_t kHoldMs = 2000;     // so long a slot is kept from a worker that wants it
+constexpr int64_t kAgainMs = 60'000;  // what cannot be opened is tried again, were it only that a disk was full
+
+/// Changes with each process that takes the lock.
+std::string lock_mark(const std::string& store) {
+  const std::string path = store + "/LOCK";
+  struct stat info = {};
+  if (stat(path.c_str(), &info) != 0) {
+    return "none";
+  }
+  std::ifstream in(path, std::ios::binary);
+  return std::to_string(info.st_ino) + " " + std::to_string(info.st_mtim.tv_sec) + "." +
+         std::to_string(info.st_mtim.tv_nsec) + "\n" + std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+/// Whether `name`, of a slot's upstream, is this socket, by whatever path.
+bool is_relay(const std::string& name, const std::string& address) {
+  constexpr std::string_view kUnix = "unix:";
+  std::error_code error;
+  return name == address ||
+         (name.starts_with(kUnix) &&
+          std::filesystem::equivalent(name.substr(kUnix.size()), address.substr(kUnix.size()), error));
+}
+
+}  // namespace
+
+SlotDrain::SlotDrain(const Globals& globals, Options options)
+    : globals_(globals), options_(std::move(options)), address_("unix:" + options_.directory + "/" + kRelaySocket) {
+  const SignalsBlocked blocked;  // they are the main thread's, which acts on them
+  thread_ = std::thread([this] { work(); });
+}
+
+SlotDrain::Counters SlotDrain::end() {
+  ends_ = true;
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+  Counters counters;
+  counters.emptied = emptied_;
+  for (const auto& [number, slot] : slots_) {
+    counters.passed_over += slot.exit != Exit::kDone ? 1 : 0;
+    counters.exit = std::max(counters.exit, slot.exit);
+  }
+  return counters;
+}
+
+bool SlotDrain::stops() const { return ends_ || interrupted(); }
+
+std::string SlotDrain::place(uint32_t number) const { return options_.directory + "/" + engine::slot_name(number); }
+
+void SlotDrain::work() {
+  while (!stops()) {
+    look();
+    const int64_t until_ms = monotonic_ms() + kLookMs;
+    while (!stops() && monotonic_ms() < until_ms) {
+      pause_ms(100);
+    }
+  }
+}
+
+void SlotDrain::look() {
+  const auto numbers = engine::list_slots(options_.directory);
+  const std::string trouble = numbers.ok() ? "" : engine::error_text(numbers.status());
+  if (!trouble.empty() && trouble != trouble_) {
+    note(globals_, "the slots cannot be looked for: " + trouble);
+  }
+  trouble_ = trouble;
+  if (!numbers.ok()) {
+    return;
+  }
+  // Of a slot that was removed there is nothing left to be passed over.
+  std::erase_if(slots_,
+                [&](const auto& known) { return !std::binary_search(numbers->begin(), numbers->end(), known.first); });
+  for (const uint32_t number : *numbers) {
+    if (stops()) {
+      return;
+    }
+    look_at(number);
+  }
+}
+
+void SlotDrain::look_at(uint32_t number) {
+  Slot& slot = slots_[number];
+  const int64_t now = monotonic_ms();
+  if (engine::StoreLock::look(place(number)).held || !is_store(place(number))) {
+    slot = {};  // its worker sends by itself; or it is being made
+    return;
+  }
+  if (slot.free_since_ms == 0) {
+    slot.free_since_ms = now;
+  }
+  const bool is_done = !slot.lock.empty() && slot.lock == lock_mark(place(number));
+  if (is_done ? slot.exit != Exit::kDone && now >= slot.again_ms : now - slot.free_since_ms >= kFreeMs) {
+    empty(number, slot);
+  }
+}
+
+void SlotDrain::empty(uint32_t number, Slot& slot) {
+  engine::StoreOptions options;
+  options.directory = place(number);
+  options.create = false;
+  options.durability = engine::Durability::kPower;
+  options.metadata_bytes_max = options_.metadata_bytes_max;
+  options.mark_crashed = false;
+  options.guard_sigbus = true;
+  options.need_staging_dir = true;
+  engine::error_detail() = {};
+  auto store = engine::Store::open(std::move(options));
+  if (store.code() == Code::kBusy) {
+    slot = {};
+    return;
+  }
+  if (!store.ok()) {
+    pass_over(number, slot, store.status());
+    slot.lock = lock_mark(place(number));
+    return;
+  }
+  const bool is_done = send(number, slot, **store);
+  // While it is ours: a worker that opens it from now on changes LOCK.
+  slot.lock = is_done ? lock_mark(place(number)) : "";
+  (void)(*store)->keep_room();
+  if (const Status closed = (*store)->close(0); !closed.ok()) {
+    pass_over(number, slot, closed);
+  }
+}
+
+bool SlotDrain::send(uint32_t number, Slot& slot, engine::Store& store) {
+  engine::Upstream::State state;
+  Status status = store.upstream().state(state);
+  const engine::sync::SenderState& sender = state.sender;
+  if (status.ok() && sender.halt != engine::sync::Halt::kNone) {
+    pass_over(
+        number, slot,
+        "its files were moved or copied: say which, `cairn sync --moved` or `--copied` with --store " + place(number),
+        Exit::kFork);
+    return true;
+  }
+  const bool is_fresh = !sender.attached && sender.upstream.empty();
+  if (status.ok() && !is_fresh && !(sender.attached && is_relay(sender.upstream, address_))) {
+    if (state.all_acknowledged) {
+      slot.exit = Exit::kDone;
+      slot.told.clear();
+      return true;
+    }
+    const std::string after = ", as `cairn sync --store " + place(number);
+    pass_over(number, slot,
+              sender.attached ? "its runs go to " + sender.upstream + ", not through the relay" + after + "` sends them"
+                              : "its store was detached" + after + " --upstream " + address_ + "` attaches it again",
+              Exit::kTryLater);
+    return true;
+  }
+  if (status.ok() && carrier_ == nullptr) {
+    auto made = make_http_carrier({address_, "", "", "", kHoldMs});
+    status = made.status();
+    if (made.ok()) {
+      carrier_ = std::move(*made);
+    }
+  }
+  if (status.ok()) {
+    status = store.upstream().attach(is_fresh ? address_ : sender.upstream, {});
+  }
+  const uint64_t batches = sender.batches;
+  DriveResult driven;
+  if (status.ok()) {
+    status = drive(store, *carrier_, monotonic_ms() + kHoldMs, driven, nullptr);
+  }
+  if (status.ok()) {
+    status = store.upstream().state(state);
+  }
+  if (!status.ok()) {
+    pass_over(number, slot, status);
+    return true;
+  }
+  if (state.all_acknowledged) {
+    emptied_ += sender.batches != batches ? 1 : 0;
+    slot.exit = Exit::kDone;
+    slot.told.clear();
+    return true;
+  }
+  if (state.waiting.held > 0 && !state.waiting.moves) {
+    pass_over(number, slot,
+              "the relay refused some of its runs: `cairn sync --dead --store " + place(number) + "` lists them",
+              Exit::kBadData);
+    return true;
+  }
+  if (!stops() && !state.last_error.empty()) {
+    pass_over(number, slot, "not all of it arrived yet: " + state.last_error, Exit::kTryLater);
+  } else {
+    slot.exit = Exit::kTryLater;
+  }
+  return false;
+}
+
+void SlotDrain::pass_over(uint32_t number, Slot& slot, const std::string& why, Exit exit) {
+  slot.exit = exit;
+  slot.again_ms = monotonic_ms() + kAgainMs;
+  if (slot.told != why) {
+    slot.told = why;
+    note(globals_, engine::slot_name(number) + " is passed over: " + why);
+  }
+}
+
+void SlotDrain::pass_over(uint32_t number, Slot& slot, Status status) {
+  const bool damaged = status.code == Code::kCorrupt || status.code == Code::kNotAStore;
+  pass_over(number, slot, engine::error_text(status) + (damaged ? " (cairn verify --store " + place(number) + ")" : ""),
+            exit_of(status.code));
+}
+
+}  // namespace cairn::tools
