@@ -187,6 +187,7 @@ TEST_F(RelayOfSlots, BringsEachChangeOnceWhoeverIsKilled) {
     std::erase(servers_, pids_[worker]);
     EXPECT_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0) << worker;
   }
+  until([&] { return cairn({"sync"}).exit == 0; });
   const Ran ran = end_relay();
   EXPECT_EQ(ran.exit, 0) << ran.out << ran.err;
   EXPECT_FALSE(std::filesystem::exists(socket()));
