@@ -111,11 +111,12 @@ void SlotDrain::look_at(uint32_t number) {
     slot = {};  // its worker sends by itself; or it is being made
     return;
   }
-  if (slot.free_since_ms == 0) {
+  if (const std::string lock = lock_mark(place(number)); lock != slot.lock) {
+    slot.lock = lock;
     slot.free_since_ms = now;
+    slot.done = false;
   }
-  const bool is_done = !slot.lock.empty() && slot.lock == lock_mark(place(number));
-  if (is_done ? slot.exit != Exit::kDone && now >= slot.again_ms : now - slot.free_since_ms >= kFreeMs) {
+  if (slot.done ? slot.exit != Exit::kDone && now >= slot.again_ms : now - slot.free_since_ms >= kFreeMs) {
     empty(number, slot);
   }
 }
@@ -138,11 +139,11 @@ void SlotDrain::empty(uint32_t number, Slot& slot) {
   if (!store.ok()) {
     pass_over(number, slot, store.status());
     slot.lock = lock_mark(place(number));
+    slot.done = true;
     return;
   }
-  const bool is_done = send(number, slot, **store);
-  // While it is ours: a worker that opens it from now on changes LOCK.
-  slot.lock = is_done ? lock_mark(place(number)) : "";
+  slot.done = send(number, slot, **store);
+  slot.lock = lock_mark(place(number));  // while it is ours: a worker that opens it from now on changes it
   (void)(*store)->keep_room();
   if (const Status closed = (*store)->close(0); !closed.ok()) {
     pass_over(number, slot, closed);

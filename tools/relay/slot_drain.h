@@ -43,10 +43,11 @@ class SlotDrain {
 
  private:
   struct Slot {
-    int64_t free_since_ms = 0;  // 0: at the last look it had an owner
-    int64_t again_ms = 0;       // not before
-    std::string lock;           // as lock_mark() when it was done with; "": it is not done with
-    std::string told;           // why it was passed over
+    std::string lock;           // as lock_mark() when nobody had it, or when this had it; "": it had an owner
+    int64_t free_since_ms = 0;  // with this lock
+    bool done = false;          // likewise: it was emptied, or passed over until `again_ms`
+    int64_t again_ms = 0;
+    std::string told;  // why it was passed over
     Exit exit = Exit::kDone;
   };
 
