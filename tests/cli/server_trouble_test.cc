@@ -2,6 +2,7 @@
 // was sent again counts once.
 #ifdef CAIRN_TOOLS_NETWORK
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "tests/chaos/chaos_proxy.h"
@@ -182,6 +183,40 @@ TEST_F(ServerTrouble, AWatchSeesTheEndAlsoOverARestart) {
   const std::string out = read_file(path("watch.out"));
   EXPECT_THAT(out, HasSubstr("r COMPLETED"));
   EXPECT_THAT(out, Not(HasSubstr("other")));
+}
+
+TEST_F(ServerTrouble, AWatchWaitsForAServerThatIsAway) {
+  const std::string address = serve("up");
+  const std::string url = "http://" + address;
+  on(url, {"start", "--id", "r"});
+  std::ofstream(path("in")) << "";
+  const pid_t watch = spawn({"--store", url, "watch", "--until-finished", "--plain", "--interval", "50"}, path("in"),
+                            false, path("watch.out"), path("watch.err"));
+  const auto has = [&](const std::string& file, const std::string& text) {
+    for (int i = 0; i < 1500 && read_file(path(file)).find(text) == std::string::npos; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return read_file(path(file)).find(text) != std::string::npos;
+  };
+  EXPECT_TRUE(has("watch.out", "r EXECUTING"));
+  end("up", SIGKILL);
+  EXPECT_TRUE(has("watch.err", "the watch goes on when the server is back"));
+  std::this_thread::sleep_for(std::chrono::seconds(11));  // over the time that a store's owner may be too quick
+  EXPECT_EQ(waitpid(watch, nullptr, WNOHANG), 0);
+  EXPECT_EQ(serve("up", {}, address), address);
+  on(url, {"finish", "r"});
+  int status = 0;
+  EXPECT_EQ(waitpid(watch, &status, 0), watch);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_THAT(read_file(path("watch.out")), HasSubstr("r COMPLETED"));
+  const std::string err = read_file(path("watch.err"));
+  EXPECT_EQ(std::count(err.begin(), err.end(), '\n'), 2)
+      << "it is said once that it is away, and that it is back: " << err;
+}
+
+TEST_F(ServerTrouble, AWatchOfAServerThatIsNotThereEnds) {
+  const Ran ran = on("http://127.0.0.1:1", {"watch"});
+  expect(ran, 75, "127.0.0.1:1");
 }
 
 TEST_F(ServerTrouble, AWatchOfAllTellsWhatIsErased) {

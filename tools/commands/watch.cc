@@ -20,6 +20,7 @@
 #include "tools/output/watch_screen.h"
 #include "tools/process/interrupt.h"
 #include "tools/store/open_source.h"
+#include "tools/store/server_link.h"
 #include "tools/store/slots_page.h"
 #include "tools/sync/carrier.h"
 
@@ -29,8 +30,8 @@ namespace {
 
 constexpr const char* kWatchNotes =
     R"help(Shows a run, or all runs, while they change. It works while another process has the store open,
-and continues when that process is restarted. If a run changes often, only its newest state is
-shown.
+and continues when that process is restarted, or a server at a URL is back. If a run changes
+often, only its newest state is shown.
 
 In a terminal all runs stand in a table, one line a run, redrawn in place: first those that have
 not ended, the newest first; then those that have. What does not fit is counted. The colour says
@@ -261,6 +262,42 @@ class Watcher {
   bool erased_ = false;
 };
 
+/// A server that has answered once is waited for, however long it is away. Says on stderr that it is, and that it is
+/// back.
+class ServerPatience {
+ public:
+  ServerPatience(const Globals& globals, Watcher& watcher)
+      : globals_(globals), watcher_(watcher), server_(is_server(globals.store)) {}
+
+  [[nodiscard]] bool is_endless() const { return server_ && answered_; }
+  void failed(Status why) {
+    if (is_endless() && !told_) {
+      told_ = true;
+      const std::string text = engine::error_text(why);
+      tell(text + "; the watch goes on when the server is back");
+    }
+  }
+  void answered() {
+    answered_ = true;
+    if (told_) {
+      told_ = false;
+      tell("the server is back");
+    }
+  }
+
+ private:
+  void tell(const std::string& text) {
+    watcher_.close();  // what is drawn on a terminal stays above
+    note(globals_, text);
+  }
+
+  const Globals& globals_;
+  Watcher& watcher_;
+  const bool server_;
+  bool answered_ = false;
+  bool told_ = false;  // that it is away
+};
+
 Exit watch(const Globals& globals, const WatchArguments& a) {
   const uint64_t interval_ms = a.interval_ms.value_or(kIntervalMs);
   Exit exit = Exit::kDone;
@@ -290,6 +327,7 @@ Exit watch(const Globals& globals, const WatchArguments& a) {
     return report_error(globals, watched.status());
   }
   Watcher watcher(globals, a, std::move(*filter));
+  ServerPatience patience(globals, watcher);
   int64_t read_ms = monotonic_ms();
   while (!interrupted() && std::ferror(stdout) == 0) {
     engine::WatchEvent event;
@@ -297,12 +335,16 @@ Exit watch(const Globals& globals, const WatchArguments& a) {
     while (more && !interrupted()) {
       const auto got = (*watched)->next(event);
       if (!got.ok()) {
-        if (got.code() != Code::kAgain || monotonic_ms() - read_ms > kOwnerBusyMs) {
+        const bool goes_on =
+            got.code() == Code::kAgain && (patience.is_endless() || monotonic_ms() - read_ms <= kOwnerBusyMs);
+        if (!goes_on) {
           watcher.close();
           return report_error(globals, got.status());
         }
+        patience.failed(got.status());
         break;
       }
+      patience.answered();
       read_ms = monotonic_ms();
       more = *got;
       if (more) {

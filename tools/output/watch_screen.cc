@@ -262,6 +262,7 @@ void FramePrinter::print(const std::vector<std::string>& lines) {
 }
 
 void FramePrinter::close() {
+  drawn_ = 0;
   if (hidden_) {
     hidden_ = false;
     write_all("\x1b[?25h");

@@ -65,7 +65,7 @@ class FramePrinter {
   FramePrinter(const FramePrinter&) = delete;
   FramePrinter& operator=(const FramePrinter&) = delete;
   void print(const std::vector<std::string>& lines);
-  /// Shows the cursor again, behind the last frame.
+  /// Shows the cursor again, behind the last frame. A further frame stands below that.
   void close();
   /// Columns and rows of the terminal now.
   void size(size_t& columns, size_t& rows) const;
