@@ -290,6 +290,12 @@ TEST_F(RelayOfSlots, LeavesAloneWhatGoesElsewhere) {
   start_relay({"--upstream", "http://" + serve()});
   until([&] { return has("up", "relayed"); });
   until([&] { return read_file(path("relay.err")).find("slot-000") != std::string::npos; });
+  start_at(2, "new");
+  const Ran sync = cairn({"sync"});
+  EXPECT_EQ(sync.exit, 75) << sync.out;
+  EXPECT_THAT(sync.out,
+              AllOf(HasSubstr("slot-000: no process has the store open: its runs go to http://127.0.0.1:1, not"),
+                    HasSubstr("slot-002: no process has the store open: the relay sends what it has")));
   const Ran ran = end_relay();
   EXPECT_EQ(ran.exit, 75) << "something waits";
   EXPECT_THAT(ran.err, HasSubstr("slot-000 is passed over: its runs go to http://127.0.0.1:1, not through the relay"));

@@ -64,7 +64,11 @@ void print_text(const Sending& sending, const std::string& slot) {
   if (sending.relay) {
     std::printf("%sprocess %llu sends what the slots have to %s\n", which.c_str(), pid, upstream.c_str());
   } else if (sending.pid == 0) {
-    std::printf("%sno process has the store open: the relay sends what it has\n", which.c_str());
+    // A relay's name begins so; which one it is, the relay knows.
+    const bool elsewhere = sending.sender.attached && !upstream.starts_with("unix:");
+    std::printf(
+        "%sno process has the store open: %s\n", which.c_str(),
+        elsewhere ? ("its runs go to " + upstream + ", not through the relay").c_str() : "the relay sends what it has");
   } else {
     std::printf("%sprocess %llu has the store open, and sends by itself%s %s%s\n", which.c_str(), pid,
                 by_command ? ", if it was given the upstream" : " to", upstream.c_str(),
@@ -96,8 +100,8 @@ Status look(const std::string& directory, Sending& sending) {
   bool folded = false;
   CAIRN_TRY(reader->sync_state(sending.sender, sending.waiting, folded));
   const engine::sync::SenderState& sender = sending.sender;
-  sending.all_acknowledged = folded && sender.halt == engine::sync::Halt::kNone && !sender.resends && !sender.pulls() &&
-                             sending.waiting.runs == 0 && sending.waiting.held == 0;
+  sending.all_acknowledged = sender.attached && folded && sender.halt == engine::sync::Halt::kNone && !sender.resends &&
+                             !sender.pulls() && sending.waiting.runs == 0 && sending.waiting.held == 0;
   return {};
 }
 
