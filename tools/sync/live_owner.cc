@@ -141,7 +141,7 @@ std::optional<Exit> report_relay(const Globals& globals, const std::string& slot
   Exit exit = print(globals, of_relay, engine::kRelayStore);
   for (const uint32_t number : numbers) {
     const std::string name = engine::slot_name(number);
-    const std::string directory = slots + "/" + name;
+    const std::string directory = (std::filesystem::path(slots) / name).string();
     std::error_code error;
     if (!std::filesystem::exists(directory + "/STORE", error) && !error) {
       continue;  // it is being made
