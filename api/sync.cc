@@ -90,6 +90,7 @@ void change(sync_engine::SenderOptions& o, const cairn_sync_options& given) {
   } else if (!o.poll_interval_ms) {
     o.poll_interval_ms = sync_engine::kPollIntervalMs;
   }
+  o.stays = true;
 }
 
 int64_t from_now(int64_t due_ms, int64_t now_ms) {

@@ -66,6 +66,7 @@ enum class LockRank : uint8_t {
   kNotes,
   kChangedRuns,
   kUnseenWrites,
+  kHomeStores,
   kStepListeners,
   kFlusher,
   kChangeSignal,
@@ -168,6 +169,8 @@ inline const char* name_of(LockRank rank) {
       return "the runs that changed";
     case LockRank::kUnseenWrites:
       return "the writes that owners have not seen";
+    case LockRank::kHomeStores:
+      return "the stores that runs come from";
     case LockRank::kStepListeners:
       return "the step listeners";
     case LockRank::kFlusher:

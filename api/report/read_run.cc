@@ -1,5 +1,7 @@
 #include "api/report/read_run.h"
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -110,6 +112,41 @@ std::optional<engine::TypedText> read_typed_text(Row& row, const char* name) {
   return out;
 }
 
+bool read_id(const std::string& digits, std::array<uint8_t, 16>& id) {
+  if (digits.size() != 2 * id.size()) {
+    return false;
+  }
+  for (size_t i = 0; i < digits.size(); ++i) {
+    const size_t value = std::string_view("0123456789abcdef").find(digits[i]);
+    if (value == std::string_view::npos) {
+      return false;
+    }
+    id[i / 2] = static_cast<uint8_t>(id[i / 2] << 4 | value);
+  }
+  return true;
+}
+
+/// Null: there is none.
+std::shared_ptr<const engine::HomeStore> read_origin(Row& row) {
+  const auto* object = row.get<Object>("origin");
+  if (object == nullptr) {
+    return nullptr;
+  }
+  Row of(*object);
+  engine::HomeStore out;
+  if (!read_id(of.text("store"), out.id)) {
+    of.wrong("store");
+  }
+  out.host = of.text("host");
+  out.directory = of.text("directory");
+  out.heard_us = of.time("last_heard_at");
+  out.silent = of.flag("worker_gone");
+  if (!of.status().ok()) {
+    row.wrong("origin");
+  }
+  return std::make_shared<const engine::HomeStore>(std::move(out));
+}
+
 }  // namespace
 
 Result<engine::RunView> read_run(const Object& object, uint64_t* children) {
@@ -146,6 +183,7 @@ Result<engine::RunView> read_run(const Object& object, uint64_t* children) {
   }
   run.error = row.text("error");
   run.sequence = row.number("sequence");
+  out.home = read_origin(row);
   engine::RunTexts texts;
   texts.payload = read_typed_text(row, "payload");
   texts.output = read_typed_text(row, "output");

@@ -15,6 +15,20 @@ using engine::Object;
 using engine::RunView;
 using engine::Value;
 
+Object origin_json(const engine::HomeStore& home, bool is_silent) {
+  Object o = {{"store", Value(engine::store_id_text(home.id))}};
+  for (const auto& [name, text] : {std::pair("host", &home.host), std::pair("directory", &home.directory)}) {
+    if (!text->empty()) {
+      o.push_back({name, Value(*text)});
+    }
+  }
+  if (home.heard_us != 0) {
+    o.push_back({"last_heard_at", Value(iso_time(home.heard_us))});
+  }
+  o.push_back({"worker_gone", Value(is_silent)});
+  return o;
+}
+
 /// All but the metadata and its size.
 Object head_json(const RunView& run, std::optional<uint64_t> children) {
   const engine::RunRecord& r = run.record;
@@ -46,6 +60,9 @@ Object head_json(const RunView& run, std::optional<uint64_t> children) {
   }
   add_text("error", r.error);
   add("sequence", r.sequence);
+  if (run.home != nullptr) {
+    add("origin", origin_json(*run.home, run.home_is_silent()));
+  }
   if (r.foreign) {
     add("foreign", true);
     return o;

@@ -11,6 +11,7 @@
 
 #include "api/report/why.h"
 #include "cairn/status.h"
+#include "engine/records/home_store.h"
 
 namespace cairn::server {
 
@@ -65,6 +66,11 @@ struct SendingStore {
   uint64_t generation = 0;
   uint64_t batches = 0;  // number of the last one that was taken
   uint64_t refused = 0;  // changes of that one
+  engine::HomeStore home;
+  uint64_t runs = 0;  // that came from it, and how many of those are not finished
+  uint64_t unfinished_runs = 0;
+  /// It has unfinished runs, and is not heard of any more.
+  [[nodiscard]] bool is_gone() const { return home.silent && unfinished_runs != 0; }
 };
 
 /// Numbers of the store: as they are, or counted since it was opened.

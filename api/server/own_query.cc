@@ -15,8 +15,8 @@ namespace cairn::server {
 
 namespace {
 
-constexpr std::string_view kFilters[] = {"status", "task",  "tag",  "parent",  "root",
-                                         "since",  "until", "text", "metadata"};
+constexpr std::string_view kFilters[] = {"status", "task",  "tag",   "parent", "root",
+                                         "from",   "since", "until", "text",   "metadata"};
 constexpr std::string_view kRepeated[] = {"status", "tag", "metadata"};
 
 bool is_one_of(std::string_view name, Names names) {
@@ -59,6 +59,8 @@ std::string read_filter(const std::string& name, const std::string& value, int64
              "' is no id that a run can have: 1 to 64 of A-Z a-z 0-9 _ - . :, and not first . or :";
     }
     (name == "parent" ? into.parent : into.root) = value;
+  } else if (name == "from") {
+    into.from = value;
   } else if (name == "text") {
     into.text = value;
   } else if (name == "metadata") {

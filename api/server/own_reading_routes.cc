@@ -240,7 +240,15 @@ http::Response list_senders(LocalStore& local, const Api& /*api*/, const ApiCall
     out.emplace_back(Object{{"store_id", Value(store.owner)},
                             {"generation", Value(store.generation)},
                             {"batches", Value(store.batches)},
-                            {"refused", Value(store.refused)}});
+                            {"refused", Value(store.refused)},
+                            {"host", text_or_null(store.home.host)},
+                            {"directory", text_or_null(store.home.directory)},
+                            {"process_id", store.home.process == 0 ? Value() : Value(store.home.process)},
+                            {"last_heard_at", time_or_null(store.home.heard_us)},
+                            {"last_batch_at", time_or_null(store.home.taken_us)},
+                            {"runs", Value(store.runs)},
+                            {"unfinished_runs", Value(store.unfinished_runs)},
+                            {"gone", Value(store.is_gone())}});
   }
   return own_response({{"stores", std::move(out)}});
 }

@@ -41,6 +41,7 @@ std::optional<engine::TypedText> typed(const std::optional<TypedText>& text) {
 engine::RunView head_of(const RunView& run) {
   engine::RunView out;
   out.orphaned = run.orphaned;
+  out.home = run.home;
   engine::RunRecord& r = out.record;
   r.id = run.id;
   r.sequence = run.sequence;

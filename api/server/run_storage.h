@@ -17,6 +17,7 @@
 #include "cairn/status.h"
 #include "engine/base/error_detail.h"
 #include "engine/document/operation.h"
+#include "engine/records/home_store.h"
 #include "engine/records/run_status.h"
 
 namespace cairn::server {
@@ -77,6 +78,7 @@ struct RunView {
   uint32_t depth = 0;
   std::string error;  // why it failed
   std::string owner;  // who decides its status, tags and end, as a text for people; empty: this storage
+  std::shared_ptr<const engine::HomeStore> home = nullptr;  // the store that it came from; null: this storage
 
   // Only what was asked for.
   std::string metadata;  // JSON text of an object; empty: it has none, or an empty one
@@ -317,6 +319,7 @@ struct RunFilter {
   std::vector<std::string> all_tags;       // the run has each of them
   std::string parent;
   std::string root;
+  std::string from;  // it came from a store on this host, or from one whose id begins so
   std::string text;  // is in the id, the task, a tag or the JSON text of the metadata; A-Z equals a-z
   std::optional<int64_t> updated_from_us;  // inclusive
   std::optional<int64_t> updated_to_us;    // exclusive

@@ -4,6 +4,7 @@
 #include "api/server/metadata_filter.h"
 #include "api/server/run_store.h"
 #include "api/server/run_store_cursor.h"
+#include "engine/store/home_stores.h"
 
 namespace cairn::server {
 
@@ -25,8 +26,12 @@ bool has_any_tag(const engine::RunRecord& run, const std::vector<std::string>& t
 }
 
 /// What the engine's query says of the filter.
-engine::RunQuery query_of(const RunFilter& filter) {
+engine::RunQuery query_of(const RunFilter& filter, engine::Store& store) {
   engine::RunQuery out;
+  out.from = filter.from;
+  if (!filter.from.empty()) {
+    out.homes = store.home_stores().on_host(filter.from);
+  }
   for (const engine::RunStatus status : filter.statuses) {
     out.statuses |= engine::status_bit(status);
   }
@@ -82,7 +87,7 @@ struct RunStore::Scan {
 // From a place, which is not part of it, to one end.
 Status RunStore::scan(const RunFilter& filter, const std::optional<Place>& from, bool backwards, size_t limit,
                       Scan& out) {
-  engine::RunQuery query = query_of(filter);
+  engine::RunQuery query = query_of(filter, store_);
   const Rest judge(filter);
   query.order = backwards ? engine::RunOrder::kCreatedFirst : engine::RunOrder::kCreatedLast;
   // One more than is asked for tells whether there are more.
@@ -198,7 +203,7 @@ Result<Page> RunStore::list_by_update_or_id(const RunFilter& filter, Order order
   if (cursor.backwards) {
     return Status(Code::kInvalidArgument, "this order of a listing does not go backwards");
   }
-  engine::RunQuery query = query_of(filter);
+  engine::RunQuery query = query_of(filter, store_);
   const Rest judge(filter);
   query.order = order == Order::kId            ? engine::RunOrder::kId
                 : order == Order::kOldestFirst ? engine::RunOrder::kOldestFirst
@@ -249,7 +254,7 @@ Result<Page> RunStore::list(const RunFilter& filter, Order order, const Cursor& 
 }
 
 Result<Counts> RunStore::count(const RunFilter& filter) {
-  engine::RunQuery query = query_of(filter);
+  engine::RunQuery query = query_of(filter, store_);
   const Rest judge(filter);
   query.order = engine::RunOrder::kId;
   Counts out;

@@ -8,6 +8,7 @@
 #include "api/server/run_store_cursor.h"
 #include "engine/base/error_detail.h"
 #include "engine/json/json.h"
+#include "engine/store/home_stores.h"
 
 namespace cairn::server {
 
@@ -86,6 +87,9 @@ Result<RunView> RunStore::view_of(const engine::RunView& run, unsigned parts) {
   out.error = r.error;
   if (!r.owned_here()) {
     out.owner = engine::owner_text(r.origin.owner);
+  }
+  if (r.origin.received()) {
+    out.home = store_.home_stores().find(r.origin.owner);
   }
   if (r.details) {
     const engine::RunDetails& d = *r.details;

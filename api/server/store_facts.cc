@@ -1,12 +1,12 @@
 #include "api/server/store_facts.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <utility>
 
 #include "engine/records/run_id.h"
 #include "engine/store/history.h"
+#include "engine/store/home_stores.h"
 #include "engine/store/intake.h"
 #include "engine/store/upstream.h"
 #include "engine/sync/receiver.h"
@@ -15,14 +15,8 @@ namespace cairn::server {
 
 namespace {
 
-std::string hexadecimal(const std::array<uint8_t, 16>& id) {
-  std::string text;
-  for (const uint8_t byte : id) {
-    text += "0123456789abcdef"[byte >> 4];
-    text += "0123456789abcdef"[byte & 15];
-  }
-  return text;
-}
+constexpr int64_t kHomesCountedMs = 5'000;
+constexpr size_t kCountedAtOnce = 8'192;
 
 std::string halt_name(engine::sync::Halt halt) {
   return halt == engine::sync::Halt::kCopied ? "copied" : halt == engine::sync::Halt::kForked ? "forked" : "";
@@ -134,23 +128,75 @@ Result<std::vector<SendingStore>> StoreFacts::senders() {
     CAIRN_TRY(store_.checkpoint());
   }
   std::vector<SendingStore> out;
-  CAIRN_TRY(store_.intake().each_stored_cursor([&out](std::string_view key, std::string_view payload) {
+  CAIRN_TRY(store_.intake().each_stored_cursor([&](std::string_view key, std::string_view payload) {
     const auto cursor =
         key.size() == sizeof(engine::sync::StreamId) ? engine::sync::decode_cursor(payload) : Status(Code::kNotFound);
     if (cursor.ok() && cursor.value().retired_by == engine::sync::StreamId{}) {
       const engine::sync::StreamCursor& c = cursor.value();
-      out.push_back({hexadecimal(c.owner), c.generation, c.seq, c.verdicts.size()});
+      out.push_back({engine::store_id_text(c.owner), c.generation, c.seq, c.verdicts.size(),
+                     *store_.home_stores().find(c.owner)});
     }
     return true;
   }));
+  if (out.empty()) {
+    return out;
+  }
+  CAIRN_TRY_ASSIGN(const auto came_from,
+                   remembered(&StoreFacts::came_from_, kHomesCountedMs, [this] { return count_by_home(); }));
+  for (SendingStore& store : out) {
+    if (const auto came = came_from->find(store.home.id); came != came_from->end()) {
+      store.runs = came->second.runs;
+      store.unfinished_runs = came->second.unfinished;
+    }
+  }
   std::sort(out.begin(), out.end(), [](const SendingStore& a, const SendingStore& b) { return a.owner < b.owner; });
+  return out;
+}
+
+template <class Counted, class Count>
+Result<std::shared_ptr<const Counted>> StoreFacts::remembered(Remembered<Counted> StoreFacts::*which, int64_t for_ms,
+                                                              const Count& count) {
+  const int64_t now_ms = store_.monotonic_ms();
+  {
+    const MutexLock guard(mutex_);
+    Remembered<Counted>& known = this->*which;
+    if (known.counted != nullptr && now_ms - known.at_ms < for_ms) {
+      return known.counted;
+    }
+    known.at_ms = now_ms;  // the others are content with what is known
+  }
+  CAIRN_TRY_ASSIGN(Counted counted, count());
+  auto made = std::make_shared<const Counted>(std::move(counted));
+  const MutexLock guard(mutex_);
+  (this->*which).counted = made;
+  return made;
+}
+
+Result<StoreFacts::CameFrom> StoreFacts::count_by_home() {
+  engine::RunQuery query;
+  query.order = engine::RunOrder::kId;
+  query.limit = kCountedAtOnce;
+  CameFrom out;
+  do {
+    CAIRN_TRY_ASSIGN(query.cursor, store_.list(
+                                       query,
+                                       [&out](const engine::RunView& run) {
+                                         if (run.record.origin.received()) {
+                                           Came& came = out[run.record.origin.owner];
+                                           ++came.runs;
+                                           came.unfinished += engine::is_final(run.record.status) ? 0 : 1;
+                                         }
+                                         return true;
+                                       },
+                                       false));
+  } while (!query.cursor.empty());
   return out;
 }
 
 Result<StoreFigures> StoreFacts::figures() {
   const engine::StoreStats s = store_.stats();
   StoreFigures out;
-  out.store_id = hexadecimal(store_.store_id());
+  out.store_id = engine::store_id_text(store_.store_id());
   out.last_lsn = s.written_lsn;
   out.durable_lsn = s.durable_lsn;
   out.applied_lsn = s.applied_lsn;

@@ -1,8 +1,11 @@
 // What a store of this process tells of itself: the one LocalStore.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +13,7 @@
 
 #include "api/server/local_store.h"
 #include "engine/store/store.h"
+#include "wal/mutex.h"
 
 namespace cairn::server {
 
@@ -30,6 +34,26 @@ class StoreFacts : public LocalStore {
 
   engine::Store& store_;
   std::atomic<int64_t> last_checkpoint_ms_{0};  // for senders()
+
+  /// Runs that came from a store.
+  struct Came {
+    uint64_t runs = 0;
+    uint64_t unfinished = 0;
+  };
+  using CameFrom = std::map<std::array<uint8_t, 16>, Came>;
+  /// What a walk over all runs counted. Who asks meanwhile gets what was counted before.
+  template <class Counted>
+  struct Remembered {
+    std::shared_ptr<const Counted> counted;
+    int64_t at_ms = 0;
+  };
+  template <class Counted, class Count>
+  Result<std::shared_ptr<const Counted>> remembered(Remembered<Counted> StoreFacts::*which, int64_t for_ms,
+                                                    const Count& count);
+  Result<CameFrom> count_by_home();
+
+  Mutex mutex_{LockRank::kSubscriptions};  // a leaf; not over a count
+  Remembered<CameFrom> came_from_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::server

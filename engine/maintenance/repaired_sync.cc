@@ -5,6 +5,7 @@
 #include <map>
 
 #include "engine/base/error_detail.h"
+#include "engine/sync/heard_owner.h"
 #include "engine/sync/receiver.h"
 #include "engine/sync/sender_state.h"
 #include "engine/tables/format.h"
@@ -56,6 +57,8 @@ Result<std::vector<Kept>> repaired_sync(const TablesSalvage& tables, const std::
       keep.push_back(kept);
     } else if (kept.key.size() == std::tuple_size_v<StreamId>) {
       streams[kept.key] = kept.payload;
+    } else if (decode_heard_owner(kept.payload).ok()) {
+      keep.push_back(kept);
     }
   }
   for (const Tables::CursorChange& cursor : cursors) {

@@ -67,6 +67,7 @@ Status StoreReader::load(std::string_view only, std::unique_ptr<Replay>& replay)
 
 Status StoreReader::look(const RunIds& only, Fold& fold) {
   const int64_t patience_ms = store_->options().patience_ms;
+  load_homes();  // before the snapshot: one read transaction at a time
   const int64_t begin = now_ms();
   report_.attempts = 0;
   while (true) {
@@ -75,6 +76,9 @@ Status StoreReader::look(const RunIds& only, Fold& fold) {
     const bool last = out_of_time && (patience_ms == 0 || report_.attempts >= kAttemptsMin);
     const Status s = Attempt(*store_, only, last, {snapshot_, life_, report_, lost_staging_}).run(fold);
     if (s.code != Code::kAgain) {
+      if (!report_.owner.held) {
+        homes_.nobody_listens();
+      }
       return s;
     }
     if (last) {
@@ -142,8 +146,16 @@ Status StoreReader::each_dead(const FunctionRef<bool(const std::string& id, cons
 RunView StoreReader::view_of(RunRecord record) const {
   RunView view;
   view.orphaned = record.is_orphaned(report_.owner.held ? life_.session : kSessionOfNone);
+  if (record.origin.received()) {
+    view.home = homes_.find(record.origin.owner);
+  }
   view.record = std::move(record);
   return view;
+}
+
+void StoreReader::load_homes() {
+  const Hooks& hooks = store_->options().hooks;
+  homes_.load(store_->tables(), hooks.wall_us(hooks.context));
 }
 
 // What the log gave is newer. Of a run that began after the snapshot that may have another life's.
@@ -318,15 +330,20 @@ Status StoreReader::choose_all(const RunQuery& query, std::vector<RunPage::Entry
   return {};
 }
 
-Result<std::string> StoreReader::list(const RunQuery& query, const FunctionRef<bool(const RunView&)>& visit,
+Result<std::string> StoreReader::list(const RunQuery& asked, const FunctionRef<bool(const RunView&)>& visit,
                                       bool with_documents) {
-  CAIRN_TRY(RunPage::make(query).status());
+  CAIRN_TRY(RunPage::make(asked).status());
+  RunQuery query = asked;
+  if (!query.from.empty()) {
+    load_homes();
+    query.homes = homes_.on_host(query.from);
+  }
   if (is_by_creation(query.order)) {
     return fail(Code::kInvalidArgument, "only the owner of a store lists its runs in the order of their creation");
   }
   bool more = false;
   std::vector<RunPage::Entry> entries;
-  const bool by_heads = !store_->options().salvage && query.limit != 0 && query.text.empty();
+  const bool by_heads = !store_->options().salvage && query.limit != 0 && query.text.empty() && query.from.empty();
   PageFold fold(query, entries, more);
   const Status chosen = by_heads ? look({}, fold) : choose_all(query, entries, more);
   if (!chosen.ok()) {

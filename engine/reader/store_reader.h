@@ -23,6 +23,7 @@
 #include "engine/reader/lost_staging_notice.h"
 #include "engine/reader/opened_store.h"
 #include "engine/reader/read_report.h"
+#include "engine/reader/stored_homes.h"
 #include "engine/records/run_query.h"
 #include "engine/replay/replay.h"
 #include "engine/sync/outbox_queries.h"
@@ -49,13 +50,13 @@ class StoreReader {
   Status each(const FunctionRef<bool(const RunView&)>& visit);
   /// The same with the runs' texts, and the notes, but those of requests: all that a copy needs.
   Status each_whole(const FunctionRef<bool(const RunView&)>& visit, std::vector<Note>& notes);
-  /// A page of the runs that `query` asks for as of one moment, in its order, and the cursor of the next page; "" when
+  /// A page of the runs that are `asked` for as of one moment, in its order, and the cursor of the next page; "" when
   /// this is the last. If `visit` returns false the cursor continues after the run that it got. The visitor may do what
   /// it may in each(). With salvage no index is trusted, and what cannot be read is left out. Cost: reads the log after
   /// the tables once, and again from the first record of the page's runs if that log is long, and the index entries
   /// that are needed (tables/select.cc); with a filter, also the stored records of runs that the log changes but does
-  /// not start; without a limit, with a text or with salvage that of each().
-  Result<std::string> list(const RunQuery& query, const FunctionRef<bool(const RunView&)>& visit,
+  /// not start; without a limit, with a text or `from`, or with salvage, that of each().
+  Result<std::string> list(const RunQuery& asked, const FunctionRef<bool(const RunView&)>& visit,
                            bool with_documents = true);
   /// Visits the runs with something in staging, or in the log above LSN `since`; erased runs without a view. If the
   /// tables may be ahead of `since`, or if there is none, it visits all runs instead, but not the erased ones, and sets
@@ -90,12 +91,14 @@ class StoreReader {
   Status choose_all(const RunQuery& query, std::vector<RunPage::Entry>& entries, bool& more);
   Status select_stored(const Replay& replay, RunPage& page);
   [[nodiscard]] RunView view_of(RunRecord record) const;
+  void load_homes();
 
   const std::unique_ptr<OpenedStore> store_;
   std::unique_ptr<Tables::Snapshot> snapshot_;
   Life life_;  // of the last open for writing
   ReadReport report_;
   LostStagingNotice lost_staging_;
+  StoredHomes homes_;  // as of the last look
 };
 
 }  // namespace cairn::engine

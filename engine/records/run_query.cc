@@ -90,6 +90,10 @@ uint64_t cursor_checksum(const RunQuery& q, std::string_view front) {
   for (const std::string& tag : q.tags) {
     add(tag);
   }
+  if (!q.from.empty()) {
+    text += "from";  // no tag is encoded so
+    add(q.from);
+  }
   return xxh3(text.data(), text.size());
 }
 

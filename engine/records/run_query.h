@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "engine/records/home_store.h"
 #include "engine/records/run_record.h"
 
 namespace cairn::engine {
@@ -41,6 +43,8 @@ struct RunQuery {
   std::optional<int64_t> created_from_us;  // inclusive; only in an order by creation
   std::optional<int64_t> created_to_us;    // exclusive; likewise
   std::string text;  // is in the id, the task, a tag or the JSON text of the document; A-Z equals a-z
+  std::string from;  // name of a host, or the beginning of a store's id: the run came from there (home_store.h)
+  std::vector<std::array<uint8_t, 16>> homes;  // with `from`: the stores on that host, which whoever lists looks up
   RunOrder order = RunOrder::kNewestFirst;
   size_t limit = 0;    // of the page; 0: no bound
   std::string cursor;  // of the page before; empty: from the start
@@ -71,12 +75,17 @@ class RunPage {
   /// Applies all filters except text and those of takes(). Needs no document.
   [[nodiscard]] bool matches(const RunRecord& head) const {
     return matches_status(head.status, head.foreign) && matches_relatives(head.task, head.parent, head.root) &&
-           matches_tags(head.tags);
+           matches_tags(head.tags) && matches_home(head.origin);
   }
   [[nodiscard]] bool matches_status(RunStatus status, bool foreign) const;
   [[nodiscard]] bool matches_relatives(std::string_view task, std::string_view parent, std::string_view root) const {
     return (query_.task.empty() || task == query_.task) && (query_.parent.empty() || parent == query_.parent) &&
            (query_.root.empty() || root == query_.root);
+  }
+  [[nodiscard]] bool matches_home(const Origin& origin) const {
+    return query_.from.empty() || (origin.received() && (id_begins(origin.owner, query_.from) ||
+                                                         std::find(query_.homes.begin(), query_.homes.end(),
+                                                                   origin.owner) != query_.homes.end()));
   }
   template <class Tags>
   [[nodiscard]] bool matches_tags(const Tags& tags) const {

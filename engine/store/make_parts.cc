@@ -11,6 +11,7 @@ void Recovery::make_parts() {
   p.growth.emplace(*p.writer, segment_bytes);
   p.alarm.emplace(hooks, *p.growth, p.runs, options_.flush_interval_ms);
   p.unseen.emplace(hooks);
+  p.homes.emplace(hooks, p.runs);
   p.run_log.emplace(RunLog::Options{options_.directory, segment_bytes, p.staging.get(), p.guard.get()}, gate_,
                     *p.writer, p.dirty, *p.alarm, p.notes, p.changed, *p.unseen);
   p.flusher.emplace(hooks, segment_bytes, gate_, run_writer_.epoch(), p.dirty, *p.run_log);
@@ -37,8 +38,9 @@ void Recovery::make_parts() {
                           size_t& limit) { return p.intake->receive(batch, cursors, verdicts, limit); };
   receiver.stored_cursor = [&p](std::string_view key) { return p.intake->stored_cursor(key); };
   p.stranded_deltas.emplace(*p.run_log, *p.checkpointer, *p.outbox, std::move(receiver));
-  p.sender = std::make_unique<UpstreamSender>(hooks, gate_, p.runs, *p.flusher, *p.checkpointer, *p.foreign_outbox,
-                                              p.upstream_facts, *p.outbox, *p.rebase, *p.stranded_deltas);
+  p.sender =
+      std::make_unique<UpstreamSender>(hooks, gate_, p.runs, *p.flusher, *p.checkpointer, *p.foreign_outbox,
+                                       p.upstream_facts, *p.outbox, *p.rebase, *p.stranded_deltas, options_.directory);
   p.upstream.emplace(hooks, gate_, p.runs, p.dirty, *p.writer, *p.run_log, *p.checkpointer, *p.views, p.upstream_facts,
                      *p.rebase, *p.sender);
   p.upstream_wait.emplace(hooks, options_.upstream_timeout_ms, p.runs, *p.writer, *p.flusher, *p.sender, *p.upstream);
@@ -84,6 +86,7 @@ void Recovery::begin_steps() {
   p.retention.emplace(Retention::Options{options_.retain_finished_ms, options_.retain_finished_max}, hooks, p.counts,
                       p.runs, *p.writer, p.upstream_facts.dropped_runs, std::move(host));
   p.idle_note.emplace(*p.writer, now_ms);
+  p.homes->load();
   p.preallocation.emplace(hooks, segment_bytes, *p.writer, *p.growth, *p.run_log, p.staging.get());
   p.listeners.emplace(hooks, *p.writer, p.dirty, *p.alarm);
   p.stepper.emplace(Stepper::Options{options_.flush_interval_ms, segment_bytes}, hooks, gate_, *p.writer, p.dirty,
@@ -91,7 +94,7 @@ void Recovery::begin_steps() {
                     *p.idle_note,
                     Stepper::Host{[&p] { return p.flusher->leave_staging(); },
                                   [&p] { return p.checkpointer->make_room(); },
-                                  {&*p.crash_marks, &*p.checkpoint, &*p.retention, &*p.idle_note}});
+                                  {&*p.crash_marks, &*p.checkpoint, &*p.retention, &*p.homes, &*p.idle_note}});
   p.background.emplace(hooks, gate_, *p.stepper);
   if (options_.history_interval_ms != 0) {
     p.history = std::make_shared<History>(hooks, options_.history_interval_ms, options_.history_points, *p.views);

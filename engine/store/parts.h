@@ -22,6 +22,7 @@
 #include "engine/store/flusher.h"
 #include "engine/store/foreign_outbox.h"
 #include "engine/store/history.h"
+#include "engine/store/home_stores.h"
 #include "engine/store/idle_note.h"
 #include "engine/store/intake.h"
 #include "engine/store/lifecycle.h"
@@ -65,6 +66,7 @@ struct StoreParts {
   Notes notes{runs};
   ChangedRuns changed;
   std::optional<UnseenWrites> unseen;
+  std::optional<HomeStores> homes;
   UpstreamFacts upstream_facts;
   StatusCounts counts;                          // exact only with retain_finished_max or count_runs
   std::atomic<uint64_t> forgotten_requests{0};  // notes of requests that went before their time

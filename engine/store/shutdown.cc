@@ -42,6 +42,7 @@ Status Shutdown::run(int64_t deadline_ms) {
     status = fold(deadline_ms);
   }
   if (status.ok()) {
+    (void)parts_.homes->keep();  // nothing relies on it
     status = mark_clean();
   } else if (status.code == Code::kTimeout) {
     (void)parts_.writer->close_clean();

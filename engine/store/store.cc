@@ -6,6 +6,7 @@
 #include "engine/base/error_detail.h"
 #include "engine/directory/store_directory.h"
 #include "engine/store/history.h"
+#include "engine/store/home_stores.h"
 #include "engine/store/parts.h"
 #include "engine/store/recovery.h"
 #include "engine/store/shutdown.h"
@@ -198,6 +199,8 @@ int Store::wait_fd() { return parts_->stepper->wait_fd(); }
 Status Store::checkpoint() { return parts_->checkpointer->checkpoint(); }
 
 Upstream& Store::upstream() { return *parts_->upstream; }
+HomeStores& Store::home_stores() { return *parts_->homes; }
+
 Intake& Store::intake() { return *parts_->intake; }
 Status Store::refresh(std::string_view id) {
   CAIRN_TRY(find(id).status());

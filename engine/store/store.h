@@ -29,6 +29,7 @@
 namespace cairn::engine {
 
 class History;
+class HomeStores;
 class Intake;
 struct StoreParts;
 class Upstream;
@@ -168,6 +169,8 @@ class Store {
   [[nodiscard]] int64_t monotonic_ms() const;
   /// What comes in from other stores.
   [[nodiscard]] Intake& intake();
+  /// The stores that runs came from.
+  [[nodiscard]] HomeStores& home_stores();
 
   // --- watching ---
   /// Changes when what was acknowledged before an open may be lost.

@@ -1,5 +1,6 @@
 #include "engine/store/store_storage.h"
 
+#include "engine/store/home_stores.h"
 #include "engine/store/intake.h"
 
 namespace cairn::engine::sync {
@@ -60,6 +61,7 @@ Status StoreStorage::take(const Batch& batch, StreamCursor& next, bool first, si
     return all;
   };
   CAIRN_TRY(store_.intake().receive(batch, cursors, next.verdicts, limit));
+  store_.home_stores().took(next.owner);
   const MutexLock guard(mutex_);
   cursors_[live.stream] = next;
   if (first) {
@@ -70,6 +72,8 @@ Status StoreStorage::take(const Batch& batch, StreamCursor& next, bool first, si
   }
   return {};
 }
+
+void StoreStorage::heard(const OwnerId& owner, const About* about) { store_.home_stores().heard(owner, about); }
 
 Unseen StoreStorage::unseen(const OwnerId& owner) { return store_.intake().unseen(owner); }
 

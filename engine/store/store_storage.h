@@ -17,6 +17,7 @@ class StoreStorage final : public ReceiverStorage {
   Status take(const Batch& batch, StreamCursor& next, bool first, size_t& limit) override;
   Status documents(const Question& question, Documents& documents) override;
   Unseen unseen(const OwnerId& owner) override;
+  void heard(const OwnerId& owner, const About* about) override;
 
  private:
   /// What a stream or an owner was last seen with; else what the store has, which is kept.

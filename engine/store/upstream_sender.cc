@@ -1,6 +1,9 @@
 #include "engine/store/upstream_sender.h"
 
+#include <unistd.h>
+
 #include "engine/base/error_detail.h"
+#include "engine/base/host_name.h"
 #include "engine/tables/tables.h"
 
 namespace cairn::engine {
@@ -75,6 +78,13 @@ void UpstreamSender::make(const sync::SenderOptions& options) {
     }
     const RunGuard guard(run->lock);
     return std::pair(run->seen_life, run->seen_version);
+  };
+  host.about = [this] {
+    sync::About about;
+    about.host = host_name();
+    about.directory = directory_;
+    about.process = static_cast<uint64_t>(getpid());
+    return about;
   };
   host.random = [this] {
     uint64_t v = 0;

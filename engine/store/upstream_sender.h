@@ -36,7 +36,7 @@ class UpstreamSender {
  public:
   UpstreamSender(const Hooks& hooks, const Gate& gate, RunTable& runs, Flusher& flusher, Checkpointer& checkpointer,
                  const ForeignOutbox& foreign, UpstreamFacts& facts, sync::Outbox& outbox, Rebase& rebase,
-                 StrandedDeltas& stranded)
+                 StrandedDeltas& stranded, std::string directory)
       : hooks_(hooks),
         gate_(gate),
         runs_(runs),
@@ -46,7 +46,8 @@ class UpstreamSender {
         facts_(facts),
         rebase_(rebase),
         outbox_(outbox),
-        stranded_(stranded) {}
+        stranded_(stranded),
+        directory_(std::move(directory)) {}
 
   /// One use of the sender at a time. A step only tries it (retention), and never waits.
   [[nodiscard]] Mutex& mutex() CAIRN_RETURN_CAPABILITY(mutex_) { return mutex_; }
@@ -102,6 +103,7 @@ class UpstreamSender {
   StrandedDeltas& stranded_ CAIRN_GUARDED_BY(mutex_);
   std::unique_ptr<sync::Sender> sender_ CAIRN_GUARDED_BY(checkpointer_.mutex());  // null: no upstream
 
+  const std::string directory_;  // of the store, as it was opened
   ChangeSignal changed_;
 };
 

@@ -11,6 +11,8 @@ namespace cairn::engine::sync {
 namespace {
 
 constexpr size_t kRunBytesMin = 5;
+constexpr size_t kFieldsMin = 3;  // then whether it follows, then what it tells of itself
+constexpr size_t kFieldsMax = 5;
 constexpr Status kBadQuestion{Code::kCorrupt, "malformed question for documents"};
 
 bool read_run(MsgpackCursor& in, Question::Run& run) {
@@ -29,7 +31,8 @@ bool read_run(MsgpackCursor& in, Question::Run& run) {
 std::string encode_question(const Question& question) {
   std::string out = begin_plain("CRNQ");
   MsgpackWriter writer(out);
-  writer.write_array(question.follows ? 4 : 3);
+  const bool tells = question.follows && question.about;
+  writer.write_array(tells ? kFieldsMax : question.follows ? kFieldsMax - 1 : kFieldsMin);
   write_id(writer, question.owner);
   writer.write_unsigned(question.number);
   writer.write_array(question.runs.size());
@@ -49,6 +52,9 @@ std::string encode_question(const Question& question) {
   if (question.follows) {
     writer.write_bool(true);
   }
+  if (tells) {
+    write_about(writer, *question.about);
+  }
   end_plain(out);
   return out;
 }
@@ -59,10 +65,11 @@ Result<Question> decode_question(std::string_view bytes) {
   MsgpackCursor in(body);
   Question question;
   size_t fields = 0;
-  const bool good = in.read_array(fields) && (fields == 3 || fields == 4) && read_id(in, question.owner) &&
-                    in.read_unsigned(question.number) &&
+  const bool good = in.read_array(fields) && fields >= kFieldsMin && fields <= kFieldsMax &&
+                    read_id(in, question.owner) && in.read_unsigned(question.number) &&
                     read_list(in, kRunBytesMin, question.runs, [&](Question::Run& run) { return read_run(in, run); }) &&
-                    (fields == 3 || in.read_bool(question.follows));
+                    (fields == kFieldsMin || in.read_bool(question.follows)) &&
+                    (fields < kFieldsMax || read_about(in, question.about.emplace()));
   return good && in.at_end() ? Result<Question>(std::move(question)) : kBadQuestion;
 }
 

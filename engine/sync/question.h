@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cairn/status.h"
+#include "engine/sync/about.h"
 #include "engine/sync/message.h"
 
 namespace cairn::engine::sync {
@@ -25,7 +27,8 @@ struct Question {
   OwnerId owner{};
   uint64_t number = 0;  // the answer repeats it
   std::vector<Run> runs;
-  bool follows = false;  // the owner wants to be told from now on which of its runs others write
+  bool follows = false;                       // the owner wants to be told from now on which of its runs others write
+  std::optional<About> about = std::nullopt;  // only of one that follows
 };
 std::string encode_question(const Question& question);
 Result<Question> decode_question(std::string_view bytes);

@@ -148,6 +148,7 @@ Answer Receiver::handle_batch(std::string_view bytes, Reply& reply, Status& stat
   if (!header.ok()) {
     return refuse_unread(header.status(), status);
   }
+  storage_.heard(header->owner, nullptr);
   reply.header.stream = header->stream;
   reply.header.for_seq = header->seq;
   reply.header.for_digest = header->digest;
@@ -248,6 +249,7 @@ std::string Receiver::handle(std::string_view message, Status* status) {
     const Answer answer = out.code == Code::kVersion ? Answer::kVersion : Answer::kRefused;
     return encode_reply(ReplyHeader{.answer = static_cast<uint8_t>(answer)}, {});
   }
+  storage_.heard(question->owner, question->about ? &*question->about : nullptr);
   Documents documents;
   documents.number = question->number;
   out = storage_.documents(*question, documents);

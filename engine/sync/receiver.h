@@ -61,6 +61,8 @@ class ReceiverStorage {
   virtual Status documents(const Question& question, Documents& documents) = 0;
   /// Runs of this owner that others have written; feed 0 unless it asked to be told (Question::follows).
   virtual Unseen unseen(const OwnerId& owner) = 0;
+  /// A message of this owner came. `about`: what it tells of itself; null: this message does not say.
+  virtual void heard(const OwnerId& owner, const About* about) = 0;
 };
 
 class Receiver {

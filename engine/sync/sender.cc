@@ -132,6 +132,8 @@ Status Sender::ask_unseen(int64_t now_ms) {
     return {};
   }
   question.number = host_.random();
+  question.about = options_.about ? *options_.about : host_.about();
+  question.about->interval_ms = options_.stays ? static_cast<uint64_t>(options_.poll_interval_ms.value_or(0)) : 0;
   asked_for_ = Asked::kUnseen;
   asked_.clear();
   for (const Question::Run& run : question.runs) {

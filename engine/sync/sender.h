@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cairn/status.h"
+#include "engine/sync/about.h"
 #include "engine/sync/backoff.h"
 #include "engine/sync/batch.h"
 #include "engine/sync/documents.h"
@@ -36,6 +37,10 @@ struct SenderOptions {
   // While runs are unfinished and nothing is to be sent, the upstream is asked this often whether others wrote them; 0
   // and nothing: never, and it is not asked to name them in its replies.
   std::optional<int64_t> poll_interval_ms;
+  // Whoever drives this sender does so as long as the store is open: the upstream is told how often it asks, and may
+  // take silence for the end of its process. False: it comes and goes, as a command does.
+  bool stays = false;
+  std::optional<About> about;  // what it tells of itself; nothing: what Host::about says
   // What may wait for the upstream. Beyond either bound new runs are refused; existing runs go on, and are folded.
   uint64_t unsynced_runs_max = 0;  // 0: no bound
   int64_t unsynced_ms_max = 0;     // of the oldest change, by the wall clock; 0: no bound
@@ -64,6 +69,7 @@ class Sender {
     std::function<bool(const Documents::Run& run, bool late)> refreshed;
     // What of the upstream's states of this run was seen last: Documents::Run::life and version.
     std::function<std::pair<uint64_t, uint64_t>(const std::string& id)> seen;
+    std::function<About()> about;  // which store of which machine this is
     std::function<uint64_t()> random;
   };
   Sender(Outbox& outbox, Tables& tables, SenderOptions options, Host host);

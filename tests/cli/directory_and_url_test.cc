@@ -256,6 +256,31 @@ TEST_F(DirectoryAndUrl, OperationsFromStdin) {
   }
 }
 
+TEST_F(DirectoryAndUrl, RunsOfOtherStoresAreReadByWhereTheyCameFrom) {
+  const std::string folder = path("folder");
+  std::filesystem::create_directories(folder);
+  for (const char* id : {"sent", "ended"}) {
+    ASSERT_EQ(on(path("worker"), {{"start", "--id", id}}).exit, 0);
+  }
+  ASSERT_EQ(on(path("worker"), {{"finish", "ended"}}).exit, 0);
+  EXPECT_EQ(on(path("worker"), {{"sync", "--via-folder", folder}}).exit, 75);
+  ASSERT_EQ(on(path("dir"), {{"serve", "--via-folder", folder}}).exit, 0);
+  make_both({{{"start", "--id", "own"}}});
+  const std::string id = on(path("worker"), {{"stats", "--json"}}).parsed()["store_id"];
+  EXPECT_THAT(on(path("dir"), {{"ls", "--from", id}}).out, HasSubstr("sent"));
+  for (const Line& line : std::vector<Line>{{{"show", "sent"}},
+                                            {{"show", "ended"}},
+                                            {{"ls", "--order", "id"}},
+                                            {{"ls", "--from", id, "--order", "id"}},
+                                            {{"ls", "--from", id.substr(0, 5), "--limit", "1"}},
+                                            {{"ls", "--from", id, "--status", "COMPLETED"}},
+                                            {{"ls", "--from", id.substr(0, 3)}},
+                                            {{"ls", "--from", "no-host"}},
+                                            {{"ls", "--from", ""}}}) {
+    expect_both(line);
+  }
+}
+
 TEST_F(DirectoryAndUrl, RunsAreRead) {
   make_both(
       {{{"start", "--id", "a", "--task", "backup", "--tag", "y", "--tag", "x", "--metadata",

@@ -105,6 +105,9 @@ TEST_F(RoutesAsCommand, WhatTheStoreTellsOfItself) {
   ASSERT_EQ(senders.size(), 1u);
   EXPECT_EQ(senders[0]["store_id"], at("down", {"stats", "--json"}).parsed()["store_id"]);
   EXPECT_EQ(senders[0]["batches"], 1);
+  EXPECT_EQ(senders[0]["unfinished_runs"], 1);
+  EXPECT_EQ(senders[0]["gone"], false);
+  EXPECT_TRUE(senders[0]["last_batch_at"].is_string());
   // The numbers of a run are kept as they change.
   std::vector<double> values;
   for (int i = 2; i < 200 && values.size() < 2; ++i) {

@@ -185,7 +185,7 @@ TEST_P(OwnListing, PagesOfAFilterThatFewRunsFit) {
 TEST_P(OwnListing, ARefusalNamesTheParameter) {
   add("a", "t", "{}");
   refuses("colour=red",
-          "there is no parameter 'colour' here; they are status, task, tag, parent, root, since, until, "
+          "there is no parameter 'colour' here; they are status, task, tag, parent, root, from, since, until, "
           "text, metadata, order, limit, cursor, fields");
   refuses("task=a&task=b", "the parameter 'task' can be given once only");
   refuses("status=GONE",
@@ -239,9 +239,10 @@ TEST_P(OwnListing, CountsByStatusTaskAndTag) {
   add("d", "one", "{}");
   EXPECT_EQ(at(call("GET /cairn/v1/counts"), "runs"), "3") << "remembered for a while";
   EXPECT_EQ(at(call("GET /cairn/v1/counts?task=one"), "runs"), "3") << "asked for the first time";
-  expect_error(call("GET /cairn/v1/counts?limit=1"), 400,
-               "there is no parameter 'limit' here; they are status, task, tag, parent, root, since, until, text, "
-               "metadata");
+  expect_error(
+      call("GET /cairn/v1/counts?limit=1"), 400,
+      "there is no parameter 'limit' here; they are status, task, tag, parent, root, from, since, until, text, "
+      "metadata");
 }
 
 TEST_P(OwnListing, WhatOnlyALocalStoreTellsIsNotServedWithoutOne) {

@@ -193,6 +193,10 @@ TEST(Golden, WhatOthersWriteIsAskedForAndToldInTheseBytes) {
   EXPECT_TRUE(question_read->follows);
   EXPECT_EQ(question_read->runs[0].seen_life, 300u);
   EXPECT_TRUE(question_read->runs[0].if_unseen && !question_read->runs[1].if_unseen);
+  question.about = About{"h", "/s", 7, 5000};
+  const std::string with_about = encode_question(question);
+  EXPECT_EQ(hex(with_about.substr(6, with_about.size() - 22)),
+            "95" + hex(asked.substr(7, asked.size() - 23)) + "8401a16802a22f73030704cd1388");
 
   Documents documents;
   documents.number = 7;

@@ -129,6 +129,7 @@ class Interleaved final : public sync::ReceiverStorage {
   }
   Status documents(const sync::Question& q, sync::Documents& d) override { return storage_.documents(q, d); }
   sync::Unseen unseen(const sync::OwnerId& o) override { return storage_.unseen(o); }
+  void heard(const sync::OwnerId& o, const sync::About* about) override { storage_.heard(o, about); }
   std::function<void()> before_take;
 
  private:

@@ -25,7 +25,9 @@ constexpr const char* kLsNotes =
     R"help(Lists runs as of one moment, the most recently updated first. It works while another process has
 the store open. "(orphaned)" marks an unfinished run whose process is gone. "(elsewhere)" marks a
 run that another store owns: its status is not known here (null with --json) and matches no
---status. With --json it prints one object a line, with the metadata.
+--status. "(silent)" marks an unfinished run that came from another store, of which nothing was
+heard for a minute although it asks more often: its worker is gone, or cannot reach this store.
+With --json it prints one object a line, with the metadata.
 
 If several filters are given, all of them must match. TIME is 2026-11-24 or 2026-11-24T18:30:05Z
 in UTC, or 2026-11-24T18:30:05+02:00 with an offset, or an age: 500ms, 90s, 10m, 2h, 3d, 1w.
@@ -42,13 +44,14 @@ Examples:
   cairn ls --status EXECUTING --since 10m
   cairn ls --task backup --tag nightly --limit 20
   cairn ls --parent $run --order id
+  cairn ls --from build-7 --status EXECUTING
   cairn ls --status FAILED --text 'out of memory'
   cairn ls --json | jq -r 'select(.metadata.progress < 0.5) | .id')help";
 
 struct LsArguments {
   RunFilterArguments filter;
   RunTimes times;
-  std::string order, cursor;
+  std::string order, cursor, from;
   std::optional<uint64_t> limit;
   bool salvage = false;
 };
@@ -113,6 +116,7 @@ std::string read_query(const LsArguments& a, int64_t now_us, engine::RunQuery& q
   } else if (!a.order.empty() && a.order != "newest") {
     return "'" + a.order + "' is not an order; they are newest, oldest and id";
   }
+  query.from = a.from;
   query.limit = a.limit.value_or(0);
   query.cursor = a.cursor;
   return {};
@@ -173,6 +177,7 @@ Exit ls(const Globals& globals, const LsArguments& a) {
 void add_ls(CommandLine& line) {
   auto a = std::make_shared<LsArguments>();
   add_run_times(add_run_filter(line.add("ls", "List the runs of the store", kLsNotes), a->filter), a->times)
+      .option("--from", "HOST", "Only runs that came from a store on this host, or whose id begins so", a->from)
       .option("--order", "ORDER", "newest (default) or oldest, by the last update, or id", a->order)
       .number("--limit", "N", "At most this many runs, from 1 to 1,000,000,000 (default: all)", {1, 1'000'000'000},
               a->limit)

@@ -293,6 +293,7 @@ Exit serve(const Globals& globals, const ServeArguments& a) {
       if (carrier != nullptr) {
         engine::sync::SenderOptions sender;
         sender.poll_interval_ms = kPollIntervalMs;
+        sender.stays = true;
         status = (*store)->store().upstream().attach(without_secrets(a.upstream), sender);
       }
       if (status.ok()) {

@@ -19,6 +19,11 @@ store open. "orphaned" means that the run is unfinished, and that the process th
 resumed it no longer has the store open. The sequence counts all changes of the run. Children are
 the runs that name it as their parent. A key "progress" between 0 and 1 is drawn as a bar.
 
+Of a run that another store sent here, "from" names that store, its host, and when something was
+last heard of it. That is every few seconds while the store has unfinished runs and asks whether
+others changed them. If it asks, and a minute has passed, its worker is gone or cannot reach this
+store ("worker_gone" with --json).
+
 Examples:
   cairn show $run
   watch -n1 cairn show $run

@@ -21,7 +21,7 @@ const char* status_colour(const engine::RunView& run) {
   if (run.record.foreign) {
     return "";
   }
-  if (run.orphaned) {
+  if (run.orphaned || run.home_is_silent()) {
     return kYellow;
   }
   switch (run.record.status) {

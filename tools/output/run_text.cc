@@ -79,6 +79,23 @@ class Fields {
   std::vector<std::pair<std::string, std::string>> fields_;
 };
 
+/// "build-7, store /var/lib/w, last heard of 3 s ago"
+std::string home_text(const RunView& run, int64_t now_us) {
+  const engine::HomeStore& home = *run.home;
+  std::string out = home.host.empty() ? "" : printable(home.host) + ", ";
+  out += "store " + (home.directory.empty() ? engine::store_id_text(home.id) : printable(home.directory));
+  if (home.heard_us == 0) {
+    return out;
+  }
+  const std::string age = age_text(home.heard_us, now_us);
+  if (!run.home_is_silent()) {
+    return out + ", last heard of " + age;
+  }
+  const std::string_view ago = " ago";
+  return out + ", not heard of for " + (age.ends_with(ago) ? age.substr(0, age.size() - ago.size()) : age) +
+         ": its worker is gone or cannot reach this store";
+}
+
 size_t document_bytes(const engine::Document& document) { return document.to_json().size(); }
 
 }  // namespace
@@ -87,7 +104,9 @@ std::string status_text(const RunView& run) {
   if (run.record.foreign) {
     return "(elsewhere)";
   }
-  return std::string(engine::status_name(run.record.status)) + (run.orphaned ? " (orphaned)" : "");
+  return std::string(engine::status_name(run.record.status)) + (run.orphaned           ? " (orphaned)"
+                                                                : run.home_is_silent() ? " (silent)"
+                                                                                       : "");
 }
 
 std::optional<double> progress_of(const RunView& run) {
@@ -136,6 +155,9 @@ std::string describe_run(const RunView& run, uint64_t children, int64_t now_us) 
   }
   if (children != 0) {
     fields.add("children", std::to_string(children) + " (cairn ls --parent " + r.id + ")");
+  }
+  if (run.home != nullptr) {
+    fields.add("from", home_text(run, now_us));
   }
   fields.add("created", iso_time(r.created_us));
   fields.add("updated", iso_time(r.updated_us) + " (" + age_text(r.updated_us, now_us) + ")");

@@ -97,6 +97,8 @@ class Simulation {
   [[nodiscard]] sync::SenderOptions sender_options() const {
     sync::SenderOptions o;
     o.poll_interval_ms = sync::kPollIntervalMs;
+    o.about = sync::About{"host", "store", 1, 0};  // not this process's: a seed repeats a run to the byte
+    o.stays = true;
     o.limits.entries = options_.batch_entries;
     return o;
   }

@@ -79,6 +79,7 @@ Query filter_of(const engine::RunQuery& query) {
   out.add_if("task", query.task);
   out.add_if("parent", query.parent);
   out.add_if("root", query.root);
+  out.add_if("from", query.from);
   out.add_if("text", query.text);
   if (query.updated_from_us) {
     out.add("since", iso_time(*query.updated_from_us));

@@ -67,6 +67,9 @@ Status SlotsPage::read_next_to_cursor(uint32_t slot, RunSource& source) {
   CAIRN_TRY(run.status());
   engine::RunQuery from_start = page_.query();
   from_start.cursor.clear();
+  if (run->home != nullptr && run->home->host == from_start.from) {
+    from_start.homes = {run->home->id};
+  }
   CAIRN_TRY_ASSIGN(const auto filters, engine::RunPage::make(std::move(from_start)));
   const engine::RunRecord& record = run->record;
   const bool same = page_.query().order == engine::RunOrder::kId || filters.time_of(record) == after.time_us;
