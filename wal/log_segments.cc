@@ -124,6 +124,7 @@ void LogSegments::count_disk_bytes() {
     bytes += segment.segment_bytes;
   }
   disk_bytes_.store(bytes, std::memory_order_relaxed);
+  count_.store(1 + full_.size(), std::memory_order_relaxed);
 }
 
 }  // namespace cairn::wal

@@ -48,6 +48,8 @@ class LogSegments {
   /// The most records that one segment of this length can take.
   [[nodiscard]] uint64_t group_bytes_max(uint32_t segment_bytes) const;
   [[nodiscard]] uint64_t disk_bytes() const { return disk_bytes_.load(std::memory_order_relaxed); }
+  /// The active one, and the full ones.
+  [[nodiscard]] uint64_t count() const { return count_.load(std::memory_order_relaxed); }
   [[nodiscard]] uint64_t rotations() const { return rotations_.load(std::memory_order_relaxed); }
   [[nodiscard]] uint64_t recycled() const { return recycled_.load(std::memory_order_relaxed); }
 
@@ -67,7 +69,7 @@ class LogSegments {
   const Options options_;
   SegmentFiles files_;
   const LogSync& sync_;
-  std::atomic<uint64_t> disk_bytes_{0}, rotations_{0}, recycled_{0};
+  std::atomic<uint64_t> disk_bytes_{0}, count_{0}, rotations_{0}, recycled_{0};
 
   Mutex mutex_{LockRank::kSegments};
   std::optional<SpareSegment> spare_ CAIRN_GUARDED_BY(mutex_);

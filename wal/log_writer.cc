@@ -302,6 +302,7 @@ Writer::Counters LogWriter::counters() const {
   c.syncs = sync_.syncs();
   c.rotations = segments_.rotations();
   c.recycled = segments_.recycled();
+  c.segments = segments_.count();
   return c;
 }
 

@@ -78,6 +78,7 @@ class Writer {
   /// Counters for stats and benchmarks.
   struct Counters {
     uint64_t appends = 0, records = 0, bytes = 0, syncs = 0, rotations = 0, recycled = 0;
+    uint64_t segments = 0;  // of the log as it is, without the spare
   };
   [[nodiscard]] virtual Counters counters() const = 0;
 

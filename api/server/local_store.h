@@ -76,6 +76,10 @@ struct SendingStore {
 /// Numbers of the store: as they are, or counted since it was opened.
 struct StoreFigures {
   std::string store_id;
+  int64_t created_us = 0;
+  uint64_t owner_pid = 0;       // of the process that has it open
+  uint64_t metadata_bytes = 0;  // JSON text of all runs, as it was counted up to a minute ago
+  uint64_t segments = 0;
   uint64_t last_lsn = 0, durable_lsn = 0, applied_lsn = 0;
   uint64_t disk_bytes = 0, wal_bytes = 0, staging_bytes = 0, tables_bytes = 0;
   uint64_t runs_in_memory = 0, runs_unflushed = 0;

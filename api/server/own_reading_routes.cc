@@ -264,13 +264,18 @@ http::Response show_store(RememberedCounts& remembered, LocalStore& local, const
   const StoreFigures& f = found.value();
   const Counts& counts = counted.value()->counts;
   return own_response({{"store_id", Value(f.store_id)},
+                       {"created_at", time_or_null(f.created_us)},
+                       {"owner_pid", Value(f.owner_pid)},
+                       {"owner_alive", Value(true)},
                        {"runs", Value(counts.runs)},
                        {"orphaned_runs", Value(counts.orphaned)},
                        {"runs_by_status", by_status(counts)},
                        {"foreign_runs", Value(counts.foreign)},
+                       {"metadata_bytes", Value(f.metadata_bytes)},
                        {"last_lsn", Value(f.last_lsn)},
                        {"durable_lsn", Value(f.durable_lsn)},
                        {"applied_lsn", Value(f.applied_lsn)},
+                       {"segments", Value(f.segments)},
                        {"disk_bytes", Value(f.disk_bytes)},
                        {"wal_bytes", Value(f.wal_bytes)},
                        {"staging_bytes", Value(f.staging_bytes)},

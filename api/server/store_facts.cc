@@ -1,5 +1,7 @@
 #include "api/server/store_facts.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -16,6 +18,7 @@ namespace cairn::server {
 namespace {
 
 constexpr int64_t kHomesCountedMs = 5'000;
+constexpr int64_t kMetadataCountedMs = 60'000;  // each document is written as text for it
 constexpr size_t kCountedAtOnce = 8'192;
 
 std::string halt_name(engine::sync::Halt halt) {
@@ -193,9 +196,24 @@ Result<StoreFacts::CameFrom> StoreFacts::count_by_home() {
   return out;
 }
 
+Result<uint64_t> StoreFacts::count_metadata_bytes() {
+  uint64_t bytes = 0;
+  CAIRN_TRY(store_.each([&bytes](const engine::RunView& run) {
+    bytes += run.record.document.to_json().size();
+    return true;
+  }));
+  return bytes;
+}
+
 Result<StoreFigures> StoreFacts::figures() {
+  CAIRN_TRY_ASSIGN(const auto metadata_bytes, remembered(&StoreFacts::metadata_bytes_, kMetadataCountedMs,
+                                                         [this] { return count_metadata_bytes(); }));
   const engine::StoreStats s = store_.stats();
   StoreFigures out;
+  out.created_us = s.created_us;
+  out.owner_pid = static_cast<uint64_t>(getpid());
+  out.metadata_bytes = *metadata_bytes;
+  out.segments = s.wal.segments;
   out.store_id = engine::store_id_text(store_.store_id());
   out.last_lsn = s.written_lsn;
   out.durable_lsn = s.durable_lsn;

@@ -51,9 +51,11 @@ class StoreFacts : public LocalStore {
   Result<std::shared_ptr<const Counted>> remembered(Remembered<Counted> StoreFacts::*which, int64_t for_ms,
                                                     const Count& count);
   Result<CameFrom> count_by_home();
+  Result<uint64_t> count_metadata_bytes();
 
   Mutex mutex_{LockRank::kSubscriptions};  // a leaf; not over a count
   Remembered<CameFrom> came_from_ CAIRN_GUARDED_BY(mutex_);
+  Remembered<uint64_t> metadata_bytes_ CAIRN_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn::server

@@ -124,6 +124,7 @@ Status Recovery::find_identity() {
     fresh.created_us = options_.hooks.wall_us(options_.hooks.context);
   }
   parts_.identity.store_id = identity_.store_id;
+  parts_.opened.created_us = identity_.created_us;
   if (!born_) {
     if (const Status s = sync_parent(options_.directory); !s.ok()) {
       return fail(

@@ -11,6 +11,7 @@
 namespace cairn::engine {
 
 struct StoreStats {
+  int64_t created_us = 0;  // the store, wall clock
   uint64_t runs_hot = 0, runs_dirty = 0;
   uint64_t written_lsn = 0, durable_lsn = 0, applied_lsn = 0;
   uint64_t epoch = 0, durable_epoch = 0;

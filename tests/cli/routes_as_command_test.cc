@@ -86,7 +86,8 @@ TEST_F(RoutesAsCommand, WhatTheStoreTellsOfItself) {
   const std::string address = serve("up");
   const Json store = Json::parse(get(address, "/cairn/v1/store"));
   const Json stats = at("up", {"stats", "--json"}).parsed();
-  for (const char* name : {"store_id", "runs", "orphaned_runs", "runs_by_status", "foreign_runs"}) {
+  for (const char* name : {"store_id", "runs", "orphaned_runs", "runs_by_status", "foreign_runs", "created_at",
+                           "owner_pid", "owner_alive", "metadata_bytes", "segments"}) {
     EXPECT_EQ(store[name], stats[name]) << name;
   }
   EXPECT_GE(number_of(store["durable_lsn"]), 1u);
