@@ -285,7 +285,10 @@ void EventStreams::send(Follower& follower, Clock::time_point now) {
     follower.places.clear();
   }
   const bool with_metadata = follower.filter.with_metadata;
-  for (size_t count = 0; count < kRowsOfEventMax && !follower.rows.empty(); ++count) {
+  for (size_t count = 0; count < kRowsOfEventMax && changed.size() + erased.size() < kBytesOfEventMax; ++count) {
+    if (follower.rows.empty()) {
+      break;
+    }
     const auto first = follower.rows.begin();
     std::string& into = first->second->is_erased ? erased : changed;
     into += (into.empty() ? "" : ",") + first->second->text(with_metadata) + "}";

@@ -42,7 +42,8 @@ struct EventFilter {
 class EventStreams {
  public:
   static constexpr size_t kRowsOfEventMax = 500;
-  static constexpr size_t kRowsWaitingMax = 20'000;  // of one stream
+  static constexpr size_t kBytesOfEventMax = 4u << 20;  // the row that reaches it is the last
+  static constexpr size_t kRowsWaitingMax = 20'000;     // of one stream
 
   /// `storage` must live longer. Throws std::system_error if there is no thread.
   explicit EventStreams(RunStorage& storage, EventTimes times = {});

@@ -27,6 +27,20 @@ http::Response text_response(std::string json) {
   return out;
 }
 
+constexpr size_t kRowsBytesMax = 4u << 20;  // of an answer: the row that reaches it is the last
+
+/// How many of these runs an answer has.
+size_t fitting_rows(const std::vector<RunView>& runs, bool head_only) {
+  constexpr size_t kHeadBytes = 400;  // about
+  size_t bytes = 0;
+  size_t count = 0;
+  while (count < runs.size() && bytes < kRowsBytesMax) {
+    bytes += kHeadBytes + (head_only ? 0 : runs[count].metadata.size());
+    ++count;
+  }
+  return count;
+}
+
 /// {"runs": [...], "next_cursor"?}
 http::Response list_own(const Api& api, const ApiCall& call) {
   http::Response refusal;
@@ -35,7 +49,14 @@ http::Response list_own(const Api& api, const ApiCall& call) {
   if (!query) {
     return refusal;
   }
-  const auto page = api.storage.list(query->filter, query->order, {query->cursor, false}, query->limit);
+  auto page = api.storage.list(query->filter, query->order, {query->cursor, false}, query->limit);
+  if (page.ok()) {
+    // Only the storage can say where a shorter page ends.
+    const size_t fitting = fitting_rows(page.value().runs, query->head_only);
+    if (fitting < page.value().runs.size()) {
+      page = api.storage.list(query->filter, query->order, {query->cursor, false}, fitting);
+    }
+  }
   if (page.code() == Code::kInvalidArgument) {
     return parameter_error("cursor", message_of(page.status()));
   }

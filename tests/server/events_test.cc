@@ -97,7 +97,7 @@ class EventReader {
 
 class Events : public ::testing::TestWithParam<StorageKind> {
  protected:
-  Events() : tested_(GetParam().make({})), storage_(tested_->storage()) {}
+  explicit Events(const StorageSetup& setup = {}) : tested_(GetParam().make(setup)), storage_(tested_->storage()) {}
   ~Events() override {
     server_.reset();
     streams_.reset();
@@ -300,6 +300,45 @@ TEST_P(Events, ClientsThatGoAwayAreForgotten) {
 }
 
 CAIRN_ON_EACH_STORAGE(Events);
+
+class EventsOfLargeRuns : public Events {
+ protected:
+  static constexpr size_t kTextBytes = 250'000;
+  EventsOfLargeRuns() : Events(setup()) {}
+  static StorageSetup setup() {
+    StorageSetup out;
+    out.metadata_bytes_max = kTextBytes + 100;
+    return out;
+  }
+};
+
+TEST_P(EventsOfLargeRuns, AnEventHasABoundInBytesAndLeavesNoneOut) {
+  constexpr size_t kRuns = 22;
+  add("first");
+  start();
+  EventReader before(address_, "");
+  before.begin();
+  const std::string id = before.last_id();
+  for (size_t i = 0; i < kRuns; ++i) {
+    server::Trigger trigger;
+    trigger.task = "t";
+    trigger.metadata = R"({"text":")" + std::string(kTextBytes, 'x') + "\"}";
+    tested_->add("run-" + std::to_string(i), trigger);
+  }
+  EventReader reader(address_, "metadata=1", "Last-Event-ID: " + id + "\r\n");
+  size_t rows = 0;
+  while (rows < kRuns) {
+    const std::string event = reader.next();
+    ASSERT_TRUE(event.starts_with("event: run\n")) << event.substr(0, 100);
+    EXPECT_LE(event.size(), EventStreams::kBytesOfEventMax + kTextBytes + 1000);
+    for (size_t at = event.find("{\"id\":"); at != std::string::npos; at = event.find("{\"id\":", at + 1)) {
+      ++rows;
+    }
+  }
+  EXPECT_EQ(rows, kRuns);
+}
+
+CAIRN_ON_EACH_STORAGE(EventsOfLargeRuns);
 
 }  // namespace
 }  // namespace cairn::tests

@@ -166,6 +166,30 @@ TEST_P(OwnListing, PagesJoinToTheWholeListing) {
   EXPECT_EQ(std::count(page.begin(), page.end(), ' '), 19) << "20 runs";
 }
 
+TEST_P(OwnListing, AnAnswerHasABoundInBytesAndThePagesJoin) {
+  constexpr size_t kRuns = 1000;
+  const std::string metadata = R"({"text":")" + std::string(4000, 'x') + "\"}";
+  for (size_t i = 0; i < kRuns; ++i) {
+    add("run-" + std::to_string(10'000 + i), "t", metadata);
+  }
+  std::string cursor;
+  size_t rows = 0;
+  size_t pages = 0;
+  do {
+    const Reply reply = list("order=id&limit=1000" + (cursor.empty() ? "" : "&cursor=" + cursor));
+    EXPECT_LE(reply.body.size(), (4u << 20) + 200'000);
+    for (size_t at = reply.body.find("{\"id\":"); at != std::string::npos; at = reply.body.find("{\"id\":", at + 1)) {
+      EXPECT_EQ(reply.body.substr(at + 6, 11), "\"run-" + std::to_string(10'000 + rows++) + "\"");
+    }
+    const std::string next = at(reply, "next_cursor");
+    cursor = next == "absent" ? "" : next.substr(1, next.size() - 2);
+    ++pages;
+  } while (!cursor.empty() && pages < 10);
+  EXPECT_EQ(rows, kRuns);
+  EXPECT_EQ(pages, 2u);
+  EXPECT_EQ(at(list("order=id&limit=1000&fields=head"), "next_cursor"), "absent") << "heads are small";
+}
+
 TEST_P(OwnListing, PagesOfAFilterThatFewRunsFit) {
   for (int i = 0; i < 3000; ++i) {
     const std::string id = "run" + std::to_string(10'000 + i);
