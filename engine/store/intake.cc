@@ -232,6 +232,9 @@ Status Intake::documents(const sync::Question& question, sync::Documents& docume
     sync::Documents::Run& run = documents.runs.emplace_back();
     run.id = asked.id;
     auto seen = views_.peek(asked.id, true);
+    if (seen.code() == Code::kCorrupt && question.follows) {
+      continue;  // one sick run keeps the owner's others from nobody
+    }
     CAIRN_TRY(seen.status());
     if (!*seen || (*seen)->erased || (*seen)->record.foreign) {
       continue;

@@ -102,6 +102,28 @@ TEST_F(Unseen, WhatWasWrittenWhileTheOwnerWasClosedIsThereAfterItsOpen) {
   EXPECT_EQ(worker.state("r"), R"({"stop":true})");
 }
 
+TEST_F(Unseen, ARunThatCannotBeReadThereHoldsTheOthersUpNot) {
+  worker.start("good", "{}");
+  worker.start("sick", R"({"text":"needle-of-the-sick-one"})");
+  worker.sync_with(up);
+  write_upstream("good", "stop", "true");
+  write_upstream("sick", "stop", "true");
+  up.reopen();  // all of it is in the tables
+  std::fstream file(up.directory() + "/data/data.mdb", std::ios::in | std::ios::out | std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  size_t found = 0;
+  for (size_t at = bytes.find("needle-of"); at != std::string::npos; at = bytes.find("needle-of", at + 1)) {
+    file.seekp(static_cast<std::streamoff>(at)).put('N');
+    ++found;
+  }
+  file.close();
+  ASSERT_GT(found, 0u);
+  ASSERT_EQ(up.state("sick"), "code " + std::to_string(static_cast<int>(Code::kCorrupt)));
+  pass(worker, up, 12'000);
+  EXPECT_EQ(worker.state("good"), R"({"stop":true})");
+  EXPECT_EQ(worker.state("sick"), R"({"text":"needle-of-the-sick-one"})");
+}
+
 TEST_F(Unseen, WhatWasWrittenBeforeTheUpstreamWasRestartedIsNotForgotten) {
   worker.start("r", "{}");
   worker.start("s", "{}");
