@@ -158,6 +158,7 @@ class Relay {
     }
     engine::sync::SenderOptions sender;
     sender.poll_interval_ms = kPollIntervalMs;
+    sender.stays = true;
     if (options_.batch_runs != 0) {
       sender.limits.entries = options_.batch_runs;
       sender.limits.bytes = 4u << 20;
