@@ -144,9 +144,9 @@ class Verifier {
                            : key == meta_key::kStore                                                              ? 16
                            : key == meta_key::kAppliedLsn || key == meta_key::kSession || key == meta_key::kTouch ? 8
                            : key == meta_key::kUnsent                                                             ? 8
-                           : key == meta_key::kLife ? kLifeBytes
+                           : key == meta_key::kLife                            ? kLifeBytes
                            : key == meta_key::kSync || key == meta_key::kAsked ? payload.size()
-                                                    : 0;
+                                                                               : 0;
       if (bytes == 0) {
         return damage("meta", key, "an unknown name");
       }
