@@ -7,7 +7,6 @@
 #include "api/server/body.h"
 #include "api/server/own_query.h"
 #include "api/server/own_row.h"
-#include "api/server/query.h"
 #include "engine/base/code_name.h"
 #include "engine/base/error_detail.h"
 #include "engine/json/json.h"
@@ -162,17 +161,18 @@ http::Response resume_run(const Api& api, const ApiCall& call) {
 /// ?sequence=N: only if the run is there.
 http::Response erase_run(const Api& api, const ApiCall& call) {
   EraseRun erase{call.parameter(), std::nullopt};
-  const auto parameters = read_query(call.request().query);
+  constexpr std::string_view kNames[] = {"sequence"};
+  http::Response refusal;
+  const auto parameters = read_known_query(call.request().query, kNames, refusal);
   if (!parameters) {
-    return parameter_error("query", "the query is not percent-encoded UTF-8");
+    return refusal;
   }
-  for (const auto& [name, value] : *parameters) {
-    if (const auto sequence = report::parse_whole(value, {1, engine::kSequenceMax})) {
-      erase.sequence = *sequence;
+  if (!parameters->empty()) {
+    const auto sequence = report::parse_whole(parameters->front().second, {1, engine::kSequenceMax});
+    if (!sequence) {
+      return parameter_error("sequence", "sequence must be a whole number from 1");
     }
-    if (name != "sequence" || !erase.sequence || parameters->size() != 1) {
-      return parameter_error(name, "the only parameter here is sequence, a whole number from 1, and once");
-    }
+    erase.sequence = *sequence;
   }
   const auto written = api.storage.write(erase, call.key());
   if (!written.ok()) {

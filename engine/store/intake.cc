@@ -232,7 +232,7 @@ Status Intake::documents(const sync::Question& question, sync::Documents& docume
     sync::Documents::Run& run = documents.runs.emplace_back();
     run.id = asked.id;
     auto seen = views_.peek(asked.id, true);
-    if (seen.code() == Code::kCorrupt && question.follows) {
+    if (seen.code() == Code::kCorrupt && (question.follows || asked.if_unseen)) {
       continue;  // one sick run keeps the owner's others from nobody
     }
     CAIRN_TRY(seen.status());

@@ -43,6 +43,9 @@ Status Upstream::attach_with(std::string name, const FunctionRef<void(sync::Send
   if (const Status s = outbox.stream().attach(name); !s.ok()) {
     return fail_with_cause("the upstream cannot be set", s);
   }
+  if (elsewhere) {
+    CAIRN_TRY(sync::CarriedQuestion(*runs_.tables(), outbox.state().owner).forget());
+  }
   facts_.keeps_changes = facts_.attached = true;
   if (sender == nullptr) {
     sender_.make(options);
@@ -148,6 +151,8 @@ Status Upstream::resolve_copy(bool moved, uint64_t* dropped) {
       return fail(Code::kInvalidArgument, "there is nothing to decide: the store was not copied or moved");
     }
     CAIRN_TRY(outbox.stream().resolve(moved, dropped));
+    checkpointer_.mutex().assert_held();
+    CAIRN_TRY(sync::CarriedQuestion(*runs_.tables(), outbox.state().owner).forget());
     sender.resume();
     return {};
   });
@@ -275,22 +280,27 @@ Status Upstream::take_carried(std::string_view question, std::string_view answer
     if (asked->owner != outbox.state().owner) {
       return {};
     }
+    if (outbox.state().halt != sync::Halt::kNone) {
+      return {};  // a copy has the owner's name, too
+    }
     sync::CarriedQuestion carried(*runs_.tables(), asked->owner);
     CAIRN_TRY_ASSIGN(const sync::Digest of_last, carried.waits_for());
     const bool waits = of_last == sync::digest_of(question);
     became = waits ? Carried::kWaits : Carried::kOver;
-    const bool may_take =
-        outbox.in_flight().empty() && !outbox.state().pulls() && outbox.state().halt == sync::Halt::kNone;
-    if (!waits || answer.empty() || !may_take) {
+    if (!waits || answer.empty() || !outbox.in_flight().empty() || outbox.state().pulls()) {
       return {};
     }
     const auto documents = sync::decode_documents(answer);
-    const Status taken = documents.ok() ? carried.answered(*asked, *documents,
-                                                           [this](const sync::Documents::Run& run) {
-                                                             checkpointer_.mutex().assert_held();
-                                                             (void)rebase_.refreshed(run, true);
-                                                           })
-                                        : carried.refused();
+    Status taken = Code::kCorrupt;
+    if (documents.ok()) {
+      taken = carried.answered(*asked, *documents, [this](const sync::Documents::Run& run) {
+        checkpointer_.mutex().assert_held();
+        (void)rebase_.refreshed(run, true);
+      });
+    }
+    if (taken.code == Code::kCorrupt) {
+      taken = carried.forget();  // refused, or an answer that is none: it must not keep the batches from going
+    }
     if (!taken.ok()) {
       return fail_with_cause("the answer cannot be carried out", taken);
     }

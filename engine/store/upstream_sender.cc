@@ -123,6 +123,7 @@ void UpstreamSender::begin(int64_t poll_interval_ms) {
   if (facts_.attached.load(std::memory_order_relaxed)) {
     sync::SenderOptions options;
     options.poll_interval_ms = poll_interval_ms;
+    options.stays = poll_interval_ms != 0;  // who opens a store for that stays, too
     make(options);
   }
 }

@@ -115,8 +115,11 @@ Status CarriedQuestion::answered(const Question& question, const Documents& docu
   return store(asked);
 }
 
-Status CarriedQuestion::refused() {
+Status CarriedQuestion::forget() {
   CAIRN_TRY_ASSIGN(Asked asked, stored());
+  if (asked.digest == Digest{}) {
+    return {};
+  }
   asked.digest = {};
   return store(asked);
 }

@@ -33,8 +33,9 @@ class CarriedQuestion {
   /// The answer. `take` gets the state of each run that others wrote. kCorrupt: it answers another question.
   Status answered(const Question& question, const Documents& documents,
                   const FunctionRef<void(const Documents::Run&)>& take);
-  /// The question was refused: it is over, and the next begins where it did.
-  Status refused();
+  /// It is over without an answer, and the next begins where it did: it was refused, or what the upstream has is known
+  /// in another way since, and its answer could be older.
+  Status forget();
 
  private:
   struct Asked {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "engine/sync/carried_question.h"
 #include "engine/sync/question.h"
 #include "engine/tables/format.h"
 
@@ -380,6 +381,9 @@ Status Sender::answer_question(const Documents& documents, int64_t now_ms) {
     } else if (run.found && !host_.refreshed(run, false)) {
       not_taken.push_back(run.id);
     }
+  }
+  if (!pulls) {
+    CAIRN_TRY(CarriedQuestion(tables_, outbox_.state().owner).forget());  // its answer would be an older one
   }
   if (asked_for_ == Asked::kUnseen) {
     following_.answered(next, documents.unseen, not_taken, now_ms);

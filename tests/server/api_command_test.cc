@@ -124,7 +124,7 @@ TEST_P(CommandRoutes, ARunIsTakenUpAndErased) {
   EXPECT_EQ(call("DELETE /cairn/v1/runs/r?sequence=1").status, 409u) << "it was at that sequence, and is not";
   EXPECT_EQ(call("DELETE /cairn/v1/runs/r?sequence=x").status, 400u);
   EXPECT_EQ(call("DELETE /cairn/v1/runs/r?when=1").body,
-            R"({"error":"the only parameter here is sequence, a whole number from 1, and once","parameter":"when"})");
+            R"({"error":"there is no parameter 'when' here; they are sequence","parameter":"when"})");
   const Reply gone = call("DELETE /cairn/v1/runs/r", "", once("1"));
   EXPECT_EQ(gone.body, R"({"id":"r","outcome":"erased"})");
   EXPECT_EQ(call("DELETE /cairn/v1/runs/r", "", once("1")).body, gone.body);

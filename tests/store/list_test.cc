@@ -101,6 +101,37 @@ TEST_F(Lists, AJudgeOfStoredDocumentsSparesTheRunsThatItRefuses) {
   EXPECT_EQ(judged, 300u);
 }
 
+// More than one portion of a walk, each of which ends at a run that the judge refuses.
+TEST_F(Lists, AJudgeOfStoredDocumentsSeesEachRunOnceAcrossPortions) {
+  for (int i = 0; i < 1200; ++i) {
+    engine::StartOptions o;
+    o.id = "run" + std::to_string(10'000 + i);
+    o.metadata = engine::Object{{"n", engine::Value(int64_t{i})}, {"text", engine::Value(std::string(3000, 'x'))}};
+    ASSERT_TRUE(store_->start(o).ok());
+  }
+  ASSERT_TRUE(store_->barrier().ok());
+  CrashingStoreTest::reopen();
+  std::vector<int64_t> judged;
+  std::vector<std::string> visited;
+  const auto path = engine::parse_path("$.n").value();
+  ASSERT_TRUE(store_
+                  ->each_where(
+                      [&](std::string_view document) {
+                        engine::Value n;
+                        EXPECT_EQ(engine::find_in_stored(document, path, n), engine::Found::kValue);
+                        judged.push_back(*n.get<int64_t>());
+                        return judged.back() % 500 == 499;
+                      },
+                      [&](const RunView& view) {
+                        visited.push_back(view.record.id);
+                        return true;
+                      })
+                  .ok());
+  EXPECT_EQ(visited, (std::vector<std::string>{"run10499", "run10999"}));
+  EXPECT_EQ(judged.size(), 1200u);
+  EXPECT_EQ(std::set<int64_t>(judged.begin(), judged.end()).size(), 1200u);
+}
+
 TEST_F(Lists, OwnerAndReaderListWhatEachOfTheRunsIsWhereverItStands) {
   const auto reader = this->reader();
   const auto looks_again = this->reader(false, 0);

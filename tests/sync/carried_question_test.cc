@@ -92,21 +92,46 @@ TEST_F(CarriedQuestions, AreKnownToALaterProcessAndToNoOtherStore) {
   EXPECT_EQ(take(worker, question, answer), Carried::kOver) << "it counts once";
 }
 
-TEST_F(CarriedQuestions, AnAnswerThatIsNoneChangesNothing) {
+TEST_F(CarriedQuestions, AnAnswerThatIsNoneEndsTheQuestionAndChangesNothing) {
   worker.start("r", R"({"n":1})");
   worker.start("s", "{}");
   worker.sync_with(up);
-  const std::string question = ask(worker);
-  Carried became = Carried::kAnothers;
-  const auto asked = sync::decode_question(question);
+  std::string question = ask(worker);
   sync::Documents documents;
-  documents.number = asked->number;
+  documents.number = sync::decode_question(question)->number;
   documents.runs.emplace_back().id = "s";
-  EXPECT_EQ(worker.store().upstream().take_carried(question, sync::encode_documents(documents), became).code,
-            Code::kCorrupt);
-  EXPECT_TRUE(waits(worker));
+  EXPECT_EQ(take(worker, question, sync::encode_documents(documents)), Carried::kOver) << "of other runs";
+  EXPECT_FALSE(waits(worker)) << "batches go on";
+  question = ask(worker);
   EXPECT_EQ(take(worker, question, "refused"), Carried::kOver) << "an upstream that does not know such questions";
+  EXPECT_FALSE(waits(worker));
   EXPECT_EQ(worker.state("r"), R"({"n":1})");
+}
+
+// The answer lay in a folder while the upstream was asked in another way: it is the older one.
+TEST_F(CarriedQuestions, AnAnswerIsTooLateOnceTheUpstreamWasAskedInAnotherWay) {
+  worker.start("r", R"({"n":1})");
+  worker.sync_with(up);
+  const std::string question = ask(worker);
+  up.set("r", "stop", "true");
+  const std::string answer = up.receiver().handle(question);
+  up.set("r", "stop", "false");
+  EXPECT_TRUE(worker.store().refresh("r").ok());
+  worker.sync_with(up);
+  EXPECT_EQ(worker.state("r"), R"({"n":1,"stop":false})");
+  worker.close();
+  worker.open();
+  EXPECT_EQ(take(worker, question, answer), Carried::kOver);
+  EXPECT_EQ(worker.state("r"), R"({"n":1,"stop":false})");
+}
+
+TEST_F(CarriedQuestions, OfAnotherUpstreamAreForgotten) {
+  worker.start("r", "{}");
+  worker.sync_with(up);
+  const std::string question = ask(worker);
+  EXPECT_TRUE(worker.store().upstream().attach("another", {}).ok());
+  EXPECT_FALSE(waits(worker));
+  EXPECT_EQ(take(worker, question, up.receiver().handle(question)), Carried::kOver);
 }
 
 }  // namespace

@@ -37,8 +37,6 @@ Examples:
   cairn erase --status COMPLETED --until 30d          how many they are
   cairn erase --status COMPLETED --until 30d --yes)help";
 
-constexpr size_t kListedAtOnce = 100;
-
 struct EraseArguments {
   std::vector<std::string> runs;
   RunFilterArguments filter;
@@ -105,21 +103,21 @@ struct Picked {
   std::optional<uint64_t> sequence;  // of one that a filter picked: later it may not fit any more
 };
 
-/// Those of the filters, a page after the other; or those that are named, if all are there.
+/// Those of the filters; or those that are named, if all are there.
 Status pick_at_server(RunSource& source, const EraseArguments& a, engine::RunQuery query, std::vector<Picked>& runs) {
   for (const std::string& id : a.runs) {
     CAIRN_TRY(source.find(id, false).status());
     runs.push_back({id, std::nullopt});
   }
-  query.limit = kListedAtOnce;
-  while (a.runs.empty() && !interrupted()) {
-    CAIRN_TRY_ASSIGN(query.cursor, source.list(query, [&runs](const engine::RunView& run) {
-      runs.push_back({run.record.id, run.record.sequence});
-      return !interrupted();
-    }));
-    if (query.cursor.empty()) {
-      break;
-    }
+  if (a.runs.empty()) {
+    query.limit = 0;
+    CAIRN_TRY(source
+                  .list(query,
+                        [&runs](const engine::RunView& run) {
+                          runs.push_back({run.record.id, run.record.sequence});
+                          return !interrupted();
+                        })
+                  .status());
   }
   return {};
 }

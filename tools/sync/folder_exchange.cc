@@ -108,6 +108,17 @@ Status write_file(const std::string& directory, const std::string& name, const s
   return {};
 }
 
+/// By the first bytes of the file.
+engine::sync::MessageKind kind_of_file(const std::string& path) {
+  char magic[4] = {};
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  const ssize_t bytes = fd < 0 ? 0 : ::read(fd, magic, sizeof magic);
+  if (fd >= 0) {
+    ::close(fd);
+  }
+  return engine::sync::kind_of(std::string_view(magic, bytes > 0 ? static_cast<size_t>(bytes) : 0));
+}
+
 std::string message_path(const std::string& directory, const std::string& name) {
   return directory + "/" + name + ".message";
 }
@@ -231,7 +242,10 @@ class FolderCarrier final : public Carrier {
     asks = false;
     CAIRN_TRY_ASSIGN(const auto names, messages_in(directory_));
     for (const std::string& name : names) {
-      CAIRN_TRY(look_at(store, name, name == hex(last)));
+      const bool is_last = name == hex(last);
+      if (is_last || kind_of_file(message_path(directory_, name)) == engine::sync::MessageKind::kQuestion) {
+        CAIRN_TRY(look_at(store, name, is_last));
+      }
     }
     return {};
   }
@@ -347,10 +361,7 @@ Status answer_messages(const std::string& directory, const std::function<std::st
   CAIRN_TRY_ASSIGN(auto names, messages_in(directory));
   // Batches first: a question beside one is about what is there with it.
   std::stable_partition(names.begin(), names.end(), [&directory](const std::string& name) {
-    std::string message;
-    bool there = false;
-    return read_if_there(message_path(directory, name), message, there).ok() &&
-           engine::sync::kind_of(message) == engine::sync::MessageKind::kBatch;
+    return kind_of_file(message_path(directory, name)) == engine::sync::MessageKind::kBatch;
   });
   Unreadable unreadable;
   for (const std::string& name : names) {
