@@ -34,7 +34,7 @@ constexpr int kCalmBatches = 8;  // after so many acknowledged in a row, the ups
 }  // namespace
 
 Sender::Sender(Outbox& outbox, Tables& tables, SenderOptions options, Host host)
-    : outbox_(outbox), tables_(tables), options_(options), host_(std::move(host)) {}
+    : outbox_(outbox), tables_(tables), options_(std::move(options)), host_(std::move(host)) {}
 
 void Sender::wait(int64_t ms, int64_t now_ms) { not_before_ms_ = std::max(not_before_ms_, now_ms + ms); }
 
