@@ -1,5 +1,7 @@
 #include "engine/reader/stored_homes.h"
 
+#include <algorithm>
+
 #include "engine/sync/heard_owner.h"
 
 namespace cairn::engine {
@@ -16,8 +18,10 @@ void StoredHomes::load(Tables* tables, int64_t now_us) {
     return;
   }
   (void)tables->look([&](TablesTxn& txn) {
+    const auto since = sync::listening_since(txn);
+    const int64_t since_us = since.ok() ? *since : 0;
     return sync::each_heard_owner(txn, [&](const Id& owner, sync::HeardOwner&& heard) {
-      const int64_t silent_ms = (now_us - heard.heard_us) / kUsInMs;
+      const int64_t silent_ms = (now_us - std::max(heard.heard_us, since_us)) / kUsInMs;
       homes_[owner] = std::make_shared<HomeStore>(sync::home_store_of(owner, heard, silent_ms));
     });
   });

@@ -23,7 +23,8 @@ bool id_begins(const std::array<uint8_t, 16>& id, std::string_view digits) {
   }
   for (size_t i = 0; i < digits.size(); ++i) {
     const uint8_t half = i % 2 == 0 ? id[i / 2] >> 4 : id[i / 2] & 15;
-    if (digits[i] != kIdDigits[half]) {
+    const char digit = digits[i] >= 'A' && digits[i] <= 'F' ? static_cast<char>(digits[i] - 'A' + 'a') : digits[i];
+    if (digit != kIdDigits[half]) {
       return false;
     }
   }

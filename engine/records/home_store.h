@@ -30,7 +30,7 @@ struct HomeStore {
 /// 32 hexadecimal digits.
 std::string store_id_text(const std::array<uint8_t, 16>& id);
 
-/// The id as text begins with `digits`, which are at least kIdDigitsMin.
+/// The id as text begins with `digits`, which are at least kIdDigitsMin; A-F equal a-f.
 bool id_begins(const std::array<uint8_t, 16>& id, std::string_view digits);
 inline constexpr size_t kIdDigitsMin = 4;
 

@@ -73,7 +73,15 @@ Status StoreStorage::take(const Batch& batch, StreamCursor& next, bool first, si
   return {};
 }
 
-void StoreStorage::heard(const OwnerId& owner, const About* about) { store_.home_stores().heard(owner, about); }
+// Of an owner of which nothing was taken there is nothing to show.
+void StoreStorage::heard(const OwnerId& owner, const About* about) {
+  if (store_.home_stores().heard(owner, about)) {
+    return;
+  }
+  if (const auto live = this->live(owner); live.ok() && *live) {
+    store_.home_stores().add(owner, about);
+  }
+}
 
 Unseen StoreStorage::unseen(const OwnerId& owner) { return store_.intake().unseen(owner); }
 

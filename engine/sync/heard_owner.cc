@@ -15,6 +15,7 @@ namespace {
 constexpr uint8_t kHeardFormat = 1;
 constexpr char kHeardKey = 'a';  // then the owner: 17 bytes, where a stream has 16
 constexpr size_t kHeardKeyBytes = 1 + sizeof(OwnerId);
+constexpr std::string_view kListeningKey = "a";  // alone
 constexpr uint64_t kIntervalMsMax = 86'400'000;
 constexpr Status kBadHeard{Code::kCorrupt, "malformed record of an owner that was heard of"};
 
@@ -69,7 +70,7 @@ Status each_heard_owner(TablesTxn& txn, const FunctionRef<void(const OwnerId&, H
     if (key[0] != kHeardKey) {
       return false;
     }
-    if (key.size() == kHeardKeyBytes) {  // a stream may begin so
+    if (key.size() == kHeardKeyBytes) {  // a stream may begin so, and kListeningKey does
       OwnerId owner;
       std::memcpy(owner.data(), key.data() + 1, owner.size());
       if (auto heard = decode_heard_owner(payload); heard.ok()) {
@@ -78,6 +79,21 @@ Status each_heard_owner(TablesTxn& txn, const FunctionRef<void(const OwnerId&, H
     }
     return true;
   });
+}
+
+Result<int64_t> listening_since(TablesTxn& txn) {
+  CAIRN_TRY_ASSIGN(const auto stored, txn.get(Table::kCursors, kListeningKey));
+  std::string_view payload = stored.value_or(std::string_view());
+  uint8_t format = 0;
+  int64_t wall_us = 0;
+  return take(payload, format) && format == kHeardFormat && take(payload, wall_us) && payload.empty() ? wall_us : 0;
+}
+
+Status keep_listening_since(TablesTxn& txn, int64_t wall_us) {
+  std::string out;
+  put(out, kHeardFormat);
+  put(out, wall_us);
+  return txn.put(Table::kCursors, kListeningKey, out);
 }
 
 HomeStore home_store_of(const OwnerId& owner, const HeardOwner& heard, int64_t silent_ms) {

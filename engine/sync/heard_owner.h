@@ -28,6 +28,11 @@ Result<HeardOwner> decode_heard_owner(std::string_view payload);
 /// Visits all of them. Those that cannot be decoded are passed over.
 Status each_heard_owner(TablesTxn& txn, const FunctionRef<void(const OwnerId&, HeardOwner&&)>& visit);
 
+/// Since when (wall clock) somebody listens: the last open that knew an owner. 0: none did. A row of its own among the
+/// cursors.
+Result<int64_t> listening_since(TablesTxn& txn);
+Status keep_listening_since(TablesTxn& txn, int64_t wall_us);
+
 /// `silent_ms`: for so long it has not been heard of, while somebody was there to hear it.
 HomeStore home_store_of(const OwnerId& owner, const HeardOwner& heard, int64_t silent_ms);
 

@@ -124,6 +124,18 @@ Status Sender::ask(const std::vector<std::string>& ids, bool if_newer) {
   return {};
 }
 
+// With a bounded rate a question may have to wait for the pause after a batch.
+uint64_t Sender::promised_interval_ms() const {
+  const auto poll_ms = static_cast<uint64_t>(options_.poll_interval_ms.value_or(0));
+  if (poll_ms == 0) {
+    return 0;
+  }
+  const uint64_t of_bytes_ms =
+      options_.bytes_per_s == 0 ? 0 : uint64_t{options_.limits.bytes} * 1000 / options_.bytes_per_s;
+  const uint64_t of_requests_ms = options_.requests_per_s == 0 ? 0 : 1000 / options_.requests_per_s;
+  return std::min<uint64_t>(std::max({poll_ms, of_bytes_ms, of_requests_ms}), INT32_MAX);  // no more can be told
+}
+
 Status Sender::ask_unseen(int64_t now_ms) {
   wants_to_ask_ms_.reset();
   Question question;
@@ -134,7 +146,7 @@ Status Sender::ask_unseen(int64_t now_ms) {
   }
   question.number = host_.random();
   question.about = options_.about ? *options_.about : host_.about();
-  question.about->interval_ms = options_.stays ? static_cast<uint64_t>(options_.poll_interval_ms.value_or(0)) : 0;
+  question.about->interval_ms = options_.stays ? promised_interval_ms() : 0;
   asked_for_ = Asked::kUnseen;
   asked_.clear();
   for (const Question::Run& run : question.runs) {

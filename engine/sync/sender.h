@@ -116,6 +116,7 @@ class Sender {
   Status ask_for_newer();
   Status ask_refreshed();
   Status ask_before_sending();
+  [[nodiscard]] uint64_t promised_interval_ms() const;
   Status ask_unseen(int64_t now_ms);
   Status freeze(int64_t now_ms);
   void done();

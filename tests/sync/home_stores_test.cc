@@ -3,9 +3,17 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
+
 #include "engine/base/host_name.h"
 #include "engine/reader/store_reader.h"
+#include "engine/store/run_table.h"
+#include "engine/sync/heard_owner.h"
 #include "engine/sync/question.h"
+#include "engine/tables/format.h"
+#include "engine/tables/tables.h"
+#include "tests/support/hex.h"
 #include "tests/sync/site.h"
 
 namespace cairn::tests {
@@ -169,6 +177,159 @@ TEST_F(HomeStores, WhoReadsTheDirectorySeesTheSilenceOnlyWhileSomebodyListens) {
   EXPECT_EQ(read_home("r").value_or(HomeStore()).host, engine::host_name());
 }
 
+TEST_F(HomeStores, WhoReadsTheDirectorySeesAWorkerThatWasIdleAndBeginsAnew) {
+  worker.start("r");
+  pass(6000);
+  worker.finish("r");
+  pass(120'000);
+  ASSERT_TRUE(up.store().step(0).ok());
+  worker.start("later");
+  pass(3000);
+  ASSERT_TRUE(up.store().step(0).ok());
+  EXPECT_FALSE(read_home("later").value_or(HomeStore()).silent);
+  EXPECT_GE(read_home("later").value_or(HomeStore()).heard_us, up.clock().wall_us - 3'000'000);
+}
+
+TEST_F(HomeStores, WhoReadsTheDirectoryCountsFromTheOpenToo) {
+  worker.start("r");
+  pass(6000);
+  up.close();
+  up.clock().advance_ms(100'000);
+  up.open();
+  EXPECT_FALSE(read_home("r").value_or(HomeStore()).silent) << "nobody could be heard before";
+  up.clock().advance_ms(59'000);
+  EXPECT_FALSE(read_home("r").value_or(HomeStore()).silent);
+  up.clock().advance_ms(2'000);
+  EXPECT_TRUE(read_home("r").value_or(HomeStore()).silent);
+}
+
+TEST_F(HomeStores, OneWhoseRateIsBoundedIsNotSilentWhileABatchMayTakeSoLong) {
+  sync::SenderOptions slow = asks();
+  slow.bytes_per_s = 1000;  // a batch of 256 KiB takes 262 s
+  worker.attach(slow);
+  worker.start("r");
+  pass(10'000);
+  ASSERT_EQ(home().host, engine::host_name());
+  up.clock().advance_ms(1'000'000);
+  EXPECT_FALSE(home().silent);
+  up.clock().advance_ms(60'000);
+  EXPECT_TRUE(home().silent);
+}
+
+TEST_F(HomeStores, AQuestionOfAnOwnerOfWhichNothingWasTakenLeavesNothing) {
+  sync::Question question;
+  question.owner.fill(7);
+  question.follows = true;
+  question.about = sync::About{"stranger", "/s", 1, 5000};
+  up.receiver().handle(encode_question(question));
+  EXPECT_TRUE(up.store().home_stores().on_host("stranger").empty());
+  up.clock().advance_ms(2000);
+  ASSERT_TRUE(up.store().step(0).ok());
+  up.reopen();
+  EXPECT_TRUE(up.store().home_stores().on_host("stranger").empty());
+}
+
+/// The part alone, over the tables of a store that is closed.
+class HomeStoresAlone : public SyncTest {
+ protected:
+  static sync::OwnerId id(uint8_t digit) {
+    sync::OwnerId owner;
+    owner.fill(digit);
+    return owner;
+  }
+  void SetUp() override {
+    up.open();
+    engine::Tables::Options of;
+    of.directory = up.directory();
+    of.store_id.assign(reinterpret_cast<const char*>(up.store().store_id().data()), up.store().store_id().size());
+    up.close();
+    auto tables = engine::Tables::open(of);
+    ASSERT_TRUE(tables.ok()) << said(tables.status());
+    runs_.open(std::move(*tables));
+    testing::use_clock(hooks_, up);
+  }
+  [[nodiscard]] int64_t heard_us(const engine::HomeStores& homes, uint8_t digit) const {
+    return homes.find(id(digit))->heard_us;
+  }
+  engine::Hooks hooks_;
+  engine::RunTable runs_;
+};
+
+TEST_F(HomeStoresAlone, BeyondTheBoundTheOneHeardOfLongestAgoIsForgottenWithItsRow) {
+  engine::HomeStores homes(hooks_, runs_, 2);
+  homes.load();
+  homes.took(id(1));
+  up.clock().advance_ms(1000);
+  homes.took(id(2));
+  ASSERT_TRUE(homes.keep().ok());
+  up.clock().advance_ms(1000);
+  EXPECT_TRUE(homes.heard(id(1), nullptr));
+  homes.took(id(3));
+  EXPECT_FALSE(homes.heard(id(2), nullptr));
+  EXPECT_NE(heard_us(homes, 1), 0);
+  EXPECT_NE(heard_us(homes, 3), 0);
+  ASSERT_TRUE(homes.keep().ok());
+  engine::HomeStores later(hooks_, runs_);
+  later.load();
+  EXPECT_EQ(heard_us(later, 1), heard_us(homes, 1));
+  EXPECT_EQ(heard_us(later, 2), 0) << "its row is gone, too";
+  EXPECT_EQ(heard_us(later, 3), heard_us(homes, 3));
+  engine::HomeStores smaller(hooks_, runs_, 1);
+  smaller.load();
+  homes.took(id(2));
+  EXPECT_EQ(heard_us(homes, 1), 0);
+  ASSERT_TRUE(homes.keep().ok());
+  EXPECT_NE(heard_us(homes, 2), 0) << "it came back";
+}
+
+TEST_F(HomeStoresAlone, AStepWithoutTimeLeavesTheWritingToTheNext) {
+  engine::HomeStores homes(hooks_, runs_);
+  homes.load();
+  homes.took(id(1));
+  up.clock().advance_ms(2000);
+  bool is_used_up = true;
+  const auto look = [&is_used_up] { return is_used_up; };
+  const FunctionRef<bool()> used_up(look);
+  const auto kept = [this] {
+    engine::HomeStores reader(hooks_, runs_);
+    reader.load();
+    return heard_us(reader, 1) != 0;
+  };
+  engine::StepTime step{up.clock().monotonic_ms, used_up};
+  ASSERT_TRUE(homes.run(step).ok());
+  EXPECT_TRUE(step.more);
+  EXPECT_LE(homes.due_ms(), up.clock().monotonic_ms);
+  EXPECT_FALSE(kept());
+  is_used_up = false;
+  engine::StepTime next{up.clock().monotonic_ms, used_up};
+  ASSERT_TRUE(homes.run(next).ok());
+  EXPECT_FALSE(next.more);
+  EXPECT_TRUE(kept());
+  EXPECT_GT(homes.due_ms(), up.clock().monotonic_ms);
+}
+
+TEST_F(HomeStoresAlone, TheTimeOfTheOpenIsKeptInTheseBytes) {
+  engine::HomeStores homes(hooks_, runs_);
+  homes.took(id(1));
+  ASSERT_TRUE(homes.keep().ok());
+  up.clock().wall_us = 0x0102030405060708;
+  homes.load();
+  std::string bytes;
+  int64_t since_us = 0;
+  ASSERT_TRUE(runs_.tables()
+                  ->look([&](engine::TablesTxn& txn) -> Status {
+                    CAIRN_TRY_ASSIGN(const auto payload, txn.get(engine::Table::kCursors, "a"));
+                    bytes = payload.value_or("");
+                    CAIRN_TRY_ASSIGN(since_us, sync::listening_since(txn));
+                    return {};
+                  })
+                  .ok());
+  EXPECT_EQ(testing::hex(bytes),
+            "01"
+            "0807060504030201");
+  EXPECT_EQ(since_us, up.clock().wall_us);
+}
+
 TEST_F(HomeStores, ARunOfTheStoresOwnHasNone) {
   worker.start("r");
   up.start("own");
@@ -191,6 +352,9 @@ TEST_F(HomeStores, RunsAreListedByTheHostAndByTheBeginningOfTheId) {
   EXPECT_EQ(listed(engine::host_name()), all);
   EXPECT_EQ(listed(id), all);
   EXPECT_EQ(listed(id.substr(0, 4)), all);
+  std::string upper = id;
+  std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return std::toupper(c); });
+  EXPECT_EQ(listed(upper), all);
   EXPECT_EQ(listed(id.substr(0, 3)), std::vector<std::string>()) << "too short to be meant";
   EXPECT_EQ(listed(id + "0"), std::vector<std::string>());
   EXPECT_EQ(listed("elsewhere"), std::vector<std::string>());
@@ -213,6 +377,7 @@ TEST_F(HomeStores, AHostThatIsNoTextIsNotKept) {
 TEST_F(HomeStores, ARepairKeepsThem) {
   worker.start("r");
   pass(6000);
+  up.reopen();
   up.close();
   damage_log(up);
   repair(up);

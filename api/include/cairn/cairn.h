@@ -1140,7 +1140,10 @@ typedef struct cairn_sync_options {
   uint64_t unsynced_ms_max;   /* age of the change that has waited longest, by the wall clock; likewise */
   uint32_t drop_finished;     /* not 0: beyond the bounds retain_finished_* also erases runs that the upstream lacks */
   uint32_t poll_interval_ms;  /* how often the upstream is asked whether others changed the unfinished runs of this
-                                 store, while there is nothing to send; 0: 5,000; UINT32_MAX: never. See below */
+                                 store, while there is nothing to send; 0: 5,000; UINT32_MAX: never. See below.
+                                 The upstream shows unfinished runs of a worker as not heard of after a minute, and
+                                 four of these intervals, without a message; so UINT32_MAX where messages are carried
+                                 seldom */
 } cairn_sync_options;
 
 /** Attaches the store to an upstream: from now on changes are kept for it; first all runs are sent to it. `name` is for
