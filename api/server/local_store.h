@@ -67,18 +67,21 @@ struct SendingStore {
   uint64_t batches = 0;  // number of the last one that was taken
   uint64_t refused = 0;  // changes of that one
   engine::HomeStore home;
-  uint64_t runs = 0;  // that came from it, and how many of those are not finished
-  uint64_t unfinished_runs = 0;
+  // That came from it, and how many of those are not finished. None: the runs could not be counted.
+  std::optional<uint64_t> runs;
+  std::optional<uint64_t> unfinished_runs;
   /// It has unfinished runs, and is not heard of any more.
-  [[nodiscard]] bool is_gone() const { return home.silent && unfinished_runs != 0; }
+  [[nodiscard]] std::optional<bool> is_gone() const {
+    return unfinished_runs ? std::optional(home.silent && *unfinished_runs != 0) : std::nullopt;
+  }
 };
 
 /// Numbers of the store: as they are, or counted since it was opened.
 struct StoreFigures {
   std::string store_id;
   int64_t created_us = 0;
-  uint64_t owner_pid = 0;       // of the process that has it open
-  uint64_t metadata_bytes = 0;  // JSON text of all runs, as it was counted up to a minute ago
+  uint64_t owner_pid = 0;                  // of the process that has it open
+  std::optional<uint64_t> metadata_bytes;  // JSON text of all runs, counted up to a minute ago; none: it could not be
   uint64_t segments = 0;
   uint64_t last_lsn = 0, durable_lsn = 0, applied_lsn = 0;
   uint64_t disk_bytes = 0, wal_bytes = 0, staging_bytes = 0, tables_bytes = 0;

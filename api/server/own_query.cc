@@ -60,6 +60,9 @@ std::string read_filter(const std::string& name, const std::string& value, int64
     }
     (name == "parent" ? into.parent : into.root) = value;
   } else if (name == "from") {
+    if (value.empty()) {
+      return "from is empty: give the name of a host, or the first digits of a store's id, 4 or more";
+    }
     into.from = value;
   } else if (name == "text") {
     into.text = value;

@@ -1,8 +1,10 @@
 // Cairn's own routes that read: the runs, as `cairn ls` and `cairn show` have them, and what the store tells of itself.
 #include <algorithm>
+#include <cstdint>
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,16 +31,13 @@ http::Response text_response(std::string json) {
 
 constexpr size_t kRowsBytesMax = 4u << 20;  // of an answer: the row that reaches it is the last
 
-/// How many of these runs an answer has.
-size_t fitting_rows(const std::vector<RunView>& runs, bool head_only) {
-  constexpr size_t kHeadBytes = 400;  // about
-  size_t bytes = 0;
-  size_t count = 0;
-  while (count < runs.size() && bytes < kRowsBytesMax) {
-    bytes += kHeadBytes + (head_only ? 0 : runs[count].metadata.size());
-    ++count;
+/// The rows of these runs, until they have `bytes_max`. `count`: how many they are.
+std::string rows_text(const std::vector<RunView>& runs, bool head_only, size_t bytes_max, size_t& count) {
+  std::string out;
+  for (count = 0; count < runs.size() && out.size() < bytes_max; ++count) {
+    out += (count == 0 ? "" : ",") + own_row(runs[count], head_only);
   }
-  return count;
+  return out;
 }
 
 /// {"runs": [...], "next_cursor"?}
@@ -50,11 +49,14 @@ http::Response list_own(const Api& api, const ApiCall& call) {
     return refusal;
   }
   auto page = api.storage.list(query->filter, query->order, {query->cursor, false}, query->limit);
+  std::string rows;
   if (page.ok()) {
-    // Only the storage can say where a shorter page ends.
-    const size_t fitting = fitting_rows(page.value().runs, query->head_only);
-    if (fitting < page.value().runs.size()) {
-      page = api.storage.list(query->filter, query->order, {query->cursor, false}, fitting);
+    size_t count = 0;
+    rows = rows_text(page.value().runs, query->head_only, kRowsBytesMax, count);
+    if (count < page.value().runs.size()) {
+      // Only the storage can say where a shorter page ends.
+      page = api.storage.list(query->filter, query->order, {query->cursor, false}, count);
+      rows = page.ok() ? rows_text(page.value().runs, query->head_only, SIZE_MAX, count) : "";
     }
   }
   if (page.code() == Code::kInvalidArgument) {
@@ -63,11 +65,7 @@ http::Response list_own(const Api& api, const ApiCall& call) {
   if (!page.ok()) {
     return unavailable(page.status());
   }
-  std::string out = "{\"runs\":[";
-  for (const RunView& run : page.value().runs) {
-    out += (out.back() == '[' ? "" : ",") + own_row(run, query->head_only);
-  }
-  out += "]";
+  std::string out = "{\"runs\":[" + rows + "]";
   if (!page.value().next.empty()) {
     out += ",\"next_cursor\":";
     engine::append_json_string(out, page.value().next);
@@ -109,6 +107,10 @@ using engine::Object;
 using engine::Value;
 
 Value time_or_null(int64_t us) { return us == 0 ? Value() : Value(report::iso_time(us)); }
+template <class Known>
+Value value_or_null(const std::optional<Known>& known) {
+  return known ? Value(*known) : Value();
+}
 Value text_or_null(const std::string& text) { return text.empty() ? Value() : Value(report::valid_text(text)); }
 
 http::Response own_response(Object body) {
@@ -267,9 +269,9 @@ http::Response list_senders(LocalStore& local, const Api& /*api*/, const ApiCall
                             {"process_id", store.home.process == 0 ? Value() : Value(store.home.process)},
                             {"last_heard_at", time_or_null(store.home.heard_us)},
                             {"last_batch_at", time_or_null(store.home.taken_us)},
-                            {"runs", Value(store.runs)},
-                            {"unfinished_runs", Value(store.unfinished_runs)},
-                            {"gone", Value(store.is_gone())}});
+                            {"runs", value_or_null(store.runs)},
+                            {"unfinished_runs", value_or_null(store.unfinished_runs)},
+                            {"gone", value_or_null(store.is_gone())}});
   }
   return own_response({{"stores", std::move(out)}});
 }
@@ -279,20 +281,20 @@ http::Response show_store(RememberedCounts& remembered, LocalStore& local, const
   RunFilter all;
   all.foreign = true;
   const auto counted = remembered.get(api.storage, "", all, api.now_us());
-  if (!found.ok() || !counted.ok()) {
-    return unavailable(found.ok() ? counted.status() : found.status());
+  if (!found.ok()) {
+    return unavailable(found.status());
   }
   const StoreFigures& f = found.value();
-  const Counts& counts = counted.value()->counts;
+  const Counts* const counts = counted.ok() ? &counted.value()->counts : nullptr;  // null: a run cannot be read
   return own_response({{"store_id", Value(f.store_id)},
                        {"created_at", time_or_null(f.created_us)},
                        {"owner_pid", Value(f.owner_pid)},
                        {"owner_alive", Value(true)},
-                       {"runs", Value(counts.runs)},
-                       {"orphaned_runs", Value(counts.orphaned)},
-                       {"runs_by_status", by_status(counts)},
-                       {"foreign_runs", Value(counts.foreign)},
-                       {"metadata_bytes", Value(f.metadata_bytes)},
+                       {"runs", counts != nullptr ? Value(counts->runs) : Value()},
+                       {"orphaned_runs", counts != nullptr ? Value(counts->orphaned) : Value()},
+                       {"runs_by_status", counts != nullptr ? Value(by_status(*counts)) : Value()},
+                       {"foreign_runs", counts != nullptr ? Value(counts->foreign) : Value()},
+                       {"metadata_bytes", value_or_null(f.metadata_bytes)},
                        {"last_lsn", Value(f.last_lsn)},
                        {"durable_lsn", Value(f.durable_lsn)},
                        {"applied_lsn", Value(f.applied_lsn)},

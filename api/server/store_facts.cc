@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -17,8 +18,8 @@ namespace cairn::server {
 
 namespace {
 
-constexpr int64_t kHomesCountedMs = 5'000;
-constexpr int64_t kMetadataCountedMs = 60'000;  // each document is written as text for it
+constexpr std::chrono::milliseconds kHomesCounted{5'000};
+constexpr std::chrono::milliseconds kMetadataCounted{60'000};  // each document is written as text for it
 constexpr size_t kCountedAtOnce = 8'192;
 
 std::string halt_name(engine::sync::Halt halt) {
@@ -137,42 +138,24 @@ Result<std::vector<SendingStore>> StoreFacts::senders() {
     if (cursor.ok() && cursor.value().retired_by == engine::sync::StreamId{}) {
       const engine::sync::StreamCursor& c = cursor.value();
       out.push_back({engine::store_id_text(c.owner), c.generation, c.seq, c.verdicts.size(),
-                     *store_.home_stores().find(c.owner)});
+                     *store_.home_stores().find(c.owner), std::nullopt, std::nullopt});
     }
     return true;
   }));
   if (out.empty()) {
     return out;
   }
-  CAIRN_TRY_ASSIGN(const auto came_from,
-                   remembered(&StoreFacts::came_from_, kHomesCountedMs, [this] { return count_by_home(); }));
-  for (SendingStore& store : out) {
-    if (const auto came = came_from->find(store.home.id); came != came_from->end()) {
-      store.runs = came->second.runs;
-      store.unfinished_runs = came->second.unfinished;
+  // One run that cannot be read leaves the rest of the answer.
+  if (const auto came_from = came_from_.get("", kHomesCounted, [this] { return count_by_home(); }); came_from.ok()) {
+    for (SendingStore& store : out) {
+      const auto came = (*came_from)->find(store.home.id);
+      const Came counted = came == (*came_from)->end() ? Came() : came->second;
+      store.runs = counted.runs;
+      store.unfinished_runs = counted.unfinished;
     }
   }
   std::sort(out.begin(), out.end(), [](const SendingStore& a, const SendingStore& b) { return a.owner < b.owner; });
   return out;
-}
-
-template <class Counted, class Count>
-Result<std::shared_ptr<const Counted>> StoreFacts::remembered(Remembered<Counted> StoreFacts::*which, int64_t for_ms,
-                                                              const Count& count) {
-  const int64_t now_ms = store_.monotonic_ms();
-  {
-    const MutexLock guard(mutex_);
-    Remembered<Counted>& known = this->*which;
-    if (known.counted != nullptr && now_ms - known.at_ms < for_ms) {
-      return known.counted;
-    }
-    known.at_ms = now_ms;  // the others are content with what is known
-  }
-  CAIRN_TRY_ASSIGN(Counted counted, count());
-  auto made = std::make_shared<const Counted>(std::move(counted));
-  const MutexLock guard(mutex_);
-  (this->*which).counted = made;
-  return made;
 }
 
 Result<StoreFacts::CameFrom> StoreFacts::count_by_home() {
@@ -206,13 +189,14 @@ Result<uint64_t> StoreFacts::count_metadata_bytes() {
 }
 
 Result<StoreFigures> StoreFacts::figures() {
-  CAIRN_TRY_ASSIGN(const auto metadata_bytes, remembered(&StoreFacts::metadata_bytes_, kMetadataCountedMs,
-                                                         [this] { return count_metadata_bytes(); }));
+  const auto metadata_bytes = metadata_bytes_.get("", kMetadataCounted, [this] { return count_metadata_bytes(); });
   const engine::StoreStats s = store_.stats();
   StoreFigures out;
   out.created_us = s.created_us;
   out.owner_pid = static_cast<uint64_t>(getpid());
-  out.metadata_bytes = *metadata_bytes;
+  if (metadata_bytes.ok()) {
+    out.metadata_bytes = **metadata_bytes;
+  }
   out.segments = s.wal.segments;
   out.store_id = engine::store_id_text(store_.store_id());
   out.last_lsn = s.written_lsn;

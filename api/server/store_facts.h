@@ -5,15 +5,14 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "api/server/local_store.h"
+#include "api/server/remembered.h"
 #include "engine/store/store.h"
-#include "wal/mutex.h"
 
 namespace cairn::server {
 
@@ -41,21 +40,11 @@ class StoreFacts : public LocalStore {
     uint64_t unfinished = 0;
   };
   using CameFrom = std::map<std::array<uint8_t, 16>, Came>;
-  /// What a walk over all runs counted. Who asks meanwhile gets what was counted before.
-  template <class Counted>
-  struct Remembered {
-    std::shared_ptr<const Counted> counted;
-    int64_t at_ms = 0;
-  };
-  template <class Counted, class Count>
-  Result<std::shared_ptr<const Counted>> remembered(Remembered<Counted> StoreFacts::*which, int64_t for_ms,
-                                                    const Count& count);
   Result<CameFrom> count_by_home();
   Result<uint64_t> count_metadata_bytes();
 
-  Mutex mutex_{LockRank::kSubscriptions};  // a leaf; not over a count
-  Remembered<CameFrom> came_from_ CAIRN_GUARDED_BY(mutex_);
-  Remembered<uint64_t> metadata_bytes_ CAIRN_GUARDED_BY(mutex_);
+  Remembered<CameFrom> came_from_;
+  Remembered<uint64_t> metadata_bytes_;
 };
 
 }  // namespace cairn::server

@@ -279,6 +279,7 @@ TEST_F(DirectoryAndUrl, RunsOfOtherStoresAreReadByWhereTheyCameFrom) {
                                             {{"ls", "--from", ""}}}) {
     expect_both(line);
   }
+  EXPECT_EQ(on(path("dir"), {{"ls", "--from", ""}}).exit, 64);
 }
 
 TEST_F(DirectoryAndUrl, RunsAreRead) {

@@ -190,6 +190,33 @@ TEST_P(OwnListing, AnAnswerHasABoundInBytesAndThePagesJoin) {
   EXPECT_EQ(at(list("order=id&limit=1000&fields=head"), "next_cursor"), "absent") << "heads are small";
 }
 
+TEST_P(OwnListing, TheTextsOfAHeadCountInTheBoundToo) {
+  constexpr size_t kRuns = 1000;
+  server::StatusChange failed;
+  failed.to = RunStatus::kFailed;
+  failed.error = std::string(4096, '\\');  // two bytes each
+  for (size_t i = 0; i < kRuns; ++i) {
+    failed.run = "run-" + std::to_string(10'000 + i);
+    add(failed.run, "t", "{}");
+    ASSERT_TRUE(storage_.write(failed, {}).ok());
+  }
+  std::string cursor;
+  size_t rows = 0;
+  size_t pages = 0;
+  do {
+    const Reply reply = list("order=id&limit=1000&fields=head" + (cursor.empty() ? "" : "&cursor=" + cursor));
+    EXPECT_LE(reply.body.size(), (4u << 20) + 10'000);
+    for (size_t at = reply.body.find("{\"id\":"); at != std::string::npos; at = reply.body.find("{\"id\":", at + 1)) {
+      EXPECT_EQ(reply.body.substr(at + 6, 11), "\"run-" + std::to_string(10'000 + rows++) + "\"");
+    }
+    const std::string next = at(reply, "next_cursor");
+    cursor = next == "absent" ? "" : next.substr(1, next.size() - 2);
+    ++pages;
+  } while (!cursor.empty() && pages < 10);
+  EXPECT_EQ(rows, kRuns);
+  EXPECT_EQ(pages, 3u);
+}
+
 TEST_P(OwnListing, PagesOfAFilterThatFewRunsFit) {
   for (int i = 0; i < 3000; ++i) {
     const std::string id = "run" + std::to_string(10'000 + i);
@@ -222,6 +249,7 @@ TEST_P(OwnListing, ARefusalNamesTheParameter) {
   refuses("since=soon",
           "since: 'soon' is not a time; write 2026-11-24, 2026-11-24T18:30:05Z (UTC), 2026-11-24T18:30:05+02:00, or an "
           "age: 90s, 10m, 2h, 3d, 1w");
+  refuses("from=", "from is empty: give the name of a host, or the first digits of a store's id, 4 or more");
   refuses("metadata=a", "metadata: 'a' must be KEY OP VALUE, with OP one of = != < <= > >= ~");
   refuses("metadata=a%3D", "metadata: 'a=' has no value after the =; an empty text is \"\"");
   refuses("metadata=a%3D%22b", "metadata: 'a=\"b' has a text in quotes that is no JSON text, or goes on behind it");

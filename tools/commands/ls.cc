@@ -51,7 +51,8 @@ Examples:
 struct LsArguments {
   RunFilterArguments filter;
   RunTimes times;
-  std::string order, cursor, from;
+  std::string order, cursor;
+  std::optional<std::string> from;
   std::optional<uint64_t> limit;
   bool salvage = false;
 };
@@ -116,7 +117,10 @@ std::string read_query(const LsArguments& a, int64_t now_us, engine::RunQuery& q
   } else if (!a.order.empty() && a.order != "newest") {
     return "'" + a.order + "' is not an order; they are newest, oldest and id";
   }
-  query.from = a.from;
+  if (a.from && a.from->empty()) {
+    return "--from is empty: give the name of a host, or the first digits of a store's id, 4 or more";
+  }
+  query.from = a.from.value_or("");
   query.limit = a.limit.value_or(0);
   query.cursor = a.cursor;
   return {};
