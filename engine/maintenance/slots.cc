@@ -84,16 +84,8 @@ class Slots {
   }
 
   Result<std::unique_ptr<Store>> open_with_run(uint32_t number, std::string_view run) const {
-    // If this process owns the slot, the error says so. If not, another thread is reading it and has its tables open.
-    constexpr int kAttempts = 40;
-    constexpr int kRelayAttempts = 2000;
-    const timespec pause{0, 5'000'000};
     auto store = open(number, false);
-    for (int i = 1; store.code() == Code::kBusy && i < (relay_has_it() ? kRelayAttempts
-                                                        : is_nobodys() ? kAttempts
-                                                                       : 0);
-         ++i) {
-      nanosleep(&pause, nullptr);
+    for (Waited waited; store.code() == Code::kBusy && waits(number, waited);) {
       store = open(number, false);
     }
     if (store.code() == Code::kBusy) {
@@ -103,8 +95,9 @@ class Slots {
     return store;
   }
 
-  /// The lowest without an owner, else a new one.
+  /// The lowest without an owner, else a new one, else the first that the relay lets go.
   Result<std::unique_ptr<Store>> open_free() {
+    std::vector<uint32_t> with_relay;
     for (const bool create : {false, true}) {
       if (create) {
         if (!options_.create) {
@@ -123,6 +116,9 @@ class Slots {
         switch (store.code()) {
           case Code::kBusy:
             taken_[number] = true;
+            if (relay_has_it() != Relay::kNo) {
+              with_relay.push_back(number);
+            }
             break;
           case Code::kNotAStore:
             if (may_be_there(place(number) + "/STORE")) {
@@ -138,6 +134,15 @@ class Slots {
           default:
             return store;
         }
+      }
+    }
+    for (const uint32_t number : with_relay) {  // one, or a few: the relay has one at a time
+      auto store = open(number, false);
+      for (Waited waited; store.code() == Code::kBusy && waits(number, waited);) {
+        store = open(number, false);
+      }
+      if (store.code() != Code::kBusy) {
+        return store;
       }
     }
     if (std::find(taken_, taken_ + kSlotsMax, true) == taken_ + kSlotsMax) {
@@ -170,15 +175,59 @@ class Slots {
     return Store::open(std::move(options));
   }
 
-  /// Of a store that is busy, as the error detail says: it is open, and no process owns it.
+  enum class Relay : uint8_t { kNo, kYes, kMaybe };
+  struct Waited {
+    uint32_t moments = 0;
+    uint32_t for_relay_ms = 0;
+  };
+
+  /// Of slot `number`, which is busy, as the error detail says: waits a moment, if it will be free soon. False: it will
+  /// not, or was waited for long enough.
+  bool waits(uint32_t number, Waited& waited) const {
+    constexpr uint32_t kMomentMs = 5;
+    constexpr uint32_t kMoments = 40;
+    constexpr uint32_t kRelayLookMs = 20;
+    constexpr uint32_t kRelayMs = 60'000;
+    constexpr uint32_t kMaybeRelayMs = 10'000;
+    const Relay relay = relay_has_it();
+    uint32_t pause_ms = kMomentMs;
+    if (relay != Relay::kNo) {
+      if (waited.for_relay_ms >= (relay == Relay::kYes ? kRelayMs : kMaybeRelayMs)) {
+        return false;
+      }
+      pause_ms = kRelayLookMs;
+      waited.for_relay_ms += pause_ms;
+    } else if (!(is_nobodys() || has_changed_hands(number)) || ++waited.moments >= kMoments) {
+      return false;
+    }
+    const timespec pause{0, int64_t{pause_ms} * 1'000'000};
+    nanosleep(&pause, nullptr);
+    return true;
+  }
+
+  /// Another thread of this process is reading the store, and has its tables open.
   static bool is_nobodys() { return error_detail().owner_pid == 0 && !error_detail().owner_elsewhere; }
 
-  /// Of a store that is busy: the relay empties it.
-  [[nodiscard]] bool relay_has_it() const {
+  /// Since the open: the owner that the error detail names, of whom relay_has_it() could not know any more, is gone.
+  [[nodiscard]] bool has_changed_hands(uint32_t number) const {
+    const ErrorDetail owner = error_detail();
+    const LockOwner now = StoreLock::look(place(number));
+    error_detail() = owner;
+    return !now.held || now.pid != owner.owner_pid;
+  }
+
+  /// Whether the relay empties the store. In another container it has no number: it may be another process there.
+  [[nodiscard]] Relay relay_has_it() const {
     const ErrorDetail owner = error_detail();
     const LockOwner relay = StoreLock::look(options_.directory + "/" + kRelayStore);
     error_detail() = owner;
-    return relay.held && (owner.owner_elsewhere ? relay.elsewhere : relay.pid != 0 && relay.pid == owner.owner_pid);
+    if (!relay.held) {
+      return Relay::kNo;
+    }
+    if (owner.owner_elsewhere) {
+      return relay.elsewhere ? Relay::kMaybe : Relay::kNo;
+    }
+    return relay.pid != 0 && relay.pid == owner.owner_pid ? Relay::kYes : Relay::kNo;
   }
 
   void leave_out(uint32_t number, Code code) {

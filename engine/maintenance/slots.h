@@ -31,7 +31,8 @@ Result<std::vector<uint32_t>> list_slots(const std::string& directory);
 /// Opens a slot of `options.directory`, which is made if it is absent: the lowest that holds `run` (if it is not ""),
 /// else the lowest that has no owner, else a new one. A free slot that is damaged or of a newer version is skipped with
 /// a warning.
-/// The relay of the directory opens a slot whose owner is gone for moments, to empty it: the call waits for that.
+/// The relay of the directory opens a slot whose owner is gone for moments, to empty it. The call waits for that, at
+/// most 60 s (10 s for a relay in another container), where the slot holds `run`, or no other is free or can be made.
 /// Errors: kBusy (the run's slot has an owner, error_detail() says which; or all kSlotsMax slots have one), kNotAStore
 /// (options.create is false and there is no slot), kInvalidArgument (a malformed run id; hooks.files, which are of one
 /// store's directory; a directory that is a store itself). With `run` a slot that cannot be read is an error if no

@@ -302,32 +302,5 @@ TEST_F(RelayOfSlots, LeavesAloneWhatGoesElsewhere) {
   EXPECT_FALSE(has("up", "mine"));
 }
 
-// A worker that was killed and is started again for its run is not told BUSY because the relay looks at the slot.
-TEST_F(RelayOfSlots, AWorkerWaitsForTheSlotThatTheRelayHas) {
-  start_at(0, "a");
-  fflush(nullptr);
-  const pid_t relay = fork();
-  if (relay == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    engine::StoreOptions options = this->options();
-    options.directory = store() + "/relay";
-    auto own = engine::Store::open(options);
-    options.directory = slot(0);
-    auto of_slot = engine::Store::open(options);
-    shared_->ends = own.ok() && of_slot.ok();
-    std::this_thread::sleep_for(std::chrono::seconds(1));
-    (void)(*of_slot)->close(0);
-    of_slot->reset();
-    std::this_thread::sleep_for(std::chrono::minutes(1));
-    _exit(0);
-  }
-  servers_.push_back(relay);
-  until([&] { return shared_->ends.load(); });
-  engine::StoreOptions options = this->options();
-  options.directory = store();
-  const auto opened = engine::open_slot(options, "a");
-  EXPECT_TRUE(opened.ok()) << engine::error_detail().message;
-}
-
 }  // namespace
 }  // namespace cairn::tests

@@ -401,6 +401,10 @@ CAIRN_API cairn_status cairn_store_open(const char* directory, const cairn_optio
  * be started. Two processes that ask for a run that no slot holds each get a slot, and each could start it: the host
  * must see to it that only one process at a time works on a run.
  *
+ * A relay of the directory (`cairn sync --relay`) opens slots that no process has, for moments, to send what they hold.
+ * Such a slot is waited for if it holds the run, or if no other slot is free or can be made: as long as the relay has
+ * it, at most 60 s, or 10 s if the relay runs in another container.
+ *
  * Errors:   those of cairn_store_open, and: BUSY when the run's slot has an owner (last error: owner_pid, owner_alive),
  *           or when all 256 have one (owner_pid 0); AGAIN, UNSAFE, CORRUPT, ... when a slot that may hold the run
  *           cannot be read and no other slot holds it; NOT_A_STORE with CAIRN_OPEN_NO_CREATE when there is no slot;
@@ -412,7 +416,7 @@ CAIRN_API cairn_status cairn_store_open(const char* directory, const cairn_optio
  *
  * Cost:     as cairn_store_open, and about 100 us for each slot that another process has. With run_id also 1 to 3 ms
  *           for each slot that is searched. Those without an owner come first; one whose owner writes takes up to
- *           100 ms. */
+ *           100 ms. The wait for a relay: mostly below 2 s. */
 CAIRN_API cairn_status cairn_store_open_slot(const char* directory, const char* run_id, const cairn_options* options,
                                              cairn_store** store) CAIRN_NOEXCEPT;
 
