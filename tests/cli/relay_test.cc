@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 
@@ -48,7 +49,10 @@ class RelayOfSlots : public ServerTest {
   /// Until it listens.
   void start_relay(std::vector<std::string> more) {
     std::filesystem::remove(path("relay.out"));
-    std::vector<std::string> arguments = {"sync", "--relay", "--json", "--slots", store()};
+    std::vector<std::string> arguments = {"sync", "--relay", "--json"};
+    if (std::find(more.begin(), more.end(), "--slots") == more.end()) {
+      arguments.insert(arguments.end(), {"--slots", store()});
+    }
     arguments.insert(arguments.end(), more.begin(), more.end());
     std::ofstream(path("in")) << "";
     const pid_t pid = spawn(arguments, path("in"), false, path("relay.out"), path("relay.err"));
@@ -253,6 +257,7 @@ TEST_F(RelayOfSlots, OfADirectoryThereIsOne) {
   EXPECT_EQ(end_relay().exit, 0);
   EXPECT_THAT(bare({"sync", "--relay", "--slots", slot(0)}).err, HasSubstr("is a store itself"));
   EXPECT_THAT(bare({"sync", "--relay", "--slots", path("other")}).err, HasSubstr("no upstream is known"));
+  EXPECT_FALSE(std::filesystem::exists(path("other"))) << "nothing was made";
 }
 
 TEST_F(RelayOfSlots, SendsAtItsEndWhatItHasWithinTheDeadline) {
@@ -300,6 +305,89 @@ TEST_F(RelayOfSlots, LeavesAloneWhatGoesElsewhere) {
   EXPECT_EQ(ran.exit, 75) << "something waits";
   EXPECT_THAT(ran.err, HasSubstr("slot-000 is passed over: its runs go to http://127.0.0.1:1, not through the relay"));
   EXPECT_FALSE(has("up", "mine"));
+}
+
+TEST_F(RelayOfSlots, KnowsItsSocketByWhateverPath) {
+  std::filesystem::create_directory_symlink(store(), path("link"));
+  start_at(0, "a");
+  ASSERT_EQ(
+      bare({"sync", "--upstream", "unix:" + path("link") + "/relay.sock", "--deadline", "100ms", "--store", slot(0)})
+          .exit,
+      75);
+  const std::string centre = "http://" + serve();
+  int late = 0;
+  for (const std::string& spelling : {store() + "/./", path("link/"), store()}) {
+    ASSERT_EQ(bare({"set", "a", "late", std::to_string(++late), "--store", slot(0)}).exit, 0);
+    start_at(static_cast<uint32_t>(late), "run-" + std::to_string(late));
+    start_relay({"--upstream", centre, "--slots", spelling});
+    const Ran ran = end_relay();
+    EXPECT_EQ(ran.exit, 0) << spelling << ": " << ran.out << ran.err;
+    EXPECT_THAT(ran.err, Not(HasSubstr("slot-"))) << spelling;
+    EXPECT_EQ(at("up", {"get", "a", "late"}).out, std::to_string(late) + "\n") << spelling;
+    EXPECT_TRUE(has("up", "run-" + std::to_string(late))) << spelling;
+  }
+}
+
+TEST_F(RelayOfSlots, AtItsEndItEmptiesWhatAWorkerLeftThatWasJustKilled) {
+  start_relay({"--upstream", "http://" + serve()});
+  start_worker(0, false);
+  until([&] { return shared_->steps[0] > 20; });
+  end("worker0", SIGKILL);
+  Ran ran = end_relay();
+  EXPECT_EQ(ran.exit, 0) << ran.out << ran.err;
+  EXPECT_EQ(ran.lines().at(1)["emptied_slots"], 1);
+  EXPECT_EQ(ran.lines().at(1)["waiting_slots"], 0);
+  EXPECT_EQ(at("up", {"get", "job-0", "n"}).out, bare({"get", "job-0", "n", "--store", slot(0)}).out);
+  start_at(1, "late");
+  start_relay({"--deadline", "1ms"});
+  ran = end_relay();
+  EXPECT_EQ(ran.exit, 75) << ran.out << ran.err;
+  EXPECT_GE(ran.lines().at(1)["waiting_slots"], 1) << "there was no time for it";
+}
+
+// The way that is kept is one on which something arrived, not the one that was given last.
+TEST_F(RelayOfSlots, RemembersAWayOnceSomethingArrived) {
+  const std::string address = serve();
+  start_at(0, "a");
+  start_relay({"--upstream", "http://" + address});
+  ASSERT_EQ(end_relay().exit, 0);
+  end("up", SIGTERM);
+  const std::string token = path("token");
+  std::ofstream(token) << "0123456789abcdef0123456789abcdef";
+  chmod(token.c_str(), 0600);
+  start_relay({"--upstream", "http://" + address, "--token-file", token});
+  start_at(1, "b");
+  until([&] { return bare({"get", "b", "--store", store() + "/relay"}).exit == 0; });
+  end("relay", SIGKILL);
+  std::filesystem::remove(token);
+  ASSERT_EQ(serve("up", {}, address), address);
+  start_relay({});
+  EXPECT_EQ(end_relay().exit, 0);
+  EXPECT_TRUE(has("up", "b"));
+}
+
+TEST_F(RelayOfSlots, StaysDetached) {
+  const std::string centre = "http://" + serve();
+  start_at(0, "a");
+  start_relay({"--upstream", centre});
+  ASSERT_EQ(end_relay().exit, 0);
+  ASSERT_EQ(bare({"sync", "--detach", "--store", store() + "/relay"}).exit, 0);
+  const Ran ran = bare({"sync", "--relay", "--slots", store()});
+  EXPECT_EQ(ran.exit, 64) << ran.out;
+  EXPECT_THAT(ran.err, HasSubstr("was detached: give --upstream URL"));
+  start_relay({"--upstream", centre});
+  EXPECT_EQ(end_relay().exit, 0);
+}
+
+TEST_F(RelayOfSlots, TellsWhatItFoundInAKilledWorkersSlot) {
+  start_worker(0, false);
+  end("worker0", SIGKILL);
+  std::ofstream(slot(0) + "/STAGING") << "something else";
+  start_relay({"--upstream", "http://" + serve()});
+  const Ran ran = end_relay();
+  EXPECT_EQ(ran.exit, 0) << ran.out;
+  EXPECT_TRUE(has("up", "job-0"));
+  EXPECT_THAT(ran.err, HasSubstr("slot-000: STAGING is damaged"));
 }
 
 }  // namespace

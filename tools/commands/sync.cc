@@ -58,8 +58,9 @@ which only this user reaches). What they send is kept in the store DIR/relay and
 stream, with the options that a sync has. Slots that had no owner for some seconds are sent,
 too: a worker that takes one up again comes first. A slot that cannot be sent is named once and
 passed over, also one that has sent to another upstream before. At the end the relay sends what
-it has until --deadline, or a second signal, and its exit code says what is left, of slots that
-were passed over, too. While it runs, `cairn sync` on DIR says how far it is.
+it and slots without an owner have, until --deadline or a second signal, and its exit code says
+what is left, of slots that were passed over, too. While it runs, `cairn sync` on DIR says how far
+it is.
 
 A store that was moved or copied sends nothing until you say which it was: --moved continues as
 before, --copied makes it a store of its own. A run that the upstream refuses is held back, and
@@ -344,7 +345,13 @@ Exit relay(const Globals& globals, const SyncArguments& a) {
   if (!directory || !limit) {
     return Exit::kUsage;
   }
-  return run_relay(chosen, {*directory,
+  std::filesystem::path plain;  // the same without what only spells it: workers name the socket in there
+  for (const std::filesystem::path& part : std::filesystem::path(*directory)) {
+    if (!part.empty() && part != ".") {
+      plain /= part;
+    }
+  }
+  return run_relay(chosen, {plain.string(),
                             {a.upstream, a.token_file, a.ca_file},
                             a.deadline_ms,
                             a.retain_finished_ms,

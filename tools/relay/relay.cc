@@ -35,9 +35,11 @@ namespace {
 using engine::Value;
 using engine::sync::Way;
 
+constexpr const char* kNoUpstream = "no upstream is known: give --upstream URL";
 constexpr int64_t kPollIntervalMs = 2000;  // workers behind the relay wait for it, and poll in turn
 constexpr int64_t kStopMs = 5000;          // for requests that are in work at the end
 constexpr int64_t kRememberMs = 1000;
+constexpr int64_t kRememberAgainMs = 60'000;  // were it that the disk was full
 
 void print_listening(const Globals& globals, const std::string& address, const std::string& upstream) {
   if (globals.json) {
@@ -54,38 +56,51 @@ void print_taken(const Globals& globals, const engine::sync::Receiver::Counters&
                 {"changes", Value(c.entries)},
                 {"duplicates", Value(c.duplicates)},
                 {"emptied_slots", Value(slots.emptied)},
-                {"passed_over_slots", Value(slots.passed_over)}});
+                {"passed_over_slots", Value(slots.passed_over)},
+                {"waiting_slots", Value(slots.waiting)}});
     return;
   }
-  std::printf("%s taken with %s of runs; slots without a worker: %llu emptied, %llu passed over\n",
+  std::printf("%s taken with %s of runs; slots without a worker: %llu emptied, %llu passed over, %llu still to send\n",
               counted(c.batches, "batch", "batches").c_str(), counted(c.entries, "change").c_str(),
-              static_cast<unsigned long long>(slots.emptied), static_cast<unsigned long long>(slots.passed_over));
+              static_cast<unsigned long long>(slots.emptied), static_cast<unsigned long long>(slots.passed_over),
+              static_cast<unsigned long long>(slots.waiting));
 }
 
-/// So that the next start needs no --upstream, from the first answer on.
+/// So that the next start needs no --upstream, once the upstream has acknowledged something since this start.
 class RememberedWay {
  public:
-  RememberedWay(engine::Upstream& upstream, Way way) : upstream_(upstream), way_(std::move(way)) {}
-  Status look() {
+  RememberedWay(const Globals& globals, engine::Upstream& upstream, Way way, uint64_t batches_before)
+      : globals_(globals), upstream_(upstream), way_(std::move(way)), batches_before_(batches_before) {}
+  void look() {
     const int64_t now = monotonic_ms();
-    if (done_ || now - looked_ms_ < kRememberMs) {
-      return {};
+    if (done_ || now < next_ms_) {
+      return;
     }
-    looked_ms_ = now;
+    next_ms_ = now + kRememberMs;
     engine::Upstream::State state;
-    CAIRN_TRY(upstream_.state(state));
-    if (state.sender.batches > 0 && state.last_error.empty()) {
-      done_ = true;
-      return upstream_.remember_way(way_);
+    Status status = upstream_.state(state);
+    if (status.ok() && state.sender.batches > batches_before_ && state.last_error.empty()) {
+      status = upstream_.remember_way(way_);
+      done_ = status.ok();
     }
-    return {};
+    if (status.ok()) {
+      return;
+    }
+    next_ms_ = now + kRememberAgainMs;
+    if (!told_) {
+      told_ = true;
+      note(globals_, "the way to the upstream is not remembered, and tried again: " + engine::error_text(status));
+    }
   }
 
  private:
+  const Globals& globals_;
   engine::Upstream& upstream_;
   const Way way_;
+  const uint64_t batches_before_;
   bool done_ = false;
-  int64_t looked_ms_ = 0;
+  bool told_ = false;
+  int64_t next_ms_ = 0;
 };
 
 class Relay {
@@ -103,13 +118,17 @@ class Relay {
         return report_error(globals_, s);
       }
     }
+    const std::string directory = options_.slots + "/" + engine::kRelayStore;
+    if (options_.given.upstream.empty() && !is_store(directory)) {
+      return report_usage(globals_, kNoUpstream);  // before anything is made
+    }
     if (const Status s = engine::check_directory(options_.slots, true); !s.ok()) {
       return report_error(globals_, s);
     }
     note_reloads();
     kill_at_interrupt(3);  // the first one ends the relay, and a second one what it still sends then
-    auto served = ServedStore::open(globals_, {options_.slots + "/" + engine::kRelayStore, options_.metadata_bytes_max,
-                                               static_cast<uint64_t>(options_.retain_finished_ms)});
+    auto served = ServedStore::open(
+        globals_, {directory, options_.metadata_bytes_max, static_cast<uint64_t>(options_.retain_finished_ms)});
     if (!served.ok()) {
       return report_error(globals_, served.code() == Code::kBusy ? fail_second(served.status()) : served.status());
     }
@@ -149,8 +168,10 @@ class Relay {
     engine::Upstream::State state;
     CAIRN_TRY(upstream.state(state));
     way_ = way_to(options_.given, state.sender);
-    if (way_.address.empty()) {
-      exit = report_usage(globals_, "no upstream is known: give --upstream URL");
+    const bool detached = !state.sender.attached && !state.sender.upstream.empty() && options_.given.upstream.empty();
+    if (detached || way_.address.empty()) {
+      exit = report_usage(
+          globals_, detached ? "the store of the relay was detached: give --upstream URL, to go on" : kNoUpstream);
       return {};
     }
     if (carrier_ == nullptr) {
@@ -163,7 +184,10 @@ class Relay {
       sender.limits.entries = options_.batch_runs;
       sender.limits.bytes = 4u << 20;
     }
-    return upstream.attach(way_.address, sender);
+    CAIRN_TRY(upstream.attach(way_.address, sender));
+    CAIRN_TRY(upstream.state(state));
+    batches_before_ = state.sender.batches;
+    return {};
   }
 
   Status work(ServedStore& served, Exit& exit) {
@@ -209,12 +233,13 @@ class Relay {
     print_listening(globals_, address_, way_.address);
     figures.watch(**server);
     supervisor_.ready();
-    RememberedWay remembered(served.store().upstream(), way_);
+    RememberedWay remembered(globals_, served.store().upstream(), way_, batches_before_);
     Status lost;
     {
       Forwarder forwarder(globals_, served.store(), std::move(carrier_));
       SlotDrain drain(globals_, {options_.slots, options_.metadata_bytes_max});
-      while (!interrupted() && (lost = served.look()).ok() && (lost = remembered.look()).ok()) {
+      while (!interrupted() && (lost = served.look()).ok()) {
+        remembered.look();
         served.give_memory_back((*server)->counters().requests);
         figures.look();
         supervisor_.lives();
@@ -224,8 +249,11 @@ class Relay {
       const engine::ErrorDetail detail = engine::error_detail();
       supervisor_.stops();
       service.retire();
-      slots = drain.end();
+      drain.stop();
       carrier_ = forwarder.end();
+      forget_interrupt();  // no thread waits any more
+      until_ms_ = monotonic_ms() + options_.deadline_ms;
+      slots = drain.end(lost.ok() ? until_ms_ : 0);
       engine::error_detail() = detail;
     }
     const engine::ErrorDetail detail = engine::error_detail();
@@ -234,17 +262,18 @@ class Relay {
     return lost;
   }
 
-  /// As `cairn sync`, until the deadline or another interrupt.
+  /// As `cairn sync`, until the deadline or a second interrupt.
   Status send_the_rest(engine::Store& store, const engine::sync::Receiver::Counters& taken,
                        const SlotDrain::Counters& slots, Exit& exit) {
-    forget_interrupt();
     DriveResult driven;
-    CAIRN_TRY(drive(store, *carrier_, monotonic_ms() + options_.deadline_ms, driven, nullptr));
+    CAIRN_TRY(drive(store, *carrier_, until_ms_, driven, nullptr));
     driven.messages = carrier_->messages;  // of all the time
     engine::Upstream::State state;
     CAIRN_TRY(store.upstream().state(state));
-    if (driven.answered && state.sender.batches > 0) {
-      CAIRN_TRY(store.upstream().remember_way(way_));
+    if (driven.answered) {
+      if (const Status kept = store.upstream().remember_way(way_); !kept.ok()) {
+        note(globals_, "the way to the upstream is not remembered: " + engine::error_text(kept));
+      }
     }
     print_taken(globals_, taken, slots);
     print_sync_report(globals_, state, driven, carrier_.get(), false, interrupted());
@@ -258,6 +287,8 @@ class Relay {
   Supervisor supervisor_;
   std::unique_ptr<Carrier> carrier_;  // while no forwarder has it
   Way way_;
+  uint64_t batches_before_ = 0;  // acknowledged before this start
+  int64_t until_ms_ = 0;         // at the end: so long what waits is sent
 };
 
 }  // namespace

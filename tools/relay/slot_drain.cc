@@ -1,11 +1,12 @@
 #include "tools/relay/slot_drain.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "tools/output/report.h"
 #include "tools/process/interrupt.h"
 #include "tools/store/slot_directory.h"
+#include "wal/descriptor.h"
 #include "wal/signals_blocked.h"
 
 namespace cairn::tools {
@@ -29,22 +31,29 @@ constexpr int64_t kAgainMs = 60'000;  // what cannot be opened is tried again, w
 /// Changes with each process that takes the lock.
 std::string lock_mark(const std::string& store) {
   const std::string path = store + "/LOCK";
+  // As StoreLock::look(): a FIFO in the file's place must not hang it.
+  const wal::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
   struct stat info = {};
-  if (stat(path.c_str(), &info) != 0) {
+  if (file.get() < 0 || fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
     return "none";
   }
-  std::ifstream in(path, std::ios::binary);
+  char text[512];
+  const ssize_t got = pread(file.get(), text, sizeof text, 0);
   return std::to_string(info.st_ino) + " " + std::to_string(info.st_mtim.tv_sec) + "." +
-         std::to_string(info.st_mtim.tv_nsec) + "\n" + std::string(std::istreambuf_iterator<char>(in), {});
+         std::to_string(info.st_mtim.tv_nsec) + "\n" + std::string(text, got > 0 ? static_cast<size_t>(got) : 0);
 }
 
-/// Whether `name`, of a slot's upstream, is this socket, by whatever path.
-bool is_relay(const std::string& name, const std::string& address) {
+/// Whether `name`, of a slot's upstream, is the relay's socket in `directory`, by whatever path. Directories are
+/// compared: of two sockets the standard library does not tell.
+bool is_relay(const std::string& name, const std::string& directory) {
   constexpr std::string_view kUnix = "unix:";
+  if (!name.starts_with(kUnix)) {
+    return false;
+  }
+  const std::filesystem::path socket(name.substr(kUnix.size()));
   std::error_code error;
-  return name == address ||
-         (name.starts_with(kUnix) &&
-          std::filesystem::equivalent(name.substr(kUnix.size()), address.substr(kUnix.size()), error));
+  return socket.filename() == kRelaySocket &&
+         std::filesystem::equivalent(socket.has_parent_path() ? socket.parent_path() : ".", directory, error);
 }
 
 }  // namespace
@@ -55,21 +64,55 @@ SlotDrain::SlotDrain(const Globals& globals, Options options)
   thread_ = std::thread([this] { work(); });
 }
 
-SlotDrain::Counters SlotDrain::end() {
+void SlotDrain::stop() {
   ends_ = true;
   if (thread_.joinable()) {
     thread_.join();
   }
+}
+
+SlotDrain::Counters SlotDrain::end(int64_t until_ms) {
+  stop();
+  last_until_ms_ = until_ms;
+  while (!stops()) {
+    look();
+    if (std::none_of(slots_.begin(), slots_.end(), [](const auto& known) {
+          return !known.second.lock.empty() && !known.second.done && known.second.told.empty();
+        })) {
+      break;
+    }
+    pause_ms(100);  // a worker that wants the slot takes it now
+  }
+  return count();
+}
+
+SlotDrain::Counters SlotDrain::count() const {
   Counters counters;
   counters.emptied = emptied_;
-  for (const auto& [number, slot] : slots_) {
-    counters.passed_over += slot.exit != Exit::kDone ? 1 : 0;
-    counters.exit = std::max(counters.exit, slot.exit);
+  const auto numbers = engine::list_slots(options_.directory);
+  if (!numbers.ok()) {
+    counters.exit = exit_of(numbers.code());  // look() has said why
+    return counters;
+  }
+  for (const uint32_t number : *numbers) {
+    if (engine::StoreLock::look(place(number)).held || !is_store(place(number))) {
+      continue;
+    }
+    const auto known = slots_.find(number);
+    if (known != slots_.end() && !known->second.told.empty()) {
+      ++counters.passed_over;
+      counters.exit = std::max(counters.exit, known->second.exit);
+    } else if (known == slots_.end() || !known->second.done || known->second.lock != lock_mark(place(number))) {
+      ++counters.waiting;
+      counters.exit = std::max(counters.exit, Exit::kTryLater);
+    }
   }
   return counters;
 }
 
-bool SlotDrain::stops() const { return ends_ || interrupted(); }
+bool SlotDrain::stops() const {
+  return interrupted() || (last_until_ms_ ? monotonic_ms() >= *last_until_ms_ : ends_.load());
+}
 
 std::string SlotDrain::place(uint32_t number) const { return options_.directory + "/" + engine::slot_name(number); }
 
@@ -116,10 +159,23 @@ void SlotDrain::look_at(uint32_t number) {
     slot.free_since_ms = now;
     slot.done = false;
   }
-  if (slot.done ? slot.exit != Exit::kDone && now >= slot.again_ms : now - slot.free_since_ms >= kFreeMs) {
+  const bool free = last_until_ms_ || now - slot.free_since_ms >= kFreeMs;
+  if (slot.done ? slot.exit != Exit::kDone && now >= slot.again_ms : free) {
     empty(number, slot);
   }
 }
+
+struct SlotDrain::Log {
+  void take(engine::LogLevel level, Code code, const char* message) const {
+    // kAgain is of sending, which pass_over() tells of; and what is still so when it is tried again was said.
+    if (level >= engine::LogLevel::kWarning && code != Code::kAgain && slot.warned.insert(message).second) {
+      note(drain.globals_, engine::slot_name(number) + ": " + message);
+    }
+  }
+  const SlotDrain& drain;
+  const uint32_t number;
+  Slot& slot;
+};
 
 void SlotDrain::empty(uint32_t number, Slot& slot) {
   engine::StoreOptions options;
@@ -130,6 +186,11 @@ void SlotDrain::empty(uint32_t number, Slot& slot) {
   options.mark_crashed = false;
   options.guard_sigbus = true;
   options.need_staging_dir = true;
+  Log log{*this, number, slot};
+  options.hooks.context = &log;
+  options.hooks.log = [](void* context, engine::LogLevel level, Code code, const char* message) {
+    static_cast<const Log*>(context)->take(level, code, message);
+  };
   engine::error_detail() = {};
   auto store = engine::Store::open(std::move(options));
   if (store.code() == Code::kBusy) {
@@ -162,7 +223,7 @@ bool SlotDrain::send(uint32_t number, Slot& slot, engine::Store& store) {
     return true;
   }
   const bool is_fresh = !sender.attached && sender.upstream.empty();
-  if (status.ok() && !is_fresh && !(sender.attached && is_relay(sender.upstream, address_))) {
+  if (status.ok() && !is_fresh && !(sender.attached && is_relay(sender.upstream, options_.directory))) {
     if (state.all_acknowledged) {
       slot.exit = Exit::kDone;
       slot.told.clear();
@@ -188,7 +249,8 @@ bool SlotDrain::send(uint32_t number, Slot& slot, engine::Store& store) {
   const uint64_t batches = sender.batches;
   DriveResult driven;
   if (status.ok()) {
-    status = drive(store, *carrier_, monotonic_ms() + kHoldMs, driven, nullptr);
+    const int64_t until_ms = monotonic_ms() + kHoldMs;
+    status = drive(store, *carrier_, std::min(until_ms, last_until_ms_.value_or(until_ms)), driven, nullptr);
   }
   if (status.ok()) {
     status = store.upstream().state(state);
@@ -211,8 +273,6 @@ bool SlotDrain::send(uint32_t number, Slot& slot, engine::Store& store) {
   }
   if (!stops() && !state.last_error.empty()) {
     pass_over(number, slot, "not all of it arrived yet: " + state.last_error, Exit::kTryLater);
-  } else {
-    slot.exit = Exit::kTryLater;
   }
   return false;
 }
