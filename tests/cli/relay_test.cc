@@ -345,6 +345,19 @@ TEST_F(RelayOfSlots, AtItsEndItEmptiesWhatAWorkerLeftThatWasJustKilled) {
   EXPECT_GE(ran.lines().at(1)["waiting_slots"], 1) << "there was no time for it";
 }
 
+TEST_F(RelayOfSlots, SaysThatALiveWorkerHasNoUpstream) {
+  start_relay({"--upstream", "http://" + serve()});
+  engine::StoreOptions options = this->options();
+  options.directory = store();
+  const auto worker = engine::open_slot(options, "");
+  ASSERT_TRUE(worker.ok()) << engine::error_detail().message;
+  const Ran sync = cairn({"sync"});
+  EXPECT_EQ(sync.exit, 75) << sync.out;
+  EXPECT_THAT(sync.out,
+              HasSubstr("slot-000: process " + std::to_string(getpid()) + " has the store open, and has no upstream"));
+  EXPECT_EQ(cairn({"sync", "--json"}).lines().at(1)["all_acknowledged"], false);
+}
+
 // The way that is kept is one on which something arrived, not the one that was given last.
 TEST_F(RelayOfSlots, RemembersAWayOnceSomethingArrived) {
   const std::string address = serve();

@@ -69,6 +69,9 @@ void print_text(const Sending& sending, const std::string& slot) {
     std::printf(
         "%sno process has the store open: %s\n", which.c_str(),
         elsewhere ? ("its runs go to " + upstream + ", not through the relay").c_str() : "the relay sends what it has");
+  } else if (!sending.sender.attached) {
+    std::printf("%sprocess %llu has the store open, and has no upstream: what it has stays there until it ends\n",
+                which.c_str(), pid);
   } else {
     std::printf("%sprocess %llu has the store open, and sends by itself%s %s%s\n", which.c_str(), pid,
                 by_command ? ", if it was given the upstream" : " to", upstream.c_str(),
@@ -84,7 +87,7 @@ void print_text(const Sending& sending, const std::string& slot) {
     const int64_t since_us = sending.waiting.oldest_us;
     std::printf("  %s%s%s\n", counted(sending.waiting.runs, "run waits", "runs wait").c_str(),
                 since_us == 0 ? "" : ", the oldest since ", since_us == 0 ? "" : iso_time(since_us).c_str());
-  } else if (sending.waiting.held == 0) {
+  } else if (sending.waiting.held == 0 && sending.sender.attached) {
     std::printf("  the last changes are in the log only: the next checkpoint makes them ready to be sent\n");
   }
   if (!sending.all_acknowledged && !sending.sender.last_error.empty()) {
@@ -132,13 +135,12 @@ std::optional<Exit> report_relay(const Globals& globals, const std::string& slot
                                  const std::vector<uint32_t>& numbers) {
   const std::string relay = slots + "/" + engine::kRelayStore;
   const engine::LockOwner owner = engine::StoreLock::look(relay);
-  Sending of_relay;
-  of_relay.pid = owner.pid;
-  of_relay.relay = true;
-  if (!has_live_owner(owner) || !look(relay, of_relay).ok()) {
+  if (!has_live_owner(owner)) {
     return std::nullopt;
   }
-  Exit exit = print(globals, of_relay, engine::kRelayStore);
+  // The slots first: what goes from a slot to the relay meanwhile is then seen twice, and not missed.
+  Exit exit = Exit::kDone;
+  std::vector<std::pair<std::string, Sending>> of_slots;
   for (const uint32_t number : numbers) {
     const std::string name = engine::slot_name(number);
     const std::string directory = (std::filesystem::path(slots) / name).string();
@@ -152,9 +154,19 @@ std::optional<Exit> report_relay(const Globals& globals, const std::string& slot
     if (const Status status = look(directory, sending); !status.ok()) {
       note(globals, name + " cannot be read, and the relay passes it over: " + engine::error_text(status));
       exit = std::max(exit, exit_of(status.code));
-    } else if (sending.pid == 0 ? !sending.all_acknowledged : sending.sender.attached) {
-      exit = std::max(exit, print(globals, sending, name));
+    } else if (sending.pid != 0 || !sending.all_acknowledged) {
+      of_slots.emplace_back(name, std::move(sending));
     }
+  }
+  Sending of_relay;
+  of_relay.pid = owner.pid;
+  of_relay.relay = true;
+  if (!look(relay, of_relay).ok()) {
+    return std::nullopt;
+  }
+  exit = std::max(exit, print(globals, of_relay, engine::kRelayStore));
+  for (const auto& [name, sending] : of_slots) {
+    exit = std::max(exit, print(globals, sending, name));
   }
   return exit;
 }
