@@ -53,11 +53,10 @@ Result<std::vector<Kept>> repaired_sync(const TablesSalvage& tables, const std::
   std::vector<Kept> keep;
   std::map<std::string, std::string> streams;
   for (const Kept& kept : tables.sync) {
-    if (kept.table != Table::kCursors) {
-      keep.push_back(kept);
-    } else if (kept.key.size() == std::tuple_size_v<StreamId>) {
+    const bool is_cursor = kept.table == Table::kCursors;
+    if (is_cursor && kept.key.size() == std::tuple_size_v<StreamId>) {
       streams[kept.key] = kept.payload;
-    } else if (decode_heard_owner(kept.payload).ok()) {
+    } else if (!is_cursor || decode_heard_owner(kept.payload).ok()) {
       keep.push_back(kept);
     }
   }
