@@ -48,7 +48,12 @@ class RelayOfSlots : public ServerTest {
 
   /// Until it listens.
   void start_relay(std::vector<std::string> more) {
+    spawn_relay(std::move(more));
+    until([&] { return read_file(path("relay.out")).find("listening") != std::string::npos; });
+  }
+  void spawn_relay(std::vector<std::string> more) {
     std::filesystem::remove(path("relay.out"));
+    std::filesystem::remove(path("relay.err"));
     std::vector<std::string> arguments = {"sync", "--relay", "--json"};
     if (std::find(more.begin(), more.end(), "--slots") == more.end()) {
       arguments.insert(arguments.end(), {"--slots", store()});
@@ -58,7 +63,6 @@ class RelayOfSlots : public ServerTest {
     const pid_t pid = spawn(arguments, path("in"), false, path("relay.out"), path("relay.err"));
     servers_.push_back(pid);
     pids_["relay"] = pid;
-    until([&] { return read_file(path("relay.out")).find("listening") != std::string::npos; });
   }
   /// By SIGTERM.
   Ran end_relay() {
@@ -329,7 +333,8 @@ TEST_F(RelayOfSlots, KnowsItsSocketByWhateverPath) {
 }
 
 TEST_F(RelayOfSlots, AtItsEndItEmptiesWhatAWorkerLeftThatWasJustKilled) {
-  start_relay({"--upstream", "http://" + serve()});
+  const std::string centre = "http://" + serve();
+  start_relay({"--upstream", centre});
   start_worker(0, false);
   until([&] { return shared_->steps[0] > 20; });
   end("worker0", SIGKILL);
@@ -339,7 +344,7 @@ TEST_F(RelayOfSlots, AtItsEndItEmptiesWhatAWorkerLeftThatWasJustKilled) {
   EXPECT_EQ(ran.lines().at(1)["waiting_slots"], 0);
   EXPECT_EQ(at("up", {"get", "job-0", "n"}).out, bare({"get", "job-0", "n", "--store", slot(0)}).out);
   start_at(1, "late");
-  start_relay({"--deadline", "1ms"});
+  start_relay({"--upstream", centre, "--deadline", "1ms"});
   ran = end_relay();
   EXPECT_EQ(ran.exit, 75) << ran.out << ran.err;
   EXPECT_GE(ran.lines().at(1)["waiting_slots"], 1) << "there was no time for it";
@@ -375,7 +380,8 @@ TEST_F(RelayOfSlots, RemembersAWayOnceSomethingArrived) {
   std::filesystem::remove(token);
   ASSERT_EQ(serve("up", {}, address), address);
   start_relay({});
-  EXPECT_EQ(end_relay().exit, 0);
+  const Ran ran = end_relay();  // with a message under way
+  EXPECT_EQ(ran.exit, 0) << ran.out << ran.err;
   EXPECT_TRUE(has("up", "b"));
 }
 
@@ -385,7 +391,9 @@ TEST_F(RelayOfSlots, StaysDetached) {
   start_relay({"--upstream", centre});
   ASSERT_EQ(end_relay().exit, 0);
   ASSERT_EQ(bare({"sync", "--detach", "--store", store() + "/relay"}).exit, 0);
-  const Ran ran = bare({"sync", "--relay", "--slots", store()});
+  spawn_relay({});
+  until([&] { return !read_file(path("relay.out")).empty() || !read_file(path("relay.err")).empty(); });
+  const Ran ran = end_relay();
   EXPECT_EQ(ran.exit, 64) << ran.out;
   EXPECT_THAT(ran.err, HasSubstr("was detached: give --upstream URL"));
   start_relay({"--upstream", centre});

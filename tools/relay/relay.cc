@@ -265,10 +265,16 @@ class Relay {
   /// As `cairn sync`, until the deadline or a second interrupt.
   Status send_the_rest(engine::Store& store, const engine::sync::Receiver::Counters& taken,
                        const SlotDrain::Counters& slots, Exit& exit) {
+    engine::Upstream::State state;
+    CAIRN_TRY(store.upstream().state(state));
+    if (state.under_way) {  // the interrupt ended the wait for its answer; it is sent again, and without a pause
+      CAIRN_TRY(
+          store.upstream().failed(engine::sync::Failure::kTransient, "no answer before the relay was told to end"));
+      CAIRN_TRY(store.upstream().control(engine::Upstream::Control::kResume));
+    }
     DriveResult driven;
     CAIRN_TRY(drive(store, *carrier_, until_ms_, driven, nullptr));
     driven.messages = carrier_->messages;  // of all the time
-    engine::Upstream::State state;
     CAIRN_TRY(store.upstream().state(state));
     if (driven.answered) {
       if (const Status kept = store.upstream().remember_way(way_); !kept.ok()) {
