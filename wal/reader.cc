@@ -278,7 +278,9 @@ Status LogScan::walk(const SegmentEntry& entry, uint64_t end) {
   std::unique_ptr<File> file;
   Status s = load_segment(files_, entry, image_, file);
   if (s.code == Code::kNotFound) {  // recycled since the directory was read
-    if (end != kNoEnd && end > known_durable_) {
+    if (end == kNoEnd) {
+      add_open_damage(entry, 0, "the segment is gone");
+    } else if (end > known_durable_) {
       add_damage(entry, 0, lsn_next_, end, "the segment is gone");
     }
     resync_ = true;
@@ -302,7 +304,12 @@ Status LogScan::walk(const SegmentEntry& entry, uint64_t end) {
   }
   if (end == kNoEnd) {
     newest_step_ = stepped;
-    return judge_end(entry, walk, *file);
+    CAIRN_TRY(judge_end(entry, walk, *file));
+    // A segment loses its name before it is used again: what was read is of one use if the name is still there.
+    if (files_.open(log_path(entry.name), OpenMode::kRead).code() == Code::kNotFound) {
+      add_open_damage(entry, walk.offset(), "the segment was recycled while it was read");
+    }
+    return {};
   }
   if (walk.lsn_next() > end) {
     return {};

@@ -118,7 +118,7 @@ std::string read_query(const LsArguments& a, int64_t now_us, engine::RunQuery& q
     return "'" + a.order + "' is not an order; they are newest, oldest and id";
   }
   if (a.from && a.from->empty()) {
-    return "--from is empty: give the name of a host, or the first digits of a store's id, 4 or more";
+    return "--from is given and empty: give the name of a host, or the first digits of a store's id, 4 or more";
   }
   query.from = a.from.value_or("");
   query.limit = a.limit.value_or(0);
