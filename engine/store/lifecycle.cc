@@ -349,7 +349,10 @@ Status Lifecycle::erase(std::string_view id, std::optional<uint64_t> at_sequence
   CAIRN_TRY(durability_.check(durability));
   EraseIf only_if;
   if (at_sequence) {
-    only_if = [wanted = *at_sequence](const Run& run) { return run.sequence == wanted; };
+    only_if = [wanted = *at_sequence](const Run& run) {
+      run.lock.assert_held();
+      return run.sequence == wanted;
+    };
   }
   return checkpointer_.give_back_space([&] { return erase_once(id, durability, only_if, false, notes); });
 }

@@ -760,6 +760,13 @@ TEST_F(FolderQuestion, TakesNoJourneyOfItsOwn) {
   EXPECT_EQ(answer(), 0);
   EXPECT_EQ(send(), 0);
   EXPECT_EQ(at("up", {"get", "r"}).out, "{\"n\":2,\"stop\":true}\n");
+  // The batch is answered first, so the question beside it is about what is there with it.
+  EXPECT_EQ(at("up", {"set", "r", "stop", "false"}).exit, 0);
+  EXPECT_EQ(cairn({"increment", "r", "n", "1"}).exit, 0);
+  EXPECT_EQ(send(), 75);
+  EXPECT_EQ(answer(), 0);
+  EXPECT_EQ(send(), 0);
+  EXPECT_EQ(here(), "{\"n\":3,\"stop\":false}\n");
   EXPECT_EQ(cairn({"verify"}).exit, 0);
 }
 
