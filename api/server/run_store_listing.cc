@@ -50,9 +50,9 @@ class Rest {
  public:
   explicit Rest(const RunFilter& filter) : filter_(filter), metadata_(filter.metadata) {}
   /// The query says it all.
-  [[nodiscard]] bool is_empty() const { return filter_.foreign && is_of_foreign_only(); }
+  [[nodiscard]] bool is_empty() const { return filter_.foreign && is_empty_but_for_foreign(); }
   /// All but whether the run is owned elsewhere, which few are.
-  [[nodiscard]] bool is_of_foreign_only() const {
+  [[nodiscard]] bool is_empty_but_for_foreign() const {
     return filter_.tasks.size() <= 1 && filter_.batches.empty() && !filter_.is_test && filter_.tags.empty() &&
            metadata_.empty();
   }
@@ -93,7 +93,7 @@ Status RunStore::scan(const RunFilter& filter, const std::optional<Place>& from,
   const Rest judge(filter);
   query.order = backwards ? engine::RunOrder::kCreatedFirst : engine::RunOrder::kCreatedLast;
   // One more than is asked for tells whether there are more.
-  query.limit = judge.is_of_foreign_only() ? std::min(limit + 1, kScanned) : kScanned;
+  query.limit = judge.is_empty_but_for_foreign() ? std::min(limit + 1, kScanned) : kScanned;
   query.created_from_us = filter.created_from_us;
   if (filter.created_to_us) {
     query.created_to_us = *filter.created_to_us + 1;
